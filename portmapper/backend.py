@@ -1,0 +1,146 @@
+"""What a backend is: a small interface to open ports, and optional abilities beside it."""
+
+from __future__ import annotations
+
+import abc
+import enum
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import ClassVar
+
+import attrs
+
+from portmapper.model import IPAddress, Lease, MapRequest, TableEntry
+
+
+@attrs.frozen
+class Target:
+    """Where to look for a gateway.
+
+    Attributes:
+        local_address: our own address on that side; requests leave from it.
+        interface: name of the interface that carries it, empty when unknown.
+        gateway: the gateway's address, None when the interface has no route to one (only a protocol
+            that searches by multicast can find it then).
+        port: replaces the protocol's own server port (5351), None for the standard one.
+        url: an IGD description to use as it is; searches nothing.
+        chosen: the user named this gateway, so that only it may answer, wherever it lies.
+    """
+
+    local_address: IPAddress
+    interface: str = ""
+    gateway: IPAddress | None = None
+    port: int | None = None
+    url: str | None = None
+    chosen: bool = False
+
+
+class GatewayEvent(enum.StrEnum):
+    """What a gateway can tell, or let us see, without being asked.
+
+    Attributes:
+        RESTARTED: it lost its table; every lease there must be renewed.
+        EXTERNAL_ADDRESS_CHANGED: leases stay, the outside address is another.
+        GONE: it said goodbye, or refuses connections; look for gateways again.
+    """
+
+    RESTARTED = "restarted"
+    EXTERNAL_ADDRESS_CHANGED = "external address changed"
+    GONE = "gone"
+
+
+class Gateway(abc.ABC):
+    """One NAT device as one backend reaches it.
+
+    Every method may raise a `BackendError` and nothing else, gives up within its own time bound,
+    and may be cancelled at any point without leaking a socket.
+
+    Attributes:
+        backend: the backend's name, such as `pcp`.
+        protocol: for people, such as `PCP 2` or `IGD 2`.
+        address: the gateway's address.
+        local_address: our address towards it.
+        model: what the device calls itself, empty when it does not; untrusted text.
+        location: description URL, None where the protocol has none.
+        concurrency: how many requests it bears at once.
+        latency: seconds from the question to its first answer.
+    """
+
+    backend: str
+    protocol: str
+    address: IPAddress
+    local_address: IPAddress
+    model: str = ""
+    location: str | None = None
+    concurrency: int = 4
+    latency: float = 0.0
+
+    @property
+    def identity(self) -> str:
+        """What stays the same when it is discovered again; the store knows it by this."""
+        return f"{self.backend}:{self.address}"
+
+    @abc.abstractmethod
+    async def map(self, request: MapRequest) -> Lease:
+        """Create the mapping, or renew it when `request.held` is ours: one verb, safe to repeat."""
+
+    @abc.abstractmethod
+    async def unmap(self, lease: Lease) -> None:
+        """Close it; an entry that is gone already is a success."""
+
+    @abc.abstractmethod
+    async def external_address(self) -> IPAddress | None:
+        """Tell the outside address, None when there is none or the protocol has no question for it."""
+
+    async def close(self) -> None:  # noqa: B027 - a gateway without resources need not override it
+        """Free sockets and tasks; leases stay."""
+
+
+class Backend(abc.ABC):
+    """A plugin that speaks one port mapping protocol.
+
+    Attributes:
+        name: short and lower case, as `--backend` takes it.
+        rank: order of preference, lower first; the standard ones are 10, 20 and 30.
+    """
+
+    name: ClassVar[str]
+    rank: ClassVar[int] = 100
+
+    @abc.abstractmethod
+    def discover(self, target: Target) -> AsyncIterator[Gateway]:
+        """Yield each gateway that answers there, and end when no further answer can come.
+
+        Silence is no error: the iterator ends without a yield. A `BackendError` says why there is
+        none where that is known (refused, not an IGD). Closing the iterator stops the search.
+        """
+
+    async def close(self) -> None:  # noqa: B027 - a backend without resources need not override it
+        """Free what the gateways shared."""
+
+
+class ListsMappings(abc.ABC):
+    """Ability: read the gateway's whole table."""
+
+    @abc.abstractmethod
+    async def list_mappings(self) -> Sequence[TableEntry]:
+        """Return every entry, other hosts' too; at most 65 536."""
+
+
+class VerifiesLeases(abc.ABC):
+    """Ability: ask whether a lease still stands, for gateways that lose or never hold them."""
+
+    @abc.abstractmethod
+    async def holds(self, lease: Lease) -> bool:
+        """Tell whether the gateway's table has this lease, for our address and port."""
+
+
+class WatchesGateway(abc.ABC):
+    """Ability: notice restarts and address changes without asking."""
+
+    @abc.abstractmethod
+    async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
+        """Call `notify` from the event loop at each event until `close`; returns at once."""
+
+
+class MapsOtherHosts(abc.ABC):  # noqa: B024 - a marker: `map` itself takes the other address
+    """Ability: `map` also accepts an internal address that is not ours."""

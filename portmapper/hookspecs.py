@@ -1,0 +1,47 @@
+"""The hooks a plugin may implement.
+
+They are synchronous and declarative: each returns classes, and the work is done by their objects.
+pluggy knows no coroutines, and a hook that did input or output would hold up every other plugin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from portmapper.backend import Backend
+    from portmapper.command import Command
+    from portmapper.events import Observer
+    from portmapper.source import Format, Source
+
+PROJECT = "portmapper"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def portmapper_register_backends() -> list[type[Backend]]:  # type: ignore[empty-body]
+    """Return the port mapping protocols that this plugin speaks."""
+
+
+@hookspec
+def portmapper_register_sources() -> list[type[Source]]:  # type: ignore[empty-body]
+    """Return the kinds of source that this plugin reads."""
+
+
+@hookspec
+def portmapper_register_formats() -> list[type[Format]]:  # type: ignore[empty-body]
+    """Return the document formats that this plugin parses."""
+
+
+@hookspec
+def portmapper_register_observers() -> list[type[Observer]]:  # type: ignore[empty-body]
+    """Return the observers that this plugin brings."""
+
+
+@hookspec
+def portmapper_register_commands() -> list[type[Command]]:  # type: ignore[empty-body]
+    """Return the commands that this plugin adds to the command line."""
