@@ -1,0 +1,88 @@
+"""Fixtures of the real-gateway lab, and the reasons for which it cannot run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from netlab.gateway import IGD2_AND_PCP, Gateway
+from netlab.lab import Lab, standing_lab
+from netlab.namespaces import sweep
+from netlab.program import Program
+
+COMMANDS = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "miniupnpd": "miniupnpd-nftables",
+    "upnpc": "miniupnpc",
+    "natpmpc": "natpmpc",
+    "sysctl": "procps",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this directory as lab."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+def _obstacle() -> str | None:
+    """Say why real gateways cannot run here, None when they can."""
+    if os.geteuid() != 0:
+        return "the lab needs root"
+    if missing := sorted({package for name, package in COMMANDS.items() if shutil.which(name) is None}):
+        return f"the lab needs the Debian packages {' '.join(missing)}"
+    probe = ["unshare", "--net", "--mount", "nft", "add", "table", "inet", "probe"]
+    if subprocess.run(probe, check=False, capture_output=True).returncode != 0:
+        return "the lab needs network namespaces and nftables in the kernel"
+    return None
+
+
+@pytest.fixture(scope="session")
+def lab_can_run() -> None:
+    """Skip where a lab cannot stand; in CI that is a failure, or nobody would notice."""
+    if reason := _obstacle():
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    sweep()
+
+
+@pytest.fixture(scope="session")
+def standing(lab_can_run: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One lab for all tests that put everything back; building it costs more than a test."""
+    with standing_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(standing: Lab) -> Iterator[Lab]:
+    """The shared lab, its gateway freshly started with everything on and an empty table."""
+    standing.gateway.reset(IGD2_AND_PCP)
+    yield standing
+    standing.gateway.kill()
+
+
+@pytest.fixture
+def gateway(lab: Lab) -> Gateway:
+    """The real gateway; `reset` it for another variant."""
+    return lab.gateway
+
+
+@pytest.fixture
+def own_lab(lab_can_run: None, tmp_path: Path) -> Iterator[Lab]:
+    """A lab that the test may break; its gateway is not started."""
+    with standing_lab(tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+def program(lab: Lab, tmp_path: Path) -> Program:
+    """portmapper on the LAN host of the shared lab."""
+    return Program(lab.lan, tmp_path)

@@ -1,0 +1,125 @@
+"""The LAN host that answers and the WAN host that asks: a mapping counts when an answer comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import selectors
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from netlab.namespaces import Namespace
+
+QUESTION = b"is anybody there?\n"
+EXCHANGE_TIMEOUT = 0.5
+LARGEST_REPLY = 200
+BACKLOG = 64
+_KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
+
+
+def answer_text(protocol: str, port: int, peer: str) -> str:
+    """What the server on `port` says to `peer`, an address."""
+    return f"portmapper lab: {protocol} {port} hears {peer}"
+
+
+def exchange(
+    namespace: Namespace, protocol: str, address: str, port: int, timeout: float = EXCHANGE_TIMEOUT
+) -> str | None:
+    """Ask from inside a namespace; None when no answer came within `timeout` seconds."""
+    with namespace.socket(_KINDS[protocol]) as asker:
+        asker.settimeout(timeout)
+        try:
+            asker.connect((address, port))
+            asker.sendall(QUESTION)
+            return asker.recv(LARGEST_REPLY).decode() or None
+        except OSError:
+            return None
+
+
+class AnsweringHost:
+    """Servers of one namespace on any number of ports, all in one thread of the test."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self.namespace = namespace
+        self._ports: set[tuple[str, int]] = set()
+        self._selector = selectors.DefaultSelector()
+        self._stop, stopped = socket.socketpair()
+        self._selector.register(stopped, selectors.EVENT_READ, None)
+        self._thread = threading.Thread(target=self._serve, name=f"answers in {namespace.name}")
+        self._thread.start()
+
+    def listen(self, protocol: str, port: int) -> None:
+        """Answer on that port of every address from now on."""
+        if (protocol, port) in self._ports:
+            return
+        server = self.namespace.socket(_KINDS[protocol])
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.setblocking(False)
+        server.bind(("", port))
+        answer: Callable[[socket.socket], None] = functools.partial(self._answer_datagram, port)
+        if protocol == "TCP":
+            server.listen(BACKLOG)
+            answer = functools.partial(self._accept, port)
+        self._selector.register(server, selectors.EVENT_READ, answer)
+        self._ports.add((protocol, port))
+
+    def close(self) -> None:
+        """Stop answering and free every socket."""
+        self._stop.close()
+        self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+        self._selector.close()
+
+    def _serve(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    return
+                # A prober that went away is no fault here; it is the one that counts failures.
+                with contextlib.suppress(OSError):
+                    key.data(key.fileobj)
+
+    def _answer_datagram(self, port: int, server: socket.socket) -> None:
+        _, peer = server.recvfrom(LARGEST_REPLY)
+        server.sendto(answer_text("UDP", port, peer[0]).encode(), peer)
+
+    def _accept(self, port: int, server: socket.socket) -> None:
+        connection, peer = server.accept()
+        connection.setblocking(False)
+        answer = functools.partial(self._answer_stream, answer_text("TCP", port, peer[0]))
+        self._selector.register(connection, selectors.EVENT_READ, answer)
+
+    def _answer_stream(self, text: str, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        with connection:
+            if connection.recv(LARGEST_REPLY):
+                connection.sendall(text.encode())
+
+
+class _QuietFiles(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing: the test looks at the program, not at this server."""
+
+
+@contextlib.contextmanager
+def serving_files(namespace: Namespace, address: str, directory: Path) -> Iterator[str]:
+    """Serve a directory over HTTP inside a namespace; yields the URL of its root."""
+    handler = functools.partial(_QuietFiles, directory=str(directory))
+    # Not HTTPServer: binding it looks its own name up in the DNS.
+    with socketserver.ThreadingTCPServer((address, 0), handler, bind_and_activate=False) as server:
+        server.socket.close()
+        server.socket = namespace.socket(socket.SOCK_STREAM)
+        server.server_bind()
+        server.server_activate()
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://{address}:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,171 @@
+"""The lab holds what the other lab tests rely on, shown with clients that are not ours."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+from netlab.gateway import HTTP_PORT, IGD1_ONLY, IGD2_AND_PCP, UPNP_OFF, VARIANTS, Gateway, Rule, Variant
+from netlab.lab import LAN_HOST, WAN_HOST, Lab
+from netlab.namespaces import LabError, Topology, leftovers, run
+from netlab.prober import Prober
+
+PORT = 8080
+
+
+def upnpc(lab: Lab, *arguments: str) -> str:
+    """Run Debian's upnpc on the LAN host, without its two seconds of discovery."""
+    return lab.lan.run("upnpc", "-u", lab.gateway.description_url, *arguments)
+
+
+def description(lab: Lab) -> str:
+    """Fetch the IGD description from the LAN host."""
+    with lab.lan.socket(socket.SOCK_STREAM) as client:
+        client.settimeout(5)
+        client.connect((lab.gateway.lan_address, HTTP_PORT))
+        client.sendall(b"GET /rootDesc.xml HTTP/1.0\r\n\r\n")
+        with client.makefile("rb") as reply:
+            return reply.read().decode()
+
+
+def natpmpc(lab: Lab, *arguments: str) -> str:
+    """Run Debian's natpmpc on the LAN host."""
+    return lab.lan.run("natpmpc", *arguments)
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v.upnp], ids=lambda variant: variant.name)
+def test_upnpc_opens_and_closes_a_port(lab: Lab, variant: Variant, protocol: str) -> None:
+    """Over UPnP the WAN host gets an answer while the mapping stands, and none before and after."""
+    lab.gateway.reset(variant)
+    assert not lab.reaches(protocol, PORT)
+    upnpc(lab, "-a", LAN_HOST, str(PORT), str(PORT), protocol, "600")
+    assert lab.gateway.rules() == {Rule(protocol, PORT, LAN_HOST, PORT)}
+    assert lab.reaches(protocol, PORT)
+    upnpc(lab, "-d", str(PORT), protocol)
+    assert lab.gateway.rules() == set()
+    assert not lab.reaches(protocol, PORT)
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v.natpmp], ids=lambda variant: variant.name)
+def test_natpmpc_opens_and_closes_a_port(lab: Lab, variant: Variant, protocol: str) -> None:
+    """Over NAT-PMP the WAN host gets an answer while the mapping stands, and none before and after."""
+    lab.gateway.reset(variant)
+    assert not lab.reaches(protocol, PORT)
+    natpmpc(lab, "-a", str(PORT), str(PORT), protocol.lower(), "600")
+    assert lab.gateway.rules() == {Rule(protocol, PORT, LAN_HOST, PORT)}
+    assert lab.reaches(protocol, PORT)
+    natpmpc(lab, "-a", "0", str(PORT), protocol.lower(), "0")
+    assert lab.gateway.rules() == set()
+    assert not lab.reaches(protocol, PORT)
+
+
+def test_upnpc_finds_the_gateway_by_multicast(lab: Lab) -> None:
+    """SSDP multicast passes between the namespaces."""
+    assert lab.gateway.description_url in lab.lan.run("upnpc", "-s")
+
+
+def test_the_variants_differ_as_they_say(lab: Lab) -> None:
+    """IGD v1 describes itself as one, and what is off does not answer."""
+    assert "device:InternetGatewayDevice:2" in description(lab)
+    lab.gateway.reset(IGD1_ONLY)
+    assert "device:InternetGatewayDevice:1" in description(lab)
+    with pytest.raises(LabError, match="natpmpc"):
+        natpmpc(lab)
+    lab.gateway.reset(UPNP_OFF)
+    with pytest.raises(LabError, match="upnpc"):
+        upnpc(lab, "-s")
+
+
+def test_a_mapping_counts_only_with_an_answer_from_the_lan(lab: Lab) -> None:
+    """The reply names port and asker, so that no other server can be taken for ours."""
+    upnpc(lab, "-a", LAN_HOST, str(PORT), "8090", "TCP", "600")
+    lab.servers.listen("TCP", PORT)
+    assert lab.ask_from_wan("TCP", 8090) == f"portmapper lab: TCP {PORT} hears {WAN_HOST}"
+    assert lab.reaches("TCP", 8090, PORT)
+
+
+def test_rules_say_what_may_be_opened(lab: Lab) -> None:
+    """Extra deny lines refuse a port, as permission rules of real routers do."""
+    lab.gateway.reset(Variant("narrow", rules=("allow 8000-8999 192.168.88.0/24 8000-8999",)))
+    with pytest.raises(LabError, match="upnpc"):
+        upnpc(lab, "-a", LAN_HOST, "9000", "9000", "TCP", "600")
+    upnpc(lab, "-a", LAN_HOST, "8001", "8001", "TCP", "600")
+    assert lab.gateway.rules() == {Rule("TCP", 8001, LAN_HOST, 8001)}
+
+
+def test_secure_mode_lets_a_host_map_for_itself_only(lab: Lab) -> None:
+    """Another host's address is refused in secure mode and taken without."""
+    with pytest.raises(LabError, match="upnpc"):
+        upnpc(lab, "-a", "192.168.88.77", str(PORT), str(PORT), "TCP", "600")
+    assert lab.gateway.rules() == set()
+    lab.gateway.reset(Variant("open", secure=False))
+    upnpc(lab, "-a", "192.168.88.77", str(PORT), str(PORT), "TCP", "600")
+    assert lab.gateway.rules() == {Rule("TCP", PORT, "192.168.88.77", PORT)}
+
+
+def test_a_restart_empties_the_table_and_a_stop_and_start_keeps_it(gateway: Gateway, lab: Lab) -> None:
+    """The lease file brings mappings back unless the gateway forgot them."""
+    upnpc(lab, "-a", LAN_HOST, str(PORT), str(PORT), "TCP", "600")
+    gateway.stop()
+    gateway.start()
+    assert len(gateway.lease_lines()) == 1
+    assert lab.reaches("TCP", PORT)
+    gateway.restart()
+    assert gateway.lease_lines() == []
+    assert gateway.rules() == set()
+    assert not lab.reaches("TCP", PORT)
+
+
+def test_a_second_host_can_join_the_lan(own_lab: Lab) -> None:
+    """It reaches the gateway, and the gateway tells the two apart."""
+    own_lab.gateway.reset(IGD2_AND_PCP)
+    second = own_lab.add_lan_host("lan2", "192.168.88.3")
+    second.run("natpmpc", "-a", str(PORT), str(PORT), "tcp", "600")
+    assert own_lab.gateway.rules() == {Rule("TCP", PORT, "192.168.88.3", PORT)}
+
+
+def test_the_prober_reports_an_outage_and_only_that(lab: Lab) -> None:
+    """One outage is seen when the mapping is away for a while, and it ends with the mapping's return."""
+    upnpc(lab, "-a", LAN_HOST, str(PORT), str(PORT), "TCP", "600")
+    lab.servers.listen("TCP", PORT)
+    with Prober(lambda: lab.ask_from_wan("TCP", PORT)) as prober:
+        _await_questions(prober, 3)
+        assert prober.outages == []
+        upnpc(lab, "-d", str(PORT), "TCP")
+        _await_questions(prober, 3)
+        upnpc(lab, "-a", LAN_HOST, str(PORT), str(PORT), "TCP", "600")
+        _await_questions(prober, 3)
+    assert len(prober.outages) == 1
+    assert prober.outages[0].length > 0.1
+
+
+def _await_questions(prober: Prober, number: int) -> None:
+    goal = prober.asked + number
+    deadline = time.monotonic() + 10
+    while prober.asked < goal:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_lab_leaves_nothing_behind_when_a_test_fails(lab_can_run: None) -> None:
+    """Namespaces and the processes in them are gone after an exception."""
+    topology = Topology()
+    with pytest.raises(LabError, match="false"), topology:
+        _fail_beside_a_process(topology)
+    assert topology.prefix not in run("ip", "netns", "list")
+
+
+def _fail_beside_a_process(topology: Topology) -> None:
+    host = topology.add("lan")
+    host.run("sh", "-c", "sleep 600 >/dev/null 2>&1 &")
+    assert len(host.pids()) == 1
+    host.run("false")
+
+
+def test_only_dead_owners_namespaces_are_leftovers() -> None:
+    """A running lab's namespaces and foreign ones are never swept away."""
+    topology_of_ours = f"{Topology().prefix}-lan"
+    assert leftovers([topology_of_ours, "pm4194999-0a1b2c-gw", "vpn", "pm-lan"]) == ["pm4194999-0a1b2c-gw"]
