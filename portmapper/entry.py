@@ -1,0 +1,96 @@
+"""One wanted mapping as the scheduler keeps it, from first wish to last release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure
+from portmapper.model import IPAddress, Lease, Mapping, MappingState
+from portmapper.placement import Place
+
+Attempt = tuple[str, IPAddress]
+"""A gateway's identity, and the internal address it was asked for."""
+
+Refusal = tuple[str, BackendError]
+"""A gateway's identity, and its no."""
+
+
+@attrs.define(eq=False)
+class Entry:
+    """A wanted mapping and what became of it.
+
+    Attributes:
+        mapping: what is wanted.
+        lease: what is held, None while nothing is.
+        expires_at: monotonic seconds when the lease runs out, None when it does not.
+        granted_at: monotonic seconds of the grant.
+        due: monotonic seconds when the next round begins, None while none is planned.
+        attempts: rounds in a row that brought nothing.
+        losses: times in a row that the gateway did not hold what it had granted.
+        doubtful: the gateway said that it restarted, and has not renewed the lease since.
+        again: something happened during a round that asks for another one.
+        removed: nobody wants it any more.
+        places: where this round tries.
+        tried: what this round tried.
+        refusals: what the last round was told, in the order of the gateways.
+        no_gateway: the last round found nobody to ask.
+    """
+
+    mapping: Mapping
+    lease: Lease | None = None
+    expires_at: float | None = None
+    granted_at: float = 0.0
+    due: float | None = None
+    attempts: int = 0
+    losses: int = 0
+    doubtful: bool = False
+    again: bool = False
+    removed: bool = False
+    places: Sequence[Place] = ()
+    tried: tuple[Attempt, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    no_gateway: bool = False
+
+    @property
+    def state(self) -> MappingState:
+        """Where it stands, in the contract's words."""
+        if self.lease is not None:
+            return MappingState.PENDING if self.doubtful else MappingState.ACTIVE
+        if self.refusals:
+            return _state_of([error for _, error in self.refusals])
+        return MappingState.PENDING
+
+    @property
+    def error(self) -> str | None:
+        """Why it is not open, or why its renewal fails; None when all is well."""
+        if self.refusals:
+            return "; ".join(f"{gateway.partition(':')[0]}: {error}" for gateway, error in self.refusals)
+        return "no gateway answered" if self.no_gateway and self.lease is None else None
+
+    def begin_round(self, places: Sequence[Place]) -> None:
+        """Start over at the first place, with nothing tried."""
+        self.places = places
+        self.tried = ()
+        self.refusals = ()
+        self.again = False
+
+    def granted(self, lease: Lease, now: float) -> None:
+        """Take what a gateway granted at monotonic time `now`."""
+        self.lease = lease
+        self.granted_at = now
+        self.expires_at = None if lease.permanent else now + lease.lifetime
+        self.attempts = 0
+        self.refusals = ()
+        self.no_gateway = False
+        self.doubtful = False
+
+
+def _state_of(errors: list[BackendError]) -> MappingState:
+    """A conflict or refusal says more than silence does, so it names the state."""
+    if any(isinstance(error, Conflict) for error in errors):
+        return MappingState.CONFLICT
+    if any(not isinstance(error, NetworkFailure | GatewayTimeout) for error in errors):
+        return MappingState.REFUSED
+    return MappingState.FAILED

@@ -1,0 +1,91 @@
+"""Publishes events: to the store's journal, to the log in one line each, and to the observers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from portmapper.events import Event, EventKind, Observer
+from portmapper.store import Store
+
+QUEUE_LIMIT = 1000
+"""Events that a slow observer may be behind before the oldest are dropped."""
+
+OBSERVER_CLOSE_LIMIT = 2.0
+
+_log = logging.getLogger("portmapper")
+_WARNINGS = {EventKind.FAILED, EventKind.CONFLICT, EventKind.LOST, EventKind.GATEWAY_LOST}
+
+
+class Journal:
+    """Takes every event once and hands it on; a slow or broken observer holds nothing up."""
+
+    def __init__(self, store: Store, observers: Iterable[Observer] = ()) -> None:
+        self._store = store
+        self._feeds = [_Feed(observer) for observer in observers]
+        self._listeners: set[Callable[[Event], None]] = set()
+
+    def publish(self, event: Event) -> None:
+        """Write one event down and tell everyone; returns at once."""
+        self._store.record(event)
+        level = logging.WARNING if event.kind in _WARNINGS else logging.INFO
+        _log.log(level, "%s", one_line(event), extra={"portmapper_event": event})
+        for feed in self._feeds:
+            feed.put(event)
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener` with every event from now on; returns what ends that."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    async def close(self) -> None:
+        """Let the observers finish, within their bound."""
+        await asyncio.gather(*(feed.close() for feed in self._feeds))
+
+
+class _Feed:
+    """One observer with its own queue and task."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LIMIT + 1)
+        self._task = asyncio.create_task(self._feed())
+
+    def put(self, event: Event) -> None:
+        if self._queue.qsize() >= QUEUE_LIMIT:
+            self._queue.get_nowait()
+            _log.debug("observer %s is slow; an event was dropped", self._observer.name)
+        self._queue.put_nowait(event)
+
+    async def close(self) -> None:
+        self._queue.put_nowait(None)
+        try:
+            async with asyncio.timeout(OBSERVER_CLOSE_LIMIT):
+                await self._task
+                await self._observer.close()
+        except TimeoutError:
+            _log.warning("observer %s did not finish in time", self._observer.name)
+
+    async def _feed(self) -> None:
+        while (event := await self._queue.get()) is not None:
+            try:
+                await self._observer.observe(event)
+            except Exception as error:
+                _log.warning("observer %s failed: %s: %s", self._observer.name, type(error).__name__, error)
+
+
+def one_line(event: Event) -> str:
+    """Say an event in one line for a person."""
+    words = [event.kind.value.replace("_", " ")]
+    if event.protocol is not None:
+        port = event.external_port or event.wanted_external_port
+        outside = f"{event.external_address or '*'}:{port}"
+        words.append(f"{event.protocol} {outside} -> {event.internal_address or '*'}:{event.internal_port}")
+    if event.backend:
+        words.append(f"by {event.backend} at {event.gateway}" if event.gateway else f"by {event.backend}")
+    if event.detail:
+        words.append(f"({event.detail})")
+    return " ".join(words)

@@ -1,0 +1,174 @@
+"""Which stored lease belongs to which mapping, and which belongs to none and must be released."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+
+import attrs
+
+from portmapper.backend import Gateway
+from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper.model import IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
+from portmapper.store import Store, StoredLease
+
+_Use = tuple[str, Protocol, IPAddress, int, int]
+_Port = tuple[Protocol, int]
+
+
+class Ledger:
+    """Every lease that may stand: those of an entry, and the orphans.
+
+    An orphan is a lease that no wanted mapping claims: left by an earlier run, by an edit, by a
+    change of address, or by a request whose answer was lost.
+    """
+
+    def __init__(self, store: Store, scope: Collection[str] | None) -> None:
+        """Take over what the store knows.
+
+        Args:
+            store: the lease store.
+            scope: the sources whose orphans are ours to release; None is all of them.
+        """
+        self._store = store
+        self._scope = scope
+        self._orphans: dict[bytes, StoredLease] = {}
+        self._by_use: dict[_Use, bytes] = {}
+        self._by_port: defaultdict[_Port, set[bytes]] = defaultdict(set)
+        for stored in store.leases:
+            self._by_port[_port(stored)].add(stored.lease.token)
+            self.abandon(stored.lease.token)
+
+    def adopt(self, mapping: Mapping, gateway: Gateway, internal: IPAddress) -> StoredLease | None:
+        """Return the orphan that this gateway holds for exactly this mapping; it is none any more."""
+        use = (gateway.identity, mapping.protocol, internal, mapping.internal_port, mapping.port)
+        token = self._by_use.pop(use, None)
+        return self._orphans.pop(token, None) if token is not None else None
+
+    def ask_for(self, request: MapRequest, mapping: Mapping, gateway: Gateway, now: datetime) -> MapRequest:
+        """Write down what is about to be asked, so that a crash cannot lose a granted port."""
+        if request.held is not None:
+            return request
+        request = request if request.token else attrs.evolve(request, token=os.urandom(12))
+        asked = Lease(
+            protocol=request.protocol,
+            internal_address=request.internal_address,
+            internal_port=request.internal_port,
+            external_port=request.external_port,
+            external_address=None,
+            lifetime=request.lifetime,
+            permanent=request.lifetime == 0,
+            backend=gateway.backend,
+            gateway=gateway.identity,
+            token=request.token,
+        )
+        self._put(StoredLease(asked, mapping.port, now, False, mapping.source, mapping.comment))
+        return request
+
+    def granted(self, lease: Lease, mapping: Mapping, now: datetime) -> None:
+        """Write down what was granted."""
+        self._put(StoredLease(lease, mapping.port, now, True, mapping.source, mapping.comment))
+
+    def not_granted(self, request: MapRequest, error: BackendError, holding: Lease | None) -> None:
+        """Forget a request that was refused; what may stand all the same becomes an orphan.
+
+        `holding` is the lease that its entry goes on holding.
+        """
+        if holding is not None and holding.token == request.token:
+            return
+        if request.held is not None or isinstance(error, GatewayTimeout | NetworkFailure):
+            self.abandon(request.token)
+        else:
+            self.released(request.token)
+
+    def abandon(self, token: bytes) -> None:
+        """Make a lease an orphan: nobody wants it any more."""
+        stored = self._store.get(token)
+        if stored is not None:
+            self._orphans[token] = stored
+            self._by_use[_use(stored)] = token
+
+    def released(self, token: bytes) -> None:
+        """Forget a lease that stands no longer."""
+        stored = self._store.get(token)
+        if stored is None:
+            return
+        self._store.remove(token)
+        self._forget_port(stored)
+        if self._orphans.pop(token, None) and self._by_use.get(_use(stored)) == token:
+            del self._by_use[_use(stored)]
+
+    def orphans(self, now: datetime) -> list[StoredLease]:
+        """Return what is to be released; what ran out by itself is forgotten."""
+        mine = [s for s in self._orphans.values() if self._scope is None or s.source in self._scope]
+        for stored in [stored for stored in mine if stored.expired(now)]:
+            self.released(stored.lease.token)
+            mine.remove(stored)
+        return mine
+
+    def is_ours(self, holder: TableEntry, request: MapRequest) -> bool:
+        """Tell whether a gateway's entry may be replaced as our own.
+
+        It may when it leads to the very host that asks, or when we opened it earlier (under another
+        address, perhaps). It may not when it serves another mapping that is wanted now.
+        """
+        known = list(self._at((holder.protocol, holder.external_port)))
+        if any(s.lease.token not in self._orphans and s.lease.token != request.token for s in known):
+            return False
+        if holder.internal_address == request.internal_address:
+            return True
+        return any(s.lease.internal_address == holder.internal_address for s in known)
+
+    def orphan_at(self, protocol: Protocol, external_port: int) -> StoredLease | None:
+        """Return an orphan of ours that holds this external port, if there is one."""
+        return next((s for s in self._at((protocol, external_port)) if s.lease.token in self._orphans), None)
+
+    def is_covered(self, orphan: StoredLease) -> bool:
+        """Tell whether a wanted lease opens the very hole that an orphan does.
+
+        Many gateways keep one table for all protocols: releasing the hole that PCP opened would
+        close what UPnP has renewed since.
+        """
+        return any(
+            s.lease.token not in self._orphans and _hole(s.lease) == _hole(orphan.lease)
+            for s in self._at(_port(orphan))
+        )
+
+    def all(self) -> Iterable[StoredLease]:
+        """Return every lease that may stand, wanted or not, within the scope."""
+        return [s for s in self._store.leases if self._scope is None or s.source in self._scope]
+
+    def _at(self, port: _Port) -> Iterator[StoredLease]:
+        for token in self._by_port.get(port, ()):
+            stored = self._store.get(token)
+            if stored is not None:
+                yield stored
+
+    def _put(self, stored: StoredLease) -> None:
+        before = self._store.get(stored.lease.token)
+        if before is not None and _port(before) != _port(stored):
+            self._forget_port(before)
+        self._by_port[_port(stored)].add(stored.lease.token)
+        self._store.put(stored)
+
+    def _forget_port(self, stored: StoredLease) -> None:
+        tokens = self._by_port[_port(stored)]
+        tokens.discard(stored.lease.token)
+        if not tokens:
+            del self._by_port[_port(stored)]
+
+
+def _use(stored: StoredLease) -> _Use:
+    lease = stored.lease
+    return (lease.gateway, lease.protocol, lease.internal_address, lease.internal_port, stored.wanted_port)
+
+
+def _port(stored: StoredLease) -> _Port:
+    return (stored.lease.protocol, stored.lease.external_port)
+
+
+def _hole(lease: Lease) -> tuple[str, IPAddress, int]:
+    """What the gateway's device forwards to; the external port is known to be the same."""
+    return (lease.gateway.partition(":")[2], lease.internal_address, lease.internal_port)

@@ -1,0 +1,177 @@
+"""Finds plugins and asks them what they bring. One broken plugin never stops the rest."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pluggy
+
+from portmapper import hookspecs
+from portmapper.errors import UsageError
+
+if TYPE_CHECKING:
+    from portmapper.backend import Backend
+    from portmapper.command import Command
+    from portmapper.events import Observer
+    from portmapper.source import Format, Source
+
+KINDS = ("backend", "source", "format", "observer", "command")
+
+
+@attrs.frozen
+class PluginReport:
+    """What became of one entry point.
+
+    Attributes:
+        name: the entry point's name.
+        version: of its distribution.
+        distribution: that installed it.
+        state: `loaded`, `disabled` or `failed`.
+        provides: `kind:name` of all it registered.
+        error: why it failed, None otherwise.
+    """
+
+    name: str
+    version: str
+    distribution: str
+    state: str
+    provides: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class Plugins:
+    """All that the loaded plugins registered, by kind and in order: ours first, strangers' later."""
+
+    def __init__(self) -> None:
+        self._hooks = pluggy.PluginManager(hookspecs.PROJECT)
+        self._hooks.add_hookspecs(hookspecs)
+        self._registered: dict[str, list[type[Any]]] = {kind: [] for kind in KINDS}
+        self.reports: list[PluginReport] = []
+
+    @property
+    def backends(self) -> Sequence[type[Backend]]:
+        """Backends, best rank first."""
+        return sorted(self._registered["backend"], key=lambda backend: backend.rank)
+
+    @property
+    def sources(self) -> Sequence[type[Source]]:
+        """Kinds of source, the one that claims every plain path last."""
+        return sorted(self._registered["source"], key=lambda source: source.name == "file")
+
+    @property
+    def formats(self) -> Sequence[type[Format]]:
+        """Document formats."""
+        return self._registered["format"]
+
+    @property
+    def observers(self) -> Sequence[type[Observer]]:
+        """Observers."""
+        return self._registered["observer"]
+
+    @property
+    def commands(self) -> Sequence[type[Command]]:
+        """Commands that plugins add."""
+        return self._registered["command"]
+
+    def choose_backends(self, names: Sequence[str]) -> Sequence[type[Backend]]:
+        """Return the backends of these names in this order; all of them, by rank, for no names.
+
+        Raises:
+            UsageError: a name that no plugin registered.
+        """
+        known = {backend.name: backend for backend in self.backends}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise UsageError(f"no backend named {unknown[0]!r}; there are: {', '.join(known)}")
+        return [known[name] for name in dict.fromkeys(names)] if names else self.backends
+
+    def load(self, entry_point: importlib.metadata.EntryPoint) -> None:
+        """Load one plugin; whatever goes wrong with it is written down and stays its own."""
+        distribution = entry_point.dist
+        report = PluginReport(
+            name=entry_point.name,
+            version=distribution.version if distribution else "",
+            distribution=distribution.name if distribution else "",
+            state="loaded",
+        )
+        try:
+            provides = self.register(entry_point.load(), entry_point.name)
+        except (Exception, SystemExit) as error:
+            reason = f"{type(error).__name__}: {error}"
+            self.reports.append(attrs.evolve(report, state="failed", error=reason))
+        else:
+            self.reports.append(attrs.evolve(report, provides=provides))
+
+    def register(self, plugin: object, name: str) -> tuple[str, ...]:
+        """Take in one plugin object and return what it provides, as `kind:name`.
+
+        Raises:
+            Exception: whatever the plugin raises; nothing of it stays registered.
+        """
+        self._hooks.register(plugin, name)
+        try:
+            self._hooks.check_pending()
+            found = self._ask(plugin)
+        except BaseException:
+            self._hooks.unregister(plugin)
+            raise
+        for kind, classes in found.items():
+            self._registered[kind].extend(classes)
+        return tuple(f"{kind}:{cls.name}" for kind, classes in found.items() for cls in classes)
+
+    def _ask(self, plugin: object) -> dict[str, list[type[Any]]]:
+        others = [other for other in self._hooks.get_plugins() if other is not plugin]
+        found: dict[str, list[type[Any]]] = {}
+        for kind in KINDS:
+            hook = self._hooks.subset_hook_caller(f"portmapper_register_{kind}s", others)
+            classes = [cls for result in hook() for cls in result]
+            for cls in classes:
+                _check_name(kind, cls, self._registered[kind])
+            found[kind] = classes
+        return found
+
+
+def _check_name(kind: str, cls: type[Any], taken: Iterable[type[Any]]) -> None:
+    name = getattr(cls, "name", None)
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"{kind} {cls!r} has no name")
+    if any(other.name == name for other in taken):
+        raise ValueError(f"another plugin already provides {kind}:{name}")
+
+
+def load_plugins(disabled: Iterable[str] = ()) -> Plugins:
+    """Load every entry point of the group `portmapper`: our own distribution's first, then by name.
+
+    `disabled` and the environment's `PORTMAPPER_DISABLE_PLUGINS` (names, comma separated) are left out.
+    """
+    plugins = Plugins()
+    off = {*disabled, *os.environ.get("PORTMAPPER_DISABLE_PLUGINS", "").split(",")}
+    for entry_point in sorted(_entry_points(), key=_ours_first):
+        if entry_point.name in off:
+            plugins.reports.append(_disabled(entry_point))
+        else:
+            plugins.load(entry_point)
+    return plugins
+
+
+def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
+    return importlib.metadata.entry_points(group=hookspecs.PROJECT)
+
+
+def _ours_first(entry_point: importlib.metadata.EntryPoint) -> tuple[bool, str]:
+    ours = entry_point.dist is not None and entry_point.dist.name == "portmapperd"
+    return (not ours, entry_point.name)
+
+
+def _disabled(entry_point: importlib.metadata.EntryPoint) -> PluginReport:
+    distribution = entry_point.dist
+    return PluginReport(
+        name=entry_point.name,
+        version=distribution.version if distribution else "",
+        distribution=distribution.name if distribution else "",
+        state="disabled",
+    )

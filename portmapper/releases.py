@@ -1,0 +1,91 @@
+"""Releases what nobody wants any more, once nothing wanted has yet to stand in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from portmapper.asking import bounded
+from portmapper.backend import Gateway, Target
+from portmapper.clock import Clock
+from portmapper.discovery import Discovery
+from portmapper.errors import BackendError
+from portmapper.lane import Lanes
+from portmapper.ledger import Ledger
+from portmapper.rounds import Rounds
+from portmapper.store import StoredLease
+from portmapper.timing import retry_delay
+
+LONGEST_PAUSE = 300.0
+
+Tell = Callable[[StoredLease, str], None]
+"""Told of each lease that was released, or why it was not."""
+
+
+class Releases:
+    """The releases under way, and when a failed one is tried again."""
+
+    def __init__(
+        self, discovery: Discovery, ledger: Ledger, lanes: Lanes, clock: Clock, rounds: Rounds, tell: Tell
+    ) -> None:
+        self._discovery = discovery
+        self._ledger = ledger
+        self._lanes = lanes
+        self._clock = clock
+        self._rounds = rounds
+        self._tell = tell
+        self._running: set[bytes] = set()
+        self._failed: dict[bytes, tuple[int, float]] = {}
+
+    def start(self, targets: Callable[[], Sequence[Target]]) -> None:
+        """Begin every release that can begin; `targets` is where unknown gateways may be found."""
+        orphans = self._ledger.orphans(self._clock.now())
+        if self._failed:
+            self._failed = {
+                s.lease.token: self._failed[s.lease.token] for s in orphans if s.lease.token in self._failed
+            }
+        for stored in orphans:
+            token = stored.lease.token
+            if token in self._running or self._is_wanted(stored) or self._is_too_early(token):
+                continue
+            if self._ledger.is_covered(stored):
+                self._ledger.released(token)
+                continue
+            gateway = self._discovery.gateway(stored.lease.gateway)
+            if gateway is not None:
+                self._running.add(token)
+                self._lanes.submit(gateway, partial(self._release, gateway, stored))
+            else:
+                for target in targets():
+                    self._discovery.search(target)
+
+    def unfinished(self) -> bool:
+        """Tell whether an orphan may still be released by a search that is under way."""
+        searching = any(not search.done for search in self._discovery.searches)
+        orphans = self._ledger.orphans(self._clock.now())
+        return searching and any(stored.lease.token not in self._failed for stored in orphans)
+
+    def _is_wanted(self, stored: StoredLease) -> bool:
+        """Never release before the replacement stands: a round under way may adopt or replace it."""
+        return (stored.lease.protocol, stored.wanted_port) in self._rounds.wanting
+
+    def _is_too_early(self, token: bytes) -> bool:
+        return token in self._failed and self._clock.monotonic() < self._failed[token][1]
+
+    async def _release(self, gateway: Gateway, stored: StoredLease) -> None:
+        token = stored.lease.token
+        try:
+            await bounded(gateway, gateway.unmap(stored.lease))
+        except BackendError as error:
+            attempts = self._failed.get(token, (0, 0.0))[0]
+            pause = max(retry_delay(attempts, LONGEST_PAUSE), error.retry_after or 0)
+            self._failed[token] = (attempts + 1, self._clock.monotonic() + pause)
+            if attempts == 0:
+                self._tell(stored, str(error))
+        else:
+            self._failed.pop(token, None)
+            self._ledger.released(token)
+            if stored.confirmed:
+                self._tell(stored, "")
+        finally:
+            self._running.discard(token)

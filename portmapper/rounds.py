@@ -1,0 +1,198 @@
+"""Walks a wanted mapping over the gateways, best first, until one of them grants it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
+from functools import partial
+from typing import Protocol as Interface
+
+from portmapper.asking import ask, give_back
+from portmapper.backend import Gateway, MapsOtherHosts, Target, VerifiesLeases
+from portmapper.clock import Clock
+from portmapper.discovery import Discovery
+from portmapper.entry import Entry
+from portmapper.errors import BackendError, Unsupported
+from portmapper.lane import Lanes
+from portmapper.ledger import Ledger
+from portmapper.model import ANY_PORT, ConflictPolicy, Lease, MapRequest, Protocol, TableEntry
+from portmapper.placement import Place
+from portmapper.search import Search
+
+LOSSES_BEFORE_PERMANENT = 2
+"""Times a gateway may lose a finite lease before it is asked for a permanent one (CONFORMANCE M15)."""
+
+
+class Outcome(Interface):
+    """Who is told how a round ended."""
+
+    def won(self, entry: Entry, gateway: Gateway, lease: Lease) -> None:
+        """A gateway granted it."""
+
+    def lost(self, entry: Entry) -> None:
+        """Nobody granted it; `entry.refusals` says why."""
+
+
+class Rounds:
+    """The rounds under way.
+
+    Attributes:
+        active: the entries in a round.
+        wanting: how many of them want each external port and do not hold it yet.
+    """
+
+    def __init__(
+        self,
+        discovery: Discovery,
+        ledger: Ledger,
+        lanes: Lanes,
+        clock: Clock,
+        outcome: Outcome,
+        *,
+        conflict: ConflictPolicy,
+        allowed: Collection[str] | None,
+    ) -> None:
+        self.active: set[Entry] = set()
+        self.wanting: Counter[tuple[Protocol, int]] = Counter()
+        self._discovery = discovery
+        self._ledger = ledger
+        self._lanes = lanes
+        self._clock = clock
+        self._outcome = outcome
+        self._conflict = conflict
+        self._allowed = allowed
+        self._waiting: defaultdict[Target, list[Entry]] = defaultdict(list)
+
+    def begin(self, entry: Entry, places: list[Place]) -> None:
+        """Start a round; who holds the lease is asked first, so that a renewal is a round too."""
+        entry.begin_round(places)
+        self.active.add(entry)
+        self.wanting[entry.mapping.protocol, entry.mapping.port] += 1
+        self._advance(entry)
+
+    def searched(self, search: Search) -> None:
+        """Go on with the entries that waited for this search."""
+        for entry in self._waiting.pop(search.target, ()):
+            self._advance(entry)
+
+    def stop(self) -> None:
+        """Forget every round; the lanes that carried them are stopped."""
+        self.active.clear()
+        self.wanting.clear()
+        self._waiting.clear()
+
+    def _advance(self, entry: Entry) -> None:
+        """Ask the next gateway, wait for a search, or end the round."""
+        for place in [] if entry.removed else self._places(entry):
+            search = self._discovery.search(place.target)
+            if search.settled:
+                for gateway in self._candidates(entry, search, place):
+                    entry.tried += ((gateway.identity, place.internal_address),)
+                    self._lanes.submit(gateway, partial(self._ask, entry, gateway, place))
+                    return
+            if not search.done:
+                self._waiting[place.target].append(entry)
+                return
+        self._end(entry)
+        self._outcome.lost(entry)
+
+    def _places(self, entry: Entry) -> list[Place]:
+        lease = entry.lease
+        if lease is None:
+            return list(entry.places)
+        return sorted(entry.places, key=lambda place: place.internal_address != lease.internal_address)
+
+    def _candidates(self, entry: Entry, search: Search, place: Place) -> Iterator[Gateway]:
+        holder = entry.lease.gateway if entry.lease else None
+        for gateway in sorted(search.gateways, key=lambda gateway: gateway.identity != holder):
+            if (gateway.identity, place.internal_address) in entry.tried or not self._may(entry, gateway):
+                continue
+            if place.internal_address != gateway.local_address and not isinstance(gateway, MapsOtherHosts):
+                entry.tried += ((gateway.identity, place.internal_address),)
+                error = Unsupported(
+                    f"{place.internal_address} has to ask for itself: {gateway.protocol} maps no other host"
+                )
+                entry.refusals += ((gateway.identity, error),)
+                continue
+            yield gateway
+
+    def _may(self, entry: Entry, gateway: Gateway) -> bool:
+        if entry.mapping.backend is not None:
+            return gateway.backend == entry.mapping.backend
+        return self._allowed is None or gateway.backend in self._allowed
+
+    async def _ask(self, entry: Entry, gateway: Gateway, place: Place) -> None:
+        if entry.removed:
+            self._advance(entry)
+            return
+        policy = entry.mapping.conflict or self._conflict
+        request = self._ledger.ask_for(
+            self._request(entry, gateway, place, policy), entry.mapping, gateway, self._clock.now()
+        )
+        try:
+            lease = await ask(gateway, request, policy, partial(self._make_way, entry, request))
+        except BackendError as error:
+            self._ledger.not_granted(request, error, entry.lease)
+            entry.refusals += ((gateway.identity, error),)
+            self._advance(entry)
+        else:
+            self._ledger.granted(lease, entry.mapping, self._clock.now())
+            self._end(entry)
+            self._outcome.won(entry, gateway, lease)
+
+    def _request(self, entry: Entry, gateway: Gateway, place: Place, policy: ConflictPolicy) -> MapRequest:
+        mapping = entry.mapping
+        held, token = self._held(entry, gateway, place)
+        keeps_port = held is not None and (mapping.port == ANY_PORT or policy is ConflictPolicy.NEXT)
+        in_vain = entry.losses >= LOSSES_BEFORE_PERMANENT and isinstance(gateway, VerifiesLeases)
+        return MapRequest(
+            protocol=mapping.protocol,
+            internal_address=place.internal_address,
+            internal_port=mapping.internal_port,
+            external_port=held.external_port if held is not None and keeps_port else mapping.port,
+            lifetime=0 if in_vain else mapping.duration,
+            comment=mapping.comment,
+            token=token,
+            exact=policy is not ConflictPolicy.NEXT and mapping.port != ANY_PORT,
+            replace=policy is ConflictPolicy.TAKE,
+            held=held,
+        )
+
+    def _held(self, entry: Entry, gateway: Gateway, place: Place) -> tuple[Lease | None, bytes]:
+        """Return what this gateway holds for the entry, from this run or an earlier one."""
+        lease = entry.lease
+        if lease and (lease.gateway, lease.internal_address) == (gateway.identity, place.internal_address):
+            return lease, lease.token
+        stored = self._ledger.adopt(entry.mapping, gateway, place.internal_address)
+        if stored is None:
+            return None, b""
+        return (stored.lease if stored.confirmed else None), stored.lease.token
+
+    async def _make_way(self, entry: Entry, request: MapRequest, holder: TableEntry | None) -> bool:
+        """Tell whether what stands in the way is ours to replace; release it where that is needed."""
+        if holder is not None:
+            before = entry.lease is not None and _is_entry_of(entry.lease, holder)
+            return before or self._ledger.is_ours(holder, request)
+        orphan = self._ledger.orphan_at(request.protocol, request.external_port)
+        gateway = self._discovery.gateway(orphan.lease.gateway) if orphan else None
+        if orphan is None or gateway is None:
+            return False
+        await give_back(gateway, orphan.lease)
+        self._ledger.released(orphan.lease.token)
+        return True
+
+    def _end(self, entry: Entry) -> None:
+        wanted = (entry.mapping.protocol, entry.mapping.port)
+        self.active.discard(entry)
+        self.wanting[wanted] -= 1
+        if not self.wanting[wanted]:
+            del self.wanting[wanted]
+        entry.tried = ()
+
+
+def _is_entry_of(lease: Lease, holder: TableEntry) -> bool:
+    return (lease.protocol, lease.external_port, lease.internal_address) == (
+        holder.protocol,
+        holder.external_port,
+        holder.internal_address,
+    )

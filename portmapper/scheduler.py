@@ -1,0 +1,364 @@
+"""Reconciles what is wanted with what is held: opens, renews, moves and releases the difference."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import attrs
+
+from portmapper.announcer import Announcer
+from portmapper.backend import Backend, Gateway, GatewayEvent, Target
+from portmapper.chosen import reachable_targets
+from portmapper.clock import Clock
+from portmapper.discovery import Discovery
+from portmapper.entry import Entry
+from portmapper.errors import Conflict, GatewayRestarted, GatewayTimeout, NetworkFailure
+from portmapper.events import Event, EventKind
+from portmapper.lane import Lanes
+from portmapper.ledger import Ledger
+from portmapper.model import ConflictPolicy, Family, IPAddress, IPNetwork, Lease, Mapping, MappingKey
+from portmapper.network import Network, read_network
+from portmapper.placement import Place, places, search_targets
+from portmapper.releases import Releases
+from portmapper.rounds import Rounds
+from portmapper.search import Search
+from portmapper.store import Store
+from portmapper.timing import refusal_delay, renewal_delay, retry_delay, spread
+from portmapper.upkeep import Upkeep
+
+
+@attrs.frozen
+class Options:
+    """How a scheduler behaves.
+
+    Attributes:
+        conflict: policy of mappings that name none.
+        interval: seconds between two looks at what nothing announced; no failed attempt waits longer.
+        chosen: gateways that the user named; empty searches for them.
+        allowed: backends that may open ports; None is every one. Others only release.
+        scope: sources whose left-over leases are released; None is all of them.
+        watch: listen for what gateways tell unasked.
+    """
+
+    conflict: ConflictPolicy = ConflictPolicy.OWN
+    interval: float = 60.0
+    chosen: tuple[str, ...] = ()
+    allowed: Collection[str] | None = None
+    scope: Collection[str] | None = None
+    watch: bool = True
+
+
+class Scheduler:
+    """Keeps wanted mappings open.
+
+    Each mapping is an `Entry`. A round walks it over the gateways, best first and its holder before
+    all, until one grants it; so a renewal is a round, and a gateway that fails loses the mapping to
+    the next. Everything sent to one gateway goes through its lane.
+
+    Attributes:
+        entries: what is wanted, by key.
+        network: the host's network as it was last read.
+        discovery: the gateways known.
+    """
+
+    def __init__(
+        self,
+        backends: Sequence[Backend],
+        store: Store,
+        publish: Callable[[Event], None],
+        options: Options,
+        clock: Clock | None = None,
+        network: Callable[[], Network] = read_network,
+    ) -> None:
+        self.entries: dict[MappingKey, Entry] = {}
+        self._options = options
+        self._clock = clock or Clock()
+        self._read_network = network
+        self._look_at_network()
+        self._wake = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._queue: list[tuple[float, int, Entry]] = []
+        self._order = itertools.count()
+        lanes = self._lanes = Lanes(self._quiet.set)
+        ledger = self._ledger = Ledger(store, options.scope)
+        self.discovery = Discovery(
+            backends,
+            clock=self._clock,
+            longest_pause=options.interval,
+            searched=self._searched,
+            news=self._heard if options.watch else None,
+        )
+        self._rounds = Rounds(
+            self.discovery,
+            ledger,
+            lanes,
+            self._clock,
+            self,
+            conflict=options.conflict,
+            allowed=options.allowed,
+        )
+        self._tell = Announcer(publish, self._clock)
+        self._releases = Releases(
+            self.discovery, ledger, lanes, self._clock, self._rounds, self._tell.released
+        )
+        self._upkeep = Upkeep(
+            self.discovery, lanes, renew=self._plan, vanished=self._vanished, moved=self._moved
+        )
+
+    @property
+    def external(self) -> dict[str, IPAddress | None]:
+        """Gateway identity to the outside address that it last told."""
+        return self._upkeep.external
+
+    # What is wanted
+
+    def set_wanted(self, mappings: Iterable[Mapping]) -> None:
+        """Take a new list of wanted mappings; only what differs from the last is acted upon."""
+        wanted = {mapping.key: mapping for mapping in mappings}
+        for key in self.entries.keys() - wanted.keys():
+            self._drop(self.entries.pop(key))
+        for key, mapping in wanted.items():
+            entry = self.entries.get(key)
+            if entry is None:
+                entry = self.entries[key] = Entry(mapping)
+                self._plan(entry)
+            elif entry.mapping != mapping:
+                entry.mapping = mapping
+                self._plan(entry)
+        self._start_due()
+        self._release()
+
+    def retry_now(self) -> None:
+        """Forget every pause and try at once what is not open."""
+        self.discovery.look_everywhere()
+        for entry in self.entries.values():
+            if entry.lease is None:
+                entry.attempts = 0
+                self._plan(entry)
+
+    # The loop
+
+    async def run(self) -> None:
+        """Keep everything open until cancelled."""
+        next_look = self._clock.monotonic() + self._options.interval
+        while True:
+            self._wake.clear()
+            self._start_due()
+            now = self._clock.monotonic()
+            if now >= next_look:
+                await self.look()
+                next_look = now + self._options.interval
+            next_due = min(next_look, self._queue[0][0]) if self._queue else next_look
+            await self._clock.wait(self._wake, max(0.0, next_due - self._clock.monotonic()))
+
+    async def look(self) -> None:
+        """Find out what nothing announced: the network, lost leases, outside addresses, orphans."""
+        await self.network_changed()
+        self._upkeep.look(self.entries.values())
+        self._release()
+
+    async def network_changed(self) -> None:
+        """Read the network again; where it changed, every mapping is placed anew."""
+        before = (self.network, self._chosen)
+        self._look_at_network()
+        if (self.network, self._chosen) != before:
+            self.discovery.look_everywhere()
+            for entry in self.entries.values():
+                entry.attempts = 0
+                self._plan(entry)
+        await self._forget_old_targets()
+
+    async def settled(self) -> None:
+        """Wait until every mapping is open or given up for now, and every release was tried."""
+        while self._rounds.active or self._lanes.busy or self._releases.unfinished():
+            self._quiet.clear()
+            await self._quiet.wait()
+
+    async def release_all(self) -> None:
+        """Release every lease; what is wanted is not opened again. Failures are told and not raised."""
+        self._queue.clear()
+        await self._lanes.stop()
+        self._rounds.stop()
+        for entry in self.entries.values():
+            self._drop(entry)
+        self.entries = {}
+        for stored in self._ledger.all():
+            self._ledger.abandon(stored.lease.token)
+        self._release()
+        await self.settled()
+
+    async def close(self) -> None:
+        """Stop all work; leases stay."""
+        await self._lanes.stop()
+        await self.discovery.close()
+
+    def _look_at_network(self) -> None:
+        self.network = self._read_network()
+        self._chosen = reachable_targets(self._options.chosen, self.network)
+        self._places: dict[tuple[IPAddress | IPNetwork | None, Family], list[Place]] = {}
+
+    def _targets(self) -> Sequence[Target]:
+        return search_targets(self.network) if self._chosen is None else self._chosen
+
+    def _places_of(self, mapping: Mapping) -> list[Place]:
+        use = (mapping.address, mapping.family)
+        if use not in self._places:
+            self._places[use] = places(mapping, self.network, self._chosen)
+        return self._places[use]
+
+    async def _forget_old_targets(self) -> None:
+        current = {place.target for entry in self.entries.values() for place in entry.places}
+        current.update(place.target for known in self._places.values() for place in known)
+        current.update(self._targets())
+        if not self._rounds.active and not self._ledger.orphans(self._clock.now()):
+            for search in self.discovery.searches:
+                if search.target not in current:
+                    await self.discovery.forget(search.target)
+
+    # Time
+
+    def _plan(self, entry: Entry, delay: float = 0.0) -> None:
+        """Begin a round for this entry after so many seconds; an earlier plan of it is replaced."""
+        entry.due = self._clock.monotonic() + delay
+        heapq.heappush(self._queue, (entry.due, next(self._order), entry))
+        self._wake.set()
+
+    def _start_due(self) -> None:
+        now = self._clock.monotonic()
+        while self._queue and self._queue[0][0] <= now:
+            due, _, entry = heapq.heappop(self._queue)
+            if entry.due != due or entry.removed:
+                continue
+            entry.due = None
+            if entry in self._rounds.active:
+                entry.again = True
+            else:
+                self._begin(entry, now)
+
+    def _begin(self, entry: Entry, now: float) -> None:
+        if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
+            self._lose(entry, "it ran out before the gateway renewed it")
+        self._rounds.begin(entry, self._places_of(entry.mapping))
+
+    # How rounds end
+
+    def won(self, entry: Entry, gateway: Gateway, lease: Lease) -> None:
+        """Take what a gateway granted, and plan its renewal."""
+        if entry.removed:
+            self._ledger.abandon(lease.token)
+            self._release()
+            return
+        before = entry.lease
+        self._upkeep.learn(gateway, lease)
+        entry.granted(lease, self._clock.monotonic())
+        self._tell.granted(entry, before, lease, self.external.get(gateway.identity))
+        if before is not None and before.token != lease.token:
+            self._ledger.abandon(before.token)
+        if entry.again:
+            self._plan(entry)
+        elif not lease.permanent:
+            self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))
+        self._release()
+
+    def lost(self, entry: Entry) -> None:
+        """Plan the next attempt of an entry that nobody granted."""
+        if entry.removed:
+            self._release()
+            return
+        entry.no_gateway = not entry.refusals
+        if entry.lease is not None and _is_gone(entry, entry.lease):
+            self._lose(entry, "another host holds its port now")
+        entry.attempts += 1
+        if entry.attempts == 1 or entry.again:
+            self._tell.failed(entry)
+        if any(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals):
+            self._look_again(entry)
+        self._plan(entry, self._pause(entry))
+        self._release()
+
+    def _pause(self, entry: Entry) -> float:
+        if entry.again:
+            return 0.0
+        errors = [error for _, error in entry.refusals]
+        if entry.lease is not None and not entry.doubtful and not entry.lease.permanent:
+            age = self._clock.monotonic() - entry.granted_at
+            return renewal_delay(entry.lease.lifetime, entry.attempts, age)
+        if (
+            any(isinstance(error, NetworkFailure | GatewayTimeout | GatewayRestarted) for error in errors)
+            or not errors
+        ):
+            return retry_delay(entry.attempts - 1, self._options.interval)
+        error_lifetime = max((error.retry_after or 0 for error in errors), default=0)
+        return refusal_delay(entry.attempts - 1, error_lifetime)
+
+    def _look_again(self, entry: Entry) -> None:
+        for place in entry.places:
+            self.discovery.look_again(place.target)
+
+    def _drop(self, entry: Entry) -> None:
+        entry.removed = True
+        entry.due = None
+        if entry.lease is not None:
+            self._ledger.abandon(entry.lease.token)
+            entry.lease = None
+
+    def _lose(self, entry: Entry, why: str) -> None:
+        assert entry.lease is not None
+        self._tell.lost(entry.mapping, entry.lease, why)
+        self._ledger.released(entry.lease.token)
+        entry.lease = None
+
+    def _release(self) -> None:
+        self._releases.start(self._targets)
+
+    # What gateways tell
+
+    def _searched(self, search: Search) -> None:
+        self._rounds.searched(search)
+        if search.gateways:
+            waiting = [e for e in self.entries.values() if e.lease is None and e.no_gateway]
+            for entry in waiting:
+                self._plan(entry)
+        self._release()
+        self._quiet.set()
+
+    def _heard(self, gateway: Gateway, event: GatewayEvent) -> None:
+        if event is GatewayEvent.EXTERNAL_ADDRESS_CHANGED:
+            self._upkeep.ask_address(gateway)
+            return
+        kind = EventKind.GATEWAY_RESTARTED if event is GatewayEvent.RESTARTED else EventKind.GATEWAY_LOST
+        self._tell.gateway(kind, gateway)
+        if event is GatewayEvent.GONE:
+            self.discovery.look_everywhere()
+        self._renew_all_at(gateway)
+
+    def _renew_all_at(self, gateway: Gateway) -> None:
+        """Renew all that stands on this device, over whichever protocol it was opened."""
+        device = {other.identity for other in self.discovery.gateways if other.address == gateway.address}
+        affected = [e for e in self.entries.values() if e.lease is not None and e.lease.gateway in device]
+        for entry in affected:
+            entry.doubtful = True
+            entry.attempts = 0
+            self._plan(entry, spread(len(affected)))
+
+    def _vanished(self, entry: Entry) -> None:
+        """The gateway's table has not what it granted."""
+        entry.losses += 1
+        self._lose(entry, "the gateway does not hold it any more")
+        self._plan(entry)
+
+    def _moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:
+        """The gateway has another outside address; leases stay."""
+        self._tell.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, f"{before} became {now or 'none'}")
+        for entry in self.entries.values():
+            if entry.lease is not None and entry.lease.gateway == gateway.identity:
+                entry.lease = attrs.evolve(entry.lease, external_address=now)
+                self._tell.moved(entry.mapping, entry.lease, before, now)
+
+
+def _is_gone(entry: Entry, lease: Lease) -> bool:
+    """Tell whether its own gateway said that the port belongs to somebody else."""
+    return any(gateway == lease.gateway and isinstance(error, Conflict) for gateway, error in entry.refusals)

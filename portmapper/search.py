@@ -1,0 +1,138 @@
+"""One target's gateways: every backend is asked in parallel, the best answer after a short grace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import cast
+
+from portmapper.backend import Backend, Gateway, Target
+from portmapper.errors import BackendError, GatewayTimeout
+
+GRACE = 0.2
+"""Seconds that a better protocol has after the first answer; a LAN's round trip is a few ms."""
+
+ROUND_LIMIT = 6.0
+"""Seconds after which even a backend without a bound of its own has had its time."""
+
+_log = logging.getLogger(__name__)
+
+
+class Search:
+    """Who answers at one target, who does not and why.
+
+    Attributes:
+        target: where.
+        gateways: those that answered, best first.
+        failures: backend name to the reason it gave for finding nothing, in this round.
+        settled: a choice can be made now: nothing better can come, or the grace is over.
+        done: the round is over.
+    """
+
+    def __init__(
+        self, target: Target, backends: Sequence[Backend], changed: Callable[[Search], None]
+    ) -> None:
+        self.target = target
+        self.gateways: list[Gateway] = []
+        self.failures: dict[str, BackendError] = {}
+        self.settled = False
+        self.done = False
+        self._backends = backends
+        self._order = [backend.name for backend in backends]
+        self._changed = changed
+        self._running: set[str] = set()
+        self._answered: set[str] = set()
+        self._superseded: list[Gateway] = []
+        self._grace: asyncio.TimerHandle | None = None
+
+    async def round(self) -> bool:
+        """Ask every backend once more, all at once; tell whether any gateway answered.
+
+        A gateway that answers again stays the object it was, so that it keeps what it knows of its
+        epoch, unless its description moved. One that is silent while others answer is dropped; when
+        all are silent the gateway may be rebooting, and what is known of it is kept.
+        """
+        self.settled = self.done = False
+        self.failures.clear()
+        self._answered.clear()
+        self._running = set(self._order)
+        try:
+            async with asyncio.TaskGroup() as probes:
+                for backend in self._backends:
+                    probes.create_task(self._probe(backend))
+        finally:
+            self._stop_grace()
+        if self._answered:
+            self._superseded += [g for g in self.gateways if g.identity not in self._answered]
+            self.gateways = [g for g in self.gateways if g.identity in self._answered]
+        self.done = True
+        self._settle()
+        await self._close_superseded()
+        return bool(self._answered)
+
+    async def close(self) -> None:
+        """Close every gateway found."""
+        self._superseded += self.gateways
+        self.gateways = []
+        await self._close_superseded()
+
+    async def _close_superseded(self) -> None:
+        while self._superseded:
+            await self._superseded.pop().close()
+
+    async def _probe(self, backend: Backend) -> None:
+        answers = cast(AsyncGenerator[Gateway, None], backend.discover(self.target))
+        try:
+            async with asyncio.timeout(ROUND_LIMIT), aclosing(answers):
+                async for gateway in answers:
+                    self._take(gateway)
+        except BackendError as error:
+            self.failures[backend.name] = error
+        except TimeoutError:
+            self.failures[backend.name] = GatewayTimeout(f"no end of the search within {ROUND_LIMIT:.0f} s")
+        except Exception as error:
+            _log.exception("backend %s failed while searching", backend.name)
+            self.failures[backend.name] = BackendError(f"{type(error).__name__}: {error}")
+        self._running.discard(backend.name)
+        if self._nothing_better_can_come():
+            self._settle()
+
+    def _take(self, gateway: Gateway) -> None:
+        self._answered.add(gateway.identity)
+        known = next((old for old in self.gateways if old.identity == gateway.identity), None)
+        if known is not None and known.location == gateway.location:
+            self._superseded.append(gateway)
+            gateway = known
+        elif known is not None:
+            self._superseded.append(known)
+            self.gateways.remove(known)
+        if gateway is not known:
+            self.gateways.append(gateway)
+            self.gateways.sort(key=self._preference)
+        if self.settled or self._nothing_better_can_come():
+            self._settle()
+        elif self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(GRACE, self._settle)
+
+    def _preference(self, gateway: Gateway) -> tuple[int, bool]:
+        """Order by backend, and within one the default gateway first (CONFORMANCE D9)."""
+        return (self._order.index(gateway.backend), gateway.address != self.target.gateway)
+
+    def _nothing_better_can_come(self) -> bool:
+        answered = [g for g in self.gateways if g.identity in self._answered]
+        if not answered:
+            return False
+        best = self._order.index(answered[0].backend)
+        return not any(name in self._running for name in self._order[:best])
+
+    def _settle(self) -> None:
+        self._stop_grace()
+        self.settled = True
+        self._changed(self)
+
+    def _stop_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None

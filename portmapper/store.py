@@ -1,0 +1,236 @@
+"""The lease store and the journal: one SQLite file that survives a crash at any write."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from portmapper.errors import StoreError
+from portmapper.events import Event
+from portmapper.model import IPAddress, Lease, Protocol
+
+FILE_NAME = "leases.sqlite3"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS leases (
+    token BLOB PRIMARY KEY, protocol TEXT NOT NULL,
+    internal_address TEXT NOT NULL, internal_port INTEGER NOT NULL,
+    wanted_port INTEGER NOT NULL, external_port INTEGER NOT NULL, external_address TEXT,
+    lifetime INTEGER NOT NULL, permanent INTEGER NOT NULL,
+    backend TEXT NOT NULL, gateway TEXT NOT NULL, private TEXT NOT NULL,
+    confirmed INTEGER NOT NULL, granted_at REAL NOT NULL, source TEXT NOT NULL, comment TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journal (
+    at REAL NOT NULL, event TEXT NOT NULL, protocol TEXT, external_port INTEGER,
+    internal_address TEXT, internal_port INTEGER,
+    backend TEXT NOT NULL, gateway TEXT NOT NULL, detail TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS journal_at ON journal (at);
+"""
+_VERSION = 1
+_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 16)})"
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class StoredLease:
+    """A lease as the store knows it.
+
+    Attributes:
+        lease: what was granted, or asked for when `confirmed` is false.
+        wanted_port: the external port that the mapping wants.
+        granted_at: wall-clock time of the grant (or of the request).
+        confirmed: the gateway's answer was seen; else it may or may not hold it.
+        source: location that listed the mapping.
+        comment: the mapping's comment.
+    """
+
+    lease: Lease
+    wanted_port: int
+    granted_at: datetime
+    confirmed: bool = True
+    source: str = ""
+    comment: str = ""
+
+    def expired(self, now: datetime) -> bool:
+        """Tell whether it has run out by itself."""
+        return not self.lease.permanent and (now - self.granted_at).total_seconds() >= self.lease.lifetime
+
+
+class Store:
+    """Every lease that may stand on a gateway, with what is needed to renew and release it.
+
+    The leases live in memory too: when the disk is full or read-only, ports stay open and the file
+    is written again when it can be.
+
+    Attributes:
+        error: why the file is not up to date, None when it is.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Open the store.
+
+        Args:
+            path: the file; None keeps everything in memory.
+
+        Raises:
+            StoreError: the file cannot be opened, or is of a newer version.
+        """
+        self.error: str | None = None
+        self._leases: dict[bytes, StoredLease] = {}
+        self._behind: set[bytes] = set()
+        try:
+            self._database = _open(path)
+            self._leases = {stored.lease.token: stored for stored in _read(self._database)}
+        except (sqlite3.Error, ValueError, OSError) as error:
+            raise StoreError(f"cannot open the lease store {path}: {error}") from error
+
+    @property
+    def leases(self) -> Iterable[StoredLease]:
+        """Every lease known, confirmed or not."""
+        return tuple(self._leases.values())
+
+    def get(self, token: bytes) -> StoredLease | None:
+        """Return the lease of that token, if it is known."""
+        return self._leases.get(token)
+
+    def put(self, stored: StoredLease) -> None:
+        """Write a lease down, in place of an earlier one with its token."""
+        self._leases[stored.lease.token] = stored
+        self._write(stored.lease.token)
+
+    def remove(self, token: bytes) -> None:
+        """Forget a lease that is released or has run out."""
+        if self._leases.pop(token, None) is not None:
+            self._write(token)
+
+    def record(self, event: Event) -> None:
+        """Add an event to the journal."""
+        row = (
+            event.at.timestamp(),
+            event.kind.value,
+            event.protocol and event.protocol.value,
+            event.external_port,
+            event.internal_address and str(event.internal_address),
+            event.internal_port,
+            event.backend,
+            event.gateway,
+            event.detail,
+        )
+        self._try(
+            lambda: self._database.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        )
+
+    def close(self) -> None:
+        """Bring the file up to date and close it."""
+        self._try(self._catch_up)
+        self._database.close()
+
+    def _write(self, token: bytes) -> None:
+        self._behind.add(token)
+        self._try(self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Write all that the file lacks, in one transaction."""
+        if not self._behind:
+            return
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for token in self._behind:
+                stored = self._leases.get(token)
+                if stored is None:
+                    self._database.execute("DELETE FROM leases WHERE token = ?", (token,))
+                else:
+                    self._database.execute(_INSERT_LEASE, _lease_row(stored))
+        self._behind.clear()
+
+    def _try(self, write: Callable[[], object]) -> None:
+        """Write if it can be done; a full disk must not close a port."""
+        try:
+            write()
+        except sqlite3.Error as error:
+            if self.error is None:
+                _log.error("cannot write the lease store, ports stay open without it: %s", error)
+            self.error = f"cannot write the lease store: {error}"
+        else:
+            if self.error is not None:
+                _log.info("the lease store can be written again")
+            self.error = None
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=2)
+    try:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise ValueError("it was written by a newer version of portmapper")
+        # A write-ahead log makes a commit one append without waiting for the disk; a power cut can
+        # cost the last commits but never the file.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        if version < _VERSION:
+            database.executescript(_SCHEMA + f"PRAGMA user_version = {_VERSION};")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _lease_row(stored: StoredLease) -> tuple[Any, ...]:
+    lease = stored.lease
+    return (
+        lease.token,
+        lease.protocol.value,
+        str(lease.internal_address),
+        lease.internal_port,
+        stored.wanted_port,
+        lease.external_port,
+        lease.external_address and str(lease.external_address),
+        lease.lifetime,
+        lease.permanent,
+        lease.backend,
+        lease.gateway,
+        lease.private,
+        stored.confirmed,
+        stored.granted_at.timestamp(),
+        stored.source,
+        stored.comment,
+    )
+
+
+def _read(database: sqlite3.Connection) -> Iterator[StoredLease]:
+    database.row_factory = sqlite3.Row
+    for row in database.execute("SELECT * FROM leases"):
+        lease = Lease(
+            protocol=Protocol(row["protocol"]),
+            internal_address=ipaddress.ip_address(row["internal_address"]),
+            internal_port=row["internal_port"],
+            external_port=row["external_port"],
+            external_address=_address(row["external_address"]),
+            lifetime=row["lifetime"],
+            permanent=bool(row["permanent"]),
+            backend=row["backend"],
+            gateway=row["gateway"],
+            token=bytes(row["token"]),
+            private=row["private"],
+        )
+        yield StoredLease(
+            lease,
+            row["wanted_port"],
+            datetime.fromtimestamp(row["granted_at"], UTC),
+            bool(row["confirmed"]),
+            row["source"],
+            row["comment"],
+        )
+
+
+def _address(text: str | None) -> IPAddress | None:
+    return ipaddress.ip_address(text) if text else None

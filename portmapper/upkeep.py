@@ -1,0 +1,111 @@
+"""Looks, once an interval, at what no gateway announced: outside addresses, lost leases, lost tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from portmapper.asking import bounded
+from portmapper.backend import Gateway, VerifiesLeases
+from portmapper.discovery import Discovery
+from portmapper.entry import Entry
+from portmapper.errors import BackendError
+from portmapper.lane import Lanes
+from portmapper.model import IPAddress, Lease
+
+Moved = Callable[[Gateway, IPAddress | None, IPAddress | None], None]
+
+
+class Upkeep:
+    """What is checked rather than told.
+
+    Attributes:
+        external: gateway identity to the outside address it last told.
+    """
+
+    def __init__(
+        self,
+        discovery: Discovery,
+        lanes: Lanes,
+        *,
+        renew: Callable[[Entry], None],
+        vanished: Callable[[Entry], None],
+        moved: Moved,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            discovery: the gateways known.
+            lanes: carry the questions.
+            renew: asked to renew an entry out of turn.
+            vanished: told of an entry whose lease the gateway does not hold.
+            moved: told of a gateway's new outside address, after the old one.
+        """
+        self.external: dict[str, IPAddress | None] = {}
+        self._discovery = discovery
+        self._lanes = lanes
+        self._renew = renew
+        self._vanished = vanished
+        self._moved = moved
+
+    def learn(self, gateway: Gateway, lease: Lease) -> None:
+        """Take the outside address from a fresh lease, or ask for it the first time."""
+        if lease.external_address is not None:
+            self._note(gateway, lease.external_address)
+        elif gateway.identity not in self.external:
+            self.ask_address(gateway)
+
+    def ask_address(self, gateway: Gateway) -> None:
+        """Ask a gateway for its outside address, in its lane."""
+        self.external.setdefault(gateway.identity, None)
+        self._lanes.submit(gateway, partial(self._ask_address, gateway))
+
+    def look(self, entries: Iterable[Entry]) -> None:
+        """Check every gateway in use.
+
+        A gateway with a table that can be read is asked for each lease. Of one without, the lease
+        that is next in turn is renewed: the answer's epoch shows a lost table, and its address the
+        outside address, even when the announcement was lost.
+        """
+        held: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            if entry.lease is not None:
+                held[entry.lease.gateway].append(entry)
+        for identity, mine in held.items():
+            gateway = self._discovery.gateway(identity)
+            if gateway is None:
+                continue
+            self.ask_address(gateway)
+            if isinstance(gateway, VerifiesLeases):
+                for entry in mine:
+                    self._lanes.submit(gateway, partial(self._verify, gateway, entry))
+            else:
+                self._renew(min(mine, key=lambda entry: entry.due or 0.0))
+
+    async def _ask_address(self, gateway: Gateway) -> None:
+        try:
+            address = await bounded(gateway, gateway.external_address())
+        except BackendError:
+            return  # a gateway that is down is seen by its leases; the last address stays known
+        self._note(gateway, address)
+
+    def _note(self, gateway: Gateway, address: IPAddress | None) -> None:
+        before = self.external.get(gateway.identity)
+        self.external[gateway.identity] = address
+        if before is not None and address != before:
+            self._moved(gateway, before, address)
+
+    async def _verify(self, gateway: Gateway, entry: Entry) -> None:
+        lease = entry.lease
+        if not isinstance(gateway, VerifiesLeases) or lease is None or lease.gateway != gateway.identity:
+            return
+        try:
+            holds = await bounded(gateway, gateway.holds(lease))
+        except BackendError:
+            return  # no answer proves nothing; the renewal will tell
+        if entry.lease is lease:
+            if holds:
+                entry.losses = 0
+            else:
+                self._vanished(entry)
