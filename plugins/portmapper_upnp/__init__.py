@@ -1,0 +1,1 @@
+"""UPnP IGD v1 and v2, on async-upnp-client."""

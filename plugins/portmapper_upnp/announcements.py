@@ -1,0 +1,121 @@
+"""Listens for a gateway's own SSDP announcements: it restarted, it moved, it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from portmapper.backend import GatewayEvent
+from portmapper.model import IPAddress
+from portmapper_upnp.answer import SsdpPacket, read_packet
+from portmapper_upnp.search import MAX_DATAGRAM, SSDP_GROUP, SSDP_PORT, Budget
+
+SHORTEST_GAP = 2.0
+"""Seconds between two events of one kind: announcements can be forged, and cost requests."""
+
+_ABOUT_THE_GATEWAY = re.compile(r":(?:InternetGatewayDevice|WAN(?:IP|PPP)Connection):", re.IGNORECASE)
+"""A router may announce a media server too, whose comings and goings mean nothing here."""
+
+_log = logging.getLogger(__name__)
+
+
+class Announcements(asyncio.DatagramProtocol):
+    """The NOTIFY messages of one gateway."""
+
+    def __init__(
+        self, gateway: IPAddress, local_address: IPAddress, location: str, boot_id: str, port: int = SSDP_PORT
+    ) -> None:
+        """Prepare; `boot_id` is the one that the search's answer had, empty when it had none."""
+        self._gateway = gateway
+        self._local_address = local_address
+        self._location = location
+        self._boot_id = boot_id
+        self._port = port
+        self._said_goodbye = False
+        self._budget = Budget()
+        self._told: dict[GatewayEvent, float] = {}
+        self._notify: Callable[[GatewayEvent], None] | None = None
+        self._transport: asyncio.BaseTransport | None = None
+
+    async def listen(self, notify: Callable[[GatewayEvent], None]) -> None:
+        """Call `notify` at each event until `close`. Where listening is impossible, polling has to do."""
+        self._notify = notify
+        self._loop = asyncio.get_running_loop()
+        try:
+            opened = _socket(str(self._local_address), self._port)
+        except OSError as error:
+            _log.info("no SSDP announcements on %s: %s", self._local_address, error)
+            return
+        await self._loop.create_datagram_endpoint(lambda: self, sock=opened)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._notify = None
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport; it may have been closed while it was being made."""
+        self._transport = transport
+        if self._notify is None:
+            transport.close()
+
+    def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
+        """Look at a packet if it is the gateway's."""
+        if sender[0] != str(self._gateway) or len(data) > MAX_DATAGRAM:
+            return
+        if not self._budget.allows(self._loop.time()):
+            return
+        packet = read_packet(data, sender)
+        event = self.event(packet) if packet else None
+        if event is not None:
+            self._tell(event)
+
+    def event(self, packet: SsdpPacket) -> GatewayEvent | None:
+        """Return what an announcement means, None for nothing new.
+
+        A restart shows in another BOOTID (UDA 2.0, section 1.2.2), or in a return after a goodbye where
+        the device is too old to have one.
+        """
+        if not _ABOUT_THE_GATEWAY.search(packet.target):
+            return None
+        if packet.kind == "byebye":
+            self._said_goodbye = True
+            return GatewayEvent.GONE
+        if packet.kind != "alive":
+            return None
+        rebooted = bool(self._boot_id and packet.boot_id) and packet.boot_id != self._boot_id
+        moved = packet.location is not None and packet.location != self._location
+        returned, self._said_goodbye = self._said_goodbye, False
+        self._boot_id = packet.boot_id or self._boot_id
+        if moved:
+            return GatewayEvent.GONE
+        return GatewayEvent.RESTARTED if rebooted or returned else None
+
+    def _tell(self, event: GatewayEvent) -> None:
+        now = self._loop.time()
+        if self._notify is not None and now - self._told.get(event, -SHORTEST_GAP) >= SHORTEST_GAP:
+            self._told[event] = now
+            self._notify(event)
+
+
+def _socket(local_address: str, port: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32" and sys.platform != "linux":  # the BSDs share a multicast port only so
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Bound to the group, it takes no unicast packet from another program on this port.
+        opened.bind(("" if sys.platform == "win32" else SSDP_GROUP, port))
+        group = socket.inet_aton(SSDP_GROUP) + socket.inet_aton(local_address)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+    except OSError:
+        opened.close()
+        raise
+    return opened

@@ -1,0 +1,65 @@
+"""The `upnp` backend: finds internet gateway devices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, ClassVar
+
+from portmapper.backend import Backend, Gateway, Target
+from portmapper.model import IPAddress
+from portmapper_upnp.discovery import Discovery, connect_to
+from portmapper_upnp.loading import load
+from portmapper_upnp.search import SSDP_PORT, Search
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_HEAVY = "portmapper_upnp.connect"
+
+
+class IgdBackend(Backend):
+    """UPnP IGD v1 and v2 over IPv4."""
+
+    name: ClassVar[str] = "upnp"
+    rank: ClassVar[int] = 30
+
+    def __init__(self, ssdp_port: int = SSDP_PORT) -> None:
+        """Search on `ssdp_port`; only tests have another than 1900."""
+        self._ssdp_port = ssdp_port
+        self._sessions: dict[IPAddress, aiohttp.ClientSession] = {}
+
+    async def discover(self, target: Target) -> AsyncIterator[Gateway]:
+        """Yield each gateway that answers on that side.
+
+        Raises:
+            Unsupported: a device answered, but it is no internet gateway.
+            NetworkFailure, GatewayTimeout: a device answered, but could not be read; or nothing can be
+                sent from our address.
+        """
+        if target.url is not None:
+            await load(_HEAVY)
+            yield await connect_to(target.url, target, self._session(target), self._ssdp_port)
+            return
+        if target.local_address.version == 6:
+            return
+        async with Search(target.local_address, target.gateway, self._ssdp_port) as search:
+            await load(_HEAVY)
+            discovery = Discovery(target, self._session(target), self._ssdp_port)
+            async with aclosing(discovery.gateways(search)) as gateways:
+                async for gateway in gateways:
+                    yield gateway
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+
+    def _session(self, target: Target) -> aiohttp.ClientSession:
+        """Return the session whose connections leave from the target's side; gateways there share it."""
+        from portmapper_upnp.connect import open_session
+
+        if target.local_address not in self._sessions:
+            self._sessions[target.local_address] = open_session(target.local_address)
+        return self._sessions[target.local_address]

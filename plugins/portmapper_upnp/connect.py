@@ -1,0 +1,61 @@
+"""Makes a gateway of a description URL. Importing this imports async-upnp-client: see `loading`."""
+
+from __future__ import annotations
+
+import aiohttp
+import attrs
+
+from portmapper.model import IPAddress
+from portmapper_upnp.announcements import Announcements
+from portmapper_upnp.answer import read_packet
+from portmapper_upnp.connection import describe
+from portmapper_upnp.igd import IgdGateway
+from portmapper_upnp.requester import BoundedRequester, open_session
+from portmapper_upnp.search import SSDP_PORT
+from portmapper_upnp.service import choose
+
+__all__ = ["Place", "connect", "open_session", "read_packet"]
+
+
+@attrs.frozen
+class Place:
+    """Where a gateway was found.
+
+    Attributes:
+        location: URL of its description.
+        address: of the gateway.
+        local_address: ours towards it.
+        latency: seconds until it answered.
+        boot_id: BOOTID of its answer, empty when it had none.
+        ssdp_port: where it announces itself.
+    """
+
+    location: str
+    address: IPAddress
+    local_address: IPAddress
+    latency: float = 0.0
+    boot_id: str = ""
+    ssdp_port: int = SSDP_PORT
+
+
+async def connect(session: aiohttp.ClientSession, place: Place) -> IgdGateway:
+    """Read the description there and choose its WAN connection.
+
+    Raises:
+        BackendError: it is no internet gateway, or cannot be read.
+    """
+    described = await describe(BoundedRequester(session), place.location)
+    connection = await choose(described.connections)
+    v2 = connection.is_v2 or described.device_type.endswith("InternetGatewayDevice:2")
+    return IgdGateway(
+        connection,
+        address=place.address,
+        local_address=place.local_address,
+        location=place.location,
+        version=2 if v2 else 1,
+        model=described.model,
+        latency=place.latency,
+        announcements=Announcements(
+            place.address, place.local_address, place.location, place.boot_id, place.ssdp_port
+        ),
+    )

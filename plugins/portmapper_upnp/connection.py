@@ -1,0 +1,193 @@
+"""A WAN connection service and its actions, called one by one through async-upnp-client."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+from async_upnp_client.client import UpnpRequester, UpnpService
+from async_upnp_client.client_factory import UpnpFactory
+from async_upnp_client.const import HttpRequest, HttpResponse
+from async_upnp_client.exceptions import UpnpActionError, UpnpError
+
+from portmapper.errors import NetworkFailure, Unsupported
+from portmapper.model import ExternalKind, IPAddress, Protocol, TableEntry, external_kind
+from portmapper_upnp.description import canonical_description
+from portmapper_upnp.faults import ABSENT, Fault
+from portmapper_upnp.requester import BoundedRequester
+from portmapper_upnp.scpd import SCPD
+from portmapper_upnp.soap import canonical_reply
+
+_SCPD_URL = "scpd:wan-connection"
+
+
+@attrs.frozen
+class Described:
+    """What a description came to.
+
+    Attributes:
+        device_type: of the root device.
+        model: what it calls itself; untrusted.
+        connections: its WAN connection services, at least one.
+    """
+
+    device_type: str
+    model: str
+    connections: list[WanConnection]
+
+
+async def describe(requester: BoundedRequester, location: str) -> Described:
+    """Fetch a description and build its WAN connection services.
+
+    Raises:
+        Unsupported: no WAN connection service there, or a document that is refused.
+        NetworkFailure, GatewayTimeout: it cannot be read.
+    """
+
+    def rewrite(response: HttpResponse) -> HttpResponse:
+        if response.status_code != HTTPStatus.OK:
+            raise NetworkFailure(f"the gateway does not give its description: HTTP {response.status_code}")
+        return HttpResponse(HTTPStatus.OK, {}, canonical_description(response.body or "", location))
+
+    factory = UpnpFactory(
+        _KnownActions(requester),
+        non_strict=True,
+        on_post_receive_device_spec=rewrite,
+        on_pre_receive_service_spec=lambda request: _at(request, _SCPD_URL),
+        on_post_call_action=canonical_reply,
+    )
+    try:
+        device = await factory.async_create_device(location)
+    except UpnpError as error:
+        raise Unsupported("the gateway's description makes no sense") from error
+    return Described(
+        device_type=device.device_type,
+        model=device.model_name or device.friendly_name,
+        connections=[WanConnection(service) for service in device.all_services],
+    )
+
+
+def _at(request: HttpRequest, url: str) -> HttpRequest:
+    return HttpRequest(request.method, url, request.headers, request.body, request.timeout)
+
+
+class _KnownActions(UpnpRequester):
+    """Answers a request for a service description from what the standard fixes; see `scpd`."""
+
+    def __init__(self, requester: BoundedRequester) -> None:
+        self._requester = requester
+
+    async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
+        if http_request.url == _SCPD_URL:
+            return HttpResponse(HTTPStatus.OK, {}, SCPD)
+        return await self._requester.async_http_request(http_request)
+
+
+class WanConnection:
+    """One WANIPConnection or WANPPPConnection. Every method may raise `Fault` or what HTTP raises."""
+
+    def __init__(self, service: UpnpService) -> None:
+        self._service = service
+
+    @property
+    def kind(self) -> str:
+        """The service type, used as found in every call (S3)."""
+        return self._service.service_type
+
+    @property
+    def is_v2(self) -> bool:
+        """Whether the actions of WANIPConnection:2 are there."""
+        return self.kind.endswith("WANIPConnection:2")
+
+    async def status(self) -> str:
+        """Return the connection status, such as `Connected`."""
+        return (await self.call("GetStatusInfo")).get("NewConnectionStatus", "")
+
+    async def external_address(self) -> IPAddress | None:
+        """Return the outside address, None for 0.0.0.0, loopback or nothing (S5)."""
+        address = read_address((await self.call("GetExternalIPAddress")).get("NewExternalIPAddress", ""))
+        return None if external_kind(address) is ExternalKind.NONE else address
+
+    async def add(self, action: str, arguments: Mapping[str, str]) -> int | None:
+        """Add a mapping with `AddPortMapping` or `AddAnyPortMapping`; return the reserved port if told."""
+        return read_number((await self.call(action, **arguments)).get("NewReservedPort", ""), 65535) or None
+
+    async def delete(self, protocol: Protocol, external_port: int) -> None:
+        """Delete a mapping; one that is not there is deleted (M10)."""
+        try:
+            await self.call("DeletePortMapping", **_key(protocol, external_port))
+        except Fault as fault:
+            if fault.number not in ABSENT:
+                raise
+
+    async def entry(
+        self, protocol: Protocol, external_port: int, *, enabled_only: bool = False
+    ) -> TableEntry | None:
+        """Return who holds that port, None when nobody does (or nobody whose entry is switched on)."""
+        try:
+            answer = await self.call("GetSpecificPortMappingEntry", **_key(protocol, external_port))
+        except Fault as fault:
+            if fault.number in ABSENT:
+                return None
+            raise
+        if enabled_only and answer.get("NewEnabled", "").strip().lower() in ("0", "false", "no"):
+            return None
+        return read_entry({**answer, "NewProtocol": protocol, "NewExternalPort": str(external_port)})
+
+    async def call(self, action: str, **arguments: str) -> Mapping[str, str]:
+        """Call an action by its name and return what came back, as text.
+
+        Raises:
+            Fault: the gateway's refusal.
+            NetworkFailure, GatewayTimeout: no sensible answer.
+        """
+        parameters: dict[str, Any] = dict(arguments)
+        try:
+            return await self._service.actions[action].async_call(**parameters)
+        except UpnpActionError as error:
+            raise Fault(error.error_code or 0, error.error_desc or "") from error
+        except UpnpError as error:
+            raise NetworkFailure("the gateway's answer makes no sense") from error
+
+
+def _key(protocol: Protocol, external_port: int) -> dict[str, str]:
+    """Name an entry; the remote host is always empty, for any (M6)."""
+    return {"NewRemoteHost": "", "NewExternalPort": str(external_port), "NewProtocol": protocol.value}
+
+
+def read_entry(answer: Mapping[str, str]) -> TableEntry | None:
+    """Read a table entry, None when it names no port."""
+    port = read_number(answer.get("NewExternalPort", ""), 65535)
+    protocol = answer.get("NewProtocol", "").strip().upper()
+    if not port or protocol not in ("TCP", "UDP"):
+        return None
+    comment = answer.get("NewPortMappingDescription", "") or answer.get("NewDescription", "")
+    lifetime = answer.get("NewLeaseDuration", "") or answer.get("NewLeaseTime", "")
+    return TableEntry(
+        protocol=Protocol(protocol),
+        external_port=port,
+        internal_address=read_address(answer.get("NewInternalClient", "")),
+        internal_port=read_number(answer.get("NewInternalPort", ""), 65535),
+        comment=comment[:256],
+        lifetime=read_number(lifetime, 2**32 - 1),
+    )
+
+
+def read_number(text: str, largest: int) -> int:
+    """Read a decimal number up to `largest`; anything else is 0."""
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        return 0
+    number = int(text)
+    return number if number <= largest else 0
+
+
+def read_address(text: str) -> IPAddress | None:
+    """Read an address, None for anything else."""
+    try:
+        return ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None

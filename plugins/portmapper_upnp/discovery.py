@@ -1,0 +1,146 @@
+"""Finds the gateways of one target: search, describe, and prefer the default gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from portmapper.backend import Target
+from portmapper.errors import BackendError, NetworkFailure
+from portmapper.model import IPAddress
+from portmapper_upnp.search import Datagram, Search
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from portmapper_upnp.connect import Place
+    from portmapper_upnp.igd import IgdGateway
+
+MAX_LOCATIONS = 16
+"""Different descriptions fetched in one search, of all hosts but the default gateway."""
+
+MAX_LOCATIONS_OF_HOST = 4
+GRACE = 0.6
+"""Seconds in which the default gateway may answer before another device is taken (D9)."""
+
+_log = logging.getLogger(__name__)
+
+
+class Discovery:
+    """One search under way."""
+
+    def __init__(self, target: Target, session: aiohttp.ClientSession, ssdp_port: int) -> None:
+        self._target = target
+        self._session = session
+        self._ssdp_port = ssdp_port
+        self._seen: set[str] = set()
+        self._per_host: Counter[IPAddress] = Counter()
+        self._yielded: set[IPAddress] = set()
+        self._default_found = asyncio.Event()
+        self._outcomes: asyncio.Queue[IgdGateway | None] = asyncio.Queue()
+        self._failure: BackendError | None = None
+
+    async def gateways(self, search: Search) -> AsyncGenerator[IgdGateway, None]:
+        """Yield each gateway that answers the search; raise why the last was none, if none was any."""
+        running = asyncio.create_task(self._run(search))
+        try:
+            while (gateway := await self._outcomes.get()) is not None:
+                if gateway.address not in self._yielded:
+                    self._yielded.add(gateway.address)
+                    yield gateway
+            await running
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        if not self._yielded and self._failure is not None:
+            raise self._failure
+
+    async def _run(self, search: Search) -> None:
+        try:
+            async with asyncio.TaskGroup() as group, aclosing(search.answers()) as answers:
+                async for datagram in answers:
+                    self._consider(datagram, group)
+        finally:
+            self._outcomes.put_nowait(None)
+
+    def _consider(self, datagram: Datagram, group: asyncio.TaskGroup) -> None:
+        from portmapper_upnp.connect import Place, read_packet
+
+        packet = read_packet(datagram.data, datagram.sender)
+        if packet is None or packet.location is None or not self._is_new(packet.location, packet.sender):
+            return
+        place = Place(
+            location=packet.location,
+            address=packet.sender,
+            local_address=self._target.local_address,
+            latency=datagram.at,
+            boot_id=packet.boot_id,
+            ssdp_port=self._ssdp_port,
+        )
+        group.create_task(self._describe(place))
+
+    def _is_new(self, location: str, sender: IPAddress) -> bool:
+        """Tell whether to fetch it: not twice (D5), and not for whoever sends ever new ones."""
+        is_default = sender == self._target.gateway
+        if location in self._seen or (self._target.chosen and not is_default):
+            return False
+        others = sum(self._per_host.values()) - self._per_host[self._target.gateway or sender]
+        if self._per_host[sender] >= MAX_LOCATIONS_OF_HOST or (not is_default and others >= MAX_LOCATIONS):
+            return False
+        self._seen.add(location)
+        self._per_host[sender] += 1
+        return True
+
+    async def _describe(self, place: Place) -> None:
+        from portmapper_upnp.connect import connect
+
+        try:
+            gateway = await connect(self._session, place)
+        except BackendError as error:
+            _log.debug("%s: %s", place.location, error)
+            self._failure = error
+            return
+        if place.address == self._target.gateway:
+            self._default_found.set()
+        elif await self._default_answers(place.latency):
+            _log.debug("%s also answers, but is not the default gateway", place.address)
+            return
+        self._outcomes.put_nowait(gateway)
+
+    async def _default_answers(self, since: float) -> bool:
+        """Tell whether the default gateway is found too, within the grace that it gets."""
+        if self._target.gateway is None:
+            return False
+        try:
+            await asyncio.wait_for(self._default_found.wait(), max(GRACE - since, 0))
+        except TimeoutError:
+            return self._default_found.is_set()
+        return True
+
+
+async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, ssdp_port: int) -> IgdGateway:
+    """Make a gateway of the URL that the user typed; its host may be a name.
+
+    Raises:
+        BackendError: the host is not found, or is no internet gateway.
+    """
+    from portmapper_upnp.connect import Place, connect
+
+    address = await _resolve(urlsplit(url).hostname or "")
+    place = Place(url, address, target.local_address, ssdp_port=ssdp_port)
+    return await connect(session, place)
+
+
+async def _resolve(host: str) -> IPAddress:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, None)
+        return ipaddress.ip_address(found[0][4][0])
+    except (OSError, ValueError, IndexError) as error:
+        raise NetworkFailure(f"the gateway {host!r} is not found") from error

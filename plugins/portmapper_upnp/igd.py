@@ -1,0 +1,202 @@
+"""A UPnP internet gateway device as the core sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from portmapper.backend import (
+    Gateway,
+    GatewayEvent,
+    ListsMappings,
+    MapsOtherHosts,
+    VerifiesLeases,
+    WatchesGateway,
+)
+from portmapper.errors import GatewayTimeout, NetworkFailure, Unsupported
+from portmapper.model import IPAddress, Lease, MapRequest, TableEntry
+from portmapper_upnp.announcements import Announcements
+from portmapper_upnp.connection import WanConnection
+from portmapper_upnp.faults import Fault, Moved, Refused
+from portmapper_upnp.opening import Granted, Habits, Opening
+from portmapper_upnp.table import read_table
+
+CALL_TIME = 30.0
+"""Seconds for one whole request of the core, every retry included."""
+
+LIST_TIME = 60.0
+MAX_REFUSALS = 3
+"""Refused connections in a row after which the gateway counts as gone (M14)."""
+
+_log = logging.getLogger(__name__)
+
+
+class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOtherHosts):
+    """One WAN connection service of one device."""
+
+    backend = "upnp"
+
+    def __init__(
+        self,
+        connection: WanConnection,
+        *,
+        address: IPAddress,
+        local_address: IPAddress,
+        location: str,
+        version: int,
+        model: str,
+        latency: float,
+        announcements: Announcements,
+    ) -> None:
+        self._connection = connection
+        self.address = address
+        self.local_address = local_address
+        self.location = location
+        self.protocol = f"IGD {version}"
+        self.model = model
+        self.latency = latency
+        self._announcements = announcements
+        self._habits = Habits()
+        self._verified = False
+        self._external: IPAddress | None = None
+        self._external_asked = False
+        self._refusals = 0
+        self._notify: Callable[[GatewayEvent], None] | None = None
+
+    async def map(self, request: MapRequest) -> Lease:
+        """Create or renew a mapping.
+
+        Raises:
+            Conflict: another host holds the port; `holder` tells which where the gateway does.
+            BackendError: any other refusal or failure.
+        """
+        if request.internal_address.version == 6:
+            raise Unsupported("port mappings over UPnP are for IPv4")
+        async with self._bounded(CALL_TIME):
+            granted = await Opening(self._connection, self._habits, request, self.local_address).open()
+            if not self._verified:
+                granted = await self._verify_first(request, granted)
+            return self._lease(request, granted, await self._known_external_address())
+
+    async def unmap(self, lease: Lease) -> None:
+        """Close a mapping; one that is gone, or another host's by now, is left alone."""
+        async with self._bounded(CALL_TIME):
+            try:
+                entry = await self._connection.entry(lease.protocol, lease.external_port)
+            except Fault as fault:
+                _log.debug("the gateway does not tell who holds the port: %s", fault)
+            else:
+                if entry is None:
+                    return
+                if not _matches(entry, lease.internal_address, lease.internal_port):
+                    _log.debug("port %d is another host's now; left alone", lease.external_port)
+                    return
+            await self._connection.delete(lease.protocol, lease.external_port)
+
+    async def external_address(self) -> IPAddress | None:
+        """Ask for the outside address; None when the connection is down (S5)."""
+        async with self._bounded(CALL_TIME):
+            self._external = await self._connection.external_address()
+            self._external_asked = True
+            return self._external
+
+    async def list_mappings(self) -> Sequence[TableEntry]:
+        """Return the whole table."""
+        async with self._bounded(LIST_TIME):
+            return await read_table(self._connection)
+
+    async def holds(self, lease: Lease) -> bool:
+        """Ask the gateway whether the lease stands, switched on, for our address and port (M15)."""
+        async with self._bounded(CALL_TIME):
+            entry = await self._connection.entry(lease.protocol, lease.external_port, enabled_only=True)
+            return entry is not None and _matches(entry, lease.internal_address, lease.internal_port)
+
+    async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
+        """Listen for SSDP announcements, and tell when the gateway refuses us."""
+        self._notify = notify
+        await self._announcements.listen(notify)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        self._notify = None
+        self._announcements.close()
+
+    async def _verify_first(self, request: MapRequest, granted: Granted) -> Granted:
+        """Look whether this gateway holds what it says it grants; a second try is permanent (M15)."""
+        if not await self._stands(request, granted):
+            _log.warning(
+                "the gateway %s does not hold what it granted; trying a permanent lease", self.address
+            )
+            self._habits.permanent_only = True
+            granted = await Opening(self._connection, self._habits, request, self.local_address).open()
+            if not await self._stands(request, granted):
+                self._habits.permanent_only = False
+                raise NetworkFailure("the gateway grants the mapping but does not hold it")
+        self._verified = True
+        return granted
+
+    async def _stands(self, request: MapRequest, granted: Granted) -> bool:
+        try:
+            entry = await self._connection.entry(request.protocol, granted.external_port, enabled_only=True)
+        except Fault as fault:
+            _log.debug("the gateway does not let us look at the mapping: %s", fault)
+            return True
+        return entry is not None and _matches(entry, request.internal_address, request.internal_port)
+
+    async def _known_external_address(self) -> IPAddress | None:
+        """Return the outside address as last told; asked for once, a mapping does not fail for it."""
+        if not self._external_asked:
+            self._external_asked = True
+            try:
+                self._external = await self._connection.external_address()
+            except Fault as fault:
+                _log.debug("the gateway does not tell its external address: %s", fault)
+        return self._external
+
+    def _lease(self, request: MapRequest, granted: Granted, external: IPAddress | None) -> Lease:
+        return Lease(
+            protocol=request.protocol,
+            internal_address=request.internal_address,
+            internal_port=request.internal_port,
+            external_port=granted.external_port,
+            external_address=external,
+            lifetime=granted.lifetime,
+            permanent=granted.lifetime == 0,
+            backend=self.backend,
+            gateway=self.identity,
+            token=request.token,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _bounded(self, seconds: float) -> AsyncIterator[None]:
+        """Bound a request in time, type its faults, and count refused connections."""
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise GatewayTimeout(f"the gateway took longer than {seconds:.0f} seconds") from error
+        except Refused:
+            self._refusals += 1
+            if self._refusals >= MAX_REFUSALS:
+                self._tell_gone()
+            raise
+        except Moved:
+            self._tell_gone()
+            raise
+        except Fault as fault:
+            self._refusals = 0
+            raise fault.typed() from fault
+        else:
+            self._refusals = 0
+
+    def _tell_gone(self) -> None:
+        self._refusals = 0
+        if self._notify is not None:
+            self._notify(GatewayEvent.GONE)
+
+
+def _matches(entry: TableEntry, address: IPAddress, port: int) -> bool:
+    """Tell whether an entry leads there; where the gateway names no address the port has to do."""
+    return entry.internal_port == port and entry.internal_address in (address, None)

@@ -1,0 +1,76 @@
+"""Decides whether a URL that a device sent may be connected to. Pure; nothing is resolved or opened."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from portmapper.model import IPAddress
+
+MAX_URL = 1024
+
+
+def acceptable_location(url: str, sender: IPAddress, zone: str = "") -> str | None:
+    """Return the LOCATION to fetch, None when it must not be (D6).
+
+    It must lie on the host that sent it, given by its address: a name would have to be resolved by
+    somebody whom we have no reason to trust. With that rule loopback is out of the question, except
+    when the gateway itself answered from there.
+
+    Args:
+        url: as the device wrote it.
+        sender: where the packet came from.
+        zone: interface of a link-local sender; devices cannot know it (D7).
+    """
+    parts = _split(url)
+    if parts is None or parts.scheme != "http" or parts.username is not None:
+        return None
+    host = _address(parts.hostname)
+    if host is None or host != sender or host.is_unspecified or host.is_multicast:
+        return None
+    if host.version == 6 and host.is_link_local and zone:
+        return _at_host(parts, f"{host}%{zone}")
+    return urlunsplit(parts)
+
+
+def at_same_host(url: str, location: str) -> str | None:
+    """Return `url` if it lies on the host of `location`, on whatever port (H6); None if not.
+
+    A link-local address gets the zone of `location`.
+    """
+    parts, base = _split(url), _split(location)
+    if parts is None or base is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    if _bare(parts.hostname) != _bare(base.hostname):
+        return None
+    return _at_host(parts, base.hostname or "")
+
+
+def _split(url: str) -> SplitResult | None:
+    """Split a URL of sane length without blanks, with a real port; None for any other."""
+    url = url.strip()
+    if len(url) > MAX_URL or any(character <= " " or character > "~" for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        return None if parts.port == 0 else parts
+    except ValueError:
+        return None
+
+
+def _at_host(parts: SplitResult, host: str) -> str:
+    netloc = f"[{host}]" if ":" in host else host
+    if parts.port is not None:
+        netloc += f":{parts.port}"
+    return urlunsplit(parts._replace(netloc=netloc))
+
+
+def _address(host: str | None) -> IPAddress | None:
+    try:
+        return ipaddress.ip_address(_bare(host))
+    except ValueError:
+        return None
+
+
+def _bare(host: str | None) -> str:
+    return (host or "").partition("%")[0]

@@ -1,0 +1,111 @@
+"""HTTP as async-upnp-client asks for it, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import re
+
+import aiohttp
+from async_upnp_client.client import UpnpRequester
+from async_upnp_client.const import HttpRequest, HttpResponse
+
+from portmapper.errors import GatewayTimeout, NetworkFailure
+from portmapper.model import IPAddress
+from portmapper_upnp.faults import Refused
+
+MAX_BODY = 256 * 1024
+"""Bytes; the largest real description is a tenth of it."""
+
+REQUEST_TIME = 5.0
+"""Seconds for one exchange from the connection to the last byte, so that a slow drip ends too (H4)."""
+
+MAX_CONNECTIONS = 4
+"""To one gateway: miniupnpd listens with a backlog of 5, others with less (H5)."""
+
+_XML_ENCODING = re.compile(rb"""^[^<]{0,16}<\?xml[^>]{0,80}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
+
+
+def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
+    """Return a session whose connections leave from `local_address`, with nothing of a browser in it."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            local_addr=(str(local_address), 0) if local_address else None, limit_per_host=MAX_CONNECTIONS
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": "identity", "User-Agent": "portmapper UPnP/1.1"},
+        timeout=aiohttp.ClientTimeout(total=REQUEST_TIME),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+class BoundedRequester(UpnpRequester):
+    """Asks one gateway, at most four questions at once."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        # Outside the time bound of a request: to wait for one's turn is not the gateway's slowness.
+        self._turn = asyncio.Semaphore(MAX_CONNECTIONS)
+
+    async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
+        """Do one exchange; a redirect is an answer like any other and is not followed.
+
+        Raises:
+            Refused: nobody listens there.
+            GatewayTimeout: no whole answer in time.
+            NetworkFailure: not reached, too long, or not HTTP.
+        """
+        async with self._turn:
+            try:
+                return await self._exchange(http_request)
+            except aiohttp.ServerDisconnectedError:
+                # A kept connection that the gateway had closed meanwhile; every action may be repeated.
+                return await self._last_exchange(http_request)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise _typed(error) from error
+
+    async def _last_exchange(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return await self._exchange(request)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _typed(error) from error
+
+    async def _exchange(self, request: HttpRequest) -> HttpResponse:
+        async with self._session.request(
+            request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
+        ) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise NetworkFailure(f"the gateway's answer is longer than {MAX_BODY} bytes")
+            return HttpResponse(response.status, {}, decode(bytes(body), response.charset))
+
+
+def decode(body: bytes, charset: str | None) -> str:
+    """Return the body as text, by the first encoding named that exists; never fails."""
+    declared = _XML_ENCODING.match(body)
+    for name in (charset, declared[1].decode("ascii") if declared else None):
+        if name and _is_text_encoding(name):
+            return body.decode(name, "replace")
+    return body.decode("utf-8-sig", "replace")
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        return codecs.lookup(name)._is_text_encoding  # not hex, zlib and such
+    except LookupError:
+        return False
+
+
+def _typed(error: Exception) -> NetworkFailure | GatewayTimeout:
+    if isinstance(error, TimeoutError):
+        return GatewayTimeout(f"the gateway did not answer within {REQUEST_TIME:.0f} seconds")
+    if isinstance(error, ConnectionRefusedError):
+        return Refused("the gateway refuses the connection")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        if isinstance(error.os_error, ConnectionRefusedError):
+            return Refused("the gateway refuses the connection")
+        return NetworkFailure(f"the gateway is not reached: {error.os_error.strerror or error.os_error}")
+    return NetworkFailure(f"the gateway's HTTP fails: {type(error).__name__}")

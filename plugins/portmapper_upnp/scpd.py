@@ -1,0 +1,54 @@
+"""The actions of a WAN connection service, as its service description (SCPD) would list them.
+
+A router's own SCPDs are never fetched: a device of five services would take five more requests before
+the first mapping, some are broken, and the actions and the order of their arguments are fixed by the
+standard (WANIPConnection:1 and :2, WANPPPConnection:1). What a gateway does not have it refuses with
+401. Every argument is text here: what is odd in a number is for us to judge, not for a schema.
+"""
+
+from __future__ import annotations
+
+_ENTRY = (
+    "NewInternalPort",
+    "NewInternalClient",
+    "NewEnabled",
+    "NewPortMappingDescription",
+    "NewLeaseDuration",
+)
+_KEY = ("NewRemoteHost", "NewExternalPort", "NewProtocol")
+
+ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "GetStatusInfo": ((), ("NewConnectionStatus", "NewLastConnectionError", "NewUptime")),
+    "GetExternalIPAddress": ((), ("NewExternalIPAddress",)),
+    "AddPortMapping": ((*_KEY, *_ENTRY), ()),
+    "AddAnyPortMapping": ((*_KEY, *_ENTRY), ("NewReservedPort",)),
+    "DeletePortMapping": (_KEY, ()),
+    "GetSpecificPortMappingEntry": (_KEY, _ENTRY),
+    "GetGenericPortMappingEntry": (("NewPortMappingIndex",), (*_KEY, *_ENTRY)),
+    "GetListOfPortMappings": (
+        ("NewStartPort", "NewEndPort", "NewProtocol", "NewManage", "NewNumberOfPorts"),
+        ("NewPortListing",),
+    ),
+}
+"""Arguments in and out of each action, in the standard's order (H7)."""
+
+
+def _argument(name: str, direction: str) -> str:
+    return (
+        f"<argument><name>{name}</name><direction>{direction}</direction>"
+        "<relatedStateVariable>Text</relatedStateVariable></argument>"
+    )
+
+
+def _action(name: str, inward: tuple[str, ...], outward: tuple[str, ...]) -> str:
+    arguments = [_argument(argument, "in") for argument in inward]
+    arguments += [_argument(argument, "out") for argument in outward]
+    return f"<action><name>{name}</name><argumentList>{''.join(arguments)}</argumentList></action>"
+
+
+SCPD = (
+    '<scpd xmlns="urn:schemas-upnp-org:service-1-0"><actionList>'
+    + "".join(_action(name, *arguments) for name, arguments in ACTIONS.items())
+    + '</actionList><serviceStateTable><stateVariable sendEvents="no"><name>Text</name>'
+    "<dataType>string</dataType></stateVariable></serviceStateTable></scpd>"
+)

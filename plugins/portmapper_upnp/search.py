@@ -1,0 +1,173 @@
+"""The socket that sends M-SEARCH and collects what comes back. Standard library only.
+
+The first search is on its way before async-upnp-client is imported: routers may take up to MX seconds
+for their answer, and the import fits into that wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import attrs
+
+from portmapper.errors import NetworkFailure
+from portmapper.model import IPAddress
+
+SSDP_GROUP = "239.255.255.250"
+SSDP_PORT = 1900
+
+DEVICE_TARGETS = tuple(f"urn:schemas-upnp-org:device:InternetGatewayDevice:{version}" for version in (1, 2))
+"""Asked first. A v2 device must answer for v1 too, but not every one does."""
+
+OTHER_TARGETS = (
+    "urn:schemas-upnp-org:service:WANIPConnection:1",
+    "urn:schemas-upnp-org:service:WANIPConnection:2",
+    "urn:schemas-upnp-org:service:WANPPPConnection:1",
+    "upnp:rootdevice",
+)
+"""For devices that answer only by service, or only as root devices."""
+
+SEND_TIMES = (0.0, 0.25, 0.75, 1.5)
+"""Seconds from the start; datagrams get lost, and some routers sleep through the first (D10)."""
+
+SEARCH_TIME = 2.6
+"""Seconds until no further answer is expected: the last send, MX, and a little."""
+
+MX = 1
+MAX_DATAGRAM = 2048
+PER_SECOND = 200
+"""Datagrams that are read in a second, once from the gateway and once from all others."""
+
+_TTL = 2  # UDA 2.0, section 1.3.2
+
+
+@attrs.frozen
+class Datagram:
+    """One packet that came in.
+
+    Attributes:
+        data: its bytes.
+        sender: address tuple as the socket gives it.
+        at: seconds since the first M-SEARCH.
+    """
+
+    data: bytes
+    sender: tuple[Any, ...]
+    at: float
+
+
+class Budget:
+    """Counts packets by the second, so that a flood costs no more than being dropped."""
+
+    def __init__(self, per_second: int = PER_SECOND) -> None:
+        self._per_second = per_second
+        self._second = 0
+        self._count = 0
+
+    def allows(self, now: float) -> bool:
+        """Tell whether one more packet may be looked at; `now` in seconds."""
+        if int(now) != self._second:
+            self._second, self._count = int(now), 0
+        self._count += 1
+        return self._count <= self._per_second
+
+
+def search_packet(target: str, host: str) -> bytes:
+    """Build an M-SEARCH. The blank after each colon is there because some parsers want it."""
+    lines = (
+        "M-SEARCH * HTTP/1.1",
+        f"HOST: {host}",
+        'MAN: "ssdp:discover"',
+        f"MX: {MX}",
+        f"ST: {target}",
+        "",
+        "",
+    )
+    return "\r\n".join(lines).encode("ascii")
+
+
+class Search(asyncio.DatagramProtocol):
+    """One search on one interface, multicast and unicast to the default gateway (D1)."""
+
+    def __init__(self, local_address: IPAddress, gateway: IPAddress | None, port: int = SSDP_PORT) -> None:
+        self._local_address = str(local_address)
+        self._gateway = str(gateway) if gateway else None
+        self._destinations = [address for address in (self._gateway, SSDP_GROUP) if address]
+        self._port = port
+        self._received: asyncio.Queue[Datagram] = asyncio.Queue(2 * PER_SECOND)
+        self._budgets = {True: Budget(), False: Budget()}
+        self._transport: asyncio.DatagramTransport | None = None
+        self._resending: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Search:
+        """Open the socket and send the first round.
+
+        Raises:
+            NetworkFailure: our address is gone, or nothing can be sent from it at all.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
+        try:
+            self._transport, _ = await self._loop.create_datagram_endpoint(
+                lambda: self, sock=_socket(self._local_address)
+            )
+        except OSError as error:
+            raise NetworkFailure(f"cannot search from {self._local_address}: {error.strerror}") from error
+        self._send(DEVICE_TARGETS)
+        self._resending = self._loop.create_task(self._send_again())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop searching."""
+        if self._resending is not None:
+            self._resending.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    async def answers(self) -> AsyncGenerator[Datagram, None]:
+        """Yield what comes in until nothing can come any more."""
+        while (left := self._started + SEARCH_TIME - self._loop.time()) > 0:
+            try:
+                yield await asyncio.wait_for(self._received.get(), left)
+            except TimeoutError:
+                return
+
+    def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
+        """Keep a datagram, from any source port (D3), while there is room and it is not a flood."""
+        at = self._loop.time() - self._started
+        from_gateway = sender[0] == self._gateway
+        if len(data) <= MAX_DATAGRAM and self._budgets[from_gateway].allows(at) and not self._received.full():
+            self._received.put_nowait(Datagram(data, sender, at))
+
+    def error_received(self, error: Exception) -> None:
+        """Ignore that one destination is unreachable: another may answer."""
+
+    async def _send_again(self) -> None:
+        for at in SEND_TIMES[1:]:
+            await asyncio.sleep(self._started + at - self._loop.time())
+            self._send(DEVICE_TARGETS + OTHER_TARGETS)
+
+    def _send(self, targets: Sequence[str]) -> None:
+        assert self._transport is not None
+        for target in targets:
+            for address in self._destinations:
+                # asyncio hands a failure, such as no multicast route, to error_received
+                self._transport.sendto(
+                    search_packet(target, f"{address}:{self._port}"), (address, self._port)
+                )
+
+
+def _socket(local_address: str) -> socket.socket:
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        opened.setblocking(False)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, _TTL)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(local_address))
+        opened.bind((local_address, 0))
+    except OSError:
+        opened.close()
+        raise
+    return opened

@@ -1,0 +1,51 @@
+"""Chooses among the WAN connections that a gateway describes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from portmapper.errors import BackendError
+from portmapper.model import ExternalKind, external_kind
+from portmapper_upnp.connection import WanConnection
+from portmapper_upnp.faults import Fault
+
+_TYPES = ("WANPPPConnection:1", "WANIPConnection:1", "WANIPConnection:2")
+"""The more able last; a gateway may offer one connection under two of them."""
+
+Score = tuple[int, int, int]
+
+
+async def choose(connections: Sequence[WanConnection]) -> WanConnection:
+    """Return the connected one, of those the one with a public address, of those the newest type.
+
+    One connection alone is not asked: whatever it says, there is no other.
+    """
+    if len(connections) == 1:
+        return connections[0]
+    scores = await asyncio.gather(*(_score(connection) for connection in connections))
+    return max(zip(scores, connections, strict=True), key=lambda pair: pair[0])[1]
+
+
+async def _score(connection: WanConnection) -> Score:
+    """Rank a connection, best highest."""
+    connected, reach = await asyncio.gather(_connected(connection), _reach(connection))
+    newness = next((rank for rank, name in enumerate(_TYPES) if connection.kind.endswith(name)), -1)
+    return connected, reach, newness
+
+
+async def _connected(connection: WanConnection) -> int:
+    """Rank by status; one that is not told is better than one that is down (S4)."""
+    try:
+        return 2 if (await connection.status()).strip().lower() == "connected" else 0
+    except BackendError as error:
+        return 1 if isinstance(error, Fault) else -1
+
+
+async def _reach(connection: WanConnection) -> int:
+    """Rank by external address: public before private (S2) before none."""
+    try:
+        kind = external_kind(await connection.external_address())
+    except BackendError:
+        return 0
+    return {ExternalKind.PUBLIC: 2, ExternalKind.NONE: 0}.get(kind, 1)

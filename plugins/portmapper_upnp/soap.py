@@ -1,0 +1,75 @@
+"""Turns any answer to a SOAP call into one that async-upnp-client understands."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from async_upnp_client.client import UpnpAction
+from async_upnp_client.const import HttpResponse
+
+from portmapper.errors import NetworkFailure
+from portmapper_upnp.faults import ACTION_FAILED, Moved
+from portmapper_upnp.lenient import parse, words
+
+_ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
+_CONTROL = "urn:schemas-upnp-org:control-1-0"
+_MOVED = frozenset({301, 302, 303, 307, 308, 404, 405, 410})
+
+
+def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
+    """Return the answer with the right names and the HTTP status that fits it.
+
+    A Fault is one whatever the HTTP status says (H3). An answer with no body at all is taken as the
+    success of an action that returns nothing.
+
+    Raises:
+        Moved: the control URL is not there, or redirects.
+        NetworkFailure: the answer is neither a result nor a fault.
+    """
+    if response.status_code in _MOVED:
+        raise Moved(f"the gateway's control URL is gone (HTTP {response.status_code})")
+    succeeded = response.status_code == HTTPStatus.OK
+    if succeeded and not (response.body or "").strip():
+        return HttpResponse(HTTPStatus.OK, {}, _result(action, Element("Empty")))
+    root = parse(response.body or "")
+    fault = next((found for name in ("Fault", "UPnPError") for found in root.iter(name)), None)
+    if fault is not None:
+        return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _fault(fault))
+    result = next((found for found in root.iter() if found.tag == f"{action.name}Response"), None)
+    if not succeeded or result is None:
+        raise NetworkFailure(f"the gateway's answer makes no sense (HTTP {response.status_code})")
+    return HttpResponse(HTTPStatus.OK, {}, _result(action, result))
+
+
+def _fault(fault: Element) -> str:
+    code = words(fault, "errorCode")
+    number = code if code.isascii() and code.isdigit() and len(code) <= 4 else str(ACTION_FAILED)
+    envelope, body = _envelope()
+    detail = SubElement(SubElement(body, "s:Fault"), "detail")
+    error = SubElement(detail, "UPnPError", {"xmlns": _CONTROL})
+    SubElement(error, "errorCode").text = number
+    SubElement(error, "errorDescription").text = words(fault, "errorDescription") or words(
+        fault, "faultstring"
+    )
+    return tostring(envelope, encoding="unicode")
+
+
+def _result(action: UpnpAction, result: Element) -> str:
+    envelope, body = _envelope()
+    answer = SubElement(body, f"u:{action.name}Response", {"xmlns:u": action.service.service_type})
+    for argument in result:
+        SubElement(answer, argument.tag).text = _content(argument)
+    return tostring(envelope, encoding="unicode")
+
+
+def _content(argument: Element) -> str:
+    """Return the text; a listing that was put in as elements, not as text, becomes text again."""
+    if len(argument):
+        return "".join(tostring(child, encoding="unicode") for child in argument)
+    return (argument.text or "").strip()
+
+
+def _envelope() -> tuple[Element, Element]:
+    envelope = Element("s:Envelope", {"xmlns:s": _ENVELOPE})
+    return envelope, SubElement(envelope, "s:Body")

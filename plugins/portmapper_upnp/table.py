@@ -1,0 +1,87 @@
+"""Reads a gateway's whole table of mappings."""
+
+from __future__ import annotations
+
+import logging
+
+from portmapper.model import Protocol, TableEntry
+from portmapper_upnp.connection import WanConnection, read_entry
+from portmapper_upnp.faults import (
+    ACTION_FAILED,
+    INDEX_OUT_OF_RANGE,
+    INVALID_ARGUMENTS,
+    LIST_EMPTY,
+    NO_SUCH_ENTRY,
+    Fault,
+)
+from portmapper_upnp.lenient import parse
+
+_log = logging.getLogger(__name__)
+
+MAX_ENTRIES = 65_536
+PAGE = 200
+"""Entries asked for at once, so that a page fits well into the bound of one answer."""
+
+_END = frozenset({INDEX_OUT_OF_RANGE, NO_SUCH_ENTRY, INVALID_ARGUMENTS, ACTION_FAILED, LIST_EMPTY})
+"""How gateways say that there are no more (M11)."""
+
+
+async def read_table(connection: WanConnection) -> list[TableEntry]:
+    """Return every entry; pages of a v2 gateway, one by one where it has none."""
+    if connection.is_v2:
+        try:
+            return [
+                entry for protocol in Protocol for entry in await _between(connection, protocol, 1, 65535)
+            ]
+        except Fault as fault:
+            _log.debug("the gateway does not list its table: %s", fault)
+    return await _one_by_one(connection)
+
+
+async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
+    entries: list[TableEntry] = []
+    for index in range(MAX_ENTRIES):
+        try:
+            answer = await connection.call("GetGenericPortMappingEntry", NewPortMappingIndex=str(index))
+        except Fault as fault:
+            if fault.number in _END:
+                break
+            raise fault.typed() from fault
+        entry = read_entry(answer)
+        if entry is not None:
+            entries.append(entry)
+    return entries
+
+
+async def _between(connection: WanConnection, protocol: Protocol, first: int, last: int) -> list[TableEntry]:
+    """Read the entries of a range of external ports.
+
+    A page may come in any order, so a full one says nothing about what is missing: the range is
+    halved until its pages are not full. Raises `Fault` when the gateway does not list.
+    """
+    try:
+        page = await _page(connection, protocol, first, last)
+    except Fault as fault:
+        if fault.number == LIST_EMPTY:
+            return []
+        raise
+    if len(page) < PAGE or first == last:
+        return page
+    middle = (first + last) // 2
+    lower = await _between(connection, protocol, first, middle)
+    return lower + await _between(connection, protocol, middle + 1, last)
+
+
+async def _page(connection: WanConnection, protocol: Protocol, first: int, last: int) -> list[TableEntry]:
+    answer = await connection.call(
+        "GetListOfPortMappings",
+        NewStartPort=str(first),
+        NewEndPort=str(last),
+        NewProtocol=protocol.value,
+        NewManage="1",
+        NewNumberOfPorts=str(PAGE),
+    )
+    listing = answer.get("NewPortListing", "")
+    rows = list(parse(listing).iter("PortMappingEntry")) if "<" in listing else []
+    told = [{field.tag: field.text or "" for field in row} for row in rows]
+    return [entry for row in told if (entry := read_entry(row)) is not None and entry.protocol is protocol]
