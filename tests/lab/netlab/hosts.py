@@ -101,16 +101,20 @@ class AnsweringHost:
                 connection.sendall(text.encode())
 
 
-class _QuietFiles(http.server.SimpleHTTPRequestHandler):
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves the files of its `directory`, and says nothing: the test looks at the program."""
+
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing: the test looks at the program, not at this server."""
+        """Drop the line."""
+
+
+Handler = Callable[..., http.server.BaseHTTPRequestHandler]
 
 
 @contextlib.contextmanager
-def serving_files(namespace: Namespace, address: str, directory: Path) -> Iterator[str]:
-    """Serve a directory over HTTP inside a namespace; yields the URL of its root."""
-    handler = functools.partial(_QuietFiles, directory=str(directory))
-    # Not HTTPServer: binding it looks its own name up in the DNS.
+def serving(namespace: Namespace, address: str, handler: Handler) -> Iterator[str]:
+    """Serve HTTP inside a namespace, on a free port; yields the URL of its root, without a slash."""
+    # Not HTTPServer: binding one looks its own name up in the DNS.
     with socketserver.ThreadingTCPServer((address, 0), handler, bind_and_activate=False) as server:
         server.socket.close()
         server.socket = namespace.socket(socket.SOCK_STREAM)
@@ -123,3 +127,10 @@ def serving_files(namespace: Namespace, address: str, directory: Path) -> Iterat
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def serving_files(namespace: Namespace, address: str, directory: Path) -> Iterator[str]:
+    """Serve a directory over HTTP inside a namespace; see `serving`."""
+    with serving(namespace, address, functools.partial(QuietHandler, directory=str(directory))) as root:
+        yield root

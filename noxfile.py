@@ -1,0 +1,84 @@
+"""Every check anyone runs; `nox` alone runs them all, `nox -s NAME` one, `nox -l` lists them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+# virtualenv and not uv: uv may hand out a wheel that it built from an older state of the tree.
+nox.options.default_venv_backend = "virtualenv"
+nox.needs_version = ">=2024.10.9"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda text: int(text.split(".")[1]))
+
+nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "wheel", "docs"]
+
+# What is tested is what was installed, never the tree.
+os.environ.pop("PYTHONPATH", None)
+
+
+def _group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the program and of the lab's library."""
+    session.install(".", *_group("types"))
+    session.run("mypy")
+    session.run("mypy", "tests/lab/netlab", env={"MYPYPATH": "tests/lab"})
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the unit tests; arguments after `--` go to pytest."""
+    session.install(".", *_group("tests"))
+    session.run("pytest", "-m", "not lab", *session.posargs)
+
+
+@nox.session
+def lab(session: nox.Session) -> None:
+    """Run the tests against real gateways; they need root and Debian's packages."""
+    session.install(".", *_group("tests"))
+    session.run("pytest", "tests/lab", *session.posargs)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel as a release does, and test it in a place where the tree cannot be seen."""
+    session.install("build", *_group("tests"))
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        session.run("python", "-m", "build", "--outdir", str(place / "dist"), silent=True)
+        (built,) = place.glob("dist/*.whl")
+        session.install(str(built))
+        shutil.copytree("tests", place / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy("pyproject.toml", place)
+        with session.chdir(place):
+            session.run("pytest", "-m", "not lab", *session.posargs)
+            session.run("portmapper", "--version")
+            session.run("portmapper", "demo")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    if not Path("docs/conf.py").exists():
+        session.skip("docs/conf.py is not there")
+    session.install(".", *_group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")

@@ -1,0 +1,196 @@
+"""Every protocol of every kind of gateway opens, renews and releases a port that the WAN host reaches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_OFF, UPNP_ONLY, VARIANTS, Rule, Variant
+from netlab.lab import LAN_GATEWAY, LAN_HOST, WAN_GATEWAY, Lab
+from netlab.prober import Prober
+from netlab.program import Finished, Program
+
+PORT = 8080
+DURATION = 600
+CASES = [
+    pytest.param(variant, backend, protocol, id=f"{variant.name}-{backend}-{protocol}")
+    for variant in VARIANTS
+    for backend in variant.backends
+    for protocol in ("TCP", "UDP")
+]
+PREFERRED = [(IGD2_AND_PCP, "pcp"), (IGD1_ONLY, "upnp"), (UPNP_OFF, "pcp"), (UPNP_ONLY, "upnp")]
+
+
+class Wanted:
+    """A CSV file of mappings, and the runs that read it."""
+
+    def __init__(self, program: Program, directory: Path) -> None:
+        self.program = program
+        self.file = directory / "ports.csv"
+        self.state = ("--state-dir", str(directory / "state"))
+        self.log = directory / "daemon.log"
+
+    def list(self, *rows: str, columns: str = "protocol;port;duration;comment") -> None:
+        """Write the rows under their header."""
+        self.file.write_text("\n".join([columns, *rows]) + "\n")
+
+    def pass_once(self, *options: str) -> Finished:
+        """Run one pass, printing JSON."""
+        return self.program.run("run", "--oneshot", "--json", *self.state, *options, str(self.file))
+
+    def daemon(self, *options: str) -> Any:
+        """Keep the program running, in the foreground."""
+        return self.program.running("run", *self.state, *options, str(self.file), log=self.log)
+
+
+@pytest.fixture
+def wanted(program: Program, tmp_path: Path) -> Wanted:
+    """One mapping on the LAN host; tests list others."""
+    return Wanted(program, tmp_path)
+
+
+def only_mapping(finished: Finished) -> dict[str, Any]:
+    """Check that all went well, and return the one mapping of the status document."""
+    assert finished.status == 0, finished.errors
+    (mapping,) = finished.json()["mappings"]
+    assert isinstance(mapping, dict)
+    return mapping
+
+
+@pytest.mark.parametrize(("variant", "backend", "protocol"), CASES)
+def test_a_first_run_opens_the_port(
+    lab: Lab, wanted: Wanted, variant: Variant, backend: str, protocol: str
+) -> None:
+    """One pass over one backend: active in the document, a rule in the gateway, an answer from outside."""
+    lab.gateway.reset(variant)
+    wanted.list(f"{protocol};{PORT};{DURATION};a web server")
+    mapping = only_mapping(wanted.pass_once("--backend", backend))
+    assert (mapping["state"], mapping["backend"], mapping["error"]) == ("active", backend, None)
+    assert (mapping["protocol"], mapping["family"]) == (protocol, "ipv4")
+    assert (mapping["internal_address"], mapping["internal_port"]) == (LAN_HOST, PORT)
+    assert (mapping["external_address"], mapping["external_port"]) == (WAN_GATEWAY, PORT)
+    assert (mapping["lifetime"], mapping["permanent"]) == (DURATION, False)
+    assert lab.gateway.rules() == {Rule(protocol, PORT, LAN_HOST, PORT)}
+    assert lab.reaches(protocol, PORT)
+
+
+@pytest.mark.parametrize(("variant", "backend", "protocol"), CASES)
+def test_a_second_run_renews_in_place(
+    lab: Lab, wanted: Wanted, variant: Variant, backend: str, protocol: str
+) -> None:
+    """The lease is adopted from the state directory: one rule, before and after, and still an answer."""
+    lab.gateway.reset(variant)
+    wanted.list(f"{protocol};{PORT};{DURATION};a web server")
+    only_mapping(wanted.pass_once("--backend", backend))
+    mapping = only_mapping(wanted.pass_once("--backend", backend))
+    assert (mapping["state"], mapping["backend"]) == ("active", backend)
+    assert lab.gateway.rules() == {Rule(protocol, PORT, LAN_HOST, PORT)}
+    assert lab.reaches(protocol, PORT)
+
+
+@pytest.mark.parametrize(("variant", "backend", "protocol"), CASES)
+def test_only_close_ports_releases(
+    lab: Lab, wanted: Wanted, variant: Variant, backend: str, protocol: str
+) -> None:
+    """What a run opened another run closes; closing it again is no error."""
+    lab.gateway.reset(variant)
+    wanted.list(f"{protocol};{PORT};{DURATION};a web server")
+    only_mapping(wanted.pass_once("--backend", backend))
+    close = ("run", "--only-close-ports", "--backend", backend, *wanted.state, str(wanted.file))
+    closed = wanted.program.run(*close)
+    assert closed.status == 0, closed.errors
+    assert lab.gateway.rules() == set()
+    assert not lab.reaches(protocol, PORT)
+    assert wanted.program.run(*close).status == 0
+
+
+@pytest.mark.parametrize("backend", IGD2_AND_PCP.backends)
+def test_close_ports_on_exit_releases_at_sigterm(lab: Lab, wanted: Wanted, backend: str) -> None:
+    """A daemon opens both protocols, and an orderly stop closes them and exits 0."""
+    wanted.list(f"TCP;{PORT};{DURATION};web", f"UDP;{PORT};{DURATION};game")
+    with wanted.daemon("--close-ports-on-exit", "--backend", backend) as daemon:
+        daemon.until(lambda: len(lab.gateway.rules()) == 2, "open")
+        assert lab.reaches("TCP", PORT)
+        assert lab.reaches("UDP", PORT)
+        assert daemon.end() == 0
+    assert "Traceback" not in daemon.log
+    assert lab.gateway.rules() == set()
+
+
+def test_a_plain_stop_leaves_ports_open_and_the_next_start_adopts_them(lab: Lab, wanted: Wanted) -> None:
+    """Without --close-ports-on-exit the port stays, and a new daemon makes no second rule."""
+    wanted.list(f"TCP;{PORT};{DURATION};web")
+    with wanted.daemon() as daemon:
+        daemon.until(lab.gateway.rules, "open")
+        assert daemon.end() == 0
+    assert lab.reaches("TCP", PORT)
+    only_mapping(wanted.pass_once())
+    assert lab.gateway.rules() == {Rule("TCP", PORT, LAN_HOST, PORT)}
+
+
+def test_a_daemon_renews_before_the_lease_runs_out(lab: Lab, wanted: Wanted) -> None:
+    """Leases of a few seconds over each protocol outlive themselves without a gap that the WAN sees."""
+    lab.gateway.reset(Variant("short-leases", extra=("system_uptime=yes", "min_lifetime=5")))
+    ports = {"pcp": 8081, "natpmp": 8082, "upnp": 8083}
+    rows = [f"TCP;{port};8;short;{backend}" for backend, port in ports.items()]
+    wanted.list(*rows, columns="protocol;port;duration;comment;backend")
+    with wanted.daemon() as daemon:
+        daemon.until(lambda: all(lab.reaches("TCP", port) for port in ports.values()), "open")
+        opened = time.monotonic()
+        probers = [Prober(partial(lab.ask_from_wan, "TCP", port)) for port in ports.values()]
+        with probers[0], probers[1], probers[2]:
+            daemon.until(lambda: time.monotonic() > opened + 12, "past one and a half leases", 20)
+    assert [prober.outages for prober in probers] == [[], [], []]
+
+
+@pytest.mark.parametrize(("variant", "backend"), PREFERRED, ids=lambda value: getattr(value, "name", value))
+def test_without_a_choice_the_best_backend_that_answers_is_taken(
+    lab: Lab, wanted: Wanted, variant: Variant, backend: str
+) -> None:
+    """PCP where it is spoken, UPnP where it is all there is."""
+    lab.gateway.reset(variant)
+    wanted.list(f"TCP;{PORT};{DURATION};web")
+    assert only_mapping(wanted.pass_once())["backend"] == backend
+    assert lab.reaches("TCP", PORT)
+
+
+def test_a_denied_port_is_refused_and_the_others_open(lab: Lab, wanted: Wanted) -> None:
+    """A permission rule's no is reported as such, exit 1, and holds up nothing else."""
+    lab.gateway.reset(Variant("narrow", rules=("allow 8000-8999 192.168.88.0/24 8000-8999",)))
+    wanted.list(f"TCP;9000;{DURATION};denied", f"TCP;{PORT};{DURATION};web")
+    finished = wanted.pass_once()
+    assert finished.status == 1, finished.errors
+    states = {mapping["internal_port"]: mapping["state"] for mapping in finished.json()["mappings"]}
+    assert states == {9000: "refused", PORT: "active"}
+    assert lab.gateway.rules() == {Rule("TCP", PORT, LAN_HOST, PORT)}
+
+
+@pytest.fixture(params=[("--quirk", "P2"), ("--profile", "routeros")], ids=" ".join)
+def natpmp_router(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> Iterator[None]:
+    """The embedded gateway in miniupnpd's place: NAT-PMP version 0, and no PCP."""
+    lab.gateway.kill()
+    router = Program(lab.router, tmp_path)
+    places = ("--host", LAN_GATEWAY, "--external-host", WAN_GATEWAY, "--external-address", WAN_GATEWAY)
+    with router.running(
+        "simulate", *places, *request.param, "--json", log=tmp_path / "router.log"
+    ) as simulator:
+        simulator.until(lambda: simulator.output.endswith("\n"), "ready")
+        yield
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+@pytest.mark.usefixtures("natpmp_router")
+def test_natpmp_alone_opens_renews_and_releases(lab: Lab, wanted: Wanted, protocol: str) -> None:
+    """A gateway that answers PCP with version 0 is spoken to in NAT-PMP."""
+    wanted.list(f"{protocol};{PORT};{DURATION};web")
+    for _ in ("first", "renewal"):
+        mapping = only_mapping(wanted.pass_once())
+        assert (mapping["state"], mapping["backend"]) == ("active", "natpmp")
+        assert lab.reaches(protocol, PORT)
+    closed = wanted.program.run("run", "--only-close-ports", *wanted.state, str(wanted.file))
+    assert closed.status == 0, closed.errors
+    assert not lab.reaches(protocol, PORT)
