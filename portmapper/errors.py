@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import reprlib
+
 from portmapper.model import TableEntry
+
+
+def quoted(value: object) -> str:
+    """Show an untrusted value in a message: one line, text in quotes and escaped, about 60 characters."""
+    shorten = reprlib.Repr()
+    shorten.maxstring = shorten.maxother = shorten.maxlong = 60
+    try:
+        return shorten.repr(value)
+    except ValueError:
+        # Python refuses to spell integers of more than 4300 digits.
+        return "a number too long to show"
 
 
 class PortmapperError(Exception):

@@ -8,6 +8,9 @@ from typing import ClassVar
 
 import attrs
 
+MAX_DOCUMENT = 16 * 1024 * 1024
+"""Bytes a document may have once decoded; a source stops reading there."""
+
 
 @attrs.frozen
 class Document:

@@ -1,0 +1,1 @@
+"""Files and standard input as sources, and the formats CSV, JSON and TOML."""

@@ -1,0 +1,83 @@
+"""CSV: a header, any column order, the delimiter of your choice."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from portmapper.errors import SourceError, quoted
+from portmapper.source import Format, FormatOptions, Row
+
+_REQUIRED = ("port", "protocol")
+_USUAL_DELIMITERS = ";,\t|"
+
+
+class CsvFormat(Format):
+    """CSV as upnp-daemon reads it: `address;port;protocol;duration;comment`."""
+
+    name = "csv"
+    suffixes = (".csv", ".tsv")
+    content_types = ("text/csv", "application/csv")
+
+    def parse(self, content: bytes, options: FormatOptions) -> Iterator[Row]:
+        """Yield a row for each record; nothing for an empty document.
+
+        A byte that is not UTF-8 spoils its row only, so it goes on as a lone surrogate.
+        """
+        if b"\0" in content:
+            raise SourceError("binary data, not CSV")
+        text = content.decode("utf-8-sig", errors="surrogateescape")
+        delimiter = options.csv_delimiter
+        header: list[str] | None = None
+        for line, cells in _records(text, delimiter):
+            if isinstance(cells, str):
+                yield _bad_row(line, cells)
+            elif header is None:
+                header = _header(cells, delimiter)
+            elif len(cells) == len(header):
+                yield Row(dict(zip(header, cells, strict=True)), f"line {line}", f"line {line}, column {{}}")
+            else:
+                yield _bad_row(line, f"{len(cells)} fields, the header has {len(header)}")
+
+
+def _records(text: str, delimiter: str) -> Iterator[tuple[int, Sequence[str] | str]]:
+    """Yield first line and cells of each record, or what is wrong with it; blank lines are left out."""
+    # Strict: otherwise a quote that is never closed would swallow the rest of the document in silence.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if str(error).startswith("unexpected end"):
+                raise SourceError(f"line {line}: a quote is opened and never closed") from None
+            yield line, str(error)
+            continue
+        if len(cells) > 1 or (cells and cells[0].strip()):
+            yield line, cells
+
+
+def _header(cells: Sequence[str], delimiter: str) -> list[str]:
+    header = [cell.strip() for cell in cells]
+    for name in _REQUIRED:
+        if name not in header:
+            raise SourceError(f"no column {name} in the header{_delimiter_hint(header, delimiter)}")
+    twice = next((name for name in header if name and header.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(f"two columns {quoted(twice)} in the header")
+    return header
+
+
+def _delimiter_hint(header: Sequence[str], delimiter: str) -> str:
+    if len(header) > 1:
+        return ""
+    other = next((d for d in _USUAL_DELIMITERS if d != delimiter and d in header[0]), None)
+    hint = f", it looks like {quoted(other)}" if other else ""
+    return f" {quoted(header[0])}: the delimiter is {quoted(delimiter)}{hint}"
+
+
+def _bad_row(line: int, reason: str) -> Row:
+    return Row({}, f"line {line}", f"line {line}, column {{}}", error=reason)

@@ -1,0 +1,59 @@
+"""TOML: one `[[mapping]]` table for each row."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+
+from portmapper.errors import SourceError, quoted
+from portmapper.records import nearest
+from portmapper.source import Format, FormatOptions, Row
+
+_TABLE = "mapping"
+# tomllib is Python and reads about a megabyte in a second.
+_MAX_TOML = 2 * 1024 * 1024
+# For a dotted key of n parts it takes n² steps: `a.a.a.…` in a line of a megabyte would take hours.
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{32}}")
+
+
+class TomlFormat(Format):
+    """TOML, with strict keys: a misspelt one is an error."""
+
+    name = "toml"
+    suffixes = (".toml",)
+    content_types = ("application/toml", "text/toml")
+
+    def parse(self, content: bytes, options: FormatOptions) -> Iterator[Row]:
+        """Yield a row for each `[[mapping]]`; nothing for an empty document."""
+        document = _load(content)
+        for key in document:
+            if key != _TABLE:
+                raise SourceError(f"unknown table or key {quoted(key)}{nearest(key, (_TABLE,))}")
+        tables = document.get(_TABLE, [])
+        if not isinstance(tables, list):
+            raise SourceError(f"{_TABLE} is not an array of tables: write [[{_TABLE}]]")
+        for index, table in enumerate(tables):
+            place = f"{_TABLE}[{index}]"
+            if isinstance(table, dict):
+                yield Row(table, place, f"{place}.{{}}", strict_keys=True)
+            else:
+                yield Row({}, place, f"{place}.{{}}", error=f"{quoted(table)} is not a table")
+
+
+def _load(content: bytes) -> dict[str, object]:
+    if len(content) > _MAX_TOML:
+        raise SourceError(f"larger than {_MAX_TOML // 2**20} MiB, too much for TOML; use CSV or JSON")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"not UTF-8 text (byte {error.start})") from None
+    if _LONG_KEY.search(text):
+        raise SourceError("not TOML that lists mappings: a key of more than 32 parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise SourceError("not TOML: nested too deep") from None
+    except ValueError as error:
+        raise SourceError(f"not TOML: {error}") from None

@@ -1,0 +1,37 @@
+"""Connects to the addresses that were checked, and to no others."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+
+def connector(addresses: list[str]) -> aiohttp.TCPConnector:
+    """Make a connector whose every name has these addresses, so that a second lookup cannot lie."""
+    return aiohttp.TCPConnector(resolver=_Checked(addresses), use_dns_cache=False, force_close=True)
+
+
+class _Checked(AbstractResolver):
+    def __init__(self, addresses: list[str]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        return

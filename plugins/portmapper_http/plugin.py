@@ -1,0 +1,18 @@
+"""What this plugin registers. Nothing is imported before it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from portmapper.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from portmapper.source import Source
+
+
+@hookimpl
+def portmapper_register_sources() -> list[type[Source]]:
+    """Register URLs."""
+    from portmapper_http.source import HttpSource
+
+    return [HttpSource]

@@ -1,0 +1,256 @@
+"""Turns a row as it was written into the mappings it stands for, strictly."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as AnyMapping
+from typing import Any
+
+import attrs
+
+from portmapper.addresses import parse_address
+from portmapper.errors import RowError, SourceError, quoted
+from portmapper.model import (
+    DEFAULT_DURATION,
+    MAX_DURATION,
+    ConflictPolicy,
+    Family,
+    IPAddress,
+    IPNetwork,
+    Mapping,
+    Protocol,
+)
+from portmapper.ports import ANY, MAX_PORT, PROTOCOLS, parse_ports
+from portmapper.source import Row
+
+MAX_MAPPINGS = 65536
+"""Mappings one document may list, ranges spread out."""
+
+
+@attrs.frozen
+class Record:
+    """One row, each field read and checked by itself.
+
+    Attributes:
+        port: wanted external ports; `ANY` for whatever the gateway gives.
+        protocol: one or both.
+        address: whom for, as `Mapping.address`.
+        duration: seconds; 0 is as long as the gateway will.
+        comment: for the gateway's table.
+        internal_port: a range as long as `port`, or its first port alone; None is the same as `port`.
+        family: one or both; None is the address's own, IPv4 without one.
+        conflict: policy, None for the run's default.
+        backend: the only backend allowed, None for any.
+        enabled: a row that is not enabled stands for no mapping.
+    """
+
+    port: range
+    protocol: tuple[Protocol, ...]
+    address: IPAddress | IPNetwork | None = None
+    duration: int = DEFAULT_DURATION
+    comment: str = ""
+    internal_port: range | None = None
+    family: tuple[Family, ...] | None = None
+    conflict: ConflictPolicy | None = None
+    backend: str | None = None
+    enabled: bool = True
+
+
+FIELDS = tuple(field.name for field in attrs.fields(Record))
+_KNOWN = frozenset(FIELDS)
+_FAMILIES = {
+    "ipv4": (Family.IPV4,),
+    "ipv6": (Family.IPV6,),
+    "both": (Family.IPV4, Family.IPV6),
+}
+_SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+# A gateway's XML cannot carry control characters, and a terminal should not.
+_CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+def mappings_of(row: Row, source: str, limit: int = MAX_MAPPINGS) -> list[Mapping]:
+    """Return the mappings of one row: ranges, protocols and families spread out; none when disabled.
+
+    Raises:
+        RowError: the row is wrong; the field and its value are named.
+        SourceError: it stands for more than `limit` mappings.
+    """
+    record = read_record(row)
+    if not record.enabled:
+        return []
+    internal = _internal_ports(record)
+    families = _families(record)
+    if len(record.port) * len(record.protocol) * len(families) > limit:
+        raise SourceError(f"{row.place}: more than {MAX_MAPPINGS} mappings in one document")
+    written = str(row.fields.get("address") or "")
+    return [
+        Mapping(
+            protocol=protocol,
+            port=port,
+            internal_port=internal_port,
+            address=record.address,
+            duration=record.duration,
+            comment=record.comment,
+            family=family,
+            conflict=record.conflict,
+            backend=record.backend,
+            source=source,
+            where=row.place,
+            written_address=written,
+        )
+        for port, internal_port in zip(record.port, internal, strict=True)
+        for protocol in record.protocol
+        for family in families
+    ]
+
+
+def read_record(row: Row) -> Record:
+    """Read each field of a row. An empty text, like null, is a field left out.
+
+    Raises:
+        RowError: as `mappings_of` does.
+    """
+    if row.error:
+        raise RowError("", row.error)
+    if row.strict_keys:
+        for key in row.fields:
+            if key not in _KNOWN:
+                raise RowError(key, f"unknown key{nearest(key, FIELDS)}")
+    given = {
+        key: value for key, value in row.fields.items() if key in _KNOWN and value is not None and value != ""
+    }
+    for key in ("port", "protocol"):
+        if key not in given:
+            raise RowError(key, "is missing")
+    return _structure()(given)
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """Suggest the known word that was meant, as the end of a sentence; empty when none is near."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f", did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
+
+
+def _internal_ports(record: Record) -> range:
+    if record.internal_port is None:
+        if record.port == ANY:
+            raise RowError("internal_port", "is missing: port any does not tell which one listens")
+        return record.port
+    first, count = record.internal_port.start, len(record.port)
+    if len(record.internal_port) not in (1, count):
+        raise RowError("internal_port", f"is a range of {len(record.internal_port)}, port is one of {count}")
+    if first + count - 1 > MAX_PORT:
+        raise RowError("internal_port", f"a range of {count} that begins at {first} ends beyond {MAX_PORT}")
+    return range(first, first + count)
+
+
+def _families(record: Record) -> tuple[Family, ...]:
+    if record.address is None:
+        return record.family or (Family.IPV4,)
+    own = Family.IPV6 if record.address.version == 6 else Family.IPV4
+    if record.family is not None and record.family != (own,):
+        raise RowError("family", f"{'/'.join(record.family)} does not go with the address {record.address}")
+    return (own,)
+
+
+@functools.cache
+def _structure() -> Callable[[AnyMapping[str, object]], Record]:
+    """Build the converter once, at the first row: importing cattrs costs 40 ms."""
+    import cattrs
+    from cattrs.gen import make_dict_structure_fn, override
+
+    converter = cattrs.Converter(detailed_validation=False)
+    # cattrs hands each hook the value and the field's type; the readers know their type.
+    hooks: dict[str, Any] = {name: override(struct_hook=_hook(read)) for name, read in _readers()}
+    structure = make_dict_structure_fn(
+        Record, converter, _cattrs_detailed_validation=False, _cattrs_forbid_extra_keys=False, **hooks
+    )
+    return lambda given: structure(given, Record)
+
+
+def _hook(read: Callable[[object], object]) -> Callable[[object, object], object]:
+    return lambda value, _: read(value)
+
+
+def _readers() -> Iterator[tuple[str, Callable[[object], object]]]:
+    yield "port", _read_port
+    yield "protocol", _choice("protocol", PROTOCOLS, str.upper)
+    yield "address", _read_address
+    yield "duration", _read_duration
+    yield "comment", _read_comment
+    yield "internal_port", _read_internal_port
+    yield "family", _choice("family", _FAMILIES, str.lower)
+    yield "conflict", _choice("conflict", {policy.value: policy for policy in ConflictPolicy}, str.lower)
+    yield "backend", lambda value: _text("backend", value)
+    yield "enabled", _read_enabled
+
+
+def _read_port(value: object, field: str = "port") -> range:
+    # A bool is an int to Python; `true` is not port 1.
+    if type(value) is int and 1 <= value <= MAX_PORT:
+        return range(value, value + 1)
+    if not isinstance(value, str):
+        raise RowError(field, f"{quoted(value)} is not a port (1-{MAX_PORT})")
+    try:
+        return parse_ports(value)
+    except ValueError as error:
+        raise RowError(field, str(error)) from None
+
+
+def _read_internal_port(value: object) -> range:
+    ports = _read_port(value, "internal_port")
+    if ports == ANY:
+        raise RowError("internal_port", f"{quoted(value)} is not a port")
+    return ports
+
+
+def _read_address(value: object) -> IPAddress | IPNetwork | None:
+    return parse_address(_text("address", value))
+
+
+def _read_duration(value: object) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
+        value = int(value)
+    if type(value) is not int:
+        raise RowError("duration", f"{quoted(value)} is not a number of seconds")
+    if not 0 <= value <= MAX_DURATION:
+        raise RowError("duration", f"{quoted(value)} is not in 0-{MAX_DURATION}")
+    return value
+
+
+def _read_comment(value: object) -> str:
+    text = _text("comment", value)
+    return text if text.isprintable() else text.translate(_CONTROLS)
+
+
+def _read_enabled(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _SWITCHES:
+        return _SWITCHES[value.lower()]
+    raise RowError("enabled", f"{quoted(value)} is neither true nor false")
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise RowError(field, f"{quoted(value)} is not a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # CSV keeps bytes that are not UTF-8 as lone surrogates, and JSON can spell them.
+        raise RowError(field, f"{quoted(value)} is not valid UTF-8") from None
+    return value
+
+
+def _choice(
+    field: str, choices: AnyMapping[str, Any], fold: Callable[[str], str]
+) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        try:
+            return choices[fold(value)]  # type: ignore[arg-type]
+        except (KeyError, TypeError):
+            raise RowError(field, f"{quoted(value)} is not one of {', '.join(choices)}") from None
+
+    return read
