@@ -1,0 +1,94 @@
+"""`portmapper check`: read sources, report every mapping and every rejected row, touch nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from portmapper.cli.options import (
+    add_log_options,
+    add_plugin_option,
+    add_source_options,
+    begin_logging,
+    sources_of,
+)
+from portmapper.command import Command
+
+if TYPE_CHECKING:
+    from portmapper.model import Mapping
+    from portmapper.sources import Reading
+
+REJECTED = 2
+
+
+class Check(Command):
+    """Read sources and report, without touching a gateway."""
+
+    name = "check"
+    help = "read sources and report, without touching a gateway"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        add_source_options(parser)
+        add_plugin_option(parser)
+        add_log_options(parser)
+        parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Read each source once; exit status 2 when anything is rejected."""
+        import asyncio
+
+        from portmapper.plugins import load_plugins
+        from portmapper.source import FormatOptions
+        from portmapper.sources import open_source, read_first
+
+        begin_logging(arguments, "error")
+        plugins = load_plugins(arguments.disable_plugin)
+        options = FormatOptions(csv_delimiter=arguments.csv_delimiter)
+        readers = [
+            open_source(location, plugins.sources, plugins.formats, arguments.format, options)
+            for location in sources_of(arguments)
+        ]
+        readings = asyncio.run(read_first(readers))
+        print(json.dumps(_document(readings), indent=2)) if arguments.json else _show(readings)
+        return REJECTED if any(reading.rejected for reading in readings) else 0
+
+
+def _document(readings: Sequence[Reading]) -> dict[str, Any]:
+    return {
+        "mappings": [_mapping(mapping) for reading in readings for mapping in reading.mappings],
+        "rejected": [
+            {"source": reading.location, "where": bad.where, "reason": bad.reason}
+            for reading in readings
+            for bad in reading.rejected
+        ],
+    }
+
+
+def _mapping(mapping: Mapping) -> dict[str, Any]:
+    return {
+        "protocol": mapping.protocol.value,
+        "port": mapping.port,
+        "internal_port": mapping.internal_port,
+        "address": mapping.written_address,
+        "duration": mapping.duration,
+        "comment": mapping.comment,
+        "family": mapping.family.value,
+        "source": mapping.source,
+        "where": mapping.where,
+    }
+
+
+def _show(readings: Sequence[Reading]) -> None:
+    from portmapper.text import printable
+
+    for reading in readings:
+        print(f"{printable(reading.location)}: {reading.format}, {len(reading.mappings)} mapping(s)")
+        for mapping in reading.mappings:
+            to = f"{mapping.address or 'this host'}:{mapping.internal_port}"
+            comment = f"  {printable(mapping.comment)}" if mapping.comment else ""
+            print(f"  {mapping.protocol} {mapping.port or 'any'} -> {to}{comment}")
+        for bad in reading.rejected:
+            print(f"  rejected: {printable(bad.where)}: {printable(bad.reason)}")

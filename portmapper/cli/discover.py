@@ -1,0 +1,118 @@
+"""`portmapper discover`: every protocol of every gateway that answers, best first."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from portmapper.cli.options import add_gateway_options, add_log_options, add_plugin_option, begin_logging
+from portmapper.command import Command
+
+if TYPE_CHECKING:
+    from portmapper.backend import Backend, Target
+    from portmapper.survey import Survey
+
+
+class Discover(Command):
+    """Show the gateways that answer."""
+
+    name = "discover"
+    help = "show the gateways that answer"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        add_gateway_options(parser)
+        add_plugin_option(parser)
+        add_log_options(parser)
+        parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Ask, wait, print; exit status 3 when nobody answered."""
+        import asyncio
+
+        from portmapper.chosen import reachable_targets
+        from portmapper.network import read_network
+        from portmapper.placement import search_targets
+        from portmapper.plugins import load_plugins
+        from portmapper.survey import survey
+
+        begin_logging(arguments, "warning")
+        backends = [b() for b in load_plugins(arguments.disable_plugin).choose_backends(arguments.backend)]
+        network = read_network()
+        chosen = reachable_targets(arguments.gateway, network)
+        targets = search_targets(network) if chosen is None else chosen
+        with _progress(arguments.json, backends, targets):
+            found = asyncio.run(survey(backends, targets))
+        if arguments.json:
+            print(json.dumps({"gateways": _documents(found)}, indent=2))
+        else:
+            _show(found)
+        if not found.gateways:
+            from portmapper.errors import NoGateway
+
+            raise NoGateway(_nobody(found, targets))
+        return 0
+
+
+def _documents(found: Survey) -> list[dict[str, Any]]:
+    from portmapper.status import gateway_document
+
+    return [
+        {**gateway_document(gateway, outside), "model": gateway.model, "location": gateway.location}
+        for gateway, outside in found.gateways
+    ]
+
+
+def _nobody(found: Survey, targets: Sequence[Target]) -> str:
+    if not targets:
+        return "no gateway: this host has no network that could lead to one"
+    reasons = "; ".join(f"{name}: {error}" for name, error in found.failures.items())
+    return f"no gateway answered ({reasons})" if reasons else "no gateway answered"
+
+
+def _progress(quiet: bool, backends: Sequence[Backend], targets: Sequence[Target]) -> Any:
+    if quiet or not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    protocols = ", ".join(backend.name for backend in backends)
+    return Console(stderr=True).status(f"asking {protocols} on {len(targets)} interface(s)")
+
+
+def _show(found: Survey) -> None:
+    if not found.gateways:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from portmapper.backend import ListsMappings, MapsOtherHosts
+    from portmapper.status import gateway_document
+    from portmapper.text import printable
+
+    table = Table(
+        "Backend", "Protocol", "Gateway", "External", "Answer", "Can", "Model", box=None, pad_edge=False
+    )
+    for gateway, outside in found.gateways:
+        facts = gateway_document(gateway, outside)
+        abilities = {"list": ListsMappings, "other hosts": MapsOtherHosts}
+        table.add_row(
+            gateway.backend,
+            gateway.protocol,
+            str(gateway.address),
+            _external(facts),
+            f"{gateway.latency * 1000:.0f} ms",
+            ", ".join(word for word, ability in abilities.items() if isinstance(gateway, ability)) or "-",
+            printable(gateway.model, 60) or "-",
+        )
+    Console(markup=False, highlight=False).print(table)
+
+
+def _external(facts: dict[str, Any]) -> str:
+    if facts["external_address"] is None:
+        return "-"
+    kind = facts["external_kind"]
+    return str(facts["external_address"]) + ("" if kind == "public" else f" ({kind})")

@@ -1,0 +1,103 @@
+"""Options that several verbs share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from portmapper.errors import UsageError
+from portmapper.logs import start_logging
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def add_gateway_options(parser: argparse.ArgumentParser) -> None:
+    """Declare `--gateway` and `--backend`."""
+    parser.add_argument(
+        "--gateway",
+        action="append",
+        default=[],
+        metavar="ADDR[:PORT]|URL",
+        help="ask this gateway and search no other: an address (PORT replaces 5351), or the URL of a "
+        "UPnP description; may repeat",
+    )
+    parser.add_argument(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="use only these protocols, in this order (pcp, natpmp, upnp, or a plugin's); may repeat",
+    )
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what says where the list is and how it is written."""
+    parser.add_argument(
+        "source", nargs="*", metavar="SOURCE", help="a path, '-' for standard input, or a URL"
+    )
+    parser.add_argument(
+        "-f", "--file", action="append", default=[], metavar="SOURCE", help="the same; may repeat"
+    )
+    parser.add_argument(
+        "--format", default="auto", metavar="NAME", help="auto (the default), csv, json, toml, or a plugin's"
+    )
+    parser.add_argument(
+        "-d",
+        "--csv-delimiter",
+        type=_delimiter,
+        default=";",
+        metavar="C",
+        help="what separates the columns of a CSV file (default ';'; '\\t' is a tab)",
+    )
+
+
+def sources_of(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the locations given, each once, in order.
+
+    Raises:
+        UsageError: there is none.
+    """
+    given = tuple(dict.fromkeys([*arguments.source, *arguments.file]))
+    if not given:
+        raise UsageError("no SOURCE given: name a file, '-' for standard input, or a URL")
+    return given
+
+
+def add_state_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--state-dir`."""
+    parser.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="where leases, journal, pid file and socket are kept"
+    )
+
+
+def add_plugin_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--disable-plugin`."""
+    parser.add_argument(
+        "--disable-plugin", action="append", default=[], metavar="NAME", help="do not load it; may repeat"
+    )
+
+
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how much is logged, and in what form."""
+    parser.add_argument(
+        "--log-level", choices=LOG_LEVELS, default=None, help="default info, or PORTMAPPER_LOG"
+    )
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="default text")
+
+
+def begin_logging(arguments: argparse.Namespace, default: str = "info") -> None:
+    """Log to standard error as the options and `PORTMAPPER_LOG` say."""
+    level = arguments.log_level or os.environ.get("PORTMAPPER_LOG", "").lower() or default
+    if level not in LOG_LEVELS:
+        raise UsageError(f"PORTMAPPER_LOG={level}: must be one of {', '.join(LOG_LEVELS)}")
+    start_logging(sys.stderr, getattr(logging, level.upper()), arguments.log_format)
+
+
+def _delimiter(text: str) -> str:
+    delimiter = "\t" if text == "\\t" else text
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise argparse.ArgumentTypeError(f"{text!r} is not one character")
+    return delimiter

@@ -1,0 +1,239 @@
+"""`portmapper run`: keep the ports of one or more lists open."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portmapper.cli.options import (
+    add_gateway_options,
+    add_log_options,
+    add_plugin_option,
+    add_source_options,
+    add_state_option,
+    begin_logging,
+    sources_of,
+)
+from portmapper.command import Command
+from portmapper.errors import UsageError
+from portmapper.model import ConflictPolicy
+
+if TYPE_CHECKING:
+    from portmapper.backend import Backend
+    from portmapper.daemon import Daemon, RunOptions, Screen
+    from portmapper.plugins import Plugins
+    from portmapper.sources import SourceReader
+    from portmapper.status import Document
+    from portmapper.store import Store
+
+
+class Run(Command):
+    """Keep the ports of a list open."""
+
+    name = "run"
+    help = "keep the ports of a list open"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options, named as upnp-daemon names them where it has them."""
+        add_source_options(parser)
+        parser.add_argument(
+            "-F", "--foreground", action="store_true", help="stay in the foreground (the default)"
+        )
+        parser.add_argument("-1", "--oneshot", action="store_true", help="one pass, then exit")
+        parser.add_argument(
+            "-n",
+            "--interval",
+            type=_seconds,
+            default=60.0,
+            metavar="SECONDS",
+            help="how often sources are read again and leases verified (default 60)",
+        )
+        parser.add_argument(
+            "--close-ports-on-exit", action="store_true", help="release on exit what this run opened"
+        )
+        parser.add_argument(
+            "--only-close-ports", action="store_true", help="release what the sources list, and exit"
+        )
+        parser.add_argument(
+            "--pid-file", type=_absolute, metavar="FILE", help="default: in the state directory"
+        )
+        add_gateway_options(parser)
+        parser.add_argument(
+            "--conflict",
+            choices=[policy.value for policy in ConflictPolicy],
+            default="own",
+            help="when the port is taken: replace only what is ours (own, the default), take another "
+            "port (next), replace anybody's (take), or give up (fail)",
+        )
+        add_state_option(parser)
+        add_plugin_option(parser)
+        add_log_options(parser)
+        parser.add_argument(
+            "--json", action="store_true", help="with --oneshot: print the status document at the end"
+        )
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Run until stopped, or for one pass."""
+        from portmapper.directories import state_directory
+        from portmapper.lock import PidFile
+        from portmapper.plugins import load_plugins
+
+        if arguments.json and not arguments.oneshot:
+            raise UsageError(
+                "--json goes with --oneshot; ask a running daemon with 'portmapper status --json'"
+            )
+        begin_logging(arguments, "warning" if arguments.oneshot else "info")
+        plugins = load_plugins(arguments.disable_plugin)
+        _warn_of_broken(plugins)
+        allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
+        readers = _readers(arguments, plugins)
+        directory = arguments.state_dir or state_directory()
+        pid_file = PidFile(arguments.pid_file or directory / "portmapper.pid")
+        pid_file.write()
+        try:
+            return _serve(arguments, plugins, allowed, readers, directory)
+        finally:
+            pid_file.remove()
+
+
+def _serve(
+    arguments: argparse.Namespace,
+    plugins: Plugins,
+    allowed: tuple[str, ...],
+    readers: Sequence[SourceReader],
+    directory: Path,
+) -> int:
+    import asyncio
+
+    from portmapper.store import FILE_NAME, Store
+
+    store = Store(directory / FILE_NAME)
+    try:
+        if arguments.only_close_ports:
+            return asyncio.run(_close_ports(arguments, plugins, readers, store))
+        daemon = asyncio.run(_run(arguments, plugins, allowed, readers, store))
+    finally:
+        store.close()
+    return _report(arguments, daemon.document) if arguments.oneshot else 0
+
+
+async def _run(
+    arguments: argparse.Namespace,
+    plugins: Plugins,
+    allowed: tuple[str, ...],
+    readers: Sequence[SourceReader],
+    store: Store,
+) -> Daemon:
+    from portmapper.daemon import Daemon
+
+    daemon = Daemon(
+        _options(arguments, allowed),
+        _backends(plugins, allowed, store),
+        readers,
+        store,
+        plugins.observers,
+        _screen(arguments),
+    )
+    await daemon.run()
+    return daemon
+
+
+async def _close_ports(
+    arguments: argparse.Namespace, plugins: Plugins, readers: Sequence[SourceReader], store: Store
+) -> int:
+    from portmapper.closing import Closing
+    from portmapper.sources import read_first
+
+    mappings = [mapping for reading in await read_first(readers) for mapping in reading.mappings]
+    closing = Closing(
+        [backend() for backend in plugins.choose_backends(arguments.backend)],
+        store,
+        chosen=arguments.gateway,
+        conflict=ConflictPolicy(arguments.conflict),
+    )
+    await closing.close(mappings)
+    return 1 if closing.failed else 0
+
+
+def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOptions:
+    from portmapper.daemon import RunOptions
+
+    return RunOptions(
+        interval=arguments.interval,
+        oneshot=arguments.oneshot,
+        close_on_exit=arguments.close_ports_on_exit,
+        conflict=ConflictPolicy(arguments.conflict),
+        chosen=tuple(arguments.gateway),
+        allowed=allowed,
+    )
+
+
+def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[Backend]:
+    """Return the allowed backends, best first, and those that left-over leases need for their release."""
+    known = {backend.name: backend for backend in plugins.backends}
+    needed = [stored.lease.backend for stored in store.leases]
+    return [known[name]() for name in dict.fromkeys([*allowed, *needed]) if name in known]
+
+
+def _readers(arguments: argparse.Namespace, plugins: Plugins) -> list[SourceReader]:
+    from portmapper.source import FormatOptions
+    from portmapper.sources import open_source
+
+    options = FormatOptions(csv_delimiter=arguments.csv_delimiter)
+    return [
+        open_source(location, plugins.sources, plugins.formats, arguments.format, options)
+        for location in sources_of(arguments)
+    ]
+
+
+def _screen(arguments: argparse.Namespace) -> Screen | None:
+    if arguments.oneshot or arguments.log_format == "json" or not sys.stdout.isatty():
+        return None
+    from portmapper.cli.screen import live_table
+
+    return live_table
+
+
+def _report(arguments: argparse.Namespace, document: Document) -> int:
+    """Print what came of one pass, and return its exit status."""
+    if arguments.json:
+        print(json.dumps(document, indent=2))
+    elif sys.stdout.isatty():
+        from portmapper.cli.screen import print_status
+
+        print_status(document)
+    if document["mappings"] and not document["gateways"]:
+        print("portmapper: no gateway answered", file=sys.stderr)
+        return 3
+    rejected = any(source["rejected"] for source in document["sources"])
+    closed = [mapping for mapping in document["mappings"] if mapping["state"] != "active"]
+    return 1 if closed or rejected else 0
+
+
+def _warn_of_broken(plugins: Plugins) -> None:
+    import logging
+
+    for report in plugins.reports:
+        if report.state == "failed":
+            logging.getLogger(__name__).warning("plugin %s is left out: %s", report.name, report.error)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86400 * 365:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 1 or more")
+    return seconds
+
+
+def _absolute(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise argparse.ArgumentTypeError(f"{text!r} is not an absolute path")
+    return path

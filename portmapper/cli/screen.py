@@ -1,0 +1,111 @@
+"""The status document as rich tables, once or alive; fits 80 columns."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from portmapper.text import printable
+
+_COLOURS = {"active": "green", "pending": "yellow", "conflict": "red", "refused": "red", "failed": "red"}
+
+
+async def live_table(document: Callable[[], dict[str, Any]]) -> None:
+    """Show the document until cancelled, once a second; what is logged scrolls by above it."""
+    console = Console()
+    with Live(console=console, auto_refresh=False) as live:
+        # The live display redirects standard error; a log handler kept the original.
+        streams = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
+        before = [handler.setStream(sys.stderr) for handler in streams]
+        try:
+            while True:
+                live.update(render(document()), refresh=True)
+                await asyncio.sleep(1)
+        finally:
+            live.update(render(document()), refresh=True)
+            for handler, stream in zip(streams, before, strict=True):
+                if stream is not None:
+                    handler.setStream(stream)
+
+
+def print_status(document: dict[str, Any]) -> None:
+    """Show the document once."""
+    Console().print(render(document))
+
+
+def render(document: dict[str, Any]) -> RenderableType:
+    """Return the document as tables: mappings, gateways, sources that have something to say."""
+    parts: list[RenderableType] = [_mappings(document["mappings"])]
+    parts += [Text(_gateway_line(gateway), style="dim") for gateway in document["gateways"]]
+    parts += [line for source in document["sources"] for line in _source_lines(source)]
+    return Group(*parts)
+
+
+def _mappings(mappings: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Mapping", overflow="fold")
+    table.add_column("External", overflow="fold")
+    table.add_column("State")
+    table.add_column("By")
+    table.add_column("Renewal", justify="right")
+    table.add_column("Why, comment", overflow="ellipsis", no_wrap=True, ratio=1)
+    for mapping in mappings:
+        state = mapping["state"]
+        note = mapping["error"] if mapping["error"] else mapping["comment"]
+        table.add_row(
+            Text(f"{mapping['protocol']} {_inside(mapping)}"),
+            Text(_outside(mapping)),
+            Text(state, style=_COLOURS[state]),
+            Text(mapping["backend"] or "-"),
+            Text(_renewal(mapping)),
+            Text(printable(note or "")),
+        )
+    return table
+
+
+def _inside(mapping: dict[str, Any]) -> str:
+    return f"{mapping['internal_address'] or '*'}:{mapping['internal_port']}"
+
+
+def _outside(mapping: dict[str, Any]) -> str:
+    port = mapping["external_port"] or mapping["wanted_external_port"] or "any"
+    return f"{mapping['external_address'] or '*'}:{port}"
+
+
+def _renewal(mapping: dict[str, Any]) -> str:
+    """Say when it will be renewed; a lease without end is looked at instead."""
+    if mapping["permanent"]:
+        return "checked"
+    if mapping["renews_at"] is None:
+        return "-"
+    seconds = int((datetime.fromisoformat(mapping["renews_at"]) - datetime.now(UTC)).total_seconds())
+    minutes, seconds = divmod(max(seconds, 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _gateway_line(gateway: dict[str, Any]) -> str:
+    external = gateway["external_address"] or "unknown"
+    detail = f" - {gateway['detail']}" if gateway["detail"] else ""
+    return f"{gateway['protocol']} at {gateway['address']}, external address {external}{detail}"
+
+
+def _source_lines(source: dict[str, Any]) -> list[Text]:
+    location = printable(source["location"])
+    lines = []
+    if source["error"]:
+        lines.append(Text(f"{location} is {source['state']}: {printable(source['error'])}", style="yellow"))
+    lines += [
+        Text(printable(f"{location}, {bad['where']}: {bad['reason']}"), style="yellow")
+        for bad in source["rejected"]
+    ]
+    return lines

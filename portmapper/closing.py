@@ -1,0 +1,123 @@
+"""Closes what sources list, and nothing else: `run --only-close-ports`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+
+from portmapper.asking import bounded
+from portmapper.backend import Backend, Gateway, ListsMappings
+from portmapper.chosen import reachable_targets
+from portmapper.errors import BackendError, NoGateway, NotAuthorized, Unsupported
+from portmapper.lane import Lanes
+from portmapper.model import ConflictPolicy, Lease, Mapping, TableEntry
+from portmapper.network import Network, read_network
+from portmapper.placement import Place, places
+from portmapper.search import Search
+from portmapper.store import Store, StoredLease
+
+_log = logging.getLogger(__name__)
+
+
+class Closing:
+    """One pass that closes mappings on every gateway that can have them.
+
+    Attributes:
+        failed: how many could not be closed.
+    """
+
+    def __init__(
+        self,
+        backends: Sequence[Backend],
+        store: Store,
+        *,
+        chosen: Sequence[str],
+        conflict: ConflictPolicy,
+        network: Callable[[], Network] = read_network,
+    ) -> None:
+        self.failed = 0
+        self._backends = backends
+        self._store = store
+        self._conflict = conflict
+        self._network = network()
+        self._chosen = reachable_targets(chosen, self._network)
+        self._idle = asyncio.Event()
+        self._lanes = Lanes(self._idle.set)
+
+    async def close(self, mappings: Sequence[Mapping]) -> None:
+        """Close these mappings; one that is not open, or that another host holds, is left alone.
+
+        Raises:
+            NoGateway: there is something to close, and nobody to ask.
+        """
+        wanted = [(mapping, place) for mapping in mappings for place in self._places(mapping)]
+        searches = {place.target: Search(place.target, self._backends, lambda _: None) for _, place in wanted}
+        try:
+            await asyncio.gather(*(search.round() for search in searches.values()))
+            if mappings and not any(search.gateways for search in searches.values()):
+                raise NoGateway("no gateway answered")
+            for mapping, place in wanted:
+                for gateway in searches[place.target].gateways:
+                    self._lanes.submit(gateway, partial(self._close, gateway, mapping, place))
+            while self._lanes.busy:
+                self._idle.clear()
+                await self._idle.wait()
+        finally:
+            await self._lanes.stop()
+            for search in searches.values():
+                await search.close()
+
+    def _places(self, mapping: Mapping) -> list[Place]:
+        return places(mapping, self._network, self._chosen)
+
+    async def _close(self, gateway: Gateway, mapping: Mapping, place: Place) -> None:
+        try:
+            async for lease in self._leases(gateway, mapping, place):
+                await bounded(gateway, gateway.unmap(lease))
+                self._store.remove(lease.token)
+        except (Unsupported, NotAuthorized) as error:
+            _log.debug("%s does not close %s %d: %s", gateway.backend, mapping.protocol, mapping.port, error)
+        except BackendError as error:
+            self.failed += 1
+            _log.warning("%s cannot close %s %d: %s", gateway.backend, mapping.protocol, mapping.port, error)
+
+    async def _leases(self, gateway: Gateway, mapping: Mapping, place: Place) -> AsyncIterator[Lease]:
+        """Yield what may stand there: what we know of, else what a lease of ours would be."""
+        known = list(self._known(gateway, mapping))
+        for stored in known:
+            yield stored.lease
+        if not known:
+            yield _lease(gateway, mapping, place)
+        if (mapping.conflict or self._conflict) is ConflictPolicy.TAKE and isinstance(gateway, ListsMappings):
+            for entry in await bounded(gateway, gateway.list_mappings()):
+                if (entry.protocol, entry.external_port) == (mapping.protocol, mapping.port):
+                    yield _lease(gateway, mapping, place, entry)
+
+    def _known(self, gateway: Gateway, mapping: Mapping) -> Iterator[StoredLease]:
+        for stored in self._store.leases:
+            use = (
+                stored.lease.gateway,
+                stored.lease.protocol,
+                stored.wanted_port,
+                stored.lease.internal_port,
+            )
+            if use == (gateway.identity, mapping.protocol, mapping.port, mapping.internal_port):
+                yield stored
+
+
+def _lease(gateway: Gateway, mapping: Mapping, place: Place, entry: TableEntry | None = None) -> Lease:
+    """Return the lease that this mapping, or the gateway's own entry at its port, amounts to."""
+    internal = entry.internal_address if entry and entry.internal_address else place.internal_address
+    return Lease(
+        protocol=mapping.protocol,
+        internal_address=internal,
+        internal_port=entry.internal_port if entry else mapping.internal_port,
+        external_port=mapping.port,
+        external_address=None,
+        lifetime=0,
+        permanent=True,
+        backend=gateway.backend,
+        gateway=gateway.identity,
+    )

@@ -1,0 +1,101 @@
+"""The status document: one description of gateways, mappings and sources for people and programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from portmapper import __version__
+from portmapper.backend import Gateway
+from portmapper.clock import Clock
+from portmapper.entry import Entry
+from portmapper.model import ExternalKind, IPAddress, external_kind
+from portmapper.scheduler import Scheduler
+from portmapper.sources import Reading
+
+Document = dict[str, Any]
+
+_DETAILS = {
+    ExternalKind.PUBLIC: "",
+    ExternalKind.PRIVATE: "double NAT: the external address is private, another NAT stands between",
+    ExternalKind.CGNAT: "the provider's own NAT (CGNAT) stands between: the external address is shared",
+    ExternalKind.NONE: "",
+}
+
+
+def status_document(
+    scheduler: Scheduler, readings: Sequence[Reading], started_at: datetime, clock: Clock
+) -> Document:
+    """Return the contract's `status` document of a scheduler and what it was told to read."""
+    gateways = scheduler.discovery.gateways
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "started_at": started_at.isoformat(),
+        "gateways": [
+            gateway_document(gateway, scheduler.external.get(gateway.identity)) for gateway in gateways
+        ],
+        "mappings": [
+            mapping_document(entry, scheduler.external, clock) for entry in scheduler.entries.values()
+        ],
+        "sources": [source_document(reading) for reading in readings],
+    }
+
+
+def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
+    """Describe one gateway."""
+    kind = external_kind(external)
+    return {
+        "backend": gateway.backend,
+        "protocol": gateway.protocol,
+        "address": str(gateway.address),
+        "external_address": str(external) if external else None,
+        "external_kind": kind.value,
+        "detail": _DETAILS[kind],
+    }
+
+
+def mapping_document(entry: Entry, external: dict[str, IPAddress | None], clock: Clock) -> Document:
+    """Describe one wanted mapping and what became of it."""
+    mapping, lease = entry.mapping, entry.lease
+    internal = lease.internal_address if lease else next((p.internal_address for p in entry.places), None)
+    outside = (lease.external_address or external.get(lease.gateway)) if lease else None
+    return {
+        "protocol": mapping.protocol.value,
+        "internal_address": str(internal) if internal else None,
+        "internal_port": mapping.internal_port,
+        "wanted_external_port": mapping.port,
+        "external_address": str(outside) if outside else None,
+        "external_port": lease.external_port if lease else None,
+        "state": entry.state.value,
+        "backend": lease.backend if lease else None,
+        "lifetime": lease.lifetime if lease else None,
+        "expires_at": _date(entry.expires_at if lease else None, clock),
+        "renews_at": _date(entry.due if lease else None, clock),
+        "permanent": lease.permanent if lease else False,
+        "family": mapping.family.value,
+        "comment": mapping.comment,
+        "source": mapping.source,
+        "error": entry.error,
+    }
+
+
+def source_document(reading: Reading) -> Document:
+    """Describe one source as it was last read."""
+    return {
+        "location": reading.location,
+        "format": reading.format,
+        "state": reading.state.value,
+        "mappings": len(reading.mappings),
+        "rejected": [{"where": bad.where, "reason": bad.reason} for bad in reading.rejected],
+        "error": reading.error,
+    }
+
+
+def _date(monotonic: float | None, clock: Clock) -> str | None:
+    if monotonic is None:
+        return None
+    left = timedelta(seconds=monotonic - clock.monotonic())
+    return (clock.now() + left).replace(microsecond=0).isoformat()

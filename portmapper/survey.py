@@ -1,0 +1,59 @@
+"""Asks every backend everywhere, once, and waits for every answer: what `discover` shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from portmapper.asking import bounded
+from portmapper.backend import Backend, Gateway, Target
+from portmapper.errors import BackendError
+from portmapper.model import IPAddress
+from portmapper.search import Search
+
+
+@attrs.frozen
+class Survey:
+    """What was found.
+
+    Attributes:
+        gateways: all that answered, best first, each with its outside address.
+        failures: backend name to the reason why it found nothing.
+    """
+
+    gateways: Sequence[tuple[Gateway, IPAddress | None]]
+    failures: Mapping[str, BackendError]
+
+
+async def survey(backends: Sequence[Backend], targets: Sequence[Target]) -> Survey:
+    """Search every target with every backend; closes all that it opened."""
+    searches = [Search(target, backends, lambda _: None) for target in targets]
+    try:
+        await asyncio.gather(*(search.round() for search in searches))
+        gateways = _distinct(searches)
+        outside = await asyncio.gather(*(_outside(gateway) for gateway in gateways))
+        failures = {name: error for search in searches for name, error in search.failures.items()}
+        return Survey(list(zip(gateways, outside, strict=True)), failures)
+    finally:
+        for search in searches:
+            await search.close()
+        for backend in backends:
+            await backend.close()
+
+
+def _distinct(searches: Sequence[Search]) -> list[Gateway]:
+    """Name each gateway once, though it may answer on two interfaces."""
+    found: dict[str, Gateway] = {}
+    for search in searches:
+        for gateway in search.gateways:
+            found.setdefault(gateway.identity, gateway)
+    return list(found.values())
+
+
+async def _outside(gateway: Gateway) -> IPAddress | None:
+    try:
+        return await bounded(gateway, gateway.external_address())
+    except BackendError:
+        return None
