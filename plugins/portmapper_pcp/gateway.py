@@ -1,0 +1,163 @@
+"""What the PCP and the NAT-PMP gateway have in common: one exchange, one epoch, one listener."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from portmapper.backend import Gateway, GatewayEvent, Target, WatchesGateway
+from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper_pcp.announcements import Listener
+from portmapper_pcp.epoch import Epoch, Rule
+from portmapper_pcp.exchange import Exchange
+from portmapper_pcp.wire import SERVER_PORT, MalformedPacket, Reply
+
+DISBELIEF = 60.0
+"""Seconds for which announcements count only when the gateway itself confirms them, after it did not."""
+
+LONGEST_LIFETIME = 604800
+"""Asked for when a mapping is wanted for as long as the gateway will: a week, UPnP IGD v2's longest too.
+More would outlive us by too much where we vanish without a word."""
+
+WINDOW = 8
+"""Requests under way at once. A gateway answers one after the other, so a few keep it busy; more only
+wait in its socket's buffer until we believe them lost and send them again."""
+
+_log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Reply)
+G = TypeVar("G", bound="Port5351Gateway[Any]")
+
+
+class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
+    """A gateway that answers on UDP port 5351.
+
+    Args:
+        target: where it is; `target.gateway` must be known.
+        read: the protocol's parser of replies.
+        rule: the protocol's way to tell a restart.
+        clock: monotonic seconds.
+    """
+
+    concurrency = WINDOW
+
+    def __init__(
+        self,
+        target: Target,
+        read: Callable[[bytes], R],
+        rule: Rule,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if target.gateway is None:
+            raise NetworkFailure("there is no gateway to ask")
+        self.address = target.gateway
+        self.local_address = target.local_address
+        self._port = target.port or SERVER_PORT
+        self._clock = clock
+        self._epoch = Epoch(rule)
+        self._exchange: Exchange[R] = Exchange(
+            target.local_address,
+            target.gateway,
+            self._port,
+            read=read,
+            answered=self._answered,
+            refused=self._refused,
+        )
+        self._listener: Listener | None = None
+        self._notify: Callable[[GatewayEvent], None] | None = None
+        self._told = 0
+        self._disbelieves_until = -DISBELIEF
+
+    async def probe(self) -> None:
+        """Ask whether the gateway speaks this protocol; raises `GatewayTimeout` when it is silent for 3 s."""
+        asked = self._clock()
+        await self._confirm()
+        self.latency = self._clock() - asked
+
+    async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
+        """See `WatchesGateway`; where announcements cannot be heard, replies alone tell."""
+        self._notify = notify
+        if self._listener is not None or self.address.version == 6:
+            return
+        try:
+            self._listener = Listener(self.local_address, self.address, self._port, self._heard)
+        except NetworkFailure as error:
+            _log.info("%s: %s", self.identity, error)
+
+    async def close(self) -> None:
+        """Free both sockets; leases stay."""
+        self._notify = None
+        self._exchange.close()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.close()
+        await asyncio.sleep(0)  # asyncio closes a datagram socket in the loop's next round
+
+    @abc.abstractmethod
+    async def _confirm(self) -> None:
+        """Ask the gateway for its epoch, and what else it announces; raises a `BackendError`."""
+
+    @abc.abstractmethod
+    def _suspect(self, packet: bytes) -> GatewayEvent | None:
+        """Read an announcement; return what it means, None when it is nothing new."""
+
+    @abc.abstractmethod
+    def _answered(self, reply: R) -> None:
+        """Learn from a reply."""
+
+    def _learn_epoch(self, epoch: int) -> None:
+        if self._epoch.accept(epoch, self._clock()):
+            self._tell(GatewayEvent.RESTARTED)
+
+    def _refused(self) -> None:
+        self._tell(GatewayEvent.GONE)
+
+    def _tell(self, event: GatewayEvent) -> None:
+        self._told += 1
+        if self._notify is not None:
+            self._notify(event)
+
+    async def _heard(self, packet: bytes) -> None:
+        """Let the gateway itself confirm an announcement: anybody on the LAN can forge its address.
+
+        Its answer tells the event, and is what the next epochs are compared with. An announcement that it
+        does not bear out is obeyed all the same, as RFC 6887 section 14.1.2 asks, but only once a minute.
+        """
+        try:
+            event = self._suspect(packet)
+        except (MalformedPacket, BackendError) as error:
+            _log.debug("%s: ignored an announcement: %s", self.identity, error)
+            return
+        if event is None:
+            return
+        told = self._told
+        try:
+            await self._confirm()
+        except BackendError as error:
+            _log.debug("%s: an announcement is not confirmed: %s", self.identity, error)
+            return
+        if self._told == told and self._clock() >= self._disbelieves_until:
+            self._disbelieves_until = self._clock() + DISBELIEF
+            self._tell(event)
+
+
+async def answering(gateway: G) -> G | None:
+    """Return the gateway if it speaks its protocol, None if it is silent; close it unless it is returned.
+
+    Raises:
+        BackendError: it is known not to speak it.
+    """
+    found = False
+    try:
+        await gateway.probe()
+        found = True
+    except GatewayTimeout:
+        return None
+    finally:
+        if not found:
+            await gateway.close()
+    return gateway

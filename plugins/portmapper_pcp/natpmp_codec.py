@@ -1,0 +1,104 @@
+"""NAT-PMP packets (RFC 6886 section 3) on py-natpmp's classes, which check no length of their own."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import attrs
+import natpmp
+
+from portmapper.errors import Unsupported
+from portmapper.model import Protocol
+from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
+
+VERSION = 0
+ADDRESS_OPCODE = 0
+MAP_OPCODES = {Protocol.UDP: natpmp.NATPMP_PROTOCOL_UDP, Protocol.TCP: natpmp.NATPMP_PROTOCOL_TCP}
+ADDRESS_KEY: Key = (ADDRESS_OPCODE,)
+
+_PCP_VERSIONS = (1, 2)
+_HEADER_LENGTH = 8
+_ADDRESS_LENGTH = 12
+_MAP_LENGTH = 16
+
+
+@attrs.frozen
+class Reply:
+    """A response to either request; what it does not carry is zero or None.
+
+    Attributes:
+        opcode: without the response bit.
+        result: 0 for success.
+        epoch: the gateway's seconds since it last lost its table.
+        address: the outside address.
+        internal_port: None where an error came without it.
+        external_port: the port that was opened.
+        lifetime: seconds granted.
+    """
+
+    opcode: int
+    result: int
+    epoch: int
+    address: ipaddress.IPv4Address | None = None
+    internal_port: int | None = None
+    external_port: int = 0
+    lifetime: int = 0
+
+    @property
+    def key(self) -> Key:
+        """The key of the request that it answers; only its start where the port is not told."""
+        return (self.opcode,) if self.internal_port is None else (self.opcode, self.internal_port)
+
+
+def address_request() -> bytes:
+    """Write the question for the outside address."""
+    return bytes(natpmp.PublicAddressRequest().toBytes())
+
+
+def map_request(protocol: Protocol, internal_port: int, external_port: int, lifetime: int) -> bytes:
+    """Write a mapping request; lifetime and external port 0 delete (section 3.4)."""
+    request = natpmp.PortMapRequest(MAP_OPCODES[protocol], internal_port, external_port, lifetime)
+    return bytes(request.toBytes())
+
+
+def map_key(protocol: Protocol, internal_port: int) -> Key:
+    """Return the key of a mapping request."""
+    return (MAP_OPCODES[protocol], internal_port)
+
+
+def read_reply(packet: bytes) -> Reply:
+    """Read a response; an error may end after its header.
+
+    Raises:
+        MalformedPacket: it is no response.
+        Unsupported: the gateway speaks PCP only.
+    """
+    if not _HEADER_LENGTH <= len(packet) <= MAX_PACKET or not packet[1] & RESPONSE_BIT:
+        raise MalformedPacket("no NAT-PMP response")
+    if packet[0] in _PCP_VERSIONS:
+        raise Unsupported("the gateway speaks PCP only, not NAT-PMP")
+    if packet[0] != VERSION:
+        raise MalformedPacket(f"a response of version {packet[0]}")
+    opcode = packet[1] & ~RESPONSE_BIT
+    if opcode == ADDRESS_OPCODE and len(packet) >= _ADDRESS_LENGTH:
+        told = natpmp.PublicAddressResponse(packet)
+        address = ipaddress.IPv4Address(told.ip_int)
+        return Reply(opcode, told.result, told.sec_since_epoch, address)
+    if opcode in MAP_OPCODES.values() and len(packet) >= _MAP_LENGTH:
+        made = natpmp.PortMapResponse(packet)
+        return Reply(
+            opcode,
+            made.result,
+            made.sec_since_epoch,
+            internal_port=made.private_port,
+            external_port=made.public_port,
+            lifetime=made.lifetime,
+        )
+    return _read_error(packet, opcode)
+
+
+def _read_error(packet: bytes, opcode: int) -> Reply:
+    result = int.from_bytes(packet[2:4], "big")
+    if result == natpmp.NATPMP_RESULT_SUCCESS:
+        raise MalformedPacket(f"a NAT-PMP response of {len(packet)} bytes")
+    return Reply(opcode, result, int.from_bytes(packet[4:8], "big"))

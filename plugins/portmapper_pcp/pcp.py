@@ -1,0 +1,173 @@
+"""The PCP backend."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from portmapper.backend import Backend, Gateway, GatewayEvent, MapsOtherHosts, Target
+from portmapper.errors import Unsupported
+from portmapper.model import ANY_PORT, IPAddress, Lease, MapRequest, Protocol
+from portmapper_pcp import natpmp_codec, pcp_codec
+from portmapper_pcp.epoch import pcp_restarted
+from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
+from portmapper_pcp.pcp_codec import MapData, Reply, Result
+from portmapper_pcp.results import pcp_error
+from portmapper_pcp.schedule import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT, waits
+
+_ANY_ADDRESS: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
+
+
+class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
+    """A gateway that speaks PCP version 2."""
+
+    backend = "pcp"
+    protocol = "PCP 2"
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, pcp_codec.read_reply, pcp_restarted)
+        self._external_address: IPAddress | None = None
+        self._prefers_failure = True
+
+    async def map(self, request: MapRequest) -> Lease:
+        """Ask for the mapping, with PREFER_FAILURE where only the exact port will do.
+
+        Raises:
+            Unsupported: the request's token is not a nonce, or the gateway maps no such thing.
+        """
+        self._check(request.internal_address, request.token)
+        prefer_failure = self._prefers_failure and _prefers_failure(request, self._held(request))
+        reply = await self._ask_to_map(request, prefer_failure)
+        if prefer_failure and reply.result == Result.UNSUPP_OPTION:
+            # Old servers know no PREFER_FAILURE; whoever asked judges the port that they grant.
+            reply = await self._ask_to_map(request, False)
+            self._prefers_failure = reply.result == Result.UNSUPP_OPTION
+        granted = self._granted(reply, request.internal_address)
+        self._external_address = _outside(granted.external_address)
+        return Lease(
+            protocol=request.protocol,
+            internal_address=request.internal_address,
+            internal_port=request.internal_port,
+            external_port=granted.external_port,
+            external_address=self._external_address,
+            lifetime=reply.lifetime,
+            permanent=False,
+            backend=self.backend,
+            gateway=self.identity,
+            token=request.token,
+        )
+
+    async def unmap(self, lease: Lease) -> None:
+        """Delete with lifetime 0 and the mapping's own nonce; what is gone already succeeds (section 15)."""
+        self._check(lease.internal_address, lease.token)
+        any_address = _ANY_ADDRESS[lease.internal_address.version]
+        data = _data(lease.token, lease.protocol, lease.internal_port, ANY_PORT, any_address)
+        self._granted(await self._ask(data, 0, lease.internal_address), lease.internal_address)
+
+    async def external_address(self) -> IPAddress | None:
+        """Return the address of the latest grant: PCP has no question for it."""
+        return self._external_address
+
+    def _check(self, internal: IPAddress, token: bytes) -> None:
+        if len(token) != pcp_codec.NONCE_LENGTH:
+            raise Unsupported(f"PCP needs a nonce of {pcp_codec.NONCE_LENGTH} bytes")
+        if internal.version != self.local_address.version:
+            raise Unsupported(f"{self.address} cannot be asked about {internal}")
+
+    def _held(self, request: MapRequest) -> Lease | None:
+        held = request.held
+        return held if held is not None and held.gateway == self.identity else None
+
+    async def _ask_to_map(self, request: MapRequest, prefer_failure: bool) -> Reply:
+        port, address = request.external_port, _ANY_ADDRESS[request.internal_address.version]
+        if (held := self._held(request)) is not None:
+            # Suggesting what we have lets a gateway that lost its table give it back (section 16.3).
+            port = port if request.exact else held.external_port
+            address = held.external_address or address
+        data = _data(request.token, request.protocol, request.internal_port, port, address)
+        lifetime = request.lifetime or LONGEST_LIFETIME
+        return await self._ask(data, lifetime, request.internal_address, prefer_failure)
+
+    async def _ask(
+        self, data: MapData, lifetime: int, internal: IPAddress, prefer_failure: bool = False
+    ) -> Reply:
+        packet = pcp_codec.map_request(
+            self.local_address,
+            data,
+            lifetime,
+            third_party=internal if internal != self.local_address else None,
+            prefer_failure=prefer_failure,
+        )
+
+        def accepts(reply: Reply) -> bool:
+            # A late copy of the answer to a MAP must not pass for the answer to its deletion.
+            return reply.result != Result.SUCCESS or bool(reply.lifetime) == bool(lifetime)
+
+        return await self._exchange.ask(packet, data.key, waits(REQUEST_LIMIT, PCP_JITTER), accepts)
+
+    def _granted(self, reply: Reply, internal: IPAddress) -> MapData:
+        if reply.result == Result.SUCCESS and reply.mapping is not None:
+            return reply.mapping
+        refuses_third_party = internal != self.local_address and reply.result in (
+            Result.NOT_AUTHORIZED,
+            Result.UNSUPP_OPTION,
+        )
+        hint = f"; {internal} itself has to ask" if refuses_third_party else ""
+        raise pcp_error(reply.result, reply.lifetime, hint)
+
+    async def _confirm(self) -> None:
+        # Any answer of version 2 will do: a server may refuse ANNOUNCE and yet map.
+        packet = pcp_codec.announce_request(self.local_address)
+        await self._exchange.ask(packet, pcp_codec.ANNOUNCE_KEY, waits(PROBE_LIMIT, PCP_JITTER))
+
+    def _answered(self, reply: Reply) -> None:
+        # Some servers put no epoch into errors; taking it for a restart would renew without end.
+        if reply.result == Result.SUCCESS:
+            self._learn_epoch(reply.epoch)
+
+    def _suspect(self, packet: bytes) -> GatewayEvent | None:
+        if packet[:1] == bytes([natpmp_codec.VERSION]):
+            return self._suspect_address(packet)
+        reply = pcp_codec.read_reply(packet)
+        if reply.opcode != pcp_codec.Opcode.ANNOUNCE or reply.result != Result.SUCCESS:
+            return None
+        return GatewayEvent.RESTARTED if self._epoch.contradicts(reply.epoch, self._clock()) else None
+
+    def _suspect_address(self, packet: bytes) -> GatewayEvent | None:
+        """Gateways of both protocols announce a new address over NAT-PMP; PCP learns it by renewing."""
+        told = natpmp_codec.read_reply(packet).address
+        known = self._external_address
+        return GatewayEvent.RESTARTED if told and known and told != known else None
+
+
+class PcpBackend(Backend):
+    """Port Control Protocol, RFC 6887."""
+
+    name: ClassVar[str] = PcpGateway.backend
+    rank: ClassVar[int] = 10
+
+    async def discover(self, target: Target) -> AsyncIterator[Gateway]:
+        """Ask the gateway of the target, and yield it when it speaks PCP."""
+        if target.gateway is None or target.url is not None:
+            return
+        gateway = await answering(PcpGateway(target))
+        if gateway is not None:
+            yield gateway
+
+
+def _prefers_failure(request: MapRequest, held: Lease | None) -> bool:
+    """Section 13.2 forbids the option in renewals, and with no port to insist on."""
+    if not request.exact or request.external_port == ANY_PORT:
+        return False
+    return held is None or held.external_port != request.external_port
+
+
+def _data(
+    nonce: bytes, protocol: Protocol, internal_port: int, external_port: int, external_address: IPAddress
+) -> MapData:
+    return MapData(nonce, pcp_codec.NUMBERS[protocol], internal_port, external_port, external_address)
+
+
+def _outside(address: IPAddress) -> IPAddress | None:
+    return None if address.is_unspecified else address

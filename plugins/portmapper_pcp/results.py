@@ -1,0 +1,63 @@
+"""Result numbers as errors of the one vocabulary."""
+
+from __future__ import annotations
+
+import natpmp
+
+from portmapper.errors import (
+    BackendError,
+    Conflict,
+    NetworkFailure,
+    NoResources,
+    NotAuthorized,
+    Unsupported,
+)
+from portmapper_pcp.pcp_codec import Result
+
+LONGEST_ERROR = 1800.0
+"""Seconds of an error lifetime that are believed (RFC 6887 section 15 bounds it to 30 minutes)."""
+
+_PCP: dict[int, tuple[type[BackendError], str]] = {
+    Result.UNSUPP_VERSION: (Unsupported, "the gateway refuses this version of PCP"),
+    Result.NOT_AUTHORIZED: (NotAuthorized, "the gateway's rules do not allow it"),
+    Result.MALFORMED_REQUEST: (Unsupported, "the gateway does not understand the request"),
+    Result.UNSUPP_OPCODE: (Unsupported, "the gateway opens no ports over PCP"),
+    Result.UNSUPP_OPTION: (Unsupported, "the gateway does not know an option of the request"),
+    Result.MALFORMED_OPTION: (Unsupported, "the gateway does not understand an option of the request"),
+    Result.NETWORK_FAILURE: (NetworkFailure, "the gateway's own network fails, or it has no outside address"),
+    Result.NO_RESOURCES: (NoResources, "the gateway's table is full"),
+    Result.UNSUPP_PROTOCOL: (Unsupported, "the gateway does not map this protocol"),
+    Result.USER_EX_QUOTA: (NoResources, "the gateway's quota for this host is used up"),
+    Result.CANNOT_PROVIDE_EXTERNAL: (Conflict, "the external port is not to be had"),
+    Result.ADDRESS_MISMATCH: (NetworkFailure, "another NAT stands between this host and the gateway"),
+    Result.EXCESSIVE_REMOTE_PEERS: (NoResources, "the gateway bears no more remote peers"),
+}
+
+_NATPMP: dict[int, tuple[type[BackendError], str]] = {
+    natpmp.NATPMP_RESULT_UNSUPPORTED_VERSION: (Unsupported, "the gateway refuses this version of NAT-PMP"),
+    natpmp.NATPMP_RESULT_NOT_AUTHORIZED: (
+        NotAuthorized,
+        "the gateway's rules do not allow it, or NAT-PMP is switched off there",
+    ),
+    natpmp.NATPMP_RESULT_NETWORK_FAILURE: (NetworkFailure, "the gateway has no outside address"),
+    natpmp.NATPMP_RESULT_OUT_OF_RESOURCES: (NoResources, "the gateway's table is full"),
+    natpmp.NATPMP_RESULT_UNSUPPORTED_OPERATION: (Unsupported, "the gateway opens no ports over NAT-PMP"),
+}
+
+
+def pcp_error(result: int, lifetime: int, hint: str = "") -> BackendError:
+    """Return the error for a PCP result that is not success.
+
+    Args:
+        result: the result code.
+        lifetime: of the error, in seconds (RFC 6887 section 8.3: not again before it is over).
+        hint: what the user can do about it.
+    """
+    kind, message = _PCP.get(result, (Unsupported, f"the gateway refuses with PCP result {result}"))
+    return kind(message + hint, code=result, retry_after=min(float(lifetime), LONGEST_ERROR) or None)
+
+
+def natpmp_error(result: int) -> BackendError:
+    """Return the error for a NAT-PMP result that is not success."""
+    kind, message = _NATPMP.get(result, (Unsupported, f"the gateway refuses with NAT-PMP result {result}"))
+    return kind(message, code=result)
