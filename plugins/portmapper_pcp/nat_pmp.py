@@ -10,7 +10,7 @@ import natpmp
 from portmapper.backend import Backend, Gateway, GatewayEvent, Target
 from portmapper.errors import Unsupported
 from portmapper.model import ANY_PORT, IPAddress, Lease, MapRequest, Protocol
-from portmapper_pcp import natpmp_codec
+from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.epoch import natpmp_restarted
 from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
 from portmapper_pcp.natpmp_codec import Reply
@@ -116,15 +116,18 @@ class NatPmpGateway(Port5351Gateway[Reply]):
             self._tell(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
 
     def _suspect(self, packet: bytes) -> GatewayEvent | None:
-        if packet[:1] != bytes([natpmp_codec.VERSION]):
-            return None  # gateways of both protocols announce in both forms
+        if packet[:1] == bytes([pcp_codec.VERSION]):
+            return self._suspect_epoch(pcp_codec.read_reply(packet).epoch)
         reply = natpmp_codec.read_reply(packet)
         if reply.opcode != natpmp_codec.ADDRESS_OPCODE or reply.result != _SUCCESS:
             return None
-        if self._epoch.contradicts(reply.epoch, self._clock()):
-            return GatewayEvent.RESTARTED
-        changed = _address_of(reply) != self._external_address
-        return GatewayEvent.EXTERNAL_ADDRESS_CHANGED if changed else None
+        if _address_of(reply) != self._external_address:
+            return GatewayEvent.EXTERNAL_ADDRESS_CHANGED
+        return self._suspect_epoch(reply.epoch)
+
+    def _suspect_epoch(self, epoch: int) -> GatewayEvent | None:
+        """Gateways of both protocols keep one epoch; miniupnpd announces a restart over PCP alone."""
+        return GatewayEvent.RESTARTED if self._epoch.contradicts(epoch, self._clock()) else None
 
 
 class NatPmpBackend(Backend):

@@ -63,7 +63,10 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         self._check(lease.internal_address, lease.token)
         any_address = _ANY_ADDRESS[lease.internal_address.version]
         data = _data(lease.token, lease.protocol, lease.internal_port, ANY_PORT, any_address)
-        self._granted(await self._ask(data, 0, lease.internal_address), lease.internal_address)
+        reply = await self._ask(data, 0, lease.internal_address)
+        # miniupnpd calls it NO_RESOURCES when there is nothing to delete.
+        if reply.result != Result.NO_RESOURCES:
+            self._granted(reply, lease.internal_address)
 
     async def external_address(self) -> IPAddress | None:
         """Return the address of the latest grant: PCP has no question for it."""
