@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import socket
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -26,6 +27,7 @@ MAX_LOCATIONS = 16
 """Different descriptions fetched in one search, of all hosts but the default gateway."""
 
 MAX_LOCATIONS_OF_HOST = 4
+RESOLVE_TIME = 5.0
 GRACE = 0.6
 """Seconds in which the default gateway may answer before another device is taken (D9)."""
 
@@ -132,15 +134,17 @@ async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, s
     """
     from portmapper_upnp.connect import Place, connect
 
-    address = await _resolve(urlsplit(url).hostname or "")
+    address = await _resolve(url)
     place = Place(url, address, target.local_address, ssdp_port=ssdp_port)
     return await connect(session, place)
 
 
-async def _resolve(host: str) -> IPAddress:
+async def _resolve(url: str) -> IPAddress:
+    """Return the address of the URL's host, the first that the resolver gives."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, None)
+        async with asyncio.timeout(RESOLVE_TIME):
+            found = await loop.getaddrinfo(urlsplit(url).hostname or "", None, type=socket.SOCK_STREAM)
         return ipaddress.ip_address(found[0][4][0])
-    except (OSError, ValueError, IndexError) as error:
-        raise NetworkFailure(f"the gateway {host!r} is not found") from error
+    except (OSError, ValueError) as error:
+        raise NetworkFailure(f"the gateway's host is not found: {url!r}") from error

@@ -47,6 +47,7 @@ class BoundedRequester(UpnpRequester):
         self._session = session
         # Outside the time bound of a request: to wait for one's turn is not the gateway's slowness.
         self._turn = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._keep = True
 
     async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
         """Do one exchange; a redirect is an answer like any other and is not followed.
@@ -57,23 +58,21 @@ class BoundedRequester(UpnpRequester):
             NetworkFailure: not reached, too long, or not HTTP.
         """
         async with self._turn:
-            try:
-                return await self._exchange(http_request)
-            except aiohttp.ServerDisconnectedError:
-                # A kept connection that the gateway had closed meanwhile; every action may be repeated.
-                return await self._last_exchange(http_request)
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                raise _typed(error) from error
-
-    async def _last_exchange(self, request: HttpRequest) -> HttpResponse:
-        try:
-            return await self._exchange(request)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _typed(error) from error
+            for _ in range(MAX_CONNECTIONS):
+                try:
+                    return await self._exchange(http_request)
+                except (aiohttp.ClientError, OSError, ValueError) as error:
+                    if not _was_closed(error):
+                        raise _typed(error) from error
+                    # Each of the kept connections may have been closed without a word (H5). From now on
+                    # none is kept; every action may be repeated.
+                    self._keep = False
+            raise NetworkFailure("the gateway closes every connection without an answer")
 
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
+        headers = request.headers if self._keep else {**request.headers, "Connection": "close"}
         async with self._session.request(
-            request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
+            request.method, request.url, headers=headers, data=request.body, allow_redirects=False
         ) as response:
             body = bytearray()
             async for chunk in response.content.iter_any():
@@ -99,6 +98,11 @@ def _is_text_encoding(name: str) -> bool:
         return False
 
 
+def _was_closed(error: Exception) -> bool:
+    closed = aiohttp.ServerDisconnectedError | aiohttp.ClientOSError
+    return isinstance(error, closed) and not isinstance(error, aiohttp.ClientConnectorError)
+
+
 def _typed(error: Exception) -> NetworkFailure | GatewayTimeout:
     if isinstance(error, TimeoutError):
         return GatewayTimeout(f"the gateway did not answer within {REQUEST_TIME:.0f} seconds")
@@ -108,4 +112,4 @@ def _typed(error: Exception) -> NetworkFailure | GatewayTimeout:
         if isinstance(error.os_error, ConnectionRefusedError):
             return Refused("the gateway refuses the connection")
         return NetworkFailure(f"the gateway is not reached: {error.os_error.strerror or error.os_error}")
-    return NetworkFailure(f"the gateway's HTTP fails: {type(error).__name__}")
+    return NetworkFailure(f"the gateway's HTTP makes no sense ({type(error).__name__})")

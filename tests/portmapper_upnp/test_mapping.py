@@ -1,0 +1,308 @@
+"""Section M of the conformance list, and what map, unmap and list do."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+import attrs
+import pytest
+
+from portmapper.backend import GatewayEvent
+from portmapper.errors import (
+    Conflict,
+    NetworkFailure,
+    NoResources,
+    NotAuthorized,
+    Unsupported,
+)
+from portmapper.model import Protocol
+
+OTHER = "192.168.7.7"
+
+
+async def test_map_creates_and_renews_with_one_verb(router, connected, request_for):
+    """The second map of the same lease is an AddPortMapping again, and nothing is ever deleted."""
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    again = await gateway.map(request_for(held=lease))
+    assert lease == again
+    assert (lease.external_port, lease.lifetime, lease.permanent) == (80, 3600, False)
+    assert str(lease.external_address) == "8.8.4.4"
+    assert len(router.named("AddPortMapping")) == 2
+    assert not router.named("DeletePortMapping")
+
+
+async def test_the_comment_is_sent_as_short_ascii(router, connected, request_for):
+    """A comment of any sort reaches the router as printable ASCII, and markup stays text."""
+    gateway = await connected()
+    await gateway.map(request_for(comment="wéb\x1b<b>&" + "x" * 200))
+    sent = router.named("AddPortMapping")[0]["NewPortMappingDescription"]
+    assert sent.startswith("w?b?&lt;b&gt;&amp;x")
+    await gateway.map(request_for(comment=""))
+    assert router.named("AddPortMapping")[1]["NewPortMappingDescription"] == "portmapper"
+
+
+@pytest.mark.parametrize("code", [725, 402])
+async def test_m1_finite_lease_refused_is_retried_as_permanent(router, connected, request_for, code):
+    """725, or 402 for a finite lease, leads to lifetime 0, and that is remembered."""
+    router.faults["AddPortMapping"] = lambda arguments: code if arguments["NewLeaseDuration"] != "0" else None
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    assert (lease.lifetime, lease.permanent) == (0, True)
+    await gateway.map(request_for(internal_port=81, external_port=81))
+    assert [call["NewLeaseDuration"] for call in router.named("AddPortMapping")] == ["3600", "0", "0"]
+
+
+async def test_m2_lifetime_zero_refused_is_retried_with_the_longest(router, connected, request_for):
+    """402 for lifetime 0 leads to a week."""
+    router.faults["AddPortMapping"] = lambda arguments: 402 if arguments["NewLeaseDuration"] == "0" else None
+    lease = await (await connected()).map(request_for(lifetime=0))
+    assert (lease.lifetime, lease.permanent) == (604800, False)
+
+
+async def test_m3_another_hosts_entry_is_a_conflict_and_stays(router, connected, request_for):
+    """The conflict tells who holds the port; nothing is added and nothing deleted."""
+    router.entry(80, OTHER)
+    with pytest.raises(Conflict) as caught:
+        await (await connected()).map(request_for(exact=True))
+    assert str(caught.value.holder.internal_address) == OTHER
+    assert router.table["TCP", 80]["NewInternalClient"] == OTHER
+    assert not router.named("DeletePortMapping")
+
+
+async def test_m3_a_gateway_that_would_overwrite_silently_is_asked_first(router, connected, request_for):
+    """No AddPortMapping is sent for a port that the table gives to another host."""
+    router.entry(80, OTHER)
+    with pytest.raises(Conflict):
+        await (await connected()).map(request_for(exact=True))
+    assert not router.named("AddPortMapping")
+
+
+async def test_m3_718_for_our_own_entry_replaces_it(router, connected, request_for):
+    """A gateway that does not let us renew in place gets a delete and an add of our own entry."""
+    router.entry(80, "127.0.0.1")
+    router.faults["AddPortMapping"] = lambda _arguments: 718 if ("TCP", 80) in router.table else None
+    lease = await (await connected()).map(request_for())
+    assert lease.external_port == 80
+    assert len(router.named("DeletePortMapping")) == 1
+
+
+async def test_take_replaces_another_hosts_entry(router, connected, request_for):
+    """With `replace` a refused port is deleted and added."""
+    router.entry(80, OTHER)
+    await (await connected()).map(request_for(exact=True, replace=True))
+    assert router.table["TCP", 80]["NewInternalClient"] == "127.0.0.1"
+
+
+async def test_a_conflict_that_need_not_be_exact_moves_to_another_port(router, connected, request_for):
+    """The next free port is granted, and the lease reports it."""
+    router.entry(80, OTHER)
+    lease = await (await connected()).map(request_for())
+    assert lease.external_port == 81
+
+
+@pytest.mark.parametrize("code", [718, 729, 501])
+async def test_m4_a_conflict_everywhere_ends_after_bounded_tries(router, connected, request_for, code):
+    """However many ports there are, only a few are tried."""
+    router.faults["AddPortMapping"] = code
+    with pytest.raises(Conflict) as caught:
+        await (await connected()).map(request_for())
+    assert caught.value.code == code
+    assert len(router.named("AddPortMapping")) <= 12
+
+
+async def test_m5_same_ports_required(router, connected, request_for):
+    """The external port becomes the internal one, but not for an exact request."""
+    router.faults["AddPortMapping"] = lambda arguments: (
+        724 if arguments["NewExternalPort"] != arguments["NewInternalPort"] else None
+    )
+    gateway = await connected()
+    assert (await gateway.map(request_for(external_port=8080))).external_port == 80
+    with pytest.raises(Unsupported):
+        await gateway.map(request_for(external_port=8080, exact=True))
+
+
+async def test_m6_the_remote_host_is_always_empty(router, connected, request_for):
+    """A gateway that takes only a wildcard (726) never sees anything else."""
+    gateway = await connected()
+    await gateway.unmap(await gateway.map(request_for()))
+    assert {arguments.get("NewRemoteHost", "") for _, arguments in router.calls} == {""}
+
+
+@pytest.mark.parametrize(("code", "error"), [(727, Unsupported), (728, NoResources), (606, NotAuthorized)])
+async def test_m7_a_refusal_is_typed_and_not_repeated(router, connected, request_for, code, error):
+    """The error carries the gateway's words, and one try is all."""
+    router.faults["AddPortMapping"] = code
+    with pytest.raises(error, match="the words of the router"):
+        await (await connected()).map(request_for())
+    assert len(router.named("AddPortMapping")) == 1
+
+
+async def test_m8_without_add_any_the_plain_action_is_used(router, connected, request_for, build):
+    """401 on AddAnyPortMapping leads to AddPortMapping, and it is not asked again."""
+    router.description = build.description(build.service("WANIPConnection:2"), version=2)
+    gateway = await connected()
+    await gateway.map(request_for())
+    await gateway.map(request_for(internal_port=81, external_port=81))
+    assert len(router.named("AddAnyPortMapping")) == 1
+    assert gateway.protocol == "IGD 2"
+
+
+async def test_m9_the_reserved_port_is_reported(router, connected, request_for, build):
+    """The lease has the port that the gateway assigned, capped at a v2 lease."""
+    router.description = build.description(build.service("WANIPConnection:2"), version=2)
+    router.entry(40000, "127.0.0.1")
+    router.replies["AddAnyPortMapping"] = build.http(
+        build.ENVELOPE.format(
+            "<AddAnyPortMappingResponse><NewReservedPort>40000</NewReservedPort></AddAnyPortMappingResponse>"
+        )
+    )
+    lease = await (await connected()).map(request_for(lifetime=0))
+    assert (lease.external_port, lease.lifetime, lease.permanent) == (40000, 604800, False)
+
+
+async def test_any_port_on_v1_tries_the_internal_port(router, connected, request_for):
+    """Without a wanted port the internal one is the first choice."""
+    assert (await (await connected()).map(request_for(external_port=0))).external_port == 80
+
+
+@pytest.mark.parametrize("code", [714, 713])
+async def test_m10_a_missing_entry_is_a_successful_delete(router, connected, request_for, code):
+    """Whatever code says that nothing is there, unmap has done its work."""
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    router.faults["GetSpecificPortMappingEntry"] = 401
+    router.faults["DeletePortMapping"] = code
+    await gateway.unmap(lease)
+
+
+async def test_unmap_leaves_another_hosts_entry_alone(router, connected, request_for):
+    """A port that changed hands is not ours to close."""
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    router.entry(80, OTHER)
+    await gateway.unmap(lease)
+    assert router.table["TCP", 80]["NewInternalClient"] == OTHER
+
+
+@pytest.mark.parametrize("code", [713, 714, 402, 501])
+async def test_m11_the_list_ends_with_any_of_its_codes(router, connected, code):
+    """Each of the four codes is the end of the table."""
+    router.entry(80, OTHER)
+    router.entry(53, OTHER, protocol="UDP")
+    router.faults["GetGenericPortMappingEntry"] = lambda arguments: (
+        code if arguments["NewPortMappingIndex"] == "2" else None
+    )
+    entries = await (await connected()).list_mappings()
+    assert [(entry.protocol, entry.external_port, entry.comment) for entry in entries] == [
+        (Protocol.TCP, 80, "theirs"),
+        (Protocol.UDP, 53, "theirs"),
+    ]
+
+
+async def test_a_v2_table_is_read_as_a_listing(router, connected, build):
+    """Entries come from GetListOfPortMappings, whatever their namespace."""
+    router.description = build.description(build.service("WANIPConnection:2"), version=2)
+    row = (
+        "&lt;p:PortMappingEntry&gt;&lt;p:NewExternalPort&gt;443&lt;/p:NewExternalPort&gt;"
+        "&lt;p:NewProtocol&gt;TCP&lt;/p:NewProtocol&gt;&lt;p:NewInternalPort&gt;4430&lt;/p:NewInternalPort&gt;"
+        f"&lt;p:NewInternalClient&gt;{OTHER}&lt;/p:NewInternalClient&gt;&lt;/p:PortMappingEntry&gt;"
+    )
+    listing = f"<NewPortListing>&lt;p:list&gt;{row}&lt;/p:list&gt;</NewPortListing>"
+    answer = f"<u:GetListOfPortMappingsResponse>{listing}</u:GetListOfPortMappingsResponse>"
+    router.replies["GetListOfPortMappings"] = build.http(build.ENVELOPE.format(answer))
+    entries = await (await connected()).list_mappings()
+    assert [(entry.external_port, entry.internal_port) for entry in entries] == [(443, 4430)]
+
+
+async def test_m12_secure_mode_says_who_may_ask(router, connected, request_for):
+    """606, or 718 without a holder, for another host's address is a refusal with advice."""
+    gateway = await connected()
+    elsewhere = ipaddress.ip_address(OTHER)
+    for code in (606, 718):
+        router.faults["AddPortMapping"] = code
+        with pytest.raises(NotAuthorized, match=f"only by {OTHER} itself"):
+            await gateway.map(request_for(internal_address=elsewhere))
+
+
+async def test_m13_a_failed_renewal_deletes_nothing(router, connected, request_for):
+    """The lease stays on the gateway until it expires."""
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    router.faults["AddPortMapping"] = 501
+    with pytest.raises(Conflict):
+        await gateway.map(request_for(held=lease, exact=True, internal_port=81))
+    router.faults["AddPortMapping"] = 606
+    with pytest.raises(NotAuthorized):
+        await gateway.map(request_for(held=lease))
+    assert ("TCP", 80) in router.table or router.named("DeletePortMapping")
+
+
+async def test_m14_three_refusals_tell_that_it_is_gone(router, connected, monkeypatch, unused_port):
+    """The third refused connection in a row is an event, the first two are not."""
+    gateway = await connected()
+    events: list[GatewayEvent] = []
+    gateway._notify = events.append
+    for service in (gateway._connection._service,):
+        info = service._service_info
+        service._service_info = info._replace(control_url=f"http://127.0.0.1:{unused_port}/control")
+    for expected in ([], [], [GatewayEvent.GONE]):
+        with pytest.raises(NetworkFailure):
+            await gateway.external_address()
+        assert events == expected
+
+
+async def test_m14_a_control_url_that_is_gone_tells_so(router, connected, build):
+    """HTTP 404 for the control URL means that the description moved."""
+    gateway = await connected()
+    events: list[GatewayEvent] = []
+    gateway._notify = events.append
+    router.replies["GetExternalIPAddress"] = build.http("", "404 Not Found")
+    with pytest.raises(NetworkFailure):
+        await gateway.external_address()
+    assert events == [GatewayEvent.GONE]
+
+
+async def test_m15_a_mapping_that_is_not_held_is_noticed_at_once(router, connected, request_for, build):
+    """The first mapping is looked up; a permanent one is tried before giving up."""
+    empty = build.http(build.ENVELOPE.format("<AddPortMappingResponse/>"))
+    router.replies["AddPortMapping"] = empty
+    with pytest.raises(NetworkFailure, match="does not hold it"):
+        await (await connected()).map(request_for())
+    assert [call["NewLeaseDuration"] for call in router.named("AddPortMapping")] == ["3600", "0"]
+
+
+async def test_m15_holds_checks_client_port_and_switch(router, connected, request_for):
+    """A lease stands only for our address and port, and switched on."""
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    assert await gateway.holds(lease)
+    assert not await gateway.holds(attrs.evolve(lease, internal_port=81))
+    router.entry(80, "127.0.0.1", NewEnabled="0")
+    assert not await gateway.holds(lease)
+    router.table.clear()
+    assert not await gateway.holds(lease)
+
+
+async def test_m16_our_entry_at_a_former_address_is_replaced(router, connected, request_for):
+    """The entry of the held lease is ours even though its address is not any more."""
+    gateway = await connected()
+    router.entry(80, OTHER)
+    former = attrs.evolve(
+        await gateway.map(request_for(internal_port=81, external_port=81)),
+        internal_address=ipaddress.ip_address(OTHER),
+        internal_port=80,
+        external_port=80,
+    )
+    await gateway.map(request_for(held=former, exact=True))
+    assert router.table["TCP", 80]["NewInternalClient"] == "127.0.0.1"
+
+
+async def test_h5_at_most_four_calls_at_once(router, connected, request_for):
+    """Thirty mappings asked for together never make more than four connections."""
+    gateway = await connected()
+    ports = range(1000, 1030)
+    await asyncio.gather(*(gateway.map(request_for(internal_port=p, external_port=p)) for p in ports))
+    assert router.most_busy <= 4
+    assert len(router.table) == 30
