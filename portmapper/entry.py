@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure
+from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, NotAuthorized
 from portmapper.model import IPAddress, Lease, Mapping, MappingState
 from portmapper.placement import Place
 
@@ -88,7 +88,15 @@ class Entry:
 
 
 def _state_of(errors: list[BackendError]) -> MappingState:
-    """A conflict or refusal says more than silence does, so it names the state."""
+    """Name the state after the refusal that says most.
+
+    A known holder is a conflict; then a rule's no; then a port that cannot be had for a reason that
+    the protocol does not tell (miniupnpd's PCP says so for a port that its rules deny); silence last.
+    """
+    if any(isinstance(error, Conflict) and error.holder for error in errors):
+        return MappingState.CONFLICT
+    if any(isinstance(error, NotAuthorized) for error in errors):
+        return MappingState.REFUSED
     if any(isinstance(error, Conflict) for error in errors):
         return MappingState.CONFLICT
     if any(not isinstance(error, NetworkFailure | GatewayTimeout) for error in errors):
