@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 from portmapper.errors import UsageError, quoted
@@ -20,7 +19,6 @@ PROTOCOLS = {
 _PORTS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?\Z")
 
 
-@functools.lru_cache(maxsize=4096)
 def parse_ports(text: str) -> range:
     """Read `80` or `2722-2723`, or `any` (`ANY`), in ASCII digits.
 

@@ -150,43 +150,65 @@ class SourceReader:
 class _RowCache:
     """The mappings of each row of the last document, so that one changed row costs one row.
 
-    A row is known by the hash of its place and values: 64 bits, keyed by the process for text.
+    A row is known by the hash of its place and values: 64 bits, keyed by the process for text. Each mapping
+    goes with its slot: two mappings of one slot cannot both be had.
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, list[Mapping]] = {}
+        self._known: dict[int, _Slots] = {}
 
     def take(self, rows: Iterable[Row], location: str) -> tuple[list[Mapping], list[Rejected]]:
-        """Return the mappings of all rows and those rejected, two of the same key included."""
-        known: dict[int, list[Mapping]] = {}
-        mappings: dict[object, Mapping] = {}
+        """Return the mappings of all rows, and the rows rejected, those that repeat another included."""
+        known: dict[int, _Slots] = {}
+        taken: dict[str, Mapping] = {}
         rejected: list[Rejected] = []
         for count, row in enumerate(rows, 1):
             if count > MAX_ROWS:
                 raise SourceError(f"more than {MAX_ROWS} rows")
+            key = _row_key(row)
             try:
-                wanted = self._mappings(row, location, MAX_MAPPINGS - len(mappings), known)
+                slots = self._known.get(key) or _slots(mappings_of(row, location, MAX_MAPPINGS - len(taken)))
             except RowError as error:
                 rejected.append(_rejected(row, error))
                 continue
-            twin = _add(wanted, mappings)
+            if key:
+                known[key] = slots
+            twin = _add(slots, taken)
             if twin is not None:
                 rejected.append(Rejected(row.place, f"same as {twin.where}"))
+        if len(taken) > MAX_MAPPINGS:
+            raise SourceError(f"more than {MAX_MAPPINGS} mappings")
         self._known = known
-        return list(mappings.values()), rejected
+        return list(taken.values()), rejected
 
-    def _mappings(self, row: Row, location: str, room: int, known: dict[int, list[Mapping]]) -> list[Mapping]:
-        values = tuple(row.fields.values())
-        try:
-            # With the types: 1, 1.0 and true are one key to Python, and three values to us.
-            key = hash((row.place, row.error, tuple(row.fields), values, tuple(map(type, values))))
-        except TypeError:
-            return mappings_of(row, location, room)
-        found = self._known.get(key)
-        if found is None or len(found) > room:
-            found = mappings_of(row, location, room)
-        known[key] = found
-        return found
+
+_Slots = tuple[tuple[str, Mapping], ...]
+
+
+def _row_key(row: Row) -> int:
+    """Return 0 for a row that cannot be known again (JSON may put a list where a text belongs)."""
+    fields = row.fields
+    values = tuple(fields.values())
+    try:
+        # With the types: 1, 1.0 and true are one key to Python, and three values to us.
+        return hash((row.place, row.error, tuple(fields), values, tuple(map(type, values))))
+    except TypeError:
+        return 0
+
+
+def _slots(mappings: Iterable[Mapping]) -> _Slots:
+    # Any port twice is two ports, as long as they lead to different ones.
+    return tuple((f"{m.port or -m.internal_port} {m.protocol} {m.family} {m.address}", m) for m in mappings)
+
+
+def _add(slots: _Slots, taken: dict[str, Mapping]) -> Mapping | None:
+    """Add the mappings whose slot is free, and return the holder of one that is not."""
+    twin = None
+    for slot, mapping in slots:
+        first = taken.setdefault(slot, mapping)
+        if first is not mapping:
+            twin = twin or first
+    return twin
 
 
 def open_source(
@@ -250,18 +272,6 @@ def _fingerprint(document: Document) -> object:
     import hashlib
 
     return (hashlib.sha256(document.content).digest(), document.content_type, document.suffix)
-
-
-def _add(wanted: Iterable[Mapping], mappings: dict[object, Mapping]) -> Mapping | None:
-    """Add those not listed before, and return one that was."""
-    twin = None
-    for mapping in wanted:
-        # Any port twice is two ports, as long as they lead to different ones.
-        port = mapping.port or -mapping.internal_port
-        first = mappings.setdefault((port, mapping.protocol, mapping.family, mapping.address), mapping)
-        if first is not mapping:
-            twin = twin or first
-    return twin
 
 
 def _rejected(row: Row, error: RowError) -> Rejected:
