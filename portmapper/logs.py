@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from datetime import UTC, datetime
-from typing import TextIO
+from pathlib import Path
 
 from portmapper.text import printable
+
+SYSTEM_LOG = Path("/dev/log")
 
 STRANGERS = ("asyncio", "aiohttp", "async_upnp_client")
 """Libraries that log what we report ourselves, in words of their own."""
@@ -41,13 +45,35 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(document)
 
 
-def start_logging(stream: TextIO, level: int, form: str) -> logging.Handler:
-    """Send all lines from `level` up to `stream`, of the libraries below only what is an error."""
-    handler = logging.StreamHandler(stream)
+def default_handler(detached: bool) -> logging.Handler:
+    """Return where lines go when no file is named: standard error, or the system's log once detached."""
+    if not detached:
+        return logging.StreamHandler(sys.stderr)
+    if not SYSTEM_LOG.exists():
+        return logging.NullHandler()
+    from logging.handlers import SysLogHandler
+
+    handler = SysLogHandler(str(SYSTEM_LOG), SysLogHandler.LOG_DAEMON)
+    handler.ident = f"portmapper[{os.getpid()}]: "
+    return handler
+
+
+def file_handler(path: Path) -> logging.Handler:
+    """Return a log file, opened again whenever a rotation moved it away.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    from logging.handlers import WatchedFileHandler
+
+    return WatchedFileHandler(path, encoding="utf-8")
+
+
+def start_logging(handler: logging.Handler, level: int, form: str) -> None:
+    """Send all lines from `level` up to `handler`; of the libraries above only what is an error."""
     handler.setFormatter(JSONFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in STRANGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
-    return handler

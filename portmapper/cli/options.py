@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from portmapper.errors import UsageError
-from portmapper.logs import start_logging
+from portmapper.logs import default_handler, file_handler, start_logging
+
+if TYPE_CHECKING:
+    from portmapper.plugins import Plugins
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -81,19 +84,46 @@ def add_plugin_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_log_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how much is logged, and in what form."""
-    parser.add_argument(
-        "--log-level", choices=LOG_LEVELS, default=None, help="default info, or PORTMAPPER_LOG"
-    )
+    """Declare how much is logged, where, and in what form."""
+    parser.add_argument("--log-level", choices=LOG_LEVELS, help="default info, or what PORTMAPPER_LOG says")
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="default text")
+    parser.add_argument(
+        "--log-file",
+        type=absolute_path,
+        metavar="FILE",
+        help="log there; default: standard error, and in the background the system's log",
+    )
 
 
-def begin_logging(arguments: argparse.Namespace, default: str = "info") -> None:
-    """Log to standard error as the options and `PORTMAPPER_LOG` say."""
+def begin_logging(arguments: argparse.Namespace, default: str = "info", *, detached: bool = False) -> None:
+    """Log as the options and `PORTMAPPER_LOG` say.
+
+    Raises:
+        UsageError: `PORTMAPPER_LOG` is no level, or the log file cannot be opened.
+    """
     level = arguments.log_level or os.environ.get("PORTMAPPER_LOG", "").lower() or default
     if level not in LOG_LEVELS:
         raise UsageError(f"PORTMAPPER_LOG={level}: must be one of {', '.join(LOG_LEVELS)}")
-    start_logging(sys.stderr, getattr(logging, level.upper()), arguments.log_format)
+    try:
+        handler = file_handler(arguments.log_file) if arguments.log_file else default_handler(detached)
+    except OSError as error:
+        raise UsageError(f"--log-file {arguments.log_file}: {error.strerror}") from error
+    start_logging(handler, getattr(logging, level.upper()), arguments.log_format)
+
+
+def warn_of_broken(plugins: Plugins) -> None:
+    """Log each plugin that could not be loaded."""
+    for report in plugins.reports:
+        if report.state == "failed":
+            logging.getLogger(__name__).warning("plugin %s is left out: %s", report.name, report.error)
+
+
+def absolute_path(text: str) -> Path:
+    """Read a path that must not depend on the working directory."""
+    path = Path(text)
+    if not path.is_absolute():
+        raise argparse.ArgumentTypeError(f"{text!r} is not an absolute path")
+    return path
 
 
 def _delimiter(text: str) -> str:

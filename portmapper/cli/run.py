@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portmapper.cli.options import (
+    absolute_path,
     add_gateway_options,
     add_log_options,
     add_plugin_option,
@@ -17,14 +19,16 @@ from portmapper.cli.options import (
     add_state_option,
     begin_logging,
     sources_of,
+    warn_of_broken,
 )
 from portmapper.command import Command
-from portmapper.errors import UsageError
+from portmapper.errors import SourceError, UsageError
 from portmapper.model import ConflictPolicy
 
 if TYPE_CHECKING:
     from portmapper.backend import Backend
     from portmapper.daemon import Daemon, RunOptions, Screen
+    from portmapper.lock import PidFile
     from portmapper.plugins import Plugins
     from portmapper.sources import SourceReader
     from portmapper.status import Document
@@ -43,6 +47,9 @@ class Run(Command):
         parser.add_argument(
             "-F", "--foreground", action="store_true", help="stay in the foreground (the default)"
         )
+        parser.add_argument(
+            "--daemon", action="store_true", help="detach; returns when the pid file is written and locked"
+        )
         parser.add_argument("-1", "--oneshot", action="store_true", help="one pass, then exit")
         parser.add_argument(
             "-n",
@@ -59,7 +66,7 @@ class Run(Command):
             "--only-close-ports", action="store_true", help="release what the sources list, and exit"
         )
         parser.add_argument(
-            "--pid-file", type=_absolute, metavar="FILE", help="default: in the state directory"
+            "--pid-file", type=absolute_path, metavar="FILE", help="default: in the state directory"
         )
         add_gateway_options(parser)
         parser.add_argument(
@@ -82,22 +89,56 @@ class Run(Command):
         from portmapper.lock import PidFile
         from portmapper.plugins import load_plugins
 
-        if arguments.json and not arguments.oneshot:
-            raise UsageError(
-                "--json goes with --oneshot; ask a running daemon with 'portmapper status --json'"
-            )
+        _check(arguments)
         begin_logging(arguments, "warning" if arguments.oneshot else "info")
         plugins = load_plugins(arguments.disable_plugin)
-        _warn_of_broken(plugins)
+        warn_of_broken(plugins)
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
         readers = _readers(arguments, plugins)
-        directory = arguments.state_dir or state_directory()
+        directory = (arguments.state_dir or state_directory()).absolute()
         pid_file = PidFile(arguments.pid_file or directory / "portmapper.pid")
-        pid_file.write()
+        if arguments.daemon and not _go_to_background(arguments, readers, pid_file):
+            return 0
+        if not arguments.daemon:
+            pid_file.write()
         try:
             return _serve(arguments, plugins, allowed, readers, directory)
         finally:
             pid_file.remove()
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.json and not arguments.oneshot:
+        raise UsageError("--json goes with --oneshot; ask a running daemon with 'portmapper status --json'")
+    if arguments.daemon and (arguments.foreground or arguments.oneshot or arguments.only_close_ports):
+        raise UsageError("--daemon does not go with --foreground, --oneshot or --only-close-ports")
+    if arguments.daemon and not hasattr(os, "fork"):
+        raise UsageError("--daemon is not to be had on this system; see 'portmapper service print'")
+
+
+def _go_to_background(
+    arguments: argparse.Namespace, readers: Sequence[SourceReader], pid_file: PidFile
+) -> bool:
+    """Detach once every source could be read, so that the caller still sees what is wrong.
+
+    Returns:
+        True in the daemon, False in the process that was launched.
+    """
+    import asyncio
+
+    from portmapper.background import detach
+    from portmapper.sources import read_first
+
+    try:
+        asyncio.run(read_first(readers))
+    except SourceError:
+        pid_file.remove()
+        raise
+    if detach(pid_file.write):
+        begin_logging(arguments, "info", detached=True)
+        return True
+    pid_file.release()
+    return False
 
 
 def _serve(
@@ -214,14 +255,6 @@ def _report(arguments: argparse.Namespace, document: Document) -> int:
     return 1 if closed or rejected else 0
 
 
-def _warn_of_broken(plugins: Plugins) -> None:
-    import logging
-
-    for report in plugins.reports:
-        if report.state == "failed":
-            logging.getLogger(__name__).warning("plugin %s is left out: %s", report.name, report.error)
-
-
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -230,10 +263,3 @@ def _seconds(text: str) -> float:
     if not 1 <= seconds <= 86400 * 365:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 1 or more")
     return seconds
-
-
-def _absolute(text: str) -> Path:
-    path = Path(text)
-    if not path.is_absolute():
-        raise argparse.ArgumentTypeError(f"{text!r} is not an absolute path")
-    return path
