@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
+import contextlib
 import re
 
 import aiohttp
@@ -24,6 +24,12 @@ MAX_CONNECTIONS = 4
 """To one gateway: miniupnpd listens with a backlog of 5, others with less (H5)."""
 
 _XML_ENCODING = re.compile(rb"""^[^<]{0,16}<\?xml[^>]{0,80}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
+
+_TEXT_ENCODING = re.compile(
+    r"(?:us-ascii|(?:utf-?(?:8|16)|iso-?8859|windows|cp|gb|big5|shift|euc|koi8)[a-z0-9_-]{0,12})",
+    re.IGNORECASE,
+)
+"""Python's codecs also are compressors, escapes and the quadratic punycode."""
 
 
 def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
@@ -83,19 +89,13 @@ class BoundedRequester(UpnpRequester):
 
 
 def decode(body: bytes, charset: str | None) -> str:
-    """Return the body as text, by the first encoding named that exists; never fails."""
+    """Return the body as text, by the first encoding named that a router may use; never fails."""
     declared = _XML_ENCODING.match(body)
     for name in (charset, declared[1].decode("ascii") if declared else None):
-        if name and _is_text_encoding(name):
-            return body.decode(name, "replace")
+        if name and _TEXT_ENCODING.fullmatch(name):
+            with contextlib.suppress(LookupError):
+                return body.decode(name, "replace")
     return body.decode("utf-8-sig", "replace")
-
-
-def _is_text_encoding(name: str) -> bool:
-    try:
-        return codecs.lookup(name)._is_text_encoding  # not hex, zlib and such
-    except LookupError:
-        return False
 
 
 def _was_closed(error: Exception) -> bool:

@@ -191,7 +191,7 @@ class Responder(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
         """Answer."""
-        found = re.search(r"ST: (\S+)", data.decode())
+        found = re.search(r"\nST: (\S+)", data.decode())
         assert found is not None
         self.searches.append(found[1])
         answer = self.answer(found[1], len(self.searches))

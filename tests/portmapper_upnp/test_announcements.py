@@ -1,0 +1,103 @@
+"""What a gateway's NOTIFY messages mean."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from portmapper.backend import GatewayEvent
+from portmapper_upnp.announcements import Announcements
+
+GATEWAY = ipaddress.ip_address("127.0.0.1")
+IGD = "urn:schemas-upnp-org:device:InternetGatewayDevice:2"
+LOCATION = "http://127.0.0.1:5000/desc.xml"
+
+
+def notify(kind="alive", target=IGD, boot="BOOTID.UPNP.ORG: 7\r\n", location=LOCATION):
+    """Write an announcement."""
+    return (
+        f"NOTIFY * HTTP/1.1\r\nHost: 239.255.255.250:1900\r\nNTS: ssdp:{kind}\r\nNT: {target}\r\n"
+        f"{boot}Location: {location}\r\n\r\n"
+    ).encode()
+
+
+@pytest.fixture
+async def heard():
+    """Return the events that a sequence of packets causes; they come from the gateway by default."""
+    listening = []
+
+    async def hear(*packets, sender="127.0.0.1", boot="7"):
+        events = []
+        listener = Announcements(GATEWAY, GATEWAY, LOCATION, boot, port=0)
+        listening.append(listener)
+        await listener.listen(events.append)
+        for packet in packets:
+            listener.datagram_received(packet, (sender, 40000))
+        return events
+
+    yield hear
+    for listener in listening:
+        listener.close()
+
+
+async def test_the_same_bootid_is_nothing_new(heard):
+    """A gateway announces itself every so often."""
+    assert await heard(notify(), notify(), notify()) == []
+
+
+async def test_another_bootid_is_a_restart_told_once(heard):
+    """Each restart is announced for every device and service."""
+    again = notify(boot="BOOTID.UPNP.ORG: 8\r\n")
+    assert await heard(
+        again, again, notify(target="urn:x:WANIPConnection:1", boot="BOOTID.UPNP.ORG: 8\r\n")
+    ) == [GatewayEvent.RESTARTED]
+
+
+async def test_the_first_bootid_heard_is_not_a_restart(heard):
+    """When the search's answer had none."""
+    assert await heard(notify(), boot="") == []
+
+
+async def test_goodbye_and_return_without_bootid_is_a_restart(heard):
+    """Devices before UDA 1.1 have no BOOTID."""
+    assert await heard(notify("byebye", boot=""), notify(boot=""), boot="") == [
+        GatewayEvent.GONE,
+        GatewayEvent.RESTARTED,
+    ]
+
+
+async def test_m14_another_location_means_look_again(heard):
+    """The description moved."""
+    assert await heard(notify(location="http://127.0.0.1:6000/desc.xml")) == [GatewayEvent.GONE]
+
+
+async def test_strangers_and_other_devices_are_not_listened_to(heard):
+    """Another host's packet, a media server on the router, rubbish, an answer, an M-SEARCH."""
+    restart = notify(boot="BOOTID.UPNP.ORG: 9\r\n")
+    assert await heard(restart, sender="127.0.0.9") == []
+    assert await heard(notify("byebye", target="urn:x:device:MediaServer:1"), b"\xff" * 50, b"") == []
+    assert await heard(restart.replace(b"NOTIFY *", b"M-SEARCH *"), restart + b"x" * 4000) == []
+
+
+async def test_a_flood_of_forged_restarts_is_one_event(heard):
+    """Within the shortest gap."""
+    flood = [notify(boot=f"BOOTID.UPNP.ORG: {number}\r\n") for number in range(1000)]
+    assert await heard(*flood) == [GatewayEvent.RESTARTED]
+
+
+async def test_nothing_is_told_after_close():
+    """A packet that was on its way meets nobody."""
+    events = []
+    listener = Announcements(GATEWAY, GATEWAY, LOCATION, "7", port=0)
+    await listener.listen(events.append)
+    listener.close()
+    listener.datagram_received(notify("byebye"), ("127.0.0.1", 1900))
+    assert events == []
+
+
+async def test_where_listening_is_impossible_polling_has_to_do():
+    """An address that is not ours is no error."""
+    listener = Announcements(GATEWAY, ipaddress.ip_address("192.0.2.1"), LOCATION, "", port=0)
+    await listener.listen(lambda _event: None)
+    listener.close()

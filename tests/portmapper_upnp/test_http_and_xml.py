@@ -1,0 +1,242 @@
+"""Section H of the conformance list: what comes back over HTTP, and how it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+import pytest
+
+from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, Unsupported
+from portmapper_upnp import requester as requester_module
+from portmapper_upnp.connect import Place, connect
+from portmapper_upnp.requester import decode
+
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
+
+
+def external(build, body):
+    """Write the body of an answer that tells the external address."""
+    return build.ENVELOPE.format(
+        f"<u:GetExternalIPAddressResponse xmlns:u='x'>{body}</u:GetExternalIPAddressResponse>"
+    ).encode()
+
+
+ADDRESS = "<NewExternalIPAddress>8.8.8.8</NewExternalIPAddress>"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\nServer: x\nConnection: close\n\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=nonsense\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=hex\r\nConnection: close\r\n\r\n",
+    ],
+)
+async def test_h1_odd_http_is_read(router, connected, build, head):
+    """No length, bare line feeds, the old version, an odd type: read to the end."""
+    gateway = await connected()
+    router.replies["GetExternalIPAddress"] = head + external(build, ADDRESS)
+    assert str(await gateway.external_address()) == "8.8.8.8"
+
+
+async def test_h1_chunks_are_read(router, connected, build):
+    """A chunked body is put together."""
+    gateway = await connected()
+    body = external(build, ADDRESS)
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:50], body[50:]))
+    router.replies["GetExternalIPAddress"] = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    )
+    assert str(await gateway.external_address()) == "8.8.8.8"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<x:Envelope><x:Body><y:GetExternalIPAddressResponse>{}</y:GetExternalIPAddressResponse></x:Body></x:Envelope>",
+        "<Envelope><Body><GetExternalIPAddressResponse>{}</GetExternalIPAddressResponse></Body></Envelope>",
+        '<E xmlns="urn:a"><GetExternalIPAddressResponse xmlns="urn:b">{}</GetExternalIPAddressResponse></E>',
+        "\ufeff \r\n<?xml version='1.0'?><GetExternalIPAddressResponse>{}</GetExternalIPAddressResponse>junk",
+        "<E><GetExternalIPAddressResponse>{}<More>AT&T &nbsp;</More></GetExternalIPAddressResponse></E>\0\0",
+    ],
+)
+async def test_h2_namespaces_do_not_matter(router, connected, build, body):
+    """Unbound, missing and wrong namespaces, and rubbish around the document."""
+    gateway = await connected()
+    router.replies["GetExternalIPAddress"] = build.http(body.format(ADDRESS))
+    assert str(await gateway.external_address()) == "8.8.8.8"
+
+
+async def test_h2_a_description_without_namespace_is_read(router, connected, build):
+    """Descriptions get the same leniency."""
+    router.description = "garbage" + build.description(build.service("WANIPConnection:1"), namespace=False)
+    assert (await connected()).model == "R1"
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error", "400 Bad Request"])
+async def test_h3_a_fault_is_one_whatever_the_status(router, connected, request_for, build, status):
+    """Its code decides."""
+    gateway = await connected()
+    router.replies["AddPortMapping"] = build.http(build.soap_fault(729), status)
+    with pytest.raises(Conflict) as caught:
+        await gateway.map(request_for(exact=True))
+    assert caught.value.code == 729
+
+
+@pytest.mark.parametrize(
+    ("detail", "code"),
+    [
+        ("<UPnPError><errorCode>718</errorCode></UPnPError>", 718),
+        ("<UPnPError><errorCode> 718 </errorCode><errorDescription/></UPnPError>", 718),
+        ("<UPnPError><errorCode>many</errorCode></UPnPError>", 501),
+        ("", 501),
+    ],
+)
+async def test_h3_a_fault_without_its_parts_is_read(router, connected, request_for, build, detail, code):
+    """No description, no number: still a fault."""
+    gateway = await connected()
+    fault = f"<s:Fault><detail>{detail}</detail></s:Fault>"
+    router.replies["AddPortMapping"] = build.http(build.ENVELOPE.format(fault), "500 Error")
+    with pytest.raises(Conflict) as caught:
+        await gateway.map(request_for(exact=True))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        (b"<root>" + b"x" * (300 * 1024) + b"</root>", NetworkFailure),
+        (b"<a>" * 10_000, NetworkFailure),
+        (b"<!DOCTYPE root><root/>", Unsupported),
+        (b'<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><root>&b;</root>', Unsupported),
+        (b"not xml", NetworkFailure),
+        (b"", NetworkFailure),
+        (b"<root/>", Unsupported),
+    ],
+)
+async def test_h4_a_hostile_description_is_given_up(router, connected, build, document, error):
+    """Too long, too deep, with a document type, or no XML at all."""
+    router.replies["description"] = build.http(document)
+    with pytest.raises(error):
+        await connected()
+
+
+async def test_h4_a_slow_drip_ends(monkeypatch):
+    """The bound is on the whole exchange, not on each read."""
+
+    async def drip(reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    monkeypatch.setattr(requester_module, "REQUEST_TIME", 0.1)
+    port = server.sockets[0].getsockname()[1]
+    async with requester_module.open_session(LOOPBACK) as session:
+        with pytest.raises(GatewayTimeout):
+            await connect(session, Place(f"http://127.0.0.1:{port}/", LOOPBACK, LOOPBACK))
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_redirect_is_not_followed(router, connected, build):
+    """Neither for the description nor for a call."""
+    elsewhere = f"Location: {router.location}?elsewhere\r\n"
+    router.replies["description"] = build.http("", "302 Found", elsewhere)
+    with pytest.raises(NetworkFailure):
+        await connected()
+    assert len(router.heads) == 1
+
+
+@pytest.mark.parametrize(
+    ("control", "path"),
+    [
+        ("/a/control", "/a/control"),
+        ("a/control", "/a/control"),
+        ("?control", "/desc.xml?control"),
+        ("http://127.0.0.1:{port}/other", "/other"),
+    ],
+)
+async def test_h6_control_urls_are_resolved(router, connected, build, control, path):
+    """Relative, only a query, or absolute."""
+    router.description = build.description(
+        build.service("WANIPConnection:1", control.format(port=router.port))
+    )
+    await (await connected()).external_address()
+    assert router.heads[-1].startswith(f"POST {path} ")
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_h6_urlbase_is_used_on_another_port(router, connected, build, slash):
+    """With or without a slash at its end."""
+    second = await asyncio.start_server(router.serve, "127.0.0.1", 0)
+    base = f"<URLBase>http://127.0.0.1:{second.sockets[0].getsockname()[1]}{slash}</URLBase>"
+    router.description = build.description(build.service("WANIPConnection:1", "control"), before=base)
+    await (await connected()).external_address()
+    assert base[9:-10].removeprefix("http://").rstrip("/") in router.heads[-1]
+    second.close()
+    await second.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "control", ["http://127.0.0.2/x", "http://[/", "ftp://127.0.0.1/", "http://10.0.0.1:0/"]
+)
+async def test_h6_a_control_url_elsewhere_is_refused(router, connected, build, control):
+    """What the gateway describes must lie on the gateway."""
+    router.description = build.description(build.service("WANIPConnection:1", control))
+    with pytest.raises(Unsupported):
+        await connected()
+
+
+async def test_h7_calls_are_sent_as_strict_routers_want_them(router, connected, request_for):
+    """The header's exact name, its value quoted, arguments in order, nothing before the XML."""
+    await (await connected()).map(request_for())
+    head = next(head for head in router.heads if "#AddPortMapping" in head)
+    assert '\r\nSOAPAction: "urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping"\r\n' in head
+    assert f"\r\nHost: 127.0.0.1:{router.port}\r\n" in head
+    assert list(router.named("AddPortMapping")[0]) == [
+        "NewRemoteHost",
+        "NewExternalPort",
+        "NewProtocol",
+        "NewInternalPort",
+        "NewInternalClient",
+        "NewEnabled",
+        "NewPortMappingDescription",
+        "NewLeaseDuration",
+    ]
+    assert router.named("AddPortMapping")[0]["NewProtocol"] == "TCP"
+
+
+@pytest.mark.parametrize("body", ["", "<html>no</html>", "{}", "<a><b></a>"])
+async def test_an_answer_that_makes_no_sense_is_typed(router, connected, build, body):
+    """Never a traceback of a parser."""
+    gateway = await connected()
+    router.replies["GetExternalIPAddress"] = build.http(body, "500 Error")
+    with pytest.raises(BackendError):
+        await gateway.external_address()
+
+
+async def test_a_connection_closed_without_an_answer_is_typed(router, connected):
+    """After a few tries."""
+    gateway = await connected()
+    router.replies["GetExternalIPAddress"] = b""
+    with pytest.raises(NetworkFailure):
+        await gateway.external_address()
+
+
+def test_bytes_are_decoded_by_the_first_encoding_that_exists():
+    """HTTP's charset, then the XML declaration's, then UTF-8; never an error."""
+    assert decode("é".encode("latin-1"), "iso-8859-1") == "é"
+    assert decode('<?xml version="1.0" encoding="iso-8859-1"?>é'.encode("latin-1"), None).endswith("é")
+    assert decode("\ufeffé".encode(), "nonsense") == "é"
+    assert decode(b"\xff", None) == "\ufffd"
