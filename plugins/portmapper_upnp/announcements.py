@@ -11,15 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from portmapper.backend import GatewayEvent
-from portmapper.model import IPAddress
 from portmapper_upnp.answer import SsdpPacket, read_packet
-from portmapper_upnp.search import MAX_DATAGRAM, SSDP_GROUP, SSDP_PORT, Budget
+from portmapper_upnp.place import Place
+from portmapper_upnp.search import MAX_DATAGRAM, SSDP_GROUP, Budget
 
 SHORTEST_GAP = 2.0
 """Seconds between two events of one kind: announcements can be forged, and cost requests."""
 
-_ABOUT_THE_GATEWAY = re.compile(r":(?:InternetGatewayDevice|WAN(?:IP|PPP)Connection):", re.IGNORECASE)
-"""A router may announce a media server too, whose comings and goings mean nothing here."""
+_GATEWAY_TARGET = re.compile(r":(?:InternetGatewayDevice|WAN(?:IP|PPP)Connection):", re.IGNORECASE)
 
 _log = logging.getLogger(__name__)
 
@@ -27,15 +26,12 @@ _log = logging.getLogger(__name__)
 class Announcements(asyncio.DatagramProtocol):
     """The NOTIFY messages of one gateway."""
 
-    def __init__(
-        self, gateway: IPAddress, local_address: IPAddress, location: str, boot_id: str, port: int = SSDP_PORT
-    ) -> None:
-        """Prepare; `boot_id` is the one that the search's answer had, empty when it had none."""
-        self._gateway = gateway
-        self._local_address = local_address
-        self._location = location
-        self._boot_id = boot_id
-        self._port = port
+    def __init__(self, place: Place, device: str) -> None:
+        """Prepare to listen for the gateway there; `device` is its unique name, empty when it has none."""
+        self._place = place
+        self._device = device
+        self._boot_id = place.boot_id
+        self._location = place.location if place.searched else None
         self._said_goodbye = False
         self._budget = Budget()
         self._told: dict[GatewayEvent, float] = {}
@@ -47,9 +43,9 @@ class Announcements(asyncio.DatagramProtocol):
         self._notify = notify
         self._loop = asyncio.get_running_loop()
         try:
-            opened = _socket(str(self._local_address), self._port)
+            opened = _socket(str(self._place.local_address), self._place.ssdp_port)
         except OSError as error:
-            _log.info("no SSDP announcements on %s: %s", self._local_address, error)
+            _log.info("no SSDP announcements on %s: %s", self._place.local_address, error)
             return
         await self._loop.create_datagram_endpoint(lambda: self, sock=opened)
 
@@ -67,7 +63,7 @@ class Announcements(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
         """Look at a packet if it is the gateway's."""
-        if sender[0] != str(self._gateway) or len(data) > MAX_DATAGRAM:
+        if sender[0] != str(self._place.address) or len(data) > MAX_DATAGRAM:
             return
         if not self._budget.allows(self._loop.time()):
             return
@@ -82,7 +78,7 @@ class Announcements(asyncio.DatagramProtocol):
         A restart shows in another BOOTID (UDA 2.0, section 1.2.2), or in a return after a goodbye where
         the device is too old to have one.
         """
-        if not _ABOUT_THE_GATEWAY.search(packet.target):
+        if not self._concerns(packet):
             return None
         if packet.kind == "byebye":
             self._said_goodbye = True
@@ -90,12 +86,23 @@ class Announcements(asyncio.DatagramProtocol):
         if packet.kind != "alive":
             return None
         rebooted = bool(self._boot_id and packet.boot_id) and packet.boot_id != self._boot_id
-        moved = packet.location is not None and packet.location != self._location
+        moved = None not in (packet.location, self._location) and packet.location != self._location
         returned, self._said_goodbye = self._said_goodbye, False
         self._boot_id = packet.boot_id or self._boot_id
+        self._location = packet.location or self._location
         if moved:
             return GatewayEvent.GONE
         return GatewayEvent.RESTARTED if rebooted or returned else None
+
+    def _concerns(self, packet: SsdpPacket) -> bool:
+        """Tell whether it is about this device.
+
+        A router may be several: a FRITZ!Box is an IGD 1 and an IGD 2, each with a location of its own,
+        and a media server whose comings and goings mean nothing here.
+        """
+        if self._device and packet.device:
+            return packet.device == self._device
+        return _GATEWAY_TARGET.search(packet.target) is not None
 
     def _tell(self, event: GatewayEvent) -> None:
         now = self._loop.time()

@@ -25,6 +25,7 @@ class SsdpPacket:
         sender: who sent it.
         location: where its description lies, None when absent or not to be trusted.
         target: ST or NT: the device or service that it is about.
+        device: the device's unique name (`uuid:...`), lower case, empty when it has none.
         boot_id: BOOTID.UPNP.ORG, which grows with each restart; empty before UDA 1.1.
     """
 
@@ -32,6 +33,7 @@ class SsdpPacket:
     sender: IPAddress
     location: str | None
     target: str
+    device: str
     boot_id: str
 
 
@@ -56,8 +58,14 @@ def read_packet(data: bytes, sender: tuple[Any, ...]) -> SsdpPacket | None:
         sender=source,
         location=acceptable_location(headers.get("location", ""), source, zone),
         target=headers.get("st", "") or headers.get("nt", ""),
+        device=read_device_name(headers.get("usn", "")),
         boot_id=headers.get("bootid.upnp.org", ""),
     )
+
+
+def read_device_name(text: str) -> str:
+    """Return the `uuid:...` of a USN or UDN, as it can be compared."""
+    return text.partition("::")[0].strip().lower()
 
 
 def _kind(start: str, announcement: str) -> str | None:

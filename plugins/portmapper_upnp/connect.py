@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import aiohttp
-import attrs
 
-from portmapper.model import IPAddress
 from portmapper_upnp.announcements import Announcements
-from portmapper_upnp.answer import read_packet
+from portmapper_upnp.answer import read_device_name, read_packet
 from portmapper_upnp.connection import describe
 from portmapper_upnp.igd import IgdGateway
+from portmapper_upnp.place import Place
 from portmapper_upnp.requester import BoundedRequester, open_session
-from portmapper_upnp.search import SSDP_PORT
 from portmapper_upnp.service import choose
 
-__all__ = ["Place", "connect", "open_session", "read_packet"]
-
-
-@attrs.frozen
-class Place:
-    """Where a gateway was found.
-
-    Attributes:
-        location: URL of its description.
-        address: of the gateway.
-        local_address: ours towards it.
-        latency: seconds until it answered.
-        boot_id: BOOTID of its answer, empty when it had none.
-        ssdp_port: where it announces itself.
-    """
-
-    location: str
-    address: IPAddress
-    local_address: IPAddress
-    latency: float = 0.0
-    boot_id: str = ""
-    ssdp_port: int = SSDP_PORT
+__all__ = ["connect", "open_session", "read_packet"]
 
 
 async def connect(session: aiohttp.ClientSession, place: Place) -> IgdGateway:
@@ -55,7 +32,5 @@ async def connect(session: aiohttp.ClientSession, place: Place) -> IgdGateway:
         version=2 if v2 else 1,
         model=described.model,
         latency=place.latency,
-        announcements=Announcements(
-            place.address, place.local_address, place.location, place.boot_id, place.ssdp_port
-        ),
+        announcements=Announcements(place, read_device_name(described.udn)),
     )

@@ -31,11 +31,13 @@ class Described:
     Attributes:
         device_type: of the root device.
         model: what it calls itself; untrusted.
+        udn: its unique device name.
         connections: its WAN connection services, at least one.
     """
 
     device_type: str
     model: str
+    udn: str
     connections: list[WanConnection]
 
 
@@ -66,6 +68,7 @@ async def describe(requester: BoundedRequester, location: str) -> Described:
     return Described(
         device_type=device.device_type,
         model=device.model_name or device.friendly_name,
+        udn=device.udn,
         connections=[WanConnection(service) for service in device.all_services],
     )
 

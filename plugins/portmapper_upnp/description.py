@@ -41,6 +41,7 @@ def canonical_description(text: str, location: str) -> str:
     _tell(described, "deviceType", _own(device, "deviceType"))
     _tell(described, "friendlyName", _own(device, "friendlyName"))
     _tell(described, "modelName", _own(device, "modelName"))
+    _tell(described, "UDN", _own(device, "UDN"))
     _add_services(described, services)
     return tostring(canonical, encoding="unicode")
 

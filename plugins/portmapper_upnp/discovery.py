@@ -15,19 +15,23 @@ from urllib.parse import urlsplit
 from portmapper.backend import Target
 from portmapper.errors import BackendError, NetworkFailure
 from portmapper.model import IPAddress
+from portmapper_upnp.place import Place
 from portmapper_upnp.search import Datagram, Search
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from portmapper_upnp.connect import Place
     from portmapper_upnp.igd import IgdGateway
 
 MAX_LOCATIONS = 16
 """Different descriptions fetched in one search, of all hosts but the default gateway."""
 
-MAX_LOCATIONS_OF_HOST = 4
+MAX_LOCATIONS_OF_HOST = 8
+"""A FRITZ!Box has seven root devices, of which one or two are internet gateways."""
+
 RESOLVE_TIME = 5.0
+"""Seconds for the name of a host that the user typed."""
+
 GRACE = 0.6
 """Seconds in which the default gateway may answer before another device is taken (D9)."""
 
@@ -72,7 +76,7 @@ class Discovery:
             self._outcomes.put_nowait(None)
 
     def _consider(self, datagram: Datagram, group: asyncio.TaskGroup) -> None:
-        from portmapper_upnp.connect import Place, read_packet
+        from portmapper_upnp.connect import read_packet
 
         packet = read_packet(datagram.data, datagram.sender)
         if packet is None or packet.location is None or not self._is_new(packet.location, packet.sender):
@@ -132,10 +136,10 @@ async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, s
     Raises:
         BackendError: the host is not found, or is no internet gateway.
     """
-    from portmapper_upnp.connect import Place, connect
+    from portmapper_upnp.connect import connect
 
     address = await _resolve(url)
-    place = Place(url, address, target.local_address, ssdp_port=ssdp_port)
+    place = Place(url, address, target.local_address, ssdp_port=ssdp_port, searched=False)
     return await connect(session, place)
 
 

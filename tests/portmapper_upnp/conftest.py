@@ -13,8 +13,9 @@ import aiohttp
 import pytest
 
 from portmapper.model import MapRequest, Protocol
-from portmapper_upnp.connect import Place, connect
+from portmapper_upnp.connect import connect
 from portmapper_upnp.igd import IgdGateway
+from portmapper_upnp.place import Place
 from portmapper_upnp.requester import open_session
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")

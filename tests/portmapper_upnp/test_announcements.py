@@ -8,17 +8,19 @@ import pytest
 
 from portmapper.backend import GatewayEvent
 from portmapper_upnp.announcements import Announcements
+from portmapper_upnp.answer import read_packet
+from portmapper_upnp.place import Place
 
 GATEWAY = ipaddress.ip_address("127.0.0.1")
 IGD = "urn:schemas-upnp-org:device:InternetGatewayDevice:2"
 LOCATION = "http://127.0.0.1:5000/desc.xml"
 
 
-def notify(kind="alive", target=IGD, boot="BOOTID.UPNP.ORG: 7\r\n", location=LOCATION):
+def notify(kind="alive", target=IGD, boot="BOOTID.UPNP.ORG: 7\r\n", location=LOCATION, usn="uuid:A"):
     """Write an announcement."""
     return (
         f"NOTIFY * HTTP/1.1\r\nHost: 239.255.255.250:1900\r\nNTS: ssdp:{kind}\r\nNT: {target}\r\n"
-        f"{boot}Location: {location}\r\n\r\n"
+        f"{boot}Location: {location}\r\nUSN: {usn}::{target}\r\n\r\n"
     ).encode()
 
 
@@ -27,9 +29,9 @@ async def heard():
     """Return the events that a sequence of packets causes; they come from the gateway by default."""
     listening = []
 
-    async def hear(*packets, sender="127.0.0.1", boot="7"):
+    async def hear(*packets, sender="127.0.0.1", boot="7", device=""):
         events = []
-        listener = Announcements(GATEWAY, GATEWAY, LOCATION, boot, port=0)
+        listener = Announcements(Place(LOCATION, GATEWAY, GATEWAY, boot_id=boot, ssdp_port=0), device)
         listening.append(listener)
         await listener.listen(events.append)
         for packet in packets:
@@ -72,6 +74,22 @@ async def test_m14_another_location_means_look_again(heard):
     assert await heard(notify(location="http://127.0.0.1:6000/desc.xml")) == [GatewayEvent.GONE]
 
 
+async def test_another_device_of_the_same_router_is_not_this_one(heard):
+    """A FRITZ!Box is an IGD 1 and an IGD 2, at two locations."""
+    other = notify(location="http://127.0.0.1:6000/igd2.xml", usn="uuid:B")
+    assert await heard(other, notify("byebye", usn="uuid:B"), device="uuid:a") == []
+    assert await heard(notify("byebye"), device="uuid:a") == [GatewayEvent.GONE]
+
+
+async def test_a_typed_url_may_be_spelt_otherwise_than_announced():
+    """The first announcement says how the gateway spells it; only a change from that is one."""
+    listener = Announcements(Place("http://router.lan:5000/", GATEWAY, GATEWAY, searched=False), "")
+    packets = [
+        read_packet(notify(location=location), ("127.0.0.1", 1900)) for location in (LOCATION, LOCATION + "2")
+    ]
+    assert [listener.event(packet) for packet in packets] == [None, GatewayEvent.GONE]
+
+
 async def test_strangers_and_other_devices_are_not_listened_to(heard):
     """Another host's packet, a media server on the router, rubbish, an answer, an M-SEARCH."""
     restart = notify(boot="BOOTID.UPNP.ORG: 9\r\n")
@@ -89,7 +107,7 @@ async def test_a_flood_of_forged_restarts_is_one_event(heard):
 async def test_nothing_is_told_after_close():
     """A packet that was on its way meets nobody."""
     events = []
-    listener = Announcements(GATEWAY, GATEWAY, LOCATION, "7", port=0)
+    listener = Announcements(Place(LOCATION, GATEWAY, GATEWAY, boot_id="7", ssdp_port=0), "")
     await listener.listen(events.append)
     listener.close()
     listener.datagram_received(notify("byebye"), ("127.0.0.1", 1900))
@@ -98,6 +116,6 @@ async def test_nothing_is_told_after_close():
 
 async def test_where_listening_is_impossible_polling_has_to_do():
     """An address that is not ours is no error."""
-    listener = Announcements(GATEWAY, ipaddress.ip_address("192.0.2.1"), LOCATION, "", port=0)
+    listener = Announcements(Place(LOCATION, GATEWAY, ipaddress.ip_address("192.0.2.1")), "")
     await listener.listen(lambda _event: None)
     listener.close()

@@ -25,9 +25,9 @@ IGD = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
 @pytest.fixture(autouse=True)
 def short_search(monkeypatch):
     """Search for a fraction of the usual time."""
-    monkeypatch.setattr(search, "SEARCH_TIME", 0.5)
+    monkeypatch.setattr(search, "SEARCH_TIME", 0.3)
     monkeypatch.setattr(search, "SEND_TIMES", (0.0, 0.05, 0.1))
-    monkeypatch.setattr(discovery, "GRACE", 0.2)
+    monkeypatch.setattr(discovery, "GRACE", 0.1)
 
 
 @pytest.fixture

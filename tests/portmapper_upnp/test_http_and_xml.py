@@ -9,7 +9,8 @@ import pytest
 
 from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, Unsupported
 from portmapper_upnp import requester as requester_module
-from portmapper_upnp.connect import Place, connect
+from portmapper_upnp.connect import connect
+from portmapper_upnp.place import Place
 from portmapper_upnp.requester import decode
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
