@@ -318,6 +318,9 @@ class Scheduler:
 
     def _searched(self, search: Search) -> None:
         self._rounds.searched(search)
+        for gateway in search.gateways:
+            if gateway.identity not in self.external:
+                self._upkeep.ask_address(gateway)
         if search.gateways:
             waiting = [e for e in self.entries.values() if e.lease is None and e.no_gateway]
             for entry in waiting:
