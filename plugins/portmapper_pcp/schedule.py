@@ -32,7 +32,7 @@ def waits(limit: float, jitter: float = 0.0) -> Iterator[float]:
     while left > 0:
         wait *= 1 + random.uniform(-jitter, jitter)
         # A send right before the end would leave its answer no time.
-        step = wait if left - wait >= FIRST_WAIT else left
+        step = wait if left - wait > FIRST_WAIT else left
         yield step
         left -= step
         wait = min(2 * wait, LONGEST_WAIT)

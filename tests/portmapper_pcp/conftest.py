@@ -1,0 +1,162 @@
+"""A gateway that does as the test says, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from portmapper.backend import Target
+from portmapper.model import MapRequest, Protocol
+
+LOCAL = ipaddress.ip_address("127.0.0.1")
+OUTSIDE = ipaddress.ip_address("203.0.113.7")
+V4_MAPPED = bytes(10) + b"\xff\xff"
+
+
+class Peer(asyncio.DatagramProtocol):
+    """A scripted gateway.
+
+    Attributes:
+        answer: turns a request into the packets to send back.
+        requests: what came, in order.
+        port: where it listens.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Callable[[bytes], list[bytes]] = lambda _: []
+        self.requests: list[bytes] = []
+        self.epoch = 1000
+        self.transport: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.requests.append(data)
+        for packet in self.answer(data):
+            self.transport.sendto(packet, addr)
+
+    @property
+    def port(self) -> int:
+        return int(self.transport.get_extra_info("sockname")[1])
+
+    def announce(self, packet: bytes, transport: Any = None) -> None:
+        """Multicast a packet to everybody, over loopback; `transport` is a stranger's."""
+        transport = transport or self.transport
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, LOCAL.packed)
+        transport.sendto(packet, ("224.0.0.1", 5350))
+
+    @property
+    def target(self) -> Target:
+        return Target(LOCAL, "lo", LOCAL, port=self.port)
+
+    def pcp(
+        self,
+        request: bytes,
+        *,
+        result: int = 0,
+        lifetime: int | None = None,
+        port: int | None = None,
+        nonce: bytes | None = None,
+        internal_port: int | None = None,
+        opcode: int | None = None,
+        external: ipaddress.IPv4Address | ipaddress.IPv6Address = OUTSIDE,
+    ) -> bytes:
+        """Answer a PCP request: what is not given is as a good gateway has it."""
+        asked = struct.unpack_from("!I", request, 4)[0]
+        header = struct.pack(
+            "!BBxBII12x",
+            2,
+            0x80 | (request[1] if opcode is None else opcode),
+            result,
+            asked if lifetime is None else lifetime,
+            self.epoch,
+        )
+        if request[1] == 0:
+            return header
+        internal, suggested = struct.unpack_from("!HH", request, 40)
+        return (
+            header
+            + (nonce or request[24:36])
+            + request[36:40]
+            + struct.pack("!HH", internal_port or internal, suggested if port is None else port)
+            + V4_MAPPED
+            + external.packed
+        )
+
+    def natpmp(
+        self,
+        request: bytes,
+        *,
+        result: int = 0,
+        lifetime: int | None = None,
+        port: int | None = None,
+        internal_port: int | None = None,
+        external: ipaddress.IPv4Address | ipaddress.IPv6Address = OUTSIDE,
+    ) -> bytes:
+        """Answer a NAT-PMP request likewise."""
+        header = struct.pack("!BBHI", 0, 0x80 | request[1], result, self.epoch)
+        if request[1] == 0:
+            return header + external.packed
+        internal, suggested, asked = struct.unpack_from("!HHI", request, 4)
+        return header + struct.pack(
+            "!HHI",
+            internal_port or internal,
+            suggested if port is None else port,
+            asked if lifetime is None else lifetime,
+        )
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    """A silent gateway; give it an `answer`."""
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+        Peer, local_addr=(str(LOCAL), 0)
+    )
+    yield protocol
+    transport.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of loopback that nothing listens on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as freed:
+        freed.bind((str(LOCAL), 0))
+        return int(freed.getsockname()[1])
+
+
+@pytest.fixture
+async def stranger() -> AsyncIterator[Any]:
+    """The transport of another program on the same host: right address, wrong port."""
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, local_addr=(str(LOCAL), 0)
+    )
+    yield transport
+    transport.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def request_80() -> MapRequest:
+    """A wish for TCP port 80 on this host."""
+    return MapRequest(Protocol.TCP, LOCAL, 80, 80, 3600, token=b"twelve bytes")
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time runs twenty-five times as fast for retransmissions."""
+    from portmapper_pcp import nat_pmp, pcp, schedule
+
+    def waits(limit: float, jitter: float = 0.0) -> Any:
+        return (wait / 25 for wait in schedule.waits(limit, jitter))
+
+    monkeypatch.setattr(pcp, "waits", waits)
+    monkeypatch.setattr(nat_pmp, "waits", waits)

@@ -1,0 +1,208 @@
+"""Asking over UDP: retransmission, matching, refusal, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import ipaddress
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+import pytest
+
+from portmapper.errors import GatewayTimeout, NetworkFailure, Unsupported
+from portmapper_pcp.exchange import Exchange
+from portmapper_pcp.wire import Key, MalformedPacket
+
+LOCAL = ipaddress.ip_address("127.0.0.1")
+
+
+@attrs.frozen
+class Echo:
+    """A reply of the tests' own protocol: its key is its first byte."""
+
+    packet: bytes
+
+    @property
+    def key(self) -> Key:
+        return (self.packet[:1],)
+
+
+def read(packet: bytes) -> Echo:
+    if packet == b"":
+        raise MalformedPacket("empty")
+    if packet == b"!":
+        raise Unsupported("another protocol")
+    return Echo(packet)
+
+
+class Asker:
+    """An exchange, and what it tells."""
+
+    def __init__(self, port: int) -> None:
+        self.answered: list[bytes] = []
+        self.refused = 0
+        self.exchange: Exchange[Echo] = Exchange(
+            LOCAL, LOCAL, port, read=read, answered=self._note, refused=self._count
+        )
+
+    async def ask(self, packet: bytes, waits: tuple[float, ...] = (5.0,), **finer: Any) -> bytes:
+        return (await self.exchange.ask(packet, (packet[:1],), iter(waits), **finer)).packet
+
+    def _note(self, reply: Echo) -> None:
+        self.answered.append(reply.packet)
+
+    def _count(self) -> None:
+        self.refused += 1
+
+
+@pytest.fixture
+async def asker(peer: Any) -> AsyncIterator[Asker]:
+    """An exchange with the scripted gateway."""
+    asking = Asker(peer.port)
+    yield asking
+    asking.exchange.close()
+    await asyncio.sleep(0)
+
+
+async def test_an_answer_comes_back(peer: Any, asker: Asker) -> None:
+    """One question, one packet, one answer."""
+    peer.answer = lambda request: [request + b"answer"]
+    assert await asker.ask(b"a") == b"aanswer"
+    assert peer.requests == [b"a"]
+    assert asker.answered == [b"aanswer"]
+
+
+async def test_many_questions_at_once_find_their_own_answers(peer: Any, asker: Asker) -> None:
+    """Answers in reverse order reach those who asked."""
+
+    def answer(_: bytes) -> list[bytes]:
+        return [r * 2 for r in reversed(peer.requests)] if len(peer.requests) == 20 else []
+
+    peer.answer = answer
+    questions = [bytes([65 + n]) for n in range(20)]
+    assert await asyncio.gather(*map(asker.ask, questions)) == [q * 2 for q in questions]
+
+
+async def test_p7_lost_packets_are_sent_again_unchanged(peer: Any, asker: Asker) -> None:
+    """The third copy is answered; all three are the same."""
+    peer.answer = lambda _: [b"done"[:0] or b"dd"] if len(peer.requests) == 3 else []
+    assert await asker.ask(b"d", (0.01, 0.01, 5.0)) == b"dd"
+    assert peer.requests == [b"d"] * 3
+
+
+async def test_p7_duplicate_answers_are_dropped(peer: Any, asker: Asker) -> None:
+    """The second copy of an answer is nobody's."""
+    peer.answer = lambda request: [request, request, request]
+    assert await asker.ask(b"a") == b"a"
+    assert await asker.ask(b"b") == b"b"
+    assert asker.answered == [b"a", b"b"]
+
+
+async def test_silence_ends_in_a_timeout(peer: Any, asker: Asker) -> None:
+    """When the waits are over so is the question."""
+    with pytest.raises(GatewayTimeout, match="does not answer"):
+        await asker.ask(b"a", (0.01, 0.01))
+    assert len(peer.requests) == 2
+
+
+async def test_p1_what_does_not_match_is_ignored_and_the_waiting_goes_on(peer: Any, asker: Asker) -> None:
+    """Malformed packets, another key and what the asker does not accept come before the right one."""
+    peer.answer = lambda _: [b"", b"x", b"a wrong", bytes(1200), b"a right"]
+    assert await asker.ask(b"a", accepts=lambda reply: reply.packet != b"a wrong") == b"a right"
+
+
+async def test_p1_a_stranger_is_not_heard(peer: Any, asker: Asker, stranger: Any) -> None:
+    """The socket is connected: another port of the same address does not get through."""
+
+    def answer(request: bytes) -> list[bytes]:
+        client = peer.last_client
+        stranger.sendto(b"a forged", client)
+        return [b"a true"]
+
+    original = peer.datagram_received
+
+    def receive(data: bytes, addr: Any) -> None:
+        peer.last_client = addr
+        original(data, addr)
+
+    peer.datagram_received = receive
+    peer.answer = answer
+    assert await asker.ask(b"a") == b"a true"
+
+
+async def test_an_answer_about_the_gateway_ends_every_question(peer: Any, asker: Asker) -> None:
+    """One that speaks another protocol need not say so to each."""
+    peer.answer = lambda _: [b"!"] if len(peer.requests) == 2 else []
+    results = await asyncio.gather(asker.ask(b"a"), asker.ask(b"b"), return_exceptions=True)
+    assert [type(result) for result in results] == [Unsupported, Unsupported]
+
+
+async def test_two_questions_with_one_key_take_turns(peer: Any, asker: Asker) -> None:
+    """Their answers could not be told apart."""
+    peer.answer = lambda request: [request]
+    assert await asyncio.gather(asker.ask(b"a1"), asker.ask(b"a2"), asker.ask(b"a3")) == [b"a1", b"a2", b"a3"]
+
+
+async def test_p5_a_refused_port_fails_at_once(closed_port: int) -> None:
+    """ICMP says that nothing listens; there is no waiting, and it is told."""
+    asker = Asker(closed_port)
+    with pytest.raises(NetworkFailure, match="nothing listens"):
+        await asker.ask(b"a", (60.0,))
+    assert asker.refused == 1
+
+
+async def test_after_a_refusal_a_new_socket_is_opened(peer: Any, asker: Asker) -> None:
+    """The daemon on the gateway may have been restarting."""
+    asker.exchange.error_received(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+    peer.answer = lambda request: [request]
+    assert await asker.ask(b"a") == b"a"
+
+
+async def test_a_packet_that_our_own_firewall_drops_is_sent_again(peer: Any, asker: Asker) -> None:
+    """EPERM from the send is a loss like any other."""
+    peer.answer = lambda request: [request] if len(peer.requests) == 2 else []
+    asking = asyncio.create_task(asker.ask(b"a", (0.02, 5.0)))
+    await asyncio.sleep(0)
+    asker.exchange.error_received(PermissionError(errno.EPERM, "not permitted"))
+    assert await asking == b"a"
+
+
+async def test_an_unreachable_network_is_a_network_failure() -> None:
+    """An address that is not ours cannot be sent from."""
+    exchange: Exchange[Echo] = Exchange(
+        ipaddress.ip_address("192.0.2.1"), LOCAL, 5351, read=read, answered=print, refused=print
+    )
+    with pytest.raises(NetworkFailure, match="cannot reach"):
+        await exchange.ask(b"a", (b"a",), iter((5.0,)))
+
+
+async def test_closing_fails_whoever_waits(peer: Any, asker: Asker) -> None:
+    """Nobody hangs on a closed connection, and nobody asks over it."""
+    asking = [asyncio.create_task(asker.ask(q)) for q in (b"a", b"b")]
+    while not peer.requests:
+        await asyncio.sleep(0)
+    asker.exchange.close()
+    for task in asking:
+        with pytest.raises(NetworkFailure, match="closed"):
+            await task
+    with pytest.raises(NetworkFailure, match="closed"):
+        await asker.ask(b"c")
+
+
+@pytest.mark.parametrize("rounds", range(4))
+async def test_cancellation_at_any_point_leaks_nothing(peer: Any, rounds: int) -> None:
+    """The socket is freed by close, whenever the asker went away."""
+    asker = Asker(peer.port)
+    asking = asyncio.create_task(asker.ask(b"a"))
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    asker.exchange.close()
+    await asyncio.sleep(0)
+    del asker, asking
+    gc.collect()  # an open socket would warn, and the warning fail the test

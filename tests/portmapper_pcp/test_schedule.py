@@ -1,0 +1,28 @@
+"""When requests are sent again."""
+
+from __future__ import annotations
+
+import pytest
+
+from portmapper_pcp.schedule import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT, waits
+
+
+def test_p7_natpmp_waits_double_from_a_quarter_second() -> None:
+    """Nine sends, as RFC 6886 section 3.1 counts them, within the bound of a request."""
+    assert list(waits(REQUEST_LIMIT)) == [0.25, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.25]
+
+
+def test_p7_pcp_waits_are_jittered() -> None:
+    """RFC 6887 section 8.1.1: each wait is a tenth shorter or longer, at random."""
+    first = [next(waits(REQUEST_LIMIT, PCP_JITTER)) for _ in range(50)]
+    assert all(0.225 <= wait <= 0.275 for wait in first)
+    assert len(set(first)) > 1
+
+
+@pytest.mark.parametrize("limit", [PROBE_LIMIT, REQUEST_LIMIT])
+@pytest.mark.parametrize("jitter", [0.0, PCP_JITTER])
+def test_waits_end_at_their_limit(limit: float, jitter: float) -> None:
+    """Together they last as long as the caller is told, and none is too short for an answer."""
+    found = list(waits(limit, jitter))
+    assert sum(found) == pytest.approx(limit)
+    assert min(found) >= 0.2
