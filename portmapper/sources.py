@@ -211,6 +211,18 @@ def _add(slots: _Slots, taken: dict[str, Mapping]) -> Mapping | None:
     return twin
 
 
+def csv_delimiter(text: str) -> str:
+    """Read `--csv-delimiter`; `\\t` typed as two characters is a tab.
+
+    Raises:
+        UsageError: it is not one character, or one that CSV itself needs.
+    """
+    delimiter = "\t" if text == r"\t" else text
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise UsageError(f"a CSV delimiter is one character, not {quoted(text)}")
+    return delimiter
+
+
 def open_source(
     location: str,
     kinds: Sequence[type[Source]],

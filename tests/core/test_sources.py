@@ -9,7 +9,7 @@ import pytest
 
 from portmapper.errors import SourceError, UsageError
 from portmapper.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
-from portmapper.sources import Rejected, SourceReader, SourceState, open_source
+from portmapper.sources import Rejected, SourceReader, SourceState, csv_delimiter, open_source
 
 
 class Lines(Format):
@@ -216,3 +216,18 @@ async def test_a_hostile_key_is_shown_escaped(source: Memory, reader: SourceRead
     source.content = [attrs.evolve(bad)]
     (rejected,) = (await reader.read()).rejected
     assert rejected.where.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"), [(";", ";"), (",", ","), ("\t", "\t"), (r"\t", "\t"), ("§", "§")]
+)
+def test_a_delimiter_is_one_character(text: str, delimiter: str) -> None:
+    """A tab may be typed as two."""
+    assert csv_delimiter(text) == delimiter
+
+
+@pytest.mark.parametrize("text", ["", ";;", r"\n", '"', "\n", "\r", "\0"])
+def test_another_delimiter_is_a_usage_error(text: str) -> None:
+    """Quotes and line ends mean something else in CSV."""
+    with pytest.raises(UsageError):
+        csv_delimiter(text)

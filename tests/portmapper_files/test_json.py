@@ -1,0 +1,86 @@
+"""JSON: an array of objects."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portmapper.errors import SourceError
+from portmapper.source import FormatOptions, Row
+from portmapper_files.json_format import JsonFormat
+
+
+def parse(content: bytes | str) -> list[Row]:
+    """Parse a whole document."""
+    raw = content.encode() if isinstance(content, str) else content
+    return list(JsonFormat().parse(raw, FormatOptions()))
+
+
+def test_an_object_becomes_a_row_with_its_place() -> None:
+    """Counting begins at 0; unknown keys are the row's own affair."""
+    _, row = parse('[{}, {"port": 80, "protocol": "TCP", "owner": null}]')
+    assert row.fields == {"port": 80, "protocol": "TCP", "owner": None}
+    assert (row.place, row.field_place, row.strict_keys) == ("[1]", "[1].{}", False)
+
+
+def test_an_empty_array_is_an_empty_list() -> None:
+    """As with upnp-daemon; a byte order mark does not matter."""
+    assert parse("[]") == parse("\ufeff [ ]\n") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("{}", "not a JSON array"),
+        ('{"port": 80}', "not a JSON array"),
+        ("80", "not a JSON array"),
+        ("[", r"line 1, column 2"),
+        ("[{}", r"line 1, column 4"),
+        ('[{"port": NaN}]', "NaN"),
+        ("[-Infinity]", "-Infinity"),
+        ("[" + "9" * 5000 + "]", "not JSON"),
+        ("[" * 100_000, "nested too deep"),
+        ('[{"a":' * 100_000, "nested too deep"),
+        (b"[\xff]", "not UTF-8"),
+        (b"\x7fELF\0\0", "not JSON"),
+        ("[" + "[]," * 500_000 + "[]]", "more than"),
+        ("[" + "0," * 1_000_000 + "0]", "more than"),
+        ("port;protocol\n80;TCP", "not JSON"),
+    ],
+    ids=range(17),
+)
+def test_a_document_that_is_no_such_json(content: bytes | str, error: str) -> None:
+    """One clear line, with the place where there is one."""
+    with pytest.raises(SourceError, match=error) as caught:
+        parse(content)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("element", ["1", "null", '"x"', "[]", "[[[[[[[[[[[[]]]]]]]]]]]]"])
+def test_an_element_that_is_no_object_spoils_only_itself(element: str) -> None:
+    """The others go on."""
+    bad, good = parse(f'[{element}, {{"port": 80}}]')
+    assert "is not an object" in bad.error
+    assert good.error == ""
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.one_of(st.binary(), st.text(alphabet='[]{}",:1e9 \\u').map(str.encode), _json.map(json.dumps)))
+def test_any_bytes_are_parsed_or_refused(content: bytes | str) -> None:
+    """Nothing but a SourceError comes out."""
+    message = ""
+    try:
+        parse(content)
+    except SourceError as error:
+        message = str(error)
+    assert message.isprintable()

@@ -1,0 +1,179 @@
+"""Files and standard input as sources."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from portmapper.errors import SourceError
+from portmapper.source import MAX_DOCUMENT
+from portmapper.sources import SourceReader, SourceState, open_source
+from portmapper_files import plugin, stdin
+from portmapper_files.file import FileSource
+from portmapper_files.stdin import StdinSource
+
+
+def reader(location: str | Path, chosen: str = "auto") -> SourceReader:
+    """Open a location with what the plugin registers."""
+    sources, formats = plugin.portmapper_register_sources(), plugin.portmapper_register_formats()
+    return open_source(str(location), sources, formats, chosen)
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Put a pipe in the place of standard input, and return its writing end."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(stdin, "_STDIN", reading)
+    return writing
+
+
+def type_in(writing: int, text: bytes) -> None:
+    """Write to standard input and close it."""
+    os.write(writing, text)
+    os.close(writing)
+
+
+def test_what_is_claimed() -> None:
+    """`-` is standard input, `./-` a file of that name, a URL neither."""
+    assert StdinSource.claims("-")
+    assert not StdinSource.claims("./-")
+    assert FileSource.claims("./-")
+    assert not FileSource.claims("ftp://host/ports.csv")
+    assert not FileSource.claims("")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ports.csv", "port;protocol\n80;TCP\n"),
+        ("ports", "port;protocol\n80;TCP\n"),
+        ("ports.JSON", '[{"port": 80, "protocol": "TCP"}]'),
+        ("ports.toml", '[[mapping]]\nport = 80\nprotocol = "TCP"\n'),
+    ],
+)
+async def test_the_suffix_tells_the_format(tmp_path: Path, name: str, content: str) -> None:
+    """The same mapping from each; no suffix is CSV."""
+    (tmp_path / name).write_text(content)
+    reading = await reader(tmp_path / name).read()
+    assert [(m.port, m.protocol) for m in reading.mappings] == [(80, "TCP")]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "typed_text", "state"),
+    [
+        ("csv", b"", SourceState.OK),
+        ("auto", b"", SourceState.OK),
+        ("json", b"", SourceState.FAILED),
+        ("json", b"[]", SourceState.OK),
+    ],
+)
+async def test_upnp_daemons_own_inputs(
+    typed: int, chosen: str, typed_text: bytes, state: SourceState
+) -> None:
+    """Empty CSV passes, empty JSON fails, an empty array passes."""
+    type_in(typed, typed_text)
+    assert (await reader("-", chosen).read()).state is state
+
+
+async def test_standard_input_is_read_once_and_kept(typed: int) -> None:
+    """The second read finds the same."""
+    type_in(typed, b"port;protocol\n80;TCP\n")
+    source = reader("-")
+    assert await source.read() is await source.read()
+    assert len(source.reading.mappings) == 1
+
+
+async def test_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon has none."""
+    monkeypatch.setattr(stdin, "_STDIN", 9999)
+    with pytest.raises(SourceError, match="cannot read standard input"):
+        await StdinSource("-").fetch()
+
+
+async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """One clear line."""
+    with pytest.raises(SourceError, match=r"^no such file$"):
+        await FileSource(str(tmp_path / "ports.csv")).fetch()
+
+
+async def test_a_directory(tmp_path: Path) -> None:
+    """Is no file."""
+    with pytest.raises(SourceError, match="is a directory"):
+        await FileSource(str(tmp_path)).fetch()
+
+
+async def test_a_file_below_a_file(tmp_path: Path) -> None:
+    """Whatever else the system says is passed on."""
+    (tmp_path / "x").touch()
+    with pytest.raises(SourceError, match="cannot be read: Not a directory"):
+        await FileSource(str(tmp_path / "x" / "ports.csv")).fetch()
+
+
+async def test_a_name_that_no_file_can_have() -> None:
+    """NUL cannot be asked of the system."""
+    with pytest.raises(SourceError, match="NUL"):
+        await FileSource("a\0b").fetch()
+
+
+async def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One clear line, whoever runs the test."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "ports.csv").touch()
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(SourceError, match=r"^permission denied$"):
+        await FileSource(str(tmp_path / "ports.csv")).fetch()
+
+
+async def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cannot be opened as a file at all."""
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("ports.csv")
+        with pytest.raises(SourceError, match="not a regular file"):
+            await FileSource("ports.csv").fetch()
+
+
+async def test_a_file_is_bounded(tmp_path: Path) -> None:
+    """Reading stops there."""
+    with (tmp_path / "ports.csv").open("wb") as file:
+        file.truncate(MAX_DOCUMENT + 1)
+    with pytest.raises(SourceError, match="larger than 16 MiB"):
+        await FileSource(str(tmp_path / "ports.csv")).fetch()
+
+
+async def test_an_endless_device_is_bounded() -> None:
+    """It is no regular file, and read in a thread."""
+    with pytest.raises(SourceError, match="larger than 16 MiB"):
+        await FileSource("/dev/zero").fetch()
+
+
+async def test_a_pipe_is_read_once_and_kept(tmp_path: Path) -> None:
+    """A shell's `<(...)` cannot be read twice."""
+    path = tmp_path / "ports.csv"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"port;protocol\n",))
+    writer.start()
+    source = FileSource(str(path))
+    document = await source.fetch()
+    writer.join()
+    assert document.content == b"port;protocol\n"
+    assert await source.fetch() is document
+
+
+async def test_a_relative_path_survives_a_change_of_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon goes to `/`."""
+    (tmp_path / "ports.csv").write_text("x")
+    monkeypatch.chdir(tmp_path)
+    source = FileSource("ports.csv")
+    monkeypatch.chdir("/")
+    assert (await source.fetch()).content == b"x"
+    assert source.location == "ports.csv"

@@ -1,0 +1,81 @@
+"""TOML: `[[mapping]]` tables."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portmapper.errors import SourceError
+from portmapper.source import FormatOptions, Row
+from portmapper_files.toml_format import TomlFormat
+
+
+def parse(content: bytes | str) -> list[Row]:
+    """Parse a whole document."""
+    raw = content.encode() if isinstance(content, str) else content
+    return list(TomlFormat().parse(raw, FormatOptions()))
+
+
+def test_a_table_becomes_a_row_with_its_place() -> None:
+    """Its keys are strict."""
+    first, second = parse('[[mapping]]\nport = 80\nprotocol = "TCP"\n[[mapping]]\nport = "1-2"\n')
+    assert first.fields == {"port": 80, "protocol": "TCP"}
+    assert (second.place, second.field_place, second.strict_keys) == ("mapping[1]", "mapping[1].{}", True)
+
+
+@pytest.mark.parametrize("content", ["", "# nothing\n", "\ufeff", "mapping = []"])
+def test_nothing_is_an_empty_list(content: str) -> None:
+    """A document without tables wants nothing."""
+    assert parse(content) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("[[maping]]\nport = 1", "'maping', did you mean mapping"),
+        ("port = 80", "'port'; known: mapping"),
+        ("[mapping]\nport = 80", r"write \[\[mapping\]\]"),
+        ("mapping = 3", r"write \[\[mapping\]\]"),
+        ("[[mapping]\nport = 80", "line 1"),
+        ("[[mapping]]\nport = 1\nport = 2\n", "Cannot overwrite a value"),
+        ("a = " + "[" * 100_000, "nested too deep"),
+        ("a." * 100_000 + "b = 1", "a key of more than 32 parts"),
+        ("['a' . " + "'b' . " * 100 + "'c']", "a key of more than 32 parts"),
+        ("[[mapping]]\nport = " + "9" * 5000, "not TOML"),
+        ("#" * (2 * 1024 * 1024 + 1), "larger than 2 MiB"),
+        (b"a = '\xff'", "not UTF-8"),
+        (b"\x7fELF\0\0", "not TOML"),
+    ],
+    ids=range(13),
+)
+def test_a_document_that_is_no_such_toml(content: bytes | str, error: str) -> None:
+    """One clear line, with the nearest known name."""
+    with pytest.raises(SourceError, match=error) as caught:
+        parse(content)
+    assert str(caught.value).isprintable()
+
+
+def test_an_element_that_is_no_table_spoils_only_itself() -> None:
+    """The others go on."""
+    bad, good = parse("mapping = [1, {port = 80}]")
+    assert bad.error == "1 is not a table"
+    assert good.fields == {"port": 80}
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, '"' * 500_000, "a b " * 300_000, "a'" * 500_000])
+def test_the_check_for_long_keys_takes_linear_time(text: str) -> None:
+    """A megabyte of anything is looked through at once; quadratic, it would take the test's whole minute."""
+    with pytest.raises(SourceError):
+        parse(text)
+
+
+@given(st.one_of(st.binary(), st.text(alphabet="[]maping=.\"'{}\n1-:T, ").map(str.encode)))
+def test_any_bytes_are_parsed_or_refused(content: bytes) -> None:
+    """Nothing but a SourceError comes out."""
+    message = ""
+    try:
+        parse(content)
+    except SourceError as error:
+        message = str(error)
+    assert message.isprintable()

@@ -1,0 +1,213 @@
+"""Edits of a watched file, however they are made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from portmapper_files import watching
+from portmapper_files.file import FileSource
+
+Edit = Callable[[Path], None]
+
+
+def write(path: Path) -> None:
+    """Write in place."""
+    path.write_text("new content")
+
+
+def replace(path: Path) -> None:
+    """Write beside it and rename, as editors do."""
+    beside = path.with_name("beside")
+    beside.write_text("new content")
+    beside.rename(path)
+
+
+def remove(path: Path) -> None:
+    """Delete it."""
+    path.unlink()
+
+
+def become_a_link(path: Path) -> None:
+    """Put a symlink in its place."""
+    path.with_name("other").write_text("new content")
+    path.unlink()
+    path.symlink_to("other")
+
+
+def replace_directory(path: Path) -> None:
+    """Rename its directory away and another one there."""
+    fresh = path.parent.with_name("fresh")
+    fresh.mkdir()
+    (fresh / path.name).write_text("new content")
+    path.parent.rename(path.parent.with_name("old"))
+    fresh.rename(path.parent)
+
+
+@pytest.fixture(params=["notified", "polled"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Watch both ways: the kernel's, and by looking."""
+    if request.param == "polled":
+        monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
+        monkeypatch.setattr(sys, "platform", "other")
+    return str(request.param)
+
+
+class Watched:
+    """A file source being watched."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.source = FileSource(str(path))
+        self.event = asyncio.Event()
+
+    async def noticed(self) -> None:
+        """Wait for the next notice."""
+        await asyncio.wait_for(self.event.wait(), 5)
+        self.event.clear()
+
+    async def reads(self, text: str | None) -> None:
+        """Wait until a read after a notice finds `text`, or no file for None."""
+        while True:
+            await self.noticed()
+            found = self.path.read_text() if self.path.exists() else None
+            if found == text:
+                return
+
+
+@pytest.fixture
+async def watched(tmp_path: Path, way: str) -> AsyncIterator[Watched]:
+    """Watch `ports.csv` in a directory of its own."""
+    path = tmp_path / "config" / "ports.csv"
+    path.parent.mkdir()
+    path.write_text("content")
+    watched = Watched(path)
+    await watched.source.watch(watched.event.set)
+    yield watched
+    await watched.source.close()
+
+
+@pytest.mark.parametrize("edit", [write, replace, become_a_link, replace_directory])
+async def test_an_edit_is_noticed(watched: Watched, edit: Edit) -> None:
+    """And the one after it, in the same way or another."""
+    edit(watched.path)
+    await watched.reads("new content")
+    watched.path.write_text("newer content")
+    await watched.reads("newer content")
+
+
+async def test_a_file_that_vanishes_and_returns(watched: Watched) -> None:
+    """Both are noticed."""
+    remove(watched.path)
+    await watched.reads(None)
+    watched.path.write_text("back")
+    await watched.reads("back")
+
+
+async def test_a_directory_that_vanishes_and_returns(watched: Watched) -> None:
+    """Down to the nearest directory that is left."""
+    remove(watched.path)
+    watched.path.parent.rmdir()
+    await watched.reads(None)
+    watched.path.parent.mkdir()
+    watched.path.write_text("back")
+    await watched.reads("back")
+
+
+async def test_a_config_map_that_is_swapped(tmp_path: Path, way: str) -> None:
+    """Kubernetes replaces a symlink to a directory, and never touches the file's own name."""
+    for name in ("..1", "..2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ports.csv").write_text(f"content of {name}")
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "ports.csv").symlink_to("..data/ports.csv")
+    watched = Watched(tmp_path / "ports.csv")
+    await watched.source.watch(watched.event.set)
+    try:
+        for target in ("..2", "..1"):
+            (tmp_path / "..tmp").symlink_to(target)
+            (tmp_path / "..tmp").rename(tmp_path / "..data")
+            await watched.reads(f"content of {target}")
+    finally:
+        await watched.source.close()
+
+
+async def test_the_target_of_a_link_is_watched(tmp_path: Path, way: str) -> None:
+    """An edit behind the symlink counts, in another directory too."""
+    target = tmp_path / "elsewhere" / "target"
+    target.parent.mkdir()
+    target.write_text("content")
+    (tmp_path / "ports.csv").symlink_to("elsewhere/../elsewhere/target")
+    watched = Watched(tmp_path / "ports.csv")
+    await watched.source.watch(watched.event.set)
+    try:
+        write(target)
+        await watched.reads("new content")
+    finally:
+        await watched.source.close()
+
+
+async def test_a_loop_of_links_is_no_trouble(tmp_path: Path, way: str) -> None:
+    """It can be watched until it is mended."""
+    (tmp_path / "ports.csv").symlink_to("ports.csv")
+    watched = Watched(tmp_path / "ports.csv")
+    await watched.source.watch(watched.event.set)
+    try:
+        watched.path.unlink()
+        watched.path.write_text("mended")
+        await watched.reads("mended")
+    finally:
+        await watched.source.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+async def test_a_file_is_not_read_half_written(tmp_path: Path) -> None:
+    """A new file is announced when its writer closes it; a neighbour's edit not at all."""
+    path = tmp_path / "ports.csv"
+    watched = Watched(path)
+    await watched.source.watch(watched.event.set)
+    try:
+        (tmp_path / "neighbour").write_text("x")
+        with path.open("w") as file:
+            file.write("half")
+            file.flush()
+            await asyncio.sleep(0.05)
+            assert not watched.event.is_set()
+        await watched.noticed()
+    finally:
+        await watched.source.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+async def test_without_a_watch_left_the_file_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user's inotify instances are few (128)."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("inotify_simple.INotify", refuse)
+    monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
+    watched = Watched(tmp_path / "ports.csv")
+    await watched.source.watch(watched.event.set)
+    watched.path.write_text("x")
+    await watched.noticed()
+    await watched.source.close()
+
+
+async def test_nothing_is_noticed_after_the_close(watched: Watched) -> None:
+    """And closing twice is no error."""
+    before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+    await watched.source.close()
+    await watched.source.close()
+    write(watched.path)
+    await asyncio.sleep(0.05)
+    assert not watched.event.is_set()
+    if before:
+        assert len(os.listdir("/proc/self/fd")) <= before

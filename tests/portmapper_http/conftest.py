@@ -1,0 +1,57 @@
+"""A web server on loopback whose answers the test sets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Server:
+    """Answers each path with its handler, and keeps the requests."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Handler] = {}
+        self.requests: list[web.Request] = []
+        self.port = 0
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        """Return the URL of a path here."""
+        return f"http://{host}:{self.port}{path}"
+
+    def answers(self, path: str, **response: object) -> str:
+        """Answer a path always so, and return its URL."""
+
+        async def handler(_: web.Request) -> web.StreamResponse:
+            return web.Response(**response)  # type: ignore[arg-type]
+
+        self.handlers[path] = handler
+        return self.url(path)
+
+    def redirects(self, path: str, location: str, status: int = 302) -> str:
+        """Redirect a path, and return its URL."""
+        return self.answers(path, status=status, headers={"Location": location})
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Take one request."""
+        self.requests.append(request)
+        handler = self.handlers.get(request.path)
+        return await handler(request) if handler else web.Response(status=404)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """Serve for one test."""
+    server = Server()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", server.handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.port = runner.addresses[0][1]
+    yield server
+    await runner.cleanup()

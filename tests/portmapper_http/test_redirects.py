@@ -1,0 +1,138 @@
+"""Redirects: how far a server may send us, and where not."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+import pytest
+
+from portmapper.errors import SourceError
+from portmapper_http import connecting, places
+from portmapper_http.places import is_public
+from portmapper_http.source import HttpSource
+
+CSV = b"port;protocol\n80;TCP\n"
+
+
+async def failure(location: str) -> str:
+    """Fetch and return the one line of the failure."""
+    with pytest.raises(SourceError) as caught:
+        await HttpSource(location).fetch()
+    line = str(caught.value)
+    assert line.isprintable()
+    return line
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_followed(server: Any, status: int) -> None:
+    """Relative or not; the suffix is the last URL's."""
+    server.answers("/b.csv", body=CSV)
+    document = await HttpSource(server.redirects("/a", "b.csv", status)).fetch()
+    assert (document.content, document.suffix) == (CSV, ".csv")
+
+
+async def test_five_redirects_are_followed_and_not_six(server: Any) -> None:
+    """The bound of the contract."""
+    for number in range(6):
+        server.redirects(f"/{number}", f"/{number + 1}")
+    server.answers("/6", body=CSV)
+    assert (await HttpSource(server.url("/1")).fetch()).content == CSV
+    assert await failure(server.url("/0")) == "more than 5 redirects"
+
+
+async def test_a_loop_of_redirects_is_one_line(server: Any) -> None:
+    """And is not gone round."""
+    server.redirects("/b", "/a")
+    assert await failure(server.redirects("/a", "/b")) == "redirects in a loop"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "https://127.0.0.1/", "ftp://x/", "//[", "http://x:0/", ""]
+)
+async def test_a_redirect_elsewhere_is_not_followed(server: Any, location: str) -> None:
+    """Neither to another scheme nor to what is no URL."""
+    assert "not followed" in await failure(server.redirects("/x", location))
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Give names their addresses, and let every connection end on loopback."""
+    names: dict[str, list[str]] = {}
+
+    async def resolve(url: Any) -> list[places.IPAddress]:
+        return [ipaddress.ip_address(address) for address in names[url.host]]
+
+    connect = connecting.connector
+    monkeypatch.setattr(places, "resolve", resolve)
+    monkeypatch.setattr(connecting, "connector", lambda addresses: connect(["127.0.0.1"]))
+    return names
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["192.168.1.1"],
+        ["169.254.169.254"],
+        ["100.64.0.1"],
+        ["::1"],
+        ["fd00::1"],
+        ["::ffff:10.0.0.1"],
+        ["64:ff9b::a00:1"],
+        ["8.8.8.8", "10.0.0.1"],
+    ],
+)
+async def test_a_public_server_cannot_send_us_to_a_private_one(
+    server: Any, names: dict[str, list[str]], addresses: list[str]
+) -> None:
+    """However the private address is spelt, and also when only one of several is."""
+    names.update({"public.test": ["8.8.8.8"], "private.test": addresses})
+    server.redirects("/a", server.url("/secret?key=1", "private.test"))
+    assert "a private address; not followed" in await failure(server.url("/a", "public.test"))
+    assert [request.path for request in server.requests] == ["/a"]
+
+
+async def test_nor_by_way_of_another_public_one(server: Any, names: dict[str, list[str]]) -> None:
+    """A public server anywhere in the chain is enough."""
+    names.update({"home.test": ["10.0.0.1"], "public.test": ["8.8.8.8"]})
+    server.redirects("/a", server.url("/b", "public.test"))
+    server.redirects("/b", server.url("/c", "home.test"))
+    assert "private address" in await failure(server.url("/a", "home.test"))
+
+
+async def test_a_private_server_may_send_us_on(server: Any, names: dict[str, list[str]]) -> None:
+    """To its like, and into the world."""
+    names.update({"home.test": ["10.0.0.1"], "nas.test": ["10.0.0.2"], "public.test": ["8.8.8.8"]})
+    server.redirects("/a", server.url("/b", "nas.test"))
+    server.redirects("/b", server.url("/c", "public.test"))
+    server.answers("/c", body=CSV)
+    assert (await HttpSource(server.url("/a", "home.test")).fetch()).content == CSV
+
+
+async def test_the_connection_goes_to_the_checked_address(
+    monkeypatch: pytest.MonkeyPatch, server: Any
+) -> None:
+    """A name that resolves otherwise the second time (DNS rebinding) is looked up once only."""
+    answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.pop())
+    url = server.answers("/x", body=CSV).replace("127.0.0.1", "rebinding.test")
+    assert (await HttpSource(url).fetch()).content == CSV
+    assert answers == []
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1", True),
+        ("2002:a00:1::", False),
+        ("224.0.0.1", False),
+        ("0.0.0.0", False),
+    ],
+)
+def test_what_is_public(address: str, expected: bool) -> None:
+    """An IPv6 address that carries an IPv4 one is judged by that."""
+    assert is_public(ipaddress.ip_address(address)) is expected

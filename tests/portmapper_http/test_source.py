@@ -1,0 +1,219 @@
+"""A URL as a source, and servers that mean ill."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from portmapper.errors import SourceError
+from portmapper.source import MAX_DOCUMENT
+from portmapper_http import plugin, source
+from portmapper_http.source import HttpSource
+
+CSV = b"port;protocol\n80;TCP\n"
+
+
+async def failure(location: str) -> str:
+    """Fetch and return the one line of the failure."""
+    with pytest.raises(SourceError) as caught:
+        await HttpSource(location).fetch()
+    line = str(caught.value)
+    assert line.isprintable()
+    return line
+
+
+def test_the_plugin_registers_it() -> None:
+    """For the two schemes, in any case."""
+    assert plugin.portmapper_register_sources() == [HttpSource]
+    assert HttpSource.claims("HTTPS://host/ports.csv")
+    assert not HttpSource.claims("http.csv")
+    assert not HttpSource.claims("ftp://host/")
+
+
+async def test_a_document_with_its_hints(server: Any) -> None:
+    """Content type without parameters, suffix of the path."""
+    url = server.answers("/a/ports.JSON", body=b"[]", headers={"Content-Type": "Text/Plain; charset=x"})
+    document = await HttpSource(f"{url}?version=1.csv#top").fetch()
+    assert (document.content, document.content_type, document.suffix) == (b"[]", "text/plain", ".json")
+
+
+async def test_no_content_type_is_no_hint(server: Any) -> None:
+    """A bare server sends none."""
+    assert (await HttpSource(server.answers("/x", body=CSV)).fetch()).suffix == ""
+
+
+async def test_an_unchanged_document_is_not_sent_again(server: Any) -> None:
+    """The second request is conditional, and a 304 is the same document."""
+
+    async def handler(request: web.Request) -> web.Response:
+        headers = {"ETag": '"1"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
+        unchanged = request.headers.get("If-None-Match") == '"1"' and "If-Modified-Since" in request.headers
+        return web.Response(status=304) if unchanged else web.Response(body=CSV, headers=headers)
+
+    server.handlers["/ports.csv"] = handler
+    url_source = HttpSource(server.url("/ports.csv"))
+    assert await url_source.fetch() is await url_source.fetch()
+    assert len(server.requests) == 2
+
+
+async def test_an_unasked_304_is_an_error(server: Any) -> None:
+    """There is nothing to keep."""
+    assert "304" in await failure(server.answers("/x", status=304))
+
+
+@pytest.mark.parametrize("status", [204, 401, 404, 500])
+async def test_another_status_is_one_line(server: Any, status: int) -> None:
+    """The number is named."""
+    assert f"the server answered {status}" in await failure(server.answers("/x", status=status))
+
+
+async def test_hostile_words_of_the_server_are_escaped(server: Any) -> None:
+    """The reason of a status may hold a terminal's escapes."""
+    assert "500" in await failure(server.answers("/x", status=500, reason="<b>\u202e" + "x" * 500))
+
+
+async def test_a_password_is_used_and_never_shown(server: Any) -> None:
+    """Neither in the location nor in an error; a redirect to another server does not get it."""
+    server.answers("/b.csv", body=CSV)
+    server.redirects("/a", server.url("/b.csv"))
+    located = HttpSource(server.url("/a", "me:secret@127.0.0.1"))
+    await located.fetch()
+    assert located.location == server.url("/a", "me:***@127.0.0.1")
+    assert all(request.headers["Authorization"].startswith("Basic ") for request in server.requests)
+    server.redirects("/c", f"ftp://other:secret@127.0.0.1:{server.port}/")
+    assert "secret" not in await failure(server.url("/c", "me:secret@127.0.0.1"))
+    server.redirects("/d", server.url("/b.csv", "localhost"))
+    await HttpSource(server.url("/d", "me:secret@127.0.0.1")).fetch()
+    assert "Authorization" not in server.requests[-1].headers
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("http://token@host/x", "http://***@host/x"),
+        ("http://a:b@c:d@host?x@y", "http://a:***@host?x@y"),
+        ("http://host/x@y", "http://host/x@y"),
+        ("http://a:b@[bad", "http://a:***@[bad"),
+    ],
+)
+def test_what_is_masked(location: str, shown: str) -> None:
+    """Also in what is no valid URL."""
+    assert HttpSource(location).location == shown
+
+
+@pytest.mark.parametrize(
+    "location", ["http://", "http://[::1", "http://host:99999/", "http://host:x/", "http:///p"]
+)
+async def test_what_is_no_url(location: str) -> None:
+    """One clear line."""
+    assert await failure(location) == "not a URL that can be fetched"
+
+
+async def test_a_closed_port() -> None:
+    """One clear line."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        assert (await failure(f"http://127.0.0.1:{bound.getsockname()[1]}/")).startswith("no connection: ")
+
+
+async def test_a_name_without_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One clear line."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert await failure("http://nowhere.test/") == "the name of the host cannot be resolved"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"\0\xff\x1b[31m\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", b"220 ftp\r\n"],
+)
+async def test_what_is_no_http(answer: bytes) -> None:
+    """One clear line in our own words."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        assert "answer" in await failure(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
+
+
+async def test_tls_with_a_server_that_has_none(server: Any) -> None:
+    """One clear line."""
+    assert await failure(server.url("/").replace("http:", "https:")) == "no TLS connection"
+
+
+async def test_a_compressed_document(server: Any) -> None:
+    """Gzip is asked for, and deflate understood."""
+    gzipped = server.answers("/a", body=gzip.compress(CSV), headers={"Content-Encoding": "gzip"})
+    deflated = server.answers("/b", body=zlib.compress(CSV), headers={"Content-Encoding": "deflate"})
+    for url in (gzipped, deflated):
+        assert (await HttpSource(url).fetch()).content == CSV
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "error"),
+    [
+        (gzip.compress(CSV)[:-9], "gzip", "cut off"),
+        (b"no gzip", "gzip", "damaged"),
+        (CSV, "br", "not asked for"),
+    ],
+)
+async def test_a_badly_compressed_document(server: Any, body: bytes, encoding: str, error: str) -> None:
+    """One clear line."""
+    assert error in await failure(server.answers("/x", body=body, headers={"Content-Encoding": encoding}))
+
+
+async def test_a_gzip_bomb_is_never_unpacked(server: Any) -> None:
+    """A megabyte that would be a gigabyte costs no more than a document may."""
+    packer = zlib.compressobj(9, wbits=31)
+    zeros = bytes(2**20)
+    bomb = b"".join([*(packer.compress(zeros) for _ in range(256)), packer.flush()])
+    url = server.answers("/x", body=bomb, headers={"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    try:
+        assert await failure(url) == "larger than 16 MiB"
+        assert tracemalloc.get_traced_memory()[1] < 5 * MAX_DOCUMENT
+    finally:
+        tracemalloc.stop()
+
+
+async def test_an_endless_body_is_left(server: Any) -> None:
+    """Reading stops at the bound."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(bytes(2**20))
+
+    server.handlers["/x"] = handler
+    assert await failure(server.url("/x")) == "larger than 16 MiB"
+
+
+async def test_a_slow_drip_is_left(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is for the whole, however often a byte comes."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x")
+            await asyncio.sleep(0.01)
+
+    server.handlers["/x"] = handler
+    monkeypatch.setattr(source, "_TOTAL_SECONDS", 0.2)
+    assert await failure(server.url("/x")) == "not read within 0.2 seconds"
