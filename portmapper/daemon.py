@@ -101,8 +101,16 @@ class Daemon:
             try:
                 await (self._one_pass() if self._options.oneshot else self._keep_open())
             finally:
-                self.document = self._status()
+                self.document = self.status()
                 await self._shut_down(journal)
+
+    def stop(self) -> None:
+        """End the run in order."""
+        self._stop.set()
+
+    def status(self) -> Document:
+        """Return the status document as it is now."""
+        return status_document(self._scheduler, self._readings, self._started_at, self._clock)
 
     # Startup
 
@@ -122,7 +130,7 @@ class Daemon:
         """SIGTERM and SIGINT stop in order, a second SIGINT by force; SIGHUP reads again."""
         loop = asyncio.get_running_loop()
         handlers: dict[signal.Signals, Callable[[], None]] = {
-            signal.SIGTERM: self._stop.set,
+            signal.SIGTERM: self.stop,
             signal.SIGINT: self._interrupted,
         }
         if sys.platform != "win32":
@@ -144,7 +152,7 @@ class Daemon:
     def _interrupted(self) -> None:
         if self._stop.is_set():
             raise KeyboardInterrupt
-        self._stop.set()
+        self.stop()
 
     # One pass
 
@@ -167,7 +175,7 @@ class Daemon:
         async with watching(self._network_changed), asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(self._scheduler.run()), tasks.create_task(self._reread())]
             if self._screen is not None:
-                running.append(tasks.create_task(self._screen(self._status)))
+                running.append(tasks.create_task(self._screen(self.status)))
             _log.info("keeping %d mapping(s) open", len(self._scheduler.entries))
             await self._stop.wait()
             for task in running:
@@ -195,9 +203,6 @@ class Daemon:
             for mapping in reading.mappings:
                 wanted.setdefault(mapping.key, mapping)
         return list(wanted.values())
-
-    def _status(self) -> Document:
-        return status_document(self._scheduler, self._readings, self._started_at, self._clock)
 
     # Shutdown
 
