@@ -13,6 +13,7 @@ import pytest
 
 from portmapper.backend import Target
 from portmapper.model import MapRequest, Protocol
+from portmapper_pcp.pcp import PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
 OUTSIDE = ipaddress.ip_address("203.0.113.7")
@@ -25,7 +26,7 @@ class Peer(asyncio.DatagramProtocol):
     Attributes:
         answer: turns a request into the packets to send back.
         requests: what came, in order.
-        port: where it listens.
+        epoch: what it says in its replies.
     """
 
     def __init__(self) -> None:
@@ -35,15 +36,18 @@ class Peer(asyncio.DatagramProtocol):
         self.transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
+        """Begin to listen."""
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
+        """Answer as the script says."""
         self.requests.append(data)
         for packet in self.answer(data):
             self.transport.sendto(packet, addr)
 
     @property
     def port(self) -> int:
+        """Where it listens."""
         return int(self.transport.get_extra_info("sockname")[1])
 
     def announce(self, packet: bytes, transport: Any = None) -> None:
@@ -55,6 +59,7 @@ class Peer(asyncio.DatagramProtocol):
 
     @property
     def target(self) -> Target:
+        """How a backend is told of it."""
         return Target(LOCAL, "lo", LOCAL, port=self.port)
 
     def pcp(
@@ -148,6 +153,15 @@ async def stranger() -> AsyncIterator[Any]:
 def request_80() -> MapRequest:
     """A wish for TCP port 80 on this host."""
     return MapRequest(Protocol.TCP, LOCAL, 80, 80, 3600, token=b"twelve bytes")
+
+
+@pytest.fixture
+async def pcp_gateway(peer: Any) -> AsyncIterator[PcpGateway]:
+    """The scripted gateway as this backend sees it; it grants everything."""
+    peer.answer = lambda request: [peer.pcp(request)]
+    opened = PcpGateway(peer.target)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

@@ -39,10 +39,12 @@ class Ears:
         self.bell = asyncio.Event()
 
     def __call__(self, event: GatewayEvent) -> None:
+        """Hear one."""
         self.events.append(event)
         self.bell.set()
 
     async def next(self) -> GatewayEvent:
+        """Wait for one more."""
         await self.bell.wait()
         self.bell.clear()
         return self.events[-1]

@@ -27,10 +27,12 @@ class Echo:
 
     @property
     def key(self) -> Key:
+        """What it shares with its request."""
         return (self.packet[:1],)
 
 
 def read(packet: bytes) -> Echo:
+    """Parse a packet of that protocol."""
     if packet == b"":
         raise MalformedPacket("empty")
     if packet == b"!":
@@ -49,6 +51,7 @@ class Asker:
         )
 
     async def ask(self, packet: bytes, waits: tuple[float, ...] = (5.0,), **finer: Any) -> bytes:
+        """Ask, and return the answer's bytes."""
         return (await self.exchange.ask(packet, (packet[:1],), iter(waits), **finer)).packet
 
     def _note(self, reply: Echo) -> None:

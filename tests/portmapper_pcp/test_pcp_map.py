@@ -1,0 +1,200 @@
+"""Mapping over PCP: grants, renewals, refusals."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import attrs
+import pytest
+
+from portmapper.errors import BackendError, Conflict, NetworkFailure, NoResources, NotAuthorized, Unsupported
+from portmapper.model import ANY_PORT, MapRequest
+from portmapper_pcp.pcp import PcpGateway
+
+LOCAL = ipaddress.ip_address("127.0.0.1")
+OTHER_HOST = ipaddress.ip_address("127.0.0.9")
+PREFER_FAILURE = bytes.fromhex("02000000")
+
+
+async def test_a_mapping_is_granted(peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest) -> None:
+    """The lease has what the gateway said, and the address becomes known."""
+    assert await pcp_gateway.external_address() is None
+    lease = await pcp_gateway.map(request_80)
+    assert (lease.external_port, lease.lifetime, lease.permanent) == (80, 3600, False)
+    assert str(lease.external_address) == "203.0.113.7"
+    assert (lease.backend, lease.gateway, lease.token) == ("pcp", "pcp:127.0.0.1", request_80.token)
+    assert await pcp_gateway.external_address() == lease.external_address
+
+
+async def test_p1_a_reply_with_wrong_nonce_opcode_or_port_is_ignored(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """Each wrong one would grant port 666; the right one comes last."""
+    peer.answer = lambda request: [
+        peer.pcp(request, nonce=bytes(12), port=666),
+        peer.pcp(request, internal_port=81, port=666),
+        peer.pcp(request, opcode=2, port=666),
+        peer.pcp(request),
+    ]
+    assert (await pcp_gateway.map(request_80)).external_port == 80
+
+
+async def test_p6_another_port_and_lifetime_are_taken_as_granted(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """Whether they will do is for the scheduler to judge."""
+    peer.answer = lambda request: [peer.pcp(request, port=4711, lifetime=120)]
+    lease = await pcp_gateway.map(request_80)
+    assert (lease.external_port, lease.lifetime) == (4711, 120)
+
+
+async def test_p7_a_lost_answer_is_asked_for_again_with_the_same_nonce(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, fast: None
+) -> None:
+    """Two requests, bit for bit the same, are one mapping."""
+    peer.answer = lambda request: [peer.pcp(request)] if len(peer.requests) == 2 else []
+    await pcp_gateway.map(request_80)
+    assert peer.requests[0] == peer.requests[1]
+
+
+async def test_renewal_suggests_what_is_held(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """Same nonce, held port and address, and never PREFER_FAILURE (section 13.2)."""
+    peer.answer = lambda request: [peer.pcp(request, port=4711)]
+    lease = await pcp_gateway.map(request_80)
+    await pcp_gateway.map(attrs.evolve(request_80, held=lease))
+    renewal = peer.requests[1]
+    assert renewal[24:36] == request_80.token
+    assert renewal[42:44] == (4711).to_bytes(2, "big")
+    assert renewal[44:60].endswith(b"\xff\xff" + lease.external_address.packed)
+    exact = attrs.evolve(request_80, held=attrs.evolve(lease, external_port=80), exact=True)
+    await pcp_gateway.map(exact)
+    assert len(peer.requests[2]) == 60
+
+
+async def test_a_lease_of_another_gateway_is_no_suggestion(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """What UPnP granted elsewhere means nothing here."""
+    lease = attrs.evolve(await pcp_gateway.map(request_80), gateway="upnp:192.0.2.1", external_port=9)
+    await pcp_gateway.map(attrs.evolve(request_80, held=lease))
+    assert peer.requests[1] == peer.requests[0]
+
+
+async def test_an_exact_port_asks_for_prefer_failure(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """But there is nothing to insist on without a port."""
+    await pcp_gateway.map(attrs.evolve(request_80, exact=True))
+    await pcp_gateway.map(attrs.evolve(request_80, exact=True, external_port=ANY_PORT))
+    assert peer.requests[0][60:] == PREFER_FAILURE
+    assert peer.requests[1][60:] == b""
+
+
+async def test_a_gateway_without_prefer_failure_is_asked_without_it(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """It is remembered, so that the next mapping costs one request."""
+    peer.answer = lambda request: [peer.pcp(request, result=5 if request[60:] else 0)]
+    for port in (80, 81):
+        assert await pcp_gateway.map(attrs.evolve(request_80, exact=True, internal_port=port))
+    assert [len(request) for request in peer.requests] == [64, 60, 60]
+
+
+async def test_another_host_is_mapped_as_third_party(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """The option names it, the client address stays ours."""
+    lease = await pcp_gateway.map(attrs.evolve(request_80, internal_address=OTHER_HOST))
+    await pcp_gateway.unmap(lease)
+    for packet in peer.requests:
+        assert packet[20:24] == LOCAL.packed
+        assert packet[60:64].hex() == "01000010"
+        assert packet[76:80] == OTHER_HOST.packed
+
+
+@pytest.mark.parametrize("result", [2, 5])
+async def test_a_gateway_that_maps_for_the_asker_alone_says_who_must_ask(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, result: int
+) -> None:
+    """The refusal tells the user what to do."""
+    peer.answer = lambda request: [peer.pcp(request, result=result)]
+    with pytest.raises(BackendError, match=r"127\.0\.0\.9 itself has to ask"):
+        await pcp_gateway.map(attrs.evolve(request_80, internal_address=OTHER_HOST))
+
+
+async def test_lifetime_0_asks_for_long_and_deletes_nothing(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """On the wire 0 would be a deletion."""
+    await pcp_gateway.map(attrs.evolve(request_80, lifetime=0))
+    assert int.from_bytes(peer.requests[0][4:8], "big") == 604800
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [
+        (2, NotAuthorized),
+        (3, Unsupported),
+        (4, Unsupported),
+        (6, Unsupported),
+        (7, NetworkFailure),
+        (8, NoResources),
+        (9, Unsupported),
+        (10, NoResources),
+        (11, Conflict),
+        (12, NetworkFailure),
+        (13, NoResources),
+        (77, Unsupported),
+    ],
+)
+async def test_p8_a_refusal_is_typed_and_tells_for_how_long(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, result: int, kind: type[BackendError]
+) -> None:
+    """The error lifetime is when asking again makes sense, at most half an hour."""
+    peer.answer = lambda request: [peer.pcp(request, result=result, lifetime=40)]
+    with pytest.raises(kind) as refusal:
+        await pcp_gateway.map(request_80)
+    assert (refusal.value.code, refusal.value.retry_after) == (result, 40)
+    peer.answer = lambda request: [peer.pcp(request, result=result, lifetime=2**32 - 1)]
+    with pytest.raises(kind) as refusal:
+        await pcp_gateway.map(request_80)
+    assert refusal.value.retry_after == 1800
+
+
+async def test_p9_p17_an_address_mismatch_is_another_nat(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """Result 12 is told in words that help."""
+    peer.answer = lambda request: [peer.pcp(request, result=12)]
+    with pytest.raises(NetworkFailure, match="another NAT stands between"):
+        await pcp_gateway.map(request_80)
+
+
+async def test_p16_not_authorized_is_a_typed_refusal(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """So that the mapping moves to the next backend."""
+    peer.answer = lambda request: [peer.pcp(request, result=2)]
+    with pytest.raises(NotAuthorized, match="rules do not allow"):
+        await pcp_gateway.map(request_80)
+
+
+async def test_a_mapping_without_a_nonce_is_not_sent(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """A typed error, not a packet that no gateway can read."""
+    with pytest.raises(Unsupported, match="nonce"):
+        await pcp_gateway.map(attrs.evolve(request_80, token=b""))
+    assert peer.requests == []
+
+
+async def test_p3_a_gateway_that_loses_pcp_says_so(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """An update may leave it with NAT-PMP alone; the pending mapping fails at once."""
+    peer.answer = lambda _: [bytes.fromhex("0081000100000005")]
+    with pytest.raises(Unsupported, match="NAT-PMP only"):
+        await pcp_gateway.map(request_80)
