@@ -72,16 +72,20 @@ class Daemon:
         observers: Sequence[type[Observer]] = (),
         screen: Screen | None = None,
     ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Raises:
+            UsageError: a named gateway is none.
+        """
         self.document: Document = {}
         self._options = options
-        self._backends = backends
         self._readers = readers
-        self._store = store
-        self._observers = observers
         self._screen = screen
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
         self._readings: list[Reading] = []
+        self._journal = Journal(store, [observer() for observer in observers])
+        self._scheduler = Scheduler(backends, store, self._journal.publish, self._scheduler_options())
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -90,19 +94,15 @@ class Daemon:
 
         Raises:
             SourceError: a source cannot be read or parsed at start.
-            UsageError: a named gateway is none.
         """
         with self._signals():
-            self._readings = await read_first(self._readers)
-            journal = Journal(self._store, [observer() for observer in self._observers])
-            self._scheduler = Scheduler(
-                self._backends, self._store, journal.publish, self._scheduler_options()
-            )
             try:
+                self._readings = await read_first(self._readers)
+                self._journal.start()
                 await (self._one_pass() if self._options.oneshot else self._keep_open())
             finally:
                 self.document = self.status()
-                await self._shut_down(journal)
+                await self._shut_down()
 
     def stop(self) -> None:
         """End the run in order."""
@@ -121,7 +121,7 @@ class Daemon:
             interval=options.interval,
             chosen=options.chosen,
             allowed=options.allowed or None,
-            scope={reading.location for reading in self._readings} if options.oneshot else None,
+            scope={reader.location for reader in self._readers} if options.oneshot else None,
             watch=not options.oneshot,
         )
 
@@ -206,13 +206,13 @@ class Daemon:
 
     # Shutdown
 
-    async def _shut_down(self, journal: Journal) -> None:
+    async def _shut_down(self) -> None:
         for reader in self._readers:
             await reader.close()
         if self._options.close_on_exit:
             await self._close_ports()
         await self._scheduler.close()
-        await journal.close()
+        await self._journal.close()
 
     async def _close_ports(self) -> None:
         try:

@@ -26,6 +26,11 @@ class Journal:
         self._feeds = [_Feed(observer) for observer in observers]
         self._listeners: set[Callable[[Event], None]] = set()
 
+    def start(self) -> None:
+        """Begin to hand events to the observers."""
+        for feed in self._feeds:
+            feed.start()
+
     def publish(self, event: Event) -> None:
         """Write one event down and tell everyone; returns at once."""
         self._store.record(event)
@@ -52,6 +57,9 @@ class _Feed:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LIMIT + 1)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
         self._task = asyncio.create_task(self._feed())
 
     def put(self, event: Event) -> None:
@@ -64,7 +72,8 @@ class _Feed:
         self._queue.put_nowait(None)
         try:
             async with asyncio.timeout(OBSERVER_CLOSE_LIMIT):
-                await self._task
+                if self._task is not None:
+                    await self._task
                 await self._observer.close()
         except TimeoutError:
             _log.warning("observer %s did not finish in time", self._observer.name)
