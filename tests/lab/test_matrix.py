@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -136,15 +137,18 @@ def test_a_daemon_renews_before_the_lease_runs_out(lab: Lab, wanted: Wanted) -> 
     """Leases of a few seconds over each protocol outlive themselves without a gap that the WAN sees."""
     lab.gateway.reset(Variant("short-leases", extra=("system_uptime=yes", "min_lifetime=5")))
     ports = {"pcp": 8081, "natpmp": 8082, "upnp": 8083}
-    rows = [f"TCP;{port};8;short;{backend}" for backend, port in ports.items()]
+    rows = [f"both;{port};8;short;{backend}" for backend, port in ports.items()]
+    ways = [(protocol, port) for port in ports.values() for protocol in ("TCP", "UDP")]
     wanted.list(*rows, columns="protocol;port;duration;comment;backend")
     with wanted.daemon() as daemon:
-        daemon.until(lambda: all(lab.reaches("TCP", port) for port in ports.values()), "open")
+        daemon.until(lambda: all(lab.reaches(*way) for way in ways), "open")
         opened = time.monotonic()
-        probers = [Prober(partial(lab.ask_from_wan, "TCP", port)) for port in ports.values()]
-        with probers[0], probers[1], probers[2]:
+        with ExitStack() as watches:
+            probers = [watches.enter_context(Prober(partial(lab.ask_from_wan, *way))) for way in ways]
             daemon.until(lambda: time.monotonic() > opened + 12, "past one and a half leases", 20)
-    assert [prober.outages for prober in probers] == [[], [], []]
+    outages = {way: prober.outages for way, prober in zip(ways, probers, strict=True)}
+    assert outages == {way: [] for way in ways}
+    assert len(lab.gateway.rules()) == len(ways)
 
 
 @pytest.mark.parametrize(("variant", "backend"), PREFERRED, ids=lambda value: getattr(value, "name", value))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from netlab.namespaces import LabError, Namespace
+from netlab.namespaces import Namespace
 
 RUN_TIMEOUT = 30.0
 READY_TIMEOUT = 10.0
@@ -134,4 +134,4 @@ class Running:
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired as error:
-            raise LabError(f"still running {timeout} s after {how.name}: {self.log}") from error
+            raise AssertionError(f"still running {timeout} s after {how.name}: {self.log}") from error
