@@ -124,7 +124,8 @@ class Discovery:
         if self._target.gateway is None:
             return False
         try:
-            await asyncio.wait_for(self._default_found.wait(), max(GRACE - since, 0))
+            async with asyncio.timeout(max(GRACE - since, 0)):
+                await self._default_found.wait()
         except TimeoutError:
             return self._default_found.is_set()
         return True

@@ -129,11 +129,15 @@ class Search(asyncio.DatagramProtocol):
 
     async def answers(self) -> AsyncGenerator[Datagram, None]:
         """Yield what comes in until nothing can come any more."""
-        while (left := self._started + SEARCH_TIME - self._loop.time()) > 0:
+        end = self._started + SEARCH_TIME
+        while self._loop.time() < end:
             try:
-                yield await asyncio.wait_for(self._received.get(), left)
+                # not wait_for: before Python 3.12 it loses a cancellation that meets a datagram
+                async with asyncio.timeout_at(end):
+                    datagram = await self._received.get()
             except TimeoutError:
                 return
+            yield datagram
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
         """Keep a datagram, from any source port (D3), while there is room and it is not a flood."""

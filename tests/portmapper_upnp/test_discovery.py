@@ -211,6 +211,31 @@ async def test_closing_the_iterator_ends_the_search(router, responder):
     await backend.close()
 
 
+async def test_a_search_ends_at_once_when_cancelled_as_a_datagram_comes():
+    """The two in one turn of the event loop must not lose the cancellation."""
+
+    async def listen(asked):
+        async for _ in asked.answers():
+            pass
+
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as asked:
+        listening = asyncio.create_task(listen(asked))
+        await asyncio.sleep(0)
+        asked.datagram_received(b"x", ("127.0.0.1", 1900))
+        await asyncio.sleep(0)
+        listening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listening
+
+
+async def test_a_flood_does_not_prolong_the_search(monkeypatch):
+    """The end comes even when there always is a next datagram."""
+    monkeypatch.setattr(search, "SEARCH_TIME", 0.0)
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as asked:
+        asked.datagram_received(b"x", ("127.0.0.1", 1900))
+        assert [datagram async for datagram in asked.answers()] == []
+
+
 async def test_a_liar_with_many_locations_costs_a_few_fetches(router, responder, found):
     """Each host has a small number of locations."""
     router.replies["description"] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
