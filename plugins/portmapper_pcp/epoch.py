@@ -31,15 +31,18 @@ class Epoch:
         self._rule = rule
         self._last: tuple[int, float] | None = None
 
-    def contradicts(self, epoch: int, now: float) -> bool:
-        """Tell whether `epoch` at our time `now` means a restart, and remember nothing."""
+    def hints_at_restart(self, epoch: int, now: float) -> bool:
+        """Judge an announced epoch at our time `now`, and remember nothing: it may be forged.
+
+        Stricter than the rule by about a second, which is what whole seconds cost: a gateway that
+        restarts twice within the rule's tolerance announces it, and its reply can confirm nothing.
+        """
         if self._last is None:
             return False
-        last_epoch, last_seen = self._last
-        return self._rule(epoch - last_epoch, now - last_seen)
+        server, client = epoch - self._last[0], now - self._last[1]
+        return server < client * 7 / 8 - 1 or self._rule(server, client)
 
     def accept(self, epoch: int, now: float) -> bool:
-        """Take `epoch` as the new truth; tell whether it means a restart."""
-        restarted = self.contradicts(epoch, now)
-        self._last = (epoch, now)
-        return restarted
+        """Take a reply's `epoch` as the new truth; tell whether it means a restart."""
+        last, self._last = self._last, (epoch, now)
+        return last is not None and self._rule(epoch - last[0], now - last[1])

@@ -127,7 +127,7 @@ class NatPmpGateway(Port5351Gateway[Reply]):
 
     def _suspect_epoch(self, epoch: int) -> GatewayEvent | None:
         """Gateways of both protocols keep one epoch; miniupnpd announces a restart over PCP alone."""
-        return GatewayEvent.RESTARTED if self._epoch.contradicts(epoch, self._clock()) else None
+        return GatewayEvent.RESTARTED if self._epoch.hints_at_restart(epoch, self._clock()) else None
 
 
 class NatPmpBackend(Backend):

@@ -135,7 +135,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         reply = pcp_codec.read_reply(packet)
         if reply.opcode != pcp_codec.Opcode.ANNOUNCE or reply.result != Result.SUCCESS:
             return None
-        return GatewayEvent.RESTARTED if self._epoch.contradicts(reply.epoch, self._clock()) else None
+        return GatewayEvent.RESTARTED if self._epoch.hints_at_restart(reply.epoch, self._clock()) else None
 
     def _suspect_address(self, packet: bytes) -> GatewayEvent | None:
         """Gateways of both protocols announce a new address over NAT-PMP; PCP learns it by renewing."""

@@ -28,7 +28,10 @@ _PCP: dict[int, tuple[type[BackendError], str]] = {
     Result.NO_RESOURCES: (NoResources, "the gateway's table is full"),
     Result.UNSUPP_PROTOCOL: (Unsupported, "the gateway does not map this protocol"),
     Result.USER_EX_QUOTA: (NoResources, "the gateway's quota for this host is used up"),
-    Result.CANNOT_PROVIDE_EXTERNAL: (Conflict, "the external port is not to be had"),
+    Result.CANNOT_PROVIDE_EXTERNAL: (
+        Conflict,
+        "the external port is taken, or the gateway's rules deny it",
+    ),
     Result.ADDRESS_MISMATCH: (NetworkFailure, "another NAT stands between this host and the gateway"),
     Result.EXCESSIVE_REMOTE_PEERS: (NoResources, "the gateway bears no more remote peers"),
 }
