@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from portmapper.backend import Target
 from portmapper.errors import BackendError, NetworkFailure
 from portmapper.model import IPAddress
+from portmapper_upnp.location import by_address
 from portmapper_upnp.place import Place
 from portmapper_upnp.search import Datagram, Search
 
@@ -140,7 +141,9 @@ async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, s
     from portmapper_upnp.connect import connect
 
     address = await _resolve(url)
-    place = Place(url, address, target.local_address, ssdp_port=ssdp_port, searched=False)
+    place = Place(
+        by_address(url, address), address, target.local_address, ssdp_port=ssdp_port, searched=False
+    )
     return await connect(session, place)
 
 

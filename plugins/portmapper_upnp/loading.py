@@ -7,6 +7,8 @@ import contextlib
 import importlib
 import threading
 
+from portmapper.errors import Unsupported
+
 _loaded: set[str] = set()
 
 
@@ -16,6 +18,9 @@ async def load(name: str) -> None:
     async-upnp-client and aiohttp take about 200 ms, in which PCP and NAT-PMP have long got their answer.
     The thread is a daemon, unlike those of `asyncio.to_thread`, so that a program that has its ports
     does not wait for an import that nobody needs any more.
+
+    Raises:
+        Unsupported: it cannot be imported.
     """
     if name in _loaded:
         return
@@ -30,8 +35,8 @@ async def load(name: str) -> None:
         failure: Exception | None = None
         try:
             importlib.import_module(name)
-        except Exception as error:  # raised again in the event loop
-            failure = error
+        except Exception as error:  # a broken installation can raise anything
+            failure = Unsupported(f"{name} cannot be imported: {error}")
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(settle, failure)
 

@@ -33,6 +33,16 @@ def acceptable_location(url: str, sender: IPAddress, zone: str = "") -> str | No
     return urlunsplit(parts)
 
 
+def by_address(url: str, address: IPAddress) -> str:
+    """Return a URL that the user typed with the address for the host's name.
+
+    Devices describe themselves by their address, and some answer to no other name. A name in an https
+    URL stays: the certificate is for it.
+    """
+    parts = _split(url)
+    return url if parts is None or parts.scheme != "http" else _at_host(parts, str(address))
+
+
 def at_same_host(url: str, location: str) -> str | None:
     """Return `url` if it lies on the host of `location`, on whatever port (H6); None if not.
 

@@ -18,6 +18,8 @@ from portmapper_upnp.lenient import parse
 
 _log = logging.getLogger(__name__)
 
+_IDENTITY = ("NewRemoteHost", "NewExternalPort", "NewProtocol", "NewInternalClient")
+
 MAX_ENTRIES = 65_536
 PAGE = 200
 """Entries asked for at once, so that a page fits well into the bound of one answer."""
@@ -40,6 +42,7 @@ async def read_table(connection: WanConnection) -> list[TableEntry]:
 
 async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
     entries: list[TableEntry] = []
+    seen: set[tuple[str | None, ...]] = set()
     for index in range(MAX_ENTRIES):
         try:
             answer = await connection.call("GetGenericPortMappingEntry", NewPortMappingIndex=str(index))
@@ -47,6 +50,10 @@ async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
             if fault.number in _END:
                 break
             raise fault.typed() from fault
+        row = tuple(map(answer.get, _IDENTITY))
+        if row in seen:  # some gateways give one of their entries for every index beyond the end
+            break
+        seen.add(row)
         entry = read_entry(answer)
         if entry is not None:
             entries.append(entry)

@@ -201,6 +201,15 @@ async def test_m11_the_list_ends_with_any_of_its_codes(router, connected, code):
     ]
 
 
+async def test_m11_a_gateway_that_lists_for_ever_is_stopped(router, connected, build):
+    """The same entry again is the end too."""
+    entry = "<NewExternalPort>80</NewExternalPort><NewProtocol>TCP</NewProtocol>"
+    answer = f"<GetGenericPortMappingEntryResponse>{entry}</GetGenericPortMappingEntryResponse>"
+    router.replies["GetGenericPortMappingEntry"] = build.http(build.ENVELOPE.format(answer))
+    assert len(await (await connected()).list_mappings()) == 1
+    assert len(router.named("GetGenericPortMappingEntry")) == 2
+
+
 async def test_a_v2_table_is_read_as_a_listing(router, connected, build):
     """Entries come from GetListOfPortMappings, whatever their namespace."""
     router.description = build.description(build.service("WANIPConnection:2"), version=2)
