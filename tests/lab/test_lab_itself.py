@@ -119,6 +119,24 @@ def test_a_restart_empties_the_table_and_a_stop_and_start_keeps_it(gateway: Gate
     assert not lab.reaches("TCP", PORT)
 
 
+def test_miniupnpd_takes_the_later_protocol_away_when_it_renews_the_earlier(lab: Lab) -> None:
+    """A client that renews must know: the filter rule it replaces is found by port, not by protocol.
+
+    Seen with miniupnpd 2.3.1 on nftables over NAT-PMP and PCP: the redirect stays, the packets are
+    dropped, until the later one is renewed, too. Renewing both in the order of opening closes the gap.
+    """
+    earlier, later = (("-a", str(PORT), str(PORT), protocol, "600") for protocol in ("tcp", "udp"))
+    natpmpc(lab, *earlier)
+    natpmpc(lab, *later)
+    natpmpc(lab, *earlier)
+    assert len(lab.gateway.rules()) == 2
+    assert lab.reaches("TCP", PORT)
+    assert not lab.reaches("UDP", PORT)
+    natpmpc(lab, *later)
+    assert lab.reaches("TCP", PORT)
+    assert lab.reaches("UDP", PORT)
+
+
 def test_a_second_host_can_join_the_lan(own_lab: Lab) -> None:
     """It reaches the gateway, and the gateway tells the two apart."""
     own_lab.gateway.reset(IGD2_AND_PCP)
