@@ -182,6 +182,16 @@ async def test_p9_p16_a_refusal_is_typed(
     assert refusal.value.code == result
 
 
+async def test_short_errors_refuse_the_pending_mappings_in_order(
+    peer: Any, gateway: NatPmpGateway, request_80: MapRequest
+) -> None:
+    """They name no port; gateways answer one after the other, so the oldest question is meant."""
+    peer.answer = lambda request: [peer.natpmp(request, result=len(peer.requests) + 1)[:8]]
+    requests = [attrs.evolve(request_80, internal_port=port) for port in (80, 81, 82)]
+    refusals = await asyncio.gather(*map(gateway.map, requests), return_exceptions=True)
+    assert [type(refusal) for refusal in refusals] == [NotAuthorized, NetworkFailure, NoResources]
+
+
 @pytest.mark.parametrize(
     ("result", "told", "expected"),
     [(0, "203.0.113.7", "203.0.113.7"), (3, "0.0.0.0", None), (0, "0.0.0.0", None)],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import ipaddress
 from typing import Any
 
@@ -72,3 +74,16 @@ async def test_p5_a_refused_port_ends_the_search_at_once(closed_port: int) -> No
 async def test_where_there_is_nobody_to_ask_there_is_no_gateway(target: Target) -> None:
     """A description URL is for UPnP alone."""
     assert await _discover(target) == []
+
+
+@pytest.mark.parametrize("rounds", range(5))
+async def test_a_cancelled_search_leaks_nothing(peer: Any, rounds: int) -> None:
+    """Whenever it is cancelled, its socket is freed; an open one would warn, and fail the test."""
+    searching = asyncio.create_task(_discover(peer.target))
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    searching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await searching
+    del searching
+    gc.collect()
