@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from portmapper.errors import SourceError, quoted
 from portmapper.source import Format, FormatOptions, Row
 
 _REQUIRED = ("port", "protocol")
+_MAX_COLUMNS = 256
+_MAX_LINE = 65536
 _USUAL_DELIMITERS = ";,\t|"
 
 
@@ -27,10 +29,9 @@ class CsvFormat(Format):
         """
         if b"\0" in content:
             raise SourceError("binary data, not CSV")
-        text = content.decode("utf-8-sig", errors="surrogateescape")
         delimiter = options.csv_delimiter
         header: list[str] | None = None
-        for line, cells in _records(text, delimiter):
+        for line, cells in _records(_lines(content), delimiter):
             if isinstance(cells, str):
                 yield _bad_row(line, cells)
             elif header is None:
@@ -41,10 +42,19 @@ class CsvFormat(Format):
                 yield _bad_row(line, f"{len(cells)} fields, the header has {len(header)}")
 
 
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, Sequence[str] | str]]:
+def _lines(content: bytes) -> Iterator[str]:
+    """Decode line by line: a hostile document of 16 MiB never becomes text, or millions of cells, at once."""
+    text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors="surrogateescape", newline="")
+    for number, line in enumerate(text, 1):
+        if len(line) > _MAX_LINE:
+            raise SourceError(f"line {number}: longer than {_MAX_LINE} characters")
+        yield line
+
+
+def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, Sequence[str] | str]]:
     """Yield first line and cells of each record, or what is wrong with it; blank lines are left out."""
     # Strict: otherwise a quote that is never closed would swallow the rest of the document in silence.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -61,6 +71,8 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, Sequence[str] | s
 
 
 def _header(cells: Sequence[str], delimiter: str) -> list[str]:
+    if len(cells) > _MAX_COLUMNS:
+        raise SourceError(f"more than {_MAX_COLUMNS} columns in the header")
     header = [cell.strip() for cell in cells]
     for name in _REQUIRED:
         if name not in header:

@@ -72,6 +72,8 @@ def test_another_delimiter(delimiter: str) -> None:
         ("port,protocol\n80,TCP", r"no column port in the header 'port,protocol'.*looks like ','"),
         ("address;protocol\n;TCP", "no column port in the header$"),
         ("port\n80", "no column protocol"),
+        ("port;protocol" + ";" * 255, "more than 256 columns"),
+        ("port;protocol\n" + ";" * 70_000, "line 2: longer than 65536"),
         ("port;port;protocol\n1;2;TCP", "two columns 'port'"),
         ('port;protocol\n80;"TCP\n81;UDP\n', "line 2: a quote is opened and never closed"),
         (b"port;protocol\n80;TCP\0", "binary"),
