@@ -199,7 +199,7 @@ def test_natpmp_alone_opens_renews_and_releases(lab: Lab, wanted: Wanted, protoc
     for _ in ("first", "renewal"):
         mapping = only_mapping(wanted.pass_once())
         assert (mapping["state"], mapping["backend"]) == ("active", "natpmp")
-        assert lab.reaches(protocol, PORT)
+        assert lab.reaches(protocol, PORT, heard_from=LAN_GATEWAY)
     closed = wanted.program.run("run", "--only-close-ports", *wanted.state, str(wanted.file))
     assert closed.status == 0, closed.errors
-    assert not lab.reaches(protocol, PORT)
+    assert lab.ask_from_wan(protocol, PORT) is None

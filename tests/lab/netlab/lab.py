@@ -60,11 +60,16 @@ class Lab:
         """Ask the gateway's outside address on a port; the answer, or None."""
         return exchange(self.wan, protocol, WAN_GATEWAY, port)
 
-    def reaches(self, protocol: str, port: int, internal_port: int | None = None) -> bool:
-        """Tell whether the server on the LAN host answers the WAN host through that external port."""
+    def reaches(
+        self, protocol: str, port: int, internal_port: int | None = None, heard_from: str = WAN_HOST
+    ) -> bool:
+        """Tell whether the server on the LAN host answers the WAN host through that external port.
+
+        `heard_from` is whom the server sees: a gateway that relays speaks with its own address.
+        """
         internal_port = internal_port or port
         self.servers.listen(protocol, internal_port)
-        return self.ask_from_wan(protocol, port) == answer_text(protocol, internal_port, WAN_HOST)
+        return self.ask_from_wan(protocol, port) == answer_text(protocol, internal_port, heard_from)
 
 
 @contextlib.contextmanager
