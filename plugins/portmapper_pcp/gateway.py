@@ -71,7 +71,7 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
         self._listener: Listener | None = None
         self._notify: Callable[[GatewayEvent], None] | None = None
         self._told = 0
-        self._disbelieves_until = -DISBELIEF
+        self._disbelieves_until = 0.0
 
     async def probe(self) -> None:
         """Ask whether the gateway speaks this protocol; raises `GatewayTimeout` when it is silent for 3 s."""
