@@ -210,8 +210,17 @@ async def test_m11_a_gateway_that_lists_for_ever_is_stopped(router, connected, b
     assert len(router.named("GetGenericPortMappingEntry")) == 2
 
 
+async def test_no_listing_is_asked_of_a_gateway_that_gives_single_entries(router, connected, build):
+    """miniupnpd 2.3.1 on nftables dies of a listing with more than 128 entries."""
+    router.description = build.description(build.service("WANIPConnection:2"), version=2)
+    router.entry(80, OTHER)
+    assert len(await (await connected()).list_mappings()) == 1
+    assert not router.named("GetListOfPortMappings")
+
+
 async def test_a_v2_table_is_read_as_a_listing(router, connected, build):
-    """Entries come from GetListOfPortMappings, whatever their namespace."""
+    """Where entries are not given one by one they come from GetListOfPortMappings, in any namespace."""
+    router.faults["GetGenericPortMappingEntry"] = 606
     router.description = build.description(build.service("WANIPConnection:2"), version=2)
     row = (
         "&lt;p:PortMappingEntry&gt;&lt;p:NewExternalPort&gt;443&lt;/p:NewExternalPort&gt;"
