@@ -80,12 +80,18 @@ class BoundedRequester(UpnpRequester):
         async with self._session.request(
             request.method, request.url, headers=headers, data=request.body, allow_redirects=False
         ) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise NetworkFailure(f"the gateway's answer is longer than {MAX_BODY} bytes")
-            return HttpResponse(response.status, {}, decode(bytes(body), response.charset))
+            return HttpResponse(response.status, {}, decode(await _read(response), response.charset))
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read the body within its bound; one that is shorter than its Content-Length is taken as it is."""
+    body = bytearray()
+    with contextlib.suppress(aiohttp.ClientPayloadError):
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise NetworkFailure(f"the gateway's answer is longer than {MAX_BODY} bytes")
+    return bytes(body)
 
 
 def decode(body: bytes, charset: str | None) -> str:

@@ -31,6 +31,7 @@ ADDRESS = "<NewExternalIPAddress>8.8.8.8</NewExternalIPAddress>"
     [
         b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n",
         b"HTTP/1.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n",
         b"HTTP/1.1 200 OK\nServer: x\nConnection: close\n\n",
         b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=nonsense\r\nConnection: close\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=hex\r\nConnection: close\r\n\r\n",

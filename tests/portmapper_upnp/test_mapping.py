@@ -16,7 +16,6 @@ from portmapper.errors import (
     NotAuthorized,
     Unsupported,
 )
-from portmapper.model import Protocol
 
 OTHER = "192.168.7.7"
 
@@ -184,54 +183,6 @@ async def test_unmap_leaves_another_hosts_entry_alone(router, connected, request
     router.entry(80, OTHER)
     await gateway.unmap(lease)
     assert router.table["TCP", 80]["NewInternalClient"] == OTHER
-
-
-@pytest.mark.parametrize("code", [713, 714, 402, 501])
-async def test_m11_the_list_ends_with_any_of_its_codes(router, connected, code):
-    """Each of the four codes is the end of the table."""
-    router.entry(80, OTHER)
-    router.entry(53, OTHER, protocol="UDP")
-    router.faults["GetGenericPortMappingEntry"] = lambda arguments: (
-        code if arguments["NewPortMappingIndex"] == "2" else None
-    )
-    entries = await (await connected()).list_mappings()
-    assert [(entry.protocol, entry.external_port, entry.comment) for entry in entries] == [
-        (Protocol.TCP, 80, "theirs"),
-        (Protocol.UDP, 53, "theirs"),
-    ]
-
-
-async def test_m11_a_gateway_that_lists_for_ever_is_stopped(router, connected, build):
-    """The same entry again is the end too."""
-    entry = "<NewExternalPort>80</NewExternalPort><NewProtocol>TCP</NewProtocol>"
-    answer = f"<GetGenericPortMappingEntryResponse>{entry}</GetGenericPortMappingEntryResponse>"
-    router.replies["GetGenericPortMappingEntry"] = build.http(build.ENVELOPE.format(answer))
-    assert len(await (await connected()).list_mappings()) == 1
-    assert len(router.named("GetGenericPortMappingEntry")) == 2
-
-
-async def test_no_listing_is_asked_of_a_gateway_that_gives_single_entries(router, connected, build):
-    """miniupnpd 2.3.1 on nftables dies of a listing with more than 128 entries."""
-    router.description = build.description(build.service("WANIPConnection:2"), version=2)
-    router.entry(80, OTHER)
-    assert len(await (await connected()).list_mappings()) == 1
-    assert not router.named("GetListOfPortMappings")
-
-
-async def test_a_v2_table_is_read_as_a_listing(router, connected, build):
-    """Where entries are not given one by one they come from GetListOfPortMappings, in any namespace."""
-    router.faults["GetGenericPortMappingEntry"] = 606
-    router.description = build.description(build.service("WANIPConnection:2"), version=2)
-    row = (
-        "&lt;p:PortMappingEntry&gt;&lt;p:NewExternalPort&gt;443&lt;/p:NewExternalPort&gt;"
-        "&lt;p:NewProtocol&gt;TCP&lt;/p:NewProtocol&gt;&lt;p:NewInternalPort&gt;4430&lt;/p:NewInternalPort&gt;"
-        f"&lt;p:NewInternalClient&gt;{OTHER}&lt;/p:NewInternalClient&gt;&lt;/p:PortMappingEntry&gt;"
-    )
-    listing = f"<NewPortListing>&lt;p:list&gt;{row}&lt;/p:list&gt;</NewPortListing>"
-    answer = f"<u:GetListOfPortMappingsResponse>{listing}</u:GetListOfPortMappingsResponse>"
-    router.replies["GetListOfPortMappings"] = build.http(build.ENVELOPE.format(answer))
-    entries = await (await connected()).list_mappings()
-    assert [(entry.external_port, entry.internal_port) for entry in entries] == [(443, 4430)]
 
 
 async def test_m12_secure_mode_says_who_may_ask(router, connected, request_for):
