@@ -1,0 +1,106 @@
+"""The XML by which the gateway describes itself: the device, and each service's actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from portmapper_simulator.actions import NUMBERS, WAN_COMMON, actions_of, state_variable
+from portmapper_simulator.points import Layout
+
+PROLOGUE = '<?xml version="1.0"?>\n'
+COMMON_SCPD, CONNECTION_SCPD = "/WANCfg.xml", "/WANIPCn.xml"
+COMMON_CONTROL = "/ctl/CmnIfCfg"
+
+
+def tag(name: str, *content: str) -> str:
+    """Write an element around XML."""
+    return f"<{name}>{''.join(content)}</{name}>"
+
+
+def describe_device(layout: Layout, uuid: str, version: int, model: str) -> bytes:
+    """Write the device description: a gateway, its WAN device, and a connection device for each service."""
+    connections = [
+        _device(
+            "WANConnectionDevice",
+            version,
+            f"{uuid}-{number}",
+            model,
+            [_service(service.kind, service.name, CONNECTION_SCPD, service.control_url)],
+        )
+        for number, service in enumerate(layout.services, 1)
+    ]
+    common = _service(WAN_COMMON, "WANCommonIFC1", COMMON_SCPD, COMMON_CONTROL)
+    wan = _device("WANDevice", version, f"{uuid}-0", model, [common], connections)
+    root = _device("InternetGatewayDevice", version, uuid, model, [], [wan])
+    base = "" if layout.url_base is None else tag("URLBase", layout.url_base)
+    spec = tag("specVersion", tag("major", "1"), tag("minor", str(version - 1)))
+    return f'{PROLOGUE}<root xmlns="urn:schemas-upnp-org:device-1-0">{spec}{base}{root}</root>'.encode()
+
+
+def describe_service(kind: str) -> bytes:
+    """Write a service description (SCPD) of a service type."""
+    actions = actions_of(kind)
+    arguments = sorted({a for action in actions.values() for a in action.takes + action.gives})
+    listed = "".join(
+        tag(
+            "action",
+            tag("name", name),
+            tag(
+                "argumentList",
+                *(_argument(argument, "in") for argument in action.takes),
+                *(_argument(argument, "out") for argument in action.gives),
+            ),
+        )
+        for name, action in actions.items()
+    )
+    types = {state_variable(argument): NUMBERS.get(argument, "string") for argument in arguments}
+    variables = "".join(
+        f'<stateVariable sendEvents="no">{tag("name", name)}{tag("dataType", kind)}</stateVariable>'
+        for name, kind in types.items()
+    )
+    return (
+        f'{PROLOGUE}<scpd xmlns="urn:schemas-upnp-org:service-1-0">'
+        f"{tag('specVersion', tag('major', '1'), tag('minor', '0'))}"
+        f"{tag('actionList', listed)}{tag('serviceStateTable', variables)}</scpd>"
+    ).encode()
+
+
+def _device(
+    name: str,
+    version: int,
+    uuid: str,
+    model: str,
+    services: Sequence[str],
+    devices: Sequence[str] = (),
+) -> str:
+    facts = {
+        "deviceType": f"urn:schemas-upnp-org:device:{name}:{version}",
+        "friendlyName": model,
+        "manufacturer": "portmapper",
+        "modelName": model,
+        "modelNumber": "1",
+        "UDN": uuid,
+    }
+    return tag(
+        "device",
+        *(tag(key, escape(value)) for key, value in facts.items()),
+        tag("serviceList", *services) if services else "",
+        tag("deviceList", *devices) if devices else "",
+    )
+
+
+def _service(kind: str, name: str, scpd: str, control: str) -> str:
+    return tag(
+        "service",
+        tag("serviceType", kind),
+        tag("serviceId", f"urn:upnp-org:serviceId:{name}"),
+        tag("SCPDURL", scpd),
+        tag("controlURL", escape(control)),
+        tag("eventSubURL", f"/evt/{name}"),
+    )
+
+
+def _argument(name: str, direction: str) -> str:
+    related = tag("relatedStateVariable", state_variable(name))
+    return tag("argument", tag("name", name), tag("direction", direction), related)

@@ -1,0 +1,177 @@
+"""A small HTTP server with raw control over its answers, because real gateways write them oddly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+from portmapper_simulator import points
+from portmapper_simulator.points import Listening, Response
+from portmapper_simulator.state import State
+
+MAX_HEAD = 8192
+MAX_BODY = 65536
+MAX_CONNECTIONS = 64
+IDLE_TIMEOUT = 30.0
+CHUNK = 1000
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    500: "Internal Server Error",
+}
+
+
+@attrs.frozen
+class HttpRequest:
+    """One request as it came in.
+
+    Attributes:
+        headers: names as they were written, with their values.
+        sender: address it came from.
+    """
+
+    method: str
+    path: str
+    version: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    sender: str
+
+    def header(self, name: str) -> str:
+        """Return a header's value whatever the case of its name, empty when it is not there."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+
+class _Bad(Exception):
+    """What came in is no HTTP request."""
+
+
+class HttpServer:
+    """Reads requests, lets a function answer them, and writes the answers as they say."""
+
+    ports: tuple[int, ...] = ()
+
+    def __init__(self, state: State, respond: Callable[[HttpRequest], Awaitable[Response]]) -> None:
+        self._state = state
+        self._respond = respond
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen, at the same ports as before if there were any. Raises `OSError`."""
+        settings = self._state.settings
+        listening = points.LISTEN.through(self._state.quirks, Listening((settings.http_port,)))
+        for port in self.ports or listening.ports:
+            server = await asyncio.start_server(
+                self._accept, settings.host, port, limit=MAX_HEAD, backlog=listening.backlog
+            )
+            self._servers.append(server)
+        self.ports = tuple(server.sockets[0].getsockname()[1] for server in self._servers)
+
+    async def close(self) -> None:
+        """Stop listening and end the connections."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        running = list(self._connections)
+        for connection in running:
+            connection.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            writer.transport.abort()
+            return
+        connection = asyncio.ensure_future(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self._serve_one(reader, writer):
+                pass
+        except _Bad:
+            with contextlib.suppress(OSError):
+                await self._write(writer, Response("", 400, b"", close=True), head_only=False)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; tell whether another may follow."""
+        async with asyncio.timeout(IDLE_TIMEOUT):
+            request = await _read(reader, writer.get_extra_info("peername")[0])
+        if request is None:
+            return False
+        if "upnp" in self._state.muted:
+            # Silent, not refusing: the client has to give up by itself.
+            await asyncio.sleep(IDLE_TIMEOUT)
+            return False
+        self._state.note("http", request.method, request.sender, path=request.path)
+        asks_to_close = request.version == "HTTP/1.0" or request.header("connection").lower() == "close"
+        response = attrs.evolve(await self._respond(request), close=asks_to_close)
+        response = points.RESPONSE.through(self._state.quirks, response)
+        await self._write(writer, response, head_only=request.method == "HEAD")
+        return not (response.close or response.framing == "close")
+
+    async def _write(self, writer: asyncio.StreamWriter, response: Response, *, head_only: bool) -> None:
+        writer.write(_head(response))
+        if head_only:
+            pass
+        elif response.pause:
+            for byte in response.body:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(response.pause)
+        elif response.framing == "chunked":
+            writer.write(_chunked(response.body))
+        else:
+            writer.write(response.body)
+        await writer.drain()
+
+
+async def _read(reader: asyncio.StreamReader, sender: str) -> HttpRequest | None:
+    """Read one request; None when the client has left. Raises `_Bad`."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    except asyncio.LimitOverrunError as error:
+        raise _Bad from error
+    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    words = first.split(" ")
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        raise _Bad
+    pairs = (line.partition(":") for line in lines)
+    headers = tuple((name, value.strip()) for name, _, value in pairs)
+    request = HttpRequest(words[0], words[1], words[2], headers, b"", sender)
+    length = request.header("content-length") or "0"
+    if not (length.isascii() and length.isdigit()) or len(length) > 6 or int(length) > MAX_BODY:
+        raise _Bad
+    return attrs.evolve(request, body=await reader.readexactly(int(length)))
+
+
+def _head(response: Response) -> bytes:
+    lines = [
+        f"{response.version} {response.status} {REASONS.get(response.status, 'Unknown')}",
+        f"Content-Type: {response.content_type}",
+    ]
+    if response.framing == "length":
+        lines.append(f"Content-Length: {len(response.body)}")
+    elif response.framing == "chunked":
+        lines.append("Transfer-Encoding: chunked")
+    lines.append("Server: Linux/6.1 UPnP/1.1 portmapper-simulator/1")
+    if response.close or response.framing == "close":
+        lines.append("Connection: close")
+    return response.newline.join(line.encode("latin-1") for line in [*lines, "", ""])
+
+
+def _chunked(body: bytes) -> bytes:
+    pieces = [body[start : start + CHUNK] for start in range(0, len(body), CHUNK)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])

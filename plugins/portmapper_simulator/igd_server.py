@@ -1,0 +1,117 @@
+"""UPnP IGD, the gateway's side: SSDP, the description over HTTP, and SOAP behind it."""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import urlsplit
+
+import attrs
+
+from portmapper_simulator import points
+from portmapper_simulator.actions import WAN_COMMON, WAN_IP_1, WAN_IP_2
+from portmapper_simulator.description import (
+    COMMON_CONTROL,
+    COMMON_SCPD,
+    CONNECTION_SCPD,
+    describe_device,
+    describe_service,
+)
+from portmapper_simulator.http_server import HttpRequest, HttpServer
+from portmapper_simulator.points import Layout, Response, WanService
+from portmapper_simulator.soap_server import answer_soap
+from portmapper_simulator.ssdp_server import Announced, SsdpServer
+from portmapper_simulator.state import State
+
+OTHER_DEVICE = "/unrelated.xml"
+"""Description of a media server, for gateways in whose answers it comes first."""
+
+
+class IgdServer:
+    """The three of them, opened and closed together."""
+
+    is_open = False
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._uuid = f"uuid:{uuid.uuid4()}"
+        self.http = HttpServer(state, self._respond)
+        self.ssdp = SsdpServer(state)
+
+    @property
+    def location(self) -> str:
+        """URL of the description."""
+        return f"http://{self._state.settings.host}:{self.http.ports[0]}{self._layout().location}"
+
+    async def open(self) -> None:
+        """Bind everything and say hello. Raises `OSError`; nothing stays open then."""
+        try:
+            await self.http.open()
+            await self.ssdp.open(self._announced())
+        except OSError:
+            await self.close()
+            raise
+        self.is_open = True
+        self.ssdp.announce("ssdp:alive")
+
+    async def close(self, *, goodbye: bool = False) -> None:
+        """Close everything."""
+        if goodbye:
+            self.ssdp.announce("ssdp:byebye")
+        self.is_open = False
+        self.ssdp.close()
+        await self.http.close()
+
+    def announce_restart(self) -> None:
+        """Say goodbye and hello; the hello carries the new boot id and, if it moved, the location."""
+        self.ssdp.announce("ssdp:byebye")
+        self.ssdp.change(self._announced())
+        self.ssdp.announce("ssdp:alive")
+
+    def _announced(self) -> Announced:
+        services = tuple(dict.fromkeys(service.kind for service in self._layout().services))
+        return Announced(self.location, self._uuid, (WAN_COMMON, *services))
+
+    def _layout(self) -> Layout:
+        settings = self._state.settings
+        kind = WAN_IP_2 if settings.igd_version == 2 else WAN_IP_1
+        service = WanService(kind, "WANIPConn1", self._state.external_address, control_url="/ctl/WANIPConn1")
+        layout = Layout((service,), settings.host, self.http.ports, boot=self._state.boot)
+        return points.LAYOUT.through(self._state.quirks, layout)
+
+    async def _respond(self, request: HttpRequest) -> Response:
+        layout = self._layout()
+        if request.method == "POST":
+            return await self._control(request, layout)
+        if request.method not in ("GET", "HEAD"):
+            return Response(request.path, 405, b"")
+        body = self._document(request.path, layout)
+        return Response(request.path, 404 if body is None else 200, body or b"")
+
+    async def _control(self, request: HttpRequest, layout: Layout) -> Response:
+        if request.path == COMMON_CONTROL:
+            return await answer_soap(self._state, request, None)
+        for service in layout.services:
+            if request.path == _path(service.control_url, layout):
+                return await answer_soap(self._state, request, service)
+        return Response(request.path, 404, b"")
+
+    def _document(self, path: str, layout: Layout) -> bytes | None:
+        settings = self._state.settings
+        if path == layout.location:
+            return describe_device(layout, self._uuid, settings.igd_version, settings.model)
+        if path == COMMON_SCPD:
+            return describe_service(WAN_COMMON)
+        if path == CONNECTION_SCPD and layout.services:
+            return describe_service(layout.services[0].kind)
+        if path == OTHER_DEVICE:
+            described = describe_device(attrs.evolve(layout, services=()), self._uuid, 1, "Media Server")
+            return described.replace(b"InternetGatewayDevice", b"MediaServer")
+        return None
+
+
+def _path(control_url: str, layout: Layout) -> str:
+    """Return the path and query at which a control URL arrives."""
+    parts = urlsplit(control_url)
+    path = parts.path or layout.location
+    path = path if path.startswith("/") else f"/{path}"
+    return f"{path}?{parts.query}" if parts.query else path

@@ -1,0 +1,22 @@
+"""`simulate --list`: what the gateway can be."""
+
+from __future__ import annotations
+
+import json
+
+from portmapper_simulator.profiles import PROFILES
+from portmapper_simulator.quirks import QUIRKS
+
+
+def print_listing(*, as_json: bool) -> None:
+    """Print the profiles and quirks."""
+    profiles = {name: profile.description for name, profile in PROFILES.items()}
+    quirks = {name: QUIRKS[name] for name in sorted(QUIRKS)}
+    if as_json:
+        print(json.dumps({"profiles": profiles, "quirks": quirks}))
+        return
+    for title, rows in (("Profiles:", profiles), ("Quirks:", quirks)):
+        width = max(map(len, rows))
+        print(title)
+        for name, description in rows.items():
+            print(f"  {name:<{width}}  {description}")

@@ -1,0 +1,148 @@
+"""The gateway's heart: the table, and for each entry in force the open port that belongs to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from portmapper_simulator.errors import Reason, Refused
+from portmapper_simulator.relay import Relay, Traffic, make_relay
+from portmapper_simulator.settings import HIGHEST_PORT, Settings
+from portmapper_simulator.table import Entry, Key, Table
+
+MAX_TRIES = 256
+"""External ports tried when the wanted one is taken and another will do."""
+
+FIRST_FREE = 1024
+
+log = logging.getLogger(__name__)
+
+
+class Nat:
+    """Opens, renews and closes mappings, whoever asks. Rules and conflicts are decided here."""
+
+    def __init__(self, settings: Settings, sees: Callable[[str, Entry], bool]) -> None:
+        """Make an empty one; `sees` tells whether a mechanism may know of an entry."""
+        self._settings = settings
+        self._sees = sees
+        self._loop = asyncio.get_running_loop()
+        self._lock = asyncio.Lock()
+        self._relays: dict[Key, Relay] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self.table = Table(self._loop.time)
+        self.traffic = Traffic()
+
+    async def open(self, wanted: Entry, *, exact: bool = True) -> Entry:
+        """Put a mapping in force, or renew the client's own; return it with the port that it got.
+
+        Args:
+            wanted: an external port 0 takes any, when `exact` is False.
+            exact: refuse rather than take another external port.
+
+        Raises:
+            Refused: a rule says no, the port is another's (`holder`), or there is no room.
+        """
+        async with self._lock:
+            if exact:
+                return await self._open_at(wanted)
+            for port in self._candidates(wanted):
+                try:
+                    return await self._open_at(attrs.evolve(wanted, external_port=port))
+                except Refused as refused:
+                    if refused.reason is not Reason.CANNOT_PROVIDE_EXTERNAL:
+                        raise
+            raise Refused(Reason.NO_RESOURCES)
+
+    def close(self, entry: Entry, why: str = "closed") -> None:
+        """Take a mapping out of force."""
+        self.table.remove(entry)
+        self._close_relay(entry.key)
+        log.info("%s: %s", why, entry)
+        self._schedule()
+
+    def clear(self, why: str = "restart") -> None:
+        """Close every mapping."""
+        for entry in self.table:
+            self.close(entry, why)
+
+    def allows(self, entry: Entry) -> bool:
+        """Tell what the permission rules say: the first that matches decides."""
+        facts = (entry.protocol, entry.external_port, entry.internal_address, entry.internal_port)
+        return next((rule.allow for rule in self._settings.rules if rule.matches(*facts)), True)
+
+    def _candidates(self, wanted: Entry) -> Iterator[int]:
+        first = wanted.external_port or wanted.internal_port
+        yield first
+        for step in range(1, MAX_TRIES):
+            port = first + step
+            yield port if port <= HIGHEST_PORT else FIRST_FREE + port - HIGHEST_PORT
+
+    async def _open_at(self, wanted: Entry) -> Entry:
+        if not self.allows(wanted):
+            log.info("denied by a rule: %s", wanted)
+            raise Refused(Reason.NOT_AUTHORIZED)
+        held = self.table.get(*wanted.key)
+        if held is not None and self._in_the_way(held, wanted):
+            raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL, holder=held)
+        if held is None and len(self.table) >= self._settings.max_mappings:
+            raise Refused(Reason.NO_RESOURCES)
+        await self._forward(wanted)
+        self.table.put(wanted)
+        self._schedule()
+        log.info("%s: %s", "opened" if held is None else "renewed", wanted)
+        return wanted
+
+    def _in_the_way(self, held: Entry, wanted: Entry) -> bool:
+        """Tell whether an entry is not for this request to replace.
+
+        Over UPnP a client may lead its port elsewhere on itself (WANIPConnection:1, AddPortMapping);
+        over PCP and NAT-PMP that is another mapping.
+        """
+        if not self._sees(wanted.mechanism, held):
+            return True
+        if wanted.mechanism == "upnp":
+            return held.internal_address != wanted.internal_address
+        return held.inside != wanted.inside
+
+    async def _forward(self, wanted: Entry) -> None:
+        """Make the relay fit the entry; connections survive when only its lifetime changes."""
+        inside = (wanted.internal_address, wanted.internal_port)
+        relay = self._relays.get(wanted.key)
+        if not (wanted.enabled and self._settings.relay):
+            self._close_relay(wanted.key)
+        elif relay is None:
+            self._relays[wanted.key] = await self._opened_relay(wanted, inside)
+        elif relay.inside != inside:
+            relay.retarget(inside)
+
+    async def _opened_relay(self, wanted: Entry, inside: tuple[str, int]) -> Relay:
+        outside = (self._settings.external_host, wanted.external_port)
+        relay = make_relay(wanted.protocol, outside, inside, self.traffic)
+        try:
+            await relay.open()
+        except OSError as error:
+            log.warning("cannot open %s %s port %d: %s", outside[0], wanted.protocol, outside[1], error)
+            raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL) from error
+        return relay
+
+    def _close_relay(self, key: Key) -> None:
+        if (relay := self._relays.pop(key, None)) is not None:
+            relay.close()
+
+    def _schedule(self) -> None:
+        """Wake up when the next entry's time is over."""
+        at = self.table.next_expiry()
+        if self._timer is not None:
+            if self._timer.when() == at and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        self._timer = None if at is None else self._loop.call_at(at, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        for entry in self.table.due():
+            self.close(entry, "expired")
+        self._schedule()

@@ -1,0 +1,18 @@
+"""The entry point. It imports nothing of its own before the hook is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from portmapper.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from portmapper.command import Command
+
+
+@hookimpl
+def portmapper_register_commands() -> list[type[Command]]:
+    """Register the software gateway."""
+    from portmapper_simulator.simulate_command import SimulateCommand
+
+    return [SimulateCommand]

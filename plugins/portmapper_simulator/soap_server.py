@@ -1,0 +1,80 @@
+"""SOAP, the gateway's side: reads a call, lets the service do it, writes the answer or the fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from xml.etree.ElementTree import Element, ParseError
+from xml.sax.saxutils import escape
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from portmapper_simulator import points
+from portmapper_simulator.actions import WAN_COMMON, actions_of
+from portmapper_simulator.description import PROLOGUE, tag
+from portmapper_simulator.errors import Fault
+from portmapper_simulator.http_server import HttpRequest
+from portmapper_simulator.points import Call, Response, WanService
+from portmapper_simulator.state import State
+from portmapper_simulator.wan_common import call_common
+from portmapper_simulator.wan_connection import call_connection
+
+ENVELOPE = (
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" '
+    's:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"><s:Body>{}</s:Body></s:Envelope>'
+)
+
+
+async def answer_soap(state: State, request: HttpRequest, service: WanService | None) -> Response:
+    """Answer a call to a WAN connection, or with None to WANCommonInterfaceConfig."""
+    kind = WAN_COMMON if service is None else service.kind
+    try:
+        call = _read_call(request, service)
+        results = await _do(state, call, kind)
+    except Fault as fault:
+        return Response(request.path, 500, _fault(fault))
+    body = "".join(_result(name, value) for name, value in results.items())
+    answer = f'<u:{call.action}Response xmlns:u="{kind}">{body}</u:{call.action}Response>'
+    return Response(request.path, 200, (PROLOGUE + ENVELOPE.format(answer)).encode())
+
+
+async def _do(state: State, call: Call, kind: str) -> Mapping[str, str]:
+    state.note("soap", call.action, call.caller, **call.arguments)
+    call = points.CALL.through(state.quirks, call)
+    action = actions_of(kind).get(call.action)
+    if action is None:
+        raise Fault(401)
+    if set(call.arguments) != set(action.takes):
+        raise Fault(402)
+    if call.service is None:
+        return call_common(state, call.action)
+    return await call_connection(state, call)
+
+
+def _read_call(request: HttpRequest, service: WanService | None) -> Call:
+    """Read a call; the action is the body's, as the SOAPAction header is wrong in many clients."""
+    try:
+        envelope: Element = fromstring(request.body, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise Fault(402) from error
+    body = next((child for child in envelope if _local(child) == "Body"), None)
+    if body is None or len(body) != 1:
+        raise Fault(402)
+    arguments = {_local(argument): (argument.text or "").strip() for argument in body[0]}
+    return Call(service, _local(body[0]), arguments, request.headers, request.body, request.sender)
+
+
+def _local(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _result(name: str, value: str) -> str:
+    """Write one result; miniupnpc reads the XML inside NewPortListing only when it is not escaped."""
+    return tag(name, f"<![CDATA[{value}]]>" if name == "NewPortListing" else escape(value))
+
+
+def _fault(fault: Fault) -> bytes:
+    error = tag("errorCode", str(fault.code)) + tag("errorDescription", escape(str(fault)))
+    detail = f'<UPnPError xmlns="urn:schemas-upnp-org:control-1-0">{error}</UPnPError>'
+    content = tag("faultcode", "s:Client") + tag("faultstring", "UPnPError") + tag("detail", detail)
+    return (PROLOGUE + ENVELOPE.format(tag("s:Fault", content))).encode()

@@ -1,0 +1,90 @@
+"""D: what is odd about answers to a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import attrs
+
+from portmapper_simulator.igd_server import OTHER_DEVICE
+from portmapper_simulator.points import SEARCH, Answer, Search
+
+DEAF = 0.2
+"""Seconds for which a gateway that sleeps through the first search hears nothing."""
+
+
+def _each(search: Search, change: Callable[[Answer], Answer]) -> Search:
+    return attrs.evolve(search, answers=tuple(map(change, search.answers)))
+
+
+def _with(answer: Answer, **headers: str) -> Answer:
+    return attrs.evolve(answer, headers={**answer.headers, **headers})
+
+
+@SEARCH.quirk("D1-multicast-only", "answers only searches sent to the multicast group")
+def _multicast_only(search: Search) -> Search:
+    return search if search.multicast else attrs.evolve(search, answers=())
+
+
+@SEARCH.quirk("D1-unicast-only", "answers only searches sent to its own address")
+def _unicast_only(search: Search) -> Search:
+    return attrs.evolve(search, answers=()) if search.multicast else search
+
+
+@SEARCH.quirk("D2", "answers every search with a media server first")
+def _unrelated_first(search: Search) -> Search:
+    first = search.answers[:1]
+    return attrs.evolve(search, answers=tuple(map(_as_media_server, first)) + search.answers)
+
+
+def _as_media_server(answer: Answer) -> Answer:
+    location = urlsplit(answer.headers["LOCATION"])._replace(path=OTHER_DEVICE).geturl()
+    server = "urn:schemas-upnp-org:device:MediaServer:1"
+    return _with(answer, LOCATION=location, ST=server, USN=f"uuid:another::{server}")
+
+
+@SEARCH.quirk("D3", "answers searches from a port other than 1900")
+def _other_port(search: Search) -> Search:
+    return _each(search, lambda answer: attrs.evolve(answer, other_port=True))
+
+
+@SEARCH.quirk("D4", "answers with ST upnp:rootdevice, header names in odd case, no space after the colon")
+def _odd_headers(search: Search) -> Search:
+    return _each(search, _oddly_written)
+
+
+def _oddly_written(answer: Answer) -> Answer:
+    headers = {name.swapcase(): value for name, value in answer.headers.items()} | {"st": "upnp:rootdevice"}
+    return attrs.evolve(answer, headers=headers, separator=":")
+
+
+@SEARCH.quirk("D5", "sends every answer five times")
+def _repeated(search: Search) -> Search:
+    return attrs.evolve(search, answers=search.answers * 5)
+
+
+@SEARCH.quirk("D10", "is silent for the first search")
+def _slow_to_wake(search: Search) -> Search:
+    return attrs.evolve(search, answers=()) if search.age < DEAF else search
+
+
+def _misleading(host: str, port: int | None = None) -> Callable[[Search], Search]:
+    """Return a quirk whose LOCATIONs lead elsewhere (D6); None keeps the port."""
+
+    def mislead(answer: Answer) -> Answer:
+        location = urlsplit(answer.headers["LOCATION"])
+        netloc = f"{host or location.hostname}:{location.port if port is None else port}"
+        return _with(answer, LOCATION=location._replace(netloc=netloc).geturl())
+
+    return lambda search: _each(search, mislead)
+
+
+SEARCH.quirk("D6-loopback", "sends a LOCATION on loopback")(_misleading("127.0.0.1"))
+SEARCH.quirk("D6-unspecified", "sends a LOCATION on 0.0.0.0")(_misleading("0.0.0.0"))
+SEARCH.quirk("D6-multicast", "sends a LOCATION on a multicast address")(_misleading("239.255.255.250"))
+SEARCH.quirk("D6-port-zero", "sends a LOCATION with port 0")(_misleading("", 0))
+SEARCH.quirk("D6-other-host", "sends a LOCATION on a host that did not answer")(_misleading("127.0.0.9"))
+SEARCH.quirk("D6-metadata", "sends a LOCATION on a cloud's metadata address")(
+    _misleading("169.254.169.254", 80)
+)

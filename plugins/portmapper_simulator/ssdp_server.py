@@ -1,0 +1,162 @@
+"""SSDP, the gateway's side: answers searches, and says hello and goodbye (UDA 2.0, section 1)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import attrs
+
+from portmapper_simulator import points
+from portmapper_simulator.points import Answer, Search
+from portmapper_simulator.sockets import Address, bound_port, open_group, open_unicast, send_from_other_port
+from portmapper_simulator.state import State
+
+GROUP = "239.255.255.250"
+MAX_AGE = 1800
+MAX_HEADERS = 40
+SERVER = "Linux/6.1 UPnP/1.1 portmapper-simulator/1"
+DEVICES = ("InternetGatewayDevice", "WANDevice", "WANConnectionDevice")
+
+
+@attrs.frozen
+class Announced:
+    """What the announcements and answers tell of the device.
+
+    Attributes:
+        location: URL of the description.
+        uuid: `uuid:...` of the root device.
+        services: URNs of the services that can be searched for.
+    """
+
+    location: str
+    uuid: str
+    services: tuple[str, ...]
+
+
+class SsdpServer:
+    """Listens to the group and, on a socket of its own, to the gateway's address."""
+
+    port = 0
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._announced: Announced | None = None
+        self._first_search: float | None = None
+        self._unicast: asyncio.DatagramTransport | None = None
+        self._multicast: asyncio.DatagramTransport | None = None
+
+    async def open(self, announced: Announced) -> None:
+        """Bind both sockets, to the same port as before if there was one. Raises `OSError`."""
+        settings = self._state.settings
+        self._announced = announced
+        self._unicast = await open_unicast(settings.host, self.port or settings.ssdp_port, self._received)
+        self.port = bound_port(self._unicast)
+        self._multicast = await open_group(GROUP, self.port, settings.host, self._received_by_group)
+
+    def close(self) -> None:
+        """Close both sockets, without a goodbye."""
+        for transport in (self._unicast, self._multicast):
+            if transport is not None:
+                transport.close()
+        self._unicast = self._multicast = None
+
+    def change(self, announced: Announced) -> None:
+        """Tell of another location from now on."""
+        self._announced = announced
+
+    def announce(self, kind: str) -> None:
+        """Send NOTIFY with `ssdp:alive` or `ssdp:byebye` for every device and service."""
+        if self._unicast is None or self._announced is None or "upnp" in self._state.muted:
+            return
+        for target in self._targets():
+            headers = {"HOST": f"{GROUP}:{self.port}", "NT": target, "NTS": kind}
+            headers["USN"] = self._usn(target)
+            headers |= self._boot_headers()
+            if kind == "ssdp:alive":
+                headers |= {"CACHE-CONTROL": f"max-age={MAX_AGE}", "LOCATION": self._announced.location}
+                headers["SERVER"] = SERVER
+            self._unicast.sendto(_written("NOTIFY * HTTP/1.1", headers), (GROUP, self.port))
+
+    def _received_by_group(self, data: bytes, sender: Address) -> None:
+        self._answer(data, sender, multicast=True)
+
+    def _received(self, data: bytes, sender: Address) -> None:
+        self._answer(data, sender, multicast=False)
+
+    def _answer(self, data: bytes, sender: Address, *, multicast: bool) -> None:
+        target = _read_search(data)
+        if target is None or self._unicast is None or not self._state.speaks("upnp"):
+            return
+        self._state.note("ssdp", "M-SEARCH", sender[0], target=target, multicast=multicast)
+        answers = tuple(Answer(self._answer_headers(answered)) for answered in self._answered(target))
+        search = points.SEARCH.through(self._state.quirks, Search(multicast, self._age(), answers))
+        for answer in search.answers:
+            self._send(answer, sender)
+
+    def _answered(self, asked: str) -> list[str]:
+        """Return the targets to answer with: each for `ssdp:all`, else the one as it was asked for."""
+        matching = [known for known in self._targets() if _matches(asked, known)]
+        return matching if asked == "ssdp:all" else [asked][: len(matching)]
+
+    def _send(self, answer: Answer, receiver: Address) -> None:
+        data = _written("HTTP/1.1 200 OK", answer.headers, answer.separator)
+        if answer.other_port:
+            send_from_other_port(self._state.settings.host, data, receiver)
+        elif self._unicast is not None:
+            self._unicast.sendto(data, receiver)
+
+    def _age(self) -> float:
+        now = asyncio.get_running_loop().time()
+        if self._first_search is None:
+            self._first_search = now
+        return now - self._first_search
+
+    def _answer_headers(self, target: str) -> dict[str, str]:
+        assert self._announced is not None
+        return {
+            "CACHE-CONTROL": f"max-age={MAX_AGE}",
+            "ST": target,
+            "USN": self._usn(target),
+            "EXT": "",
+            "SERVER": SERVER,
+            "LOCATION": self._announced.location,
+        } | self._boot_headers()
+
+    def _boot_headers(self) -> dict[str, str]:
+        return {"BOOTID.UPNP.ORG": str(self._state.boot), "CONFIGID.UPNP.ORG": "1"}
+
+    def _usn(self, target: str) -> str:
+        assert self._announced is not None
+        return self._announced.uuid if target == self._announced.uuid else f"{self._announced.uuid}::{target}"
+
+    def _targets(self) -> list[str]:
+        assert self._announced is not None
+        version = self._state.settings.igd_version
+        devices = [f"urn:schemas-upnp-org:device:{device}:{version}" for device in DEVICES]
+        return ["upnp:rootdevice", self._announced.uuid, *devices, *self._announced.services]
+
+
+def _matches(asked: str, known: str) -> bool:
+    """Tell whether a search means this target: a later version answers for the earlier ones."""
+    if asked in ("ssdp:all", known):
+        return True
+    asked_name, _, asked_version = asked.rpartition(":")
+    name, _, version = known.rpartition(":")
+    numbers = asked_version.isdigit() and version.isdigit()
+    return asked_name == name and numbers and int(asked_version) <= int(version)
+
+
+def _read_search(data: bytes) -> str | None:
+    """Return what an M-SEARCH looks for, None for anything else."""
+    lines = data.decode("utf-8", "replace").split("\r\n")[:MAX_HEADERS]
+    if not lines[0].startswith("M-SEARCH * HTTP/1."):
+        return None
+    pairs = (line.partition(":") for line in lines[1:])
+    headers = {name.strip().upper(): value.strip() for name, _, value in pairs}
+    return headers.get("ST") if headers.get("MAN") == '"ssdp:discover"' else None
+
+
+def _written(first: str, headers: Mapping[str, str], separator: str = ": ") -> bytes:
+    lines = [first, *(f"{name}{separator}{value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode()

@@ -1,0 +1,147 @@
+"""P: what is odd about PCP and NAT-PMP."""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+
+from portmapper_simulator.errors import Reason, Refused
+from portmapper_simulator.points import (
+    EPOCH,
+    MAP,
+    OPTIONS,
+    PCP_VERSION,
+    REPLIES,
+    REQUEST,
+    MapAsk,
+    Replies,
+    Reply,
+    Request,
+)
+
+ERROR_LIFETIME = 5
+SHORT = 60
+STEP = 1000
+DELAY = 0.3
+
+_NONCE = slice(24, 36)
+_OPCODE, _RESULT = 1, 3
+
+
+@REQUEST.quirk("P4", "is silent to PCP")
+def _deaf_to_pcp(request: Request) -> Request:
+    return attrs.evolve(request, ignored=request.ignored or request.mechanism == "pcp")
+
+
+@REQUEST.quirk("P7-loss", "loses every second request")
+def _losing(request: Request) -> Request:
+    return attrs.evolve(request, ignored=request.ignored or request.number % 2 == 1)
+
+
+PCP_VERSION.quirk("P3", "speaks PCP version 1 only, and refuses version 2 with it")(lambda _: 1)
+
+
+def _forged(replies: Replies, *forgeries: Reply) -> Replies:
+    """Put forgeries before the true answer."""
+    return attrs.evolve(replies, replies=forgeries + replies.replies)
+
+
+def _changed(data: bytes, position: int) -> bytes:
+    """Flip the bits of one byte."""
+    if position >= len(data):
+        return data
+    return data[:position] + bytes([data[position] ^ 0x7F]) + data[position + 1 :]
+
+
+@REPLIES.quirk("P1-nonce", "sends a reply with a wrong nonce before the true one")
+def _wrong_nonce(replies: Replies) -> Replies:
+    data = replies.replies[0].data
+    return _forged(replies, Reply(_changed(data, _NONCE.start))) if len(data) > _NONCE.stop else replies
+
+
+@REPLIES.quirk("P1-port", "sends a reply from another port, with another result, before the true one")
+def _wrong_port(replies: Replies) -> Replies:
+    return _forged(replies, Reply(_changed(replies.replies[0].data, _RESULT), other_port=True))
+
+
+@REPLIES.quirk("P1-opcode", "sends a reply with a wrong opcode before the true one")
+def _wrong_opcode(replies: Replies) -> Replies:
+    return _forged(replies, Reply(_changed(replies.replies[0].data, _OPCODE)))
+
+
+@REPLIES.quirk("P1-internal-port", "sends a reply for another internal port before the true one")
+def _wrong_internal_port(replies: Replies) -> Replies:
+    position = 9 if replies.request.mechanism == "natpmp" else 41
+    return _forged(replies, Reply(_changed(replies.replies[0].data, position)))
+
+
+@REPLIES.quirk("P1-garbage", "sends empty, short and random datagrams before the true reply")
+def _garbage(replies: Replies) -> Replies:
+    data = replies.replies[0].data
+    return _forged(replies, *(Reply(junk) for junk in (b"", b"\x02", data[:7], random.randbytes(40))))
+
+
+@REPLIES.quirk("P7-duplicate", "sends every reply twice")
+def _duplicating(replies: Replies) -> Replies:
+    return attrs.evolve(replies, replies=replies.replies * 2)
+
+
+@REPLIES.quirk("P7-reorder", "holds every second reply back until after the next")
+def _reordering(replies: Replies) -> Replies:
+    return _delayed(replies) if replies.request.number % 2 else replies
+
+
+@REPLIES.quirk("P7-delay", "answers 300 ms late")
+def _delayed(replies: Replies) -> Replies:
+    late = tuple(attrs.evolve(reply, delay=reply.delay + DELAY) for reply in replies.replies)
+    return attrs.evolve(replies, replies=late)
+
+
+@MAP.quirk("P6", "grants another port than the suggested one, and a quarter of the lifetime")
+def _own_ideas(ask: MapAsk) -> MapAsk:
+    return _shorter(_other_port(ask))
+
+
+@MAP.quirk("P6-port", "grants another port than the suggested one")
+def _other_port(ask: MapAsk) -> MapAsk:
+    if ask.exact and ask.external_port:
+        raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL)
+    port = ask.external_port or ask.internal_port
+    return attrs.evolve(ask, external_port=port % (65535 - STEP) + STEP)
+
+
+@MAP.quirk("P6-lifetime", "grants a quarter of the lifetime")
+def _shorter(ask: MapAsk) -> MapAsk:
+    return attrs.evolve(ask, lifetime=max(ask.lifetime // 4, 1))
+
+
+@MAP.quirk("P14", "grants a random port for 60 seconds whatever was asked")
+def _random_port(ask: MapAsk) -> MapAsk:
+    return attrs.evolve(ask, external_port=random.randrange(32768, 61000), lifetime=SHORT)
+
+
+@MAP.quirk("P15", "refuses external port 0 over NAT-PMP")
+def _no_wildcard(ask: MapAsk) -> MapAsk:
+    if ask.mechanism == "natpmp" and not ask.external_port:
+        raise Refused(Reason.NOT_AUTHORIZED)
+    return ask
+
+
+def _refuse(name: str, description: str, reason: Reason, lifetime: int | None = None) -> None:
+    """Register a quirk that refuses every mapping."""
+
+    @MAP.quirk(name, description)
+    def refuse(_: MapAsk) -> MapAsk:
+        raise Refused(reason, lifetime=lifetime)
+
+
+_refuse("P8", "has no resources, for 5 seconds as it says", Reason.NO_RESOURCES, ERROR_LIFETIME)
+_refuse("P9", "has no external address (NAT-PMP 3, PCP 7)", Reason.NETWORK_FAILURE)
+_refuse("P16", "authorizes no mapping (NAT-PMP 2, PCP 2)", Reason.NOT_AUTHORIZED)
+_refuse("P17", "says ADDRESS_MISMATCH, as behind another NAT", Reason.ADDRESS_MISMATCH)
+
+EPOCH.quirk("P10", "has an epoch that never advances")(lambda _: 1)
+EPOCH.quirk("P10-lag", "has an epoch that runs at half speed")(lambda epoch: epoch // 2)
+
+OPTIONS.quirk("no-third-party", "knows no THIRD_PARTY option")(lambda known: known - {1})

@@ -1,0 +1,240 @@
+"""WANIPConnection:1 and :2 and WANPPPConnection:1: the actions that read and change the table."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from xml.sax.saxutils import escape
+
+import attrs
+
+from portmapper.model import Protocol
+from portmapper_simulator import points
+from portmapper_simulator.actions import WAN_IP_2
+from portmapper_simulator.description import tag
+from portmapper_simulator.errors import Fault, Reason, Refused
+from portmapper_simulator.points import Addition, Call
+from portmapper_simulator.state import State
+from portmapper_simulator.table import Entry
+
+Results = Mapping[str, str]
+
+MAX_LEASE = 604_800
+"""WANIPConnection:2, section 2.3.6: the longest lease, and what 0 means there."""
+
+LIST_NAMESPACE = "urn:schemas-upnp-org:gw:WANIPConnection"
+
+
+async def call_connection(state: State, call: Call) -> Results:
+    """Do an action whose arguments are all there. Raises `Fault`."""
+    assert call.service is not None
+    if call.action in ("AddPortMapping", "AddAnyPortMapping"):
+        return await _add(state, call)
+    if call.action in _TABLE_ACTIONS:
+        return _TABLE_ACTIONS[call.action](state, call.arguments)
+    answers = {
+        "GetExternalIPAddress": {"NewExternalIPAddress": call.service.external_address},
+        "GetStatusInfo": {
+            "NewConnectionStatus": "Connected" if call.service.connected else "Disconnected",
+            "NewLastConnectionError": "ERROR_NONE",
+            "NewUptime": str(state.uptime),
+        },
+        "GetNATRSIPStatus": {"NewRSIPAvailable": "0", "NewNATEnabled": "1"},
+        "GetConnectionTypeInfo": {
+            "NewConnectionType": "IP_Routed",
+            "NewPossibleConnectionTypes": "IP_Routed",
+        },
+    }
+    if call.action not in answers:
+        raise Fault(606)  # nobody may change the line itself
+    return answers[call.action]
+
+
+async def _add(state: State, call: Call) -> Results:
+    asked = _read_addition(state, call)
+    addition = points.ADDITION.through(state.quirks, asked)
+    assert call.service is not None
+    if call.service.kind == WAN_IP_2:
+        addition = _with_lease_of_v2(addition)
+    wanted = Entry(
+        protocol=addition.protocol,
+        external_port=addition.external_port,
+        internal_address=addition.client,
+        internal_port=addition.internal_port,
+        mechanism="upnp",
+        expires_at=state.nat.table.expires_at(addition.lifetime),
+        description=addition.description,
+        enabled=addition.enabled,
+    )
+    opened = await _open(state, wanted, exact=not addition.any_port) if addition.kept else wanted
+    return {"NewReservedPort": str(opened.external_port)} if addition.any_port else {}
+
+
+async def _open(state: State, wanted: Entry, *, exact: bool) -> Entry:
+    try:
+        return await state.nat.open(wanted, exact=exact)
+    except Refused as refused:
+        other = refused.holder is not None and not state.sees("upnp", refused.holder)
+        codes = {
+            Reason.NOT_AUTHORIZED: 606,
+            Reason.NO_RESOURCES: 728,
+            Reason.CANNOT_PROVIDE_EXTERNAL: 729 if other else 718,
+        }
+        raise Fault(codes[refused.reason]) from refused
+
+
+def _with_lease_of_v2(addition: Addition) -> Addition:
+    lifetime = addition.lifetime or MAX_LEASE
+    return attrs.evolve(addition, lifetime=min(lifetime, MAX_LEASE))
+
+
+def _read_addition(state: State, call: Call) -> Addition:
+    arguments = call.arguments
+    any_port = call.action == "AddAnyPortMapping"
+    protocol, external_port = _read_key(arguments)
+    client = arguments["NewInternalClient"]
+    internal_port = _number(arguments["NewInternalPort"], 65535)
+    if arguments["NewRemoteHost"] not in ("", "*", "0.0.0.0"):
+        raise Fault(726)  # the relay does not look at who connects
+    if not external_port and not any_port:
+        raise Fault(716)
+    if not internal_port:
+        raise Fault(732)
+    try:
+        ipaddress.IPv4Address(client)
+    except ValueError as error:
+        raise Fault(402) from error
+    held = state.nat.table.get(protocol, external_port)
+    return Addition(
+        any_port=any_port,
+        caller=call.caller,
+        protocol=protocol,
+        external_port=external_port,
+        client=client,
+        internal_port=internal_port,
+        lifetime=_number(arguments["NewLeaseDuration"], 2**32 - 1),
+        description=arguments["NewPortMappingDescription"],
+        enabled=_number(arguments["NewEnabled"], 1) == 1,
+        renews=held is not None and held.internal_address == client,
+    )
+
+
+def _delete(state: State, arguments: Results) -> Results:
+    state.nat.close(_specific(state, arguments))
+    return {}
+
+
+def _delete_range(state: State, arguments: Results) -> Results:
+    found = _in_range(state, arguments)
+    if not found:
+        raise Fault(730)
+    for entry in found:
+        state.nat.close(entry)
+    return {}
+
+
+def _get_specific(state: State, arguments: Results) -> Results:
+    described = _described(state, _specific(state, arguments))
+    return {name: value for name, value in described.items() if name not in arguments}
+
+
+def _get_generic(state: State, arguments: Results) -> Results:
+    index = _number(arguments["NewPortMappingIndex"], 65535)
+    extra = points.LISTING.through(state.quirks, ())
+    visible = _visible(state)
+    if index < len(extra):
+        return _dummy(*extra[index])
+    if index - len(extra) >= len(visible):
+        raise Fault(points.LIST_END.through(state.quirks, 713))
+    return _described(state, visible[index - len(extra)])
+
+
+def _get_list(state: State, arguments: Results) -> Results:
+    most = _number(arguments["NewNumberOfPorts"], 65535)
+    found = _in_range(state, arguments)[: most or None]
+    if not found:
+        raise Fault(730)
+    rows = "".join(_list_row(_described(state, entry)) for entry in found)
+    return {"NewPortListing": f'<p:PortMappingList xmlns:p="{LIST_NAMESPACE}">{rows}</p:PortMappingList>'}
+
+
+_TABLE_ACTIONS = {
+    "DeletePortMapping": _delete,
+    "DeletePortMappingRange": _delete_range,
+    "GetSpecificPortMappingEntry": _get_specific,
+    "GetGenericPortMappingEntry": _get_generic,
+    "GetListOfPortMappings": _get_list,
+}
+
+
+def _specific(state: State, arguments: Results) -> Entry:
+    entry = state.nat.table.get(*_read_key(arguments))
+    if entry is None or not state.sees("upnp", entry):
+        raise Fault(714)
+    return entry
+
+
+def _in_range(state: State, arguments: Results) -> list[Entry]:
+    first = _number(arguments["NewStartPort"], 65535)
+    last = _number(arguments["NewEndPort"], 65535)
+    if first > last:
+        raise Fault(733)
+    protocol = _protocol(arguments)
+    return [e for e in _visible(state) if e.protocol is protocol and first <= e.external_port <= last]
+
+
+def _visible(state: State) -> list[Entry]:
+    return [entry for entry in state.nat.table if state.sees("upnp", entry)]
+
+
+def _described(state: State, entry: Entry) -> dict[str, str]:
+    return {
+        "NewRemoteHost": "",
+        "NewExternalPort": str(entry.external_port),
+        "NewProtocol": entry.protocol.value,
+        "NewInternalPort": str(entry.internal_port),
+        "NewInternalClient": entry.internal_address,
+        "NewEnabled": str(int(entry.enabled)),
+        "NewPortMappingDescription": entry.description,
+        "NewLeaseDuration": str(state.nat.table.remaining(entry)),
+    }
+
+
+def _dummy(protocol: str, description: str) -> Results:
+    return {
+        "NewRemoteHost": "",
+        "NewExternalPort": "0",
+        "NewProtocol": protocol,
+        "NewInternalPort": "0",
+        "NewInternalClient": "0.0.0.0",
+        "NewEnabled": "0",
+        "NewPortMappingDescription": description,
+        "NewLeaseDuration": "0",
+    }
+
+
+def _list_row(described: Mapping[str, str]) -> str:
+    """Write one row; the list has two names of its own."""
+    renamed = {"NewPortMappingDescription": "NewDescription", "NewLeaseDuration": "NewLeaseTime"}
+    return tag(
+        "p:PortMappingEntry",
+        *(tag(f"p:{renamed.get(name, name)}", escape(value)) for name, value in described.items()),
+    )
+
+
+def _read_key(arguments: Results) -> tuple[Protocol, int]:
+    return _protocol(arguments), _number(arguments["NewExternalPort"], 65535)
+
+
+def _protocol(arguments: Results) -> Protocol:
+    try:
+        return Protocol(arguments["NewProtocol"])
+    except ValueError as error:
+        raise Fault(402) from error
+
+
+def _number(text: str, largest: int) -> int:
+    """Read a number as strictly as the pickiest gateway does."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= largest):
+        raise Fault(402)
+    return int(text)
