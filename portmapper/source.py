@@ -37,6 +37,8 @@ class Row:
         field_place: the same for one field, with `{}` for its name: `line 4, column {}`.
         strict_keys: an unknown key is an error (TOML), not something to ignore.
         error: the row could not even be split into fields; the reason.
+        unfinished: the document ends without ending this row; when it is wrong, too, somebody is still
+            writing.
     """
 
     fields: Mapping[str, object]
@@ -44,6 +46,7 @@ class Row:
     field_place: str
     strict_keys: bool = False
     error: str = ""
+    unfinished: bool = False
 
 
 @attrs.frozen

@@ -169,6 +169,8 @@ class _RowCache:
             try:
                 slots = self._known.get(key) or _slots(mappings_of(row, location, MAX_MAPPINGS - len(taken)))
             except RowError as error:
+                if row.unfinished and self._known:
+                    raise SourceError(f"{row.place}: ends in the middle, {error.reason}") from None
                 rejected.append(_rejected(row, error))
                 continue
             if key:

@@ -43,7 +43,7 @@ async def in_thread(function: Callable[[], T]) -> T:
         if not loop.is_closed():
             _tell(loop, lambda: finish(result, error))
 
-    threading.Thread(target=work, daemon=True, name=f"portmapper {function.__qualname__}").start()
+    threading.Thread(target=work, daemon=True, name="portmapper call").start()
     return await future
 
 

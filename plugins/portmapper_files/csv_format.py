@@ -6,6 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
+import attrs
+
 from portmapper.errors import SourceError, quoted
 from portmapper.source import Format, FormatOptions, Row
 
@@ -29,17 +31,26 @@ class CsvFormat(Format):
         """
         if b"\0" in content:
             raise SourceError("binary data, not CSV")
-        delimiter = options.csv_delimiter
-        header: list[str] | None = None
-        for line, cells in _records(_lines(content), delimiter):
-            if isinstance(cells, str):
-                yield _bad_row(line, cells)
-            elif header is None:
-                header = _header(cells, delimiter)
-            elif len(cells) == len(header):
-                yield Row(dict(zip(header, cells, strict=True)), f"line {line}", f"line {line}, column {{}}")
-            else:
-                yield _bad_row(line, f"{len(cells)} fields, the header has {len(header)}")
+        previous: Row | None = None
+        for row in _rows(content, options.csv_delimiter):
+            if previous is not None:
+                yield previous
+            previous = row
+        if previous is not None:
+            yield previous if content.endswith((b"\n", b"\r")) else attrs.evolve(previous, unfinished=True)
+
+
+def _rows(content: bytes, delimiter: str) -> Iterator[Row]:
+    header: list[str] | None = None
+    for line, cells in _records(_lines(content), delimiter):
+        if isinstance(cells, str):
+            yield _bad_row(line, cells)
+        elif header is None:
+            header = _header(cells, delimiter)
+        elif len(cells) == len(header):
+            yield Row(dict(zip(header, cells, strict=True)), f"line {line}", f"line {line}, column {{}}")
+        else:
+            yield _bad_row(line, f"{len(cells)} fields, the header has {len(header)}")
 
 
 def _lines(content: bytes) -> Iterator[str]:

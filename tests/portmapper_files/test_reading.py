@@ -177,3 +177,26 @@ async def test_a_relative_path_survives_a_change_of_directory(
     monkeypatch.chdir("/")
     assert (await source.fetch()).content == b"x"
     assert source.location == "ports.csv"
+
+
+@pytest.mark.parametrize(
+    "half", ["port;protocol\n80;TCP\n81;T", "port;protocol\n80;TCP\n8", 'port;protocol\n80;"T']
+)
+async def test_a_half_written_file_keeps_the_last_good_list(tmp_path: Path, half: str) -> None:
+    """A bad row that the document does not even end is being written; at the start it is a bad row."""
+    path = tmp_path / "ports.csv"
+    path.write_text("port;protocol\n80;TCP\n81;TCP\n")
+    source = reader(path)
+    good = await source.read()
+    path.write_text(f"port;protocol\n{half}")
+    stale = await source.read()
+    assert (stale.state, stale.mappings) == (SourceState.STALE, good.mappings)
+    path.write_text("port;protocol\n80;TCP\n81;TCP")
+    assert (await source.read()).mappings == good.mappings
+
+
+async def test_a_bad_last_row_without_a_line_end_is_rejected_at_the_start(tmp_path: Path) -> None:
+    """There is nothing to keep then."""
+    (tmp_path / "ports.csv").write_text("port;protocol\n80;TCP\n81;T")
+    reading = await reader(tmp_path / "ports.csv").read()
+    assert (reading.state, len(reading.mappings), len(reading.rejected)) == (SourceState.OK, 1, 1)
