@@ -16,8 +16,9 @@ from portmapper_pcp.epoch import Epoch, Rule
 from portmapper_pcp.exchange import Exchange
 from portmapper_pcp.wire import SERVER_PORT, MalformedPacket, Reply
 
-DISBELIEF = 60.0
-"""Seconds for which announcements count only when the gateway itself confirms them, after it did not."""
+DISBELIEF = 3.0
+"""Seconds after a restart was told for which the next one counts only when the gateway's own epoch
+confirms it: gateways repeat their announcements, and a LAN can be flooded with forged ones."""
 
 LONGEST_LIFETIME = 604800
 """Asked for when a mapping is wanted for as long as the gateway will: a week, UPnP IGD v2's longest too.
@@ -126,7 +127,7 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
         """Let the gateway itself confirm an announcement: anybody on the LAN can forge its address.
 
         Its answer tells the event, and is what the next epochs are compared with. An announcement that it
-        does not bear out is obeyed all the same, as RFC 6887 section 14.1.2 asks, but only once a minute.
+        does not bear out is obeyed all the same, as RFC 6887 section 14.1.2 asks, but only once in a while.
         """
         try:
             event = self._suspect(packet)
@@ -142,8 +143,9 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
             _log.debug("%s: an announcement is not confirmed: %s", self.identity, error)
             return
         if self._told == told and self._clock() >= self._disbelieves_until:
-            self._disbelieves_until = self._clock() + DISBELIEF
             self._tell(event)
+        if self._told != told:
+            self._disbelieves_until = self._clock() + DISBELIEF
 
 
 async def answering(gateway: G) -> G | None:

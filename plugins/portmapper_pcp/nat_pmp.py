@@ -117,17 +117,15 @@ class NatPmpGateway(Port5351Gateway[Reply]):
 
     def _suspect(self, packet: bytes) -> GatewayEvent | None:
         if packet[:1] == bytes([pcp_codec.VERSION]):
-            return self._suspect_epoch(pcp_codec.read_reply(packet).epoch)
+            # Gateways of both protocols have one table; miniupnpd announces its loss over PCP alone.
+            return GatewayEvent.RESTARTED if pcp_codec.is_announcement(pcp_codec.read_reply(packet)) else None
         reply = natpmp_codec.read_reply(packet)
         if reply.opcode != natpmp_codec.ADDRESS_OPCODE or reply.result != _SUCCESS:
             return None
         if _address_of(reply) != self._external_address:
             return GatewayEvent.EXTERNAL_ADDRESS_CHANGED
-        return self._suspect_epoch(reply.epoch)
-
-    def _suspect_epoch(self, epoch: int) -> GatewayEvent | None:
-        """Gateways of both protocols keep one epoch; miniupnpd announces a restart over PCP alone."""
-        return GatewayEvent.RESTARTED if self._epoch.hints_at_restart(epoch, self._clock()) else None
+        hint = self._epoch.hints_at_restart(reply.epoch, self._clock())
+        return GatewayEvent.RESTARTED if hint else None
 
 
 class NatPmpBackend(Backend):

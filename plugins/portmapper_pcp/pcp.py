@@ -130,12 +130,12 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             self._learn_epoch(reply.epoch)
 
     def _suspect(self, packet: bytes) -> GatewayEvent | None:
+        """A server sends ANNOUNCE to all after it lost its state (section 14.1), and miniupnpd with
+        `system_uptime=yes` does so though its epoch goes on."""
         if packet[:1] == bytes([natpmp_codec.VERSION]):
             return self._suspect_address(packet)
-        reply = pcp_codec.read_reply(packet)
-        if reply.opcode != pcp_codec.Opcode.ANNOUNCE or reply.result != Result.SUCCESS:
-            return None
-        return GatewayEvent.RESTARTED if self._epoch.hints_at_restart(reply.epoch, self._clock()) else None
+        announced = pcp_codec.is_announcement(pcp_codec.read_reply(packet))
+        return GatewayEvent.RESTARTED if announced else None
 
     def _suspect_address(self, packet: bytes) -> GatewayEvent | None:
         """Gateways of both protocols announce a new address over NAT-PMP; PCP learns it by renewing."""

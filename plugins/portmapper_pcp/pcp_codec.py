@@ -162,6 +162,11 @@ def read_reply(packet: bytes) -> Reply:
     return Reply(opcode, result, lifetime, epoch, mapping)
 
 
+def is_announcement(reply: Reply) -> bool:
+    """Tell whether a multicast reply says that the server lost its state (section 14.1.2)."""
+    return reply.opcode == Opcode.ANNOUNCE and reply.result == Result.SUCCESS
+
+
 def pack_address(address: IPAddress) -> bytes:
     """Write an address as 16 bytes, an IPv4 one as v4-mapped (section 5)."""
     return _V4_MAPPED + address.packed if address.version == 4 else address.packed
