@@ -1,0 +1,74 @@
+"""Writes the commands and their options into a page, from the parsers that `--help` is printed from."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from portmapper.cli.main import COMMANDS
+from portmapper.command import Command
+from portmapper.plugins import load_plugins
+
+PAGE = "command-line"
+PLACEHOLDER = "% commands"
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Be a Sphinx extension."""
+    app.connect("source-read", fill_in)
+    return {"parallel_read_safe": True}
+
+
+def fill_in(app: Any, page: str, source: list[str]) -> None:
+    """Put the reference where the page asks for it."""
+    if page == PAGE:
+        source[0] = source[0].replace(PLACEHOLDER, "\n".join(reference()))
+
+
+def reference() -> Iterator[str]:
+    """Yield the lines of the reference: a section for each command, ours first."""
+    for command in commands():
+        parser = parser_of(command)
+        yield from (f"## `{parser.prog}`", "", f"{_sentence(command.help)}", "")
+        yield from ("```text", parser.format_usage().strip(), "```", "")
+        yield from (f":::{{program}} {parser.prog}", ":::", "")
+        # argparse has no public way to its options; every tool that documents them goes this way.
+        for action in parser._actions:
+            yield from _option(action)
+
+
+def commands() -> Iterator[Command]:
+    """Yield every command there is."""
+    for where, _ in COMMANDS.values():
+        module, _, name = where.partition(":")
+        yield getattr(importlib.import_module(module), name)()
+    for added in load_plugins().commands:
+        yield added()
+
+
+def parser_of(command: Command) -> argparse.ArgumentParser:
+    """Return the parser that the command line makes for it."""
+    parser = argparse.ArgumentParser(prog=f"portmapper {command.name}")
+    command.add_arguments(parser)
+    return parser
+
+
+def _option(action: argparse.Action) -> Iterator[str]:
+    value = _value(action)
+    names = [f"{name} {value}".strip() for name in action.option_strings] or [value]
+    text = _sentence((action.help or "") % {**vars(action), "prog": "portmapper"})
+    yield from (f"::::{{option}} {', '.join(names)}", text, "::::", "")
+
+
+def _value(action: argparse.Action) -> str:
+    if action.nargs == 0:
+        return ""
+    if action.metavar:
+        return str(action.metavar)
+    return "|".join(map(str, action.choices)) if action.choices else action.dest.upper()
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

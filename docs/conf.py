@@ -1,0 +1,34 @@
+"""How Sphinx builds the documentation: Markdown pages, and the command line from the program itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
+
+import portmapper
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "portmapper"
+author = "The portmapper authors"
+copyright = f"2026, {author}"
+version = release = portmapper.__version__
+
+extensions = ["myst_parser", "command_line"]
+exclude_patterns = ["_build"]
+nitpicky = True
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"portmapper {version}"
+html_static_path = ["_static"]
+
+
+def setup(app: Sphinx) -> None:
+    """Pygments knows no CSV; it is shown as it is."""
+    app.add_lexer("csv", TextLexer)
