@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable, Iterator
 
@@ -125,7 +126,11 @@ class Nat:
             await relay.open()
         except OSError as error:
             log.warning("cannot open %s %s port %d: %s", outside[0], wanted.protocol, outside[1], error)
-            raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL) from error
+            # Another port helps when a program or the system holds this one, and against nothing else.
+            of_this_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+            raise Refused(
+                Reason.CANNOT_PROVIDE_EXTERNAL if of_this_port else Reason.NO_RESOURCES
+            ) from error
         return relay
 
     def _close_relay(self, key: Key) -> None:

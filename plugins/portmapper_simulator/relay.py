@@ -5,7 +5,10 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
-from typing import Any
+import socket
+import struct
+import sys
+from typing import Any, cast
 
 import attrs
 
@@ -107,7 +110,7 @@ class TcpRelay(Relay):
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= MAX_CONNECTIONS:
-            writer.transport.abort()
+            _reset(writer)
             return
         connection = asyncio.ensure_future(self._carry(reader, writer))
         self._connections.add(connection)
@@ -118,19 +121,26 @@ class TcpRelay(Relay):
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 inner_reader, inner_writer = await asyncio.open_connection(*self.inside, limit=CHUNK)
         except (OSError, asyncio.CancelledError):
-            # Nobody listens inside: what the outside sees of a real gateway is a reset, too.
-            writer.transport.abort()
+            _reset(writer)  # nobody listens inside: what the outside sees of a real gateway, too
             return
         try:
             await asyncio.gather(
                 _pump(reader, inner_writer, self.traffic.count_in),
                 _pump(inner_reader, writer, self.traffic.count_out),
             )
+            writer.close()
+            inner_writer.close()
         except (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            for end in (writer, inner_writer):
-                end.transport.abort()
+            _reset(writer)
+            _reset(inner_writer)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Cut a connection so that the other end notices: without the option it would look like its end."""
+    linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+    with contextlib.suppress(OSError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Any) -> None:
@@ -223,10 +233,9 @@ class _Flow(asyncio.DatagramProtocol):
             self.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
         for data in self._waiting:
-            transport.sendto(data)
+            self._transport.sendto(data)
         self._waiting.clear()
 
     def datagram_received(self, data: bytes, _: object) -> None:

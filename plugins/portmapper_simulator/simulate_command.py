@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import json
 from typing import TYPE_CHECKING
@@ -97,11 +98,22 @@ async def _simulate(settings: Settings, arguments: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C ends it the hard way
+            loop.add_signal_handler(number, stopped.set)
+    _allow_many_files()
     async with EmbeddedGateway(settings) as gateway:
         facts = _facts(gateway, arguments.profile)
         print(json.dumps(facts) if arguments.json else _greeting(gateway), flush=True)
         await stopped.wait()
+
+
+def _allow_many_files() -> None:
+    """Raise the limit on open files as far as it goes: every mapping is an open port."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _facts(gateway: EmbeddedGateway, profile: str) -> dict[str, object]:

@@ -1,0 +1,225 @@
+"""An embedded gateway, and clients of its protocols that know nothing of the plugins' own."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from portmapper_simulator.gateway import EmbeddedGateway
+from portmapper_simulator.settings import Settings
+
+PATIENCE = 5.0
+SILENCE = 0.15
+EXTERNAL_HOST = "127.0.0.2"
+
+
+class UdpClient(asyncio.DatagramProtocol):
+    """A UDP socket whose datagrams are waited for."""
+
+    def __init__(self) -> None:
+        self.received: asyncio.Queue[tuple[bytes, tuple[str, int]]] = asyncio.Queue()
+
+    def connection_made(self, transport: Any) -> None:
+        """Keep the socket."""
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
+        """Keep a datagram."""
+        self.received.put_nowait((data, sender))
+
+    def error_received(self, error: Exception) -> None:
+        """Keep a refusal, which only a connected socket gets."""
+        self.received.put_nowait((b"refused", ("", 0)))
+
+    def send(self, data: bytes, host: str, port: int) -> None:
+        """Send a datagram."""
+        self.transport.sendto(data, (host, port))
+
+    async def next(self) -> bytes:
+        """Return the next datagram."""
+        return (await asyncio.wait_for(self.received.get(), PATIENCE))[0]
+
+    async def is_silent(self) -> bool:
+        """Tell that nothing comes for a moment."""
+        try:
+            await asyncio.wait_for(self.received.get(), SILENCE)
+        except TimeoutError:
+            return True
+        return False
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    """What is closed at the end of the test."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def start(stack: AsyncExitStack) -> Callable[..., Awaitable[EmbeddedGateway]]:
+    """Start a gateway with settings."""
+
+    async def start(*quirks: str, **settings: Any) -> EmbeddedGateway:
+        chosen = Settings(quirks=frozenset(quirks), **settings)
+        return await stack.enter_async_context(EmbeddedGateway(chosen))
+
+    return start
+
+
+@pytest.fixture
+async def gateway(start: Callable[..., Awaitable[EmbeddedGateway]]) -> EmbeddedGateway:
+    """A gateway without quirks."""
+    return await start()
+
+
+@pytest.fixture
+def udp_client(stack: AsyncExitStack) -> Callable[..., Awaitable[UdpClient]]:
+    """Open a UDP socket, on another loopback address if wanted."""
+
+    async def open_client(host: str = "127.0.0.1", **options: Any) -> UdpClient:
+        loop = asyncio.get_running_loop()
+        options = options or {"local_addr": (host, 0)}
+        transport, client = await loop.create_datagram_endpoint(UdpClient, **options)
+        stack.callback(transport.close)
+        return client
+
+    return open_client
+
+
+@pytest.fixture
+async def client(udp_client: Callable[..., Awaitable[UdpClient]]) -> UdpClient:
+    """A UDP socket on 127.0.0.1."""
+    return await udp_client()
+
+
+class Answer:
+    """An HTTP answer: status, headers and text."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.text = response.read().decode()
+
+    def value(self, name: str) -> str | None:
+        """Return the text of the first element of that name."""
+        found = re.search(rf"<{name}>(.*?)</{name}>", self.text, re.DOTALL)
+        return found[1] if found else None
+
+
+def _request(port: int, method: str, path: str, body: str, headers: dict[str, str]) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body, headers)
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def fetch() -> Callable[..., Awaitable[Answer]]:
+    """Fetch a path of a gateway's HTTP server."""
+
+    async def fetch(gateway: EmbeddedGateway, path: str, method: str = "GET") -> Answer:
+        return await asyncio.to_thread(_request, gateway.http_port, method, path, "", {})
+
+    return fetch
+
+
+@pytest.fixture
+def soap() -> Callable[..., Awaitable[Answer]]:
+    """Call a SOAP action; the answer is a code for a fault."""
+
+    async def call(
+        gateway: EmbeddedGateway, action: str, path: str = "/ctl/WANIPConn1", **arguments: object
+    ) -> Answer:
+        kind = "urn:schemas-upnp-org:service:WANIPConnection:1"
+        inside = "".join(f"<{name}>{value}</{name}>" for name, value in arguments.items())
+        body = (
+            '<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
+            f'<u:{action} xmlns:u="{kind}">{inside}</u:{action}></s:Body></s:Envelope>'
+        )
+        headers = {"SOAPAction": f'"{kind}#{action}"', "Content-Type": "text/xml"}
+        return await asyncio.to_thread(_request, gateway.http_port, "POST", path, body, headers)
+
+    return call
+
+
+@pytest.fixture
+def add(soap: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
+    """Ask for a port mapping over UPnP."""
+
+    async def add(
+        gateway: EmbeddedGateway,
+        port: int,
+        action: str = "AddPortMapping",
+        client: str = "127.0.0.1",
+        path: str = "/ctl/WANIPConn1",
+        **changes: object,
+    ) -> Answer:
+        arguments = {
+            "NewRemoteHost": "",
+            "NewExternalPort": port,
+            "NewProtocol": "TCP",
+            "NewInternalPort": port,
+            "NewInternalClient": client,
+            "NewEnabled": 1,
+            "NewPortMappingDescription": "a test",
+            "NewLeaseDuration": 600,
+        } | changes
+        return await soap(gateway, action, path, **arguments)
+
+    return add
+
+
+@pytest.fixture
+async def tcp_echo(stack: AsyncExitStack) -> int:
+    """Port of a TCP server on 127.0.0.1 that sends back what it gets, and then ends."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(4096):
+                writer.write(data)
+            writer.write_eof()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    stack.callback(server.close)
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+class _Echo(UdpClient):
+    def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
+        self.transport.sendto(data, sender)
+
+
+@pytest.fixture
+async def udp_echo(stack: AsyncExitStack) -> int:
+    """Port of a UDP server on 127.0.0.1 that sends back what it gets."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(_Echo, local_addr=("127.0.0.1", 0))
+    stack.callback(transport.close)
+    port: int = transport.get_extra_info("sockname")[1]
+    return port
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Find a port that is free on the outside address for both protocols."""
+    import socket
+
+    def find() -> int:
+        with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind((EXTERNAL_HOST, 0))
+            tcp.bind((EXTERNAL_HOST, udp.getsockname()[1]))
+            port: int = udp.getsockname()[1]
+            return port
+
+    return find

@@ -1,0 +1,158 @@
+"""PCP by raw packets."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from typing import Any
+
+import pytest
+
+from portmapper.model import Protocol
+
+NONCE = bytes(range(12))
+HEADER = struct.Struct("!BBxBII12x")
+BODY = struct.Struct("!12sB3xHH16s")
+PREFER_FAILURE = b"\x02\x00\x00\x00"
+FILTER = b"\x03\x00\x00\x14" + bytes(20)
+
+
+def mapped(address: str) -> bytes:
+    """Write an IPv4 address as PCP does."""
+    return ipaddress.IPv6Address(f"::ffff:{address}").packed
+
+
+def third_party(address: str) -> bytes:
+    """Write a THIRD_PARTY option."""
+    return b"\x01\x00\x00\x10" + mapped(address)
+
+
+def map_request(
+    internal: int,
+    external: int = 0,
+    *,
+    lifetime: int = 600,
+    nonce: bytes = NONCE,
+    client: str = "127.0.0.1",
+    protocol: int = 6,
+    options: bytes = b"",
+) -> bytes:
+    """Write a MAP request."""
+    header = struct.pack("!BBHI16s", 2, 1, 0, lifetime, mapped(client))
+    return header + BODY.pack(nonce, protocol, internal, external, mapped("0.0.0.0")) + options
+
+
+@pytest.fixture
+def ask(client: Any, gateway: Any) -> Any:
+    """Send a request to the plain gateway; return its answer."""
+
+    async def ask(data: bytes) -> bytes:
+        client.send(data, "127.0.0.1", gateway.pcp_port)
+        answer: bytes = await client.next()
+        return answer
+
+    return ask
+
+
+@pytest.fixture
+def result(ask: Any) -> Any:
+    """Send a request; return the result code of the answer."""
+
+    async def result(data: bytes) -> int:
+        answer: int = HEADER.unpack_from(await ask(data))[2]
+        return answer
+
+    return result
+
+
+async def test_map_opens_a_port(gateway: Any, ask: Any, free_port: Any) -> None:
+    """The answer tells what was granted, and the table has it."""
+    port = free_port()
+    answer = await ask(map_request(8080, port))
+    version, opcode, result, lifetime, epoch = HEADER.unpack_from(answer)
+    nonce, protocol, internal, external, address = BODY.unpack_from(answer, 24)
+    assert (version, opcode, result, lifetime) == (2, 0x81, 0, 600)
+    assert (nonce, protocol, internal, external) == (NONCE, 6, 8080, port)
+    assert address == mapped("11.22.33.44")
+    assert abs(epoch - gateway.epoch) <= 1
+    entry = gateway.table.get(Protocol.TCP, port)
+    assert (entry.internal_address, entry.internal_port) == ("127.0.0.1", 8080)
+
+
+async def test_a_renewal_keeps_its_port_and_another_nonce_touches_nothing(
+    gateway: Any, ask: Any, result: Any, free_port: Any
+) -> None:
+    """RFC 6887, section 11.3: one mapping, only for who knows its nonce."""
+    port = free_port()
+    await ask(map_request(8080, port))
+    renewed = await ask(map_request(8080, free_port()))
+    assert BODY.unpack_from(renewed, 24)[3] == port
+    stranger = bytes(12)
+    assert await result(map_request(8080, port, nonce=stranger)) == 2
+    assert await result(map_request(8080, 0, lifetime=0, nonce=stranger)) == 2
+    assert len(gateway.table) == 1
+
+
+async def test_lifetime_0_closes(gateway: Any, ask: Any, result: Any, free_port: Any) -> None:
+    """Also when there is nothing to close."""
+    await ask(map_request(8080, free_port()))
+    assert await result(map_request(8080, lifetime=0)) == 0
+    assert await result(map_request(8080, lifetime=0)) == 0
+    assert len(gateway.table) == 0
+
+
+async def test_a_taken_port_is_another_one_or_a_failure(ask: Any, result: Any, free_port: Any) -> None:
+    """PREFER_FAILURE decides (section 13.2)."""
+    port = free_port()
+    await ask(map_request(8080, port))
+    other = await ask(map_request(9090, port, nonce=bytes(12)))
+    assert BODY.unpack_from(other, 24)[3] != port
+    assert await result(map_request(7070, port, options=PREFER_FAILURE)) == 11
+
+
+async def test_third_party_maps_for_another_host(gateway: Any, ask: Any, result: Any, free_port: Any) -> None:
+    """The option comes back; for oneself it is malformed (section 13.1)."""
+    port = free_port()
+    answer = await ask(map_request(8080, port, options=third_party("127.0.0.5")))
+    assert answer.endswith(third_party("127.0.0.5"))
+    assert gateway.table.get(Protocol.TCP, port).internal_address == "127.0.0.5"
+    assert await result(map_request(8081, options=third_party("127.0.0.1"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\x01" + map_request(80)[1:], 1),
+        (map_request(80)[:40], 3),
+        (map_request(80) + b"\x00", 3),
+        (map_request(80) + bytes(1100), 3),
+        (map_request(80)[:1] + b"\x02" + map_request(80)[2:], 4),
+        (map_request(80, options=FILTER), 5),
+        (map_request(80, options=PREFER_FAILURE * 2), 6),
+        (map_request(80, options=b"\x01\x00\x00\x10"), 6),
+        (map_request(80, protocol=132), 9),
+        (map_request(0), 9),
+        (map_request(80, client="10.0.0.1"), 12),
+    ],
+)
+async def test_bad_requests_get_their_result(result: Any, data: bytes, code: int) -> None:
+    """Each with the code that RFC 6887 gives it."""
+    assert await result(data) == code
+
+
+async def test_an_unknown_optional_option_is_ignored(result: Any, free_port: Any) -> None:
+    """Codes from 128 on may be (section 7.3)."""
+    assert await result(map_request(8080, free_port(), options=b"\x80\x00\x00\x00")) == 0
+
+
+async def test_announce_is_answered(ask: Any, gateway: Any) -> None:
+    """With the epoch, which is what it is for (section 14.1)."""
+    answer = await ask(struct.pack("!BBHI16s", 2, 0, 0, 0, mapped("127.0.0.1")))
+    assert HEADER.unpack_from(answer)[:4] == (2, 0x80, 0, 0)
+
+
+async def test_answers_and_junk_are_not_answered(gateway: Any, client: Any) -> None:
+    """Two servers must not talk to each other for ever."""
+    for data in (b"", b"\x02", b"\x02\x81" + bytes(58)):
+        client.send(data, "127.0.0.1", gateway.pcp_port)
+    assert await client.is_silent()

@@ -1,0 +1,103 @@
+"""What goes through an open port."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from portmapper.model import Protocol
+from portmapper_simulator import relay as relay_module
+from portmapper_simulator.relay import Relay, Traffic, make_relay
+
+OUTSIDE = "127.0.0.2"
+
+
+@pytest.fixture
+async def opened(stack: Any, free_port: Any) -> Any:
+    """Open a relay to an inside port; closed at the end."""
+
+    async def opened(protocol: Protocol, inside: int) -> Relay:
+        relay = make_relay(protocol, (OUTSIDE, free_port()), ("127.0.0.1", inside), Traffic())
+        await relay.open()
+        stack.callback(relay.close)
+        return relay
+
+    return opened
+
+
+async def test_tcp_passes_in_both_directions_to_its_end(opened: Any, tcp_echo: int) -> None:
+    """What is sent comes back, and an end of file passes through."""
+    relay = await opened(Protocol.TCP, tcp_echo)
+    reader, writer = await asyncio.open_connection(*relay.outside)
+    writer.write(b"hello" * 50_000)
+    writer.write_eof()
+    assert await reader.read(-1) == b"hello" * 50_000
+    assert relay.traffic.bytes_in == relay.traffic.bytes_out == 250_000
+    writer.close()
+
+
+async def test_udp_peers_are_kept_apart(opened: Any, udp_echo: int, udp_client: Any) -> None:
+    """Each outside peer gets its own answers."""
+    relay = await opened(Protocol.UDP, udp_echo)
+    first, second = await udp_client(), await udp_client()
+    first.send(b"one", *relay.outside)
+    second.send(b"two", *relay.outside)
+    assert await first.next() == b"one"
+    assert await second.next() == b"two"
+
+
+async def test_nobody_inside_is_a_reset_outside(opened: Any, free_port: Any) -> None:
+    """The connection is not left hanging."""
+    relay = await opened(Protocol.TCP, free_port())
+    reader, writer = await asyncio.open_connection(*relay.outside)
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+
+
+async def test_closing_cuts_connections_and_frees_the_port(opened: Any, tcp_echo: int) -> None:
+    """A closed mapping lets nothing through, not even what was connected."""
+    relay = await opened(Protocol.TCP, tcp_echo)
+    reader, writer = await asyncio.open_connection(*relay.outside)
+    writer.write(b"x")
+    assert await reader.readexactly(1) == b"x"
+    relay.close()
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*relay.outside)
+    writer.close()
+
+
+async def test_connections_are_bounded(opened: Any, tcp_echo: int, monkeypatch: Any) -> None:
+    """One too many is turned away, the others stay."""
+    monkeypatch.setattr(relay_module, "MAX_CONNECTIONS", 1)
+    relay = await opened(Protocol.TCP, tcp_echo)
+    reader, writer = await asyncio.open_connection(*relay.outside)
+    writer.write(b"x")
+    assert await reader.readexactly(1) == b"x"
+    refused, other_writer = await asyncio.open_connection(*relay.outside)
+    with pytest.raises(ConnectionResetError):
+        await refused.read()
+    writer.write(b"y")
+    assert await reader.readexactly(1) == b"y"
+    for end in (writer, other_writer):
+        end.close()
+
+
+async def test_udp_flows_are_bounded_and_forgotten(
+    opened: Any, udp_echo: int, udp_client: Any, monkeypatch: Any
+) -> None:
+    """A silent flow makes room for another."""
+    monkeypatch.setattr(relay_module, "MAX_FLOWS", 1)
+    monkeypatch.setattr(relay_module, "IDLE_TIMEOUT", 0.05)
+    relay = await opened(Protocol.UDP, udp_echo)
+    first, second = await udp_client(), await udp_client()
+    first.send(b"one", *relay.outside)
+    assert await first.next() == b"one"
+    second.send(b"too many", *relay.outside)
+    assert await second.is_silent()
+    second.send(b"now", *relay.outside)
+    assert await second.next() == b"now"
