@@ -20,6 +20,7 @@ version = release = portmapper.__version__
 extensions = ["myst_parser", "command_line"]
 exclude_patterns = ["_build"]
 nitpicky = True
+smartquotes = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,8 @@ def reference() -> Iterator[str]:
         yield from (f":::{{program}} {parser.prog}", ":::", "")
         # argparse has no public way to its options; every tool that documents them goes this way.
         for action in parser._actions:
-            yield from _option(action)
+            if not isinstance(action, argparse._HelpAction):
+                yield from _option(action)
 
 
 def commands() -> Iterator[Command]:
@@ -58,7 +60,7 @@ def parser_of(command: Command) -> argparse.ArgumentParser:
 def _option(action: argparse.Action) -> Iterator[str]:
     value = _value(action)
     names = [f"{name} {value}".strip() for name in action.option_strings] or [value]
-    text = _sentence((action.help or "") % {**vars(action), "prog": "portmapper"})
+    text = _escaped(_sentence((action.help or "") % {**vars(action), "prog": "portmapper"}))
     yield from (f"::::{{option}} {', '.join(names)}", text, "::::", "")
 
 
@@ -68,6 +70,11 @@ def _value(action: argparse.Action) -> str:
     if action.metavar:
         return str(action.metavar)
     return "|".join(map(str, action.choices)) if action.choices else action.dest.upper()
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_<>\[\]$])", r"\\\1", text)
 
 
 def _sentence(text: str) -> str:

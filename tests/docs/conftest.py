@@ -1,0 +1,102 @@
+"""What the tests of the documentation share: its pages, and a way to run what they show."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import attrs
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 30
+
+_FENCE = re.compile(
+    r"^(?P<fence>`{3,})(?P<language>\w+)\n(?P<body>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL
+)
+
+
+@attrs.frozen
+class Block:
+    """A fenced block of a page.
+
+    Attributes:
+        page: the page's path, from the project's directory.
+        line: the line it begins at.
+        language: what stands behind the fence.
+        body: what stands in it.
+    """
+
+    page: str
+    line: int
+    language: str
+    body: str
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave these tests out where there is only the wheel: it carries no documentation."""
+    is_test = collection_path.name.startswith("test_")
+    return True if is_test and not (ROOT / "docs" / "conf.py").exists() else None
+
+
+def pages() -> list[Path]:
+    """Return every page."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    """Yield the fenced blocks of a page, in their order."""
+    text = page.read_text(encoding="utf-8")
+    for match in _FENCE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        yield Block(str(page.relative_to(ROOT)), line, match["language"], match["body"])
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the project's directory."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def blocks() -> Mapping[str, list[Block]]:
+    """Return the blocks of each page, by its path."""
+    return {str(page.relative_to(ROOT)): list(blocks_of(page)) for page in pages()}
+
+
+@pytest.fixture(scope="session")
+def parsers() -> Mapping[str, argparse.ArgumentParser]:
+    """Return the parser of each command, as the documentation's own extension makes it."""
+    path = ROOT / "docs" / "_extensions" / "command_line.py"
+    spec = importlib.util.spec_from_file_location("command_line", path)
+    assert spec is not None
+    assert spec.loader is not None
+    extension = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(extension)
+    return {command.name: extension.parser_of(command) for command in extension.commands()}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return what runs a line as a shell does, in a directory of its own, with our `portmapper` first."""
+
+    def run(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run(
+            line,
+            shell=True,
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, **environment},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,80 @@
+"""The plugin that the documentation shows works as it says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from portmapper.events import Event, EventKind
+from portmapper.model import Protocol
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def example(root: Path) -> Path:
+    """Return the example's directory."""
+    return root / "docs" / "plugins" / "example"
+
+
+@pytest.fixture
+def installed(example: Path, tmp_path: Path) -> Path:
+    """Lay the example out as pip leaves it: a module, and metadata with its entry points."""
+    project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
+    site = tmp_path / "site"
+    info = site / f"portmapper_plain-{project['version']}.dist-info"
+    info.mkdir(parents=True)
+    shutil.copy(example / "portmapper_plain.py", site)
+    shutil.copy(example / "wanted.ports", tmp_path)
+    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+    lines = [f"{name} = {where}" for name, where in project["entry-points"]["portmapper"].items()]
+    (info / "entry_points.txt").write_text("\n".join(["[portmapper]", *lines, ""]))
+    return site
+
+
+def _module(example: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("portmapper_plain", example / "portmapper_plain.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_is_loaded_with_all_it_provides(installed: Path, shell: Shell) -> None:
+    """Once installed, `portmapper plugins` shows it."""
+    reports = json.loads(shell("portmapper plugins --json", PYTHONPATH=str(installed)).stdout)
+    plain = next(report for report in reports if report["name"] == "plain")
+    assert (plain["state"], plain["distribution"]) == ("loaded", "portmapper-plain")
+    assert plain["provides"] == ["format:plain", "observer:teller"]
+
+
+def test_its_format_reads_the_list_that_is_shown(installed: Path, shell: Shell) -> None:
+    """The list beside it is read by its suffix, each row at its line."""
+    result = shell("portmapper check --json wanted.ports", PYTHONPATH=str(installed))
+    document = json.loads(result.stdout)
+    assert result.returncode == 0
+    assert [(m["protocol"], m["port"], m["where"]) for m in document["mappings"]] == [
+        ("TCP", 8080, "line 2"),
+        ("UDP", 2722, "line 3"),
+        ("UDP", 2723, "line 3"),
+    ]
+
+
+async def test_its_observer_tells_opened_ports(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what was opened, and nothing else."""
+    observer = _module(example).Teller()
+    for kind in (EventKind.OPENED, EventKind.CLOSED):
+        await observer.observe(
+            Event(at=datetime.now(UTC), kind=kind, protocol=Protocol.TCP, external_port=80, comment="web")
+        )
+    assert capsys.readouterr().err == "TCP 80 is open: web\n"

@@ -1,0 +1,113 @@
+"""What the pages say of the code is so."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from portmapper import hookspecs
+from portmapper.addresses import parse_address
+from portmapper.cli.main import EXIT_STATUS
+from portmapper.errors import BackendError, RowError
+from portmapper.model import ConflictPolicy, MappingState
+from portmapper.plugins import KINDS
+from portmapper.records import FIELDS
+
+
+def _page(root: Path, name: str) -> str:
+    return (root / "docs" / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_hook_is_documented_with_its_signature(kind: str, root: Path) -> None:
+    """A plugin's author finds each hook, with the very signature that it has."""
+    name = f"portmapper_register_{kind}s"
+    page = _page(root, "plugins/hooks.md")
+    signature = inspect.signature(getattr(hookspecs, name))
+    assert f"## {name}\n" in page
+    assert f"def {name}{str(signature).replace(chr(39), '')}: ..." in page
+
+
+def test_no_hook_is_documented_that_is_not_there(root: Path) -> None:
+    """The page names no hook that the program would not call."""
+    documented = set(re.findall(r"^## (portmapper_\w+)$", _page(root, "plugins/hooks.md"), re.MULTILINE))
+    assert documented == {f"portmapper_register_{kind}s" for kind in KINDS}
+
+
+def test_every_field_of_a_list_is_documented(root: Path) -> None:
+    """The table of fields has each field, and no other."""
+    page = _page(root, "lists.md")
+    table = page[page.index("## Fields") : page.index("### Addresses")]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(FIELDS)
+
+
+def test_addresses_mean_what_the_table_says(root: Path) -> None:
+    """Each notation shown as accepted is accepted, and what is shown as refused is refused."""
+    page = _page(root, "lists.md")
+    table = page[page.index("### Addresses") : page.index("Refused are")]
+    for row in re.findall(r"^\| (.+?) \|", table, re.MULTILINE):
+        for address in re.findall(r"`([^`]+)`", row):
+            parse_address(address)
+    for refused in ("192.168.0/16", "10.0.0.0/33", "10.0.0.0/08", "192.168.0.", "*", "10.0.0.0/255.0.255.0"):
+        with pytest.raises(RowError):
+            parse_address(refused)
+
+
+def test_every_policy_and_state_is_explained(root: Path) -> None:
+    """The page on selection names each conflict policy and each state."""
+    page = _page(root, "selection.md")
+    for word in [*ConflictPolicy, *MappingState]:
+        assert f"| `{word}` |" in page
+
+
+def test_every_error_of_a_backend_is_explained(root: Path) -> None:
+    """A backend's author finds each error, and what follows from it."""
+    page = _page(root, "plugins/interfaces.md")
+    for error in BackendError.__subclasses__():
+        if error.__module__ == BackendError.__module__:
+            assert f"| `{error.__name__}` |" in page
+
+
+def test_every_exit_status_is_explained(root: Path) -> None:
+    """The table of exit statuses has each that the program ends with."""
+    page = _page(root, "command-line.md")
+    for status in {0, 1, 130, *EXIT_STATUS.values()}:
+        assert f"| {status} |" in page
+
+
+def test_every_dependency_has_its_floor_and_reason(root: Path) -> None:
+    """The table of decisions lists each dependency with the floor that the project declares."""
+    project: Mapping[str, Any] = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    page = _page(root, "decisions.md")
+    for requirement in project["project"]["dependencies"]:
+        name, floor = re.match(r"([\w.-]+)>=([\w.]+)", requirement).groups()  # type: ignore[union-attr]
+        assert re.search(rf"^\| {name} \| {re.escape(floor)} \|", page, re.MULTILINE), requirement
+
+
+def test_every_page_that_the_readme_links_to_is_there(root: Path) -> None:
+    """No link of the README leads nowhere."""
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (root / target).exists(), target
+
+
+def test_no_attribute_of_a_value_is_without_words() -> None:
+    """The interfaces page shows the source, so each value that it shows says what its attributes are."""
+    from portmapper.backend import Target
+    from portmapper.events import Event
+    from portmapper.model import Lease, MapRequest
+    from portmapper.source import Document, Row
+
+    for value in (Target, MapRequest, Lease, Document, Row, Event):
+        words = value.__doc__ or ""
+        for field in attrs.fields(value):
+            assert re.search(rf"\b{field.name}\b", words.partition("Attributes:")[2]), (
+                f"{value}: {field.name}"
+            )
