@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
+
+from portmapper.errors import PortmapperError
 
 UMASK = 0o027
+
+_READY = b"ready"
 
 
 def detach(ready: Callable[[], None]) -> bool:
@@ -17,27 +22,49 @@ def detach(ready: Callable[[], None]) -> bool:
     the pid file is written before the command line returns.
 
     Raises:
-        OSError: no further process can be made, or the daemon died before it was ready.
+        PortmapperError: in the launching process: what `ready` raised, or no process can be made.
     """
     told, tell = os.pipe()
-    if os.fork():
+    child = _fork()
+    if child:
         os.close(tell)
-        with os.fdopen(told, "rb") as answer:
-            if not answer.read():
-                raise OSError("the daemon ended before it was ready")
-        os.wait()
+        _wait_until_ready(told, child)
         return False
     os.close(told)
     os.setsid()
-    if os.fork():
+    if _fork():
         os._exit(0)
     os.umask(UMASK)
     os.chdir("/")
     _close_standard_streams()
-    ready()
-    os.write(tell, b"1")
+    try:
+        ready()
+    except PortmapperError as error:
+        _give_up(tell, error)
+    os.write(tell, _READY)
     os.close(tell)
     return True
+
+
+def _fork() -> int:
+    try:
+        return os.fork()
+    except OSError as error:
+        raise PortmapperError(f"cannot detach: {error.strerror}") from error
+
+
+def _wait_until_ready(told: int, child: int) -> None:
+    with os.fdopen(told, "rb") as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    if said != _READY:
+        raise PortmapperError(said.decode() or "the daemon ended before it was ready")
+
+
+def _give_up(tell: int, error: PortmapperError) -> NoReturn:
+    """End the daemon without the clean-up that is the launching process's to do."""
+    os.write(tell, str(error).encode())
+    os._exit(1)
 
 
 def _close_standard_streams() -> None:

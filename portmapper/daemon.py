@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 
 import attrs
 
@@ -15,9 +12,11 @@ from portmapper.backend import Backend
 from portmapper.clock import Clock
 from portmapper.events import Observer
 from portmapper.journal import Journal
-from portmapper.model import ConflictPolicy, Mapping, MappingKey
+from portmapper.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.network_watch import watching
+from portmapper.notify import ServiceManager
 from portmapper.scheduler import Options, Scheduler
+from portmapper.signals import handling
 from portmapper.sources import Reading, SourceReader, SourceState, read_first, warn_of_rejected
 from portmapper.status import Document, status_document
 from portmapper.store import Store
@@ -27,6 +26,9 @@ RELEASE_LIMIT = 10.0
 
 NEWS_PAUSE = 0.05
 """Seconds that a burst of changes to a source may last before it is read."""
+
+STATUS_PAUSE = 1.0
+"""Seconds between two messages to a service manager."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Daemon:
 
     Attributes:
         document: the status document as it was when the run ended.
+        stopped: somebody asked for the end.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Daemon:
             UsageError: a named gateway is none.
         """
         self.document: Document = {}
+        self.stopped = False
         self._options = options
         self._readers = readers
         self._screen = screen
@@ -86,8 +90,10 @@ class Daemon:
         self._readings: list[Reading] = []
         self._journal = Journal(store, [observer() for observer in observers])
         self._scheduler = Scheduler(backends, store, self._journal.publish, self._scheduler_options())
-        self._stop = asyncio.Event()
-        self._reload = asyncio.Event()
+        self._service = ServiceManager()
+        self._working: asyncio.Task[None] | None = None
+        self._changed = [asyncio.Event() for _ in readers]
+        self._to_reload: set[int] = set()
 
     async def run(self) -> None:
         """Run to the end.
@@ -95,18 +101,33 @@ class Daemon:
         Raises:
             SourceError: a source cannot be read or parsed at start.
         """
-        with self._signals():
+        with handling(stop=self.stop, interrupt=self._interrupted, reload=self.reload):
+            self._working = asyncio.create_task(self._work())
+            if self.stopped:
+                self._working.cancel()
             try:
-                self._readings = await read_first(self._readers)
-                self._journal.start()
-                await (self._one_pass() if self._options.oneshot else self._keep_open())
+                await self._working
+            except asyncio.CancelledError:
+                if not self.stopped:
+                    raise
             finally:
+                self._service.tell("STOPPING=1")
                 self.document = self.status()
                 await self._shut_down()
 
     def stop(self) -> None:
-        """End the run in order."""
-        self._stop.set()
+        """End the run in order, whatever it is waiting for."""
+        self.stopped = True
+        if self._working is not None:
+            self._working.cancel()
+
+    def reload(self) -> None:
+        """Read every source now, and try at once what is not open."""
+        self._service.tell_reloading()
+        self._scheduler.retry_now()
+        self._to_reload = set(range(len(self._readers)))
+        for changed in self._changed:
+            changed.set()
 
     def status(self) -> Document:
         """Return the status document as it is now."""
@@ -125,73 +146,73 @@ class Daemon:
             watch=not options.oneshot,
         )
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT stop in order, a second SIGINT by force; SIGHUP reads again."""
-        loop = asyncio.get_running_loop()
-        handlers: dict[signal.Signals, Callable[[], None]] = {
-            signal.SIGTERM: self.stop,
-            signal.SIGINT: self._interrupted,
-        }
-        if sys.platform != "win32":
-            handlers[signal.SIGHUP] = self._reload.set
-        before = {number: signal.getsignal(number) for number in handlers}
-        for number, handler in handlers.items():
-            if sys.platform == "win32":
-                signal.signal(number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler))
-            else:
-                loop.add_signal_handler(number, handler)
-        try:
-            yield
-        finally:
-            for number, handler_before in before.items():
-                if sys.platform != "win32":
-                    loop.remove_signal_handler(number)
-                signal.signal(number, handler_before)
-
     def _interrupted(self) -> None:
-        if self._stop.is_set():
+        if self.stopped:
             raise KeyboardInterrupt
         self.stop()
 
-    # One pass
-
-    async def _one_pass(self) -> None:
-        """Open everything once. The scheduler runs beside, for retries are not awaited."""
+    async def _work(self) -> None:
+        self._readings = await read_first(self._readers)
+        self._journal.start()
         self._scheduler.set_wanted(self._wanted())
-        stopped = asyncio.create_task(self._stop.wait())
-        settled = asyncio.create_task(self._scheduler.settled())
-        await asyncio.wait([stopped, settled], return_when=asyncio.FIRST_COMPLETED)
-        for task in (stopped, settled):
-            task.cancel()
-        await asyncio.gather(stopped, settled, return_exceptions=True)
+        if self._options.oneshot:
+            await self._scheduler.settled()
+        else:
+            await self._keep_open()
 
     # The main loop
 
     async def _keep_open(self) -> None:
-        for reader in self._readers:
-            await reader.watch(self._reload.set)
-        self._scheduler.set_wanted(self._wanted())
+        for reader, changed in zip(self._readers, self._changed, strict=True):
+            await reader.watch(changed.set)
         async with watching(self._network_changed), asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(self._scheduler.run()), tasks.create_task(self._reread())]
+            tasks.create_task(self._scheduler.run())
+            for place in range(len(self._readers)):
+                tasks.create_task(self._reread(place))
             if self._screen is not None:
-                running.append(tasks.create_task(self._screen(self.status)))
+                tasks.create_task(self._screen(self.status))
+            if self._service.listens:
+                tasks.create_task(self._keep_service_manager_told())
             _log.info("keeping %d mapping(s) open", len(self._scheduler.entries))
-            await self._stop.wait()
-            for task in running:
-                task.cancel()
 
-    async def _reread(self) -> None:
-        """Read the sources when one changed, on SIGHUP, and once an interval."""
+    async def _reread(self, place: int) -> None:
+        """Read one source when it changed, on reload, and once an interval; a slow one delays no other."""
         while True:
-            asked = await self._clock.wait(self._reload, self._options.interval)
+            asked = await self._clock.wait(self._changed[place], self._options.interval)
             await asyncio.sleep(NEWS_PAUSE if asked else 0)
-            self._reload.clear()
-            readings = list(await asyncio.gather(*(reader.read() for reader in self._readers)))
-            if any(new is not old for new, old in zip(readings, self._readings, strict=True)):
-                _tell_of_changes(self._readings, readings)
-                self._readings = readings
+            self._changed[place].clear()
+            reading = await self._readers[place].read()
+            if reading is not self._readings[place]:
+                self._readings[place] = reading
+                _tell_of_change(reading)
                 self._scheduler.set_wanted(self._wanted())
+            self._reloaded(place)
+
+    def _reloaded(self, place: int) -> None:
+        if place in self._to_reload:
+            self._to_reload.discard(place)
+            if not self._to_reload:
+                self._service.tell("READY=1")
+
+    async def _keep_service_manager_told(self) -> None:
+        """Say that we are ready, then what changes, and that we live."""
+        news, ping = asyncio.Event(), self._service.ping_interval
+        pause = STATUS_PAUSE if ping is None else min(STATUS_PAUSE, ping / 2)
+        ignore = self._journal.listen(lambda _: news.set())
+        self._service.tell("READY=1")
+        try:
+            while True:
+                self._service.tell("WATCHDOG=1", f"STATUS={self._summary()}")
+                await asyncio.sleep(pause)
+                await self._clock.wait(news, None if ping is None else ping - pause)
+                news.clear()
+        finally:
+            ignore()
+
+    def _summary(self) -> str:
+        entries = self._scheduler.entries.values()
+        is_open = sum(entry.state is MappingState.ACTIVE for entry in entries)
+        return f"{is_open} of {len(entries)} mapping(s) open"
 
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(self._scheduler.network_changed())
@@ -222,13 +243,10 @@ class Daemon:
             _log.warning("not every port could be closed within %.0f s", RELEASE_LIMIT)
 
 
-def _tell_of_changes(before: Sequence[Reading], now: Sequence[Reading]) -> None:
-    """Log what became of each source that is not as it was."""
-    for old, new in zip(before, now, strict=True):
-        if new is old:
-            continue
-        if new.state is SourceState.STALE:
-            _log.warning("%s: %s; its last good list is kept", new.location, new.error)
-        else:
-            _log.info("%s: read again, %d mapping(s)", new.location, len(new.mappings))
-            warn_of_rejected(new)
+def _tell_of_change(reading: Reading) -> None:
+    """Log what became of a source that is not as it was."""
+    if reading.state is SourceState.STALE:
+        _log.warning("%s: %s; its last good list is kept", reading.location, reading.error)
+    else:
+        _log.info("%s: read again, %d mapping(s)", reading.location, len(reading.mappings))
+        warn_of_rejected(reading)

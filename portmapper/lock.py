@@ -30,37 +30,60 @@ class PidFile:
             StoreError: it cannot be created.
         """
         self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise StoreError(f"cannot create the pid file {path}: {error.strerror}") from error
-        try:
-            _lock(self._file)
-        except OSError as error:
-            holder = (
-                os.pread(self._file, 32, 0).decode("ascii", "replace").strip() if hasattr(os, "pread") else ""
-            )
+        while True:
+            self._file: int | None = _open(path)
+            self._lock_or_tell(self._file)
+            if _is_at(self._file, path):
+                break
+            # Its last holder removed it between our opening and locking it: nobody else would see our lock.
             os.close(self._file)
-            who = f"process {holder}" if holder else "another process"
-            raise AlreadyRunning(f"already running: {who} holds {path}") from error
+        os.ftruncate(self._file, 0)
 
     def write(self) -> None:
         """Write the pid of the process that calls; a fork has another than its parent."""
-        os.ftruncate(self._file, 0)
+        assert self._file is not None, "the lock is held"
+        line = f"{os.getpid()}\n".encode()
         os.lseek(self._file, 0, os.SEEK_SET)
-        os.write(self._file, f"{os.getpid()}\n".encode())
+        os.write(self._file, line)
+        os.ftruncate(self._file, len(line))
 
     def remove(self) -> None:
-        """Remove the file and give up the lock; for the process that wrote it, at a clean exit."""
-        with contextlib.suppress(OSError):
-            self.path.unlink()
-        self.release()
+        """Remove the file and give up the lock, for the process that ends with it; once is enough."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+            self.release()
 
     def release(self) -> None:
-        """Close our end of it; the file stays."""
-        with contextlib.suppress(OSError):
+        """Close our end of it; the file stays, and so does the lock of a process forked from us."""
+        if self._file is not None:
             os.close(self._file)
+            self._file = None
+
+    def _lock_or_tell(self, file: int) -> None:
+        try:
+            _lock(file)
+        except OSError as error:
+            holder = os.pread(file, 32, 0) if hasattr(os, "pread") else b""
+            os.close(file)
+            pid = holder.strip()
+            who = f"process {pid.decode()}" if pid.isdigit() else "another process"
+            raise AlreadyRunning(f"already running: {who} holds {self.path}") from error
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StoreError(f"cannot create the pid file {path}: {error.strerror}") from error
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return sys.platform == "win32" or os.path.samestat(os.fstat(file), path.stat())
+    except OSError:
+        return False
 
 
 def _lock(file: int) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 from portmapper import __version__
 
 if TYPE_CHECKING:
+    import argparse
+
     from portmapper.command import Command
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -67,7 +69,15 @@ def _run_command(command: Command, words: list[str]) -> int:
         prog=f"portmapper {command.name}", description=f"{command.help[:1].upper()}{command.help[1:]}."
     )
     command.add_arguments(parser)
-    return command.run(parser.parse_args(words))
+    return command.run(_parse(parser, words))
+
+
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    try:
+        return parser.parse_intermixed_args(words)
+    except TypeError:
+        # A plugin's command with subcommands: argparse cannot mix options among those.
+        return parser.parse_args(words)
 
 
 def _command(name: str) -> Command:

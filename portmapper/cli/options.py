@@ -85,7 +85,11 @@ def add_plugin_option(parser: argparse.ArgumentParser) -> None:
 
 def add_log_options(parser: argparse.ArgumentParser) -> None:
     """Declare how much is logged, where, and in what form."""
-    parser.add_argument("--log-level", choices=LOG_LEVELS, help="default info, or what PORTMAPPER_LOG says")
+    parser.add_argument(
+        "--log-level",
+        choices=LOG_LEVELS,
+        help="default info (warning for one pass), or what PORTMAPPER_LOG says",
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="default text")
     parser.add_argument(
         "--log-file",
@@ -101,6 +105,8 @@ def begin_logging(arguments: argparse.Namespace, default: str = "info", *, detac
     Raises:
         UsageError: `PORTMAPPER_LOG` is no level, or the log file cannot be opened.
     """
+    if detached and arguments.log_file:
+        return  # it was opened before, and stays open
     level = arguments.log_level or os.environ.get("PORTMAPPER_LOG", "").lower() or default
     if level not in LOG_LEVELS:
         raise UsageError(f"PORTMAPPER_LOG={level}: must be one of {', '.join(LOG_LEVELS)}")
@@ -127,7 +133,9 @@ def absolute_path(text: str) -> Path:
 
 
 def _delimiter(text: str) -> str:
-    delimiter = "\t" if text == "\\t" else text
-    if len(delimiter) != 1 or delimiter in '"\r\n\0':
-        raise argparse.ArgumentTypeError(f"{text!r} is not one character")
-    return delimiter
+    from portmapper.sources import csv_delimiter
+
+    try:
+        return csv_delimiter(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ from portmapper.cli.options import (
     warn_of_broken,
 )
 from portmapper.command import Command
-from portmapper.errors import SourceError, UsageError
+from portmapper.errors import PortmapperError, UsageError
 from portmapper.model import ConflictPolicy
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from portmapper.lock import PidFile
     from portmapper.plugins import Plugins
     from portmapper.sources import SourceReader
-    from portmapper.status import Document
     from portmapper.store import Store
 
 
@@ -88,6 +89,7 @@ class Run(Command):
         from portmapper.directories import state_directory
         from portmapper.lock import PidFile
         from portmapper.plugins import load_plugins
+        from portmapper.signals import hold_signals, let_signals_through
 
         _check(arguments)
         begin_logging(arguments, "warning" if arguments.oneshot else "info")
@@ -97,13 +99,17 @@ class Run(Command):
         readers = _readers(arguments, plugins)
         directory = (arguments.state_dir or state_directory()).absolute()
         pid_file = PidFile(arguments.pid_file or directory / "portmapper.pid")
-        if arguments.daemon and not _go_to_background(arguments, readers, pid_file):
-            return 0
-        if not arguments.daemon:
-            pid_file.write()
         try:
-            return _serve(arguments, plugins, allowed, readers, directory)
+            if arguments.daemon:
+                _try_before_detaching(arguments, readers, directory)
+            hold_signals()
+            serve = partial(_serve, arguments, plugins, allowed, readers, directory)
+            if arguments.daemon:
+                return _detach(arguments, pid_file, serve)
+            pid_file.write()
+            return serve()
         finally:
+            let_signals_through()
             pid_file.remove()
 
 
@@ -116,29 +122,36 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--daemon is not to be had on this system; see 'portmapper service print'")
 
 
-def _go_to_background(
-    arguments: argparse.Namespace, readers: Sequence[SourceReader], pid_file: PidFile
-) -> bool:
-    """Detach once every source could be read, so that the caller still sees what is wrong.
-
-    Returns:
-        True in the daemon, False in the process that was launched.
-    """
+def _try_before_detaching(
+    arguments: argparse.Namespace, readers: Sequence[SourceReader], directory: Path
+) -> None:
+    """Find out what is wrong while the caller can still see it, and read standard input."""
     import asyncio
 
-    from portmapper.background import detach
+    from portmapper.chosen import reachable_targets
+    from portmapper.network import read_network
     from portmapper.sources import read_first
+    from portmapper.store import FILE_NAME, Store
 
+    Store(directory / FILE_NAME).close()
+    reachable_targets(arguments.gateway, read_network())
+    asyncio.run(read_first(readers))
+
+
+def _detach(arguments: argparse.Namespace, pid_file: PidFile, serve: Callable[[], int]) -> int:
+    from portmapper.background import detach
+
+    if not detach(pid_file.write):
+        pid_file.release()
+        return 0
+    begin_logging(arguments, "info", detached=True)
     try:
-        asyncio.run(read_first(readers))
-    except SourceError:
-        pid_file.remove()
+        return serve()
+    except Exception as error:
+        # Nobody sees standard error any more.
+        expected = isinstance(error, PortmapperError)
+        logging.getLogger(__name__).critical("%s", error or repr(error), exc_info=not expected)
         raise
-    if detach(pid_file.write):
-        begin_logging(arguments, "info", detached=True)
-        return True
-    pid_file.release()
-    return False
 
 
 def _serve(
@@ -159,7 +172,7 @@ def _serve(
         daemon = asyncio.run(_run(arguments, plugins, allowed, readers, store))
     finally:
         store.close()
-    return _report(arguments, daemon.document) if arguments.oneshot else 0
+    return _report(arguments, daemon) if arguments.oneshot else 0
 
 
 async def _run(
@@ -186,17 +199,32 @@ async def _run(
 async def _close_ports(
     arguments: argparse.Namespace, plugins: Plugins, readers: Sequence[SourceReader], store: Store
 ) -> int:
+    import asyncio
+
     from portmapper.closing import Closing
+    from portmapper.signals import handling
     from portmapper.sources import read_first
 
-    mappings = [mapping for reading in await read_first(readers) for mapping in reading.mappings]
     closing = Closing(
         [backend() for backend in plugins.choose_backends(arguments.backend)],
         store,
         chosen=arguments.gateway,
         conflict=ConflictPolicy(arguments.conflict),
     )
-    await closing.close(mappings)
+
+    async def close() -> None:
+        readings = await read_first(readers)
+        await closing.close([mapping for reading in readings for mapping in reading.mappings])
+
+    def stop() -> None:
+        working.cancel()
+
+    working = asyncio.create_task(close())
+    with handling(stop=stop, interrupt=stop, reload=lambda: None):
+        await asyncio.wait([working])
+    if working.cancelled():
+        return 0
+    working.result()
     return 1 if closing.failed else 0
 
 
@@ -239,14 +267,17 @@ def _screen(arguments: argparse.Namespace) -> Screen | None:
     return live_table
 
 
-def _report(arguments: argparse.Namespace, document: Document) -> int:
+def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
     """Print what came of one pass, and return its exit status."""
+    document = daemon.document
     if arguments.json:
         print(json.dumps(document, indent=2))
     elif sys.stdout.isatty():
         from portmapper.cli.screen import print_status
 
         print_status(document)
+    if daemon.stopped:
+        return 0
     if document["mappings"] and not document["gateways"]:
         print("portmapper: no gateway answered", file=sys.stderr)
         return 3
