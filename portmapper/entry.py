@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import attrs
 
@@ -26,6 +27,7 @@ class Entry:
         lease: what is held, None while nothing is.
         expires_at: monotonic seconds when the lease runs out, None when it does not.
         granted_at: monotonic seconds of the grant.
+        opened_at: when the lease was first granted, perhaps by an earlier run; None without one.
         due: monotonic seconds when the next round begins, None while none is planned.
         attempts: rounds in a row that brought nothing.
         losses: times in a row that the gateway did not hold what it had granted.
@@ -42,6 +44,7 @@ class Entry:
     lease: Lease | None = None
     expires_at: float | None = None
     granted_at: float = 0.0
+    opened_at: datetime | None = None
     due: float | None = None
     attempts: int = 0
     losses: int = 0

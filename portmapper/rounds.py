@@ -166,7 +166,10 @@ class Rounds:
         stored = self._ledger.adopt(entry.mapping, gateway, place.internal_address)
         if stored is None:
             return None, b""
-        return (stored.lease if stored.confirmed else None), stored.lease.token
+        if not stored.confirmed:
+            return None, stored.lease.token
+        entry.opened_at = stored.granted_at
+        return stored.lease, stored.lease.token
 
     async def _make_way(self, entry: Entry, request: MapRequest, holder: TableEntry | None) -> bool:
         """Tell whether what stands in the way is ours to replace; release it where that is needed."""

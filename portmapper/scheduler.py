@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
 
 import attrs
 
@@ -19,7 +20,16 @@ from portmapper.errors import Conflict, GatewayRestarted, GatewayTimeout, Networ
 from portmapper.events import Event, EventKind
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
-from portmapper.model import ConflictPolicy, Family, IPAddress, IPNetwork, Lease, Mapping, MappingKey
+from portmapper.model import (
+    ConflictPolicy,
+    Family,
+    IPAddress,
+    IPNetwork,
+    Lease,
+    Mapping,
+    MappingKey,
+    Protocol,
+)
 from portmapper.network import Network, read_network
 from portmapper.placement import Place, places, search_targets
 from portmapper.releases import Releases
@@ -252,6 +262,10 @@ class Scheduler:
             self._release()
             return
         before = entry.lease
+        if entry.opened_at is None or (before is not None and before.token != lease.token):
+            entry.opened_at = self._clock.now()
+        else:
+            self._renew_twin(entry, entry.opened_at)
         self._upkeep.learn(gateway, lease)
         entry.granted(lease, self._clock.monotonic())
         self._tell.granted(entry, before, lease, self.external.get(gateway.identity))
@@ -262,6 +276,17 @@ class Scheduler:
         elif not lease.permanent:
             self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))
         self._release()
+
+    def _renew_twin(self, entry: Entry, opened_at: datetime) -> None:
+        """Renew the other protocol of the same port right after this one, if it was opened later.
+
+        miniupnpd on nftables replaces the filter rule that was added last for the port, whatever its
+        protocol: renewing the elder one alone closes the younger until its own renewal.
+        """
+        other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
+        twin = self.entries.get((other, *entry.mapping.key[1:]))
+        if twin is not None and twin.opened_at is not None and twin.opened_at > opened_at:
+            self._plan(twin)
 
     def lost(self, entry: Entry) -> None:
         """Plan the next attempt of an entry that nobody granted."""
@@ -309,7 +334,7 @@ class Scheduler:
         assert entry.lease is not None
         self._tell.lost(entry.mapping, entry.lease, why)
         self._ledger.released(entry.lease.token)
-        entry.lease = None
+        entry.lease = entry.opened_at = None
 
     def _release(self) -> None:
         self._releases.start(self._targets)
