@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 @hookimpl
 def portmapper_register_commands() -> list[type[Command]]:
     """Register the software gateway."""
+    from portmapper_simulator.demo_command import Demo
     from portmapper_simulator.simulate_command import SimulateCommand
 
-    return [SimulateCommand]
+    return [SimulateCommand, Demo]
