@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections import deque
 from typing import Self
 
@@ -35,16 +37,18 @@ class EmbeddedGateway:
         """Open the ports.
 
         Raises:
-            PortmapperError: one of them is taken.
+            PortmapperError: one of them is taken, or an address is not this host's.
         """
+        _check_outside(self.settings)
         self.state = State(self.settings)
         self._udp = UdpServer(self.state)
         self._igd = IgdServer(self.state)
         try:
             await self._open()
         except OSError as error:
+            complaint = self._complaint(error)
             await self._close()
-            raise PortmapperError(self._complaint(error)) from error
+            raise PortmapperError(complaint) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -134,14 +138,25 @@ class EmbeddedGateway:
         self.state.nat.clear("end")
         await self._udp.close()
         await self._igd.close()
-        await asyncio.sleep(0)  # a datagram transport frees its socket one turn later
 
     def _complaint(self, error: OSError) -> str:
-        host = self.settings.host
-        if not self._udp.is_open and self.state.active & UDP_MECHANISMS:
-            what = f"UDP port {self.settings.pcp_port}"
+        """Say which port could not be had: they are opened in this order."""
+        settings = self.settings
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        if self.state.active & UDP_MECHANISMS and not self._udp.is_open:
+            what = f"UDP port {settings.pcp_port}"
         elif not self._igd.http.ports:
-            what = f"TCP port {self.settings.http_port}"
+            what = f"TCP port {settings.http_port}"
         else:
-            what = f"UDP port {self.settings.ssdp_port}"
-        return f"the gateway cannot listen at {host}, {what}: {error.strerror or error}"
+            what = f"UDP port {settings.ssdp_port}"
+        return f"the gateway cannot listen at {settings.host}, {what}: {reason}"
+
+
+def _check_outside(settings: Settings) -> None:
+    """Raise `PortmapperError` when nothing could ever be relayed from the outside address."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((settings.external_host, 0))
+    except OSError as error:
+        message = f"the gateway cannot relay from {settings.external_host}: {error.strerror}"
+        raise PortmapperError(message) from error

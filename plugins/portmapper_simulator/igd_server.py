@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from urllib.parse import urlsplit
 
@@ -60,6 +61,7 @@ class IgdServer:
         self.is_open = False
         self.ssdp.close()
         await self.http.close()
+        await asyncio.sleep(0)  # a datagram transport frees its socket one turn later
 
     def announce_restart(self) -> None:
         """Say goodbye and hello; the hello carries the new boot id and, if it moved, the location."""

@@ -128,9 +128,7 @@ class Nat:
             log.warning("cannot open %s %s port %d: %s", outside[0], wanted.protocol, outside[1], error)
             # Another port helps when a program or the system holds this one, and against nothing else.
             of_this_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
-            raise Refused(
-                Reason.CANNOT_PROVIDE_EXTERNAL if of_this_port else Reason.NO_RESOURCES
-            ) from error
+            raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL if of_this_port else Reason.NO_RESOURCES) from error
         return relay
 
     def _close_relay(self, key: Key) -> None:

@@ -51,6 +51,7 @@ class UdpServer:
         await asyncio.gather(*running, return_exceptions=True)
         if self._transport is not None:
             self._transport.close()
+            await asyncio.sleep(0)  # a datagram transport frees its socket one turn later
         self._transport = self._working = self._announcing = None
 
     def announce(self, *, repeat: bool = True) -> None:

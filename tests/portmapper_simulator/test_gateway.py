@@ -1,0 +1,125 @@
+"""The gateway as a whole: what goes through it, and what can happen to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from portmapper.errors import PortmapperError
+from portmapper.model import Protocol
+from portmapper_simulator.gateway import EmbeddedGateway
+from portmapper_simulator.settings import Rule, Settings
+
+
+async def through(port: int) -> bytes:
+    """Send something to an outside port; return what comes back."""
+    reader, writer = await asyncio.open_connection("127.0.0.2", port)
+    try:
+        writer.write(b"ping")
+        writer.write_eof()
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_an_opened_port_answers_until_it_expires(
+    gateway: Any, add: Any, tcp_echo: int, free_port: Any
+) -> None:
+    """A connection passes while the entry stands, and none afterwards."""
+    port = free_port()
+    await add(gateway, port, NewInternalPort=tcp_echo, NewLeaseDuration=1)
+    assert await through(port) == b"ping"
+    async with asyncio.timeout(5):
+        while len(gateway.table):
+            await asyncio.sleep(0.02)
+    with pytest.raises(ConnectionRefusedError):
+        await through(port)
+
+
+async def test_a_restart_closes_every_port(gateway: Any, add: Any, tcp_echo: int, free_port: Any) -> None:
+    """The table is empty, the epoch begins anew, and the port can be mapped again at once."""
+    port = free_port()
+    await add(gateway, port, NewInternalPort=tcp_echo)
+    await gateway.restart()
+    assert (len(gateway.table), gateway.epoch) == (0, 0)
+    with pytest.raises(ConnectionRefusedError):
+        await through(port)
+    await add(gateway, port, NewInternalPort=tcp_echo)
+    assert await through(port) == b"ping"
+
+
+async def test_a_stopped_protocol_refuses_and_comes_back_at_its_port(
+    gateway: Any, udp_client: Any, fetch: Any
+) -> None:
+    """PCP and NAT-PMP share a port: it closes with the second."""
+    client = await udp_client(remote_addr=("127.0.0.1", gateway.pcp_port))
+    await gateway.stop_protocol("pcp")
+    client.transport.sendto(b"\x02\x00" + bytes(22))
+    assert (await client.next())[:4] == b"\x00\x80\x00\x01"
+    await gateway.stop_protocol("natpmp")
+    client.transport.sendto(b"\x00\x00")
+    assert await client.next() == b"refused"
+    await gateway.start_protocol("natpmp")
+    client.transport.sendto(b"\x00\x00")
+    assert len(await client.next()) == 12
+    await gateway.stop_protocol("upnp", goodbye=True)
+    with pytest.raises(ConnectionRefusedError):
+        await fetch(gateway, "/rootDesc.xml")
+    await gateway.start_protocol("upnp")
+    assert (await fetch(gateway, "/rootDesc.xml")).status == 200
+
+
+async def test_a_muted_protocol_says_nothing(gateway: Any, client: Any) -> None:
+    """The other one on the same port still answers."""
+    gateway.mute("natpmp")
+    client.send(b"\x00\x00", "127.0.0.1", gateway.pcp_port)
+    assert await client.is_silent()
+    gateway.unmute("natpmp")
+    client.send(b"\x00\x00", "127.0.0.1", gateway.pcp_port)
+    assert len(await client.next()) == 12
+
+
+async def test_the_first_rule_that_matches_decides(start: Any, add: Any) -> None:
+    """By protocol, port and address, in order; no match allows."""
+    rules = (
+        Rule(allow=True, protocol=Protocol.TCP, external_ports=(80, 80)),
+        Rule(allow=False, external_ports=(1, 1023)),
+    )
+    gateway = await start(relay=False, rules=rules)
+    assert (await add(gateway, 80)).status == 200
+    assert (await add(gateway, 80, NewProtocol="UDP")).value("errorCode") == "606"
+    assert (await add(gateway, 443)).value("errorCode") == "606"
+    assert (await add(gateway, 8080)).status == 200
+
+
+async def test_requests_are_remembered_to_a_bound(gateway: Any, client: Any) -> None:
+    """The log keeps what was asked, by whom."""
+    client.send(b"\x00\x00", "127.0.0.1", gateway.pcp_port)
+    await client.next()
+    assert (gateway.requests[-1].protocol, gateway.requests[-1].action) == ("natpmp", "external address")
+    assert gateway.requests[-1].sender == "127.0.0.1"
+    assert gateway.requests.maxlen == 1000
+
+
+@pytest.mark.parametrize("option", ["pcp_port", "http_port", "ssdp_port"])
+async def test_a_taken_port_is_one_clear_line(option: str, stack: Any) -> None:
+    """It names the address and the port; what was open is closed."""
+    kind = socket.SOCK_STREAM if option == "http_port" else socket.SOCK_DGRAM
+    held = stack.enter_context(socket.socket(socket.AF_INET, kind))
+    held.bind(("127.0.0.1", 0))
+    if option == "http_port":
+        held.listen()
+    port = held.getsockname()[1]
+    with pytest.raises(PortmapperError, match=f"127.0.0.1, (UDP|TCP) port {port}: .*in use"):
+        async with EmbeddedGateway(Settings(**{option: port})):
+            pass
+
+
+async def test_an_outside_address_that_is_not_ours_is_one_clear_line() -> None:
+    """Rather than every mapping failing later."""
+    with pytest.raises(PortmapperError, match=r"192\.0\.2\.1"):
+        async with EmbeddedGateway(Settings(external_host="192.0.2.1")):
+            pass

@@ -1,0 +1,141 @@
+"""`portmapper simulate`, through argparse and as a process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from portmapper.errors import UsageError
+from portmapper_simulator.plugin import portmapper_register_commands
+from portmapper_simulator.profiles import PROFILES, settings_of
+from portmapper_simulator.quirks import QUIRKS
+from portmapper_simulator.simulate_command import SimulateCommand, read_settings
+
+PROGRAM = (
+    "import argparse, sys\n"
+    "from portmapper.errors import PortmapperError\n"
+    "from portmapper_simulator.simulate_command import SimulateCommand\n"
+    "parser = argparse.ArgumentParser()\n"
+    "command = SimulateCommand()\n"
+    "command.add_arguments(parser)\n"
+    "try:\n"
+    "    sys.exit(command.run(parser.parse_args()))\n"
+    "except PortmapperError as error:\n"
+    "    sys.exit(str(error))\n"
+)
+ANY_PORTS = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0")
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    """Parse a command line."""
+    parser = argparse.ArgumentParser()
+    SimulateCommand().add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def started(*words: str) -> subprocess.Popen[str]:
+    """Start it as a process."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_plugin_registers_it() -> None:
+    """The hook returns the command's class."""
+    assert SimulateCommand in portmapper_register_commands()
+
+
+def test_the_defaults_are_the_standard_ports() -> None:
+    """5351 and 1900, on loopback."""
+    settings = read_settings(parsed())
+    assert (settings.host, settings.pcp_port, settings.ssdp_port) == ("127.0.0.1", 5351, 1900)
+    assert settings.external_address == "11.22.33.44"
+
+
+def test_quirks_come_on_top_of_the_profile() -> None:
+    """Repeated, or joined by commas."""
+    settings = read_settings(parsed("--profile", "routeros", "--quirk", "M5,D4", "--quirk", "P8"))
+    assert settings.quirks == PROFILES["routeros"].quirks | {"M5", "D4", "P8"}
+    assert settings.protocols == {"natpmp", "upnp"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--quirk", "M99"), "no quirk 'M99'"),
+        (("--profile", "router"), "did you mean 'routeros'"),
+        (("--pcp-port", "70000"), "70000 is no port"),
+        (("--external-address", "here"), "'here' is no IPv4 address"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(words: Any, message: str) -> None:
+    """One line that names it."""
+    with pytest.raises(UsageError, match=message):
+        read_settings(parsed(*words))
+
+
+def test_the_list_names_every_profile_and_quirk(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people, and as JSON."""
+    assert SimulateCommand().run(parsed("--list")) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in (*PROFILES, *QUIRKS))
+    SimulateCommand().run(parsed("--list", "--json"))
+    assert json.loads(capsys.readouterr().out)["quirks"] == QUIRKS
+
+
+@pytest.mark.parametrize("name", list(PROFILES))
+async def test_every_profile_starts(name: str, stack: Any) -> None:
+    """With quirks that exist."""
+    from portmapper_simulator.gateway import EmbeddedGateway
+
+    settings = settings_of(name)
+    assert settings.quirks <= QUIRKS.keys()
+    gateway = await stack.enter_async_context(EmbeddedGateway(settings))
+    assert bool(gateway.pcp_port) == bool(settings.protocols & {"pcp", "natpmp"})
+    assert bool(gateway.location) == ("upnp" in settings.protocols)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_tells_its_addresses_and_ends_in_order(number: signal.Signals) -> None:
+    """One line of JSON when ready; exit status 0."""
+    with started(*ANY_PORTS, "--json", "--quirk", "M1") as process:
+        facts = json.loads(process.stdout.readline()) if process.stdout else {}
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert facts.keys() == {
+        "host",
+        "pcp_port",
+        "http_port",
+        "ssdp_port",
+        "location",
+        "external_host",
+        "external_address",
+        "profile",
+        "quirks",
+    }
+    assert facts["quirks"] == ["M1"]
+    assert facts["location"] == f"http://127.0.0.1:{facts['http_port']}/rootDesc.xml"
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    """It names the port."""
+    with socket.socket(type=socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 0))
+        port = str(held.getsockname()[1])
+        process = started(*ANY_PORTS, "--pcp-port", port)
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert errors.count("\n") == 1
+    assert port in errors
