@@ -11,7 +11,7 @@ import attrs
 
 from portmapper.backend import Gateway
 from portmapper.errors import BackendError, Conflict, GatewayTimeout
-from portmapper.model import ANY_PORT, ConflictPolicy, Lease, MapRequest, TableEntry
+from portmapper.model import ConflictPolicy, Lease, MapRequest, TableEntry
 
 CALL_LIMIT = 20.0
 """Seconds after which a backend that keeps no bound of its own is cut off."""
@@ -28,7 +28,7 @@ async def ask(gateway: Gateway, request: MapRequest, policy: ConflictPolicy, mak
     """Return the lease, on a port that the policy allows.
 
     Under `own` what stands in the way is replaced when it is ours. A port other than the wanted one
-    is kept under `next` only, else it is released again.
+    is released again where the request is exact.
 
     Raises:
         BackendError: what the gateway refused, or why its grant is not accepted.
@@ -39,7 +39,7 @@ async def ask(gateway: Gateway, request: MapRequest, policy: ConflictPolicy, mak
         if policy is ConflictPolicy.FAIL or request.replace or not await make_way(conflict.holder):
             raise
         lease = await _map(gateway, attrs.evolve(request, replace=True))
-    if _acceptable(lease, request, policy):
+    if not request.exact or lease.external_port == request.external_port:
         return lease
     await give_back(gateway, lease)
     raise Conflict(f"port {request.external_port} is taken; the gateway offered {lease.external_port}")
@@ -65,12 +65,6 @@ async def give_back(gateway: Gateway, lease: Lease) -> None:
         await bounded(gateway, gateway.unmap(lease))
     except BackendError as error:
         _log.debug("%s: cannot give back port %d: %s", gateway.backend, lease.external_port, error)
-
-
-def _acceptable(lease: Lease, request: MapRequest, policy: ConflictPolicy) -> bool:
-    if request.external_port in (ANY_PORT, lease.external_port):
-        return True
-    return policy is ConflictPolicy.NEXT
 
 
 async def _map(gateway: Gateway, request: MapRequest) -> Lease:
