@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -66,17 +67,20 @@ def _words(command: str) -> list[str] | None:
 
 @pytest.fixture
 def lists(tmp_path: Path) -> Path:
-    """Write a list of each format, as the pages call them."""
-    (tmp_path / "ports.csv").write_text("port;protocol;comment\n18080;tcp;web server\n")
-    (tmp_path / "ports.json").write_text('[{"port": 18080, "protocol": "tcp"}]\n')
-    (tmp_path / "ports.toml").write_text('[[mapping]]\nport = 18080\nprotocol = "tcp"\n')
+    """Write a list of each format, as the pages call them, with a port that the simulator can open."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "ports.csv").write_text(f"port;protocol;comment\n{port};tcp;web server\n")
+    (tmp_path / "ports.json").write_text(f'[{{"port": {port}, "protocol": "tcp"}}]\n')
+    (tmp_path / "ports.toml").write_text(f'[[mapping]]\nport = {port}\nprotocol = "tcp"\n')
     return tmp_path
 
 
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[str]:
     """Run the software gateway, and yield how to name it."""
-    ports = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0")
+    ports = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0", "--external-host", "127.0.0.1")
     command = [sys.executable, "-m", "portmapper.cli.main", "simulate", *ports, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as gateway:
         assert gateway.stdout is not None

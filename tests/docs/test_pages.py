@@ -91,6 +91,15 @@ def test_every_dependency_has_its_floor_and_reason(root: Path) -> None:
         assert re.search(rf"^\| {name} \| {re.escape(floor)} \|", page, re.MULTILINE), requirement
 
 
+def test_every_room_of_the_house_is_in_the_architecture(root: Path) -> None:
+    """Each module of the core and each folder of plugins is named, and no other."""
+    page = _page(root, "architecture.md")
+    rooms = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.+?`) \|", page, re.MULTILINE))))
+    modules = {path.stem for path in (root / "portmapper").glob("[a-z]*.py")}
+    folders = {path.name for path in (root / "plugins").glob("portmapper_*")}
+    assert rooms == modules | folders
+
+
 def test_every_page_that_the_readme_links_to_is_there(root: Path) -> None:
     """No link of the README leads nowhere."""
     readme = (root / "README.md").read_text(encoding="utf-8")
