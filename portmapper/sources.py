@@ -105,6 +105,18 @@ class SourceReader:
         self.reading = self._good
         return self.reading
 
+    async def read_rows(self) -> list[Row]:
+        """Fetch, and split into rows that nobody has looked at yet.
+
+        Raises:
+            SourceError: it cannot be read or parsed at all; the location is named.
+        """
+        try:
+            fetched = await self._source.fetch()
+            return list(self._split(fetched)[1] if isinstance(fetched, Document) else fetched)
+        except SourceError as error:
+            raise SourceError(f"{self.location}: {error}") from None
+
     async def watch(self, changed: Callable[[], None]) -> None:
         """Have `changed` called when a read may find something new, until `close`."""
         await self._source.watch(changed)
@@ -129,10 +141,13 @@ class SourceReader:
         return reading
 
     def _parse(self, document: Document) -> Reading:
+        return self._collect(*self._split(document))
+
+    def _split(self, document: Document) -> tuple[str, Iterable[Row]]:
         if len(document.content) > MAX_DOCUMENT:
             raise SourceError(f"larger than {MAX_DOCUMENT // 2**20} MiB")
         chosen = _choose_format(document, self._formats, self._chosen)
-        return self._collect(chosen.name, chosen().parse(document.content, self._options))
+        return chosen.name, chosen().parse(document.content, self._options)
 
     def _collect(self, name: str, rows: Iterable[Row]) -> Reading:
         mappings, rejected = self._rows.take(rows, self.location)
@@ -171,7 +186,7 @@ class _RowCache:
             except RowError as error:
                 if row.unfinished and self._known:
                     raise SourceError(f"{row.place}: ends in the middle, {error.reason}") from None
-                rejected.append(_rejected(row, error))
+                rejected.append(rejected_row(row, error))
                 continue
             if key:
                 known[key] = slots
@@ -288,7 +303,8 @@ def _fingerprint(document: Document) -> object:
     return (hashlib.sha256(document.content).digest(), document.content_type, document.suffix)
 
 
-def _rejected(row: Row, error: RowError) -> Rejected:
+def rejected_row(row: Row, error: RowError) -> Rejected:
+    """Name the place of what is wrong with a row as its document's reader would."""
     if not error.field:
         return Rejected(row.place, error.reason)
     name = error.field if error.field.isidentifier() else quoted(error.field)

@@ -20,6 +20,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "run": ("portmapper.cli.run:Run", "keep the ports of a list open"),
         "discover": ("portmapper.cli.discover:Discover", "show the gateways that answer"),
         "check": ("portmapper.cli.check:Check", "read sources and report, without touching a gateway"),
+        "convert": ("portmapper.cli.convert:Convert", "write a list of one format in another"),
+        "service": (
+            "portmapper.cli.service:Service",
+            "print or install a unit file for systemd, launchd or Windows",
+        ),
         "plugins": ("portmapper.cli.plugins:ListPlugins", "show the plugins and what they provide"),
     }
 )

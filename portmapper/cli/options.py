@@ -44,6 +44,11 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--file", action="append", default=[], metavar="SOURCE", help="the same; may repeat"
     )
+    add_format_options(parser)
+
+
+def add_format_options(parser: argparse.ArgumentParser) -> None:
+    """Declare `--format` and `--csv-delimiter`."""
     parser.add_argument(
         "--format", default="auto", metavar="NAME", help="auto (the default), csv, json, toml, or a plugin's"
     )

@@ -1,0 +1,112 @@
+"""`portmapper convert`: write a list of one format in another."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from portmapper.cli.options import add_format_options, add_log_options, add_plugin_option, begin_logging
+from portmapper.command import Command
+from portmapper.errors import PortmapperError, RowError
+
+if TYPE_CHECKING:
+    from portmapper.records import Record
+    from portmapper.source import Row
+
+REJECTED = 2
+
+
+class Convert(Command):
+    """Write a CSV, JSON or TOML list as TOML."""
+
+    name = "convert"
+    help = "write a list of one format in another"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("source", metavar="SOURCE", help="a path, '-' for standard input, or a URL")
+        parser.add_argument("--to", choices=("toml",), default="toml", help="default toml")
+        parser.add_argument(
+            "-o", "--output", type=Path, metavar="FILE", help="write there; default: standard output"
+        )
+        add_format_options(parser)
+        add_plugin_option(parser)
+        add_log_options(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Convert every good row; exit status 2 when one was left out."""
+        import asyncio
+
+        import tomli_w
+
+        from portmapper.plugins import load_plugins
+        from portmapper.source import FormatOptions
+        from portmapper.sources import open_source
+
+        begin_logging(arguments, "warning")
+        plugins = load_plugins(arguments.disable_plugin)
+        options = FormatOptions(csv_delimiter=arguments.csv_delimiter)
+        reader = open_source(arguments.source, plugins.sources, plugins.formats, arguments.format, options)
+        tables, rejected = _convert(asyncio.run(reader.read_rows()))
+        _write(tomli_w.dumps({"mapping": tables}), arguments.output)
+        for complaint in rejected:
+            print(f"portmapper: {reader.location}: {complaint}", file=sys.stderr)
+        return REJECTED if rejected else 0
+
+
+def _convert(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
+    from portmapper.records import mappings_of, read_record
+    from portmapper.sources import rejected_row
+    from portmapper.text import printable
+
+    tables, rejected = [], []
+    for row in rows:
+        try:
+            mappings_of(row, "")
+            tables.append(_table(row, read_record(row)))
+        except RowError as error:
+            bad = rejected_row(row, error)
+            rejected.append(printable(f"{bad.where}: {bad.reason}"))
+    return tables, rejected
+
+
+def _table(row: Row, record: Record) -> dict[str, Any]:
+    """Return the fields that the row gives, in the types TOML has for them; what it left out stays out."""
+    typed = {
+        "port": _ports(record.port),
+        "protocol": _choices(record.protocol),
+        "address": row.fields.get("address"),
+        "duration": record.duration,
+        "comment": record.comment,
+        "internal_port": _ports(record.internal_port) if record.internal_port else None,
+        "family": _choices(record.family or ()),
+        "conflict": record.conflict and record.conflict.value,
+        "backend": record.backend,
+        "enabled": record.enabled,
+    }
+    return {name: value for name, value in typed.items() if row.fields.get(name) not in (None, "")}
+
+
+def _ports(ports: range) -> int | str:
+    if ports[0] == 0:
+        return "any"
+    return ports[0] if len(ports) == 1 else f"{ports[0]}-{ports[-1]}"
+
+
+def _choices(values: Iterable[str]) -> str:
+    """Name one value, or `both` of them, as protocols and families are spelt."""
+    names = [str(value) for value in values]
+    return names[0] if len(names) == 1 else "both"
+
+
+def _write(text: str, path: Path | None) -> None:
+    if path is None:
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PortmapperError(f"cannot write {path}: {error.strerror}") from error

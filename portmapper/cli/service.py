@@ -1,0 +1,163 @@
+"""`portmapper service`: unit files for the managers that start services."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from portmapper.command import Command
+from portmapper.errors import PortmapperError, UsageError
+
+SYSTEM_UNITS = Path("/etc/systemd/system")
+UNIT = "portmapper.service"
+KINDS = ("systemd", "launchd", "windows")
+MARK = "# Written by 'portmapper service'"
+
+HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+"""What `ProtectHome=` and `PrivateTmp=` keep out of the service's sight."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@?=&+,~-]+\Z")
+
+
+class Service(Command):
+    """Print or install what makes a service manager run the program."""
+
+    name = "service"
+    help = "print or install a unit file for systemd, launchd or Windows"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("action", choices=("print", "install"), help="install is for systemd")
+        parser.add_argument("kind", nargs="?", choices=KINDS, default="systemd", help="default systemd")
+        parser.add_argument(
+            "--user", action="store_true", help="for the manager of your own login instead of the system's"
+        )
+        parser.add_argument(
+            "-f",
+            "--file",
+            action="append",
+            default=[],
+            metavar="SOURCE",
+            help="the list: a path or a URL; may repeat (default: portmapper/ports.csv in the system's or "
+            "your configuration directory)",
+        )
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Print or write the unit."""
+        sources = [_absolute(source) for source in arguments.file] or [_default_source(arguments)]
+        command = [*_program(), "run", *(word for source in sources for word in ("--file", source))]
+        if arguments.kind != "systemd":
+            if arguments.action == "install":
+                raise UsageError(f"install is for systemd; see 'portmapper service print {arguments.kind}'")
+            print(_launchd(command, arguments.user) if arguments.kind == "launchd" else _windows(command))
+            return 0
+        trouble = "" if arguments.user else _out_of_sight([command[0], *sources])
+        unit = _systemd(command, arguments.user)
+        if arguments.action == "install":
+            if trouble:
+                raise UsageError(trouble)
+            _install(unit, arguments.user)
+            return 0
+        print(unit, end="")
+        if trouble:
+            print(f"portmapper: warning: {trouble}", file=sys.stderr)
+        return 0
+
+
+def _program() -> list[str]:
+    script = Path(sys.executable).with_name("portmapper.exe" if sys.platform == "win32" else "portmapper")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "portmapper.cli.main"]
+
+
+def _absolute(source: str) -> str:
+    if source == "-":
+        raise UsageError("a service has no standard input: name a file or a URL")
+    return source if "://" in source else os.path.abspath(source)
+
+
+def _default_source(arguments: argparse.Namespace) -> str:
+    if arguments.kind == "windows":
+        return r"C:\ProgramData\portmapper\ports.csv"
+    return str((_user_configuration() if arguments.user else Path("/etc")) / "portmapper" / "ports.csv")
+
+
+def _user_configuration() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+
+
+def _out_of_sight(paths: list[str]) -> str:
+    """Say which of the paths the hardened system unit will not let the service see."""
+    for path in paths:
+        for directory in HIDDEN:
+            if Path(path).is_relative_to(directory):
+                return f"the service cannot see {path}, {directory} is hidden from it: use /opt or /etc"
+    return ""
+
+
+def _template(name: str) -> str:
+    return (Path(__file__).with_name("units") / name).read_text(encoding="utf-8")
+
+
+def _systemd(command: list[str], for_user: bool) -> str:
+    template = _template("user.service" if for_user else "system.service")
+    return template.replace("@COMMAND@", " ".join(_systemd_word(word) for word in command))
+
+
+def _systemd_word(word: str) -> str:
+    """Quote a word as systemd.service(5) reads it."""
+    if any(ord(character) < 32 for character in word):
+        raise UsageError(f"{word!r} cannot stand in a unit file")
+    if _PLAIN.match(word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'
+
+
+def _launchd(command: list[str], for_user: bool) -> str:
+    import plistlib
+
+    logs = Path.home() / "Library" / "Logs" if for_user else Path("/var/log")
+    plist = {
+        "Label": "portmapper",
+        "ProgramArguments": command,
+        "RunAtLoad": True,
+        "KeepAlive": {"SuccessfulExit": False},
+        "StandardErrorPath": str(logs / "portmapper.log"),
+        "ProcessType": "Background",
+        "Umask": 0o077,
+    }
+    return plistlib.dumps(plist, sort_keys=False).decode().rstrip()
+
+
+def _windows(command: list[str]) -> str:
+    arguments = [*command[1:], "--state-dir", r"C:\ProgramData\portmapper"]
+    words = {"@PROGRAM@": command[0], "@ARGUMENTS@": subprocess.list2cmdline(arguments)}
+    text = _template("windows.ps1").rstrip()
+    for mark, value in words.items():
+        text = text.replace(mark, value.replace("'", "''"))
+    return text
+
+
+def _install(unit: str, for_user: bool) -> None:
+    """Write the unit, unless somebody else's is in its place.
+
+    Raises:
+        PortmapperError: it cannot be written, or is not ours to replace.
+    """
+    path = (_user_configuration() / "systemd" / "user" if for_user else SYSTEM_UNITS) / UNIT
+    try:
+        if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
+            raise PortmapperError(f"{path} is not ours; remove it first")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(unit, encoding="utf-8")
+    except OSError as error:
+        raise PortmapperError(f"cannot write {path}: {error.strerror}") from error
+    systemctl = ["systemctl", "--user"] if for_user else ["systemctl"]
+    if shutil.which("systemctl") and Path("/run/systemd/system").exists():
+        subprocess.run([*systemctl, "daemon-reload"], check=False)
+    print(f"{path} is written. Start it now and at every boot: {' '.join(systemctl)} enable --now portmapper")
