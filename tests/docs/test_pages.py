@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,25 @@ def test_every_dependency_has_its_floor_and_reason(root: Path) -> None:
     for requirement in project["project"]["dependencies"]:
         name, floor = re.match(r"([\w.-]+)>=([\w.]+)", requirement).groups()  # type: ignore[union-attr]
         assert re.search(rf"^\| {name} \| {re.escape(floor)} \|", page, re.MULTILINE), requirement
+
+
+@pytest.mark.parametrize("name", ["troubleshooting.md", "routeros.md"])
+def test_every_message_explained_is_one_that_the_program_has(name: str, root: Path) -> None:
+    """Whoever looks up what the program said finds it, word for word; `…` stands for what varies."""
+    code = [*(root / "portmapper").rglob("*.py"), *(root / "plugins").rglob("*.py")]
+    said = "\0".join(text for path in code for text in _texts(path))
+    first_columns = " ".join(re.findall(r"^\| (.*?) \|", _page(root, name), re.MULTILINE))
+    messages = [text for text in re.findall(r"`([^`]+)`", first_columns) if " " in text]
+    assert messages
+    for message in messages:
+        for fragment in re.split("…|[0-9]+|[:()]|the gateway ", message):
+            assert fragment.strip() in said, f"{message}: {fragment}"
+
+
+def _texts(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def test_every_room_of_the_house_is_in_the_architecture(root: Path) -> None:
