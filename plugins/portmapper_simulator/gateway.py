@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections import deque
 from typing import Self
 
 from portmapper.errors import PortmapperError
 from portmapper_simulator.igd_server import IgdServer
+from portmapper_simulator.quirks import QUIRKS
 from portmapper_simulator.settings import PROTOCOLS, Settings
 from portmapper_simulator.state import UDP_MECHANISMS, Asked, State
 from portmapper_simulator.table import Table
@@ -37,18 +37,18 @@ class EmbeddedGateway:
         """Open the ports.
 
         Raises:
-            PortmapperError: one of them is taken, or an address is not this host's.
+            PortmapperError: one of them is taken, an address is not this host's, or there is no such
+                quirk or protocol.
         """
-        _check_outside(self.settings)
+        _check(self.settings)
         self.state = State(self.settings)
         self._udp = UdpServer(self.state)
         self._igd = IgdServer(self.state)
         try:
             await self._open()
-        except OSError as error:
-            complaint = self._complaint(error)
+        except PortmapperError:
             await self._close()
-            raise PortmapperError(complaint) from error
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -96,7 +96,8 @@ class EmbeddedGateway:
         await asyncio.sleep(0)  # lets the relays' sockets go, so that their ports are free again
         if announce:
             self._udp.announce()
-            self._igd.announce_restart()
+            if self._igd.is_open:
+                self._igd.announce_restart()
 
     def change_external_address(self, address: str, *, announce: bool = True) -> None:
         """Get another outside address; the mappings stay."""
@@ -113,7 +114,11 @@ class EmbeddedGateway:
             await self._udp.close()
 
     async def start_protocol(self, protocol: str) -> None:
-        """Switch it on again, at the ports it had; the table is what it was."""
+        """Switch it on again, at the ports it had; the table is what it was.
+
+        Raises:
+            PortmapperError: its port is taken meanwhile.
+        """
         self.state.active.add(protocol)
         await self._open()
 
@@ -126,34 +131,24 @@ class EmbeddedGateway:
         self.state.muted.discard(protocol)
 
     async def _open(self) -> None:
-        unknown = self.state.active - PROTOCOLS
-        if unknown:
-            raise PortmapperError(f"the gateway speaks no {', '.join(sorted(unknown))}")
-        if self.state.active & UDP_MECHANISMS and not self._udp.is_open:
-            await self._udp.open()
-        if "upnp" in self.state.active and not self._igd.is_open:
-            await self._igd.open()
+        try:
+            if self.state.active & UDP_MECHANISMS and not self._udp.is_open:
+                await self._udp.open()
+            if "upnp" in self.state.active and not self._igd.is_open:
+                await self._igd.open()
+        except OSError as error:
+            raise PortmapperError(f"the gateway cannot listen at {error.strerror}") from error
 
     async def _close(self) -> None:
         self.state.nat.clear("end")
         await self._udp.close()
         await self._igd.close()
 
-    def _complaint(self, error: OSError) -> str:
-        """Say which port could not be had: they are opened in this order."""
-        settings = self.settings
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        if self.state.active & UDP_MECHANISMS and not self._udp.is_open:
-            what = f"UDP port {settings.pcp_port}"
-        elif not self._igd.http.ports:
-            what = f"TCP port {settings.http_port}"
-        else:
-            what = f"UDP port {settings.ssdp_port}"
-        return f"the gateway cannot listen at {settings.host}, {what}: {reason}"
 
-
-def _check_outside(settings: Settings) -> None:
-    """Raise `PortmapperError` when nothing could ever be relayed from the outside address."""
+def _check(settings: Settings) -> None:
+    """Raise `PortmapperError` for a name nobody knows, or when nothing could ever be relayed."""
+    if unknown := sorted((settings.protocols - PROTOCOLS) | (settings.quirks - QUIRKS.keys())):
+        raise PortmapperError(f"the gateway knows no {', '.join(unknown)}")
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((settings.external_host, 0))

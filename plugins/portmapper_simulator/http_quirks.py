@@ -7,6 +7,7 @@ import re
 
 import attrs
 
+from portmapper_simulator.actions import WAN_COMMON, actions_of
 from portmapper_simulator.errors import Fault
 from portmapper_simulator.points import CALL, LAYOUT, LISTEN, RESPONSE, Call, Layout, Listening, Response
 
@@ -140,8 +141,6 @@ def _with_control_urls(layout: Layout, pattern: str) -> Layout:
 
 @CALL.quirk("H7", "demands SOAPAction in that case and quoted, arguments in order, no blank before <?xml")
 def _picky(call: Call) -> Call:
-    from portmapper_simulator.actions import WAN_COMMON, actions_of
-
     kind = WAN_COMMON if call.service is None else call.service.kind
     action = actions_of(kind).get(call.action)
     in_order = action is None or list(call.arguments) == list(action.takes)

@@ -10,6 +10,7 @@ import attrs
 
 from portmapper_simulator import points
 from portmapper_simulator.points import Listening, Response
+from portmapper_simulator.sockets import naming_port
 from portmapper_simulator.state import State
 
 MAX_HEAD = 8192
@@ -67,9 +68,12 @@ class HttpServer:
         settings = self._state.settings
         listening = points.LISTEN.through(self._state.quirks, Listening((settings.http_port,)))
         for port in self.ports or listening.ports:
-            server = await asyncio.start_server(
-                self._accept, settings.host, port, limit=MAX_HEAD, backlog=listening.backlog
-            )
+            try:
+                server = await asyncio.start_server(
+                    self._accept, settings.host, port, limit=MAX_HEAD, backlog=listening.backlog
+                )
+            except OSError as error:
+                raise naming_port(error, f"{settings.host}, TCP port {port}") from error
             self._servers.append(server)
         self.ports = tuple(server.sockets[0].getsockname()[1] for server in self._servers)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PCP_PORT, HTTP_PORT, SSDP_PORT = 5351, 5000, 1900
 PORTS = {"pcp_port": PCP_PORT, "http_port": HTTP_PORT, "ssdp_port": SSDP_PORT}
+UDP_TITLES = {"pcp": "PCP", "natpmp": "NAT-PMP"}
 
 
 class SimulateCommand(Command):
@@ -133,9 +134,10 @@ def _facts(gateway: EmbeddedGateway, profile: str) -> dict[str, object]:
 
 def _greeting(gateway: EmbeddedGateway) -> str:
     settings = gateway.settings
+    udp = ", ".join(title for name, title in UDP_TITLES.items() if name in settings.protocols)
     lines = [f"Gateway at {settings.host}, relaying from {settings.external_host}. It answers:"]
     if gateway.pcp_port:
-        lines.append(f"  PCP, NAT-PMP  portmapper run --gateway {settings.host}:{gateway.pcp_port} ports.csv")
+        lines.append(f"  {udp:<12}  portmapper run --gateway {settings.host}:{gateway.pcp_port} ports.csv")
     if gateway.location:
         lines.append(f"  UPnP          portmapper run --gateway {gateway.location} ports.csv")
     return "\n".join([*lines, "Ctrl-C ends it."])

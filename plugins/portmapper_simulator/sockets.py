@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -73,10 +74,15 @@ def _bound(address: str, port: int, interface: str, *, shared: bool = False) -> 
         opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, TTL)
         opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
         opened.bind((address, port))
-    except OSError:
+    except OSError as error:
         opened.close()
-        raise
+        raise naming_port(error, f"{address}, UDP port {port}") from error
     return opened
+
+
+def naming_port(error: OSError, port: str) -> OSError:
+    """Return the error with the port in its text: the system's own names none."""
+    return OSError(error.errno, f"{port}: {os.strerror(error.errno or 0)}")
 
 
 async def _endpoint(

@@ -118,6 +118,28 @@ async def test_a_taken_port_is_one_clear_line(option: str, stack: Any) -> None:
             pass
 
 
+async def test_a_gateway_without_upnp_restarts_too(start: Any) -> None:
+    """There is no SSDP to say so, and nothing else changes."""
+    gateway = await start(protocols=frozenset({"natpmp"}))
+    await gateway.restart()
+    assert (gateway.epoch, gateway.http_port, gateway.location) == (0, 0, "")
+
+
+async def test_a_port_taken_meanwhile_is_one_clear_line(gateway: Any, stack: Any) -> None:
+    """When a protocol comes back and its port has gone."""
+    await gateway.stop_protocol("upnp")
+    stack.enter_context(socket.create_server(("127.0.0.1", gateway.http_port)))
+    with pytest.raises(PortmapperError, match=r"TCP port \d+: .*in use"):
+        await gateway.start_protocol("upnp")
+
+
+async def test_a_quirk_that_nobody_knows_is_refused() -> None:
+    """A misspelt one would prove nothing."""
+    with pytest.raises(PortmapperError, match="knows no M99"):
+        async with EmbeddedGateway(Settings(quirks=frozenset({"M99"}))):
+            pass
+
+
 async def test_an_outside_address_that_is_not_ours_is_one_clear_line() -> None:
     """Rather than every mapping failing later."""
     with pytest.raises(PortmapperError, match=r"192\.0\.2\.1"):
