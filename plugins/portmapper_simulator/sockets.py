@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -55,7 +56,7 @@ async def open_group(
 
 def send_from_other_port(host: str, data: bytes, receiver: Address) -> None:
     """Send one datagram from a port that is not the gateway's."""
-    with _bound(host, 0, host) as other:
+    with _bound(host, 0, host) as other, contextlib.suppress(OSError):
         other.sendto(data, receiver)
 
 
