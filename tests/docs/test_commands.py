@@ -33,7 +33,7 @@ NOT_OURS = {
     "python3 -m venv .venv": "the tests run in an environment already",
     ".venv/bin/pip install": "the same; CI installs from a fresh clone",
     ".venv/bin/nox": "runs these tests",
-    "docker run": "needs a container engine",
+    "docker ": "needs a container engine",
 }
 """Commands of other programs, and why they are not run here."""
 
@@ -42,7 +42,7 @@ NOT_RUN = {
 }
 """Options of `run` that keep a command from being run here, and why; it is parsed all the same."""
 
-WITHOUT_GATEWAY = ("check", "plugins", "demo")
+WITHOUT_GATEWAY = ("check", "convert", "plugins", "service", "demo")
 
 
 def _lines(blocks: Blocks) -> Iterator[tuple[str, int, str]]:
