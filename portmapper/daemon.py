@@ -10,7 +10,7 @@ import attrs
 
 from portmapper.backend import Backend
 from portmapper.clock import Clock
-from portmapper.events import Observer
+from portmapper.events import Event, Observer
 from portmapper.journal import Journal
 from portmapper.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.network_watch import watching
@@ -54,8 +54,8 @@ class RunOptions:
     allowed: tuple[str, ...] = ()
 
 
-Screen = Callable[[Callable[[], Document]], Coroutine[None, None, None]]
-"""Shows the status document, again and again, until it is cancelled."""
+Companion = Callable[["Daemon"], Coroutine[None, None, None]]
+"""What runs beside a daemon until it is cancelled, such as a screen or the control socket."""
 
 
 class Daemon:
@@ -73,7 +73,7 @@ class Daemon:
         readers: Sequence[SourceReader],
         store: Store,
         observers: Sequence[type[Observer]] = (),
-        screen: Screen | None = None,
+        companions: Sequence[Companion] = (),
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -84,7 +84,8 @@ class Daemon:
         self.stopped = False
         self._options = options
         self._readers = readers
-        self._screen = screen
+        self._store = store
+        self._companions = companions
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
         self._readings: list[Reading] = []
@@ -133,6 +134,14 @@ class Daemon:
         """Return the status document as it is now."""
         return status_document(self._scheduler, self._readings, self._started_at, self._clock)
 
+    def history(self, limit: int) -> list[Document]:
+        """Return the latest events, the oldest first."""
+        return self._store.history(limit)
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener` with every event from now on; returns what ends that."""
+        return self._journal.listen(listener)
+
     # Startup
 
     def _scheduler_options(self) -> Options:
@@ -169,8 +178,8 @@ class Daemon:
             tasks.create_task(self._scheduler.run())
             for place in range(len(self._readers)):
                 tasks.create_task(self._reread(place))
-            if self._screen is not None:
-                tasks.create_task(self._screen(self.status))
+            for companion in self._companions:
+                tasks.create_task(companion(self))
             if self._service.listens:
                 tasks.create_task(self._keep_service_manager_told())
             _log.info("keeping %d mapping(s) open", len(self._scheduler.entries))
@@ -236,6 +245,7 @@ class Daemon:
         await self._journal.close()
 
     async def _close_ports(self) -> None:
+        _log.info("closing what is open")
         try:
             async with asyncio.timeout(RELEASE_LIMIT):
                 await self._scheduler.release_all()
