@@ -59,16 +59,23 @@ async def bounded(gateway: Gateway, call: Awaitable[T]) -> T:
         raise BackendError(f"the backend is broken: {type(error).__name__}: {error}") from error
 
 
-async def give_back(gateway: Gateway, lease: Lease) -> None:
-    """Release a lease that is not wanted; it runs out by itself where that fails."""
+async def give_back(gateway: Gateway, lease: Lease) -> bool:
+    """Release a lease that is not wanted; tell whether it could be."""
     try:
         await bounded(gateway, gateway.unmap(lease))
     except BackendError as error:
         _log.debug("%s: cannot give back port %d: %s", gateway.backend, lease.external_port, error)
+        return False
+    return True
 
 
 async def _map(gateway: Gateway, request: MapRequest) -> Lease:
-    lease = await bounded(gateway, gateway.map(request))
+    """Ask, and check the answer within the bound too: a stranger's backend may return anything."""
+    return await bounded(gateway, _checked(gateway, request))
+
+
+async def _checked(gateway: Gateway, request: MapRequest) -> Lease:
+    lease = await gateway.map(request)
     if (lease.protocol, lease.internal_port) != (request.protocol, request.internal_port):
         raise BackendError(f"the backend answered for {lease.protocol} port {lease.internal_port}")
     if not 1 <= lease.external_port <= 65535 or (lease.lifetime <= 0 and not lease.permanent):

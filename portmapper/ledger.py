@@ -14,7 +14,7 @@ from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
 from portmapper.model import IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
 from portmapper.store import Store, StoredLease
 
-_Use = tuple[str, Protocol, IPAddress, int, int]
+_Inside = tuple[str, Protocol, IPAddress, int]
 _Port = tuple[Protocol, int]
 
 
@@ -35,7 +35,7 @@ class Ledger:
         self._store = store
         self._scope = scope
         self._orphans: dict[bytes, StoredLease] = {}
-        self._by_use: dict[_Use, bytes] = {}
+        self._by_use: defaultdict[_Inside, dict[int, bytes]] = defaultdict(dict)
         self._by_port: defaultdict[_Port, set[bytes]] = defaultdict(set)
         for stored in store.leases:
             self._by_port[_port(stored)].add(stored.lease.token)
@@ -43,9 +43,11 @@ class Ledger:
 
     def adopt(self, mapping: Mapping, gateway: Gateway, internal: IPAddress) -> StoredLease | None:
         """Return the orphan that this gateway holds for exactly this mapping; it is none any more."""
-        use = (gateway.identity, mapping.protocol, internal, mapping.internal_port, mapping.port)
-        token = self._by_use.pop(use, None)
-        return self._orphans.pop(token, None) if token is not None else None
+        inside = (gateway.identity, mapping.protocol, internal, mapping.internal_port)
+        stored = self._orphans.get(self._by_use.get(inside, {}).get(mapping.port, b""))
+        if stored is not None:
+            self._claim(stored)
+        return stored
 
     def ask_for(self, request: MapRequest, mapping: Mapping, gateway: Gateway, now: datetime) -> MapRequest:
         """Write down what is about to be asked, so that a crash cannot lose a granted port."""
@@ -88,7 +90,7 @@ class Ledger:
         stored = self._store.get(token)
         if stored is not None:
             self._orphans[token] = stored
-            self._by_use[_use(stored)] = token
+            self._by_use[_inside(stored)][stored.wanted_port] = token
 
     def released(self, token: bytes) -> None:
         """Forget a lease that stands no longer."""
@@ -97,8 +99,8 @@ class Ledger:
             return
         self._store.remove(token)
         self._forget_port(stored)
-        if self._orphans.pop(token, None) and self._by_use.get(_use(stored)) == token:
-            del self._by_use[_use(stored)]
+        if token in self._orphans:
+            self._claim(stored)
 
     def orphans(self, now: datetime) -> list[StoredLease]:
         """Return what is to be released; what ran out by itself is forgotten."""
@@ -125,6 +127,12 @@ class Ledger:
         """Return an orphan of ours that holds this external port, if there is one."""
         return next((s for s in self._at((protocol, external_port)) if s.lease.token in self._orphans), None)
 
+    def orphan_behind(self, request: MapRequest, gateway: Gateway) -> StoredLease | None:
+        """Return an orphan at this gateway that leads where the request wants to, under another token."""
+        inside = (gateway.identity, request.protocol, request.internal_address, request.internal_port)
+        others = (token for token in self._by_use.get(inside, {}).values() if token != request.token)
+        return next((self._orphans[token] for token in others), None)
+
     def is_covered(self, orphan: StoredLease) -> bool:
         """Tell whether a wanted lease opens the very hole that an orphan does.
 
@@ -139,6 +147,15 @@ class Ledger:
     def all(self) -> Iterable[StoredLease]:
         """Return every lease that may stand, wanted or not, within the scope."""
         return [s for s in self._store.leases if self._scope is None or s.source in self._scope]
+
+    def _claim(self, stored: StoredLease) -> None:
+        """Make it no orphan any more."""
+        del self._orphans[stored.lease.token]
+        ports = self._by_use[_inside(stored)]
+        if ports.get(stored.wanted_port) == stored.lease.token:
+            del ports[stored.wanted_port]
+        if not ports:
+            del self._by_use[_inside(stored)]
 
     def _at(self, port: _Port) -> Iterator[StoredLease]:
         for token in self._by_port.get(port, ()):
@@ -160,9 +177,9 @@ class Ledger:
             del self._by_port[_port(stored)]
 
 
-def _use(stored: StoredLease) -> _Use:
+def _inside(stored: StoredLease) -> _Inside:
     lease = stored.lease
-    return (lease.gateway, lease.protocol, lease.internal_address, lease.internal_port, stored.wanted_port)
+    return (lease.gateway, lease.protocol, lease.internal_address, lease.internal_port)
 
 
 def _port(stored: StoredLease) -> _Port:

@@ -66,8 +66,8 @@ class Releases:
         return searching and any(stored.lease.token not in self._failed for stored in orphans)
 
     def _is_wanted(self, stored: StoredLease) -> bool:
-        """Never release before the replacement stands: a round under way may adopt or replace it."""
-        return (stored.lease.protocol, stored.wanted_port) in self._rounds.wanting
+        """Never release before the replacement stands: a round may adopt or replace it."""
+        return self._rounds.wants(stored)
 
     def _is_too_early(self, token: bytes) -> bool:
         return token in self._failed and self._clock.monotonic() < self._failed[token][1]

@@ -12,15 +12,20 @@ from portmapper.backend import Gateway, MapsOtherHosts, Target, VerifiesLeases
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import BackendError, Unsupported
+from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure, Unsupported
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
 from portmapper.model import ANY_PORT, ConflictPolicy, Lease, MapRequest, Protocol, TableEntry
 from portmapper.placement import Place
 from portmapper.search import Search
+from portmapper.store import StoredLease
 
 LOSSES_BEFORE_PERMANENT = 2
 """Times a gateway may lose a finite lease before it is asked for a permanent one (CONFORMANCE M15)."""
+
+
+_Port = tuple[Protocol, int]
+_Ports = tuple[Protocol, int, int]
 
 
 class Outcome(Interface):
@@ -38,7 +43,6 @@ class Rounds:
 
     Attributes:
         active: the entries in a round.
-        wanting: how many of them want each external port and do not hold it yet.
     """
 
     def __init__(
@@ -53,7 +57,6 @@ class Rounds:
         allowed: Collection[str] | None,
     ) -> None:
         self.active: set[Entry] = set()
-        self.wanting: Counter[tuple[Protocol, int]] = Counter()
         self._discovery = discovery
         self._ledger = ledger
         self._lanes = lanes
@@ -62,13 +65,40 @@ class Rounds:
         self._conflict = conflict
         self._allowed = allowed
         self._waiting: defaultdict[Target, list[Entry]] = defaultdict(list)
+        self._outside: Counter[_Port] = Counter()
+        self._inside: Counter[_Port] = Counter()
+        self._seeking: defaultdict[_Ports, set[Entry]] = defaultdict(set)
 
     def begin(self, entry: Entry, places: list[Place]) -> None:
         """Start a round; who holds the lease is asked first, so that a renewal is a round too."""
         entry.begin_round(places)
         self.active.add(entry)
-        self.wanting[entry.mapping.protocol, entry.mapping.port] += 1
+        self._outside[entry.mapping.protocol, entry.mapping.port] += 1
+        self._inside[entry.mapping.protocol, entry.mapping.internal_port] += 1
+        if entry.lease is None:
+            self._seeking[_ports(entry)].add(entry)
         self._advance(entry)
+
+    def found(self, entry: Entry) -> None:
+        """Note that an entry holds its lease, or is not wanted any more."""
+        self._seeking[_ports(entry)].discard(entry)
+        if not self._seeking[_ports(entry)]:
+            del self._seeking[_ports(entry)]
+
+    def wants(self, stored: StoredLease) -> bool:
+        """Tell whether an orphan has to stay for now.
+
+        It stays while a round is under way for its external port or towards the same internal one; and
+        while the very mapping that it was made for is not open, for the next round may adopt it.
+        """
+        lease = stored.lease
+        if (
+            self._outside[lease.protocol, stored.wanted_port]
+            or self._inside[lease.protocol, lease.internal_port]
+        ):
+            return True
+        seeking = self._seeking.get((lease.protocol, stored.wanted_port, lease.internal_port), ())
+        return any(lease.internal_address == place.internal_address for e in seeking for place in e.places)
 
     def searched(self, search: Search) -> None:
         """Go on with the entries that waited for this search."""
@@ -78,7 +108,9 @@ class Rounds:
     def stop(self) -> None:
         """Forget every round; the lanes that carried them are stopped."""
         self.active.clear()
-        self.wanting.clear()
+        self._outside.clear()
+        self._inside.clear()
+        self._seeking.clear()
         self._waiting.clear()
 
     def _advance(self, entry: Entry) -> None:
@@ -133,9 +165,13 @@ class Rounds:
             lease = await ask(gateway, request, policy, partial(self._make_way, entry, request))
         except BackendError as error:
             self._ledger.not_granted(request, error, entry.lease)
+            if await self._release_former(request, gateway, error):
+                await self._ask(entry, gateway, place)
+                return
             entry.refusals += ((gateway.identity, error),)
             self._advance(entry)
         else:
+            self.found(entry)
             self._ledger.granted(lease, entry.mapping, self._clock.now())
             self._end(entry)
             self._outcome.won(entry, gateway, lease)
@@ -178,19 +214,33 @@ class Rounds:
             return before or self._ledger.is_ours(holder, request)
         orphan = self._ledger.orphan_at(request.protocol, request.external_port)
         gateway = self._discovery.gateway(orphan.lease.gateway) if orphan else None
-        if orphan is None or gateway is None:
+        if orphan is None or gateway is None or not await give_back(gateway, orphan.lease):
             return False
-        await give_back(gateway, orphan.lease)
         self._ledger.released(orphan.lease.token)
         return True
 
+    async def _release_former(self, request: MapRequest, gateway: Gateway, error: BackendError) -> bool:
+        """Make room where a gateway keeps one mapping for each internal port, as PCP and NAT-PMP do.
+
+        An external port was edited there: the new one cannot stand before the old one is closed.
+        """
+        if isinstance(error, NetworkFailure | GatewayTimeout):
+            return False
+        former = self._ledger.orphan_behind(request, gateway)
+        if former is None or not await give_back(gateway, former.lease):
+            return False
+        self._ledger.released(former.lease.token)
+        return True
+
     def _end(self, entry: Entry) -> None:
-        wanted = (entry.mapping.protocol, entry.mapping.port)
         self.active.discard(entry)
-        self.wanting[wanted] -= 1
-        if not self.wanting[wanted]:
-            del self.wanting[wanted]
+        self._outside[entry.mapping.protocol, entry.mapping.port] -= 1
+        self._inside[entry.mapping.protocol, entry.mapping.internal_port] -= 1
         entry.tried = ()
+
+
+def _ports(entry: Entry) -> _Ports:
+    return (entry.mapping.protocol, entry.mapping.port, entry.mapping.internal_port)
 
 
 def _is_entry_of(lease: Lease, holder: TableEntry) -> bool:

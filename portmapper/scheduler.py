@@ -36,7 +36,7 @@ from portmapper.releases import Releases
 from portmapper.rounds import Rounds
 from portmapper.search import Search
 from portmapper.store import Store
-from portmapper.timing import refusal_delay, renewal_delay, retry_delay, spread
+from portmapper.timing import MIN_RENEWAL_GAP, refusal_delay, renewal_delay, retry_delay, spread
 from portmapper.upkeep import Upkeep
 
 
@@ -115,7 +115,7 @@ class Scheduler:
             self.discovery, ledger, lanes, self._clock, self._rounds, self._tell.released
         )
         self._upkeep = Upkeep(
-            self.discovery, lanes, renew=self._plan, vanished=self._vanished, moved=self._moved
+            self.discovery, lanes, renew=self._renew_early, vanished=self._vanished, moved=self._moved
         )
 
     @property
@@ -308,15 +308,15 @@ class Scheduler:
         if entry.again:
             return 0.0
         errors = [error for _, error in entry.refusals]
+        error_lifetime = max((error.retry_after or 0 for error in errors), default=0)
         if entry.lease is not None and not entry.doubtful and not entry.lease.permanent:
             age = self._clock.monotonic() - entry.granted_at
-            return renewal_delay(entry.lease.lifetime, entry.attempts, age)
+            return max(renewal_delay(entry.lease.lifetime, entry.attempts, age), error_lifetime)
         if (
             any(isinstance(error, NetworkFailure | GatewayTimeout | GatewayRestarted) for error in errors)
             or not errors
         ):
             return retry_delay(entry.attempts - 1, self._options.interval)
-        error_lifetime = max((error.retry_after or 0 for error in errors), default=0)
         return refusal_delay(entry.attempts - 1, error_lifetime)
 
     def _look_again(self, entry: Entry) -> None:
@@ -326,6 +326,7 @@ class Scheduler:
     def _drop(self, entry: Entry) -> None:
         entry.removed = True
         entry.due = None
+        self._rounds.found(entry)
         if entry.lease is not None:
             self._ledger.abandon(entry.lease.token)
             entry.lease = None
@@ -335,6 +336,7 @@ class Scheduler:
         self._tell.lost(entry.mapping, entry.lease, why)
         self._ledger.released(entry.lease.token)
         entry.lease = entry.opened_at = None
+        entry.attempts = 0
 
     def _release(self) -> None:
         self._releases.start(self._targets)
@@ -371,6 +373,12 @@ class Scheduler:
             entry.doubtful = True
             entry.attempts = 0
             self._plan(entry, spread(len(affected)))
+
+    def _renew_early(self, entry: Entry) -> None:
+        """Renew out of turn, but not what was just renewed, nor what the gateway says no to."""
+        refused = any(not isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals)
+        if not refused and entry not in self._rounds.active:
+            self._plan(entry, max(0.0, entry.granted_at + MIN_RENEWAL_GAP - self._clock.monotonic()))
 
     def _vanished(self, entry: Entry) -> None:
         """The gateway's table has not what it granted."""

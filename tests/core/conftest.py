@@ -48,8 +48,8 @@ class World:
 
     clock: FakeClock
     backends: Sequence[Backend]
-    network: Network = network_at(str(LOCAL))
-    options: Options = Options()
+    network: Network = attrs.field(factory=lambda: network_at(str(LOCAL)))
+    options: Options = attrs.field(factory=Options)
     store: Store = attrs.field(factory=lambda: Store(None))
     scheduler: Scheduler = None  # type: ignore[assignment]
     events: list[Event] = attrs.field(factory=list)

@@ -1,0 +1,493 @@
+"""Leases over time: renewals, restarts, losses, edits of the list."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from portmapper.backend import GatewayEvent
+from portmapper.errors import Conflict, NetworkFailure, NoResources, NotAuthorized
+from portmapper.events import EventKind
+from portmapper.model import ConflictPolicy, Mapping, MappingState, Protocol
+from portmapper.scheduler import Options
+from portmapper.testing.clock import FakeClock
+from portmapper.testing.devices import FakeDevice
+from portmapper.testing.gateways import FakeBackend, FakeGateway, FakeListingGateway
+
+STRANGER = ipaddress.ip_address("192.168.88.66")
+LOCAL = ipaddress.ip_address("192.168.88.10")
+WEB = (Protocol.TCP, 80)
+
+Wanted = Callable[..., Mapping]
+NewWorld = Callable[..., Any]
+
+
+@pytest.fixture
+def calm(world: Any) -> Any:
+    """A world that looks around so seldom that only renewals are seen."""
+    world.options = Options(interval=10**6)
+    return world
+
+
+async def test_a_lease_is_renewed_in_the_middle_of_its_life(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """In [1/2, 5/8], in place, with the same token, and without an event."""
+    await calm.start(wanted())
+    await clock.advance(1799)
+    assert len(device.asked()) == 1
+    await clock.advance(452)
+    first, second = device.asked()
+    assert second.held is not None
+    assert second.token == first.token
+    assert calm.kinds() == [EventKind.OPENED]
+
+
+async def test_a_lease_never_runs_out_while_the_gateway_answers(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Not even one of a few seconds."""
+    device.longest = 10
+    await calm.start(wanted())
+    for _ in range(120):
+        await clock.advance(1)
+        assert device.open_ports() == {WEB}
+    assert len(device.asked()) <= 26
+
+
+async def test_a_failed_renewal_keeps_the_lease(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """M13: it is active until it runs out, and nothing is deleted."""
+    await calm.start(wanted())
+    device.refusals[80] = NoResources("full")
+    await clock.advance(3590)
+    assert calm.state(wanted()) is MappingState.ACTIVE
+    assert calm.scheduler.entries[wanted().key].error is not None
+    await clock.advance(20)
+    assert calm.state(wanted()) is MappingState.REFUSED
+    assert calm.kinds() == [EventKind.OPENED, EventKind.FAILED, EventKind.LOST, EventKind.FAILED]
+    assert device.asked("unmap") == []
+
+
+async def test_renewals_that_fail_come_closer_but_never_in_a_burst(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """At 1/2, 3/4, 7/8 and so on of the lifetime, never less than 4 s apart."""
+    await calm.start(wanted())
+    device.answers.extend([NetworkFailure("down")] * 100)
+    await clock.advance(3590)
+    assert 8 <= len(device.asked()) <= 13
+
+
+async def test_a_renewal_is_not_tried_again_before_the_gateways_own_time(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """P8 holds for renewals too."""
+    await calm.start(wanted())
+    device.refusals[80] = NotAuthorized("no", retry_after=1300)
+    await clock.advance(2260)
+    asked = len(device.asked())
+    assert asked == 2
+    await clock.advance(700)
+    assert len(device.asked()) == asked
+
+
+async def test_a_failed_renewal_tries_the_other_gateways(
+    new_world: NewWorld, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """The new one stands before the old one is released."""
+    other = FakeDevice(clock, address=ipaddress.ip_address("192.168.88.2"))
+    world = new_world(FakeBackend("pcp", device), FakeBackend("upnp", other))
+    await world.start(wanted())
+    device.refusals[80] = NoResources("full")
+    await clock.advance(2300)
+    assert world.lease(wanted()).backend == "upnp"
+    assert other.open_ports() == {WEB}
+    assert device.open_ports() == set()
+    assert world.kinds() == [EventKind.OPENED, EventKind.OPENED, EventKind.CLOSED]
+
+
+async def test_a_port_that_another_host_took_meanwhile_is_lost(
+    upnp: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """It is said, the other host keeps it, and it is ours again when that one leaves."""
+    upnp.options = Options(interval=10**6)
+    await upnp.start(wanted())
+    device.table.clear()
+    device.occupy(*WEB, STRANGER)
+    await clock.advance(2300)
+    assert upnp.state(wanted()) is MappingState.CONFLICT
+    assert EventKind.LOST in upnp.kinds()
+    assert device.table[WEB].internal_address == STRANGER
+    device.table.clear()
+    await clock.advance(1200)
+    assert upnp.state(wanted()) is MappingState.ACTIVE
+
+
+async def test_a_restart_renews_everything_within_a_second(
+    new_world: NewWorld, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """On every protocol of the device, whichever of them noticed."""
+    world = new_world(FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway))
+    mappings = [wanted(1000 + port, backend="upnp" if port % 2 else "pcp") for port in range(40)]
+    await world.start(*mappings)
+    watcher = world.scheduler.discovery.gateways[0]
+    device.restart(announced=False)
+    watcher._notify(GatewayEvent.RESTARTED)
+    assert {world.state(mapping) for mapping in mappings} == {MappingState.PENDING}
+    await clock.advance(1)
+    assert len(device.open_ports()) == 40
+    assert {world.state(mapping) for mapping in mappings} == {MappingState.ACTIVE}
+    assert world.kinds()[40:] == [EventKind.GATEWAY_RESTARTED]
+
+
+async def test_a_gateway_that_is_down_after_a_restart_is_tried_until_it_is_up(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Seconds apart, not at the next point of the lease's life."""
+    calm.options = Options(interval=60)
+    await calm.start(wanted())
+    device.restart()
+    device.silent = True
+    await clock.advance(45)
+    assert calm.state(wanted()) is MappingState.PENDING
+    device.silent = False
+    await clock.advance(75)
+    assert device.open_ports() == {WEB}
+
+
+async def test_a_gateway_that_says_goodbye_is_looked_for(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """And everything on it is renewed."""
+    await world.start(wanted())
+    device.restart(announced=False)
+    device.tell(GatewayEvent.GONE)
+    await clock.advance(5)
+    assert world.backends[0].searches == 2
+    assert device.open_ports() == {WEB}
+    assert EventKind.GATEWAY_LOST in world.kinds()
+
+
+async def test_another_outside_address_is_told_for_every_mapping(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Once for the gateway, once for each mapping; leases stay."""
+    await world.start(wanted(), wanted(81))
+    device.external = ipaddress.ip_address("203.0.113.99")
+    device.tell(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
+    await clock.advance(1)
+    changed = [e for e in world.events if e.kind is EventKind.EXTERNAL_ADDRESS_CHANGED]
+    assert [e.external_port for e in changed] == [None, 80, 81]
+    assert world.lease(wanted()).external_address == device.external
+    assert len(device.asked()) == 2
+
+
+async def test_another_outside_address_is_seen_at_the_next_look(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Though nobody announced it."""
+    await world.start(wanted())
+    device.external = ipaddress.ip_address("203.0.113.99")
+    await clock.advance(60)
+    assert EventKind.EXTERNAL_ADDRESS_CHANGED in world.kinds()
+
+
+async def test_a_list_that_says_the_same_sends_nothing(
+    world: Any, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Only the difference is acted upon."""
+    await world.start(wanted(), wanted(81))
+    await world.want(wanted(81), wanted())
+    assert len(device.calls) == 2
+
+
+async def test_a_new_row_is_opened_and_a_removed_one_closed(
+    world: Any, device: FakeDevice, wanted: Wanted
+) -> None:
+    """The others are not touched."""
+    await world.start(wanted(), wanted(81))
+    await world.want(wanted(81), wanted(82))
+    assert device.open_ports() == {(Protocol.TCP, 81), (Protocol.TCP, 82)}
+    assert len(device.asked()) == 3
+    assert list(world.store.leases) == [s for s in world.store.leases if s.wanted_port in (81, 82)]
+
+
+@pytest.mark.parametrize("edit", [{"comment": "new"}, {"duration": 7200}])
+async def test_an_edited_comment_or_duration_renews_in_place(
+    world: Any, device: FakeDevice, wanted: Wanted, edit: dict[str, Any]
+) -> None:
+    """Nothing is closed for it."""
+    await world.start(wanted())
+    await world.want(wanted(**edit))
+    assert device.asked("unmap") == []
+    assert device.asked()[-1].held is not None
+    assert device.asked()[-1].comment == edit.get("comment", "")
+    assert world.lease(wanted()).lifetime == edit.get("duration", 3600)
+
+
+@pytest.mark.parametrize("kind", [FakeGateway, FakeListingGateway])
+async def test_an_edited_internal_port_is_redirected(
+    new_world: NewWorld, device: FakeDevice, wanted: Wanted, kind: type[FakeGateway]
+) -> None:
+    """The outside port leads to the new one, and is not closed afterwards."""
+    world = new_world(FakeBackend("any", device, kind=kind))
+    device.names_holder = kind is FakeListingGateway
+    await world.start(wanted(80, 8080))
+    await world.want(wanted(80, 9090))
+    assert device.table[WEB].internal_port == 9090
+    assert len(list(world.store.leases)) == 1
+
+
+async def test_an_edited_external_port_stands_before_the_old_one_is_closed(
+    upnp: Any, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Never delete before re-adding."""
+    await upnp.start(wanted(80, 8080))
+    await upnp.want(wanted(81, 8080))
+    assert device.open_ports() == {(Protocol.TCP, 81)}
+    assert [verb for _, verb, _ in device.calls] == ["map", "map", "unmap"]
+
+
+async def test_the_old_external_port_stays_while_the_new_one_is_refused(
+    upnp: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """A list that asks for what is not to be had closes nothing that serves the same program."""
+    device.refusals[81] = NotAuthorized("no")
+    await upnp.start(wanted(80, 8080))
+    await upnp.want(wanted(81, 8080))
+    await clock.advance(30)
+    assert upnp.state(wanted(81, 8080)) is MappingState.REFUSED
+
+
+async def test_an_edited_external_port_where_there_is_one_for_each_internal_port(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """PCP and NAT-PMP cannot open the second before the first is closed."""
+    device.one_per_internal_port = True
+    await world.start(wanted(80, 8080))
+    await world.want(wanted(81, 8080))
+    await clock.advance(5)
+    assert device.open_ports() == {(Protocol.TCP, 81)}
+
+
+async def test_a_row_that_is_removed_while_it_is_opened_is_closed(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """The answer comes too late for the wish."""
+    await world.start()
+    world.scheduler.set_wanted([wanted()])
+    while not device.asked():
+        await asyncio.sleep(0)
+    await world.want()
+    await clock.advance(5)
+    assert device.open_ports() == set()
+    assert list(world.store.leases) == []
+
+
+async def test_a_lost_answer_leaves_no_second_mapping(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """P7: it is asked again with the same token; there is one mapping, and one is known."""
+    device.loses_answers = True
+    await world.start(wanted())
+    await clock.advance(5)
+    device.loses_answers = False
+    await clock.advance(90)
+    assert len({request.token for request in device.asked()}) == 1
+    assert len(list(world.store.leases)) == 1
+    await world.want()
+    assert device.open_ports() == set()
+
+
+async def test_a_failed_release_is_tried_again(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Told once, less and less often, until it works."""
+    await world.start(wanted())
+    device.release_error = NetworkFailure("down")
+    await world.want()
+    await clock.advance(600)
+    assert 3 <= len(device.asked("unmap")) <= 12
+    assert world.kinds() == [EventKind.OPENED, EventKind.FAILED]
+    device.release_error = None
+    await clock.advance(400)
+    assert device.open_ports() == set()
+    assert world.kinds()[-1] is EventKind.CLOSED
+
+
+async def test_a_lease_without_end_is_verified_and_not_renewed(
+    upnp: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """M1: nothing expires; a lost one is put back at the next look."""
+    device.permanent_only = True
+    await upnp.start(wanted())
+    await clock.advance(86400)
+    assert len(device.asked()) == 1
+    device.table.clear()
+    await clock.advance(61)
+    assert device.open_ports() == {WEB}
+    assert upnp.kinds() == [EventKind.OPENED, EventKind.LOST, EventKind.OPENED]
+
+
+async def test_a_gateway_that_holds_no_finite_lease_is_asked_for_a_permanent_one(
+    upnp: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """M15: after the second loss."""
+    device.forgets = lambda lease: not lease.permanent
+    await upnp.start(wanted())
+    await clock.advance(200)
+    assert device.asked()[-1].lifetime == 0
+    assert device.open_ports() == {WEB}
+
+
+async def test_a_lost_table_without_announcement_is_noticed_by_renewing_one(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """A protocol that cannot list shows it by the epoch of its answer: one renewal an interval."""
+    await world.start(wanted(), wanted(81))
+    device.calls.clear()
+    await clock.advance(60.5)
+    await clock.advance(60)
+    assert len(device.asked()) == 2
+
+
+async def test_looking_often_does_not_renew_often(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """RFC 6887 section 11.2.1: never less than 4 s between two renewals of one mapping."""
+    world.options = Options(interval=1)
+    await world.start(wanted())
+    await clock.advance(40)
+    assert len(device.asked()) <= 11
+
+
+async def test_looking_does_not_shorten_the_pause_of_a_failing_renewal(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """It has its own times; only one more attempt comes of the look that begins it."""
+    await world.start(wanted())
+    device.refusals[80] = NotAuthorized("no")
+    await clock.advance(1200)
+    assert len(device.asked()) <= 4
+
+
+async def test_a_slow_gateway_holds_up_no_other(
+    new_world: NewWorld, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Each has a lane of its own."""
+    other = FakeDevice(clock, hangs=True)
+    world = new_world(FakeBackend("upnp", other), FakeBackend("pcp", device))
+    many = [wanted(port, backend="upnp") for port in range(1000, 1040)]
+    await world.start(*many, wanted(backend="pcp"))
+    assert world.state(wanted()) is MappingState.ACTIVE
+    assert len(other.asked()) == 4
+
+
+async def test_a_backend_that_hangs_is_cut_off(
+    new_world: NewWorld, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """The mapping goes on to the next."""
+    world = new_world(FakeBackend("pcp", FakeDevice(clock, hangs=True)), FakeBackend("upnp", device))
+    await world.start(wanted())
+    await clock.advance(21)
+    assert world.lease(wanted()).backend == "upnp"
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        lambda lease: attrs.evolve(lease, external_port=0),
+        lambda lease: attrs.evolve(lease, external_port=70000),
+        lambda lease: attrs.evolve(lease, lifetime=0),
+        lambda lease: attrs.evolve(lease, lifetime=-5),
+        lambda lease: attrs.evolve(lease, internal_port=1),
+        lambda lease: attrs.evolve(lease, protocol=Protocol.UDP),
+        lambda lease: None,
+        lambda lease: 1 / 0,
+    ],
+)
+async def test_a_backend_that_lies_or_breaks_is_contained(
+    new_world: NewWorld, clock: FakeClock, device: FakeDevice, wanted: Wanted, lie: Any
+) -> None:
+    """It becomes a refusal, and the next backend has the mapping."""
+    world = new_world(FakeBackend("pcp", FakeDevice(clock, lie=lie)), FakeBackend("upnp", device))
+    await world.start(wanted())
+    assert world.lease(wanted()).backend == "upnp"
+
+
+async def test_what_a_backend_says_of_its_own_name_and_token_does_not_count(
+    world: Any, device: FakeDevice, wanted: Wanted
+) -> None:
+    """The store knows a lease by what was asked, not by what a stranger's code filled in."""
+    device.lie = lambda lease: attrs.evolve(lease, backend="x", gateway="y", token=b"z")
+    await world.start(wanted())
+    lease = world.lease(wanted())
+    assert (lease.backend, lease.gateway) == ("pcp", "pcp:192.168.88.1")
+    assert lease.token == device.asked()[0].token
+
+
+async def test_release_all_leaves_nothing(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Neither on the gateway nor in the store, even while requests are under way."""
+    await world.start(wanted(), wanted(81))
+    world.scheduler.set_wanted([wanted(), wanted(82)])
+    await asyncio.sleep(0)
+    await world.scheduler.release_all()
+    assert device.open_ports() == set()
+    assert list(world.store.leases) == []
+
+
+@pytest.mark.parametrize("policy", [ConflictPolicy.OWN, ConflictPolicy.FAIL])
+async def test_another_hosts_entry_outlives_release_all(
+    upnp: Any, device: FakeDevice, wanted: Wanted, policy: ConflictPolicy
+) -> None:
+    """What was in conflict was never ours."""
+    foreign = device.occupy(*WEB, STRANGER)
+    await upnp.start(wanted(conflict=policy))
+    await upnp.scheduler.release_all()
+    assert device.table == {WEB: foreign}
+
+
+async def test_retry_now_forgets_every_pause(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Somebody who has just changed a rule on the router need not wait."""
+    device.refusals[80] = Conflict("taken")
+    await world.start(wanted())
+    device.refusals.clear()
+    world.scheduler.retry_now()
+    await clock.advance(0)
+    assert world.state(wanted()) is MappingState.ACTIVE
+
+
+async def test_one_pass_is_settled_when_everything_was_tried(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Open, refused and released; retries are not awaited."""
+    device.refusals[81] = NotAuthorized("no")
+    await world.start(wanted(), wanted(81), run=False)
+    settled = asyncio.create_task(world.scheduler.settled())
+    await clock.advance(5)
+    assert settled.done()
+    assert world.state(wanted()) is MappingState.ACTIVE
+    assert world.state(wanted(81)) is MappingState.REFUSED
+
+
+async def test_one_pass_without_a_gateway_ends(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """With nothing left to wait for."""
+    device.silent = True
+    await world.start(wanted(), run=False)
+    settled = asyncio.create_task(world.scheduler.settled())
+    await clock.advance(5)
+    assert settled.done()
+    assert world.state(wanted()) is MappingState.PENDING
