@@ -34,6 +34,7 @@ NOT_OURS = {
     ".venv/bin/pip install": "the same; CI installs from a fresh clone",
     ".venv/bin/nox": "runs these tests",
     "docker ": "needs a container engine",
+    "curl ": "the control socket's own tests ask it",
 }
 """Commands of other programs, and why they are not run here."""
 
@@ -132,6 +133,19 @@ def test_commands_for_a_gateway_work_on_the_software_gateway(
     for line in sorted(lines):
         result = shell(line)
         assert result.returncode == 0, f"{line}: {result.stderr}"
+
+
+def test_what_is_asked_of_a_state_directory_is_answered(
+    blocks: Blocks, shell: Shell, lists: Path, simulated: str
+) -> None:
+    """After one pass the store answers; without a daemon `status` ends with 1."""
+    assert shell(_simulated(["run", "ports.csv"], simulated)).returncode == 0
+    for _, _, command in _lines(blocks):
+        words = _words(command) or [""]
+        if words[0] in ("status", "history") and "--watch" not in words:
+            result = shell(f"{command} --state-dir state")
+            assert result.returncode == (1 if words[0] == "status" else 0), f"{command}: {result.stderr}"
+            assert result.stdout.strip()
 
 
 def _simulated(words: list[str], gateway: str) -> str:
