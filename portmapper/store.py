@@ -167,6 +167,8 @@ class Store:
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=2)
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()
