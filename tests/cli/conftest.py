@@ -184,6 +184,12 @@ class LoopbackGateway:
 
 
 @pytest.fixture
+def wait() -> Callable[[Callable[[], object], str], None]:
+    """Wait until something has come true; fails with what it was."""
+    return until
+
+
+@pytest.fixture
 def program(tmp_path: Path) -> Program:
     """The program, at home in the test's directory."""
     return Program(tmp_path)
