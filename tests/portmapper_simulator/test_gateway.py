@@ -30,8 +30,9 @@ async def test_an_opened_port_answers_until_it_expires(
 ) -> None:
     """A connection passes while the entry stands, and none afterwards."""
     port = free_port()
-    await add(gateway, port, NewInternalPort=tcp_echo, NewLeaseDuration=1)
+    await add(gateway, port, NewInternalPort=tcp_echo)
     assert await through(port) == b"ping"
+    await add(gateway, port, NewInternalPort=tcp_echo, NewLeaseDuration=1)
     async with asyncio.timeout(5):
         while len(gateway.table):
             await asyncio.sleep(0.02)

@@ -87,17 +87,31 @@ async def test_connections_are_bounded(opened: Any, tcp_echo: int, monkeypatch: 
         end.close()
 
 
-async def test_udp_flows_are_bounded_and_forgotten(
-    opened: Any, udp_echo: int, udp_client: Any, monkeypatch: Any
-) -> None:
-    """A silent flow makes room for another."""
+async def test_udp_flows_are_bounded(opened: Any, udp_echo: int, udp_client: Any, monkeypatch: Any) -> None:
+    """One peer too many is not heard, the others stay."""
     monkeypatch.setattr(relay_module, "MAX_FLOWS", 1)
-    monkeypatch.setattr(relay_module, "IDLE_TIMEOUT", 0.05)
     relay = await opened(Protocol.UDP, udp_echo)
     first, second = await udp_client(), await udp_client()
     first.send(b"one", *relay.outside)
     assert await first.next() == b"one"
     second.send(b"too many", *relay.outside)
     assert await second.is_silent()
-    second.send(b"now", *relay.outside)
-    assert await second.next() == b"now"
+    first.send(b"again", *relay.outside)
+    assert await first.next() == b"again"
+
+
+async def test_a_silent_udp_flow_is_forgotten(
+    opened: Any, udp_echo: int, udp_client: Any, monkeypatch: Any
+) -> None:
+    """It makes room for another peer."""
+    monkeypatch.setattr(relay_module, "MAX_FLOWS", 1)
+    monkeypatch.setattr(relay_module, "IDLE_TIMEOUT", 0.05)
+    relay = await opened(Protocol.UDP, udp_echo)
+    for _ in range(2):
+        client = await udp_client()
+        async with asyncio.timeout(5):
+            answer = asyncio.ensure_future(client.next())
+            while not answer.done():
+                client.send(b"hello", *relay.outside)
+                await asyncio.sleep(0.03)
+        assert await answer == b"hello"

@@ -103,5 +103,5 @@ async def test_udp_announcements_come_from_the_pcp_port(start: Any, udp_client: 
     assert (pcp[:4], pcp[8:12]) == (b"\x02\x80\x00\x00", bytes(4))
     assert natpmp == b"\x00\x80\x00\x00" + bytes(4) + bytes([11, 22, 33, 44])
     gateway.change_external_address("22.33.44.55")
-    heard = [await listener.next() for _ in range(2)]
-    assert heard[1][8:] == bytes([22, 33, 44, 55])
+    while (await listener.next())[8:] != bytes([22, 33, 44, 55]):
+        pass  # repetitions of the first announcement
