@@ -1,0 +1,105 @@
+"""`convert` writes in TOML what a list says, as it says it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portmapper.cli.main import main
+
+CSV = (
+    "address;port;protocol;duration;comment;internal_port;family;conflict;backend;enabled\n"
+    '192.168/16;6000-6010;both;60;"say ""hi"" é";7000;;take;upnp;no\n'
+    ";any;udp;;;53;ipv4;;;\n"
+    ";8080;TCP;0;;;;;;yes\n"
+)
+TABLES = [
+    {
+        "port": "6000-6010",
+        "protocol": "both",
+        "address": "192.168/16",
+        "duration": 60,
+        "comment": 'say "hi" é',
+        "internal_port": 7000,
+        "conflict": "take",
+        "backend": "upnp",
+        "enabled": False,
+    },
+    {"port": "any", "protocol": "UDP", "internal_port": 53, "family": "ipv4"},
+    {"port": 8080, "protocol": "TCP", "duration": 0, "enabled": True},
+]
+
+
+def written(directory: Path, name: str, text: str) -> str:
+    """Write a list and return its path."""
+    (directory / name).write_text(text)
+    return str(directory / name)
+
+
+def test_every_field_in_the_type_that_toml_has_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ranges and `both` stay one row, and what a row leaves out stays out."""
+    assert main(["convert", written(tmp_path, "ports.csv", CSV), "--to", "toml"]) == 0
+    output = capsys.readouterr().out
+    assert tomllib.loads(output) == {"mapping": TABLES}
+    assert output.count("[[mapping]]\n") == 3
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "toml"])
+def test_the_result_means_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
+    """`check` reads the same mappings out of both, whatever the list was written in."""
+    main(["convert", written(tmp_path, "ports.csv", CSV), "-o", str(tmp_path / "first.toml")])
+    texts = {"csv": CSV, "json": json.dumps(TABLES), "toml": (tmp_path / "first.toml").read_text()}
+    source, target = written(tmp_path, f"list.{suffix}", texts[suffix]), str(tmp_path / "last.toml")
+    assert main(["convert", source, "--output", target]) == 0
+    assert capsys.readouterr().out == ""
+    assert mappings(capsys, target) == mappings(capsys, source) != []
+
+
+def mappings(capsys: pytest.CaptureFixture[str], source: str) -> list[dict[str, Any]]:
+    """Return what `check` reads, without the places."""
+    assert main(["check", "--json", source]) == 0
+    found = json.loads(capsys.readouterr().out)["mappings"]
+    return [{**mapping, "source": "", "where": ""} for mapping in found]
+
+
+def test_bad_rows_are_reported_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2, with row, column and value; the good ones are there all the same."""
+    source = written(tmp_path, "ports.csv", "port;protocol\n80.9;TCP\n8080;TCP\n1;2;3\n")
+    assert main(["convert", source]) == 2
+    captured = capsys.readouterr()
+    assert tomllib.loads(captured.out) == {"mapping": [{"port": 8080, "protocol": "TCP"}]}
+    first, second = captured.err.splitlines()
+    assert "line 2, column port: '80.9'" in first
+    assert "line 4: 3 fields, the header has 2" in second
+
+
+def test_the_options_of_a_format_are_those_of_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Format and delimiter can be named; an empty list stays one."""
+    source = written(tmp_path, "ports.txt", "port,protocol\n")
+    assert main(["convert", "--format", "csv", "-d", ",", source]) == 0
+    assert tomllib.loads(capsys.readouterr().out) == {"mapping": []}
+
+
+@pytest.mark.parametrize("text", ["", "{", "no,header\n"], ids=["empty", "broken", "other"])
+def test_what_is_no_list_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Exit 2 and nothing on standard output."""
+    assert main(["convert", written(tmp_path, "ports.json", text)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert "ports.json" in line
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named."""
+    source = written(tmp_path, "ports.csv", CSV)
+    assert main(["convert", source, "-o", str(tmp_path / "none" / "ports.toml")]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,97 @@
+"""systemd is told what becomes of a service it started with `Type=notify`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portmapper.notify import ServiceManager
+
+pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="the protocol needs Unix sockets")
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
+    """A manager's socket, and how the environment spells its address."""
+    name = str(tmp_path / "notify") if request.param == "path" else f"\0portmapper-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        try:
+            listener.bind(name)
+        except OSError:
+            pytest.skip("no abstract sockets here")
+        listener.settimeout(20)
+        yield listener, name.replace("\0", "@")
+
+
+def heard(listener: socket.socket, wanted: str) -> list[str]:
+    """Receive until a message has this line, and return the message's lines."""
+    while True:
+        lines = listener.recv(4096).decode().splitlines()
+        if wanted in lines:
+            return lines
+
+
+def test_a_service_tells_its_life(
+    manager: tuple[socket.socket, str], program: Any, ports: Path, gateway: Any
+) -> None:
+    """Ready once the list is read, then how many ports are open, reloads, and the end."""
+    listener, program.environment["NOTIFY_SOCKET"] = manager
+    with program.running("run", *gateway.options, str(ports)) as run:
+        heard(listener, "READY=1")
+        heard(listener, "STATUS=1 of 1 mapping(s) open")
+        run.signal(signal.SIGHUP)
+        reloading = heard(listener, "RELOADING=1")
+        assert any(line.startswith("MONOTONIC_USEC=") for line in reloading)
+        heard(listener, "READY=1")
+        run.signal(signal.SIGTERM)
+        heard(listener, "STOPPING=1")
+        assert run.ended() == 0
+
+
+def test_the_watchdog_is_fed(
+    manager: tuple[socket.socket, str], program: Any, ports: Path, silence: tuple[str, ...]
+) -> None:
+    """Though nothing happens, a sign of life comes again and again."""
+    listener, program.environment["NOTIFY_SOCKET"] = manager
+    program.environment["WATCHDOG_USEC"] = "400000"
+    with program.running("run", *silence, str(ports)):
+        for _ in range(4):
+            heard(listener, "WATCHDOG=1")
+
+
+def test_nobody_is_told_when_nobody_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a manager, and when it is gone, nothing happens."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    ServiceManager().tell("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    ServiceManager().tell("READY=1")
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "pid", "interval"),
+    [
+        ("60000000", None, 30.0),
+        ("60000000", str(os.getpid()), 30.0),
+        ("60000000", "1", None),
+        ("0", None, None),
+        ("soon", None, None),
+        (None, None, None),
+    ],
+)
+def test_the_watchdog_interval(
+    monkeypatch: pytest.MonkeyPatch, microseconds: str | None, pid: str | None, interval: float | None
+) -> None:
+    """Half of what the manager grants, when it means us."""
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/nobody")
+    for name, value in (("WATCHDOG_USEC", microseconds), ("WATCHDOG_PID", pid)):
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert ServiceManager().ping_interval == interval

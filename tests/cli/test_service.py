@@ -1,0 +1,148 @@
+"""Unit files for service managers."""
+
+from __future__ import annotations
+
+import os
+import plistlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from portmapper.cli.main import main
+
+WORST_EXPOSURE = 1.5
+Output = pytest.CaptureFixture[str]
+
+
+def printed(capsys: Output, *words: str) -> str:
+    """Return what `service print` prints."""
+    assert main(["service", "print", *words]) == 0
+    return capsys.readouterr().out
+
+
+def settings(unit: str) -> dict[str, str]:
+    """Return the settings of a unit, the last of a name."""
+    return dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and line[0] not in "#[")
+
+
+@pytest.fixture
+def analyze() -> str:
+    """The program that judges units; where CI runs it must be there."""
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        assert os.environ.get("CI") != "true", "systemd-analyze is missing: install the package systemd"
+        pytest.skip("needs systemd-analyze (Debian package systemd)")
+    return found
+
+
+def test_the_system_unit_is_hardened(analyze: str, capsys: Output, tmp_path: Path) -> None:
+    """systemd itself rates how much the service is exposed, from 0 to 10."""
+    unit = tmp_path / "portmapper.service"
+    unit.write_text(printed(capsys))
+    command = [analyze, "security", "--offline=true", "--no-pager", str(unit)]
+    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"Overall exposure level for portmapper.service: ([0-9.]+)", report)
+    assert found is not None, report
+    assert float(found[1]) <= WORST_EXPOSURE, report
+
+
+@pytest.mark.parametrize("user", [[], ["--user"]], ids=["system", "user"])
+def test_systemd_finds_nothing_wrong(analyze: str, capsys: Output, tmp_path: Path, user: list[str]) -> None:
+    """No unknown setting, no value it cannot read, also with a name that needs quoting."""
+    unit = tmp_path / "portmapper.service"
+    unit.write_text(printed(capsys, *user, "-f", '/etc/my "ports" 100%$HOME.csv'))
+    # Man pages and generators are none of the unit's business.
+    command = [analyze, "verify", "--man=no", "--generators=no", str(unit)]
+    verdict = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert "portmapper.service" not in verdict.stderr, verdict.stderr
+
+
+def test_the_system_unit_still_lets_the_program_work(capsys: Output) -> None:
+    """It speaks to gateways, hears of routes, keeps its leases, and is told to reload."""
+    unit = settings(printed(capsys))
+    assert unit["Type"] == "notify"
+    assert int(unit["WatchdogSec"]) > 0
+    assert unit["RestrictAddressFamilies"].split() == ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"]
+    assert (unit["DynamicUser"], unit["StateDirectory"]) == ("yes", "portmapper")
+    assert (unit["CapabilityBoundingSet"], unit["AmbientCapabilities"]) == ("", "")
+    assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert unit["ExecStart"].endswith("run --file /etc/portmapper/ports.csv")
+
+
+def test_sources_are_named_as_the_service_sees_them(
+    capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path from the root, quoted for systemd; a URL as it is."""
+    monkeypatch.chdir(tmp_path)
+    unit = settings(printed(capsys, "--user", "-f", "my ports%.csv", "-f", "https://example.org/ports.csv"))
+    assert unit["ExecStart"].endswith(
+        f'run --file "{tmp_path}/my ports%%.csv" --file https://example.org/ports.csv'
+    )
+
+
+def test_a_list_that_the_service_cannot_see_is_told(capsys: Output) -> None:
+    """Home directories are hidden from it: printing warns, installing refuses."""
+    assert main(["service", "print", "-f", "/home/me/ports.csv"]) == 0
+    assert "the service cannot see" in capsys.readouterr().err
+    assert main(["service", "install", "-f", "/home/me/ports.csv"]) == 2
+    assert "the service cannot see" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["-f", "-"], ["-f", "a\nb.csv"]], ids=["standard input", "line feed"])
+def test_what_no_unit_can_name_is_a_usage_error(capsys: Output, words: list[str]) -> None:
+    """One line, exit 2."""
+    assert main(["service", "print", *words]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_install_writes_a_user_unit_and_says_what_is_next(
+    capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the user's own place; again over its own file, never over another's."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    unit = tmp_path / "systemd" / "user" / "portmapper.service"
+    for _ in ("new", "again"):
+        assert main(["service", "install", "--user"]) == 0
+        assert "systemctl --user enable --now portmapper" in capsys.readouterr().out
+        assert settings(unit.read_text())["ExecStart"].endswith(f"--file {tmp_path}/portmapper/ports.csv")
+    unit.write_text("[Service]\nExecStart=/bin/true\n")
+    assert main(["service", "install", "--user"]) == 1
+    assert "not ours" in capsys.readouterr().err
+    assert "/bin/true" in unit.read_text()
+
+
+def test_install_writes_the_system_unit(
+    capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where systemd looks for an administrator's units."""
+    monkeypatch.setattr("portmapper.cli.service.SYSTEM_UNITS", tmp_path)
+    monkeypatch.setattr("portmapper.cli.service.HIDDEN", ())
+    assert main(["service", "install"]) == 0
+    capsys.readouterr()
+    assert (tmp_path / "portmapper.service").read_text() == printed(capsys)
+
+
+def test_launchd(capsys: Output) -> None:
+    """A property list that names the program and starts it again when it fails."""
+    plist = plistlib.loads(printed(capsys, "launchd", "-f", "/etc/a&b.csv").encode())
+    assert plist["ProgramArguments"][-3:] == ["run", "--file", "/etc/a&b.csv"]
+    assert plist["KeepAlive"] == {"SuccessfulExit": False}
+
+
+def test_windows(capsys: Output) -> None:
+    """A recipe with every placeholder filled in, and quotes doubled as PowerShell wants them."""
+    recipe = printed(capsys, "windows", "-f", "https://example.org/it's.csv")
+    assert "Register-ScheduledTask" in recipe
+    assert "run --file https://example.org/it''s.csv --state-dir" in recipe
+    assert "@PROGRAM@" not in recipe
+    assert "@ARGUMENTS@" not in recipe
+
+
+@pytest.mark.parametrize("kind", ["launchd", "windows"])
+def test_install_is_for_systemd(capsys: Output, kind: str) -> None:
+    """The others are printed, for a person to put in place."""
+    assert main(["service", "install", kind]) == 2
+    assert f"service print {kind}" in capsys.readouterr().err
