@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from portmapper.events import Event, EventKind, Observer
 from portmapper.store import Store
@@ -98,3 +99,18 @@ def one_line(event: Event) -> str:
     if event.detail:
         words.append(f"({event.detail})")
     return " ".join(words)
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """Return an event as the contract's `history` has it."""
+    return {
+        "at": event.at.isoformat(),
+        "event": event.kind.value,
+        "protocol": event.protocol,
+        "external_port": event.external_port,
+        "internal_address": str(event.internal_address) if event.internal_address else None,
+        "internal_port": event.internal_port,
+        "backend": event.backend,
+        "gateway": event.gateway,
+        "detail": event.detail,
+    }

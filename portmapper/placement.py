@@ -87,7 +87,9 @@ def _is_near(network: Network, host: IPAddress) -> bool:
 
 
 def _towards(mapping: Mapping, network: Network, target: Target) -> Iterator[Place]:
-    """Yield the place at a gateway that the user named, if the mapping's address allows it."""
+    """Yield the place at a gateway that the user named, if the mapping's family and address allow it."""
+    if target.local_address.version != (6 if mapping.family is Family.IPV6 else 4):
+        return
     if mapping.address is None:
         yield Place(target.local_address, target)
     elif isinstance(mapping.address, ipaddress.IPv4Network | ipaddress.IPv6Network):

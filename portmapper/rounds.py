@@ -202,7 +202,7 @@ class Rounds:
         stored = self._ledger.adopt(entry.mapping, gateway, place.internal_address)
         if stored is None:
             return None, b""
-        if not stored.confirmed:
+        if not stored.confirmed or stored.expired(self._clock.now()):
             return None, stored.lease.token
         entry.opened_at = stored.granted_at
         return stored.lease, stored.lease.token

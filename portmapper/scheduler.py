@@ -6,7 +6,6 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import datetime
 
 import attrs
 
@@ -262,13 +261,15 @@ class Scheduler:
             self._release()
             return
         before = entry.lease
-        if entry.opened_at is None or (before is not None and before.token != lease.token):
-            entry.opened_at = self._clock.now()
+        renewed = entry.opened_at is not None and (before is None or before.token == lease.token)
+        if renewed:
+            self._renew_twin(entry)
         else:
-            self._renew_twin(entry, entry.opened_at)
+            entry.opened_at = self._clock.now()
         self._upkeep.learn(gateway, lease)
         entry.granted(lease, self._clock.monotonic())
-        self._tell.granted(entry, before, lease, self.external.get(gateway.identity))
+        if before is not None or not renewed:
+            self._tell.granted(entry, before, lease, self.external.get(gateway.identity))
         if before is not None and before.token != lease.token:
             self._ledger.abandon(before.token)
         if entry.again:
@@ -277,7 +278,7 @@ class Scheduler:
             self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))
         self._release()
 
-    def _renew_twin(self, entry: Entry, opened_at: datetime) -> None:
+    def _renew_twin(self, entry: Entry) -> None:
         """Renew the other protocol of the same port right after this one, if it was opened later.
 
         miniupnpd on nftables replaces the filter rule that was added last for the port, whatever its
@@ -285,7 +286,7 @@ class Scheduler:
         """
         other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
         twin = self.entries.get((other, *entry.mapping.key[1:]))
-        if twin is not None and twin.opened_at is not None and twin.opened_at > opened_at:
+        if twin and twin.opened_at and entry.opened_at and twin.opened_at > entry.opened_at:
             self._plan(twin)
 
     def lost(self, entry: Entry) -> None:

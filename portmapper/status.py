@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portmapper import __version__
-from portmapper.backend import Gateway
-from portmapper.clock import Clock
-from portmapper.entry import Entry
-from portmapper.model import ExternalKind, IPAddress, external_kind
-from portmapper.scheduler import Scheduler
-from portmapper.sources import Reading
+from portmapper.model import ExternalKind, IPAddress, MappingState, external_kind
+
+if TYPE_CHECKING:
+    from portmapper.backend import Gateway
+    from portmapper.clock import Clock
+    from portmapper.entry import Entry
+    from portmapper.scheduler import Scheduler
+    from portmapper.sources import Reading
+    from portmapper.store import StoredLease
 
 Document = dict[str, Any]
 
@@ -41,6 +44,18 @@ def status_document(
             mapping_document(entry, scheduler.external, clock) for entry in scheduler.entries.values()
         ],
         "sources": [source_document(reading) for reading in readings],
+    }
+
+
+def stored_document(leases: Iterable[StoredLease]) -> Document:
+    """Return the same document from the lease store alone, when no daemon runs."""
+    return {
+        "version": __version__,
+        "pid": None,
+        "started_at": None,
+        "gateways": [],
+        "mappings": [_stored_mapping(stored) for stored in leases],
+        "sources": [],
     }
 
 
@@ -99,3 +114,28 @@ def _date(monotonic: float | None, clock: Clock) -> str | None:
         return None
     left = timedelta(seconds=monotonic - clock.monotonic())
     return (clock.now() + left).replace(microsecond=0).isoformat()
+
+
+def _stored_mapping(stored: StoredLease) -> Document:
+    lease = stored.lease
+    now = datetime.now(stored.granted_at.tzinfo)
+    expiry = None if lease.permanent else stored.granted_at + timedelta(seconds=lease.lifetime)
+    stands = stored.confirmed and not stored.expired(now)
+    return {
+        "protocol": lease.protocol.value,
+        "internal_address": str(lease.internal_address),
+        "internal_port": lease.internal_port,
+        "wanted_external_port": stored.wanted_port,
+        "external_address": str(lease.external_address) if lease.external_address else None,
+        "external_port": lease.external_port,
+        "state": (MappingState.ACTIVE if stands else MappingState.PENDING).value,
+        "backend": lease.backend,
+        "lifetime": lease.lifetime,
+        "expires_at": expiry.replace(microsecond=0).isoformat() if expiry else None,
+        "renews_at": None,
+        "permanent": lease.permanent,
+        "family": lease.family.value,
+        "comment": stored.comment,
+        "source": stored.source,
+        "error": None if stands else "it ran out, or was never confirmed",
+    }

@@ -129,6 +129,13 @@ class Store:
             lambda: self._database.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         )
 
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """Return the latest events as the contract's `history` has them, the oldest first."""
+        rows = self._database.execute("SELECT * FROM journal ORDER BY rowid DESC LIMIT ?", (limit,))
+        names = [column[0] for column in rows.description]
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return [{**row, "at": datetime.fromtimestamp(row["at"], UTC).isoformat()} for row in reversed(found)]
+
     def close(self) -> None:
         """Bring the file up to date and close it."""
         self._try(self._catch_up)

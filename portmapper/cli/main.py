@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("portmapper.cli.run:Run", "keep the ports of a list open"),
+        "status": ("portmapper.cli.status:Status", "show what the daemon keeps open"),
+        "history": (
+            "portmapper.cli.history:History",
+            "show what was opened, changed and closed, when and why",
+        ),
         "discover": ("portmapper.cli.discover:Discover", "show the gateways that answer"),
         "check": ("portmapper.cli.check:Check", "read sources and report, without touching a gateway"),
         "convert": ("portmapper.cli.convert:Convert", "write a list of one format in another"),

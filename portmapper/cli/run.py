@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,7 +30,7 @@ from portmapper.model import ConflictPolicy
 
 if TYPE_CHECKING:
     from portmapper.backend import Backend
-    from portmapper.daemon import Daemon, RunOptions, Screen
+    from portmapper.daemon import Companion, Daemon, RunOptions
     from portmapper.lock import PidFile
     from portmapper.plugins import Plugins
     from portmapper.sources import SourceReader
@@ -169,7 +170,8 @@ def _serve(
     try:
         if arguments.only_close_ports:
             return asyncio.run(_close_ports(arguments, plugins, readers, store))
-        daemon = asyncio.run(_run(arguments, plugins, allowed, readers, store))
+        companions = _companions(arguments, directory)
+        daemon = asyncio.run(_run(arguments, plugins, allowed, readers, store, companions))
     finally:
         store.close()
     return _report(arguments, daemon) if arguments.oneshot else 0
@@ -181,6 +183,7 @@ async def _run(
     allowed: tuple[str, ...],
     readers: Sequence[SourceReader],
     store: Store,
+    companions: Sequence[Companion],
 ) -> Daemon:
     from portmapper.daemon import Daemon
 
@@ -190,7 +193,7 @@ async def _run(
         readers,
         store,
         plugins.observers,
-        _screen(arguments),
+        companions,
     )
     await daemon.run()
     return daemon
@@ -259,12 +262,20 @@ def _readers(arguments: argparse.Namespace, plugins: Plugins) -> list[SourceRead
     ]
 
 
-def _screen(arguments: argparse.Namespace) -> Screen | None:
-    if arguments.oneshot or arguments.log_format == "json" or not sys.stdout.isatty():
-        return None
-    from portmapper.cli.screen import live_table
+def _companions(arguments: argparse.Namespace, directory: Path) -> list[Companion]:
+    """Return what runs beside the daemon: the control socket, and a table when a person looks on."""
+    if arguments.oneshot:
+        return []
+    companions: list[Companion] = []
+    if hasattr(socket, "AF_UNIX"):
+        from portmapper.control import serve
 
-    return live_table
+        companions.append(partial(serve, directory=directory))
+    if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
+        from portmapper.cli.screen import live_table
+
+        companions.append(lambda daemon: live_table(daemon.status))
+    return companions
 
 
 def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:

@@ -1,0 +1,66 @@
+"""`portmapper history`: what was opened, changed and closed, when and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from portmapper.cli.options import add_state_option
+from portmapper.command import Command
+from portmapper.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class History(Command):
+    """Show the journal."""
+
+    name = "history"
+    help = "show what was opened, changed and closed, when and why"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        add_state_option(parser)
+        parser.add_argument(
+            "--limit", type=_count, default=1000, metavar="N", help="the latest N events (default 1000)"
+        )
+        parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Read the journal from the store; no daemon need run."""
+        from portmapper.directories import state_directory
+        from portmapper.store import FILE_NAME, Store
+
+        path = (arguments.state_dir or state_directory()) / FILE_NAME
+        if not path.exists():
+            raise StoreError(f"there is no journal: {path} does not exist")
+        store = Store(path)
+        try:
+            events = store.history(arguments.limit)
+        finally:
+            store.close()
+        print(json.dumps(events, indent=2)) if arguments.json else _show(events)
+        return 0
+
+
+def _show(events: Sequence[dict[str, Any]]) -> None:
+    from portmapper.text import printable
+
+    for event in events:
+        words = [event["at"][:19].replace("T", " "), event["event"].replace("_", " ")]
+        if event["protocol"]:
+            inside = f"{event['internal_address'] or '*'}:{event['internal_port']}"
+            words.append(f"{event['protocol']} {event['external_port'] or '*'} -> {inside}")
+        if event["backend"]:
+            words.append(f"by {event['backend']} at {event['gateway']}")
+        if event["detail"]:
+            words.append(f"({event['detail']})")
+        print(printable(" ".join(words)))
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000000")
+    return int(text)

@@ -1,0 +1,86 @@
+"""`portmapper status`: what the daemon keeps open, or what the store knows when none runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from portmapper.cli.options import add_state_option
+from portmapper.command import Command
+
+
+class Status(Command):
+    """Show what is open."""
+
+    name = "status"
+    help = "show what the daemon keeps open"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        add_state_option(parser)
+        parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+        parser.add_argument("--watch", action="store_true", help="show it again every second, until Ctrl-C")
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Exit status 0 with a daemon, whatever the mappings' states; 1 without one."""
+        from portmapper.directories import state_directory
+
+        directory = arguments.state_dir or state_directory()
+        if arguments.watch:
+            return _watch(directory)
+        document, runs = _document(directory)
+        if arguments.json:
+            print(json.dumps(document, indent=2))
+        else:
+            from portmapper.cli.screen import print_status
+
+            print_status(document)
+        if not runs:
+            print(
+                f"portmapper: no daemon runs for {directory}; this is what its store knows", file=sys.stderr
+            )
+        return 0 if runs else 1
+
+
+def _document(directory: Path) -> tuple[dict[str, Any], bool]:
+    from portmapper.control_client import NotRunning, ask_daemon
+
+    try:
+        return ask_daemon(directory, "status"), True
+    except NotRunning:
+        return _from_store(directory), False
+
+
+def _from_store(directory: Path) -> dict[str, Any]:
+    from portmapper.status import stored_document
+    from portmapper.store import FILE_NAME, Store
+
+    path = directory / FILE_NAME
+    store = Store(path if path.exists() else None)
+    try:
+        return stored_document(store.leases)
+    finally:
+        store.close()
+
+
+def _watch(directory: Path) -> int:
+    from rich.live import Live
+
+    from portmapper.cli.screen import render
+
+    try:
+        with Live(auto_refresh=False, screen=sys.stdout.isatty()) as live:
+            while True:
+                document, runs = _document(directory)
+                if not runs:
+                    break
+                live.update(render(document), refresh=True)
+                time.sleep(1)
+    except KeyboardInterrupt:
+        return 0
+    print(f"portmapper: no daemon runs for {directory}", file=sys.stderr)
+    return 1

@@ -1,0 +1,145 @@
+"""The daemon's HTTP API on a Unix socket in the state directory: status, history, events, reload."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from portmapper.control_socket import SOCKET_NAME, VERSION, short_address
+from portmapper.events import Event
+from portmapper.journal import event_document
+from portmapper.threads import in_thread
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+LONGEST_HISTORY = 10_000
+EVENTS_BEHIND = 1000
+"""Events that a slow reader of the stream may be behind before it is cut off."""
+
+SHUTDOWN_LIMIT = 1.0
+"""Seconds that requests under way have when the daemon stops."""
+
+_log = logging.getLogger(__name__)
+
+
+class Controlled(Protocol):
+    """What the API needs of a daemon."""
+
+    def status(self) -> dict[str, Any]:
+        """Return the status document."""
+
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """Return the latest events, the oldest first."""
+
+    def reload(self) -> None:
+        """Read the sources again, and try at once what is not open."""
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener` with each event until what is returned is called."""
+
+
+async def serve(daemon: Controlled, directory: Path) -> None:
+    """Serve the API until cancelled. A socket that cannot be had is told, and holds nothing up."""
+    web = await in_thread(_import_web)
+    application = web.Application(middlewares=[_errors_as_json(web)])
+    api = _API(daemon, web)
+    application.add_routes(
+        [
+            web.get(f"/{VERSION}/status", api.status),
+            web.get(f"/{VERSION}/history", api.history),
+            web.get(f"/{VERSION}/events", api.events),
+            web.post(f"/{VERSION}/reload", api.reload),
+        ]
+    )
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_LIMIT)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, _listen(directory)).start()
+        await asyncio.Event().wait()
+    except OSError as error:
+        _log.warning("no control socket in %s: %s", directory, error.strerror or error)
+    finally:
+        await runner.cleanup()
+        (directory / SOCKET_NAME).unlink(missing_ok=True)
+
+
+class _API:
+    """One method for each path."""
+
+    def __init__(self, daemon: Controlled, web: Any) -> None:
+        self._daemon = daemon
+        self._web = web
+
+    async def status(self, _: web.Request) -> web.Response:
+        return self._answer(self._daemon.status())
+
+    async def history(self, request: web.Request) -> web.Response:
+        limit = request.query.get("limit", "1000")
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= LONGEST_HISTORY):
+            raise self._web.HTTPBadRequest(text=f"limit must be a number from 1 to {LONGEST_HISTORY}")
+        return self._answer(self._daemon.history(int(limit)))
+
+    async def reload(self, _: web.Request) -> web.Response:
+        self._daemon.reload()
+        return self._answer({"reloading": True})
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Send each event as one line of JSON, as it happens."""
+        response: web.StreamResponse = self._web.StreamResponse(
+            headers={"Content-Type": "application/x-ndjson"}
+        )
+        await response.prepare(request)
+        queue: asyncio.Queue[Event] = asyncio.Queue(EVENTS_BEHIND)
+        ignore = self._daemon.listen(lambda event: None if queue.full() else queue.put_nowait(event))
+        try:
+            while not queue.full():
+                line = json.dumps(event_document(await queue.get()))
+                await response.write(line.encode() + b"\n")
+        finally:
+            ignore()
+        return response
+
+    def _answer(self, document: object) -> web.Response:
+        response: web.Response = self._web.json_response(document)
+        return response
+
+
+def _errors_as_json(web: Any) -> Any:
+    @web.middleware  # type: ignore[untyped-decorator]
+    async def middleware(request: web.Request, handler: Any) -> Any:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return web.json_response({"error": error.text or error.reason}, status=error.status)
+
+    return middleware
+
+
+def _listen(directory: Path) -> socket.socket:
+    """Return a listening socket that only its owner may open; what a crash left there is replaced."""
+    (directory / SOCKET_NAME).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        with short_address(directory) as address:
+            listener.bind(address)
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _import_web() -> Any:
+    """Import aiohttp beside the loop: it takes longer than opening the first port."""
+    from aiohttp import web
+
+    return web
