@@ -66,6 +66,11 @@ class EmbeddedGateway:
         return self._igd.http.ports[0] if self._igd.http.ports else 0
 
     @property
+    def connections(self) -> tuple[int, int]:
+        """How many HTTP connections there were so far, and how many at most at once."""
+        return self._igd.http.accepted, self._igd.http.most_at_once
+
+    @property
     def ssdp_port(self) -> int:
         """UDP port of SSDP, 0 when UPnP was off from the start."""
         return self._igd.ssdp.port

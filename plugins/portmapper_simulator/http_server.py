@@ -53,9 +53,17 @@ class _Bad(Exception):
 
 
 class HttpServer:
-    """Reads requests, lets a function answer them, and writes the answers as they say."""
+    """Reads requests, lets a function answer them, and writes the answers as they say.
+
+    Attributes:
+        ports: where it listens.
+        accepted: connections so far.
+        most_at_once: how many of them were open together at the worst moment.
+    """
 
     ports: tuple[int, ...] = ()
+    accepted = 0
+    most_at_once = 0
 
     def __init__(self, state: State, respond: Callable[[HttpRequest], Awaitable[Response]]) -> None:
         self._state = state
@@ -93,6 +101,8 @@ class HttpServer:
             return
         connection = asyncio.ensure_future(self._serve(reader, writer))
         self._connections.add(connection)
+        self.accepted += 1
+        self.most_at_once = max(self.most_at_once, len(self._connections))
         connection.add_done_callback(self._connections.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
