@@ -105,10 +105,15 @@ class Ledger:
     def orphans(self, now: datetime) -> list[StoredLease]:
         """Return what is to be released; what ran out by itself is forgotten."""
         mine = [s for s in self._orphans.values() if self._scope is None or s.source in self._scope]
-        for stored in [stored for stored in mine if stored.expired(now)]:
-            self.released(stored.lease.token)
-            mine.remove(stored)
-        return mine
+        expired = {stored.lease.token for stored in mine if stored.expired(now)}
+        for token in expired:
+            self.released(token)
+        return [stored for stored in mine if stored.lease.token not in expired]
+
+    @property
+    def orphan_count(self) -> int:
+        """How many orphans there are, of whatever source."""
+        return len(self._orphans)
 
     def is_ours(self, holder: TableEntry, request: MapRequest) -> bool:
         """Tell whether a gateway's entry may be replaced as our own.

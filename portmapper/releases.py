@@ -36,9 +36,21 @@ class Releases:
         self._tell = tell
         self._running: set[bytes] = set()
         self._failed: dict[bytes, tuple[int, float]] = {}
+        self._rounds_ended = 0
+
+    def after_round(self, targets: Callable[[], Sequence[Target]]) -> None:
+        """Begin the releases that this round held up.
+
+        It takes a look at every orphan, so with many of them not after every round: ten thousand leases
+        that are adopted one by one would be looked at ten thousand times.
+        """
+        self._rounds_ended += 1
+        if not self._rounds.active or 10 * self._rounds_ended >= self._ledger.orphan_count:
+            self.start(targets)
 
     def start(self, targets: Callable[[], Sequence[Target]]) -> None:
         """Begin every release that can begin; `targets` is where unknown gateways may be found."""
+        self._rounds_ended = 0
         orphans = self._ledger.orphans(self._clock.now())
         if self._failed:
             self._failed = {

@@ -258,7 +258,7 @@ class Scheduler:
         """Take what a gateway granted, and plan its renewal."""
         if entry.removed:
             self._ledger.abandon(lease.token)
-            self._release()
+            self._releases.after_round(self._targets)
             return
         before = entry.lease
         renewed = entry.opened_at is not None and (before is None or before.token == lease.token)
@@ -276,7 +276,7 @@ class Scheduler:
             self._plan(entry)
         elif not lease.permanent:
             self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))
-        self._release()
+        self._releases.after_round(self._targets)
 
     def _renew_twin(self, entry: Entry) -> None:
         """Renew the other protocol of the same port right after this one, if it was opened later.
@@ -292,7 +292,7 @@ class Scheduler:
     def lost(self, entry: Entry) -> None:
         """Plan the next attempt of an entry that nobody granted."""
         if entry.removed:
-            self._release()
+            self._releases.after_round(self._targets)
             return
         entry.no_gateway = not entry.refusals
         if entry.lease is not None and _is_gone(entry, entry.lease):
@@ -303,7 +303,7 @@ class Scheduler:
         if any(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals):
             self._look_again(entry)
         self._plan(entry, self._pause(entry))
-        self._release()
+        self._releases.after_round(self._targets)
 
     def _pause(self, entry: Entry) -> float:
         if entry.again:

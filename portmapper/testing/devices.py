@@ -111,6 +111,14 @@ class FakeDevice:
                 del self.table[port]
         return set(self.table)
 
+    def hole(self, port: Port) -> Hole | None:
+        """Return what is open at this port now."""
+        hole = self.table.get(port)
+        if hole is not None and hole.expires_at is not None and hole.expires_at <= self.clock.monotonic():
+            del self.table[port]
+            return None
+        return hole
+
     def asked(self, verb: str = "map") -> list[MapRequest | Lease]:
         """Return the requests of one verb, in order."""
         return [subject for _, called, subject in self.calls if called == verb]
@@ -141,7 +149,6 @@ class FakeDevice:
         scripted = self.answers.popleft() if self.answers else self.refusals.get(request.external_port)
         if scripted is not None:
             raise scripted
-        self.open_ports()
         port = self._port_for(request)
         lifetime = 0 if self.permanent_only else min(request.lifetime, self.longest)
         lease = Lease(
@@ -174,8 +181,8 @@ class FakeDevice:
 
     def holds(self, lease: Lease) -> bool:
         """Tell whether the lease stands."""
-        hole = self.table.get((lease.protocol, lease.external_port))
-        if hole is None or (lease.protocol, lease.external_port) not in self.open_ports():
+        hole = self.hole((lease.protocol, lease.external_port))
+        if hole is None:
             return False
         return (hole.internal_address, hole.internal_port) == (lease.internal_address, lease.internal_port)
 
@@ -197,7 +204,7 @@ class FakeDevice:
         if self.one_per_internal_port and (mine := self._made_by(request)) is not None:
             return mine
         port = self.other_port or request.external_port or request.internal_port
-        holder = self.table.get((request.protocol, port))
+        holder = self.hole((request.protocol, port))
         free = holder is None or (holder.internal_address, holder.internal_port) == (
             request.internal_address,
             request.internal_port,
@@ -212,6 +219,7 @@ class FakeDevice:
 
     def _made_by(self, request: MapRequest) -> int | None:
         """Return the external port of what stands for the request's internal port."""
+        self.open_ports()
         for (protocol, port), hole in self.table.items():
             inside = (protocol, hole.internal_address, hole.internal_port)
             if inside == (request.protocol, request.internal_address, request.internal_port):
