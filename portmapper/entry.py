@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
 
 import attrs
 
@@ -63,14 +64,22 @@ class Entry:
             return MappingState.PENDING if self.doubtful else MappingState.ACTIVE
         if self.refusals:
             return _state_of([error for _, error in self.refusals])
-        return MappingState.PENDING
+        return MappingState.FAILED if self._is_nowhere else MappingState.PENDING
 
     @property
     def error(self) -> str | None:
         """Why it is not open, or why its renewal fails; None when all is well."""
         if self.refusals:
             return "; ".join(f"{gateway.partition(':')[0]}: {error}" for gateway, error in self.refusals)
+        if self._is_nowhere:
+            return f"no interface of this host lies in {self.mapping.address}"
         return "no gateway answered" if self.no_gateway and self.lease is None else None
+
+    @property
+    def _is_nowhere(self) -> bool:
+        """Tell whether it is for a network that this host is not in; then no gateway is to blame."""
+        wants_network = isinstance(self.mapping.address, IPv4Network | IPv6Network)
+        return wants_network and self.no_gateway and self.lease is None and not self.places
 
     def begin_round(self, places: Sequence[Place]) -> None:
         """Start over at the first place, with nothing tried."""

@@ -289,7 +289,7 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
         print_status(document)
     if daemon.stopped:
         return 0
-    if document["mappings"] and not document["gateways"]:
+    if not document["gateways"] and any(mapping["state"] == "pending" for mapping in document["mappings"]):
         print("portmapper: no gateway answered", file=sys.stderr)
         return 3
     rejected = any(source["rejected"] for source in document["sources"])
