@@ -83,10 +83,12 @@ class Search:
             await self._superseded.pop().close()
 
     async def _probe(self, backend: Backend) -> None:
-        answers = cast(AsyncGenerator[Gateway, None], backend.discover(self.target))
         try:
+            answers = cast(AsyncGenerator[Gateway, None], backend.discover(self.target))
             async with asyncio.timeout(ROUND_LIMIT), aclosing(answers):
                 async for gateway in answers:
+                    if gateway.backend != backend.name:
+                        raise BackendError(f"it found a gateway of {gateway.backend}, not its own")
                     self._take(gateway)
         except BackendError as error:
             self.failures[backend.name] = error

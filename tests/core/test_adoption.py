@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,6 @@ from portmapper.errors import GatewayTimeout, NotAuthorized
 from portmapper.events import EventKind
 from portmapper.model import Mapping, MappingState, Protocol
 from portmapper.network import Network
-from portmapper.scheduler import Options
 from portmapper.store import StoredLease
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.devices import FakeDevice
