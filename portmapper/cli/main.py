@@ -43,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(words)
+        status = _run(words)
+        # Here, where a reader that has left can still be told from a bug.
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return FORCED
     except BrokenPipeError:

@@ -128,3 +128,41 @@ def test_a_bad_row_is_named_and_skipped(program: Any, ports: Path, gateway: Any)
     assert "line 3, column port: '70000' is not in 1-65535" in first
     assert "line 4, column protocol: 'XTP' is not one of TCP, UDP, BOTH" in second
     assert gateway.ports() == {8080}
+
+
+def test_a_foreign_device_over_pcp(program: Any, ports: Path, gateway: Any) -> None:
+    """Where the gateway takes the THIRD_PARTY option, another host's port is opened."""
+    ports.write_text("address;port;protocol\n192.0.2.7;8080;TCP\n")
+    finished = program.run("-1", "--json", "-f", str(ports), *gateway.options)
+    assert finished.status == 0, finished.errors
+    (mapping,) = json.loads(finished.output)["mappings"]
+    assert (mapping["backend"], mapping["internal_address"]) == ("pcp", "192.0.2.7")
+    assert gateway.ports() == {8080}
+
+
+@pytest.mark.parametrize(
+    ("address", "internal"),
+    [
+        ("", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("127/8", "127.0.0.1"),
+        ("127.0.0.9/255.0.0.0", "127.0.0.1"),
+    ],
+)
+def test_addresses_that_mean_this_host(
+    program: Any, ports: Path, gateway: Any, address: str, internal: str
+) -> None:
+    """The address that the gateway sees is the one that gets the packets."""
+    ports.write_text(f"address;port;protocol\n{address};8080;TCP\n")
+    finished = program.run("-1", "--json", "-f", str(ports), *gateway.options)
+    assert finished.status == 0, finished.errors
+    assert json.loads(finished.output)["mappings"][0]["internal_address"] == internal
+
+
+def test_a_network_that_the_gateway_is_not_reached_from(program: Any, ports: Path, gateway: Any) -> None:
+    """No gateway is to blame: exit 1, and the reason."""
+    ports.write_text("address;port;protocol\n192.168.0/24;8080;TCP\n")
+    finished = program.run("-1", "-f", str(ports), *gateway.options)
+    assert finished.status == 1
+    assert "192.168.0.0/24" in finished.errors
+    assert gateway.ports() == set()
