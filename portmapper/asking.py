@@ -11,7 +11,7 @@ import attrs
 
 from portmapper.backend import Gateway
 from portmapper.errors import BackendError, Conflict, GatewayTimeout
-from portmapper.model import ConflictPolicy, Lease, MapRequest, TableEntry
+from portmapper.model import MAX_DURATION, ConflictPolicy, Lease, MapRequest, TableEntry
 
 CALL_LIMIT = 20.0
 """Seconds after which a backend that keeps no bound of its own is cut off."""
@@ -80,4 +80,10 @@ async def _checked(gateway: Gateway, request: MapRequest) -> Lease:
         raise BackendError(f"the backend answered for {lease.protocol} port {lease.internal_port}")
     if not 1 <= lease.external_port <= 65535 or (lease.lifetime <= 0 and not lease.permanent):
         raise BackendError(f"the gateway granted port {lease.external_port} for {lease.lifetime} s")
-    return attrs.evolve(lease, gateway=gateway.identity, backend=gateway.backend, token=request.token)
+    return attrs.evolve(
+        lease,
+        lifetime=min(lease.lifetime, MAX_DURATION),
+        gateway=gateway.identity,
+        backend=gateway.backend,
+        token=request.token,
+    )

@@ -78,6 +78,10 @@ class _Feed:
                 await self._observer.close()
         except TimeoutError:
             _log.warning("observer %s did not finish in time", self._observer.name)
+        except Exception as error:
+            _log.warning(
+                "observer %s failed to close: %s: %s", self._observer.name, type(error).__name__, error
+            )
 
     async def _feed(self) -> None:
         while (event := await self._queue.get()) is not None:

@@ -8,6 +8,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from portmapper.text import printable
 
@@ -27,6 +28,10 @@ class TextFormatter(logging.Formatter):
         """Make the message harmless: it may quote a gateway or a source."""
         record.message = printable(record.message, 2000)
         return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
+        """Make a traceback harmless, too: the error in it quotes as well."""
+        return "\n".join(printable(line, 2000) for line in super().formatException(ei).split("\n"))
 
 
 class JSONFormatter(logging.Formatter):

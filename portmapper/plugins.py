@@ -129,8 +129,8 @@ class Plugins:
         for kind in KINDS:
             hook = self._hooks.subset_hook_caller(f"portmapper_register_{kind}s", others)
             classes = [cls for result in hook() for cls in result]
-            for cls in classes:
-                _check_name(kind, cls, self._registered[kind])
+            for number, cls in enumerate(classes):
+                _check_name(kind, cls, [*self._registered[kind], *classes[:number]])
             found[kind] = classes
         return found
 

@@ -123,7 +123,7 @@ class Store:
             event.internal_port,
             event.backend,
             event.gateway,
-            event.detail,
+            _storable(event.detail),
         )
         self._try(
             lambda: self._database.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -207,11 +207,11 @@ def _lease_row(stored: StoredLease) -> tuple[Any, ...]:
         lease.permanent,
         lease.backend,
         lease.gateway,
-        lease.private,
+        _storable(lease.private),
         stored.confirmed,
         stored.granted_at.timestamp(),
-        stored.source,
-        stored.comment,
+        _storable(stored.source),
+        _storable(stored.comment),
     )
 
 
@@ -239,6 +239,11 @@ def _read(database: sqlite3.Connection) -> Iterator[StoredLease]:
             row["source"],
             row["comment"],
         )
+
+
+def _storable(text: str) -> str:
+    """Return it as UTF-8 can write it: JSON may spell half a surrogate pair, and SQLite refuses that."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _address(text: str | None) -> IPAddress | None:

@@ -422,6 +422,15 @@ async def test_a_backend_that_lies_or_breaks_is_contained(
     assert world.lease(wanted()).backend == "upnp"
 
 
+async def test_an_endless_lifetime_is_bounded(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """No protocol has a longer one than 32 bits hold."""
+    device.lie = lambda lease: attrs.evolve(lease, lifetime=10**30)
+    await world.start(wanted())
+    assert world.lease(wanted()).lifetime == 2**32 - 1
+
+
 async def test_what_a_backend_says_of_its_own_name_and_token_does_not_count(
     world: Any, device: FakeDevice, wanted: Wanted
 ) -> None:

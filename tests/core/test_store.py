@@ -1,0 +1,252 @@
+"""The lease store: nothing is lost in a crash, and a disk that fails closes no port."""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portmapper.errors import StoreError
+from portmapper.events import Event, EventKind
+from portmapper.model import Lease, Protocol
+from portmapper.store import Store, StoredLease
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+NewStore = Callable[[], Store]
+
+
+def stored(number: int = 1, **changes: Any) -> StoredLease:
+    """Return a lease with every field set to something of its own."""
+    lease = Lease(
+        protocol=Protocol.UDP,
+        internal_address=ipaddress.ip_address("192.168.88.10"),
+        internal_port=8080,
+        external_port=number,
+        external_address=ipaddress.ip_address("203.0.113.7"),
+        lifetime=3600,
+        permanent=False,
+        backend="pcp",
+        gateway="pcp:192.168.88.1",
+        token=number.to_bytes(12, "big"),
+        private="pinhole 7",
+    )
+    return StoredLease(attrs.evolve(lease, **changes), 80, NOW, True, "ports.csv", "web")
+
+
+class Failing:
+    """A database whose disk is full after so many more statements."""
+
+    def __init__(self, database: sqlite3.Connection, after: int = 0) -> None:
+        self.database = database
+        self.left = after
+        self.failed = False
+
+    def __enter__(self) -> Any:
+        return self.database.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.database.__exit__(*error)
+
+    def execute(self, *arguments: Any) -> Any:
+        """Pass it on, or fail."""
+        self.left -= 1
+        if self.left < 0:
+            self.failed = True
+            raise sqlite3.OperationalError("database or disk is full")
+        return self.database.execute(*arguments)
+
+    def close(self) -> None:
+        """Close the real one."""
+        self.database.close()
+
+
+def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
+    """Also one that was never confirmed, permanent, or over IPv6."""
+    leases = [
+        stored(1),
+        attrs.evolve(stored(2, external_address=None, permanent=True, lifetime=0), confirmed=False),
+        stored(3, internal_address=ipaddress.ip_address("fd00::5"), protocol=Protocol.TCP),
+    ]
+    store = file_store()
+    for lease in leases:
+        store.put(lease)
+    store.close()
+    assert sorted(file_store().leases, key=lambda s: s.lease.external_port) == leases
+
+
+def test_every_field_is_set_in_that_test() -> None:
+    """A new field of a lease has to be stored, too."""
+    assert {field.name for field in attrs.fields(StoredLease)} == {
+        *("lease", "wanted_port", "granted_at", "confirmed", "source", "comment")
+    }
+    assert len(attrs.fields(Lease)) == 11
+
+
+@given(
+    private=st.text(),
+    comment=st.text(),
+    source=st.text(),
+    token=st.binary(min_size=1),
+    port=st.integers(1, 65535),
+)
+def test_any_text_comes_back(private: str, comment: str, source: str, token: bytes, port: int) -> None:
+    """Whatever a gateway or a list puts there; what SQLite cannot write is an error and no crash."""
+    store = Store(None)
+    one = attrs.evolve(stored(port, private=private, token=token), comment=comment, source=source)
+    store.put(one)
+    assert list(store.leases) == [one]
+    store.close()
+
+
+def test_half_a_surrogate_pair_is_no_crash(file_store: NewStore) -> None:
+    """JSON can spell it, so a comment or a location may hold it."""
+    store = file_store()
+    store.put(attrs.evolve(stored(private="\ud800"), comment="a\udfff", source="\ud83d"))
+    store.record(Event(NOW, EventKind.FAILED, detail="\ud800"))
+    assert store.error is None
+    store.close()
+    (read,) = file_store().leases
+    assert read.comment == "a?"
+
+
+def test_a_later_grant_takes_the_place_of_the_earlier(file_store: NewStore) -> None:
+    """The token is what makes it the same."""
+    store = file_store()
+    store.put(stored(1))
+    later = attrs.evolve(stored(1), granted_at=NOW + timedelta(hours=1))
+    store.put(later)
+    assert list(file_store().leases) == [later]
+    store.remove(later.lease.token)
+    assert list(file_store().leases) == []
+
+
+def test_a_lease_expires_by_the_wall_clock() -> None:
+    """At the end of its lifetime, and a permanent one never."""
+    assert not stored().expired(NOW + timedelta(seconds=3599))
+    assert stored().expired(NOW + timedelta(seconds=3600))
+    assert not stored(permanent=True, lifetime=0).expired(NOW + timedelta(days=9999))
+
+
+def test_a_file_of_a_newer_version_is_refused(file_store: NewStore, tmp_path: Path) -> None:
+    """Nothing in it is touched."""
+    file_store().close()
+    with sqlite3.connect(tmp_path / "leases.sqlite3") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(StoreError, match="newer version"):
+        file_store()
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + bytes(2000)])
+def test_a_damaged_file_is_one_clear_error(file_store: NewStore, tmp_path: Path, content: bytes) -> None:
+    """It names the file."""
+    (tmp_path / "leases.sqlite3").write_bytes(content)
+    with pytest.raises(StoreError, match=r"leases\.sqlite3"):
+        file_store()
+
+
+def test_damaged_rows_are_one_clear_error(file_store: NewStore, tmp_path: Path) -> None:
+    """An address that is none."""
+    store = file_store()
+    store.put(stored())
+    store.close()
+    with sqlite3.connect(tmp_path / "leases.sqlite3") as database:
+        database.execute("UPDATE leases SET internal_address = 'x'")
+    database.close()
+    with pytest.raises(StoreError):
+        file_store()
+
+
+def test_a_full_disk_keeps_leases_in_memory(file_store: NewStore, caplog: pytest.LogCaptureFixture) -> None:
+    """It is said once, and the file catches up when there is room again."""
+    store: Any = file_store()
+    database = store._database
+    store._database = Failing(database)
+    store.put(stored(1))
+    store.put(stored(2))
+    store.remove(stored(1).lease.token)
+    assert "full" in store.error
+    assert [s.lease.external_port for s in store.leases] == [2]
+    assert list(file_store().leases) == []
+    store._database = database
+    store.put(stored(3))
+    assert store.error is None
+    assert {s.lease.external_port for s in file_store().leases} == {2, 3}
+    assert sum("cannot write" in message for message in caplog.messages) == 1
+
+
+def test_a_full_disk_loses_the_journal_only(file_store: NewStore) -> None:
+    """An event that cannot be written down is no reason to stop."""
+    store: Any = file_store()
+    database, store._database = store._database, Failing(store._database)
+    store.record(Event(NOW, EventKind.OPENED))
+    assert store.error is not None
+    store._database = database
+    store.put(stored(1))
+    assert store.error is None
+
+
+def test_a_failed_transaction_is_taken_back(file_store: NewStore) -> None:
+    """Whichever of its statements fails, the next write does it all."""
+    for after in range(4):
+        store: Any = file_store()
+        database = store._database
+        store._behind = {stored(1).lease.token}
+        store._leases = {s.lease.token: s for s in (stored(1), stored(2), stored(3))}
+        store._database = Failing(database, after)
+        store.put(stored(2))
+        assert not database.in_transaction
+        store._database = database
+        store.put(stored(3))
+        assert {s.lease.external_port for s in file_store().leases} == {1, 2, 3}
+        for number in (1, 2, 3):
+            store.remove(stored(number).lease.token)
+
+
+def test_a_process_that_dies_at_any_write_leaves_a_good_file(file_store: NewStore, tmp_path: Path) -> None:
+    """Every copy of the files taken between two statements opens, and knows what was written before."""
+    store: Any = file_store()
+    known: set[int] = set()
+    copies: list[tuple[Path, set[int]]] = []
+
+    class Watching(Failing):
+        def execute(self, *arguments: Any) -> Any:
+            result = self.database.execute(*arguments)
+            copy = tmp_path / f"copy{len(copies)}"
+            copy.mkdir()
+            for file in tmp_path.glob("leases.sqlite3*"):
+                shutil.copy(file, copy)
+            copies.append((copy, set(known)))
+            return result
+
+    store._database = Watching(store._database)
+    for number in range(1, 6):
+        store.put(stored(number))
+        known.add(number)
+        store.record(Event(NOW, EventKind.OPENED))
+    for copy, before in copies:
+        after_crash = Store(copy / "leases.sqlite3")
+        assert before <= {s.lease.external_port for s in after_crash.leases} <= before | {len(before) + 1}
+        after_crash.close()
+
+
+def test_events_are_kept_in_their_order(file_store: NewStore, tmp_path: Path) -> None:
+    """With what they are about."""
+    store = file_store()
+    store.record(Event(NOW, EventKind.OPENED, protocol=Protocol.TCP, external_port=80, backend="pcp"))
+    store.record(Event(NOW, EventKind.CLOSED, detail="why"))
+    store.close()
+    database = sqlite3.connect(tmp_path / "leases.sqlite3")
+    rows = database.execute("SELECT event, protocol, external_port, detail FROM journal ORDER BY rowid")
+    assert list(rows) == [("opened", "TCP", 80, ""), ("closed", None, None, "why")]
+    database.close()
