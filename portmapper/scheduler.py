@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
 
+from portmapper.agenda import Agenda
 from portmapper.announcer import Announcer
-from portmapper.backend import Backend, Gateway, GatewayEvent, Target
-from portmapper.chosen import reachable_targets
+from portmapper.backend import Backend, Gateway, GatewayEvent
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import Conflict, GatewayRestarted, GatewayTimeout, NetworkFailure
+from portmapper.errors import Conflict, GatewayTimeout, NetworkFailure
 from portmapper.events import Event, EventKind
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
 from portmapper.model import (
     ConflictPolicy,
-    Family,
     IPAddress,
-    IPNetwork,
     Lease,
     Mapping,
     MappingKey,
     Protocol,
 )
 from portmapper.network import Network, read_network
-from portmapper.placement import Place, places, search_targets
+from portmapper.pauses import pause_after_loss
 from portmapper.releases import Releases
 from portmapper.rounds import Rounds
 from portmapper.search import Search
 from portmapper.store import Store
-from portmapper.timing import MIN_RENEWAL_GAP, refusal_delay, renewal_delay, retry_delay, spread
+from portmapper.surroundings import Surroundings
+from portmapper.timing import MIN_RENEWAL_GAP, renewal_delay, spread
 from portmapper.upkeep import Upkeep
 
 
@@ -69,7 +66,6 @@ class Scheduler:
 
     Attributes:
         entries: what is wanted, by key.
-        network: the host's network as it was last read.
         discovery: the gateways known.
     """
 
@@ -85,12 +81,10 @@ class Scheduler:
         self.entries: dict[MappingKey, Entry] = {}
         self._options = options
         self._clock = clock or Clock()
-        self._read_network = network
-        self._look_at_network()
+        self._surroundings = Surroundings(network, options.chosen)
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
-        self._queue: list[tuple[float, int, Entry]] = []
-        self._order = itertools.count()
+        self._agenda = Agenda()
         lanes = self._lanes = Lanes(self._quiet.set)
         ledger = self._ledger = Ledger(store, options.scope)
         self.discovery = Discovery(
@@ -116,6 +110,11 @@ class Scheduler:
         self._upkeep = Upkeep(
             self.discovery, lanes, renew=self._renew_early, vanished=self._vanished, moved=self._moved
         )
+
+    @property
+    def network(self) -> Network:
+        """The host's network as it was last read."""
+        return self._surroundings.network
 
     @property
     def external(self) -> dict[str, IPAddress | None]:
@@ -160,8 +159,8 @@ class Scheduler:
             if now >= next_look:
                 await self.look()
                 next_look = now + self._options.interval
-            next_due = min(next_look, self._queue[0][0]) if self._queue else next_look
-            await self._clock.wait(self._wake, max(0.0, next_due - self._clock.monotonic()))
+            pause = self._agenda.next(next_look) - self._clock.monotonic()
+            await self._clock.wait(self._wake, max(0.0, pause))
 
     async def look(self) -> None:
         """Find out what nothing announced: the network, lost leases, outside addresses, orphans."""
@@ -171,9 +170,7 @@ class Scheduler:
 
     async def network_changed(self) -> None:
         """Read the network again; where it changed, every mapping is placed anew."""
-        before = (self.network, self._chosen)
-        self._look_at_network()
-        if (self.network, self._chosen) != before:
+        if self._surroundings.look():
             self.discovery.look_everywhere()
             for entry in self.entries.values():
                 entry.attempts = 0
@@ -188,7 +185,7 @@ class Scheduler:
 
     async def release_all(self) -> None:
         """Release every lease; what is wanted is not opened again. Failures are told and not raised."""
-        self._queue.clear()
+        self._agenda.clear()
         await self._lanes.stop()
         self._rounds.stop()
         for entry in self.entries.values():
@@ -204,44 +201,23 @@ class Scheduler:
         await self._lanes.stop()
         await self.discovery.close()
 
-    def _look_at_network(self) -> None:
-        self.network = self._read_network()
-        self._chosen = reachable_targets(self._options.chosen, self.network)
-        self._places: dict[tuple[IPAddress | IPNetwork | None, Family], list[Place]] = {}
-
-    def _targets(self) -> Sequence[Target]:
-        return search_targets(self.network) if self._chosen is None else self._chosen
-
-    def _places_of(self, mapping: Mapping) -> list[Place]:
-        use = (mapping.address, mapping.family)
-        if use not in self._places:
-            self._places[use] = places(mapping, self.network, self._chosen)
-        return self._places[use]
-
     async def _forget_old_targets(self) -> None:
-        current = {place.target for entry in self.entries.values() for place in entry.places}
-        current.update(place.target for known in self._places.values() for place in known)
-        current.update(self._targets())
         if not self._rounds.active and not self._ledger.orphans(self._clock.now()):
+            in_use = {place.target for entry in self.entries.values() for place in entry.places}
             for search in self.discovery.searches:
-                if search.target not in current:
+                if search.target not in in_use and not self._surroundings.is_current(search.target):
                     await self.discovery.forget(search.target)
 
     # Time
 
     def _plan(self, entry: Entry, delay: float = 0.0) -> None:
         """Begin a round for this entry after so many seconds; an earlier plan of it is replaced."""
-        entry.due = self._clock.monotonic() + delay
-        heapq.heappush(self._queue, (entry.due, next(self._order), entry))
+        self._agenda.plan(entry, self._clock.monotonic() + delay)
         self._wake.set()
 
     def _start_due(self) -> None:
         now = self._clock.monotonic()
-        while self._queue and self._queue[0][0] <= now:
-            due, _, entry = heapq.heappop(self._queue)
-            if entry.due != due or entry.removed:
-                continue
-            entry.due = None
+        for entry in self._agenda.come_up(now):
             if entry in self._rounds.active:
                 entry.again = True
             else:
@@ -250,7 +226,7 @@ class Scheduler:
     def _begin(self, entry: Entry, now: float) -> None:
         if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
             self._lose(entry, "it ran out before the gateway renewed it")
-        self._rounds.begin(entry, self._places_of(entry.mapping))
+        self._rounds.begin(entry, self._surroundings.places_of(entry.mapping))
 
     # How rounds end
 
@@ -258,7 +234,7 @@ class Scheduler:
         """Take what a gateway granted, and plan its renewal."""
         if entry.removed:
             self._ledger.abandon(lease.token)
-            self._releases.after_round(self._targets)
+            self._releases.after_round(self._surroundings.targets)
             return
         before = entry.lease
         renewed = entry.opened_at is not None and (before is None or before.token == lease.token)
@@ -276,7 +252,7 @@ class Scheduler:
             self._plan(entry)
         elif not lease.permanent:
             self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))
-        self._releases.after_round(self._targets)
+        self._releases.after_round(self._surroundings.targets)
 
     def _renew_twin(self, entry: Entry) -> None:
         """Renew the other protocol of the same port right after this one, if it was opened later.
@@ -292,7 +268,7 @@ class Scheduler:
     def lost(self, entry: Entry) -> None:
         """Plan the next attempt of an entry that nobody granted."""
         if entry.removed:
-            self._releases.after_round(self._targets)
+            self._releases.after_round(self._surroundings.targets)
             return
         entry.no_gateway = not entry.refusals
         if entry.lease is not None and _is_gone(entry, entry.lease):
@@ -302,23 +278,8 @@ class Scheduler:
             self._tell.failed(entry)
         if any(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals):
             self._look_again(entry)
-        self._plan(entry, self._pause(entry))
-        self._releases.after_round(self._targets)
-
-    def _pause(self, entry: Entry) -> float:
-        if entry.again:
-            return 0.0
-        errors = [error for _, error in entry.refusals]
-        error_lifetime = max((error.retry_after or 0 for error in errors), default=0)
-        if entry.lease is not None and not entry.doubtful and not entry.lease.permanent:
-            age = self._clock.monotonic() - entry.granted_at
-            return max(renewal_delay(entry.lease.lifetime, entry.attempts, age), error_lifetime)
-        if (
-            any(isinstance(error, NetworkFailure | GatewayTimeout | GatewayRestarted) for error in errors)
-            or not errors
-        ):
-            return retry_delay(entry.attempts - 1, self._options.interval)
-        return refusal_delay(entry.attempts - 1, error_lifetime)
+        self._plan(entry, pause_after_loss(entry, self._clock.monotonic(), self._options.interval))
+        self._releases.after_round(self._surroundings.targets)
 
     def _look_again(self, entry: Entry) -> None:
         for place in entry.places:
@@ -340,7 +301,7 @@ class Scheduler:
         entry.attempts = 0
 
     def _release(self) -> None:
-        self._releases.start(self._targets)
+        self._releases.start(self._surroundings.targets)
 
     # What gateways tell
 

@@ -1,0 +1,33 @@
+"""How long an entry that nobody granted waits for its next round; pure."""
+
+from __future__ import annotations
+
+from portmapper.entry import Entry
+from portmapper.errors import GatewayRestarted, GatewayTimeout, NetworkFailure
+from portmapper.timing import refusal_delay, renewal_delay, retry_delay
+
+_PASSING = NetworkFailure | GatewayTimeout | GatewayRestarted
+"""What says nothing of the next attempt; a rule's no, a conflict or a full table stay for a while."""
+
+
+def pause_after_loss(entry: Entry, now: float, longest: float) -> float:
+    """Return the seconds until the next round.
+
+    A lease that still stands keeps its renewals' rhythm; a refusal waits as long as the gateway
+    said, or ever longer; what may pass at any moment is tried soon.
+
+    Args:
+        entry: after a round that brought nothing.
+        now: monotonic seconds.
+        longest: seconds; what may pass waits no longer.
+    """
+    if entry.again:
+        return 0.0
+    errors = [error for _, error in entry.refusals]
+    error_lifetime = max((error.retry_after or 0 for error in errors), default=0)
+    if entry.lease is not None and not entry.doubtful and not entry.lease.permanent:
+        renewal = renewal_delay(entry.lease.lifetime, entry.attempts, now - entry.granted_at)
+        return max(renewal, error_lifetime)
+    if not errors or any(isinstance(error, _PASSING) for error in errors):
+        return retry_delay(entry.attempts - 1, longest)
+    return refusal_delay(entry.attempts - 1, error_lifetime)
