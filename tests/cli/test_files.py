@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,16 +131,49 @@ def test_a_swapped_configmap_is_noticed(program: Any, gateway: Any) -> None:
         run.until(lambda: gateway.ports() == {8080, 8081}, "noticed")
 
 
-def test_a_slow_source_delays_no_other(program: Any, ports: Path, gateway: Any) -> None:
-    """One list is a pipe whose writer takes its time at the start only; edits of the other count."""
-    pipe = program.directory / "pipe.csv"
-    os.mkfifo(pipe)
-    with program.running("run", "-n", WITHIN, *gateway.options, str(ports), str(pipe)) as run:
-        with pipe.open("w") as writer:
-            writer.write(HEADER + "8090;TCP\n")
-        run.until(lambda: gateway.ports() == {8080, 8090}, "open")
+@pytest.fixture
+def stuck_server() -> Iterator[tuple[str, threading.Event]]:
+    """A URL that lists port 8090 once, and keeps whoever asks again waiting; and when that has begun."""
+    asked_again, over = threading.Event(), threading.Event()
+    answers = iter([HEADER + "8090;TCP\n"])
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = next(answers, None)
+            if text is None:
+                asked_again.set()
+                over.wait()
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing."""
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/ports.csv", asked_again
+        over.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_a_slow_source_delays_no_other(
+    program: Any, ports: Path, gateway: Any, stuck_server: tuple[str, threading.Event]
+) -> None:
+    """While a web server keeps us waiting, an edited file is acted upon."""
+    url, asked_again = stuck_server
+    with program.running("run", "-n", "1", *gateway.options, str(ports), url) as run:
+        run.until(asked_again.is_set, "waiting")
+        assert gateway.ports() == {8080, 8090}
         in_place(ports, TWO)
         run.until(lambda: gateway.ports() == {8080, 8081, 8090}, "edited")
+        run.signal(15)
+        assert run.ended(2) == 0
+    assert "last good" not in run.log
 
 
 def test_a_row_removed_before_the_exit_is_closed_too(program: Any, ports: Path, gateway: Any) -> None:

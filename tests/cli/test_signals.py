@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,28 @@ AT_ONCE = 2.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("oneshot", [[], ["--oneshot"]], ids=["daemon", "oneshot"])
+@pytest.mark.parametrize("kind", [[], ["--close-ports-on-exit"], ["--oneshot"]], ids=str)
 def test_a_pass_with_a_silent_gateway_is_left_at_once(
-    program: Any, ports: Path, silence: tuple[str, ...], number: signal.Signals, oneshot: list[str]
+    program: Any, ports: Path, silence: tuple[str, ...], number: signal.Signals, kind: list[str]
 ) -> None:
     """The pass is under way and nobody answers; the stop is an orderly one all the same."""
-    with program.running("run", *oneshot, *silence, "--log-level", "debug", str(ports)) as run:
+    with program.running("run", *kind, *silence, str(ports)) as run:
         run.until(program.pid_file.exists, "started")
         run.signal(number)
         assert run.ended(AT_ONCE) == 0, run.log
     assert "Traceback" not in run.log
     assert not program.pid_file.exists()
+
+
+def test_a_gateway_that_accepts_and_hangs_is_left_at_once(program: Any, ports: Path) -> None:
+    """Its description is waited for when the signal comes."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}/description.xml"
+        with program.running("run", "--gateway", url, "--close-ports-on-exit", str(ports)) as run:
+            connection, _ = hanging.accept()
+            run.signal(signal.SIGTERM)
+            assert run.ended(AT_ONCE) == 0, run.log
+            connection.close()
 
 
 def test_a_signal_to_the_pid_that_was_just_written_is_an_orderly_stop(
