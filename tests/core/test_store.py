@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -250,3 +251,11 @@ def test_events_are_kept_in_their_order(file_store: NewStore, tmp_path: Path) ->
     rows = database.execute("SELECT event, protocol, external_port, detail FROM journal ORDER BY rowid")
     assert list(rows) == [("opened", "TCP", 80, ""), ("closed", None, None, "why")]
     database.close()
+
+
+def test_only_its_owner_may_read_the_store(tmp_path: Path) -> None:
+    """The tokens in it close ports."""
+    store = Store(tmp_path / "leases.sqlite3")
+    store.put(stored())
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+    store.close()
