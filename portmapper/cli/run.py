@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +24,12 @@ from portmapper.cli.options import (
     warn_of_broken,
 )
 from portmapper.command import Command
-from portmapper.errors import PortmapperError, UsageError
+from portmapper.errors import UsageError
 from portmapper.model import ConflictPolicy
 
 if TYPE_CHECKING:
     from portmapper.backend import Backend
     from portmapper.daemon import Companion, Daemon, RunOptions
-    from portmapper.lock import PidFile
     from portmapper.plugins import Plugins
     from portmapper.sources import SourceReader
     from portmapper.store import Store
@@ -87,6 +85,7 @@ class Run(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Run until stopped, or for one pass."""
+        from portmapper.cli.detaching import detached, try_before_detaching
         from portmapper.directories import state_directory
         from portmapper.lock import PidFile
         from portmapper.plugins import load_plugins
@@ -102,11 +101,11 @@ class Run(Command):
         pid_file = PidFile(arguments.pid_file or directory / "portmapper.pid")
         try:
             if arguments.daemon:
-                _try_before_detaching(arguments, readers, directory)
+                try_before_detaching(arguments, readers, directory)
             hold_signals()
             serve = partial(_serve, arguments, plugins, allowed, readers, directory)
             if arguments.daemon:
-                return _detach(arguments, pid_file, serve)
+                return detached(arguments, pid_file, serve)
             pid_file.write()
             return serve()
         finally:
@@ -121,38 +120,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--daemon does not go with --foreground, --oneshot or --only-close-ports")
     if arguments.daemon and not hasattr(os, "fork"):
         raise UsageError("--daemon is not to be had on this system; see 'portmapper service print'")
-
-
-def _try_before_detaching(
-    arguments: argparse.Namespace, readers: Sequence[SourceReader], directory: Path
-) -> None:
-    """Find out what is wrong while the caller can still see it, and read standard input."""
-    import asyncio
-
-    from portmapper.chosen import reachable_targets
-    from portmapper.network import read_network
-    from portmapper.sources import read_first
-    from portmapper.store import FILE_NAME, Store
-
-    Store(directory / FILE_NAME).close()
-    reachable_targets(arguments.gateway, read_network())
-    asyncio.run(read_first(readers))
-
-
-def _detach(arguments: argparse.Namespace, pid_file: PidFile, serve: Callable[[], int]) -> int:
-    from portmapper.background import detach
-
-    if not detach(pid_file.write):
-        pid_file.release()
-        return 0
-    begin_logging(arguments, "info", detached=True)
-    try:
-        return serve()
-    except Exception as error:
-        # Nobody sees standard error any more.
-        expected = isinstance(error, PortmapperError)
-        logging.getLogger(__name__).critical("%s", error or repr(error), exc_info=not expected)
-        raise
 
 
 def _serve(
