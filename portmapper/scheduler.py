@@ -272,7 +272,7 @@ class Scheduler:
             return
         entry.no_gateway = not entry.refusals
         if entry.lease is not None and _is_gone(entry, entry.lease):
-            self._lose(entry, "another host holds its port now")
+            self._lose(entry, "another host holds its port now", stands=_is_of_former_address(entry))
         entry.attempts += 1
         if entry.attempts == 1 or entry.again:
             self._tell.failed(entry)
@@ -293,10 +293,14 @@ class Scheduler:
             self._ledger.abandon(entry.lease.token)
             entry.lease = None
 
-    def _lose(self, entry: Entry, why: str) -> None:
+    def _lose(self, entry: Entry, why: str, stands: bool = False) -> None:
+        """Do without a lease; one that `stands` on the gateway all the same is to be released."""
         assert entry.lease is not None
         self._tell.lost(entry.mapping, entry.lease, why)
-        self._ledger.released(entry.lease.token)
+        if stands:
+            self._ledger.abandon(entry.lease.token)
+        else:
+            self._ledger.released(entry.lease.token)
         entry.lease = entry.opened_at = None
         entry.attempts = 0
 
@@ -355,6 +359,13 @@ class Scheduler:
             if entry.lease is not None and entry.lease.gateway == gateway.identity:
                 entry.lease = attrs.evolve(entry.lease, external_address=now)
                 self._tell.moved(entry.mapping, entry.lease, before, now)
+
+
+def _is_of_former_address(entry: Entry) -> bool:
+    """Tell whether the port may be held by our own lease, for an address that we no longer have."""
+    return entry.lease is not None and all(
+        place.internal_address != entry.lease.internal_address for place in entry.places
+    )
 
 
 def _is_gone(entry: Entry, lease: Lease) -> bool:

@@ -123,6 +123,12 @@ async def new_world(clock: FakeClock) -> AsyncIterator[Callable[..., World]]:
         world.store.close()
 
 
+@pytest.fixture(scope="session")
+def world_class() -> type[World]:
+    """What random tests make their worlds of."""
+    return World
+
+
 @pytest.fixture
 def world(new_world: Callable[..., World], device: FakeDevice) -> World:
     """One device, over one protocol that cannot list."""

@@ -10,7 +10,7 @@ import attrs
 
 from portmapper.errors import GatewayTimeout, NotAuthorized
 from portmapper.events import EventKind
-from portmapper.model import Mapping, MappingState, Protocol
+from portmapper.model import ConflictPolicy, Mapping, MappingState, Protocol
 from portmapper.network import Network
 from portmapper.store import StoredLease
 from portmapper.testing.clock import FakeClock
@@ -144,12 +144,25 @@ async def test_an_old_entry_under_fail_is_left_until_it_is_released(
     upnp: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted, on_network: Callable[..., Network]
 ) -> None:
     """Whatever the policy, the end is the port open for the address that we have."""
-    mapping = wanted(conflict="fail")
+    mapping = wanted(conflict=ConflictPolicy.FAIL)
     await upnp.start(mapping)
     upnp.network = on_network("192.168.88.77/24")
     await upnp.scheduler.network_changed()
     await clock.advance(600)
     assert str(device.table[WEB].internal_address) == "192.168.88.77"
+
+
+async def test_an_old_entry_is_released_where_the_gateway_does_not_say_whose_it_is(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted, on_network: Callable[..., Network]
+) -> None:
+    """M16 over PCP: the conflict is with our own lease, which no renewal would ever end."""
+    device.names_holder = False
+    device.permanent_only = True
+    await world.start(wanted())
+    world.network = on_network("192.168.88.77/24")
+    await clock.advance(300)
+    assert str(device.table[WEB].internal_address) == "192.168.88.77"
+    assert len(list(world.store.leases)) == 1
 
 
 async def test_a_look_sees_another_network(

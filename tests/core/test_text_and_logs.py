@@ -20,7 +20,7 @@ HOSTILE = "\x1b[2J\x07\r\n\u202egnp.exe\u2028\x00"
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("FRITZ!Box 7590 – Küche", "FRITZ!Box 7590 – Küche"),
+        ("FRITZ!Box 7590, Küche", "FRITZ!Box 7590, Küche"),
         ("\x1b[31mred", "\\x1b[31mred"),
         ("\u202eabc", "\\u202eabc"),
         ("a\nb\tc\u00a0d", "a b c d"),
