@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import socketserver
 import threading
@@ -66,13 +67,23 @@ def test_a_changed_row_is_renewed_in_place(run: Any, ports: Path, gateway: Any) 
     assert gateway.ports() == {8080}
 
 
-def test_a_file_that_vanishes_keeps_its_ports(run: Any, ports: Path, gateway: Any) -> None:
-    """It is said once, and the list that comes back counts again."""
+def source(program: Any) -> tuple[str, int, str | None]:
+    """Ask the daemon for state, number of mappings and error of its one source."""
+    (source,) = json.loads(program.run("status", "--json").output)["sources"]
+    return source["state"], source["mappings"], source["error"]
+
+
+def test_a_file_that_vanishes_keeps_its_ports(run: Any, program: Any, ports: Path, gateway: Any) -> None:
+    """It is stale, which is said once, and the list that comes back counts again."""
+    run.until(lambda: (program.state / "control.sock").exists(), "listening")
+    assert source(program) == ("ok", 1, None)
     ports.unlink()
     run.logs("no such file; its last good list is kept")
+    assert source(program) == ("stale", 1, "no such file")
     assert gateway.ports() == {8080}
     in_place(ports, TWO)
     run.until(lambda: gateway.ports() == {8080, 8081}, "back")
+    assert source(program) == ("ok", 2, None)
     assert run.log.count("last good list") == 1
 
 
