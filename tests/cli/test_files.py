@@ -75,7 +75,7 @@ def source(program: Any) -> tuple[str, int, str | None]:
 
 def test_a_file_that_vanishes_keeps_its_ports(run: Any, program: Any, ports: Path, gateway: Any) -> None:
     """It is stale, which is said once, and the list that comes back counts again."""
-    run.until(lambda: (program.state / "control.sock").exists(), "listening")
+    run.until((program.state / "control.sock").exists, "listening")
     assert source(program) == ("ok", 1, None)
     ports.unlink()
     run.logs("no such file; its last good list is kept")
