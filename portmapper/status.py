@@ -24,7 +24,7 @@ _DETAILS = {
     ExternalKind.PUBLIC: "",
     ExternalKind.PRIVATE: "double NAT: the external address is private, another NAT stands between",
     ExternalKind.CGNAT: "the provider's own NAT (CGNAT) stands between: the external address is shared",
-    ExternalKind.NONE: "",
+    ExternalKind.NONE: "no external address: the gateway is not connected, or cannot tell",
 }
 
 
