@@ -19,6 +19,10 @@ from portmapper.model import IPAddress, Lease, Protocol
 
 FILE_NAME = "leases.sqlite3"
 
+LONGEST_UNSEEN = 86400
+"""Seconds that a grant may last whose answer was lost: a gateway may give more than was asked for, and
+RFC 6887 section 15 lets it give a day."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS leases (
     token BLOB PRIMARY KEY, protocol TEXT NOT NULL,
@@ -63,7 +67,10 @@ class StoredLease:
 
     def expired(self, now: datetime) -> bool:
         """Tell whether it has run out by itself."""
-        return not self.lease.permanent and (now - self.granted_at).total_seconds() >= self.lease.lifetime
+        if self.lease.permanent:
+            return False
+        lifetime = self.lease.lifetime if self.confirmed else max(self.lease.lifetime, LONGEST_UNSEEN)
+        return (now - self.granted_at).total_seconds() >= lifetime
 
 
 class Store:

@@ -138,6 +138,13 @@ def test_a_lease_expires_by_the_wall_clock() -> None:
     assert not stored(permanent=True, lifetime=0).expired(NOW + timedelta(days=9999))
 
 
+def test_a_request_whose_answer_was_lost_is_remembered_for_a_day() -> None:
+    """The gateway may have granted more than was asked for."""
+    unseen = attrs.evolve(stored(), confirmed=False)
+    assert not unseen.expired(NOW + timedelta(hours=23))
+    assert unseen.expired(NOW + timedelta(hours=24))
+
+
 def test_a_file_of_a_newer_version_is_refused(file_store: NewStore, tmp_path: Path) -> None:
     """Nothing in it is touched."""
     file_store().close()
