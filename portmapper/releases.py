@@ -75,7 +75,9 @@ class Releases:
         """Tell whether an orphan may still be released by a search that is under way."""
         searching = any(not search.done for search in self._discovery.searches)
         orphans = self._ledger.orphans(self._clock.now())
-        return searching and any(stored.lease.token not in self._failed for stored in orphans)
+        return searching and any(
+            stored.lease.token not in self._failed and not self._is_wanted(stored) for stored in orphans
+        )
 
     def _is_wanted(self, stored: StoredLease) -> bool:
         """Never release before the replacement stands: a round may adopt or replace it."""

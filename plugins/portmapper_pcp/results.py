@@ -24,7 +24,10 @@ _PCP: dict[int, tuple[type[BackendError], str]] = {
     Result.UNSUPP_OPCODE: (Unsupported, "the gateway opens no ports over PCP"),
     Result.UNSUPP_OPTION: (Unsupported, "the gateway does not know an option of the request"),
     Result.MALFORMED_OPTION: (Unsupported, "the gateway does not understand an option of the request"),
-    Result.NETWORK_FAILURE: (NetworkFailure, "the gateway's own network fails, or it has no outside address"),
+    Result.NETWORK_FAILURE: (
+        NetworkFailure,
+        "the gateway's own network fails, or it has no external address",
+    ),
     Result.NO_RESOURCES: (NoResources, "the gateway's table is full"),
     Result.UNSUPP_PROTOCOL: (Unsupported, "the gateway does not map this protocol"),
     Result.USER_EX_QUOTA: (NoResources, "the gateway's quota for this host is used up"),
@@ -42,7 +45,7 @@ _NATPMP: dict[int, tuple[type[BackendError], str]] = {
         NotAuthorized,
         "the gateway's rules do not allow it, or NAT-PMP is switched off there",
     ),
-    natpmp.NATPMP_RESULT_NETWORK_FAILURE: (NetworkFailure, "the gateway has no outside address"),
+    natpmp.NATPMP_RESULT_NETWORK_FAILURE: (NetworkFailure, "the gateway has no external address"),
     natpmp.NATPMP_RESULT_OUT_OF_RESOURCES: (NoResources, "the gateway's table is full"),
     natpmp.NATPMP_RESULT_UNSUPPORTED_OPERATION: (Unsupported, "the gateway opens no ports over NAT-PMP"),
 }

@@ -62,6 +62,7 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
         self._verified = False
         self._external: IPAddress | None = None
         self._external_asked = False
+        self._connected = True
         self._refusals = 0
         self._notify: Callable[[GatewayEvent], None] | None = None
 
@@ -78,28 +79,20 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
             granted = await Opening(self._connection, self._habits, request, self.local_address).open()
             if not self._verified:
                 granted = await self._verify_first(request, granted)
+            await self._close_former(request, granted)
             return self._lease(request, granted, await self._known_external_address())
 
     async def unmap(self, lease: Lease) -> None:
         """Close a mapping; one that is gone, or another host's by now, is left alone."""
         async with self._bounded(CALL_TIME):
-            try:
-                entry = await self._connection.entry(lease.protocol, lease.external_port)
-            except Fault as fault:
-                _log.debug("the gateway does not tell who holds the port: %s", fault)
-            else:
-                if entry is None:
-                    return
-                if not _matches(entry, lease.internal_address, lease.internal_port):
-                    _log.debug("port %d is another host's now; left alone", lease.external_port)
-                    return
-            await self._connection.delete(lease.protocol, lease.external_port)
+            await self._delete(lease)
 
     async def external_address(self) -> IPAddress | None:
         """Ask for the outside address; None when the connection is down (S5)."""
         async with self._bounded(CALL_TIME):
             self._external = await self._connection.external_address()
             self._external_asked = True
+            self._say_whether_connected()
             return self._external
 
     async def list_mappings(self) -> Sequence[TableEntry]:
@@ -111,7 +104,10 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
         """Ask the gateway whether the lease stands, switched on, for our address and port (M15)."""
         async with self._bounded(CALL_TIME):
             entry = await self._connection.entry(lease.protocol, lease.external_port, enabled_only=True)
-            return entry is not None and _matches(entry, lease.internal_address, lease.internal_port)
+            held = entry is not None and _matches(entry, lease.internal_address, lease.internal_port)
+            # A gateway that lost one lease may hold no finite one: the next is looked at again.
+            self._verified = self._verified and held
+            return held
 
     async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
         """Listen for SSDP announcements, and tell when the gateway refuses us."""
@@ -137,6 +133,29 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
         self._verified = True
         return granted
 
+    async def _close_former(self, request: MapRequest, granted: Granted) -> None:
+        """Close the port that the lease had before, once it has another: UPnP keeps both."""
+        held = request.held
+        if held is None or held.gateway != self.identity or held.external_port == granted.external_port:
+            return
+        try:
+            await self._delete(held)
+        except Fault as fault:
+            _log.debug("port %d, held before, is not closed: %s", held.external_port, fault)
+
+    async def _delete(self, lease: Lease) -> None:
+        try:
+            entry = await self._connection.entry(lease.protocol, lease.external_port)
+        except Fault as fault:
+            _log.debug("the gateway does not tell who holds the port: %s", fault)
+        else:
+            if entry is None:
+                return
+            if not _matches(entry, lease.internal_address, lease.internal_port):
+                _log.debug("port %d is another host's now; left alone", lease.external_port)
+                return
+        await self._connection.delete(lease.protocol, lease.external_port)
+
     async def _stands(self, request: MapRequest, granted: Granted) -> bool:
         try:
             entry = await self._connection.entry(request.protocol, granted.external_port, enabled_only=True)
@@ -154,6 +173,12 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
             except Fault as fault:
                 _log.debug("the gateway does not tell its external address: %s", fault)
         return self._external
+
+    def _say_whether_connected(self) -> None:
+        """Warn, once for each time, that the gateway has no outside address (S5)."""
+        if self._external is None and self._connected:
+            _log.warning("the gateway %s is not connected: it has no external address", self.address)
+        self._connected = self._external is not None
 
     def _lease(self, request: MapRequest, granted: Granted, external: IPAddress | None) -> Lease:
         return Lease(

@@ -163,6 +163,11 @@ class Opening:
             raise self._conflict(port, None, fault)
         if not (self._request.replace or self._is_ours(holder)):
             raise self._conflict(port, holder, fault)
+        if fault.number == ACTION_FAILED and self._renews(port):
+            # Our entry stands and has time left: deleting it could lose it for good (M13).
+            raise BackendError(
+                f"the gateway does not renew ({fault.number} {fault.words})", code=fault.number
+            )
         await self._connection.delete(self._request.protocol, port)
         return await self._add("AddPortMapping", port)
 

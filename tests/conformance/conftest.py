@@ -1,4 +1,4 @@
-"""A house: the embedded gateway as the test wants it, and a real scheduler with the real backends before it."""
+"""A house: the embedded gateway as the test wants it, and the real scheduler and backends behind it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portmapper.entry import Entry
 from portmapper.errors import BackendError
 from portmapper.events import Event, EventKind
 from portmapper.journal import Journal
-from portmapper.model import MapRequest, Mapping, Protocol
+from portmapper.model import Mapping, MapRequest, Protocol
 from portmapper.network import DefaultRoute, Interface, Network
 from portmapper.scheduler import Options, Scheduler
 from portmapper.store import Store
@@ -29,7 +29,7 @@ from portmapper_simulator.settings import Settings
 from portmapper_upnp.backend import IgdBackend
 
 ALL = ("pcp", "natpmp", "upnp")
-PATIENCE = 15.0
+PATIENCE = 8.0
 TURN = 0.01
 
 
@@ -57,14 +57,20 @@ class House:
 
     async def open(self, *mappings: Mapping) -> Entry:
         """Want these and nothing else, wait until each was tried, and return the first."""
+        await self.want(*mappings)
+        return next(iter(self.scheduler.entries.values()))
+
+    async def want(self, *mappings: Mapping) -> None:
+        """Want these and nothing else, and wait until each was tried."""
         self.scheduler.set_wanted(mappings)
         async with asyncio.timeout(PATIENCE):
             await self.scheduler.settled()
-        return next(iter(self.scheduler.entries.values()))
 
     async def renew(self, entry: Entry) -> Entry:
         """Renew at once, as an edit of the comment does."""
-        return await self.open(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"))
+        others = [other.mapping for other in self.scheduler.entries.values() if other is not entry]
+        await self.want(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"), *others)
+        return entry
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until something has come true."""

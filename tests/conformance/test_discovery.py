@@ -72,9 +72,7 @@ async def test_d6_a_misleading_location_is_never_connected_to(
         visitors.append(writer.get_extra_info("peername"))
         writer.close()
 
-    traps = [
-        await asyncio.start_server(trap, host, gateway.http_port) for host in ("127.0.0.1", "127.0.0.9")
-    ]
+    traps = [await asyncio.start_server(trap, host, gateway.http_port) for host in ("127.0.0.1", "127.0.0.9")]
     found = await discover(gateway)
     for server in traps:
         server.close()

@@ -10,6 +10,7 @@ import pytest
 
 from portmapper.backend import GatewayEvent
 from portmapper.errors import (
+    BackendError,
     Conflict,
     NetworkFailure,
     NoResources,
@@ -195,17 +196,28 @@ async def test_m12_secure_mode_says_who_may_ask(router, connected, request_for):
             await gateway.map(request_for(internal_address=elsewhere))
 
 
-async def test_m13_a_failed_renewal_deletes_nothing(router, connected, request_for):
-    """The lease stays on the gateway until it expires."""
+@pytest.mark.parametrize("code", [501, 606, 725, 728])
+async def test_m13_a_failed_renewal_deletes_nothing(router, connected, request_for, code):
+    """The lease stays on the gateway until it expires, and no error says that another host took it."""
     gateway = await connected()
     lease = await gateway.map(request_for())
-    router.faults["AddPortMapping"] = 501
-    with pytest.raises(Conflict):
-        await gateway.map(request_for(held=lease, exact=True, internal_port=81))
-    router.faults["AddPortMapping"] = 606
-    with pytest.raises(NotAuthorized):
-        await gateway.map(request_for(held=lease))
-    assert ("TCP", 80) in router.table or router.named("DeletePortMapping")
+    router.faults["AddPortMapping"] = code
+    with pytest.raises(BackendError) as raised:
+        await gateway.map(request_for(held=lease, exact=True))
+    assert not isinstance(raised.value, Conflict)
+    assert ("TCP", 80) in router.table
+    assert router.named("DeletePortMapping") == []
+
+
+async def test_a_lease_that_moves_to_another_port_leaves_nothing_at_the_old_one(
+    router, connected, request_for
+):
+    """The new one stands before the old one is closed."""
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    moved = await gateway.map(request_for(held=lease, external_port=90))
+    assert moved.external_port == 90
+    assert list(router.table) == [("TCP", 90)]
 
 
 async def test_m14_three_refusals_tell_that_it_is_gone(router, connected, monkeypatch, unused_port):

@@ -1,0 +1,289 @@
+"""P: what gateways do to PCP and NAT-PMP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from typing import Any
+
+import pytest
+
+from portmapper.errors import NetworkFailure, NoResources, NotAuthorized, Unsupported
+from portmapper.events import EventKind
+from portmapper.model import ANY_PORT, ConflictPolicy, MappingState, Protocol
+from portmapper_simulator.profiles import settings_of
+from portmapper_simulator.quirks import QUIRKS
+
+BOTH = ["pcp", "natpmp"]
+FORGED = sorted(name for name in QUIRKS if name.startswith("P1-"))
+ANNOUNCEMENT_GROUP = ("224.0.0.1", 5350)
+QUICK = 2.0
+"""Seconds; a protocol that is silent or refused may not cost a probe's three."""
+
+
+@pytest.mark.parametrize("backend", BOTH)
+@pytest.mark.parametrize("quirk", FORGED)
+async def test_p1_a_reply_that_does_not_fit_is_ignored(
+    house: Any, wanted: Any, quirk: str, backend: str
+) -> None:
+    """What was granted is what the true reply says."""
+    home = await house(quirk, backends=[backend])
+    entry = await home.open(wanted())
+    assert (entry.state, entry.error) == (MappingState.ACTIVE, None)
+    assert (entry.lease.external_port, entry.lease.lifetime) == (8080, 3600)
+    assert home.ports() == {8080}
+
+
+async def test_p1_a_reply_from_another_address_is_ignored(house: Any, wanted: Any) -> None:
+    """A stranger answers every request at once, from the right port of the wrong address."""
+    home = await house("P7-delay", backends=["natpmp"])
+    with socket.socket(type=socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.6", 0))
+        opening = asyncio.create_task(home.open(wanted()))
+        while not opening.done():
+            for gateway in home.scheduler.discovery.gateways:
+                local = gateway._exchange._transport.get_extra_info("sockname")
+                stranger.sendto(struct.pack("!BBHIHHI", 0, 130, 0, 9, 8080, 6666, 60), local)
+            await asyncio.sleep(0.02)
+    assert (await opening).lease.external_port == 8080
+
+
+async def test_p2_version_0_is_nat_pmp(house: Any, wanted: Any) -> None:
+    """The short answer is read, and NAT-PMP opens the port without waiting for a timeout."""
+    home = await house(backends=BOTH, protocols=frozenset({"natpmp"}))
+    started = time.monotonic()
+    entry = await home.open(wanted())
+    assert entry.lease.backend == "natpmp"
+    assert time.monotonic() - started < QUICK
+    assert isinstance(home.scheduler.discovery.searches[0].failures["pcp"], Unsupported)
+
+
+async def test_p3_a_version_we_do_not_speak_is_no_pcp(house: Any, wanted: Any) -> None:
+    """Section 9: no version in common; the refusal is told and NAT-PMP asked."""
+    home = await house("P3", backends=BOTH)
+    entry = await home.open(wanted())
+    assert entry.lease.backend == "natpmp"
+    assert "version" in str(home.scheduler.discovery.searches[0].failures["pcp"])
+
+
+async def test_p3_there_is_no_downgrade_without_cause(house: Any, wanted: Any) -> None:
+    """A gateway that speaks both keeps PCP, also when a stray packet of version 0 arrives."""
+    home = await house(backends=BOTH)
+    entry = await home.open(wanted())
+    assert entry.lease.backend == "pcp"
+    for _ in range(3):
+        await home.renew(entry)
+    assert entry.lease.backend == "pcp"
+
+
+async def test_p4_silence_to_pcp_does_not_hide_nat_pmp(house: Any, wanted: Any) -> None:
+    """Nor does it cost a probe's time."""
+    home = await house("P4", backends=BOTH)
+    started = time.monotonic()
+    assert (await home.open(wanted())).lease.backend == "natpmp"
+    assert time.monotonic() - started < QUICK
+
+
+async def test_p5_a_refused_port_means_the_next_protocol_at_once(house: Any, wanted: Any) -> None:
+    """ICMP says that nobody is there."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = await house(protocols=frozenset({"upnp"}), options={"chosen": (f"127.0.0.1:{port}",)})
+    started = time.monotonic()
+    assert (await home.open(wanted())).lease.backend == "upnp"
+    assert time.monotonic() - started < QUICK
+    failures = home.scheduler.discovery.searches[0].failures
+    assert {type(failures[backend]) for backend in BOTH} == {NetworkFailure}
+
+
+@pytest.mark.parametrize("backend", BOTH)
+async def test_p6_what_was_granted_is_used(house: Any, wanted: Any, backend: str) -> None:
+    """Another port under `next`, a quarter of the lifetime."""
+    home = await house("P6", backends=[backend])
+    entry = await home.open(wanted(conflict=ConflictPolicy.NEXT))
+    assert (entry.lease.external_port, entry.lease.lifetime) == (9080, 900)
+    assert home.ports() == {9080}
+
+
+@pytest.mark.parametrize("backend", BOTH)
+@pytest.mark.parametrize("policy", [ConflictPolicy.OWN, ConflictPolicy.FAIL])
+async def test_p6_a_port_that_the_policy_forbids_is_given_back(
+    house: Any, wanted: Any, backend: str, policy: ConflictPolicy
+) -> None:
+    """And the mapping is a conflict."""
+    home = await house("P6-port", backends=[backend])
+    entry = await home.open(wanted(conflict=policy))
+    assert entry.state is MappingState.CONFLICT
+    assert home.ports() == set()
+
+
+@pytest.mark.parametrize("backend", BOTH)
+@pytest.mark.parametrize(
+    "quirks", [("P7-loss",), ("P7-duplicate",), ("P7-reorder",), ("P7-delay",), ("P7-loss", "P7-duplicate")]
+)
+async def test_p7_a_bad_network_makes_no_second_mapping(
+    house: Any, wanted: Any, backend: str, quirks: tuple[str, ...]
+) -> None:
+    """Every mapping comes, each once, and each with one nonce however often it was asked for."""
+    home = await house(*quirks, backends=[backend])
+    await home.open(*(wanted(9000 + number) for number in range(5)))
+    assert home.ports() == set(range(9000, 9005))
+    nonces = {(details["internal_port"], details.get("nonce")) for details in home.asked("MAP")}
+    assert len(nonces) == 5
+
+
+async def test_p8_an_error_is_not_asked_about_before_its_time(house: Any, wanted: Any) -> None:
+    """Five seconds, says PCP."""
+    home = await house("P8", backends=["pcp"])
+    entry = await home.open(wanted())
+    ((_, error),) = entry.refusals
+    assert isinstance(error, NoResources)
+    assert error.retry_after == 5
+    before = len(home.asked("MAP"))
+    await asyncio.sleep(1)
+    assert len(home.asked("MAP")) == before == 1
+    assert entry.due - asyncio.get_running_loop().time() > 3.5
+
+
+@pytest.mark.parametrize("backend", BOTH)
+async def test_p9_no_external_address_is_reported(house: Any, wanted: Any, backend: str) -> None:
+    """NAT-PMP 3 and PCP 7."""
+    home = await house("P9", backends=[backend])
+    entry = await home.open(wanted())
+    ((_, error),) = entry.refusals
+    assert isinstance(error, NetworkFailure)
+    assert "external address" in entry.error
+
+
+@pytest.mark.parametrize("quirk", ["", "P10", "P10-lag"])
+@pytest.mark.parametrize("backend", BOTH)
+async def test_p10_an_epoch_that_goes_back_renews_everything(
+    house: Any, wanted: Any, backend: str, quirk: str
+) -> None:
+    """Noticed at the next reply, though nothing was announced."""
+    home = await house(backends=[backend])
+    mappings = [wanted(9000 + number) for number in range(4)]
+    entry = await home.open(*mappings)
+    await home.gateway.restart(announce=False)
+    home.gateway.state.quirks.update(filter(None, [quirk]))
+    await home.renew(entry)
+    await home.until(lambda: home.ports() == set(range(9000, 9004)), "restored")
+    assert EventKind.GATEWAY_RESTARTED in home.kinds()
+
+
+@pytest.mark.parametrize("backend", BOTH)
+async def test_p11_an_epoch_that_advances_means_nothing(house: Any, wanted: Any, backend: str) -> None:
+    """However many replies carry it."""
+    home = await house(backends=[backend])
+    entry = await home.open(wanted(), wanted(8081))
+    await asyncio.sleep(1.1)
+    await home.renew(entry)
+    assert EventKind.GATEWAY_RESTARTED not in home.kinds()
+    assert {details["internal_port"] for details in home.asked("MAP")} == {8080, 8081}
+
+
+@pytest.mark.parametrize("backend", BOTH)
+async def test_p12_an_announced_restart_renews_within_seconds(house: Any, wanted: Any, backend: str) -> None:
+    """Spread over at most a second."""
+    home = await house(backends=[backend])
+    await home.open(*(wanted(9000 + number) for number in range(4)))
+    started = time.monotonic()
+    await home.gateway.restart()
+    await home.until(lambda: len(home.ports()) == 4, "restored")
+    assert time.monotonic() - started < QUICK
+    assert EventKind.GATEWAY_RESTARTED in home.kinds()
+
+
+@pytest.mark.parametrize("backend", BOTH)
+async def test_p12_a_flood_of_strangers_announcements_changes_nothing(
+    house: Any, wanted: Any, backend: str
+) -> None:
+    """Thousands, with every epoch, from another address and from another port of the gateway's."""
+    home = await house(backends=[backend])
+    await home.open(wanted())
+    before = len(home.gateway.requests)
+    for host in ("127.0.0.6", "127.0.0.1"):
+        with socket.socket(type=socket.SOCK_DGRAM) as stranger:
+            stranger.bind((host, 0))
+            stranger.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(host))
+            for epoch in range(1000):
+                stranger.sendto(struct.pack("!BBBBII12x", 2, 128, 0, 0, 0, epoch), ANNOUNCEMENT_GROUP)
+                stranger.sendto(struct.pack("!BBHI4B", 0, 128, 0, epoch, 6, 6, 6, 6), ANNOUNCEMENT_GROUP)
+            await asyncio.sleep(0.4)
+    assert len(home.gateway.requests) == before
+    assert EventKind.GATEWAY_RESTARTED not in home.kinds()
+
+
+async def test_p13_nat_pmp_deletes_one_protocol_with_lifetime_and_port_0(house: Any, wanted: Any) -> None:
+    """UDP of the same port stays."""
+    home = await house(backends=["natpmp"])
+    udp = wanted(protocol=Protocol.UDP)
+    await home.open(wanted(), udp)
+    await home.open(udp)
+    await home.until(lambda: len(home.gateway.table) == 1, "released")
+    deletion = home.asked("MAP")[-1]
+    assert (deletion["lifetime"], deletion["external_port"], deletion["internal_port"]) == (0, 0, 8080)
+    assert deletion["protocol"] is Protocol.TCP
+
+
+async def test_p13_pcp_deletes_with_the_nonce_of_the_mapping(house: Any, wanted: Any) -> None:
+    """The gateway would refuse any other."""
+    home = await house(backends=["pcp"])
+    await home.open(wanted())
+    await home.want()
+    await home.until(lambda: not home.ports(), "released")
+    first, *_, last = home.asked("MAP")
+    assert (first["lifetime"], last["lifetime"]) == (3600, 0)
+    assert first["nonce"] == last["nonce"]
+
+
+async def test_p14_a_random_port_is_kept_alive_and_told_when_it_changes(
+    start_gateway: Any, move_in: Any, wanted: Any
+) -> None:
+    """As VPN providers grant it, for a minute."""
+    profile = settings_of("vpn-natpmp")
+    gateway = await start_gateway(*profile.quirks, protocols=profile.protocols)
+    home = await move_in(gateway)
+    entry = await home.open(wanted(ANY_PORT, 8080))
+    first = entry.lease.external_port
+    assert (entry.lease.lifetime, home.ports()) == (60, {first})
+    assert 20 < entry.due - asyncio.get_running_loop().time() < 40
+    await home.renew(entry)
+    assert entry.lease.external_port == first
+    await gateway.restart()
+    await home.until(lambda: entry.lease.external_port != first, "another port")
+    told = [event for event in home.events if event.kind is EventKind.EXTERNAL_PORT_CHANGED]
+    assert [event.external_port for event in told] == [entry.lease.external_port]
+
+
+async def test_p15_a_concrete_port_is_always_suggested(house: Any, wanted: Any) -> None:
+    """Also when any will do."""
+    home = await house("P15", backends=["natpmp"])
+    entry = await home.open(wanted(ANY_PORT, 8080))
+    assert entry.state is MappingState.ACTIVE, entry.error
+    assert home.asked("MAP")[0]["external_port"] == 8080
+
+
+async def test_p16_not_authorized_moves_the_mapping_to_the_next_backend(house: Any, wanted: Any) -> None:
+    """PCP and NAT-PMP refuse, UPnP opens; alone it is a typed refusal."""
+    home = await house("P16")
+    assert (await home.open(wanted())).lease.backend == "upnp"
+    for backend in BOTH:
+        alone = await house("P16", backends=[backend])
+        entry = await alone.open(wanted())
+        ((_, error),) = entry.refusals
+        assert isinstance(error, NotAuthorized)
+        assert (error.code, entry.state) == (2, MappingState.REFUSED)
+
+
+async def test_p17_address_mismatch_is_another_nat(house: Any, wanted: Any) -> None:
+    """And is said so."""
+    home = await house("P17", backends=["pcp"])
+    entry = await home.open(wanted())
+    ((_, error),) = entry.refusals
+    assert isinstance(error, NetworkFailure)
+    assert error.code == 12
+    assert "another NAT" in entry.error
