@@ -14,6 +14,11 @@ LONGEST_SETTLING = 1_000_000
 """Turns of the event loop after which work that never ends is called so."""
 
 
+LATENESS = 1e-6
+"""Seconds after its time that a timer fires, as it does in life. One that fires early by what a float cannot
+tell would be set again and again by whoever compares."""
+
+
 class FakeClock(Clock):
     """Stands still until `advance`; within `driving` it is the time of the event loop, too.
 
@@ -49,9 +54,9 @@ class FakeClock(Clock):
         target = self._seconds + seconds
         await self.settle()
         while (due := _next_timer()) is not None and due <= target:
-            self._seconds = max(self._seconds, due)
+            self._seconds = max(self._seconds, due + LATENESS)
             await self.settle()
-        self._seconds = target
+        self._seconds = max(self._seconds, target)
         await self.settle()
 
     async def settle(self) -> None:
