@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 import attrs
 
 from portmapper.backend import Gateway
-from portmapper.errors import BackendError, Conflict, GatewayTimeout
-from portmapper.model import MAX_DURATION, ConflictPolicy, Lease, MapRequest, TableEntry
+from portmapper.errors import BackendError, Conflict, GatewayTimeout, quoted
+from portmapper.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
 
 CALL_LIMIT = 20.0
 """Seconds after which a backend that keeps no bound of its own is cut off."""
@@ -59,6 +60,11 @@ async def bounded(gateway: Gateway, call: Awaitable[T]) -> T:
         raise BackendError(f"the backend is broken: {type(error).__name__}: {error}") from error
 
 
+async def outside_address(gateway: Gateway) -> IPAddress | None:
+    """Ask for the outside address. Raises `BackendError`."""
+    return await bounded(gateway, _checked_address(gateway))
+
+
 async def give_back(gateway: Gateway, lease: Lease) -> bool:
     """Release a lease that is not wanted; tell whether it could be."""
     try:
@@ -72,6 +78,13 @@ async def give_back(gateway: Gateway, lease: Lease) -> bool:
 async def _map(gateway: Gateway, request: MapRequest) -> Lease:
     """Ask, and check the answer within the bound too: a stranger's backend may return anything."""
     return await bounded(gateway, _checked(gateway, request))
+
+
+async def _checked_address(gateway: Gateway) -> IPAddress | None:
+    address = await gateway.external_address()
+    if not isinstance(address, IPv4Address | IPv6Address | None):
+        raise BackendError(f"the backend told {quoted(address)} as outside address")
+    return address
 
 
 async def _checked(gateway: Gateway, request: MapRequest) -> Lease:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from portmapper.asking import bounded
+from portmapper.asking import outside_address
 from portmapper.backend import Backend, Gateway, Target
 from portmapper.errors import BackendError
 from portmapper.model import IPAddress
@@ -54,6 +54,6 @@ def _distinct(searches: Sequence[Search]) -> list[Gateway]:
 
 async def _outside(gateway: Gateway) -> IPAddress | None:
     try:
-        return await bounded(gateway, gateway.external_address())
+        return await outside_address(gateway)
     except BackendError:
         return None

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from portmapper.asking import bounded
+from portmapper.asking import bounded, outside_address
 from portmapper.backend import Gateway, VerifiesLeases
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
@@ -85,7 +85,7 @@ class Upkeep:
 
     async def _ask_address(self, gateway: Gateway) -> None:
         try:
-            address = await bounded(gateway, gateway.external_address())
+            address = await outside_address(gateway)
         except BackendError:
             return  # a gateway that is down is seen by its leases; the last address stays known
         self._note(gateway, address)

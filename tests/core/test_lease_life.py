@@ -422,6 +422,15 @@ async def test_a_backend_that_lies_or_breaks_is_contained(
     assert world.lease(wanted()).backend == "upnp"
 
 
+async def test_an_outside_address_that_is_none_is_contained(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """It is not known, then; and the status can be shown."""
+    device.external = "203.0.113.7"  # type: ignore[assignment]
+    await world.start(wanted())
+    assert set(world.scheduler.external.values()) == {None}
+
+
 async def test_an_endless_lifetime_is_bounded(
     world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
 ) -> None:
