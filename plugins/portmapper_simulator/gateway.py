@@ -137,7 +137,7 @@ class EmbeddedGateway:
 
     async def _open(self) -> None:
         try:
-            if self.state.active & UDP_MECHANISMS and not self._udp.is_open:
+            if self.state.spoken & UDP_MECHANISMS and not self._udp.is_open:
                 await self._udp.open()
             if "upnp" in self.state.active and not self._igd.is_open:
                 await self._igd.open()

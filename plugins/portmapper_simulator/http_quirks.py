@@ -148,3 +148,8 @@ def _picky(call: Call) -> Call:
     if not (in_order and named and call.body.startswith(b"<?xml")):
         raise Fault(402)
     return call
+
+
+RESPONSE.bundle("H4", "sends 10 MiB of description, as H4-huge", "H4-huge")
+LISTEN.bundle("H6", "describes an absolute controlURL on another port, as H6-port", "H6-port")
+LAYOUT.bundle("H6", "describes an absolute controlURL on another port, as H6-port", "H6-port")

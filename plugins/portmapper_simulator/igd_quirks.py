@@ -12,6 +12,7 @@ from portmapper_simulator.errors import Fault
 from portmapper_simulator.points import (
     ADDITION,
     CALL,
+    DELETED,
     EXTERNAL_ADDRESS,
     LAYOUT,
     LIST_END,
@@ -106,6 +107,9 @@ def _calls(*actions: str) -> Callable[[Call], bool]:
 
 CALL.quirk("S4", "answers GetStatusInfo with a fault")(_refuses(501, _calls("GetStatusInfo")))
 CALL.quirk("M8", "knows no AddAnyPortMapping (401)")(_refuses(401, _calls("AddAnyPortMapping")))
+CALL.quirk("M6", "726 unless the remote host is empty")(
+    _refuses(726, lambda call: call.arguments.get("NewRemoteHost", "") != "")
+)
 CALL.quirk("M11-unreadable", "knows no listing at all (501)")(
     _refuses(501, _calls("GetGenericPortMappingEntry", "GetListOfPortMappings"))
 )
@@ -163,6 +167,7 @@ def _hollow(addition: Addition) -> Addition:
     return attrs.evolve(addition, kept=False)
 
 
+DELETED.quirk("M10", "deletes, and answers 714 to it")(lambda _: 714)
 LIST_END.quirk("M11-714", "ends a listing with 714")(lambda _: 714)
 LIST_END.quirk("M11-402", "ends a listing with 402")(lambda _: 402)
 LIST_END.quirk("M11-501", "ends a listing with 501")(lambda _: 501)
@@ -181,3 +186,7 @@ def _dummy_rule(rows: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...
 TABLES.quirk("tables-apart", "keeps the table of UPnP apart from that of PCP and NAT-PMP (729)")(
     lambda _: False
 )
+
+LAYOUT.bundle("S3", "offers WANPPPConnection:1, as S3-ppp", "S3-ppp")
+ADDITION.bundle("M7", "728 for every mapping, as M7-728", "M7-728")
+LIST_END.bundle("M11", "ends a listing with 402, as M11-402", "M11-402")

@@ -25,6 +25,7 @@ class Point(Generic[Value]):
 
     def __init__(self) -> None:
         self._changes: dict[str, Change[Value]] = {}
+        self._bundles: dict[str, str] = {}
 
     def quirk(self, name: str, description: str = "") -> Callable[[Change[Value]], Change[Value]]:
         """Register a quirk here; one that acts at several points is described at one of them."""
@@ -37,10 +38,15 @@ class Point(Generic[Value]):
 
         return register
 
+    def bundle(self, name: str, description: str, *quirks: str) -> None:
+        """Give one name to several quirks that are registered here, or to the chief one of a kind."""
+        self._bundles.update(dict.fromkeys(quirks, name))
+        QUIRKS[name] = description
+
     def through(self, active: Collection[str], value: Value) -> Value:
         """Return what the active quirks make of the value, in the order of their registration."""
-        for name, change in self._changes.items():
-            if name in active:
+        for name, change in self._changes.items() if active else ():
+            if name in active or self._bundles.get(name) in active:
                 value = change(value)
         return value
 
@@ -212,6 +218,9 @@ class Addition:
 LAYOUT = Point[Layout]()
 CALL = Point[Call]()
 ADDITION = Point[Addition]()
+DELETED = Point[int]()
+"""The error code that follows a deletion that was done, 0 for none."""
+
 LIST_END = Point[int]()
 """The error code that ends a listing."""
 
@@ -223,6 +232,9 @@ EXTERNAL_ADDRESS = Point[str]()
 
 TABLES = Point[bool]()
 """Whether UPnP and PCP with NAT-PMP see each other's entries."""
+
+PROTOCOLS = Point[frozenset[str]]()
+"""Which of `pcp`, `natpmp` and `upnp` are on."""
 
 # ---- PCP and NAT-PMP
 

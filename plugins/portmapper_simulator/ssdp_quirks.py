@@ -80,6 +80,7 @@ def _misleading(host: str, port: int | None = None) -> Callable[[Search], Search
     return lambda search: _each(search, mislead)
 
 
+SEARCH.quirk("D7", "sends a LOCATION on a link-local IPv6 address")(_misleading("[fe80::1]"))
 SEARCH.quirk("D6-loopback", "sends a LOCATION on loopback")(_misleading("127.0.0.1"))
 SEARCH.quirk("D6-unspecified", "sends a LOCATION on 0.0.0.0")(_misleading("0.0.0.0"))
 SEARCH.quirk("D6-multicast", "sends a LOCATION on a multicast address")(_misleading("239.255.255.250"))
@@ -88,3 +89,6 @@ SEARCH.quirk("D6-other-host", "sends a LOCATION on a host that did not answer")(
 SEARCH.quirk("D6-metadata", "sends a LOCATION on a cloud's metadata address")(
     _misleading("169.254.169.254", 80)
 )
+
+SEARCH.bundle("D1", "answers only one kind of search, that to the multicast group", "D1-multicast-only")
+SEARCH.bundle("D6", "sends a LOCATION on a host that did not answer, as D6-other-host", "D6-other-host")

@@ -75,9 +75,14 @@ class State:
         self.boot += 1
         self._up_since = self._loop.time()
 
+    @property
+    def spoken(self) -> frozenset[str]:
+        """The protocols that are on."""
+        return points.PROTOCOLS.through(self.quirks, frozenset(self.active))
+
     def speaks(self, protocol: str) -> bool:
         """Tell whether a protocol is on and not struck dumb."""
-        return protocol in self.active and protocol not in self.muted
+        return protocol in self.spoken and protocol not in self.muted
 
     def sees(self, mechanism: str, entry: Entry) -> bool:
         """Tell whether that protocol may know of an entry; some routers keep two tables."""

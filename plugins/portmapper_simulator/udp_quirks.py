@@ -12,6 +12,7 @@ from portmapper_simulator.points import (
     MAP,
     OPTIONS,
     PCP_VERSION,
+    PROTOCOLS,
     REPLIES,
     REQUEST,
     MapAsk,
@@ -39,6 +40,10 @@ def _losing(request: Request) -> Request:
     return attrs.evolve(request, ignored=request.ignored or request.number % 2 == 1)
 
 
+PROTOCOLS.quirk("P2", "answers PCP with version 0 and result 1: it speaks NAT-PMP alone")(
+    lambda on: on - {"pcp"}
+)
+PROTOCOLS.quirk("P5", "refuses the port of PCP and NAT-PMP")(lambda on: on - {"pcp", "natpmp"})
 PCP_VERSION.quirk("P3", "speaks PCP version 1 only, and refuses version 2 with it")(lambda _: 1)
 
 
@@ -96,6 +101,15 @@ def _reordering(replies: Replies) -> Replies:
 def _delayed(replies: Replies) -> Replies:
     late = tuple(attrs.evolve(reply, delay=reply.delay + DELAY) for reply in replies.replies)
     return attrs.evolve(replies, replies=late)
+
+
+REPLIES.bundle(
+    "P1",
+    "sends all the false replies of P1-... before the true one",
+    *("P1-nonce", "P1-port", "P1-opcode", "P1-internal-port", "P1-garbage"),
+)
+REQUEST.bundle("P7", "loses every second request; repeats and reorders replies", "P7-loss")
+REPLIES.bundle("P7", "loses every second request; repeats and reorders replies", "P7-duplicate", "P7-reorder")
 
 
 @MAP.quirk("P6", "grants another port than the suggested one, and a quarter of the lifetime")

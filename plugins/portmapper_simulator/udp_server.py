@@ -95,10 +95,10 @@ class UdpServer:
     async def _answer(self, request: Request, sender: str) -> bytes | None:
         """Let the protocol answer, or refuse in the words of the other if it is off (RFC 6887, 9)."""
         if request.mechanism == "pcp":
-            if "pcp" in self._state.active:
+            if "pcp" in self._state.spoken:
                 return await pcp_server.answer_pcp(self._state, request.data, sender)
             return natpmp_server.unsupported_version(self._state)
-        if "natpmp" in self._state.active:
+        if "natpmp" in self._state.spoken:
             return await natpmp_server.answer_natpmp(self._state, request.data, sender)
         if len(request.data) < 2:
             return None

@@ -121,6 +121,8 @@ def _read_addition(state: State, call: Call) -> Addition:
 
 def _delete(state: State, arguments: Results) -> Results:
     state.nat.close(_specific(state, arguments))
+    if code := points.DELETED.through(state.quirks, 0):
+        raise Fault(code)
     return {}
 
 

@@ -14,7 +14,7 @@ from portmapper_simulator.quirks import QUIRKS
 from portmapper_upnp.answer import read_packet
 
 UPNP = frozenset({"upnp"})
-MISLEADING = sorted(name for name in QUIRKS if name.startswith("D6-"))
+MISLEADING = sorted(name for name in QUIRKS if name.startswith("D6"))
 
 
 async def opens(house: Any, wanted: Any) -> None:
@@ -79,6 +79,15 @@ async def test_d6_a_misleading_location_is_never_connected_to(
     assert found.gateways == []
     assert visitors == []
     assert [asked for asked in gateway.requests if asked.protocol == "http"] == []
+
+
+@pytest.mark.usefixtures("quick_search")
+async def test_d7_a_link_local_location_over_ipv4_is_not_its_senders(
+    start_gateway: Any, discover: Any
+) -> None:
+    """An answer from an IPv4 address has no zone to give, and the host is another one."""
+    gateway = await start_gateway("D7", protocols=UPNP)
+    assert (await discover(gateway)).gateways == []
 
 
 def test_d7_a_link_local_location_gets_the_zone_of_its_sender() -> None:

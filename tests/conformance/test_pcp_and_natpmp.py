@@ -17,7 +17,7 @@ from portmapper_simulator.profiles import settings_of
 from portmapper_simulator.quirks import QUIRKS
 
 BOTH = ["pcp", "natpmp"]
-FORGED = sorted(name for name in QUIRKS if name.startswith("P1-"))
+FORGED = ["P1", *sorted(name for name in QUIRKS if name.startswith("P1-"))]
 ANNOUNCEMENT_GROUP = ("224.0.0.1", 5350)
 QUICK = 2.0
 """Seconds; a protocol that is silent or refused may not cost a probe's three."""
@@ -52,7 +52,7 @@ async def test_p1_a_reply_from_another_address_is_ignored(house: Any, wanted: An
 
 async def test_p2_version_0_is_nat_pmp(house: Any, wanted: Any) -> None:
     """The short answer is read, and NAT-PMP opens the port without waiting for a timeout."""
-    home = await house(backends=BOTH, protocols=frozenset({"natpmp"}))
+    home = await house("P2", backends=BOTH)
     started = time.monotonic()
     entry = await home.open(wanted())
     assert entry.lease.backend == "natpmp"
@@ -91,7 +91,7 @@ async def test_p5_a_refused_port_means_the_next_protocol_at_once(house: Any, wan
     with socket.socket(type=socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    home = await house(protocols=frozenset({"upnp"}), options={"chosen": (f"127.0.0.1:{port}",)})
+    home = await house("P5", options={"chosen": (f"127.0.0.1:{port}",)})
     started = time.monotonic()
     assert (await home.open(wanted())).lease.backend == "upnp"
     assert time.monotonic() - started < QUICK
@@ -122,7 +122,8 @@ async def test_p6_a_port_that_the_policy_forbids_is_given_back(
 
 @pytest.mark.parametrize("backend", BOTH)
 @pytest.mark.parametrize(
-    "quirks", [("P7-loss",), ("P7-duplicate",), ("P7-reorder",), ("P7-delay",), ("P7-loss", "P7-duplicate")]
+    "quirks",
+    [("P7",), ("P7-loss",), ("P7-duplicate",), ("P7-reorder",), ("P7-delay",), ("P7-loss", "P7-duplicate")],
 )
 async def test_p7_a_bad_network_makes_no_second_mapping(
     house: Any, wanted: Any, backend: str, quirks: tuple[str, ...]

@@ -144,6 +144,7 @@ async def test_m6_the_remote_host_is_always_empty(house: Any, wanted: Any) -> No
     ("quirk", "kind"),
     [("M7-606", NotAuthorized), ("M7-727", Unsupported), ("M7-728", NoResources)],
 )
+@pytest.mark.usefixtures("quick_search")
 async def test_m7_a_refusal_is_typed_and_not_asked_again_at_once(
     house: Any, wanted: Any, quirk: str, kind: type[Exception]
 ) -> None:
@@ -182,14 +183,14 @@ async def test_m9_another_assigned_port_is_reported_or_given_back(house: Any, wa
 
 async def test_m10_what_is_gone_already_is_released(house: Any, wanted: Any) -> None:
     """Its entry vanished before we delete it."""
-    home = await house(backends=["upnp"])
-    entry = await home.open(wanted())
+    home = await house("M10", backends=["upnp"])
+    entry = await home.open(wanted(), wanted(8081))
     (gateway,) = home.scheduler.discovery.gateways
-    home.gateway.state.nat.clear()
-    await gateway.unmap(entry.lease)
-    await gateway._connection.delete(Protocol.TCP, 8080)  # 714 from the action itself
+    await gateway.unmap(entry.lease)  # 714 from the action itself
+    await gateway.unmap(entry.lease)  # gone already
     await home.want()
-    assert home.scheduler.entries == {}
+    await home.until(lambda: not home.ports(), "released")
+    assert [event.kind for event in home.events].count(EventKind.CLOSED) == 2
 
 
 @pytest.mark.parametrize("version", [1, 2])

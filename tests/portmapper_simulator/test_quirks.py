@@ -36,8 +36,10 @@ def pcp(external: int) -> bytes:
 
 def test_every_quirk_is_described_and_acts_somewhere() -> None:
     """No name without a behaviour, none without a line."""
-    acting = {name for point in vars(points).values() if isinstance(point, Point) for name in point._changes}
+    every = [point for point in vars(points).values() if isinstance(point, Point)]
+    acting = {name for point in every for name in (*point._changes, *point._bundles.values())}
     assert acting == set(QUIRKS)
+    assert all(point._bundles.keys() <= point._changes.keys() for point in every)
     assert all(len(line) < 100 for line in QUIRKS.values())
 
 
