@@ -1,0 +1,32 @@
+"""Feeds bytes to the parser of CSV documents."""
+
+from __future__ import annotations
+
+from harness import fuzz, instrumented
+
+with instrumented():
+    from portmapper.errors import PortmapperError
+    from portmapper.records import mappings_of
+    from portmapper.source import FormatOptions, Row
+    from portmapper_files.csv_format import CsvFormat
+
+
+SEEDS = [b'protocol;port;address;duration;comment\nTCP;80;;3600;"a ""web"" server"\nUDP;1-3;192.168;0;\n']
+FORMAT = CsvFormat()
+
+
+def parse(data: bytes) -> None:
+    """Read a document, and every row of it."""
+    for row in FORMAT.parse(data, FormatOptions()):
+        _read(row)
+
+
+def _read(row: Row) -> None:
+    try:
+        mappings_of(row, "fuzz")
+    except PortmapperError:
+        return
+
+
+if __name__ == "__main__":
+    fuzz(parse, SEEDS)

@@ -1,0 +1,24 @@
+"""Feeds bytes to the parser of NAT-PMP replies and announcements."""
+
+from __future__ import annotations
+
+from harness import fuzz, instrumented
+
+with instrumented():
+    from portmapper_pcp.natpmp_codec import read_reply
+
+
+SEEDS = [
+    bytes.fromhex("0080000000000e10 0b16212c"),
+    bytes.fromhex("0082000000000e10 1f901f90 00000e10"),
+    bytes.fromhex("0080000100000000"),
+]
+
+
+def parse(data: bytes) -> None:
+    """Read a datagram, and what it answers."""
+    assert read_reply(data).key
+
+
+if __name__ == "__main__":
+    fuzz(parse, SEEDS)
