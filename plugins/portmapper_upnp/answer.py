@@ -46,7 +46,8 @@ def read_packet(data: bytes, sender: tuple[Any, ...]) -> SsdpPacket | None:
     """
     try:
         source = ipaddress.ip_address(str(sender[0]).partition("%")[0])
-        start, headers = decode_ssdp_packet(_tidy(data), None, sender)
+        # Without the sender's zone: the library would put it into a location and fail where it has no host.
+        start, headers = decode_ssdp_packet(_tidy(data), None, (str(source), 0))
     except (ValueError, BadHttpMessage):
         return None
     kind = _kind(start.upper(), headers.get("nts", ""))

@@ -23,7 +23,7 @@ async def connect(session: aiohttp.ClientSession, place: Place) -> IgdGateway:
     """
     described = await describe(BoundedRequester(session), place.location)
     connection = await choose(described.connections)
-    v2 = connection.is_v2 or described.device_type.endswith("InternetGatewayDevice:2")
+    v2 = connection.is_v2 or described.device_type.lower().endswith("internetgatewaydevice:2")
     return IgdGateway(
         connection,
         address=place.address,

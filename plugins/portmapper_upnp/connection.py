@@ -103,7 +103,7 @@ class WanConnection:
     @property
     def is_v2(self) -> bool:
         """Whether the actions of WANIPConnection:2 are there."""
-        return self.kind.endswith("WANIPConnection:2")
+        return self.kind.lower().endswith("wanipconnection:2")
 
     async def status(self) -> str:
         """Return the connection status, such as `Connected`."""

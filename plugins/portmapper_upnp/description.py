@@ -14,7 +14,7 @@ MAX_SERVICES = 8
 MAX_TEXT = 80
 
 _NAMESPACE = "urn:schemas-upnp-org:device-1-0"
-_WAN_CONNECTION = re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:\d{1,2}")
+_WAN_CONNECTION = re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:\d{1,2}", re.IGNORECASE)
 
 
 def canonical_description(text: str, location: str) -> str:

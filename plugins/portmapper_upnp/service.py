@@ -10,7 +10,7 @@ from portmapper.model import ExternalKind, external_kind
 from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.faults import Fault
 
-_TYPES = ("WANPPPConnection:1", "WANIPConnection:1", "WANIPConnection:2")
+_TYPES = ("wanpppconnection:1", "wanipconnection:1", "wanipconnection:2")
 """The more able last; a gateway may offer one connection under two of them."""
 
 Score = tuple[int, int, int]
@@ -30,7 +30,7 @@ async def choose(connections: Sequence[WanConnection]) -> WanConnection:
 async def _score(connection: WanConnection) -> Score:
     """Rank a connection, best highest."""
     connected, reach = await asyncio.gather(_connected(connection), _reach(connection))
-    newness = next((rank for rank, name in enumerate(_TYPES) if connection.kind.endswith(name)), -1)
+    newness = next((rank for rank, name in enumerate(_TYPES) if connection.kind.lower().endswith(name)), -1)
     return connected, reach, newness
 
 

@@ -58,9 +58,11 @@ def test_any_datagram_is_a_packet_or_nothing(data):
 
 
 @given(st.binary(max_size=300), st.tuples(st.just("fe80::1"), st.just(1900), st.just(0), st.integers(0, 9)))
+@example(b"LOCATION: `ttp://[fe80::1]:1/\r\n\r\n", ("fe80::1", 1900, 0, 7))
 def test_any_ipv6_datagram_is_a_packet_or_nothing(data, sender):
     """The zone does not matter for that."""
     read_packet(b"HTTP/1.1 200 OK\r\nLOCATION: http://[fe80::1]:80/\r\n" + data, sender)
+    read_packet(b"HTTP/1.1 200 OK\r\n" + data, sender)
 
 
 @given(documents)

@@ -1,0 +1,217 @@
+"""Descriptions in the shapes that makers write them in: each is read, and its control URL is the right one.
+
+They are written after what is known of these devices, not captured from them.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from portmapper.errors import Unsupported
+from portmapper_upnp.description import canonical_description
+from portmapper_upnp.lenient import parse, words
+from portmapper_upnp.requester import decode
+
+HOST = "192.168.1.1"
+IP1 = "urn:schemas-upnp-org:service:WANIPConnection:1"
+IP2 = "urn:schemas-upnp-org:service:WANIPConnection:2"
+PPP = "urn:schemas-upnp-org:service:WANPPPConnection:1"
+COMMON = "urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1"
+FORWARDING = "urn:schemas-upnp-org:service:Layer3Forwarding:1"
+FIREWALL = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
+ODD = "URN:Schemas-UPnP-Org:Service:WANIPConnection:1"
+XMLNS = ' xmlns="urn:schemas-upnp-org:device-1-0"'
+PROLOGUE = '<?xml version="1.0"?>\n'
+
+
+def service(kind: str, control: str, *, scpd: bool = True, prefix: str = "") -> str:
+    """Write a service; some makers leave out what they think nobody reads."""
+    described = f"<{prefix}SCPDURL>/x.xml</{prefix}SCPDURL>" if scpd else ""
+    return (
+        f"<{prefix}service><{prefix}serviceType>{kind}</{prefix}serviceType>"
+        f"<{prefix}serviceId>urn:upnp-org:serviceId:1</{prefix}serviceId>"
+        f"<{prefix}controlURL>{control}</{prefix}controlURL><{prefix}eventSubURL>/e</{prefix}eventSubURL>"
+        f"{described}</{prefix}service>"
+    )
+
+
+def device(name: str, services: str = "", devices: str = "", *, version: int = 1, facts: str = "") -> str:
+    """Write a device with its services, and the devices within."""
+    inside = f"<serviceList>{services}</serviceList>" if services else ""
+    inside += f"<deviceList>{devices}</deviceList>" if devices else ""
+    kind = f"urn:schemas-upnp-org:device:{name}:{version}"
+    return f"<device><deviceType>{kind}</deviceType>{facts}<UDN>uuid:{name}</UDN>{inside}</device>"
+
+
+def nested(*connections: str, version: int = 1, facts: str = "", first: str = "") -> str:
+    """Write the three devices of the standard, one in the other."""
+    connection = device("WANConnectionDevice", "".join(connections), version=version)
+    wan = device("WANDevice", service(COMMON, "/common"), connection, version=version)
+    services = first or service(FORWARDING, "/l3f")
+    return device("InternetGatewayDevice", services, wan, version=version, facts=facts)
+
+
+def root(content: str, *, xmlns: str = XMLNS, base: str = "", prologue: str = PROLOGUE) -> str:
+    """Write the document around a device."""
+    url = f"<URLBase>{base}</URLBase>" if base else ""
+    spec = "<specVersion><major>1</major><minor>0</minor></specVersion>"
+    return f"{prologue}<root{xmlns}>{spec}{url}{content}</root>"
+
+
+def found(body: str | bytes, port: int = 5000, path: str = "/desc.xml") -> list[tuple[str, str]]:
+    """Return type and control URL of each service that is used."""
+    text = decode(body if isinstance(body, bytes) else body.encode(), None)
+    canonical = parse(canonical_description(text, f"http://{HOST}:{port}{path}"))
+    return [(words(s, "serviceType"), words(s, "controlURL")) for s in canonical.iter("service")]
+
+
+UMLAUT = "<friendlyName>Router f\u00fcr Zuhause</friendlyName>"
+
+CASES = {
+    "fritzbox": (
+        root(
+            nested(
+                service(IP2, "/igd2upnp/control/WANIPConn1"), service(FIREWALL, "/igd2upnp/fw"), version=2
+            ),
+            xmlns=XMLNS + ' xmlns:avm="urn:avm.de:device-1-0"',
+        ).replace("<UDN>", "<avm:thing>1</avm:thing><UDN>", 1),
+        49000,
+        [(IP2, f"http://{HOST}:49000/igd2upnp/control/WANIPConn1")],
+    ),
+    "routeros": (
+        root(nested(service(IP1, "/upnp/control/wan1/1"), service(IP1, "/upnp/control/wan1/2"))),
+        2828,
+        [(IP1, f"http://{HOST}:2828/upnp/control/wan1/{number}") for number in (1, 2)],
+    ),
+    "miniupnpd": (
+        root(nested(service(IP1, "/ctl/IPConn"), service(FIREWALL, "/ctl/IP6FCtl")), prologue=""),
+        5000,
+        [(IP1, f"http://{HOST}:5000/ctl/IPConn")],
+    ),
+    "asus": (
+        root(nested(service(IP1, "http://192.168.1.1:38751/ctl/IPConn")), base="http://192.168.1.1:38751"),
+        38751,
+        [(IP1, f"http://{HOST}:38751/ctl/IPConn")],
+    ),
+    "tp-link": (
+        root(nested(service(IP1, "ipc", scpd=False)), base=f"http://{HOST}:1900/"),
+        1900,
+        [(IP1, f"http://{HOST}:1900/ipc")],
+    ),
+    "netgear": (
+        root(nested(service(PPP, "/Public_UPNP_C5"), service(IP1, "/Public_UPNP_C3"))),
+        80,
+        [(PPP, f"http://{HOST}:80/Public_UPNP_C5"), (IP1, f"http://{HOST}:80/Public_UPNP_C3")],
+    ),
+    "d-link with a base that has no slash": (
+        root(nested(service(IP1, "soap.cgi?service=WANIPConn1")), base=f"http://{HOST}:49152"),
+        49152,
+        [(IP1, f"http://{HOST}:49152/soap.cgi?service=WANIPConn1")],
+    ),
+    "linksys with an old namespace": (
+        root(nested(service(IP1, "/upnp/control/WANIPConn1")), xmlns=' xmlns="upnp-org:device-1-0"'),
+        49153,
+        [(IP1, f"http://{HOST}:49153/upnp/control/WANIPConn1")],
+    ),
+    "huawei with PPP before IP": (
+        root(nested(service(PPP, "/control/WANPPPConnection_1"), service(IP1, "/control/WANIPConnection_1"))),
+        37215,
+        [
+            (PPP, f"http://{HOST}:37215/control/WANPPPConnection_1"),
+            (IP1, f"http://{HOST}:37215/control/WANIPConnection_1"),
+        ],
+    ),
+    "zte with a NUL at the end": (
+        root(nested(service(PPP, "/upnp/control/WANPPPConn1"))) + "\0",
+        52869,
+        [(PPP, f"http://{HOST}:52869/upnp/control/WANPPPConn1")],
+    ),
+    "technicolor on another port": (
+        root(nested(service(IP1, f"http://{HOST}:8000/IGD/upnp/control/igd/wanipc_1_1_1"))),
+        80,
+        [(IP1, f"http://{HOST}:8000/IGD/upnp/control/igd/wanipc_1_1_1")],
+    ),
+    "speedport in Latin-1": (
+        root(
+            nested(service(PPP, "/ppp"), facts=UMLAUT),
+            prologue='<?xml version="1.0" encoding="ISO-8859-1"?>',
+        ).encode("latin-1"),
+        49152,
+        [(PPP, f"http://{HOST}:49152/ppp")],
+    ),
+    "pfsense with bare ampersands": (
+        root(nested(service(IP1, "/ctl/IPConn"), facts="<friendlyName>R & D <![CDATA[<x>]]></friendlyName>")),
+        2189,
+        [(IP1, f"http://{HOST}:2189/ctl/IPConn")],
+    ),
+    "ubiquiti with blanks and lines around each text": (
+        root(nested(service(f"\n   {IP1}\n ", "\n  /ctl/IPConn \n"))),
+        5000,
+        [(IP1, f"http://{HOST}:5000/ctl/IPConn")],
+    ),
+    "dd-wrt with a byte order mark": (
+        b"\xef\xbb\xbf" + root(nested(service(IP1, "/InternetGatewayDevice/WANIP"))).encode(),
+        5431,
+        [(IP1, f"http://{HOST}:5431/InternetGatewayDevice/WANIP")],
+    ),
+    "prefixes that are bound to nothing": (
+        root(nested(service(IP1, "/c", prefix="d:"))),
+        5000,
+        [(IP1, f"http://{HOST}:5000/c")],
+    ),
+    "a type in another case": (
+        root(nested(service(ODD, "/c"))),
+        5000,
+        [(ODD, f"http://{HOST}:5000/c")],
+    ),
+    "a base on another address": (
+        root(nested(service(IP1, "/c")), base="http://10.0.0.138:80/"),
+        5000,
+        [(IP1, f"http://{HOST}:5000/c")],
+    ),
+    "a base that is no URL": (
+        root(nested(service(IP1, "/c")), base="http://[broken"),
+        5000,
+        [(IP1, f"http://{HOST}:5000/c")],
+    ),
+    "all services in the root device": (
+        root(device("InternetGatewayDevice", service(COMMON, "/a") + service(IP1, "/c"))),
+        5000,
+        [(IP1, f"http://{HOST}:5000/c")],
+    ),
+    "utf-16": (
+        root(nested(service(IP1, "/c")), prologue='<?xml version="1.0" encoding="UTF-16"?>').encode("utf-16"),
+        5000,
+        [(IP1, f"http://{HOST}:5000/c")],
+    ),
+    "an encoding that nobody knows": (
+        root(nested(service(IP1, "/c")), prologue='<?xml version="1.0" encoding="x-router"?>'),
+        5000,
+        [(IP1, f"http://{HOST}:5000/c")],
+    ),
+    "rubbish before and after": (
+        "\r\n  HTTP " + root(nested(service(IP1, "/c"))) + "<more/>trailing",
+        5000,
+        [(IP1, f"http://{HOST}:5000/c")],
+    ),
+    "a service without a control URL beside one with": (
+        root(nested(service(IP1, ""), service(PPP, "/ppp"))),
+        5000,
+        [(PPP, f"http://{HOST}:5000/ppp")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_description_is_read_as_it_is_meant(name: str) -> None:
+    """Types as the device spells them, for its own ear; control URLs absolute and on the gateway."""
+    body, port, expected = CASES[name]
+    assert found(body, port) == expected
+
+
+def test_a_control_url_on_another_host_is_not_used() -> None:
+    """However it is offered."""
+    with pytest.raises(Unsupported):
+        found(root(nested(service(IP1, "http://192.168.1.77/c"))))
+    with pytest.raises(Unsupported):
+        found(root(nested(service(IP1, "//192.168.1.77/c"))))
