@@ -20,6 +20,9 @@ PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda te
 
 nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "wheel", "docs"]
 
+WORKERS = "4"
+"""Unit tests mostly wait for sockets and processes, so more run at once than there are processors."""
+
 # What is tested is what was installed, never the tree.
 os.environ.pop("PYTHONPATH", None)
 
@@ -48,14 +51,25 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the unit tests; arguments after `--` go to pytest."""
     session.install(".", *_group("tests"))
-    session.run("pytest", "-m", "not lab", *session.posargs)
+    session.run("pytest", "-m", "not lab", "-n", WORKERS, *session.posargs)
 
 
 @nox.session
 def lab(session: nox.Session) -> None:
     """Run the tests against real gateways; they need root and Debian's packages."""
     session.install(".", *_group("tests"))
-    session.run("pytest", "tests/lab", *session.posargs)
+    session.run("pytest", "-m", "lab", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz every parser; `-- --runs 1000000` for that many executions of each."""
+    session.install(".", *_group("fuzz"))
+    harnesses = sorted(Path("fuzz").glob("fuzz_*.py"))
+    runs = session.posargs[-1] if session.posargs else "20000"
+    for harness in harnesses:
+        session.run("python", str(harness), "--runs", runs)
+    session.log(f"{int(runs) * len(harnesses)} executions without an exception that is not ours")
 
 
 @nox.session
@@ -70,7 +84,7 @@ def wheel(session: nox.Session) -> None:
         shutil.copytree("tests", place / "tests", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy("pyproject.toml", place)
         with session.chdir(place):
-            session.run("pytest", "-m", "not lab", *session.posargs)
+            session.run("pytest", "-m", "not lab", "-n", WORKERS, *session.posargs)
             session.run("portmapper", "--version")
             session.run("portmapper", "demo")
 

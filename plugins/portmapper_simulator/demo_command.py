@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 OPEN_LIMIT = 10.0
 ANSWER_LIMIT = 5.0
+PORT_TRIES = 20
 GATEWAYS = {"pcp": "PCP", "natpmp": "NAT-PMP", "upnp": "UPnP IGD"}
 
 
@@ -200,11 +201,20 @@ class _UDPServer(asyncio.DatagramProtocol):
 
 
 def _free_port() -> int:
-    """Return an outside port that nothing holds at the moment, for either protocol."""
+    """Return an outside port that nothing holds at the moment, for either protocol.
+
+    Raises:
+        PortmapperError: every port that was tried is taken.
+    """
     import socket
 
-    with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind((HOST, 0))
-        tcp.bind((HOST, udp.getsockname()[1]))
-        port: int = udp.getsockname()[1]
-        return port
+    for _ in range(PORT_TRIES):
+        with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind((HOST, 0))
+            port: int = udp.getsockname()[1]
+            try:
+                tcp.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise PortmapperError(f"no free port was found on {HOST}")
