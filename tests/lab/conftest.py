@@ -1,10 +1,8 @@
-"""Fixtures of the real-gateway lab, and the reasons for which it cannot run."""
+"""Fixtures of the real-gateway lab."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +10,8 @@ import pytest
 from netlab.gateway import IGD2_AND_PCP, Gateway
 from netlab.lab import Lab, standing_lab
 from netlab.namespaces import sweep
+from netlab.needs import obstacle
 from netlab.program import Program
-
-COMMANDS = {
-    "ip": "iproute2",
-    "nft": "nftables",
-    "miniupnpd": "miniupnpd-nftables",
-    "upnpc": "miniupnpc",
-    "natpmpc": "natpmpc",
-    "sysctl": "procps",
-}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,22 +22,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
 
 
-def _obstacle() -> str | None:
-    """Say why real gateways cannot run here, None when they can."""
-    if os.geteuid() != 0:
-        return "the lab needs root"
-    if missing := sorted({package for name, package in COMMANDS.items() if shutil.which(name) is None}):
-        return f"the lab needs the Debian packages {' '.join(missing)}"
-    probe = ["unshare", "--net", "--mount", "nft", "add", "table", "inet", "probe"]
-    if subprocess.run(probe, check=False, capture_output=True).returncode != 0:
-        return "the lab needs network namespaces and nftables in the kernel"
-    return None
-
-
 @pytest.fixture(scope="session")
 def lab_can_run() -> None:
     """Skip where a lab cannot stand; in CI that is a failure, or nobody would notice."""
-    if reason := _obstacle():
+    if reason := obstacle():
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
