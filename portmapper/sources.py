@@ -18,6 +18,9 @@ from portmapper.threads import in_thread
 MAX_ROWS = 65536
 AUTO = "auto"
 
+MAX_WARNINGS = 20
+"""Rejected rows of one reading that the log tells of one by one."""
+
 _log = logging.getLogger(__name__)
 
 # A document below this size is parsed in a few milliseconds; a larger one must not hold up renewals.
@@ -276,9 +279,11 @@ async def read_first(readers: Sequence[SourceReader]) -> list[Reading]:
 
 
 def warn_of_rejected(reading: Reading) -> None:
-    """Log every row that was left out."""
-    for bad in reading.rejected:
+    """Log the rows that were left out; a document from a stranger may have very many."""
+    for bad in reading.rejected[:MAX_WARNINGS]:
         _log.warning("%s: %s: %s", reading.location, bad.where, bad.reason)
+    if (more := len(reading.rejected) - MAX_WARNINGS) > 0:
+        _log.warning("%s: %d more rows are left out; `portmapper check` shows them", reading.location, more)
 
 
 def _choose_format(document: Document, formats: Sequence[type[Format]], chosen: str) -> type[Format]:
