@@ -33,13 +33,18 @@ def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
     if succeeded and not (response.body or "").strip():
         return HttpResponse(HTTPStatus.OK, {}, _result(action, Element("Empty")))
     root = parse(response.body or "")
-    fault = next((found for name in ("Fault", "UPnPError") for found in root.iter(name)), None)
+    fault = _first(root, "fault", "upnperror")
     if fault is not None:
         return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _fault(fault))
-    result = next((found for found in root.iter() if found.tag == f"{action.name}Response"), None)
+    result = _first(root, f"{action.name}Response".lower())
     if not succeeded or result is None:
         raise NetworkFailure(f"the gateway's answer makes no sense (HTTP {response.status_code})")
     return HttpResponse(HTTPStatus.OK, {}, _result(action, result))
+
+
+def _first(root: Element, *names: str) -> Element | None:
+    """Return the first element of those names, given in lower case: some routers write them otherwise."""
+    return next((found for found in root.iter() if found.tag.lower() in names), None)
 
 
 def _fault(fault: Element) -> str:
