@@ -76,6 +76,11 @@ class Entry:
         return "no gateway answered" if self.no_gateway and self.lease is None else None
 
     @property
+    def is_unanswered(self) -> bool:
+        """Tell whether the last round heard nothing but silence, from every gateway that it asked."""
+        return all(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in self.refusals)
+
+    @property
     def _is_nowhere(self) -> bool:
         """Tell whether it is for a network that this host is not in; then no gateway is to blame."""
         wants_network = isinstance(self.mapping.address, IPv4Network | IPv6Network)

@@ -138,6 +138,14 @@ class Ledger:
         others = (token for token in self._by_use.get(inside, {}).values() if token != request.token)
         return next((self._orphans[token] for token in others), None)
 
+    def twin_of(self, lease: Lease) -> bytes | None:
+        """Return the token of a wanted lease for the same port by the other protocol, on the same device."""
+        other = Protocol.UDP if lease.protocol is Protocol.TCP else Protocol.TCP
+        twins = (
+            s.lease for s in self._at((other, lease.external_port)) if s.lease.token not in self._orphans
+        )
+        return next((twin.token for twin in twins if _hole(twin) == _hole(lease)), None)
+
     def is_covered(self, orphan: StoredLease) -> bool:
         """Tell whether a wanted lease opens the very hole that an orphan does.
 

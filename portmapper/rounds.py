@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Protocol as Interface
@@ -26,6 +26,7 @@ LOSSES_BEFORE_PERMANENT = 2
 
 _Port = tuple[Protocol, int]
 _Ports = tuple[Protocol, int, int]
+_Twins = tuple[object, ...]
 
 
 class Outcome(Interface):
@@ -68,16 +69,25 @@ class Rounds:
         self._outside: Counter[_Port] = Counter()
         self._inside: Counter[_Port] = Counter()
         self._seeking: defaultdict[_Ports, set[Entry]] = defaultdict(set)
+        self._turns: defaultdict[_Twins, deque[Entry]] = defaultdict(deque)
 
     def begin(self, entry: Entry, places: list[Place]) -> None:
-        """Start a round; who holds the lease is asked first, so that a renewal is a round too."""
+        """Start a round; who holds the lease is asked first, so that a renewal is a round too.
+
+        The two protocols of one port take turns. miniupnpd on nftables replaces the filter rule that was
+        added last for the port, whatever its protocol: a request that overtakes the other one, or is sent
+        again after it, would close the other's port.
+        """
         entry.begin_round(places)
         self.active.add(entry)
         self._outside[entry.mapping.protocol, entry.mapping.port] += 1
         self._inside[entry.mapping.protocol, entry.mapping.internal_port] += 1
         if entry.lease is None:
             self._seeking[_ports(entry)].add(entry)
-        self._advance(entry)
+        turns = self._turns[_twins(entry)]
+        turns.append(entry)
+        if len(turns) == 1:
+            self._advance(entry)
 
     def found(self, entry: Entry) -> None:
         """Note that an entry holds its lease, or is not wanted any more."""
@@ -112,6 +122,7 @@ class Rounds:
         self._inside.clear()
         self._seeking.clear()
         self._waiting.clear()
+        self._turns.clear()
 
     def _advance(self, entry: Entry) -> None:
         """Ask the next gateway, wait for a search, or end the round."""
@@ -127,6 +138,7 @@ class Rounds:
                 return
         self._end(entry)
         self._outcome.lost(entry)
+        self._next_turn(entry)
 
     def _places(self, entry: Entry) -> list[Place]:
         lease = entry.lease
@@ -175,6 +187,7 @@ class Rounds:
             self._ledger.granted(lease, entry.mapping, self._clock.now())
             self._end(entry)
             self._outcome.won(entry, gateway, lease)
+            self._next_turn(entry)
 
     def _request(self, entry: Entry, gateway: Gateway, place: Place, policy: ConflictPolicy) -> MapRequest:
         mapping = entry.mapping
@@ -238,9 +251,30 @@ class Rounds:
         self._inside[entry.mapping.protocol, entry.mapping.internal_port] -= 1
         entry.tried = ()
 
+    def _next_turn(self, entry: Entry) -> None:
+        """Let the other protocol of the port have its turn, if it waits for that.
+
+        After a restart of the gateway the one that was opened first has to come first again: where it
+        got no answer, the other one is not asked either.
+        """
+        turns = self._turns[_twins(entry)]
+        turns.remove(entry)
+        if not turns:
+            del self._turns[_twins(entry)]
+            return
+        if entry.doubtful and turns[0].doubtful and entry.is_unanswered:
+            turns[0].refusals = entry.refusals
+            turns[0].places = ()
+        self._advance(turns[0])
+
 
 def _ports(entry: Entry) -> _Ports:
     return (entry.mapping.protocol, entry.mapping.port, entry.mapping.internal_port)
+
+
+def _twins(entry: Entry) -> _Twins:
+    """What the two protocols of one port have in common."""
+    return entry.mapping.key[1:]
 
 
 def _is_entry_of(lease: Lease, holder: TableEntry) -> bool:

@@ -30,7 +30,7 @@ from portmapper.pauses import pause_after_loss
 from portmapper.releases import Releases
 from portmapper.rounds import Rounds
 from portmapper.search import Search
-from portmapper.store import Store
+from portmapper.store import Store, StoredLease
 from portmapper.surroundings import Surroundings
 from portmapper.timing import MIN_RENEWAL_GAP, renewal_delay, spread
 from portmapper.upkeep import Upkeep
@@ -85,6 +85,7 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._agenda = Agenda()
+        self._gone: set[str] = set()
         lanes = self._lanes = Lanes(self._quiet.set)
         ledger = self._ledger = Ledger(store, options.scope)
         self.discovery = Discovery(
@@ -104,9 +105,7 @@ class Scheduler:
             allowed=options.allowed,
         )
         self._tell = Announcer(publish, self._clock)
-        self._releases = Releases(
-            self.discovery, ledger, lanes, self._clock, self._rounds, self._tell.released
-        )
+        self._releases = Releases(self.discovery, ledger, lanes, self._clock, self._rounds, self._released)
         self._upkeep = Upkeep(
             self.discovery, lanes, renew=self._renew_early, vanished=self._vanished, moved=self._moved
         )
@@ -224,6 +223,11 @@ class Scheduler:
                 self._begin(entry, now)
 
     def _begin(self, entry: Entry, now: float) -> None:
+        twin = self._twin(entry)
+        comes_second = twin and twin.doubtful and entry.doubtful and _is_elder(twin, entry)
+        if twin and comes_second and twin not in self._rounds.active:
+            self._begin(twin, now)
+        entry.due = None
         if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
             self._lose(entry, "it ran out before the gateway renewed it")
         self._rounds.begin(entry, self._surroundings.places_of(entry.mapping))
@@ -242,6 +246,7 @@ class Scheduler:
             self._renew_twin(entry)
         else:
             entry.opened_at = self._clock.now()
+        self._gone.discard(gateway.identity)
         self._upkeep.learn(gateway, lease)
         entry.granted(lease, self._clock.monotonic())
         if before is not None or not renewed:
@@ -260,10 +265,21 @@ class Scheduler:
         miniupnpd on nftables replaces the filter rule that was added last for the port, whatever its
         protocol: renewing the elder one alone closes the younger until its own renewal.
         """
+        twin = self._twin(entry)
+        if twin and twin not in self._rounds.active and _is_elder(entry, twin):
+            self._begin(twin, self._clock.monotonic())
+
+    def _twin(self, entry: Entry) -> Entry | None:
         other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
-        twin = self.entries.get((other, *entry.mapping.key[1:]))
-        if twin and twin.opened_at and entry.opened_at and twin.opened_at > entry.opened_at:
-            self._plan(twin)
+        return self.entries.get((other, *entry.mapping.key[1:]))
+
+    def _released(self, stored: StoredLease, error: str) -> None:
+        """Tell of a release; it may have closed the other protocol of its port, as a renewal does."""
+        self._tell.released(stored, error)
+        twin = self._ledger.twin_of(stored.lease)
+        for entry in self.entries.values() if twin is not None and not error else ():
+            if entry.lease is not None and entry.lease.token == twin:
+                self._plan(entry)
 
     def lost(self, entry: Entry) -> None:
         """Plan the next attempt of an entry that nobody granted."""
@@ -278,6 +294,8 @@ class Scheduler:
             self._tell.failed(entry)
         if any(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals):
             self._look_again(entry)
+            if not entry.doubtful:
+                self._renew_twin(entry)  # only the answer may have been lost
         self._plan(entry, pause_after_loss(entry, self._clock.monotonic(), self._options.interval))
         self._releases.after_round(self._surroundings.targets)
 
@@ -302,6 +320,7 @@ class Scheduler:
         else:
             self._ledger.released(entry.lease.token)
         entry.lease = entry.opened_at = None
+        entry.doubtful = False
         entry.attempts = 0
 
     def _release(self) -> None:
@@ -325,20 +344,28 @@ class Scheduler:
         if event is GatewayEvent.EXTERNAL_ADDRESS_CHANGED:
             self._upkeep.ask_address(gateway)
             return
-        kind = EventKind.GATEWAY_RESTARTED if event is GatewayEvent.RESTARTED else EventKind.GATEWAY_LOST
-        self._tell.gateway(kind, gateway)
         if event is GatewayEvent.GONE:
+            if gateway.identity in self._gone:
+                return  # every further refusal says the same
+            self._gone.add(gateway.identity)
+            self._tell.gateway(EventKind.GATEWAY_LOST, gateway)
             self.discovery.look_everywhere()
+        else:
+            self._gone.discard(gateway.identity)
+            self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
         self._renew_all_at(gateway)
 
     def _renew_all_at(self, gateway: Gateway) -> None:
         """Renew all that stands on this device, over whichever protocol it was opened."""
         device = {other.identity for other in self.discovery.gateways if other.address == gateway.address}
         affected = [e for e in self.entries.values() if e.lease is not None and e.lease.gateway in device]
+        affected.sort(key=lambda entry: entry.opened_at or self._clock.now())
+        delays: dict[object, float] = {}
         for entry in affected:
             entry.doubtful = True
             entry.attempts = 0
-            self._plan(entry, spread(len(affected)))
+            # The two protocols of one port together, and in the order of opening: see `_renew_twin`.
+            self._plan(entry, delays.setdefault(entry.mapping.key[1:], spread(len(affected))))
 
     def _renew_early(self, entry: Entry) -> None:
         """Renew out of turn, but not what was just renewed, nor what the gateway says no to."""
@@ -359,6 +386,10 @@ class Scheduler:
             if entry.lease is not None and entry.lease.gateway == gateway.identity:
                 entry.lease = attrs.evolve(entry.lease, external_address=now)
                 self._tell.moved(entry.mapping, entry.lease, before, now)
+
+
+def _is_elder(one: Entry, other: Entry) -> bool:
+    return one.opened_at is not None and other.opened_at is not None and one.opened_at < other.opened_at
 
 
 def _is_of_former_address(entry: Entry) -> bool:

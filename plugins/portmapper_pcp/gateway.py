@@ -16,9 +16,10 @@ from portmapper_pcp.epoch import Epoch, Rule
 from portmapper_pcp.exchange import Exchange
 from portmapper_pcp.wire import SERVER_PORT, MalformedPacket, Reply
 
-DISBELIEF = 3.0
-"""Seconds after a restart was told for which the next one counts only when the gateway's own epoch
-confirms it: gateways repeat their announcements, and a LAN can be flooded with forged ones."""
+DISBELIEF = 1.5
+"""Seconds after a restart was told for which the next one is told at once only when the gateway's own epoch
+confirms it, else when they are over: gateways repeat their announcements, a LAN can be flooded with forged
+ones, and yet a gateway may restart twice."""
 
 LONGEST_LIFETIME = 604800
 """Asked for when a mapping is wanted for as long as the gateway will: a week, UPnP IGD v2's longest too.
@@ -73,6 +74,7 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
         self._notify: Callable[[GatewayEvent], None] | None = None
         self._told = 0
         self._disbelieves_until = 0.0
+        self._later: asyncio.TimerHandle | None = None
 
     async def probe(self) -> None:
         """Ask whether the gateway speaks this protocol; raises `GatewayTimeout` when it is silent for 3 s."""
@@ -93,6 +95,8 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
     async def close(self) -> None:
         """Free both sockets; leases stay."""
         self._notify = None
+        if self._later is not None:
+            self._later.cancel()
         self._exchange.close()
         listener, self._listener = self._listener, None
         if listener is not None:
@@ -142,10 +146,21 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
         except BackendError as error:
             _log.debug("%s: an announcement is not confirmed: %s", self.identity, error)
             return
-        if self._told == told and self._clock() >= self._disbelieves_until:
+        self._believe(event, is_confirmed=self._told != told)
+
+    def _believe(self, event: GatewayEvent, *, is_confirmed: bool) -> None:
+        too_soon = self._disbelieves_until - self._clock()
+        if not is_confirmed and too_soon > 0:
+            if self._later is None:
+                self._later = asyncio.get_running_loop().call_later(too_soon, self._tell_late, event)
+            return
+        if not is_confirmed:
             self._tell(event)
-        if self._told != told:
-            self._disbelieves_until = self._clock() + DISBELIEF
+        self._disbelieves_until = self._clock() + DISBELIEF
+
+    def _tell_late(self, event: GatewayEvent) -> None:
+        self._later = None
+        self._believe(event, is_confirmed=False)
 
 
 async def answering(gateway: G) -> G | None:

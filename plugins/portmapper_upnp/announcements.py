@@ -15,8 +15,9 @@ from portmapper_upnp.answer import SsdpPacket, read_packet
 from portmapper_upnp.place import Place
 from portmapper_upnp.search import MAX_DATAGRAM, SSDP_GROUP, Budget
 
-SHORTEST_GAP = 2.0
-"""Seconds between two events of one kind: announcements can be forged, and cost requests."""
+SHORTEST_GAP = 1.5
+"""Seconds between two events of one kind: announcements can be forged, and cost requests. What comes
+sooner is told when they are over: a gateway may well restart twice."""
 
 _GATEWAY_TARGET = re.compile(r":(?:InternetGatewayDevice|WAN(?:IP|PPP)Connection):", re.IGNORECASE)
 
@@ -35,6 +36,7 @@ class Announcements(asyncio.DatagramProtocol):
         self._said_goodbye = False
         self._budget = Budget()
         self._told: dict[GatewayEvent, float] = {}
+        self._later: dict[GatewayEvent, asyncio.TimerHandle] = {}
         self._notify: Callable[[GatewayEvent], None] | None = None
         self._transport: asyncio.BaseTransport | None = None
 
@@ -52,6 +54,8 @@ class Announcements(asyncio.DatagramProtocol):
     def close(self) -> None:
         """Stop listening."""
         self._notify = None
+        for timer in self._later.values():
+            timer.cancel()
         if self._transport is not None:
             self._transport.close()
 
@@ -105,9 +109,19 @@ class Announcements(asyncio.DatagramProtocol):
         return _GATEWAY_TARGET.search(packet.target) is not None
 
     def _tell(self, event: GatewayEvent) -> None:
+        if self._notify is None or event in self._later:
+            return
         now = self._loop.time()
-        if self._notify is not None and now - self._told.get(event, -SHORTEST_GAP) >= SHORTEST_GAP:
-            self._told[event] = now
+        too_soon = self._told.get(event, -SHORTEST_GAP) + SHORTEST_GAP - now
+        if too_soon > 0:
+            self._later[event] = self._loop.call_later(too_soon, self._tell_now, event)
+        else:
+            self._tell_now(event)
+
+    def _tell_now(self, event: GatewayEvent) -> None:
+        self._later.pop(event, None)
+        self._told[event] = self._loop.time()
+        if self._notify is not None:
             self._notify(event)
 
 
