@@ -14,7 +14,7 @@ from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
 from portmapper.errors import Conflict, GatewayTimeout, NetworkFailure
-from portmapper.events import Event, EventKind
+from portmapper.events import Event
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
 from portmapper.model import (
@@ -26,13 +26,14 @@ from portmapper.model import (
     Protocol,
 )
 from portmapper.network import Network, read_network
+from portmapper.news import News
 from portmapper.pauses import pause_after_loss
 from portmapper.releases import Releases
 from portmapper.rounds import Rounds
 from portmapper.search import Search
 from portmapper.store import Store, StoredLease
 from portmapper.surroundings import Surroundings
-from portmapper.timing import MIN_RENEWAL_GAP, renewal_delay, spread
+from portmapper.timing import MIN_RENEWAL_GAP, renewal_delay
 from portmapper.upkeep import Upkeep
 
 
@@ -85,7 +86,6 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._agenda = Agenda()
-        self._gone: set[str] = set()
         lanes = self._lanes = Lanes(self._quiet.set)
         ledger = self._ledger = Ledger(store, options.scope)
         self.discovery = Discovery(
@@ -106,8 +106,9 @@ class Scheduler:
         )
         self._tell = Announcer(publish, self._clock)
         self._releases = Releases(self.discovery, ledger, lanes, self._clock, self._rounds, self._released)
+        self._news = News(self.entries, self.discovery, self._tell, self._plan)
         self._upkeep = Upkeep(
-            self.discovery, lanes, renew=self._renew_early, vanished=self._vanished, moved=self._moved
+            self.discovery, lanes, renew=self._renew_early, vanished=self._vanished, moved=self._news.moved
         )
 
     @property
@@ -189,7 +190,7 @@ class Scheduler:
         self._rounds.stop()
         for entry in self.entries.values():
             self._drop(entry)
-        self.entries = {}
+        self.entries.clear()
         for stored in self._ledger.all():
             self._ledger.abandon(stored.lease.token)
         self._release()
@@ -224,9 +225,8 @@ class Scheduler:
 
     def _begin(self, entry: Entry, now: float) -> None:
         twin = self._twin(entry)
-        comes_second = twin and twin.doubtful and entry.doubtful and _is_elder(twin, entry)
-        if twin and comes_second and twin not in self._rounds.active:
-            self._begin(twin, now)
+        if twin and _is_elder(twin, entry) and not twin.attempts and twin not in self._rounds.active:
+            self._begin(twin, now)  # else a table that is empty by now would get them the other way round
         entry.due = None
         if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
             self._lose(entry, "it ran out before the gateway renewed it")
@@ -246,7 +246,7 @@ class Scheduler:
             self._renew_twin(entry)
         else:
             entry.opened_at = self._clock.now()
-        self._gone.discard(gateway.identity)
+        self._news.answered(gateway)
         self._upkeep.learn(gateway, lease)
         entry.granted(lease, self._clock.monotonic())
         if before is not None or not renewed:
@@ -343,29 +343,8 @@ class Scheduler:
     def _heard(self, gateway: Gateway, event: GatewayEvent) -> None:
         if event is GatewayEvent.EXTERNAL_ADDRESS_CHANGED:
             self._upkeep.ask_address(gateway)
-            return
-        if event is GatewayEvent.GONE:
-            if gateway.identity in self._gone:
-                return  # every further refusal says the same
-            self._gone.add(gateway.identity)
-            self._tell.gateway(EventKind.GATEWAY_LOST, gateway)
-            self.discovery.look_everywhere()
         else:
-            self._gone.discard(gateway.identity)
-            self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
-        self._renew_all_at(gateway)
-
-    def _renew_all_at(self, gateway: Gateway) -> None:
-        """Renew all that stands on this device, over whichever protocol it was opened."""
-        device = {other.identity for other in self.discovery.gateways if other.address == gateway.address}
-        affected = [e for e in self.entries.values() if e.lease is not None and e.lease.gateway in device]
-        affected.sort(key=lambda entry: entry.opened_at or self._clock.now())
-        delays: dict[object, float] = {}
-        for entry in affected:
-            entry.doubtful = True
-            entry.attempts = 0
-            # The two protocols of one port together, and in the order of opening: see `_renew_twin`.
-            self._plan(entry, delays.setdefault(entry.mapping.key[1:], spread(len(affected))))
+            self._news.came_or_went(gateway, event)
 
     def _renew_early(self, entry: Entry) -> None:
         """Renew out of turn, but not what was just renewed, nor what the gateway says no to."""
@@ -378,14 +357,6 @@ class Scheduler:
         entry.losses += 1
         self._lose(entry, "the gateway does not hold it any more")
         self._plan(entry)
-
-    def _moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:
-        """The gateway has another outside address; leases stay."""
-        self._tell.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, f"{before} became {now or 'none'}")
-        for entry in self.entries.values():
-            if entry.lease is not None and entry.lease.gateway == gateway.identity:
-                entry.lease = attrs.evolve(entry.lease, external_address=now)
-                self._tell.moved(entry.mapping, entry.lease, before, now)
 
 
 def _is_elder(one: Entry, other: Entry) -> bool:

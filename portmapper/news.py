@@ -1,0 +1,72 @@
+"""What gateways tell unasked, and what follows for the mappings that stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from portmapper.announcer import Announcer
+from portmapper.backend import Gateway, GatewayEvent
+from portmapper.discovery import Discovery
+from portmapper.entry import Entry
+from portmapper.events import EventKind
+from portmapper.model import IPAddress, MappingKey
+from portmapper.timing import spread
+
+
+class News:
+    """Turns a gateway's word into rounds, once for each change."""
+
+    def __init__(
+        self,
+        entries: Mapping[MappingKey, Entry],
+        discovery: Discovery,
+        tell: Announcer,
+        plan: Callable[[Entry, float], None],
+    ) -> None:
+        self._entries = entries
+        self._discovery = discovery
+        self._tell = tell
+        self._plan = plan
+        self._gone: set[str] = set()
+
+    def came_or_went(self, gateway: Gateway, event: GatewayEvent) -> None:
+        """Renew what stands there: it lost its table, or is gone and may come back without one."""
+        if event is GatewayEvent.GONE:
+            if gateway.identity in self._gone:
+                return  # every further refusal says the same
+            self._gone.add(gateway.identity)
+            self._tell.gateway(EventKind.GATEWAY_LOST, gateway)
+            self._discovery.look_everywhere()
+        else:
+            self.answered(gateway)
+            self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
+        self._renew_all_at(gateway)
+
+    def answered(self, gateway: Gateway) -> None:
+        """Take note that it is there, so that its next goodbye is news again."""
+        self._gone.discard(gateway.identity)
+
+    def moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:
+        """Tell that it has another external address; leases stay."""
+        self._tell.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, f"{before} became {now or 'none'}")
+        for entry in self._entries.values():
+            if entry.lease is not None and entry.lease.gateway == gateway.identity:
+                entry.lease = attrs.evolve(entry.lease, external_address=now)
+                self._tell.moved(entry.mapping, entry.lease, before, now)
+
+    def _renew_all_at(self, gateway: Gateway) -> None:
+        """Renew all that stands on this device, over whichever protocol it was opened.
+
+        The two protocols of one port are renewed together, and in the order of their opening: see
+        `Scheduler._renew_twin`.
+        """
+        device = {other.identity for other in self._discovery.gateways if other.address == gateway.address}
+        affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]
+        affected.sort(key=lambda entry: entry.opened_at.timestamp() if entry.opened_at else 0.0)
+        delays: dict[object, float] = {}
+        for entry in affected:
+            entry.doubtful = True
+            entry.attempts = 0
+            self._plan(entry, delays.setdefault(entry.mapping.key[1:], spread(len(affected))))
