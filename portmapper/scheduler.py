@@ -225,7 +225,7 @@ class Scheduler:
 
     def _begin(self, entry: Entry, now: float) -> None:
         twin = self._twin(entry)
-        if twin and _is_elder(twin, entry) and not twin.attempts and twin not in self._rounds.active:
+        if twin and _is_elder(twin, entry) and twin.is_unanswered and twin not in self._rounds.active:
             self._begin(twin, now)  # else a table that is empty by now would get them the other way round
         entry.due = None
         if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
@@ -287,6 +287,8 @@ class Scheduler:
             self._releases.after_round(self._surroundings.targets)
             return
         entry.no_gateway = not entry.refusals
+        if entry.doubtful and not entry.is_unanswered:
+            entry.opened_at = self._clock.now()  # it is not in the table: the younger twin comes first now
         if entry.lease is not None and _is_gone(entry, entry.lease):
             self._lose(entry, "another host holds its port now", stands=_is_of_former_address(entry))
         entry.attempts += 1

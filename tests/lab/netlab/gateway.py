@@ -177,7 +177,7 @@ class Gateway:
         lines = [
             "ext_ifname=wan0",
             # A documentation address counts as private to miniupnpd and would switch everything off.
-            f"ext_ip={variant.external_address or self.wan_address}",
+            *([f"ext_ip={variant.external_address}"] if variant.external_address else []),
             "listening_ip=lan0",
             f"http_port={HTTP_PORT}",
             f"enable_upnp={_yes(variant.upnp)}",
