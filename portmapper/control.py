@@ -1,4 +1,4 @@
-"""The daemon's HTTP API on a Unix socket in the state directory: status, history, events, reload."""
+"""The daemon's HTTP API on a Unix socket in the state directory: status, events, reload, open, close."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from portmapper.control_socket import SOCKET_NAME, VERSION, short_address
+from portmapper.errors import UsageError
 from portmapper.events import Event
 from portmapper.journal import event_document
 from portmapper.threads import in_thread
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+Question = Callable[[object], Awaitable[dict[str, Any]]]
 
 LONGEST_HISTORY = 10_000
 EVENTS_BEHIND = 1000
@@ -41,6 +44,12 @@ class Controlled(Protocol):
     def reload(self) -> None:
         """Read the sources again, and try at once what is not open."""
 
+    async def open(self, records: object) -> dict[str, Any]:
+        """Keep these mappings open until `close`; raises `UsageError`."""
+
+    async def close(self, records: object) -> dict[str, Any]:
+        """Close ports that `open` asked for; raises `UsageError`."""
+
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` with each event until what is returned is called."""
 
@@ -56,6 +65,8 @@ async def serve(daemon: Controlled, directory: Path) -> None:
             web.get(f"/{VERSION}/history", api.history),
             web.get(f"/{VERSION}/events", api.events),
             web.post(f"/{VERSION}/reload", api.reload),
+            web.post(f"/{VERSION}/open", api.open),
+            web.post(f"/{VERSION}/close", api.close),
         ]
     )
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_LIMIT)
@@ -89,6 +100,23 @@ class _API:
     async def reload(self, _: web.Request) -> web.Response:
         self._daemon.reload()
         return self._answer({"reloading": True})
+
+    async def open(self, request: web.Request) -> web.Response:
+        return await self._ask(self._daemon.open, request)
+
+    async def close(self, request: web.Request) -> web.Response:
+        return await self._ask(self._daemon.close, request)
+
+    async def _ask(self, question: Question, request: web.Request) -> web.Response:
+        try:
+            document = json.loads(await request.read())
+            records = document["mappings"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise self._web.HTTPBadRequest(text='the body must be {"mappings": [...]}') from None
+        try:
+            return self._answer(await question(records))
+        except UsageError as error:
+            raise self._web.HTTPBadRequest(text=str(error)) from error
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send each event as one line of JSON, as it happens."""

@@ -18,8 +18,8 @@ class NotRunning(PortmapperError):
     """No daemon serves that state directory."""
 
 
-def ask_daemon(directory: Path, path: str, method: str = "GET") -> Any:
-    """Return the JSON answer to one request, such as `status`.
+def ask_daemon(directory: Path, path: str, method: str = "GET", body: object = None) -> Any:
+    """Return the JSON answer to one request, such as `status`; `body` goes with it as JSON.
 
     Raises:
         NotRunning: nobody listens there.
@@ -27,7 +27,7 @@ def ask_daemon(directory: Path, path: str, method: str = "GET") -> Any:
     """
     connection = _Connection(directory)
     try:
-        connection.request(method, f"/{VERSION}/{path}")
+        connection.request(method, f"/{VERSION}/{path}", None if body is None else json.dumps(body))
         response = connection.getresponse()
         document = json.loads(response.read())
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 
 import attrs
 
+from portmapper.asked import Asked
 from portmapper.backend import Backend
 from portmapper.clock import Clock
 from portmapper.events import Event, Observer
@@ -15,10 +16,11 @@ from portmapper.journal import Journal
 from portmapper.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.network_watch import watching
 from portmapper.notify import ServiceManager
+from portmapper.on_request import OnRequest
 from portmapper.scheduler import Options, Scheduler
 from portmapper.signals import handling
 from portmapper.sources import Reading, SourceReader, SourceState, read_first, warn_of_rejected
-from portmapper.status import Document, status_document
+from portmapper.status import Document, mapping_document, status_document
 from portmapper.store import Store
 
 RELEASE_LIMIT = 10.0
@@ -91,6 +93,8 @@ class Daemon:
         self._readings: list[Reading] = []
         self._journal = Journal(store, [observer() for observer in observers])
         self._scheduler = Scheduler(backends, store, self._journal.publish, self._scheduler_options())
+        self._asked = Asked(store)
+        self._on_request = OnRequest(self._scheduler, store, self._asked, self._want)
         self._service = ServiceManager()
         self._working: asyncio.Task[None] | None = None
         self._changed = [asyncio.Event() for _ in readers]
@@ -134,6 +138,24 @@ class Daemon:
         """Return the status document as it is now."""
         return status_document(self._scheduler, self._readings, self._started_at, self._clock)
 
+    async def open(self, records: object) -> Document:
+        """Keep these mappings open until `close`, and return the status document of them alone.
+
+        Raises:
+            UsageError: a record is wrong.
+        """
+        entries = await self._on_request.open(records)
+        described = [mapping_document(entry, self._scheduler.external, self._clock) for entry in entries]
+        return {**self.status(), "mappings": described}
+
+    async def close(self, records: object) -> Document:
+        """Close ports that `open` asked for, and tell of each what became of it.
+
+        Raises:
+            UsageError: a record is wrong.
+        """
+        return {"ports": await self._on_request.close(records)}
+
     def history(self, limit: int) -> list[Document]:
         """Return the latest events, the oldest first."""
         return self._store.history(limit)
@@ -163,10 +185,12 @@ class Daemon:
     async def _work(self) -> None:
         self._readings = await read_first(self._readers)
         self._journal.start()
-        self._scheduler.set_wanted(self._wanted())
         if self._options.oneshot:
+            self._want()
             await self._scheduler.settled()
         else:
+            self._asked.take_over(self._clock.now())
+            self._want()
             await self._keep_open()
 
     # The main loop
@@ -194,7 +218,7 @@ class Daemon:
             if reading is not self._readings[place]:
                 self._readings[place] = reading
                 _tell_of_change(reading)
-                self._scheduler.set_wanted(self._wanted())
+                self._want()
             self._reloaded(place)
 
     def _reloaded(self, place: int) -> None:
@@ -226,13 +250,16 @@ class Daemon:
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(self._scheduler.network_changed())
 
-    def _wanted(self) -> list[Mapping]:
-        """Return the mappings of all sources; of two the same, the first source's."""
+    def _want(self) -> None:
+        """Have the mappings of all sources open, and what `open` asked for; of two the same, the first."""
         wanted: dict[MappingKey, Mapping] = {}
         for reading in self._readings:
             for mapping in reading.mappings:
                 wanted.setdefault(mapping.key, mapping)
-        return list(wanted.values())
+        # One pass over its own sources leaves what others asked for as it is.
+        for mapping in () if self._options.oneshot else self._asked.mappings:
+            wanted.setdefault(mapping.key, mapping)
+        self._scheduler.set_wanted(wanted.values())
 
     # Shutdown
 

@@ -38,8 +38,11 @@ CREATE TABLE IF NOT EXISTS journal (
     backend TEXT NOT NULL, gateway TEXT NOT NULL, detail TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS journal_at ON journal (at);
+CREATE TABLE IF NOT EXISTS asked (record TEXT NOT NULL);
 """
-_VERSION = 1
+_VERSION = 2
+"""1: leases and journal. 2: what `open` asked for. The schema only grows, so bringing a file up to date
+is to create what it lacks, and a cut in the middle of that is made good at the next start."""
 _INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 16)})"
 
 _log = logging.getLogger(__name__)
@@ -95,8 +98,10 @@ class Store:
         self.error: str | None = None
         self._leases: dict[bytes, StoredLease] = {}
         self._behind: set[bytes] = set()
+        self._asked_behind = False
         try:
             self._database = _open(path)
+            self._asked = tuple(text for (text,) in self._database.execute("SELECT record FROM asked"))
             self._leases = {stored.lease.token: stored for stored in _read(self._database)}
         except (sqlite3.Error, ValueError, OSError) as error:
             raise StoreError(f"cannot open the lease store {path}: {error}") from error
@@ -119,6 +124,17 @@ class Store:
         """Forget a lease that is released or has run out."""
         if self._leases.pop(token, None) is not None:
             self._write(token)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What `open` asked for, one JSON record each."""
+        return self._asked
+
+    @asked.setter
+    def asked(self, records: tuple[str, ...]) -> None:
+        self._asked = records
+        self._asked_behind = True
+        self._try(self._catch_up)
 
     def record(self, event: Event) -> None:
         """Add an event to the journal."""
@@ -155,10 +171,13 @@ class Store:
 
     def _catch_up(self) -> None:
         """Write all that the file lacks, in one transaction."""
-        if not self._behind:
+        if not self._behind and not self._asked_behind:
             return
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
+            if self._asked_behind:
+                self._database.execute("DELETE FROM asked")
+                self._database.executemany("INSERT INTO asked VALUES (?)", [(text,) for text in self._asked])
             for token in self._behind:
                 stored = self._leases.get(token)
                 if stored is None:
@@ -166,6 +185,7 @@ class Store:
                 else:
                     self._database.execute(_INSERT_LEASE, _lease_row(stored))
         self._behind.clear()
+        self._asked_behind = False
 
     def _try(self, write: Callable[[], object]) -> None:
         """Write if it can be done; a full disk must not close a port."""

@@ -24,6 +24,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "show what was opened, changed and closed, when and why",
         ),
         "discover": ("portmapper.cli.discover:Discover", "show the gateways that answer"),
+        "list": ("portmapper.cli.list:List", "show what is open on the gateway, by its own table"),
+        "open": ("portmapper.cli.open:Open", "open single ports until they are closed"),
+        "close": ("portmapper.cli.close:Close", "close single ports, or what nobody answers for"),
         "check": ("portmapper.cli.check:Check", "read sources and report, without touching a gateway"),
         "convert": ("portmapper.cli.convert:Convert", "write a list of one format in another"),
         "service": (

@@ -16,7 +16,7 @@ import pytest
 from portmapper.control import serve
 from portmapper.control_client import NotRunning, ask_daemon
 from portmapper.control_socket import SOCKET_NAME, short_address
-from portmapper.errors import PortmapperError
+from portmapper.errors import PortmapperError, UsageError
 from portmapper.events import Event, EventKind
 
 
@@ -39,6 +39,16 @@ class FakeDaemon:
         """Count."""
         self.reloads += 1
 
+    async def open(self, records: object) -> dict[str, Any]:
+        """Give back what was asked, or refuse it."""
+        if not isinstance(records, list):
+            raise UsageError("mappings must be a list")
+        return {"opened": records}
+
+    async def close(self, records: object) -> dict[str, Any]:
+        """Give back what was asked."""
+        return {"closed": records}
+
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Remember who listens."""
         self.listeners.append(listener)
@@ -59,9 +69,26 @@ async def served(directory: Path) -> AsyncIterator[FakeDaemon]:
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def ask(directory: Path, path: str, method: str = "GET") -> Any:
+async def ask(directory: Path, path: str, method: str = "GET", body: object = None) -> Any:
     """Ask as a command does, beside the loop that serves."""
-    return await asyncio.to_thread(ask_daemon, directory, path, method)
+    return await asyncio.to_thread(ask_daemon, directory, path, method, body)
+
+
+async def test_ports_are_opened_and_closed_by_a_request(tmp_path: Path) -> None:
+    """What stands in the body goes to the daemon as it is."""
+    records = [{"port": "2722-2723", "protocol": "UDP"}]
+    async with served(tmp_path):
+        assert await ask(tmp_path, "open", "POST", {"mappings": records}) == {"opened": records}
+        assert await ask(tmp_path, "close", "POST", {"mappings": records}) == {"closed": records}
+
+
+@pytest.mark.parametrize("body", [None, [], {}, "x", {"mappings": 1}])
+async def test_a_request_that_makes_no_sense_gets_one_clear_line(tmp_path: Path, body: object) -> None:
+    """The daemon lives on."""
+    async with served(tmp_path):
+        with pytest.raises(PortmapperError, match=r"the daemon refuses: (the body must be|mappings must)"):
+            await ask(tmp_path, "open", "POST", body)
+        assert await ask(tmp_path, "status") == {"version": "1"}
 
 
 async def test_the_api_answers_over_a_socket_that_only_its_owner_may_open(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import shutil
 import sqlite3
@@ -265,4 +266,20 @@ def test_only_its_owner_may_read_the_store(tmp_path: Path) -> None:
     store = Store(tmp_path / "leases.sqlite3")
     store.put(stored())
     assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+    store.close()
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """It lacks the table of what `open` asked for; its leases stay."""
+    path = tmp_path / "leases.sqlite3"
+    store = Store(path)
+    store.put(stored())
+    store.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.executescript("DROP TABLE asked; PRAGMA user_version = 1;")
+    store = Store(path)
+    store.asked = ("{}",)
+    store.close()
+    store = Store(path)
+    assert ([s.lease for s in store.leases], store.asked) == ([stored().lease], ("{}",))
     store.close()

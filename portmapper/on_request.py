@@ -1,0 +1,116 @@
+"""What other programs ask of a running daemon: to open ports until they are closed, and to close them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from portmapper.asked import COMMAND_LINE, Asked, read_records
+from portmapper.entry import Entry
+from portmapper.model import Lease, Mapping
+from portmapper.scheduler import Scheduler
+from portmapper.store import Store
+
+PATIENCE = 8.0
+"""Seconds that an answer waits for the gateway: less than who asked waits for the answer."""
+
+LOOK_AGAIN = 0.02
+"""Seconds between two looks at what is waited for."""
+
+
+class OnRequest:
+    """Opens and closes what no source lists."""
+
+    def __init__(self, scheduler: Scheduler, store: Store, asked: Asked, changed: Callable[[], None]) -> None:
+        """Serve a daemon.
+
+        Args:
+            scheduler: the daemon's.
+            store: the daemon's.
+            asked: what was asked for so far.
+            changed: called when another list of mappings is wanted.
+        """
+        self._scheduler = scheduler
+        self._store = store
+        self._asked = asked
+        self._changed = changed
+
+    async def open(self, records: object) -> list[Entry]:
+        """Keep these open from now on; returns when each is open or was refused, or after some seconds.
+
+        Raises:
+            UsageError: a record is wrong.
+        """
+        mappings = read_records(records)
+        self._asked.add(mappings)
+        self._changed()
+        entries = [self._scheduler.entries[mapping.key] for mapping in mappings]
+        await _until(lambda: all(entry.lease or entry.attempts or entry.removed for entry in entries))
+        return entries
+
+    async def close(self, records: object) -> list[dict[str, Any]]:
+        """Close these ports, if `open` asked for them, and tell of each what became of it.
+
+        Raises:
+            UsageError: a record is wrong.
+        """
+        ports = read_records(records)
+        found = {place: list(self._at(port)) for place, port in enumerate(ports)}
+        tokens = {
+            place: [lease.token for lease in map(self._lease_of, asked) if lease]
+            for place, asked in found.items()
+        }
+        self._asked.remove(mapping for asked in found.values() for mapping in asked)
+        self._changed()
+        await _until(lambda: not any(self._stand(known) for known in tokens.values()))
+        return [
+            {
+                "protocol": port.protocol.value,
+                "port": port.port,
+                **self._outcome(port, found[place], tokens[place]),
+            }
+            for place, port in enumerate(ports)
+        ]
+
+    def _outcome(self, port: Mapping, asked: Sequence[Mapping], tokens: Sequence[bytes]) -> dict[str, Any]:
+        listed = next((e.mapping.source for e in self._entries_at(port)), None)
+        if listed is not None:
+            return {"result": "listed", "detail": f"{listed} lists it"}
+        if self._stand(tokens):
+            return {"result": "failed", "detail": "the gateway did not answer; the daemon goes on trying"}
+        return {"result": "closed" if asked else "unknown", "detail": ""}
+
+    def _at(self, port: Mapping) -> Iterator[Mapping]:
+        """Yield what was asked for at an external port, wanted or granted."""
+        for mapping in self._asked.mappings:
+            lease = self._lease_of(mapping)
+            ports = {mapping.port, lease.external_port if lease else mapping.port}
+            if mapping.protocol is port.protocol and port.port in ports:
+                yield mapping
+
+    def _lease_of(self, mapping: Mapping) -> Lease | None:
+        entry = self._scheduler.entries.get(mapping.key)
+        return entry.lease if entry else None
+
+    def _entries_at(self, port: Mapping) -> Iterator[Entry]:
+        for entry in self._scheduler.entries.values():
+            ports = {entry.mapping.port, entry.lease.external_port if entry.lease else entry.mapping.port}
+            wanted = entry.mapping.protocol is port.protocol and port.port in ports
+            if wanted and entry.mapping.source != COMMAND_LINE:
+                yield entry
+
+    def _stand(self, tokens: Iterable[bytes]) -> bool:
+        """Tell whether one of these leases is not released yet, and no source's entry has taken it over."""
+        held = {entry.lease.token for entry in self._scheduler.entries.values() if entry.lease}
+        return any(token not in held and self._store.get(token) is not None for token in tokens)
+
+
+async def _until(condition: Callable[[], object]) -> None:
+    """Wait for what gateways decide; nobody announces an adoption, so it is looked for."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():  # noqa: ASYNC110 - see above
+                await asyncio.sleep(LOOK_AGAIN)
+    except TimeoutError:
+        return
