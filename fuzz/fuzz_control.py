@@ -1,0 +1,30 @@
+"""Feeds bytes to the parser of what other programs ask of a running daemon."""
+
+from __future__ import annotations
+
+import json
+
+from harness import fuzz, instrumented
+
+with instrumented():
+    from portmapper.asked import read_records
+
+SEEDS = [
+    b'[{"port": 8080, "protocol": "TCP"}]',
+    b'[{"port": "2722-2723", "protocol": "both", "address": "192.168.88.5", "internal_port": 80}]',
+    b'[{"port": "any", "protocol": "udp", "internal_port": 1, "duration": 0, "comment": "x"}]',
+    b'[[], {}, null, 1, "a"]',
+]
+
+
+def parse(data: bytes) -> None:
+    """Read the records of a request; what is no JSON never reaches them."""
+    try:
+        records = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    read_records(records)
+
+
+if __name__ == "__main__":
+    fuzz(parse, SEEDS)
