@@ -22,10 +22,10 @@ BACKENDS = [
     *(pytest.param(("--backend", name), id=name) for name in IGD2_AND_PCP.backends),
 ]
 NEW_EPOCH = Variant("new-epoch", extra=())
-REPETITIONS = 2
+REPETITIONS = 3
 BOOT_TIME = 2.0  # no gateway restarts within one
 INTERVAL = 5
-AWAY = 10.0
+AWAY = 20.0
 OTHER_WAN_ADDRESS = "11.22.33.9"
 
 
@@ -92,7 +92,7 @@ def test_a_lost_announcement_costs_one_interval_at_most(
     assert took <= INTERVAL + 2
 
 
-@pytest.mark.parametrize("backend", [BACKENDS[0], BACKENDS[-1]])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_gateway_that_is_away_for_long_is_asked_now_and_then(
     kept: Kept, lab: Lab, backend: tuple[str, ...]
 ) -> None:

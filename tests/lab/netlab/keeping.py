@@ -35,9 +35,6 @@ class Kept:
         file: the list.
         state: the state directory.
         running: the daemon; set while `daemon` is entered.
-        internal: the LAN host's address.
-        asks: the outside address that is asked.
-        heard_from: whom the LAN host's servers see; a gateway that relays speaks with its own address.
     """
 
     def __init__(self, lab: Lab, program: Program, directory: Path, *, internal: str = LAN_HOST) -> None:
@@ -48,7 +45,6 @@ class Kept:
         self.running: Running
         self.internal = internal
         self.asks = WAN_GATEWAY
-        self.heard_from = WAN_HOST
         self._program = program
         self._log = directory / "daemon.log"
 
@@ -85,7 +81,7 @@ class Kept:
     def answers(self, way: Way, timeout: float = QUICK) -> bool:
         """Tell whether the LAN host's server answers the WAN host through that port."""
         heard = exchange(self.lab.wan, way[0], self.asks, way[1], timeout)
-        return heard == answer_text(*way, self.heard_from)
+        return heard == answer_text(*way, WAN_HOST)
 
     def until_open(self, since: float, limit: float) -> float:
         """Wait until every port answers; the seconds from `since`, monotonic, to that moment."""
