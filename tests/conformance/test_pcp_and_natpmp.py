@@ -17,7 +17,7 @@ from portmapper_simulator.profiles import settings_of
 from portmapper_simulator.quirks import QUIRKS
 
 BOTH = ["pcp", "natpmp"]
-FORGED = ["P1", *sorted(name for name in QUIRKS if name.startswith("P1-"))]
+FORGED = sorted(name for name in QUIRKS if name.startswith("P1-"))
 ANNOUNCEMENT_GROUP = ("224.0.0.1", 5350)
 QUICK = 2.0
 """Seconds; a protocol that is silent or refused may not cost a probe's three."""
