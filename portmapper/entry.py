@@ -34,6 +34,7 @@ class Entry:
         losses: times in a row that the gateway did not hold what it had granted.
         doubtful: the gateway said that it restarted, and has not renewed the lease since.
         again: something happened during a round that asks for another one.
+        moving: the network changed: the best place is asked first, and not the lease's holder.
         removed: nobody wants it any more.
         places: where this round tries.
         tried: what this round tried.
@@ -51,6 +52,7 @@ class Entry:
     losses: int = 0
     doubtful: bool = False
     again: bool = False
+    moving: bool = False
     removed: bool = False
     places: Sequence[Place] = ()
     tried: tuple[Attempt, ...] = ()

@@ -115,6 +115,19 @@ class Rounds:
         for entry in self._waiting.pop(search.target, ()):
             self._advance(entry)
 
+    def start_over(self, entry: Entry) -> bool:
+        """Begin a round anew that only waits for a search; tell whether it could be done.
+
+        A gateway that is back must not wait for another side of this host where nobody answers.
+        """
+        for waiting in self._waiting.values():
+            if entry in waiting:
+                waiting.remove(entry)
+                entry.begin_round(entry.places)
+                self._advance(entry)
+                return True
+        return False
+
     def stop(self) -> None:
         """Forget every round; the lanes that carried them are stopped."""
         self.active.clear()
@@ -142,7 +155,7 @@ class Rounds:
 
     def _places(self, entry: Entry) -> list[Place]:
         lease = entry.lease
-        if lease is None:
+        if lease is None or entry.moving:
             return list(entry.places)
         return sorted(entry.places, key=lambda place: place.internal_address != lease.internal_address)
 
@@ -247,6 +260,7 @@ class Rounds:
 
     def _end(self, entry: Entry) -> None:
         self.active.discard(entry)
+        entry.moving = False
         self._outside[entry.mapping.protocol, entry.mapping.port] -= 1
         self._inside[entry.mapping.protocol, entry.mapping.internal_port] -= 1
         entry.tried = ()

@@ -174,6 +174,7 @@ class Scheduler:
             self.discovery.look_everywhere()
             for entry in self.entries.values():
                 entry.attempts = 0
+                entry.moving = True
                 self._plan(entry)
         await self._forget_old_targets()
 
@@ -219,7 +220,7 @@ class Scheduler:
         now = self._clock.monotonic()
         for entry in self._agenda.come_up(now):
             if entry in self._rounds.active:
-                entry.again = True
+                entry.again = not self._rounds.start_over(entry)
             else:
                 self._begin(entry, now)
 
