@@ -73,6 +73,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Let faults at random happen to a real gateway; `-- --minutes 60 --seed 7` for more than 5 minutes."""
+    session.install(".", *_group("tests"))
+    session.run("python", "-P", "-m", "netlab.soak", *session.posargs, env={"PYTHONPATH": "tests/lab"})
+
+
+@nox.session
 def wheel(session: nox.Session) -> None:
     """Build the wheel as a release does, and test it in a place where the tree cannot be seen."""
     session.install("build", *_group("tests"))
