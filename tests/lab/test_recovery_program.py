@@ -48,7 +48,7 @@ def test_a_crash_leaves_leases_that_the_next_start_adopts(
         assert tokens(kept) == before
         kept.kill()
     # Over UPnP miniupnpd 2.3.1 closes the younger of two protocols on one port when the elder goes.
-    kept.list(WAYS[2:] if "upnp" in backend else WAYS[1:3])
+    kept.write(WAYS[2:] if "upnp" in backend else WAYS[1:3])
     with kept.daemon(*backend):
         kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "closed what is not listed")
         kept.until_open(time.monotonic(), 2)
@@ -61,11 +61,11 @@ def test_a_crash_at_any_moment_opens_nothing_twice(kept: Kept, lab: Lab, backend
     chance = random.Random(725)
     ways = WAYS if "upnp" not in backend else (*WAYS[1:], ("TCP", 8083))
     for _ in range(CRASHES):
-        kept.list(chance.sample(ways, 3))
+        kept.write(chance.sample(ways, 3))
         with kept.daemon(*backend, opens=False):
             time.sleep(chance.uniform(0.1, 0.9))
             kept.kill()
-    kept.list(ways)
+    kept.write(ways)
     with kept.daemon(*backend, "--close-ports-on-exit") as daemon:
         kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "as listed")
         kept.until_open(time.monotonic(), 3)
@@ -77,12 +77,12 @@ def test_a_crash_at_any_moment_opens_nothing_twice(kept: Kept, lab: Lab, backend
 def test_an_edit_is_acted_upon_within_a_second(kept: Kept, lab: Lab, backend: tuple[str, ...]) -> None:
     """Rows are added, changed and removed; what stays listed stays open."""
     took = {}
-    kept.list(WAYS[2:3])
+    kept.write(WAYS[2:3])
     with kept.daemon(*backend):
         steps = {"added": WAYS, "changed": WAYS, "removed": WAYS[1:]}
         for name, ways in steps.items():
             began = time.monotonic()
-            kept.list(ways, duration=900 if name == "changed" else 600)
+            kept.write(ways, duration=900 if name == "changed" else 600)
             kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), name, 5)
             if name == "changed":
                 kept.until(lambda: {m["lifetime"] for m in kept.status()["mappings"]} == {900}, name, 5)
@@ -118,12 +118,12 @@ def test_a_full_disk_closes_no_port(kept: Kept, lab: Lab, small_disk: Path) -> N
             except OSError:
                 pass
         for port in range(9000, 9030):
-            kept.list([*WAYS, ("TCP", port)])
+            kept.write([*WAYS, ("TCP", port)])
             kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "edited", 5)
         kept.until_open(time.monotonic(), 3)
         assert daemon.log.count("cannot write the lease store") == 1
         filler.unlink()
-        kept.list(WAYS)
+        kept.write(WAYS)
         kept.until(lambda: "can be written again" in daemon.log, "caught up")
     assert len(tokens(kept)) == len(WAYS)
 
@@ -132,7 +132,7 @@ def test_a_state_directory_that_cannot_be_written_is_one_clear_line(kept: Kept, 
     """Without a store a crash would leave ports open for ever, so nothing is opened."""
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     kept.state = small_disk
-    kept.list(WAYS)
+    kept.write(WAYS)
     finished = kept.pass_once()
     assert finished.status == 1
     assert len(finished.errors.splitlines()) == 1
@@ -151,8 +151,8 @@ def test_descriptors_and_memory_do_not_grow(kept: Kept, lab: Lab) -> None:
             if number % 10 == 9:
                 lab.gateway.restart()
             else:
-                kept.list(chance.sample(WAYS, 3))
-        kept.list(WAYS)
+                kept.write(chance.sample(WAYS, 3))
+        kept.write(WAYS)
         kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "as listed")
         kept.until(lambda: kept.descriptors() <= before, f"{before} descriptors", 15)
         assert "Traceback" not in daemon.log

@@ -1,0 +1,72 @@
+"""What goes wrong between two hosts, made with nftables in one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+from netlab.namespaces import Namespace
+
+GATEWAY_PORTS = "{ 1900, 5000, 5351 }"
+
+MULTICAST = "ip daddr 224.0.0.0/4"
+
+FROM_GATEWAY = "ip saddr 192.168.88.1"
+
+
+@contextlib.contextmanager
+def dropping(host: Namespace, what: str, *, percent: int = 100) -> Iterator[None]:
+    """Drop what matches on its way into a host; its sender notices nothing.
+
+    `percent` of it, at random, when it is less than all.
+    """
+    share = "" if percent == 100 else f"numgen random mod 100 < {percent} "
+    rule = f"chain input {{ type filter hook input priority -5; {what} {share}drop; }}\n"
+    host.run("nft", "-f", "-", stdin=f"table inet lossy {{\n{rule}}}\n")
+    try:
+        yield
+    finally:
+        host.run("nft", "delete", "table", "inet", "lossy")
+
+
+@contextlib.contextmanager
+def deaf(host: Namespace) -> Iterator[None]:
+    """Let a host hear no multicast: every announcement is lost."""
+    with dropping(host, MULTICAST):
+        yield
+
+
+@contextlib.contextmanager
+def losing(near: Namespace, gateway: Namespace, percent: int) -> Iterator[None]:
+    """Lose a share of what a host and the gateway itself say to each other, both ways."""
+    with (
+        dropping(near, FROM_GATEWAY, percent=percent),
+        dropping(gateway, 'iifname "lan0"', percent=percent),
+    ):
+        yield
+
+
+class Counter:
+    """Counts the packets that a host sends to a gateway's own ports."""
+
+    def __init__(self, host: Namespace) -> None:
+        self._host = host
+
+    def __enter__(self) -> Counter:
+        rule = (
+            f"chain output {{ type filter hook output priority -10; "
+            f"meta l4proto {{ tcp, udp }} th dport {GATEWAY_PORTS} counter; }}\n"
+        )
+        self._host.run("nft", "-f", "-", stdin=f"table inet counting {{\n{rule}}}\n")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._host.run("nft", "delete", "table", "inet", "counting")
+
+    @property
+    def packets(self) -> int:
+        """How many so far."""
+        listed = json.loads(self._host.run("nft", "-j", "list", "chain", "inet", "counting", "output"))
+        rules = [item["rule"] for item in listed["nftables"] if "rule" in item]
+        return int(next(part["counter"]["packets"] for part in rules[0]["expr"] if "counter" in part))
