@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,28 @@ from portmapper.logs import STRANGERS
 # Machines of CI are slow in bursts; a slow example is no finding, a random one nobody can repeat is none.
 settings.register_profile("portmapper", deadline=None, derandomize=True)
 settings.load_profile("portmapper")
+
+
+FREE_PORTS = itertools.cycle(range(20_000 + os.getpid() % 100 * 100, 30_000))
+"""Below the ports that systems hand out by themselves, and elsewhere for each process of the tests."""
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Find a port that is free on every address and stays so: nobody is given it unasked."""
+
+    def find() -> int:
+        for port in FREE_PORTS:
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                try:
+                    tcp.bind(("", port))
+                    udp.bind(("", port))
+                except OSError:
+                    continue
+                return port
+        raise AssertionError("no port is free")
+
+    return find
 
 
 @pytest.fixture(autouse=True)

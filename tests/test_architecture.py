@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,11 +107,11 @@ def test_registering_every_plugin_costs_no_heavy_import() -> None:
     assert loaded_after(code, HEAVY) == set()
 
 
-def test_one_pass_over_pcp_imports_no_http_and_no_screen(tmp_path: Path) -> None:
+def test_one_pass_over_pcp_imports_no_http_and_no_screen(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     """A gateway that refuses, on loopback, is enough to load all that such a run needs."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+    port = free_port()
     (tmp_path / "ports.csv").write_text("port;protocol;duration;comment\n80;TCP;60;web\n")
     words = [
         *("run", str(tmp_path / "ports.csv"), "--oneshot", "--json", "--backend", "pcp"),

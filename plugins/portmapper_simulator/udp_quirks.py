@@ -47,6 +47,11 @@ PROTOCOLS.quirk("P5", "refuses the port of PCP and NAT-PMP")(lambda on: on - {"p
 PCP_VERSION.quirk("P3", "speaks PCP version 1 only, and refuses version 2 with it")(lambda _: 1)
 
 
+def _true(replies: Replies) -> bytes:
+    """Return the true answer, which every forgery goes out before."""
+    return replies.replies[-1].data
+
+
 def _forged(replies: Replies, *forgeries: Reply) -> Replies:
     """Put forgeries before the true answer."""
     return attrs.evolve(replies, replies=forgeries + replies.replies)
@@ -61,30 +66,30 @@ def _changed(data: bytes, position: int) -> bytes:
 
 @REPLIES.quirk("P1-nonce", "sends a reply with a wrong nonce before the true one")
 def _wrong_nonce(replies: Replies) -> Replies:
-    data = replies.replies[0].data
+    data = _true(replies)
     return _forged(replies, Reply(_changed(data, _NONCE.start))) if len(data) > _NONCE.stop else replies
 
 
 @REPLIES.quirk("P1-port", "sends a reply from another port, with another result, before the true one")
 def _wrong_port(replies: Replies) -> Replies:
-    return _forged(replies, Reply(_changed(replies.replies[0].data, _RESULT), other_port=True))
+    return _forged(replies, Reply(_changed(_true(replies), _RESULT), other_port=True))
 
 
 @REPLIES.quirk("P1-opcode", "sends a reply with a wrong opcode before the true one")
 def _wrong_opcode(replies: Replies) -> Replies:
-    return _forged(replies, Reply(_changed(replies.replies[0].data, _OPCODE)))
+    return _forged(replies, Reply(_changed(_true(replies), _OPCODE)))
 
 
 @REPLIES.quirk("P1-internal-port", "sends a reply for another internal port before the true one")
 def _wrong_internal_port(replies: Replies) -> Replies:
     position = 9 if replies.request.mechanism == "natpmp" else 41
-    return _forged(replies, Reply(_changed(replies.replies[0].data, position)))
+    return _forged(replies, Reply(_changed(_true(replies), position)))
 
 
-@REPLIES.quirk("P1-garbage", "sends empty, short and random datagrams before the true reply")
+@REPLIES.quirk("P1-garbage", "sends empty, short and meaningless datagrams before the true reply")
 def _garbage(replies: Replies) -> Replies:
-    data = replies.replies[0].data
-    return _forged(replies, *(Reply(junk) for junk in (b"", b"\x02", data[:7], random.randbytes(40))))
+    data = _true(replies)
+    return _forged(replies, *(Reply(junk) for junk in (b"", b"\x02", data[:7], bytes(range(200, 240)))))
 
 
 @REPLIES.quirk("P7-duplicate", "sends every reply twice")

@@ -100,11 +100,14 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-def start_gateway(stack: AsyncExitStack) -> Callable[..., Awaitable[EmbeddedGateway]]:
-    """Start a gateway with quirks and settings; it relays nothing, so its ports cannot be taken."""
+def start_gateway(
+    stack: AsyncExitStack, free_port: Callable[[], int]
+) -> Callable[..., Awaitable[EmbeddedGateway]]:
+    """Start a gateway with quirks and settings; it relays nothing, and keeps its ports when it restarts."""
 
     async def start(*quirks: str, **settings: Any) -> EmbeddedGateway:
-        chosen = Settings(**{"quirks": frozenset(quirks), "relay": False, **settings})
+        ports = {name: free_port() for name in ("pcp_port", "http_port", "ssdp_port")}
+        chosen = Settings(**{"quirks": frozenset(quirks), "relay": False, **ports, **settings})
         return await stack.enter_async_context(EmbeddedGateway(chosen))
 
     return start

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -67,11 +66,9 @@ def _words(command: str) -> list[str] | None:
 
 
 @pytest.fixture
-def lists(tmp_path: Path) -> Path:
+def lists(tmp_path: Path, free_port: Callable[[], int]) -> Path:
     """Write a list of each format, as the pages call them, with a port that the simulator can open."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "ports.csv").write_text(f"port;protocol;comment\n{port};tcp;web server\n")
     (tmp_path / "ports.json").write_text(f'[{{"port": {port}, "protocol": "tcp"}}]\n')
     (tmp_path / "ports.toml").write_text(f'[[mapping]]\nport = {port}\nprotocol = "tcp"\n')

@@ -131,11 +131,9 @@ async def peer() -> AsyncIterator[Peer]:
 
 
 @pytest.fixture
-def closed_port() -> int:
+def closed_port(free_port: Callable[[], int]) -> int:
     """A port of loopback that nothing listens on."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as freed:
-        freed.bind((str(LOCAL), 0))
-        return int(freed.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -62,11 +62,12 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-def start(stack: AsyncExitStack) -> Callable[..., Awaitable[EmbeddedGateway]]:
-    """Start a gateway with settings."""
+def start(stack: AsyncExitStack, free_port: Callable[[], int]) -> Callable[..., Awaitable[EmbeddedGateway]]:
+    """Start a gateway with settings, on ports that are its own also after a restart."""
 
     async def start(*quirks: str, **settings: Any) -> EmbeddedGateway:
-        chosen = Settings(quirks=frozenset(quirks), **settings)
+        ports = {name: free_port() for name in ("pcp_port", "http_port", "ssdp_port")}
+        chosen = Settings(**{"quirks": frozenset(quirks), **ports, **settings})
         return await stack.enter_async_context(EmbeddedGateway(chosen))
 
     return start
@@ -208,18 +209,3 @@ async def udp_echo(stack: AsyncExitStack) -> int:
     stack.callback(transport.close)
     port: int = transport.get_extra_info("sockname")[1]
     return port
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    """Find a port that is free on the outside address for both protocols."""
-    import socket
-
-    def find() -> int:
-        with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind((EXTERNAL_HOST, 0))
-            tcp.bind((EXTERNAL_HOST, udp.getsockname()[1]))
-            port: int = udp.getsockname()[1]
-            return port
-
-    return find

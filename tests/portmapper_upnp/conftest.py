@@ -272,8 +272,6 @@ def request_for() -> Callable[..., MapRequest]:
 
 
 @pytest.fixture
-def unused_port() -> int:
+def unused_port(free_port: Callable[[], int]) -> int:
     """Return a TCP port where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
