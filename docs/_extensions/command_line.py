@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from portmapper.cli.main import COMMANDS
-from portmapper.command import Command
-from portmapper.plugins import load_plugins
+from portmapper.cli.parsers import every_command, parser_of, sentence
 
 PAGE = "command-line"
 PLACEHOLDER = "% commands"
@@ -30,9 +27,9 @@ def fill_in(app: Any, page: str, source: list[str]) -> None:
 
 def reference() -> Iterator[str]:
     """Yield the lines of the reference: a section for each command, ours first."""
-    for command in commands():
+    for command in every_command():
         parser = parser_of(command)
-        yield from (f"## `{parser.prog}`", "", f"{_sentence(command.help)}", "")
+        yield from (f"## `{parser.prog}`", "", f"{sentence(command.help)}", "")
         yield from ("```text", parser.format_usage().strip(), "```", "")
         yield from (f":::{{program}} {parser.prog}", ":::", "")
         # argparse has no public way to its options; every tool that documents them goes this way.
@@ -41,26 +38,10 @@ def reference() -> Iterator[str]:
                 yield from _option(action)
 
 
-def commands() -> Iterator[Command]:
-    """Yield every command there is."""
-    for where, _ in COMMANDS.values():
-        module, _, name = where.partition(":")
-        yield getattr(importlib.import_module(module), name)()
-    for added in load_plugins().commands:
-        yield added()
-
-
-def parser_of(command: Command) -> argparse.ArgumentParser:
-    """Return the parser that the command line makes for it."""
-    parser = argparse.ArgumentParser(prog=f"portmapper {command.name}")
-    command.add_arguments(parser)
-    return parser
-
-
 def _option(action: argparse.Action) -> Iterator[str]:
     value = _value(action)
     names = [f"{name} {value}".strip() for name in action.option_strings] or [value]
-    text = _escaped(_sentence((action.help or "") % {**vars(action), "prog": "portmapper"}))
+    text = _escaped(sentence((action.help or "") % {**vars(action), "prog": "portmapper"}))
     yield from (f"::::{{option}} {', '.join(names)}", text, "::::", "")
 
 
@@ -75,7 +56,3 @@ def _value(action: argparse.Action) -> str:
 def _escaped(text: str) -> str:
     """Return text that Markdown shows as it is."""
     return re.sub(r"([\\`*_<>\[\]$])", r"\\\1", text)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -34,6 +34,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "print or install a unit file for systemd, launchd or Windows",
         ),
         "plugins": ("portmapper.cli.plugins:ListPlugins", "show the plugins and what they provide"),
+        "completion": (
+            "portmapper.cli.completion:Completion",
+            "print a completion script for bash, zsh or fish",
+        ),
     }
 )
 """Our own verbs: where each lives, and one line of help, so that neither costs an import."""
@@ -98,7 +102,7 @@ def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
 
 def _command(name: str) -> Command:
     if name in COMMANDS:
-        return _imported(COMMANDS[name][0])()
+        return imported(COMMANDS[name][0])()
     from portmapper.plugins import load_plugins
 
     added = {command.name: command for command in load_plugins().commands}
@@ -107,7 +111,8 @@ def _command(name: str) -> Command:
     raise _unknown(name, [*COMMANDS, *added])
 
 
-def _imported(where: str) -> type[Command]:
+def imported(where: str) -> type[Command]:
+    """Return the command at `module:class`."""
     import importlib
 
     module, _, name = where.partition(":")

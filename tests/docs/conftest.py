@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import re
 import subprocess
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import attrs
 import pytest
+
+from portmapper.cli.parsers import every_command, parser_of
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 30
@@ -72,14 +73,8 @@ def blocks() -> Mapping[str, list[Block]]:
 
 @pytest.fixture(scope="session")
 def parsers() -> Mapping[str, argparse.ArgumentParser]:
-    """Return the parser of each command, as the documentation's own extension makes it."""
-    path = ROOT / "docs" / "_extensions" / "command_line.py"
-    spec = importlib.util.spec_from_file_location("command_line", path)
-    assert spec is not None
-    assert spec.loader is not None
-    extension = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(extension)
-    return {command.name: extension.parser_of(command) for command in extension.commands()}
+    """Return the parser of each command, of which the documentation is made."""
+    return {command.name: parser_of(command) for command in every_command()}
 
 
 @pytest.fixture

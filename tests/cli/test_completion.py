@@ -1,0 +1,81 @@
+"""Completions, asked for by the shells themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from portmapper.cli.main import main
+
+ASKING = {
+    "bash": "source {script}; COMP_WORDS=(portmapper {words}); COMP_CWORD={count}; _shtab_portmapper; "
+    'printf "%s\\n" "${{COMPREPLY[@]}}"',
+    "fish": "source {script}; complete -C 'portmapper {words}'",
+}
+"""How each shell is asked what it would offer."""
+
+
+@pytest.fixture
+def offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Return what asks a shell for what it offers after some words, in a directory with a list."""
+
+    def offered(shell: str, words: str) -> set[str]:
+        if shutil.which(shell) is None:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{shell} is not installed")
+            pytest.skip(f"{shell} is not installed")
+        (tmp_path / "ports.csv").touch()
+        script = tmp_path / "completion"
+        assert main(["completion", shell]) == 0
+        script.write_text(capsys.readouterr().out)
+        line = ASKING[shell].format(script=script, words=words, count=len(words.split(" ")))
+        result = subprocess.run(
+            [shell, "-c", line],
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=True,
+        )
+        return {answer.split("\t")[0].strip() for answer in result.stdout.splitlines()}
+
+    return offered
+
+
+@pytest.mark.parametrize("shell", sorted(ASKING))
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("sta", "status"),
+        ("simu", "simulate"),
+        ("run --inter", "--interval"),
+        ("run por", "ports.csv"),
+        ("run --conflict ta", "take"),
+    ],
+    ids=["command", "a plugin's command", "option", "file", "choice"],
+)
+def test_what_fits_is_offered(offered, shell: str, words: str, expected: str) -> None:
+    """A command, an option, a file, a value."""
+    assert expected in offered(shell, words)
+
+
+def test_zsh_can_read_its_script(capsys: pytest.CaptureFixture[str]) -> None:
+    """It completes at a terminal only, so just the syntax is looked at."""
+    assert main(["completion", "zsh"]) == 0
+    script = capsys.readouterr().out
+    assert script.startswith("#compdef portmapper")
+    if shutil.which("zsh") is not None:
+        subprocess.run(["zsh", "-n"], input=script, text=True, timeout=50, check=True)
+
+
+def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the ones that are known."""
+    with pytest.raises(SystemExit) as stop:
+        main(["completion", "csh"])
+    assert stop.value.code == 2
+    assert "'bash', 'zsh', 'fish'" in capsys.readouterr().err
