@@ -29,7 +29,7 @@ from portmapper_simulator.settings import Settings
 from portmapper_upnp.backend import IgdBackend
 
 ALL = ("pcp", "natpmp", "upnp")
-PATIENCE = 8.0
+PATIENCE = 20.0
 TURN = 0.01
 
 

@@ -46,7 +46,7 @@ ASK = (
     "import socket, sys\n"
     "for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):\n"
     "    with socket.socket(type=kind) as client:\n"
-    "        client.settimeout(5)\n"
+    "        client.settimeout(20)\n"
     "        client.connect(('127.0.0.2', int(sys.argv[1])))\n"
     "        client.send(b'hello')\n"
     "        print(client.recv(100).decode())\n"

@@ -109,7 +109,7 @@ async def test_a_silent_udp_flow_is_forgotten(
     relay = await opened(Protocol.UDP, udp_echo)
     for _ in range(2):
         client = await udp_client()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             answer = asyncio.ensure_future(client.next())
             while not answer.done():
                 client.send(b"hello", *relay.outside)
