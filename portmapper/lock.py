@@ -71,6 +71,47 @@ class PidFile:
             raise AlreadyRunning(f"already running: {who} holds {self.path}") from error
 
 
+class PidFiles:
+    """The pid file that the user names, and the state directory's own.
+
+    Two daemons with pid files of their own must not share one lease store: each would close what
+    the other opened.
+    """
+
+    def __init__(self, named: Path, own: Path) -> None:
+        """Lock both, or the one if they are the same; a state directory that is read-only has none.
+
+        Raises:
+            AlreadyRunning: another instance holds one of them; neither is locked then.
+            StoreError: the named one cannot be created.
+        """
+        self._files = [PidFile(named)]
+        if own.resolve() == named.resolve():
+            return
+        try:
+            self._files.append(PidFile(own))
+        except AlreadyRunning:
+            self.remove()
+            raise
+        except StoreError:
+            return
+
+    def write(self) -> None:
+        """Write the pid of the process that calls into each."""
+        for file in self._files:
+            file.write()
+
+    def remove(self) -> None:
+        """Remove each and give up its lock."""
+        for file in self._files:
+            file.remove()
+
+    def release(self) -> None:
+        """Close our end of each; a process forked from us keeps the locks."""
+        for file in self._files:
+            file.release()
+
+
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)

@@ -12,7 +12,7 @@ from portmapper.cli.options import begin_logging
 from portmapper.errors import PortmapperError
 
 if TYPE_CHECKING:
-    from portmapper.lock import PidFile
+    from portmapper.lock import PidFiles
     from portmapper.sources import SourceReader
 
 
@@ -38,7 +38,7 @@ def try_before_detaching(
     asyncio.run(read_first(readers))
 
 
-def detached(arguments: argparse.Namespace, pid_file: PidFile, serve: Callable[[], int]) -> int:
+def detached(arguments: argparse.Namespace, pid_files: PidFiles, serve: Callable[[], int]) -> int:
     """Go on in the background: run `serve` there, and return 0 in the process that was launched.
 
     Raises:
@@ -46,8 +46,8 @@ def detached(arguments: argparse.Namespace, pid_file: PidFile, serve: Callable[[
     """
     from portmapper.background import detach
 
-    if not detach(pid_file.write):
-        pid_file.release()
+    if not detach(pid_files.write):
+        pid_files.release()
         return 0
     begin_logging(arguments, "info", detached=True)
     try:

@@ -66,7 +66,10 @@ class Run(Command):
             "--only-close-ports", action="store_true", help="release what the sources list, and exit"
         )
         parser.add_argument(
-            "--pid-file", type=absolute_path, metavar="FILE", help="default: in the state directory"
+            "--pid-file",
+            type=absolute_path,
+            metavar="FILE",
+            help="default: in the state directory, whose own is locked in any case",
         )
         add_gateway_options(parser)
         parser.add_argument(
@@ -87,7 +90,7 @@ class Run(Command):
         """Run until stopped, or for one pass."""
         from portmapper.cli.detaching import detached, try_before_detaching
         from portmapper.directories import state_directory
-        from portmapper.lock import PidFile
+        from portmapper.lock import PidFiles
         from portmapper.plugins import load_plugins
         from portmapper.signals import hold_signals, let_signals_through
 
@@ -98,19 +101,20 @@ class Run(Command):
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
         readers = _readers(arguments, plugins)
         directory = (arguments.state_dir or state_directory()).absolute()
-        pid_file = PidFile(arguments.pid_file or directory / "portmapper.pid")
+        own = directory / "portmapper.pid"
+        pid_files = PidFiles(arguments.pid_file or own, own)
         try:
             if arguments.daemon:
                 try_before_detaching(arguments, readers, directory)
             hold_signals()
             serve = partial(_serve, arguments, plugins, allowed, readers, directory)
             if arguments.daemon:
-                return detached(arguments, pid_file, serve)
-            pid_file.write()
+                return detached(arguments, pid_files, serve)
+            pid_files.write()
             return serve()
         finally:
             let_signals_through()
-            pid_file.remove()
+            pid_files.remove()
 
 
 def _check(arguments: argparse.Namespace) -> None:
