@@ -205,8 +205,10 @@ async def test_closing_the_iterator_ends_the_search(router, responder):
     async with aclosing(backend.discover(Target(LOOPBACK, gateway=LOOPBACK))) as gateways:
         async for _ in gateways:
             break
+    for _ in range(50):
+        await asyncio.sleep(0)  # what was sent before lies in the socket, a datagram a turn
     searches = len(responder.searches)
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.3)
     assert len(responder.searches) == searches
     await backend.close()
 
