@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from portmapper.model import IPAddress, Lease, MapRequest, TableEntry
+from portmapper.model import Family, IPAddress, Lease, MapRequest, TableEntry
 
 
 @attrs.frozen
@@ -17,10 +17,12 @@ class Target:
     """Where to look for a gateway.
 
     Attributes:
-        local_address: our own address on that side; requests leave from it.
+        local_address: our own address on that side; requests leave from it. Over IPv6 it is the global
+            address that a pinhole is asked for, so each stable address has a target of its own.
         interface: name of the interface that carries it, empty when unknown.
         gateway: the gateway's address, None when the interface has no route to one (only a protocol
-            that searches by multicast can find it then).
+            that searches by multicast can find it then). An IPv6 router's is mostly link-local, and
+            carries its zone: `fe80::1%eth0`.
         port: replaces the protocol's own server port (5351), None for the standard one.
         url: an IGD description to use as it is; searches nothing.
         chosen: the user named this gateway, so that only it may answer, wherever it lies.
@@ -32,6 +34,11 @@ class Target:
     port: int | None = None
     url: str | None = None
     chosen: bool = False
+
+    @property
+    def family(self) -> Family:
+        """The family that is asked for there."""
+        return Family.of(self.local_address)
 
 
 class GatewayEvent(enum.StrEnum):
@@ -101,10 +108,17 @@ class Backend(abc.ABC):
     Attributes:
         name: short and lower case, as `--backend` takes it.
         rank: order of preference, lower first; the standard ones are 10, 20 and 30.
+        families: the families that it opens ports for. It is never asked about targets of another one:
+            IPv4 mappings go to gateways that it found at IPv4 targets, and pinholes to those that it
+            found at IPv6 targets. There the gateway's `local_address` is the target's, a request's
+            `internal_address` is IPv6, and its external port is its internal one; the lease has the
+            internal address as its external one. Two addresses of this host may have a gateway object
+            each for one gateway: both have the same `identity`.
     """
 
     name: ClassVar[str]
     rank: ClassVar[int] = 100
+    families: ClassVar[frozenset[Family]] = frozenset({Family.IPV4})
 
     @abc.abstractmethod
     def discover(self, target: Target) -> AsyncIterator[Gateway]:

@@ -45,6 +45,9 @@ def chosen_target(text: str, network: Network) -> Target:
     local = network.local_address_towards(address)
     if local is None:
         raise NoGateway(f"no route to the gateway {address}")
+    if local.version == 6 and not local.is_loopback:
+        # The system would send from a link-local address, or from a temporary one, to a link-local gateway.
+        local = next((i.first_address(6) for i in network.interfaces if i.has(local)), None) or local
     return Target(local, gateway=address, port=port, url=url, chosen=True)
 
 

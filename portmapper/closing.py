@@ -12,7 +12,7 @@ from portmapper.backend import Backend, Gateway, ListsMappings
 from portmapper.chosen import reachable_targets
 from portmapper.errors import BackendError, NoGateway, NotAuthorized, Unsupported
 from portmapper.lane import Lanes
-from portmapper.model import ConflictPolicy, Lease, Mapping, TableEntry
+from portmapper.model import ConflictPolicy, Family, Lease, Mapping, TableEntry
 from portmapper.network import Network, read_network
 from portmapper.placement import Place, places
 from portmapper.search import Search
@@ -114,7 +114,7 @@ def _lease(gateway: Gateway, mapping: Mapping, place: Place, entry: TableEntry |
         protocol=mapping.protocol,
         internal_address=internal,
         internal_port=entry.internal_port if entry else mapping.internal_port,
-        external_port=mapping.port,
+        external_port=mapping.internal_port if mapping.family is Family.IPV6 else mapping.port,
         external_address=None,
         lifetime=0,
         permanent=True,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import attrs
 
 from portmapper.backend import Backend, Gateway, GatewayEvent, Target, WatchesGateway
 from portmapper.clock import Clock
+from portmapper.model import Family, IPAddress
 from portmapper.search import Search
 from portmapper.timing import retry_delay
 
@@ -72,9 +73,21 @@ class Discovery:
         """Every gateway known, best first within its target."""
         return [gateway for search in self.searches for gateway in search.gateways]
 
-    def gateway(self, identity: str) -> Gateway | None:
-        """Return the gateway of that identity, None when it is not known (any more)."""
-        return next((gateway for gateway in self.gateways if gateway.identity == identity), None)
+    @property
+    def backends(self) -> Sequence[Backend]:
+        """Every backend that is asked, best first."""
+        return self._backends
+
+    def gateway(self, identity: str, host: IPAddress | None = None) -> Gateway | None:
+        """Return the gateway of that identity, None when it is not known (any more).
+
+        Args:
+            identity: of the gateway.
+            host: an internal address; the gateway as it is reached from there comes first, since over
+                IPv6 a host of several addresses has to ask from each of them.
+        """
+        known = [gateway for gateway in self.gateways if gateway.identity == identity]
+        return next((gateway for gateway in known if gateway.local_address == host), next(iter(known), None))
 
     def search(self, target: Target) -> Search:
         """Return the search of a target; the first call starts it."""
@@ -89,10 +102,11 @@ class Discovery:
         if target in self._watches:
             self._watches[target].bell.set()
 
-    def look_everywhere(self) -> None:
-        """Search every known target at once."""
+    def look_everywhere(self, families: Collection[Family] = tuple(Family)) -> None:
+        """Search every known target of these families at once."""
         for watch in self._watches.values():
-            watch.bell.set()
+            if watch.search.target.family in families:
+                watch.bell.set()
 
     async def forget(self, target: Target) -> None:
         """End the search of a target that is no longer there, and close its gateways."""

@@ -40,6 +40,7 @@ class Entry:
         tried: what this round tried.
         refusals: what the last round was told, in the order of the gateways.
         no_gateway: the last round found nobody to ask.
+        nowhere: why the last round had no place to ask at; empty when it had one.
     """
 
     mapping: Mapping
@@ -58,6 +59,7 @@ class Entry:
     tried: tuple[Attempt, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     no_gateway: bool = False
+    nowhere: str = ""
 
     @property
     def state(self) -> MappingState:
@@ -73,9 +75,7 @@ class Entry:
         """Why it is not open, or why its renewal fails; None when all is well."""
         if self.refusals:
             return "; ".join(f"{gateway.partition(':')[0]}: {error}" for gateway, error in self.refusals)
-        if self._is_nowhere:
-            return f"no interface of this host lies in {self.mapping.address}"
-        return "no gateway answered" if self.no_gateway and self.lease is None else None
+        return (self.nowhere or "no gateway answered") if self.no_gateway and self.lease is None else None
 
     @property
     def is_unanswered(self) -> bool:

@@ -11,11 +11,11 @@ import attrs
 
 from portmapper.backend import Gateway
 from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
-from portmapper.model import IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
+from portmapper.model import Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
 from portmapper.store import Store, StoredLease
 
 _Inside = tuple[str, Protocol, IPAddress, int]
-_Port = tuple[Protocol, int]
+_Port = tuple[Family, Protocol, int]
 
 
 class Ledger:
@@ -121,16 +121,17 @@ class Ledger:
         It may when it leads to the very host that asks, or when we opened it earlier (under another
         address, perhaps). It may not when it serves another mapping that is wanted now.
         """
-        known = list(self._at((holder.protocol, holder.external_port)))
+        known = list(self._at((request.family, holder.protocol, holder.external_port)))
         if any(s.lease.token not in self._orphans and s.lease.token != request.token for s in known):
             return False
         if holder.internal_address == request.internal_address:
             return True
         return any(s.lease.internal_address == holder.internal_address for s in known)
 
-    def orphan_at(self, protocol: Protocol, external_port: int) -> StoredLease | None:
-        """Return an orphan of ours that holds this external port, if there is one."""
-        return next((s for s in self._at((protocol, external_port)) if s.lease.token in self._orphans), None)
+    def orphan_at(self, request: MapRequest) -> StoredLease | None:
+        """Return an orphan of ours that holds the external port of a request, if there is one."""
+        port = (request.family, request.protocol, request.external_port)
+        return next((s for s in self._at(port) if s.lease.token in self._orphans), None)
 
     def orphan_behind(self, request: MapRequest, gateway: Gateway) -> StoredLease | None:
         """Return an orphan at this gateway that leads where the request wants to, under another token."""
@@ -142,7 +143,9 @@ class Ledger:
         """Return the token of a wanted lease for the same port by the other protocol, on the same device."""
         other = Protocol.UDP if lease.protocol is Protocol.TCP else Protocol.TCP
         twins = (
-            s.lease for s in self._at((other, lease.external_port)) if s.lease.token not in self._orphans
+            s.lease
+            for s in self._at((lease.family, other, lease.external_port))
+            if s.lease.token not in self._orphans
         )
         return next((twin.token for twin in twins if _hole(twin) == _hole(lease)), None)
 
@@ -196,7 +199,7 @@ def _inside(stored: StoredLease) -> _Inside:
 
 
 def _port(stored: StoredLease) -> _Port:
-    return (stored.lease.protocol, stored.lease.external_port)
+    return (stored.lease.family, stored.lease.protocol, stored.lease.external_port)
 
 
 def _hole(lease: Lease) -> tuple[str, IPAddress, int]:

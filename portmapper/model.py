@@ -28,6 +28,16 @@ class Family(enum.StrEnum):
     IPV4 = "ipv4"
     IPV6 = "ipv6"
 
+    @classmethod
+    def of(cls, address: IPAddress | IPNetwork) -> Family:
+        """Return the family of an address or a network."""
+        return cls.IPV6 if address.version == 6 else cls.IPV4
+
+    @property
+    def version(self) -> int:
+        """The version number of its Internet Protocol."""
+        return 6 if self is Family.IPV6 else 4
+
 
 class ConflictPolicy(enum.StrEnum):
     """What to do when the wanted external port is not to be had.
@@ -112,9 +122,10 @@ class MapRequest:
 
     Attributes:
         protocol: TCP or UDP.
-        internal_address: address of the host that listens.
+        internal_address: address of the host that listens; an IPv6 one asks for a pinhole.
         internal_port: port it listens on.
-        external_port: wanted external port; `ANY_PORT` for any.
+        external_port: wanted external port; `ANY_PORT` for any. Of a pinhole it is the internal port,
+            whatever the source wrote: nothing is translated.
         lifetime: seconds; 0 is as long as the gateway will.
         comment: description for the gateway's table.
         token: 12 random bytes, the same for every request of one mapping (the PCP nonce).
@@ -137,7 +148,7 @@ class MapRequest:
     @property
     def family(self) -> Family:
         """The family of the internal address."""
-        return Family.IPV6 if self.internal_address.version == 6 else Family.IPV4
+        return Family.of(self.internal_address)
 
 
 @attrs.frozen
@@ -149,7 +160,8 @@ class Lease:
         internal_address: address the gateway forwards to.
         internal_port: port the gateway forwards to.
         external_port: port the gateway opened.
-        external_address: the gateway's outside address, None where it did not say.
+        external_address: the gateway's outside address, None where it did not say; of a pinhole the
+            internal address.
         lifetime: granted seconds; 0 when permanent.
         permanent: it never expires by itself and must be verified and released by us.
         backend: name of the backend that holds it.
@@ -173,7 +185,7 @@ class Lease:
     @property
     def family(self) -> Family:
         """The family of the internal address."""
-        return Family.IPV6 if self.internal_address.version == 6 else Family.IPV4
+        return Family.of(self.internal_address)
 
 
 @attrs.frozen

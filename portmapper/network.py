@@ -7,14 +7,17 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
-from portmapper.model import IPAddress, IPNetwork
+from portmapper.model import Family, IPAddress, IPNetwork
 
 IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+_UNIQUE_LOCAL = ipaddress.ip_network("fc00::/7")
 
 
 @attrs.frozen
@@ -39,18 +42,45 @@ class Interface:
     Attributes:
         name: as the system calls it.
         addresses: each with its network.
+        passing: those IPv6 addresses that will go soon, or cannot be used: temporary ones (RFC 8981),
+            deprecated, tentative and duplicate ones.
     """
 
     name: str
     addresses: tuple[IPInterface, ...]
+    passing: frozenset[IPAddress] = frozenset()
+
+    @property
+    def stable_ipv6(self) -> Sequence[IPAddress]:
+        """Our global IPv6 addresses that stay.
+
+        Unique local ones (RFC 4193) count only where there is no other: a network that translates
+        prefixes (RFC 6296) can have them reached from outside.
+        """
+        lasting = [a.ip for a in self.addresses if a.version == 6 and a.ip not in self.passing]
+        public = [address for address in lasting if address in _GLOBAL_UNICAST]
+        return public or [address for address in lasting if address in _UNIQUE_LOCAL]
 
     def address_in(self, network: IPNetwork) -> IPAddress | None:
-        """Return our first address there that lies in `network`."""
-        return next((a.ip for a in self.addresses if a.version == network.version and a.ip in network), None)
+        """Return our first lasting address there that lies in `network`."""
+        inside = (a.ip for a in self.addresses if a.version == network.version and a.ip in network)
+        return next((address for address in inside if address not in self.passing), None)
 
     def first_address(self, version: int) -> IPAddress | None:
-        """Return our first address of that IP version."""
+        """Return our first address of that IP version; of IPv6 ones the first stable global one."""
+        if version == 6:
+            return next(iter(self.stable_ipv6), None)
         return next((a.ip for a in self.addresses if a.version == version), None)
+
+    def seen_by(self, family: Family) -> Sequence[object]:
+        """Return those of its addresses that matter to one family."""
+        if family is Family.IPV6:
+            return self.stable_ipv6
+        return [own for own in self.addresses if own.version == 4]
+
+    def has(self, address: IPAddress) -> bool:
+        """Tell whether it is one of this interface's, whatever its zone."""
+        return any(int(own.ip) == int(address) and own.version == address.version for own in self.addresses)
 
 
 @attrs.frozen
@@ -67,8 +97,21 @@ class Network:
 
     def is_ours(self, address: IPAddress) -> bool:
         """Tell whether `address` is one of this host's."""
-        return address.is_loopback or any(
-            address == own.ip for interface in self.interfaces for own in interface.addresses
+        return address.is_loopback or any(interface.has(address) for interface in self.interfaces)
+
+    def seen_by(self, family: Family) -> object:
+        """Return all that matters to one family: two networks that agree in it are the same to it."""
+        routes = tuple(route for route in self.routes if route.gateway.version == family.version)
+        return routes, tuple((i.name, tuple(i.seen_by(family))) for i in self.interfaces)
+
+    def in_order_of(self, before: Network) -> Network:
+        """Return the same network with the addresses that were there `before` in their former order, first.
+
+        A new address must not take the first place of one that stays.
+        """
+        known = {i.name: {a: place for place, a in enumerate(i.addresses)} for i in before.interfaces}
+        return attrs.evolve(
+            self, interfaces=tuple(_in_order(i, known.get(i.name, {})) for i in self.interfaces)
         )
 
     def default_gateway(self, interface: str, version: int = 4) -> IPAddress | None:
@@ -78,9 +121,9 @@ class Network:
             None,
         )
 
-    def by_preference(self) -> list[Interface]:
+    def by_preference(self, version: int = 4) -> list[Interface]:
         """Return the interfaces, those of default routes first, in the order of the routes."""
-        order = [route.interface for route in self.routes]
+        order = [route.interface for route in self.routes if route.gateway.version == version]
         return sorted(self.interfaces, key=lambda i: order.index(i.name) if i.name in order else len(order))
 
     def local_address_towards(self, address: IPAddress) -> IPAddress | None:
@@ -99,15 +142,21 @@ def read_network() -> Network:
     return Network(tuple(_interfaces()), tuple(sorted(_default_routes(), key=lambda route: route.metric)))
 
 
+def _in_order(interface: Interface, known: dict[IPInterface, int]) -> Interface:
+    addresses = sorted(interface.addresses, key=lambda address: known.get(address, len(known)))
+    return attrs.evolve(interface, addresses=tuple(addresses))
+
+
 def _interfaces() -> Iterator[Interface]:
     import psutil
 
+    passing = _passing(Path("/proc/net/if_inet6")) if sys.platform == "linux" else {}
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     for name, addresses in psutil.net_if_addrs().items():
         if name in up:
             usable = tuple(_usable(addresses))
             if usable:
-                yield Interface(name, usable)
+                yield Interface(name, usable, frozenset(passing.get(name, ())))
 
 
 def _usable(addresses: Iterable[object]) -> Iterator[IPInterface]:
@@ -127,7 +176,7 @@ def _prefix_length(mask: str) -> int:
 
 def _default_routes() -> Iterable[DefaultRoute]:
     if sys.platform == "linux":
-        return _linux_routes(Path("/proc/net/route"))
+        return [*_linux_routes(Path("/proc/net/route")), *_linux_ipv6_routes(Path("/proc/net/ipv6_route"))]
     return _asked_routes()
 
 
@@ -145,6 +194,44 @@ def _linux_routes(table: Path) -> Iterator[DefaultRoute]:
 
 
 _RTF_GATEWAY = 0x2
+_RTF_REJECT = 0x200
+
+
+def _linux_ipv6_routes(table: Path) -> Iterator[DefaultRoute]:
+    """Parse the kernel's IPv6 table: everything is hexadecimal, and a link-local gateway needs its zone."""
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        destination, length, _, _, gateway, metric, _, _, flags, interface, *_ = line.split()
+        bits = int(flags, 16)
+        if (int(destination, 16), length) == (0, "00") and bits & _RTF_GATEWAY and not bits & _RTF_REJECT:
+            address = ipaddress.IPv6Address(int(gateway, 16))
+            if address.is_link_local:
+                address = ipaddress.IPv6Address(f"{address}%{interface}")
+            yield DefaultRoute(interface, address, int(metric, 16))
+
+
+_IFA_F_TEMPORARY = 0x01
+_IFA_F_DADFAILED = 0x08
+_IFA_F_DEPRECATED = 0x20
+_IFA_F_TENTATIVE = 0x40
+_PASSING = _IFA_F_TEMPORARY | _IFA_F_DADFAILED | _IFA_F_DEPRECATED | _IFA_F_TENTATIVE
+
+
+def _passing(table: Path) -> dict[str, set[IPAddress]]:
+    """Return the addresses of each interface that will not stay, by the kernel's flags (if_addr.h)."""
+    found: dict[str, set[IPAddress]] = {}
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        address, _, _, _, flags, interface = line.split()
+        if int(flags, 16) & _PASSING:
+            found.setdefault(interface, set()).add(ipaddress.IPv6Address(int(address, 16)))
+    return found
 
 
 def _asked_routes() -> Iterator[DefaultRoute]:

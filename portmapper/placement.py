@@ -28,38 +28,76 @@ class Place:
 def places(mapping: Mapping, network: Network, chosen: Sequence[Target] | None) -> list[Place]:
     """Return the places to try for a mapping, the best first.
 
-    An empty address is tried on every interface, those of default routes first; a network only on
-    interfaces that lie in it; a host is one of ours or a foreign device.
+    An empty address is tried on every interface, those of default routes first, and over IPv6 is the
+    first of `pinhole_hosts`; a network only on interfaces that lie in it; a host is one of ours or a
+    foreign device.
 
     Args:
         mapping: what is wanted.
         network: the host's interfaces and routes.
         chosen: gateways that the user named, in place of all that would be searched; None names none.
     """
+    version = mapping.family.version
     if chosen is not None:
         return [place for target in chosen for place in _towards(mapping, network, target)]
-    version = 6 if mapping.family is Family.IPV6 else 4
+    if version == 6 and mapping.address is None:
+        routed = pinhole_hosts(network, None)[:1]
+        if routed:
+            return [Place(host, _target_from(host, network)) for host in routed]
     return [
-        Place(internal, interface_target(network, interface, version))
-        for interface in network.by_preference()
+        Place(internal, interface_target(network, interface, version, internal))
+        for interface in network.by_preference(version)
         for internal in _internal_addresses(mapping.address, network, interface, version)
     ]
 
 
-def interface_target(network: Network, interface: Interface, version: int = 4) -> Target:
-    """Return where to look for a gateway on one interface."""
+def pinhole_hosts(network: Network, chosen: Sequence[Target] | None) -> list[IPAddress]:
+    """Return the addresses that a pinhole for this host is wanted for, the first one first.
+
+    These are its stable global ones on the interfaces that have an IPv6 default route, or on the one
+    towards the gateway that the user named: from there every one of them can be reached.
+    """
+    if chosen is not None:
+        own = next((target.local_address for target in chosen if target.family is Family.IPV6), None)
+        sides = [i for i in network.interfaces if own is not None and own in i.stable_ipv6]
+    else:
+        sides = [i for i in network.by_preference(6) if network.default_gateway(i.name, 6)]
+    return [address for interface in sides for address in interface.stable_ipv6]
+
+
+def interface_target(
+    network: Network, interface: Interface, version: int = 4, internal: IPAddress | None = None
+) -> Target:
+    """Return where to look for a gateway on one interface.
+
+    Args:
+        network: the host's interfaces and routes.
+        interface: has an address of that version.
+        version: of the Internet Protocol.
+        internal: whom for. Over IPv6 an address of ours asks for itself (RFC 6887 section 11.1: a server
+            opens a port for the address that a request comes from).
+    """
     local = interface.first_address(version)
     assert local is not None, "only interfaces with an address of that version are asked"
+    if version == 6 and internal is not None and interface.has(internal):
+        local = internal
     return Target(local, interface.name, network.default_gateway(interface.name, version))
 
 
-def search_targets(network: Network, version: int = 4) -> list[Target]:
-    """Return every place where a gateway could be, default routes first."""
-    return [
-        interface_target(network, interface, version)
-        for interface in network.by_preference()
-        if interface.first_address(version)
-    ]
+def search_targets(network: Network) -> list[Target]:
+    """Return every place where a gateway could be, default routes first.
+
+    Over IPv6 only the routers of default routes are asked: hosts have IPv6 addresses on many a side
+    where nothing stands between them and their peers.
+    """
+    targets = [interface_target(network, i) for i in network.by_preference() if i.first_address(4)]
+    routed = (i for i in network.by_preference(6) if i.stable_ipv6 and network.default_gateway(i.name, 6))
+    return targets + [interface_target(network, interface, 6) for interface in routed]
+
+
+def _target_from(host: IPAddress, network: Network) -> Target:
+    interface = next(i for i in network.interfaces if i.has(host))
+    return interface_target(network, interface, 6, host)
 
 
 def _internal_addresses(
@@ -88,12 +126,15 @@ def _is_near(network: Network, host: IPAddress) -> bool:
 
 def _towards(mapping: Mapping, network: Network, target: Target) -> Iterator[Place]:
     """Yield the place at a gateway that the user named, if the mapping's family and address allow it."""
-    if target.local_address.version != (6 if mapping.family is Family.IPV6 else 4):
+    address = mapping.address
+    if target.family is not mapping.family:
         return
-    if mapping.address is None:
+    if address is None:
         yield Place(target.local_address, target)
-    elif isinstance(mapping.address, ipaddress.IPv4Network | ipaddress.IPv6Network):
-        if target.local_address in mapping.address:
+    elif isinstance(address, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        if target.local_address in address:
             yield Place(target.local_address, target)
+    elif target.family is Family.IPV6 and network.is_ours(address):
+        yield Place(address, attrs.evolve(target, local_address=address))
     else:
-        yield Place(mapping.address, target)
+        yield Place(address, target)

@@ -63,7 +63,7 @@ class Releases:
             if self._ledger.is_covered(stored):
                 self._ledger.released(token)
                 continue
-            gateway = self._discovery.gateway(stored.lease.gateway)
+            gateway = self._discovery.gateway(stored.lease.gateway, stored.lease.internal_address)
             if gateway is not None:
                 self._running.add(token)
                 self._lanes.submit(gateway, partial(self._release, gateway, stored))

@@ -15,7 +15,7 @@ from portmapper.entry import Entry
 from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure, Unsupported
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
-from portmapper.model import ANY_PORT, ConflictPolicy, Lease, MapRequest, Protocol, TableEntry
+from portmapper.model import ANY_PORT, ConflictPolicy, Family, Lease, MapRequest, Protocol, TableEntry
 from portmapper.placement import Place
 from portmapper.search import Search
 from portmapper.store import StoredLease
@@ -24,8 +24,8 @@ LOSSES_BEFORE_PERMANENT = 2
 """Times a gateway may lose a finite lease before it is asked for a permanent one (CONFORMANCE M15)."""
 
 
-_Port = tuple[Protocol, int]
-_Ports = tuple[Protocol, int, int]
+_Port = tuple[Family, Protocol, int]
+_Ports = tuple[Family, Protocol, int, int]
 _Twins = tuple[object, ...]
 
 
@@ -80,8 +80,8 @@ class Rounds:
         """
         entry.begin_round(places)
         self.active.add(entry)
-        self._outside[entry.mapping.protocol, entry.mapping.port] += 1
-        self._inside[entry.mapping.protocol, entry.mapping.internal_port] += 1
+        self._outside[_port(entry, entry.mapping.port)] += 1
+        self._inside[_port(entry, entry.mapping.internal_port)] += 1
         if entry.lease is None:
             self._seeking[_ports(entry)].add(entry)
         turns = self._turns[_twins(entry)]
@@ -103,11 +103,12 @@ class Rounds:
         """
         lease = stored.lease
         if (
-            self._outside[lease.protocol, stored.wanted_port]
-            or self._inside[lease.protocol, lease.internal_port]
+            self._outside[lease.family, lease.protocol, stored.wanted_port]
+            or self._inside[lease.family, lease.protocol, lease.internal_port]
         ):
             return True
-        seeking = self._seeking.get((lease.protocol, stored.wanted_port, lease.internal_port), ())
+        ports = (lease.family, lease.protocol, stored.wanted_port, lease.internal_port)
+        seeking = self._seeking.get(ports, ())
         return any(lease.internal_address == place.internal_address for e in seeking for place in e.places)
 
     def searched(self, search: Search) -> None:
@@ -149,6 +150,7 @@ class Rounds:
             if not search.done:
                 self._waiting[place.target].append(entry)
                 return
+        self._note_unserved(entry)
         self._end(entry)
         self._outcome.lost(entry)
         self._next_turn(entry)
@@ -162,7 +164,9 @@ class Rounds:
     def _candidates(self, entry: Entry, search: Search, place: Place) -> Iterator[Gateway]:
         holder = entry.lease.gateway if entry.lease else None
         for gateway in sorted(search.gateways, key=lambda gateway: gateway.identity != holder):
-            if (gateway.identity, place.internal_address) in entry.tried or not self._may(entry, gateway):
+            if (gateway.identity, place.internal_address) in entry.tried or not self._may(
+                entry, gateway.backend
+            ):
                 continue
             if place.internal_address != gateway.local_address and not isinstance(gateway, MapsOtherHosts):
                 entry.tried += ((gateway.identity, place.internal_address),)
@@ -173,10 +177,18 @@ class Rounds:
                 continue
             yield gateway
 
-    def _may(self, entry: Entry, gateway: Gateway) -> bool:
+    def _may(self, entry: Entry, backend: str) -> bool:
         if entry.mapping.backend is not None:
-            return gateway.backend == entry.mapping.backend
-        return self._allowed is None or gateway.backend in self._allowed
+            return backend == entry.mapping.backend
+        return self._allowed is None or backend in self._allowed
+
+    def _note_unserved(self, entry: Entry) -> None:
+        """Say so where every backend that may open it knows nothing of its family."""
+        family = entry.mapping.family
+        able = [backend for backend in self._discovery.backends if self._may(entry, backend.name)]
+        if not any(family in backend.families for backend in able):
+            version = family.value.replace("ip", "IP")
+            entry.refusals += tuple((b.name, Unsupported(f"it has no {version}")) for b in able)
 
     async def _ask(self, entry: Entry, gateway: Gateway, place: Place) -> None:
         if entry.removed:
@@ -206,16 +218,17 @@ class Rounds:
         mapping = entry.mapping
         held, token = self._held(entry, gateway, place)
         keeps_port = held is not None and (mapping.port == ANY_PORT or policy is ConflictPolicy.NEXT)
+        wanted = mapping.internal_port if mapping.family is Family.IPV6 else mapping.port
         in_vain = entry.losses >= LOSSES_BEFORE_PERMANENT and isinstance(gateway, VerifiesLeases)
         return MapRequest(
             protocol=mapping.protocol,
             internal_address=place.internal_address,
             internal_port=mapping.internal_port,
-            external_port=held.external_port if held is not None and keeps_port else mapping.port,
+            external_port=held.external_port if held is not None and keeps_port else wanted,
             lifetime=0 if in_vain else mapping.duration,
             comment=mapping.comment,
             token=token,
-            exact=policy is not ConflictPolicy.NEXT and mapping.port != ANY_PORT,
+            exact=policy is not ConflictPolicy.NEXT and wanted != ANY_PORT,
             replace=policy is ConflictPolicy.TAKE,
             held=held,
         )
@@ -238,8 +251,10 @@ class Rounds:
         if holder is not None:
             before = entry.lease is not None and _is_entry_of(entry.lease, holder)
             return before or self._ledger.is_ours(holder, request)
-        orphan = self._ledger.orphan_at(request.protocol, request.external_port)
-        gateway = self._discovery.gateway(orphan.lease.gateway) if orphan else None
+        orphan = self._ledger.orphan_at(request)
+        gateway = (
+            self._discovery.gateway(orphan.lease.gateway, orphan.lease.internal_address) if orphan else None
+        )
         if orphan is None or gateway is None or not await give_back(gateway, orphan.lease):
             return False
         self._ledger.released(orphan.lease.token)
@@ -261,8 +276,8 @@ class Rounds:
     def _end(self, entry: Entry) -> None:
         self.active.discard(entry)
         entry.moving = False
-        self._outside[entry.mapping.protocol, entry.mapping.port] -= 1
-        self._inside[entry.mapping.protocol, entry.mapping.internal_port] -= 1
+        self._outside[_port(entry, entry.mapping.port)] -= 1
+        self._inside[_port(entry, entry.mapping.internal_port)] -= 1
         entry.tried = ()
 
     def _next_turn(self, entry: Entry) -> None:
@@ -283,7 +298,11 @@ class Rounds:
 
 
 def _ports(entry: Entry) -> _Ports:
-    return (entry.mapping.protocol, entry.mapping.port, entry.mapping.internal_port)
+    return (*_port(entry, entry.mapping.port), entry.mapping.internal_port)
+
+
+def _port(entry: Entry, port: int) -> _Port:
+    return (entry.mapping.family, entry.mapping.protocol, port)
 
 
 def _twins(entry: Entry) -> _Twins:

@@ -80,6 +80,7 @@ class Scheduler:
         network: Callable[[], Network] = read_network,
     ) -> None:
         self.entries: dict[MappingKey, Entry] = {}
+        self._listed: tuple[Mapping, ...] = ()
         self._options = options
         self._clock = clock or Clock()
         self._surroundings = Surroundings(network, options.chosen)
@@ -125,7 +126,15 @@ class Scheduler:
 
     def set_wanted(self, mappings: Iterable[Mapping]) -> None:
         """Take a new list of wanted mappings; only what differs from the last is acted upon."""
-        wanted = {mapping.key: mapping for mapping in mappings}
+        self._listed = tuple(mappings)
+        self._take_wanted()
+        self._start_due()
+        self._release()
+
+    def _take_wanted(self) -> None:
+        wanted: dict[MappingKey, Mapping] = {}
+        for mapping in self._surroundings.spread(self._listed):
+            wanted.setdefault(mapping.key, mapping)
         for key in self.entries.keys() - wanted.keys():
             self._drop(self.entries.pop(key))
         for key, mapping in wanted.items():
@@ -136,8 +145,6 @@ class Scheduler:
             elif entry.mapping != mapping:
                 entry.mapping = mapping
                 self._plan(entry)
-        self._start_due()
-        self._release()
 
     def retry_now(self) -> None:
         """Forget every pause and try at once what is not open."""
@@ -169,13 +176,17 @@ class Scheduler:
         self._release()
 
     async def network_changed(self) -> None:
-        """Read the network again; where it changed, every mapping is placed anew."""
-        if self._surroundings.look():
-            self.discovery.look_everywhere()
+        """Read the network again; every mapping of a family for which it changed is placed anew."""
+        changed = self._surroundings.look()
+        if changed:
+            self._take_wanted()
+            self.discovery.look_everywhere(changed)
             for entry in self.entries.values():
-                entry.attempts = 0
-                entry.moving = True
-                self._plan(entry)
+                if entry.mapping.family in changed:
+                    entry.attempts = 0
+                    entry.moving = True
+                    self._plan(entry)
+            self._start_due()  # who takes over an address has to adopt its lease before it is released
         await self._forget_old_targets()
 
     async def settled(self) -> None:
@@ -231,7 +242,9 @@ class Scheduler:
         entry.due = None
         if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
             self._lose(entry, "it ran out before the gateway renewed it")
-        self._rounds.begin(entry, self._surroundings.places_of(entry.mapping))
+        places = self._surroundings.places_of(entry.mapping)
+        entry.nowhere = "" if places else self._surroundings.why_nowhere(entry.mapping)
+        self._rounds.begin(entry, places)
 
     # How rounds end
 

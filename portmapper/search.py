@@ -39,7 +39,7 @@ class Search:
         self.failures: dict[str, BackendError] = {}
         self.settled = False
         self.done = False
-        self._backends = backends
+        self._backends = [backend for backend in backends if target.family in backend.families]
         self._order = [backend.name for backend in backends]
         self._changed = changed
         self._running: set[str] = set()

@@ -32,13 +32,15 @@ def status_document(
     scheduler: Scheduler, readings: Sequence[Reading], started_at: datetime, clock: Clock
 ) -> Document:
     """Return the contract's `status` document of a scheduler and what it was told to read."""
-    gateways = scheduler.discovery.gateways
+    # Two addresses of this host may reach one gateway.
+    gateways = {gateway.identity: gateway for gateway in reversed(scheduler.discovery.gateways)}
     return {
         "version": __version__,
         "pid": os.getpid(),
         "started_at": started_at.isoformat(),
         "gateways": [
-            gateway_document(gateway, scheduler.external.get(gateway.identity)) for gateway in gateways
+            gateway_document(gateway, scheduler.external.get(gateway.identity))
+            for gateway in reversed(gateways.values())
         ],
         "mappings": [
             mapping_document(entry, scheduler.external, clock) for entry in scheduler.entries.values()
@@ -62,13 +64,14 @@ def stored_document(leases: Iterable[StoredLease]) -> Document:
 def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
     """Describe one gateway."""
     kind = external_kind(external)
+    is_ipv6 = gateway.local_address.version == 6
     return {
         "backend": gateway.backend,
         "protocol": gateway.protocol,
         "address": str(gateway.address),
         "external_address": str(external) if external else None,
         "external_kind": kind.value,
-        "detail": _DETAILS[kind],
+        "detail": "opens pinholes: over IPv6 nothing is translated" if is_ipv6 else _DETAILS[kind],
     }
 
 

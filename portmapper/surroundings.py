@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network
+
+import attrs
 
 from portmapper.backend import Target
 from portmapper.chosen import reachable_targets
 from portmapper.model import Family, IPAddress, IPNetwork, Mapping
 from portmapper.network import Network
-from portmapper.placement import Place, places, search_targets
+from portmapper.placement import Place, pinhole_hosts, places, search_targets
 
 
 class Surroundings:
@@ -34,13 +37,36 @@ class Surroundings:
         self._chosen = reachable_targets(chosen, self.network)
         self._places: dict[tuple[IPAddress | IPNetwork | None, Family], list[Place]] = {}
 
-    def look(self) -> bool:
-        """Read the network again; tell whether it changed."""
-        before = (self.network, self._chosen)
-        self.network = self._read()
+    def look(self) -> frozenset[Family]:
+        """Read the network again; tell for which families it changed."""
+        before, chosen_before = self.network, self._chosen
+        self.network = self._read().in_order_of(before)
         self._chosen = reachable_targets(self._names, self.network)
         self._places.clear()
-        return (self.network, self._chosen) != before
+        if self._chosen != chosen_before:
+            return frozenset(Family)
+        return frozenset(f for f in Family if self.network.seen_by(f) != before.seen_by(f))
+
+    def spread(self, mappings: Iterable[Mapping]) -> Iterator[Mapping]:
+        """Yield each mapping, then those for the further addresses of a pinhole for this host."""
+        further: list[Mapping] = []
+        hosts = pinhole_hosts(self.network, self._chosen)[1:]
+        for mapping in mappings:
+            yield mapping
+            if hosts and mapping.family is Family.IPV6 and mapping.address is None:
+                further += [attrs.evolve(mapping, address=host) for host in hosts]
+        yield from further
+
+    def why_nowhere(self, mapping: Mapping) -> str:
+        """Say why there is no place at all for a mapping."""
+        family = "IPv6" if mapping.family is Family.IPV6 else "IPv4"
+        if isinstance(mapping.address, IPv4Network | IPv6Network):
+            return f"no interface of this host lies in {mapping.address}"
+        if self._chosen and all(target.family is not mapping.family for target in self._chosen):
+            return f"no {family} gateway is named"
+        if self._chosen is not None:
+            return "no gateway that is named can be reached"
+        return f"this host has no {'stable global ' if family == 'IPv6' else ''}{family} address"
 
     def targets(self) -> Sequence[Target]:
         """Return every target where a gateway may be."""

@@ -12,7 +12,7 @@ from portmapper.discovery import Discovery
 from portmapper.entry import Entry
 from portmapper.errors import BackendError
 from portmapper.lane import Lanes
-from portmapper.model import IPAddress, Lease
+from portmapper.model import Family, IPAddress, Lease
 
 Moved = Callable[[Gateway, IPAddress | None, IPAddress | None], None]
 
@@ -51,6 +51,8 @@ class Upkeep:
 
     def learn(self, gateway: Gateway, lease: Lease) -> None:
         """Take the outside address from a fresh lease, or ask for it the first time."""
+        if lease.family is Family.IPV6:
+            return  # nothing is translated: a pinhole has its host's own address
         if lease.external_address is not None:
             self._note(gateway, lease.external_address)
         elif gateway.identity not in self.external:
@@ -58,6 +60,8 @@ class Upkeep:
 
     def ask_address(self, gateway: Gateway) -> None:
         """Ask a gateway for its outside address, in its lane."""
+        if gateway.local_address.version == 6:
+            return
         self.external.setdefault(gateway.identity, None)
         self._lanes.submit(gateway, partial(self._ask_address, gateway))
 

@@ -1,10 +1,13 @@
-"""Hearing what the gateway tells everybody: multicast to 224.0.0.1, UDP port 5350."""
+"""Hearing what the gateway tells everybody: multicast to 224.0.0.1 and ff02::1, UDP port 5350."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import ipaddress
 import logging
 import socket
+import struct
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +16,8 @@ from portmapper.model import IPAddress
 from portmapper_pcp.wire import ANNOUNCEMENT_PORT, MAX_PACKET
 
 GROUP = "224.0.0.1"
-"""All hosts (RFC 6886 section 3.2.1, RFC 6887 section 14.1.2)."""
+GROUP_IPV6 = "ff02::1"
+"""All hosts (RFC 6886 section 3.2.1, RFC 6887 section 14.1.2); on the link, over IPv6."""
 
 PAUSE = 0.25
 """Seconds between two packets that are looked at. What comes faster waits in the system's short queue
@@ -45,10 +49,10 @@ class Listener:
         server_port: int,
         heard: Callable[[bytes], Awaitable[None]],
     ) -> None:
-        self._source = (str(gateway), server_port)
+        self._source = (str(gateway).partition("%")[0], server_port)
         self._heard = heard
         try:
-            self._socket = _open(local, self._source)
+            self._socket = _open(local, gateway, server_port)
         except OSError as error:
             raise NetworkFailure(f"cannot hear announcements: {error.strerror}") from error
         self._task = asyncio.create_task(self._listen())
@@ -72,24 +76,42 @@ class Listener:
             await asyncio.sleep(PAUSE)
 
 
-def _open(local: IPAddress, source: tuple[str, int]) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def _open(local: IPAddress, gateway: IPAddress, server_port: int) -> socket.socket:
+    family = socket.AF_INET6 if local.version == 6 else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_DGRAM)
     try:
         listening.setblocking(False)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sys.platform == "darwin":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUE)
-        _bind(listening, source)
-        membership = socket.inet_aton(GROUP) + local.packed
-        listening.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        if isinstance(gateway, ipaddress.IPv6Address):
+            _join_ipv6(listening, gateway, server_port)
+        else:
+            _bind(listening, GROUP, (str(gateway), server_port))
+            membership = socket.inet_aton(GROUP) + local.packed
+            listening.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
     except BaseException:
         listening.close()
         raise
     return listening
 
 
-def _bind(listening: socket.socket, source: tuple[str, int]) -> None:
+def _join_ipv6(listening: socket.socket, gateway: ipaddress.IPv6Address, server_port: int) -> None:
+    """Hear the gateway's link. A router announces itself there from its link-local address; where we know
+    only a global one of it, its word could not be told from a stranger's."""
+    zone = gateway.scope_id
+    if not zone:
+        raise OSError(errno.EADDRNOTAVAIL, "the gateway's link-local address is not known")
+    listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    _bind(listening, f"{GROUP_IPV6}%{zone}", (str(gateway), server_port))
+    membership = socket.inet_pton(socket.AF_INET6, GROUP_IPV6) + struct.pack(
+        "@I", socket.if_nametoindex(zone)
+    )
+    listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+
+
+def _bind(listening: socket.socket, group: str, source: tuple[str, int]) -> None:
     """Let the system drop what strangers send: a flood of theirs then costs nothing.
 
     Windows binds to no group address, so there the source is checked in `Listener` alone.
@@ -97,5 +119,5 @@ def _bind(listening: socket.socket, source: tuple[str, int]) -> None:
     if sys.platform == "win32":
         listening.bind(("", ANNOUNCEMENT_PORT))
         return
-    listening.bind((GROUP, ANNOUNCEMENT_PORT))
+    listening.bind((group, ANNOUNCEMENT_PORT))
     listening.connect(source)

@@ -85,7 +85,7 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
     async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
         """See `WatchesGateway`; where announcements cannot be heard, replies alone tell."""
         self._notify = notify
-        if self._listener is not None or self.address.version == 6:
+        if self._listener is not None:
             return
         try:
             self._listener = Listener(self.local_address, self.address, self._port, self._heard)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from portmapper.backend import Backend, Gateway, GatewayEvent, MapsOtherHosts, Target
 from portmapper.errors import Unsupported
-from portmapper.model import ANY_PORT, IPAddress, Lease, MapRequest, Protocol
+from portmapper.model import ANY_PORT, Family, IPAddress, Lease, MapRequest, Protocol
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.epoch import pcp_restarted
 from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
@@ -44,13 +44,15 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             reply = await self._ask_to_map(request, False)
             self._prefers_failure = reply.result == Result.UNSUPP_OPTION
         granted = self._granted(reply, request.internal_address)
-        self._external_address = _outside(granted.external_address)
+        outside = _outside(granted.external_address)
+        if self.local_address.version == 4:
+            self._external_address = outside
         return Lease(
             protocol=request.protocol,
             internal_address=request.internal_address,
             internal_port=request.internal_port,
             external_port=granted.external_port,
-            external_address=self._external_address,
+            external_address=outside,
             lifetime=reply.lifetime,
             permanent=False,
             backend=self.backend,
@@ -69,7 +71,8 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             self._granted(reply, lease.internal_address)
 
     async def external_address(self) -> IPAddress | None:
-        """Return the address of the latest grant: PCP has no question for it."""
+        """Return the address of the latest grant: PCP has no question for it. Over IPv6 every pinhole
+        has its own."""
         return self._external_address
 
     def _check(self, internal: IPAddress, token: bytes) -> None:
@@ -149,6 +152,7 @@ class PcpBackend(Backend):
 
     name: ClassVar[str] = PcpGateway.backend
     rank: ClassVar[int] = 10
+    families: ClassVar[frozenset[Family]] = frozenset(Family)
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Ask the gateway of the target, and yield it when it speaks PCP."""

@@ -262,7 +262,7 @@ async def test_two_programs_on_one_host_hear_the_same(peer: Any) -> None:
 
 def test_the_listening_socket_is_not_blocking() -> None:
     """A blocking one would stop the whole program between two announcements."""
-    listening = announcements._open(LOCAL, ("127.0.0.1", 5351))
+    listening = announcements._open(LOCAL, LOCAL, 5351)
     with listening:
         assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
         with pytest.raises(BlockingIOError):
