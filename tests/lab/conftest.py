@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from netlab.dual_stack import DUAL_STACK, DualStack
 from netlab.gateway import IGD2_AND_PCP, Gateway
 from netlab.lab import Lab, standing_lab
 from netlab.namespaces import sweep
@@ -51,6 +52,22 @@ def lab(standing: Lab) -> Iterator[Lab]:
 def gateway(lab: Lab) -> Gateway:
     """The real gateway; `reset` it for another variant."""
     return lab.gateway
+
+
+@pytest.fixture(scope="session")
+def standing_dual_stack(lab_can_run: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DualStack]:
+    """A lab of its own for the tests over IPv6: the others' hosts have no such address."""
+    with standing_lab(tmp_path_factory.mktemp("dual-stack")) as lab:
+        yield DualStack(lab)
+
+
+@pytest.fixture
+def dual_stack(standing_dual_stack: DualStack) -> Iterator[DualStack]:
+    """The dual-stack lab, its host's addresses as they were and its gateway freshly started."""
+    standing_dual_stack.reset()
+    standing_dual_stack.lab.gateway.reset(DUAL_STACK)
+    yield standing_dual_stack
+    standing_dual_stack.lab.gateway.kill()
 
 
 @pytest.fixture

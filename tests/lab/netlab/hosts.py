@@ -30,7 +30,8 @@ def exchange(
     namespace: Namespace, protocol: str, address: str, port: int, timeout: float = EXCHANGE_TIMEOUT
 ) -> str | None:
     """Ask from inside a namespace; None when no answer came within `timeout` seconds."""
-    with namespace.socket(_KINDS[protocol]) as asker:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with namespace.socket(_KINDS[protocol], family) as asker:
         asker.settimeout(timeout)
         try:
             asker.connect((address, port))
@@ -45,18 +46,20 @@ class AnsweringHost:
 
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
-        self._ports: set[tuple[str, int]] = set()
+        self._ports: set[tuple[str, int, socket.AddressFamily]] = set()
         self._selector = selectors.DefaultSelector()
         self._stop, stopped = socket.socketpair()
         self._selector.register(stopped, selectors.EVENT_READ, None)
         self._thread = threading.Thread(target=self._serve, name=f"answers in {namespace.name}")
         self._thread.start()
 
-    def listen(self, protocol: str, port: int) -> None:
-        """Answer on that port of every address from now on."""
-        if (protocol, port) in self._ports:
+    def listen(self, protocol: str, port: int, family: socket.AddressFamily = socket.AF_INET) -> None:
+        """Answer on that port of every address of one family from now on."""
+        if (protocol, port, family) in self._ports:
             return
-        server = self.namespace.socket(_KINDS[protocol])
+        server = self.namespace.socket(_KINDS[protocol], family)
+        if family == socket.AF_INET6:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.setblocking(False)
         server.bind(("", port))
@@ -65,7 +68,7 @@ class AnsweringHost:
             server.listen(BACKLOG)
             answer = functools.partial(self._accept, port)
         self._selector.register(server, selectors.EVENT_READ, answer)
-        self._ports.add((protocol, port))
+        self._ports.add((protocol, port, family))
 
     def close(self) -> None:
         """Stop answering and free every socket."""
