@@ -43,12 +43,21 @@ def chosen_target(text: str, network: Network) -> Target:
     url = text if "://" in text else None
     address, port = _url_host(text) if url else _address_and_port(text)
     local = network.local_address_towards(address)
+    if local is None and address.is_link_local and address.version == 6 and "%" not in str(address):
+        raise NoGateway(f"{address} is link-local: name its interface too, as in {address}%eth0")
     if local is None:
         raise NoGateway(f"no route to the gateway {address}")
     if local.version == 6 and not local.is_loopback:
         # The system would send from a link-local address, or from a temporary one, to a link-local gateway.
-        local = next((i.first_address(6) for i in network.interfaces if i.has(local)), None) or local
+        local = _stable_beside(local, address, network)
     return Target(local, gateway=address, port=port, url=url, chosen=True)
+
+
+def _stable_beside(local: IPAddress, gateway: IPAddress, network: Network) -> IPAddress:
+    """Return a stable address of the interface that leads to the gateway."""
+    zone = getattr(gateway, "scope_id", None)
+    sides = (i for i in network.interfaces if i.name == zone or (not zone and i.has(local)))
+    return next((i.first_address(6) for i in sides), None) or local
 
 
 def _url_host(text: str) -> tuple[IPAddress, None]:

@@ -16,6 +16,7 @@ from portmapper.model import (
     DEFAULT_DURATION,
     MAX_DURATION,
     ConflictPolicy,
+    Family,
     IPAddress,
     Mapping,
     MappingState,
@@ -152,6 +153,7 @@ class Client:
         *,
         internal_port: int | None = None,
         address: IPAddress | None = None,
+        family: Family | str | None = None,
         lifetime: int = DEFAULT_DURATION,
         comment: str = "",
     ) -> ClientLease:
@@ -162,16 +164,17 @@ class Client:
             protocol: `tcp` or `udp`.
             internal_port: port that listens; default the same.
             address: the host that listens; default this one.
+            family: `ipv4` or `ipv6`, a pinhole; default that of `address`, else `ipv4`.
             lifetime: seconds to ask for at a time; it is renewed before they are over.
             comment: for the gateway's table.
 
         Raises:
-            UsageError: a port, a protocol or a lifetime that is none.
+            UsageError: a port, a protocol, a family or a lifetime that is none.
             NoGateway: no gateway answered.
             BackendError: the gateways that answered refused, with the reason of the first.
         """
         scheduler = self._begun()
-        mapping = _mapping(port, protocol, internal_port, address, lifetime, comment)
+        mapping = _mapping(port, protocol, internal_port, address, family, lifetime, comment)
         self._mappings[mapping.key] = mapping
         scheduler.set_wanted(self._mappings.values())
         entry = scheduler.entries[mapping.key]
@@ -225,6 +228,7 @@ def _mapping(
     protocol: str,
     internal_port: int | None,
     address: IPAddress | None,
+    family: Family | str | None,
     lifetime: int,
     comment: str,
 ) -> Mapping:
@@ -235,8 +239,18 @@ def _mapping(
         raise UsageError(f"protocol must be tcp or udp, not {protocol!r}")
     if not 0 <= lifetime <= MAX_DURATION:
         raise UsageError(f"a lifetime is 0 to {MAX_DURATION} seconds")
+    own = Family.of(address) if address is not None else None
+    if family is not None and (family not in list(Family) or own not in (None, family)):
+        raise UsageError(f"family must be ipv4 or ipv6, and that of the address, not {family!r}")
     return Mapping(
-        Protocol(protocol.upper()), port, inside, address, lifetime, comment or "portmapper", source=SOURCE
+        protocol=Protocol(protocol.upper()),
+        port=port,
+        internal_port=inside,
+        address=address,
+        family=Family(family or own or Family.IPV4),
+        duration=lifetime,
+        comment=comment or "portmapper",
+        source=SOURCE,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from portmapper.events import Event, EventKind, Observer
 from portmapper.store import Store
+from portmapper.text import endpoint
 
 QUEUE_LIMIT = 1000
 """Events that a slow observer may be behind before the oldest are dropped."""
@@ -96,8 +97,8 @@ def one_line(event: Event) -> str:
     words = [event.kind.value.replace("_", " ")]
     if event.protocol is not None:
         port = event.external_port or event.wanted_external_port
-        outside = f"{event.external_address or '*'}:{port}"
-        words.append(f"{event.protocol} {outside} -> {event.internal_address or '*'}:{event.internal_port}")
+        inside = endpoint(event.internal_address, event.internal_port)
+        words.append(f"{event.protocol} {endpoint(event.external_address, port)} -> {inside}")
     if event.backend:
         words.append(f"by {event.backend} at {event.gateway}" if event.gateway else f"by {event.backend}")
     if event.detail:

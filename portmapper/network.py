@@ -131,7 +131,7 @@ class Network:
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:
-                probe.connect((str(address), 9))
+                probe.connect(_socket_address(address, 9))
             except OSError:
                 return None
             return ipaddress.ip_address(probe.getsockname()[0])
@@ -140,6 +140,14 @@ class Network:
 def read_network() -> Network:
     """Read interfaces and default routes as they are now."""
     return Network(tuple(_interfaces()), tuple(sorted(_default_routes(), key=lambda route: route.metric)))
+
+
+def _socket_address(address: IPAddress, port: int) -> tuple[object, ...]:
+    """Return what a socket connects to; it takes the zone as a number. Raises `OSError` for no interface."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return (str(address), port)
+    link = socket.if_nametoindex(address.scope_id) if address.scope_id else 0
+    return (str(address).partition("%")[0], port, 0, link)
 
 
 def _in_order(interface: Interface, known: dict[IPInterface, int]) -> Interface:

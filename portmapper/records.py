@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 from typing import Any
 
@@ -40,7 +40,7 @@ class Record:
         duration: seconds; 0 is as long as the gateway will.
         comment: for the gateway's table.
         internal_port: a range as long as `port`, or its first port alone; None is the same as `port`.
-        family: one or both; None is the address's own, IPv4 without one.
+        family: one or both; None is the address's own, or the run's default.
         conflict: policy, None for the run's default.
         backend: the only backend allowed, None for any.
         enabled: a row that is not enabled stands for no mapping.
@@ -60,7 +60,7 @@ class Record:
 
 FIELDS = tuple(field.name for field in attrs.fields(Record))
 _KNOWN = frozenset(FIELDS)
-_FAMILIES = {
+FAMILIES = {
     "ipv4": (Family.IPV4,),
     "ipv6": (Family.IPV6,),
     "both": (Family.IPV4, Family.IPV6),
@@ -70,8 +70,12 @@ _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 _CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
-def mappings_of(row: Row, source: str, limit: int = MAX_MAPPINGS) -> list[Mapping]:
+def mappings_of(
+    row: Row, source: str, limit: int = MAX_MAPPINGS, families: Sequence[Family] = (Family.IPV4,)
+) -> list[Mapping]:
     """Return the mappings of one row: ranges, protocols and families spread out; none when disabled.
+
+    `families` are those of a row that names neither a family nor an address.
 
     Raises:
         RowError: the row is wrong; the field and its value are named.
@@ -81,7 +85,7 @@ def mappings_of(row: Row, source: str, limit: int = MAX_MAPPINGS) -> list[Mappin
     if not record.enabled:
         return []
     internal = _internal_ports(record)
-    families = _families(record)
+    families = _families(record) or families
     if len(record.port) * len(record.protocol) * len(families) > limit:
         raise SourceError(f"{row.place}: more than {MAX_MAPPINGS} mappings in one document")
     written = str(row.fields.get("address") or "")
@@ -148,8 +152,8 @@ def _internal_ports(record: Record) -> range:
 
 def _families(record: Record) -> tuple[Family, ...]:
     if record.address is None:
-        return record.family or (Family.IPV4,)
-    own = Family.IPV6 if record.address.version == 6 else Family.IPV4
+        return record.family or ()
+    own = Family.of(record.address)
     if record.family is not None and record.family != (own,):
         raise RowError("family", f"{'/'.join(record.family)} does not go with the address {record.address}")
     return (own,)
@@ -181,7 +185,7 @@ def _readers() -> Iterator[tuple[str, Callable[[object], object]]]:
     yield "duration", _read_duration
     yield "comment", _read_comment
     yield "internal_port", _read_internal_port
-    yield "family", _choice("family", _FAMILIES, str.lower)
+    yield "family", _choice("family", FAMILIES, str.lower)
     yield "conflict", _choice("conflict", {policy.value: policy for policy in ConflictPolicy}, str.lower)
     yield "backend", lambda value: _text("backend", value)
     yield "enabled", _read_enabled

@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import attrs
 
+from portmapper.model import Family
+
 MAX_DOCUMENT = 16 * 1024 * 1024
 """Bytes a document may have once decoded; a source stops reading there."""
 
@@ -55,9 +57,11 @@ class FormatOptions:
 
     Attributes:
         csv_delimiter: one character.
+        families: those of a row that names neither a family nor an address; no format need know.
     """
 
     csv_delimiter: str = ";"
+    families: Sequence[Family] = (Family.IPV4,)
 
 
 class Format(abc.ABC):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from portmapper.errors import RowError, SourceError, UsageError, quoted
-from portmapper.model import Mapping
+from portmapper.model import Family, Mapping
 from portmapper.records import MAX_MAPPINGS, mappings_of
 from portmapper.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
 from portmapper.threads import in_thread
@@ -94,7 +94,7 @@ class SourceReader:
         self._options = options
         self._good = self.reading
         self._seen: object = None
-        self._rows = _RowCache()
+        self._rows = _RowCache(options.families)
 
     async def read(self) -> Reading:
         """Fetch and parse; never raises. What did not change is the very same `Reading` as before."""
@@ -172,7 +172,8 @@ class _RowCache:
     goes with its slot: two mappings of one slot cannot both be had.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, families: Sequence[Family]) -> None:
+        self._families = families
         self._known: dict[int, _Slots] = {}
 
     def take(self, rows: Iterable[Row], location: str) -> tuple[list[Mapping], list[Rejected]]:
@@ -185,7 +186,9 @@ class _RowCache:
                 raise SourceError(f"more than {MAX_ROWS} rows")
             key = _row_key(row)
             try:
-                slots = self._known.get(key) or _slots(mappings_of(row, location, MAX_MAPPINGS - len(taken)))
+                slots = self._known.get(key) or _slots(
+                    mappings_of(row, location, MAX_MAPPINGS - len(taken), self._families)
+                )
             except RowError as error:
                 if row.unfinished and self._known:
                     raise SourceError(f"{row.place}: ends in the middle, {error.reason}") from None

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from portmapper.client import Client, ClientLease
 from portmapper.errors import UsageError
-from portmapper.model import DEFAULT_DURATION, ConflictPolicy, IPAddress
+from portmapper.model import DEFAULT_DURATION, ConflictPolicy, Family, IPAddress
 
 T = TypeVar("T")
 
@@ -72,6 +72,7 @@ class SyncClient:
         *,
         internal_port: int | None = None,
         address: IPAddress | None = None,
+        family: Family | str | None = None,
         lifetime: int = DEFAULT_DURATION,
         comment: str = "",
     ) -> SyncLease:
@@ -81,6 +82,7 @@ class SyncClient:
             protocol,
             internal_port=internal_port,
             address=address,
+            family=family,
             lifetime=lifetime,
             comment=comment,
         )

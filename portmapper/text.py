@@ -18,6 +18,12 @@ def printable(text: str, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else text[:longest] + "…"
 
 
+def endpoint(address: object, port: object, unknown: str = "*") -> str:
+    """Write an address and a port as people do, an IPv6 address in brackets; `unknown` stands for none."""
+    host = str(address) if address else unknown
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _shown(character: str) -> str:
     if character.isprintable():
         return character

@@ -88,7 +88,7 @@ def _open(local: IPAddress, gateway: IPAddress, server_port: int) -> socket.sock
         if isinstance(gateway, ipaddress.IPv6Address):
             _join_ipv6(listening, gateway, server_port)
         else:
-            _bind(listening, GROUP, (str(gateway), server_port))
+            _bind(listening, (GROUP, ANNOUNCEMENT_PORT), (str(gateway), server_port))
             membership = socket.inet_aton(GROUP) + local.packed
             listening.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
     except BaseException:
@@ -100,24 +100,23 @@ def _open(local: IPAddress, gateway: IPAddress, server_port: int) -> socket.sock
 def _join_ipv6(listening: socket.socket, gateway: ipaddress.IPv6Address, server_port: int) -> None:
     """Hear the gateway's link. A router announces itself there from its link-local address; where we know
     only a global one of it, its word could not be told from a stranger's."""
-    zone = gateway.scope_id
-    if not zone:
+    if not gateway.scope_id:
         raise OSError(errno.EADDRNOTAVAIL, "the gateway's link-local address is not known")
+    link = socket.if_nametoindex(gateway.scope_id)
+    router = str(gateway).partition("%")[0]
     listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    _bind(listening, f"{GROUP_IPV6}%{zone}", (str(gateway), server_port))
-    membership = socket.inet_pton(socket.AF_INET6, GROUP_IPV6) + struct.pack(
-        "@I", socket.if_nametoindex(zone)
-    )
+    _bind(listening, (GROUP_IPV6, ANNOUNCEMENT_PORT, 0, link), (router, server_port, 0, link))
+    membership = socket.inet_pton(socket.AF_INET6, GROUP_IPV6) + struct.pack("@I", link)
     listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
 
 
-def _bind(listening: socket.socket, group: str, source: tuple[str, int]) -> None:
+def _bind(listening: socket.socket, group: tuple[object, ...], source: tuple[object, ...]) -> None:
     """Let the system drop what strangers send: a flood of theirs then costs nothing.
 
     Windows binds to no group address, so there the source is checked in `Listener` alone.
     """
     if sys.platform == "win32":
-        listening.bind(("", ANNOUNCEMENT_PORT))
+        listening.bind(("", *group[1:]))
         return
-    listening.bind((group, ANNOUNCEMENT_PORT))
+    listening.bind(group)
     listening.connect(source)

@@ -12,6 +12,7 @@ from portmapper.cli.options import (
     add_plugin_option,
     add_source_options,
     begin_logging,
+    format_options,
     sources_of,
 )
 from portmapper.command import Command
@@ -41,12 +42,11 @@ class Check(Command):
         import asyncio
 
         from portmapper.plugins import load_plugins
-        from portmapper.source import FormatOptions
         from portmapper.sources import open_source, read_first
 
         begin_logging(arguments, "error")
         plugins = load_plugins(arguments.disable_plugin)
-        options = FormatOptions(csv_delimiter=arguments.csv_delimiter)
+        options = format_options(arguments)
         readers = [
             open_source(location, plugins.sources, plugins.formats, arguments.format, options)
             for location in sources_of(arguments)
@@ -82,12 +82,13 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
 
 
 def _show(readings: Sequence[Reading]) -> None:
-    from portmapper.text import printable
+    from portmapper.text import endpoint, printable
 
     for reading in readings:
         print(f"{printable(reading.location)}: {reading.format}, {len(reading.mappings)} mapping(s)")
         for mapping in reading.mappings:
-            to = f"{mapping.address or 'this host'}:{mapping.internal_port}"
+            this_host = "this host over IPv6" if mapping.family == "ipv6" else "this host"
+            to = endpoint(mapping.address or this_host, mapping.internal_port)
             comment = f"  {printable(mapping.comment)}" if mapping.comment else ""
             print(f"  {mapping.protocol} {mapping.port or 'any'} -> {to}{comment}")
         for bad in reading.rejected:

@@ -46,12 +46,12 @@ class History(Command):
 
 
 def _show(events: Sequence[dict[str, Any]]) -> None:
-    from portmapper.text import printable
+    from portmapper.text import endpoint, printable
 
     for event in events:
         words = [event["at"][:19].replace("T", " "), event["event"].replace("_", " ")]
         if event["protocol"]:
-            inside = f"{event['internal_address'] or '*'}:{event['internal_port']}"
+            inside = endpoint(event["internal_address"], event["internal_port"])
             words.append(f"{event['protocol']} {event['external_port'] or '*'} -> {inside}")
         if event["backend"]:
             words.append(f"by {event['backend']} at {event['gateway']}")

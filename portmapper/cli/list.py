@@ -143,7 +143,7 @@ def show(rows: Sequence[tuple[Listed, str]], stale: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from portmapper.text import printable
+    from portmapper.text import endpoint, printable
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("External")
@@ -156,7 +156,7 @@ def show(rows: Sequence[tuple[Listed, str]], stale: bool) -> None:
         entry = row.entry
         table.add_row(
             Text(f"{entry.protocol} {entry.external_port}"),
-            Text(f"{entry.internal_address or '?'}:{entry.internal_port or '?'}"),
+            Text(endpoint(entry.internal_address, entry.internal_port or "?", "?")),
             Text(f"{entry.lifetime} s" if entry.lifetime else "-"),
             Text("ours" if row.stored else ""),
             Text(row.backend),

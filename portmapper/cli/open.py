@@ -51,6 +51,12 @@ class Open(Command):
         parser.add_argument(
             "--lifetime", type=_lifetime, default=3600, metavar="S", help="seconds to ask for (default 3600)"
         )
+        parser.add_argument(
+            "--family",
+            choices=("ipv4", "ipv6", "both"),
+            help="a mapping over IPv4 (the default, unless --to is an IPv6 address), a pinhole over IPv6, "
+            "or both",
+        )
         add_gateway_options(parser)
         add_state_option(parser)
         add_plugin_option(parser)
@@ -80,7 +86,14 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     from portmapper.asked import read_records
 
     host, port = _inside(arguments.to)
-    more = {"address": host, "internal_port": port, "duration": arguments.lifetime, "comment": COMMENT}
+    more: dict[str, Any] = {
+        "address": host,
+        "internal_port": port,
+        "duration": arguments.lifetime,
+        "comment": COMMENT,
+    }
+    if arguments.family:
+        more["family"] = arguments.family
     if len(arguments.backend) == 1:
         more["backend"] = arguments.backend[0]
     records = [{**record, **more} for record in port_records(arguments.port)]
@@ -132,12 +145,12 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
 
 
 def _show(document: dict[str, Any], by_daemon: bool) -> None:
-    from portmapper.text import printable
+    from portmapper.text import endpoint, printable
 
     for mapping in document["mappings"]:
-        inside = f"{mapping['internal_address'] or '*'}:{mapping['internal_port']}"
+        inside = endpoint(mapping["internal_address"], mapping["internal_port"])
         if mapping["state"] == "active":
-            outside = f"{mapping['external_address'] or '*'}:{mapping['external_port']}"
+            outside = endpoint(mapping["external_address"], mapping["external_port"])
             end = _end(mapping, by_daemon)
             print(f"{mapping['protocol']} {outside} -> {inside} is open by {mapping['backend']}, {end}")
         else:

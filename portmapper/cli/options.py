@@ -13,6 +13,7 @@ from portmapper.logs import default_handler, file_handler, start_logging
 
 if TYPE_CHECKING:
     from portmapper.plugins import Plugins
+    from portmapper.source import FormatOptions
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -45,6 +46,13 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "-f", "--file", action="append", default=[], metavar="SOURCE", help="the same; may repeat"
     )
     add_format_options(parser)
+    parser.add_argument(
+        "--family",
+        choices=("ipv4", "ipv6", "both"),
+        default="ipv4",
+        help="for rows that name neither a family nor an address: a mapping over IPv4 (the default), a "
+        "pinhole over IPv6, or both",
+    )
 
 
 def add_format_options(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +68,14 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
         metavar="C",
         help="what separates the columns of a CSV file (default ';'; '\\t' is a tab)",
     )
+
+
+def format_options(arguments: argparse.Namespace) -> FormatOptions:
+    """Return how documents are to be read."""
+    from portmapper.records import FAMILIES
+    from portmapper.source import FormatOptions
+
+    return FormatOptions(arguments.csv_delimiter, FAMILIES[arguments.family])
 
 
 def sources_of(arguments: argparse.Namespace) -> tuple[str, ...]:

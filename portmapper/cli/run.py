@@ -20,6 +20,7 @@ from portmapper.cli.options import (
     add_source_options,
     add_state_option,
     begin_logging,
+    format_options,
     sources_of,
     warn_of_broken,
 )
@@ -223,10 +224,9 @@ def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[
 
 
 def _readers(arguments: argparse.Namespace, plugins: Plugins) -> list[SourceReader]:
-    from portmapper.source import FormatOptions
     from portmapper.sources import open_source
 
-    options = FormatOptions(csv_delimiter=arguments.csv_delimiter)
+    options = format_options(arguments)
     return [
         open_source(location, plugins.sources, plugins.formats, arguments.format, options)
         for location in sources_of(arguments)

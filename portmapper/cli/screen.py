@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from portmapper.text import printable
+from portmapper.text import endpoint, printable
 
 _COLOURS = {"active": "green", "pending": "yellow", "conflict": "red", "refused": "red", "failed": "red"}
 
@@ -73,12 +73,12 @@ def _mappings(mappings: list[dict[str, Any]]) -> Table:
 
 
 def _inside(mapping: dict[str, Any]) -> str:
-    return f"{mapping['internal_address'] or '*'}:{mapping['internal_port']}"
+    return endpoint(mapping["internal_address"], mapping["internal_port"])
 
 
 def _outside(mapping: dict[str, Any]) -> str:
     port = mapping["external_port"] or mapping["wanted_external_port"] or "any"
-    return f"{mapping['external_address'] or '*'}:{port}"
+    return endpoint(mapping["external_address"], port)
 
 
 def _renewal(mapping: dict[str, Any]) -> str:

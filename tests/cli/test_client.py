@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,13 @@ def test_every_example_of_the_page_runs(
         exec(compile(code, str(PAGE), "exec"), {"__name__": "__main__"})
         assert "8080" in capsys.readouterr().out
         assert gateway.ports() == set()
+
+
+async def test_a_family_is_that_of_the_address(reached: dict[str, Any]) -> None:
+    """And one of two; the named gateway opens none over IPv6, and says so."""
+    async with portmapper.Client(**reached) as client:
+        for family in ("ipv5", "ipv6"):
+            with pytest.raises(UsageError):
+                await client.open(8080, family=family, address=ipaddress.ip_address("192.168.1.1"))
+        with pytest.raises(NoGateway, match="no IPv6 gateway is named"):
+            await client.open(8080, family="ipv6")

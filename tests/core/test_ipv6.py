@@ -12,6 +12,8 @@ from portmapper.backend import Gateway, Target
 from portmapper.model import ConflictPolicy, Family, IPAddress, Mapping, MappingState
 from portmapper.network import DefaultRoute, Interface, Network
 from portmapper.placement import pinhole_hosts, places, search_targets
+from portmapper.records import FAMILIES, mappings_of
+from portmapper.source import Row
 from portmapper.testing.devices import FakeDevice
 from portmapper.testing.gateways import FakeBackend, FakeGateway
 
@@ -183,3 +185,31 @@ async def test_a_backend_without_ipv6_is_never_asked_for_it(new_world, device, p
     (entry,) = world.scheduler.entries.values()
     assert (entry.state, entry.error) == (MappingState.REFUSED, "natpmp: it has no IPv6")
     assert not world.scheduler.discovery.gateways
+
+
+async def test_silence_over_ipv6_delays_nothing_over_ipv4(six, wanted, clock):
+    """Each family is searched, and asked, by itself."""
+    (backend,) = six.backends
+    four, pinhole = wanted(), wanted(family=Family.IPV6)
+    backend.pinholes[FORMER] = FakeDevice(clock, address=ROUTER, hangs=True)
+    await six.start(pinhole, four)
+    assert six.state(four) is MappingState.ACTIVE
+    assert six.state(pinhole) is MappingState.PENDING
+
+
+@pytest.mark.parametrize(
+    ("default", "fields", "families"),
+    [
+        ("both", {}, [Family.IPV4, Family.IPV6]),
+        ("ipv6", {}, [Family.IPV6]),
+        ("both", {"family": "ipv4"}, [Family.IPV4]),
+        ("ipv6", {"address": "192.168.1.1"}, [Family.IPV4]),
+        ("ipv4", {"address": "2001:db8::1"}, [Family.IPV6]),
+    ],
+)
+def test_the_default_family_is_for_rows_that_name_none(
+    default: str, fields: dict[str, str], families: list[Family]
+) -> None:
+    """An address has a family of its own."""
+    row = Row({"port": "80", "protocol": "tcp", **fields}, "line 2", "line 2, column {}")
+    assert [mapping.family for mapping in mappings_of(row, "x", families=FAMILIES[default])] == families

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portmapper.logs import start_logging
-from portmapper.text import printable
+from portmapper.text import endpoint, printable
 
 HOSTILE = "\x1b[2J\x07\r\n\u202egnp.exe\u2028\x00"
 
@@ -94,3 +94,10 @@ def test_a_wrong_format_is_no_crash(log: io.StringIO, capsys: pytest.CaptureFixt
     start_logging(logging.StreamHandler(log), logging.INFO, "text")
     logging.getLogger("portmapper.x").debug("below")
     assert log.getvalue() == ""
+
+
+def test_an_ipv6_address_is_bracketed_before_its_port() -> None:
+    """Or nobody could tell where the port begins."""
+    assert endpoint("2001:db8::1", 80) == "[2001:db8::1]:80"
+    assert endpoint("192.168.1.1", 80) == "192.168.1.1:80"
+    assert endpoint(None, "any") == "*:any"

@@ -39,6 +39,8 @@ NOT_OURS = {
 
 NOT_RUN = {
     "--daemon": "detaches, so that nothing here could end it",
+    "--family": "asks for IPv6, which the software gateway's IPv4 address does not open",
+    "[fe80::1%eth0]": "names a router by the interface that it is on",
 }
 """Options of `run` that keep a command from being run here, and why; it is parsed all the same."""
 

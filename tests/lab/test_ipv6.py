@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from netlab.dual_stack import DualStack
+from netlab.dual_stack import HOST_PART, NEXT_PREFIX, PREFIX, DualStack
 from netlab.lab import LAN_HOST
 from netlab.program import Program
 
@@ -53,3 +54,104 @@ def test_one_row_opens_both_families_over_pcp(
     assert closed.status == 0, closed.errors
     assert dual_stack.ask_from_wan("TCP", PORT) is None
     assert dual_stack.lab.ask_from_wan("TCP", PORT) is None
+
+
+FOLLOWED = 2.0
+"""Seconds within which a pinhole follows a new prefix."""
+
+
+def test_a_new_prefix_is_followed(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
+) -> None:
+    """The old one is deprecated and goes; the host answers under the new one, and the old hole is closed."""
+    renumbered = NEXT_PREFIX + HOST_PART
+    with program.running(
+        "run", "--state-dir", str(tmp_path / "state"), str(ports), log=tmp_path / "log"
+    ) as run:
+        run.until(lambda: dual_stack.reaches("TCP", PORT), "open")
+        changed = time.monotonic()
+        dual_stack.give(dual_stack.lab.lan, renumbered)
+        dual_stack.deprecate(dual_stack.lab.lan, dual_stack.host)
+        run.until(lambda: dual_stack.reaches("TCP", PORT, renumbered), "following")
+        assert time.monotonic() - changed < FOLLOWED
+        run.until(lambda: dual_stack.ask_from_wan("TCP", PORT) is None, "closing the old pinhole")
+        status = program.run("status", "--json", "--state-dir", str(tmp_path / "state"))
+        pinhole = by_family(status.json())["ipv6"]
+        assert (pinhole["state"], pinhole["internal_address"]) == ("active", renumbered)
+        assert dual_stack.lab.reaches("TCP", PORT)
+
+
+def test_a_new_prefix_is_followed_when_the_old_one_is_gone_at_once(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
+) -> None:
+    """As with a router that reboots into another prefix: nobody can ask for the old address any more."""
+    renumbered = NEXT_PREFIX + HOST_PART
+    with program.running(
+        "run", "--state-dir", str(tmp_path / "state"), str(ports), log=tmp_path / "log"
+    ) as run:
+        run.until(lambda: dual_stack.reaches("TCP", PORT), "open")
+        changed = time.monotonic()
+        dual_stack.take(dual_stack.lab.lan, dual_stack.host)
+        dual_stack.give(dual_stack.lab.lan, renumbered)
+        run.until(lambda: dual_stack.reaches("TCP", PORT, renumbered), "following")
+        assert time.monotonic() - changed < FOLLOWED
+        run.until(lambda: not dual_stack.has_pinhole(dual_stack.host), "closing the old pinhole")
+
+
+def test_every_stable_address_has_its_pinhole_and_a_temporary_one_none(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
+) -> None:
+    """The further address is an entry of its own; the temporary one stays closed."""
+    second, temporary = NEXT_PREFIX + HOST_PART, NEXT_PREFIX + "7"
+    dual_stack.give(dual_stack.lab.lan, second)
+    dual_stack.give(dual_stack.lab.lan, temporary)
+    dual_stack.deprecate(dual_stack.lab.lan, temporary)
+    finished = program.run("run", "--oneshot", "--json", "--state-dir", str(tmp_path / "state"), str(ports))
+    assert finished.status == 0, finished.errors
+    pinholes = [mapping for mapping in finished.json()["mappings"] if mapping["family"] == "ipv6"]
+    assert {mapping["internal_address"] for mapping in pinholes} == {dual_stack.host, second}
+    assert all(dual_stack.reaches("TCP", PORT, address) for address in (dual_stack.host, second))
+    assert dual_stack.ask_from_wan("TCP", PORT, temporary) is None
+
+
+def test_a_restarted_gateway_gets_its_pinholes_back(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
+) -> None:
+    """It announces itself on ff02::1, from its link-local address."""
+    gateway = dual_stack.lab.gateway
+    with program.running(
+        "run", "--state-dir", str(tmp_path / "state"), str(ports), log=tmp_path / "log"
+    ) as run:
+        run.until(lambda: dual_stack.reaches("TCP", PORT), "open")
+        gateway.restart()
+        run.until(lambda: dual_stack.reaches("TCP", PORT), "open again")
+        run.until(lambda: dual_stack.lab.reaches("TCP", PORT), "open again over IPv4")
+        assert "fe80::1%eth0" in "".join(line for line in run.log.splitlines() if "restarted" in line)
+
+
+@pytest.mark.parametrize("named", ["[fe80::1%eth0]", "2001:db8:88::1", "[2001:db8:88::1]:5351"])
+def test_a_named_gateway_is_asked_from_a_stable_address(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path, named: str
+) -> None:
+    """Link-local with its zone, or global; IPv4 has no gateway then, and says so."""
+    state = ("--state-dir", str(tmp_path / "state"))
+    finished = program.run("run", "--oneshot", "--json", "--gateway", named, *state, str(ports))
+    assert finished.status == 1, finished.errors
+    found = by_family(finished.json())
+    assert (found["ipv6"]["state"], found["ipv6"]["internal_address"]) == ("active", dual_stack.host)
+    assert (found["ipv4"]["state"], found["ipv4"]["error"]) == ("pending", "no IPv4 gateway is named")
+    assert dual_stack.reaches("TCP", PORT)
+
+
+def test_a_host_with_ipv6_alone(dual_stack: DualStack, ports: Path, tmp_path: Path) -> None:
+    """Behind NAT64 there is a pinhole, and the mapping waits for an IPv4 address."""
+    lan = dual_stack.lab.topology.add("six")
+    dual_stack.plug_in(lan, "six")
+    dual_stack.give(lan, f"{PREFIX}6")
+    finished = Program(lan, tmp_path).run(
+        "run", "--oneshot", "--json", "--state-dir", str(tmp_path / "state"), str(ports)
+    )
+    found = by_family(finished.json())
+    assert (found["ipv6"]["state"], found["ipv6"]["internal_address"]) == ("active", f"{PREFIX}6")
+    assert (found["ipv4"]["state"], found["ipv4"]["error"]) == ("pending", "this host has no IPv4 address")
+    assert finished.status == 1

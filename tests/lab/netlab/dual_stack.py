@@ -8,12 +8,13 @@ WANIPv6FirewallControl over both families, and PCP listens on [::]:5351.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 from netlab.gateway import Variant
 from netlab.hosts import answer_text, exchange
 from netlab.lab import Lab
-from netlab.namespaces import Namespace
+from netlab.namespaces import Namespace, cable
 
 LAN_ROUTER = "fe80::1"
 PREFIX = "2001:db8:88::"
@@ -51,6 +52,12 @@ class DualStack:
         self.connect(lab.lan)
         self.give(lab.lan, self.host)
 
+    def plug_in(self, host: Namespace, role: str) -> None:
+        """Plug a host into the LAN that has IPv6 alone."""
+        cable(self.lab.router, f"port-{role}", host, "eth0")
+        self.lab.router.ip("link", "set", f"port-{role}", "master", "lan0")
+        self.connect(host)
+
     def connect(self, host: Namespace) -> None:
         """Give a LAN host the link-local default route."""
         _settle_at_once(host, "eth0")
@@ -63,6 +70,10 @@ class DualStack:
         if f"{prefix}::1/64" not in self.lab.router.ip("-6", "addr", "show", "dev", "lan0"):
             self._address(self.lab.router, "lan0", f"{prefix}::1/64")
         self._address(host, "eth0", f"{address}/64", *options)
+
+    def deprecate(self, host: Namespace, address: str) -> None:
+        """Let an address stand, but for no new connection, as a router does with a prefix that ends."""
+        host.ip("-6", "addr", "change", f"{address}/64", "dev", "eth0", "preferred_lft", "0")
 
     def take(self, host: Namespace, address: str) -> None:
         """Take an address away."""
@@ -83,9 +94,10 @@ class DualStack:
         self.lab.servers.listen(protocol, port, socket.AF_INET6)
         return self.ask_from_wan(protocol, port, address) == answer_text(protocol, port, WAN_HOST_IPV6)
 
-    def pinholes(self) -> str:
-        """Return the rules of the gateway's forward chain, as nftables writes them."""
-        return self.lab.router.run("nft", "list", "chain", "inet", "filter", "miniupnpd")
+    def has_pinhole(self, address: str) -> bool:
+        """Tell whether the gateway's firewall lets anything in to an address, whatever miniupnpd says."""
+        rules = self.lab.router.run("nft", "list", "chain", "inet", "filter", "miniupnpd")
+        return f"{int(ipaddress.IPv6Address(address)):#034x}" in rules
 
     def _address(self, host: Namespace, interface: str, address: str, *options: str) -> None:
         host.ip("-6", "addr", "add", address, "dev", interface, "nodad", *options)
