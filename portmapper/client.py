@@ -22,8 +22,9 @@ from portmapper.model import (
     MappingState,
     Protocol,
 )
+from portmapper.options import Options
 from portmapper.ports import MAX_PORT
-from portmapper.scheduler import Options, Scheduler
+from portmapper.scheduler import Scheduler
 from portmapper.store import Store
 
 SOURCE = "program"

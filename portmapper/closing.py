@@ -77,9 +77,13 @@ class Closing:
             async for lease in self._leases(gateway, mapping, place):
                 await bounded(gateway, gateway.unmap(lease))
                 self._store.remove(lease.token)
-        except (Unsupported, NotAuthorized) as error:
-            _log.debug("%s does not close %s %d: %s", gateway.backend, mapping.protocol, mapping.port, error)
         except BackendError as error:
+            refused = isinstance(error, Unsupported | NotAuthorized)
+            if refused and not any(self._known(gateway, mapping)):
+                _log.debug(
+                    "%s does not close %s %d: %s", gateway.backend, mapping.protocol, mapping.port, error
+                )
+                return  # nobody says that anything stands there
             self.failed += 1
             _log.warning("%s cannot close %s %d: %s", gateway.backend, mapping.protocol, mapping.port, error)
 

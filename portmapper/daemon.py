@@ -17,7 +17,8 @@ from portmapper.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.network_watch import watching
 from portmapper.notify import ServiceManager
 from portmapper.on_request import OnRequest
-from portmapper.scheduler import Options, Scheduler
+from portmapper.options import Options
+from portmapper.scheduler import Scheduler
 from portmapper.signals import handling
 from portmapper.sources import Reading, SourceReader, SourceState, read_first, warn_of_rejected
 from portmapper.status import Document, mapping_document, status_document

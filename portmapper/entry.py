@@ -30,6 +30,7 @@ class Entry:
         granted_at: monotonic seconds of the grant.
         opened_at: when the lease was first granted, perhaps by an earlier run; None without one.
         due: monotonic seconds when the next round begins, None while none is planned.
+        not_before: monotonic seconds before which the last failure lets nobody ask again.
         attempts: rounds in a row that brought nothing.
         losses: times in a row that the gateway did not hold what it had granted.
         doubtful: the gateway said that it restarted, and has not renewed the lease since.
@@ -49,6 +50,7 @@ class Entry:
     granted_at: float = 0.0
     opened_at: datetime | None = None
     due: float | None = None
+    not_before: float = 0.0
     attempts: int = 0
     losses: int = 0
     doubtful: bool = False

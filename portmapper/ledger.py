@@ -11,8 +11,8 @@ import attrs
 
 from portmapper.backend import Gateway
 from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
-from portmapper.model import Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
-from portmapper.store import Store, StoredLease
+from portmapper.model import ANY_PORT, Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
+from portmapper.store import AnyPort, Store, StoredLease
 
 _Inside = tuple[str, Protocol, IPAddress, int]
 _Port = tuple[Family, Protocol, int]
@@ -72,6 +72,19 @@ class Ledger:
     def granted(self, lease: Lease, mapping: Mapping, now: datetime) -> None:
         """Write down what was granted."""
         self._put(StoredLease(lease, mapping.port, now, True, mapping.source, mapping.comment))
+        if mapping.port == ANY_PORT and mapping.family is Family.IPV4:
+            self._store.remember_port(_any_port(mapping), lease.external_port)
+
+    def port_to_ask(self, mapping: Mapping) -> int:
+        """Return the external port to ask for: who takes any gets the one that they had.
+
+        A pinhole has no external port of its own.
+        """
+        if mapping.family is Family.IPV6:
+            return mapping.internal_port
+        if mapping.port != ANY_PORT:
+            return mapping.port
+        return self._store.ports.get(_any_port(mapping), ANY_PORT)
 
     def not_granted(self, request: MapRequest, error: BackendError, holding: Lease | None) -> None:
         """Forget a request that was refused; what may stand all the same becomes an orphan.
@@ -147,18 +160,16 @@ class Ledger:
             for s in self._at((lease.family, other, lease.external_port))
             if s.lease.token not in self._orphans
         )
-        return next((twin.token for twin in twins if _hole(twin) == _hole(lease)), None)
+        return next((twin.token for twin in twins if hole(twin) == hole(lease)), None)
 
-    def is_covered(self, orphan: StoredLease) -> bool:
-        """Tell whether a wanted lease opens the very hole that an orphan does.
+    def cover_of(self, orphan: StoredLease) -> Lease | None:
+        """Return the wanted lease that opens the very hole that an orphan does, if there is one.
 
         Many gateways keep one table for all protocols: releasing the hole that PCP opened would
         close what UPnP has renewed since.
         """
-        return any(
-            s.lease.token not in self._orphans and _hole(s.lease) == _hole(orphan.lease)
-            for s in self._at(_port(orphan))
-        )
+        wanted = (s.lease for s in self._at(_port(orphan)) if s.lease.token not in self._orphans)
+        return next((lease for lease in wanted if hole(lease) == hole(orphan.lease)), None)
 
     def all(self) -> Iterable[StoredLease]:
         """Return every lease that may stand, wanted or not, within the scope."""
@@ -193,6 +204,10 @@ class Ledger:
             del self._by_port[_port(stored)]
 
 
+def _any_port(mapping: Mapping) -> AnyPort:
+    return (mapping.protocol, str(mapping.address or ""), mapping.internal_port)
+
+
 def _inside(stored: StoredLease) -> _Inside:
     lease = stored.lease
     return (lease.gateway, lease.protocol, lease.internal_address, lease.internal_port)
@@ -202,6 +217,6 @@ def _port(stored: StoredLease) -> _Port:
     return (stored.lease.family, stored.lease.protocol, stored.lease.external_port)
 
 
-def _hole(lease: Lease) -> tuple[str, IPAddress, int]:
+def hole(lease: Lease) -> tuple[str, IPAddress, int]:
     """What the gateway's device forwards to; the external port is known to be the same."""
     return (lease.gateway.partition(":")[2], lease.internal_address, lease.internal_port)

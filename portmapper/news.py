@@ -60,7 +60,7 @@ class News:
         """Renew all that stands on this device, over whichever protocol it was opened.
 
         The two protocols of one port are renewed together, and in the order of their opening: see
-        `Scheduler._renew_twin`.
+        `portmapper.twins`.
         """
         device = {other.identity for other in self._discovery.gateways if other.address == gateway.address}
         affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]

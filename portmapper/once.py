@@ -10,7 +10,8 @@ from portmapper.clock import Clock
 from portmapper.events import Observer
 from portmapper.journal import Journal
 from portmapper.model import Mapping
-from portmapper.scheduler import Options, Scheduler
+from portmapper.options import Options
+from portmapper.scheduler import Scheduler
 from portmapper.status import Document, status_document
 from portmapper.store import Store
 

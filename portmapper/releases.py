@@ -9,14 +9,17 @@ from portmapper.asking import bounded
 from portmapper.backend import Gateway, Target
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
-from portmapper.errors import BackendError
+from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
+from portmapper.model import Lease
 from portmapper.rounds import Rounds
 from portmapper.store import StoredLease
 from portmapper.timing import retry_delay
 
 LONGEST_PAUSE = 300.0
+LONGEST_PAUSE_REFUSED = 3600.0
+"""Seconds between two attempts at what a gateway refuses: the lease of an address that is gone, say."""
 
 Tell = Callable[[StoredLease, str], None]
 """Told of each lease that was released, or why it was not."""
@@ -60,8 +63,9 @@ class Releases:
             token = stored.lease.token
             if token in self._running or self._is_wanted(stored) or self._is_too_early(token):
                 continue
-            if self._ledger.is_covered(stored):
-                self._ledger.released(token)
+            cover = self._ledger.cover_of(stored)
+            if cover is not None:
+                self._leave_to(cover, stored)
                 continue
             gateway = self._discovery.gateway(stored.lease.gateway, stored.lease.internal_address)
             if gateway is not None:
@@ -79,6 +83,15 @@ class Releases:
             stored.lease.token not in self._failed and not self._is_wanted(stored) for stored in orphans
         )
 
+    def _leave_to(self, cover: Lease, stored: StoredLease) -> None:
+        """Do not close the hole that a wanted lease opens too.
+
+        A permanent one that another protocol granted is kept in mind until that lease is released: a
+        gateway with a table for each protocol holds it for ever.
+        """
+        if cover.gateway == stored.lease.gateway or not stored.lease.permanent:
+            self._ledger.released(stored.lease.token)
+
     def _is_wanted(self, stored: StoredLease) -> bool:
         """Never release before the replacement stands: a round may adopt or replace it."""
         return self._rounds.wants(stored)
@@ -92,10 +105,12 @@ class Releases:
             await bounded(gateway, gateway.unmap(stored.lease))
         except BackendError as error:
             attempts = self._failed.get(token, (0, 0.0))[0]
-            pause = max(retry_delay(attempts, LONGEST_PAUSE), error.retry_after or 0)
+            passing = isinstance(error, NetworkFailure | GatewayTimeout)
+            longest = LONGEST_PAUSE if passing else LONGEST_PAUSE_REFUSED
+            pause = max(retry_delay(attempts, longest), error.retry_after or 0)
             self._failed[token] = (attempts + 1, self._clock.monotonic() + pause)
             if attempts == 0:
-                self._tell(stored, str(error))
+                self._tell(stored, f"{error}; {_ends(stored)}")
         else:
             self._failed.pop(token, None)
             self._ledger.released(token)
@@ -103,3 +118,10 @@ class Releases:
                 self._tell(stored, "")
         finally:
             self._running.discard(token)
+
+
+def _ends(stored: StoredLease) -> str:
+    """Say what becomes of a lease that cannot be released."""
+    if stored.lease.permanent:
+        return "it has no end, and is tried again and again"
+    return f"it ends by itself at {stored.runs_out_at.astimezone():%Y-%m-%d %H:%M:%S}"

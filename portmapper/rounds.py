@@ -7,15 +7,16 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Protocol as Interface
 
-from portmapper.asking import ask, give_back
+from portmapper.asking import ask
 from portmapper.backend import Gateway, MapsOtherHosts, Target, VerifiesLeases
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure, Unsupported
+from portmapper.errors import BackendError, Unsupported
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
-from portmapper.model import ANY_PORT, ConflictPolicy, Family, Lease, MapRequest, Protocol, TableEntry
+from portmapper.making_way import MakingWay
+from portmapper.model import ANY_PORT, ConflictPolicy, Family, Lease, MapRequest, Protocol
 from portmapper.placement import Place
 from portmapper.search import Search
 from portmapper.store import StoredLease
@@ -60,6 +61,7 @@ class Rounds:
         self.active: set[Entry] = set()
         self._discovery = discovery
         self._ledger = ledger
+        self._making_way = MakingWay(discovery, ledger)
         self._lanes = lanes
         self._clock = clock
         self._outcome = outcome
@@ -116,7 +118,7 @@ class Rounds:
         for entry in self._waiting.pop(search.target, ()):
             self._advance(entry)
 
-    def start_over(self, entry: Entry) -> bool:
+    def start_over(self, entry: Entry, places: list[Place]) -> bool:
         """Begin a round anew that only waits for a search; tell whether it could be done.
 
         A gateway that is back must not wait for another side of this host where nobody answers.
@@ -124,7 +126,7 @@ class Rounds:
         for waiting in self._waiting.values():
             if entry in waiting:
                 waiting.remove(entry)
-                entry.begin_round(entry.places)
+                entry.begin_round(places)
                 self._advance(entry)
                 return True
         return False
@@ -145,7 +147,8 @@ class Rounds:
             if search.settled:
                 for gateway in self._candidates(entry, search, place):
                     entry.tried += ((gateway.identity, place.internal_address),)
-                    self._lanes.submit(gateway, partial(self._ask, entry, gateway, place))
+                    step = partial(self._ask, entry, gateway, place)
+                    self._lanes.submit(gateway, step, partial(self._broke, entry, gateway))
                     return
             if not search.done:
                 self._waiting[place.target].append(entry)
@@ -157,7 +160,7 @@ class Rounds:
 
     def _places(self, entry: Entry) -> list[Place]:
         lease = entry.lease
-        if lease is None or entry.moving:
+        if lease is None or (entry.moving and not entry.doubtful):
             return list(entry.places)
         return sorted(entry.places, key=lambda place: place.internal_address != lease.internal_address)
 
@@ -199,10 +202,10 @@ class Rounds:
             self._request(entry, gateway, place, policy), entry.mapping, gateway, self._clock.now()
         )
         try:
-            lease = await ask(gateway, request, policy, partial(self._make_way, entry, request))
+            lease = await ask(gateway, request, policy, partial(self._making_way.at_port, entry, request))
         except BackendError as error:
             self._ledger.not_granted(request, error, entry.lease)
-            if await self._release_former(request, gateway, error):
+            if await self._making_way.behind(request, gateway, error):
                 await self._ask(entry, gateway, place)
                 return
             entry.refusals += ((gateway.identity, error),)
@@ -214,21 +217,31 @@ class Rounds:
             self._outcome.won(entry, gateway, lease)
             self._next_turn(entry)
 
+    def _broke(self, entry: Entry, gateway: Gateway, error: Exception) -> None:
+        """End the round of a mapping that brings out a fault of ours; it is tried again after its pause."""
+        fault = BackendError(f"portmapper is broken: {type(error).__name__}: {error}")
+        entry.refusals += ((gateway.identity, fault),)
+        if entry in self.active:
+            self._end(entry)
+        self._outcome.lost(entry)
+        if entry in self._turns.get(_twins(entry), ()):
+            self._next_turn(entry)
+
     def _request(self, entry: Entry, gateway: Gateway, place: Place, policy: ConflictPolicy) -> MapRequest:
         mapping = entry.mapping
         held, token = self._held(entry, gateway, place)
-        keeps_port = held is not None and (mapping.port == ANY_PORT or policy is ConflictPolicy.NEXT)
-        wanted = mapping.internal_port if mapping.family is Family.IPV6 else mapping.port
+        any_port = mapping.port == ANY_PORT and mapping.family is Family.IPV4
+        keeps_port = any_port or policy is ConflictPolicy.NEXT
         in_vain = entry.losses >= LOSSES_BEFORE_PERMANENT and isinstance(gateway, VerifiesLeases)
         return MapRequest(
             protocol=mapping.protocol,
             internal_address=place.internal_address,
             internal_port=mapping.internal_port,
-            external_port=held.external_port if held is not None and keeps_port else wanted,
+            external_port=held.external_port if held and keeps_port else self._ledger.port_to_ask(mapping),
             lifetime=0 if in_vain else mapping.duration,
             comment=mapping.comment,
             token=token,
-            exact=policy is not ConflictPolicy.NEXT and wanted != ANY_PORT,
+            exact=policy is not ConflictPolicy.NEXT and not any_port,
             replace=policy is ConflictPolicy.TAKE,
             held=held,
         )
@@ -246,36 +259,9 @@ class Rounds:
         entry.opened_at = stored.granted_at
         return stored.lease, stored.lease.token
 
-    async def _make_way(self, entry: Entry, request: MapRequest, holder: TableEntry | None) -> bool:
-        """Tell whether what stands in the way is ours to replace; release it where that is needed."""
-        if holder is not None:
-            before = entry.lease is not None and _is_entry_of(entry.lease, holder)
-            return before or self._ledger.is_ours(holder, request)
-        orphan = self._ledger.orphan_at(request)
-        gateway = (
-            self._discovery.gateway(orphan.lease.gateway, orphan.lease.internal_address) if orphan else None
-        )
-        if orphan is None or gateway is None or not await give_back(gateway, orphan.lease):
-            return False
-        self._ledger.released(orphan.lease.token)
-        return True
-
-    async def _release_former(self, request: MapRequest, gateway: Gateway, error: BackendError) -> bool:
-        """Make room where a gateway keeps one mapping for each internal port, as PCP and NAT-PMP do.
-
-        An external port was edited there: the new one cannot stand before the old one is closed.
-        """
-        if isinstance(error, NetworkFailure | GatewayTimeout):
-            return False
-        former = self._ledger.orphan_behind(request, gateway)
-        if former is None or not await give_back(gateway, former.lease):
-            return False
-        self._ledger.released(former.lease.token)
-        return True
-
     def _end(self, entry: Entry) -> None:
         self.active.discard(entry)
-        entry.moving = False
+        entry.moving = entry.moving and entry.doubtful  # what its holder lost comes first, then the move
         self._outside[_port(entry, entry.mapping.port)] -= 1
         self._inside[_port(entry, entry.mapping.internal_port)] -= 1
         entry.tried = ()
@@ -308,11 +294,3 @@ def _port(entry: Entry, port: int) -> _Port:
 def _twins(entry: Entry) -> _Twins:
     """What the two protocols of one port have in common."""
     return entry.mapping.key[1:]
-
-
-def _is_entry_of(lease: Lease, holder: TableEntry) -> bool:
-    return (lease.protocol, lease.external_port, lease.internal_address) == (
-        holder.protocol,
-        holder.external_port,
-        holder.internal_address,
-    )

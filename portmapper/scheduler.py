@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
-
-import attrs
+from collections.abc import Callable, Iterable, Sequence
 
 from portmapper.agenda import Agenda
 from portmapper.announcer import Announcer
@@ -13,49 +11,25 @@ from portmapper.backend import Backend, Gateway, GatewayEvent
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import Conflict, GatewayTimeout, NetworkFailure
+from portmapper.errors import GatewayTimeout, NetworkFailure
 from portmapper.events import Event
+from portmapper.holdings import Holdings
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
-from portmapper.model import (
-    ConflictPolicy,
-    IPAddress,
-    Lease,
-    Mapping,
-    MappingKey,
-    Protocol,
-)
+from portmapper.model import IPAddress, Lease, Mapping, MappingKey
 from portmapper.network import Network, read_network
 from portmapper.news import News
+from portmapper.options import Options
 from portmapper.pauses import pause_after_loss
+from portmapper.placement import Place
 from portmapper.releases import Releases
 from portmapper.rounds import Rounds
 from portmapper.search import Search
 from portmapper.store import Store, StoredLease
 from portmapper.surroundings import Surroundings
 from portmapper.timing import MIN_RENEWAL_GAP, renewal_delay
+from portmapper.twins import Twins
 from portmapper.upkeep import Upkeep
-
-
-@attrs.frozen
-class Options:
-    """How a scheduler behaves.
-
-    Attributes:
-        conflict: policy of mappings that name none.
-        interval: seconds between two looks at what nothing announced; no failed attempt waits longer.
-        chosen: gateways that the user named; empty searches for them.
-        allowed: backends that may open ports; None is every one. Others only release.
-        scope: sources whose left-over leases are released; None is all of them.
-        watch: listen for what gateways tell unasked.
-    """
-
-    conflict: ConflictPolicy = ConflictPolicy.OWN
-    interval: float = 60.0
-    chosen: tuple[str, ...] = ()
-    allowed: Collection[str] | None = None
-    scope: Collection[str] | None = None
-    watch: bool = True
 
 
 class Scheduler:
@@ -111,6 +85,8 @@ class Scheduler:
         self._upkeep = Upkeep(
             self.discovery, lanes, renew=self._renew_early, vanished=self._vanished, moved=self._news.moved
         )
+        self._holdings = Holdings(ledger, self._tell, self._clock, self._upkeep.external)
+        self._twins = Twins(self.entries, self._rounds.active, ledger, begin=self._begin, plan=self._plan)
 
     @property
     def network(self) -> Network:
@@ -231,20 +207,25 @@ class Scheduler:
         now = self._clock.monotonic()
         for entry in self._agenda.come_up(now):
             if entry in self._rounds.active:
-                entry.again = not self._rounds.start_over(entry)
+                entry.again = not self._rounds.start_over(entry, self._place(entry))
             else:
-                self._begin(entry, now)
+                self._begin(entry)
 
-    def _begin(self, entry: Entry, now: float) -> None:
-        twin = self._twin(entry)
-        if twin and _is_elder(twin, entry) and twin.is_unanswered and twin not in self._rounds.active:
-            self._begin(twin, now)  # else a table that is empty by now would get them the other way round
+    def _begin(self, entry: Entry) -> None:
+        self._twins.before(entry)
         entry.due = None
+        now = self._clock.monotonic()
         if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
-            self._lose(entry, "it ran out before the gateway renewed it")
+            self._holdings.lose(entry, "it ran out before the gateway renewed it")
+            if entry.not_before > now:
+                self._plan(entry, entry.not_before - now)
+                return
+        self._rounds.begin(entry, self._place(entry))
+
+    def _place(self, entry: Entry) -> list[Place]:
         places = self._surroundings.places_of(entry.mapping)
         entry.nowhere = "" if places else self._surroundings.why_nowhere(entry.mapping)
-        self._rounds.begin(entry, places)
+        return places
 
     # How rounds end
 
@@ -254,90 +235,48 @@ class Scheduler:
             self._ledger.abandon(lease.token)
             self._releases.after_round(self._surroundings.targets)
             return
-        before = entry.lease
-        renewed = entry.opened_at is not None and (before is None or before.token == lease.token)
-        if renewed:
-            self._renew_twin(entry)
-        else:
-            entry.opened_at = self._clock.now()
         self._news.answered(gateway)
         self._upkeep.learn(gateway, lease)
-        entry.granted(lease, self._clock.monotonic())
-        if before is not None or not renewed:
-            self._tell.granted(entry, before, lease, self.external.get(gateway.identity))
-        if before is not None and before.token != lease.token:
-            self._ledger.abandon(before.token)
-        if entry.again:
+        if self._holdings.take(entry, lease):
+            self._twins.after_renewal(entry)
+        if entry.again or entry.moving:
             self._plan(entry)
         elif not lease.permanent:
             self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))
         self._releases.after_round(self._surroundings.targets)
 
-    def _renew_twin(self, entry: Entry) -> None:
-        """Renew the other protocol of the same port right after this one, if it was opened later.
-
-        miniupnpd on nftables replaces the filter rule that was added last for the port, whatever its
-        protocol: renewing the elder one alone closes the younger until its own renewal.
-        """
-        twin = self._twin(entry)
-        if twin and twin not in self._rounds.active and _is_elder(entry, twin):
-            self._begin(twin, self._clock.monotonic())
-
-    def _twin(self, entry: Entry) -> Entry | None:
-        other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
-        return self.entries.get((other, *entry.mapping.key[1:]))
-
     def _released(self, stored: StoredLease, error: str) -> None:
         """Tell of a release; it may have closed the other protocol of its port, as a renewal does."""
         self._tell.released(stored, error)
-        twin = self._ledger.twin_of(stored.lease)
-        for entry in self.entries.values() if twin is not None and not error else ():
-            if entry.lease is not None and entry.lease.token == twin:
-                self._plan(entry)
+        if not error:
+            self._twins.after_release(stored.lease)
 
     def lost(self, entry: Entry) -> None:
         """Plan the next attempt of an entry that nobody granted."""
         if entry.removed:
             self._releases.after_round(self._surroundings.targets)
             return
-        entry.no_gateway = not entry.refusals
-        if entry.doubtful and not entry.is_unanswered:
-            entry.opened_at = self._clock.now()  # it is not in the table: the younger twin comes first now
-        if entry.lease is not None and _is_gone(entry, entry.lease):
-            self._lose(entry, "another host holds its port now", stands=_is_of_former_address(entry))
-        entry.attempts += 1
-        if entry.attempts == 1 or entry.again:
-            self._tell.failed(entry)
+        self._holdings.refused(entry)
         if any(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals):
-            self._look_again(entry)
+            for place in entry.places:
+                self.discovery.look_again(place.target)
             if not entry.doubtful:
-                self._renew_twin(entry)  # only the answer may have been lost
-        self._plan(entry, pause_after_loss(entry, self._clock.monotonic(), self._options.interval))
+                self._twins.after_renewal(entry)  # only the answer may have been lost
+        self._pause(entry)
         self._releases.after_round(self._surroundings.targets)
 
-    def _look_again(self, entry: Entry) -> None:
-        for place in entry.places:
-            self.discovery.look_again(place.target)
+    def _pause(self, entry: Entry) -> None:
+        """Plan the next attempt; a lease that runs out before it is given up in time."""
+        now = self._clock.monotonic()
+        pause = pause_after_loss(entry, now, self._options.interval)
+        entry.not_before = now + pause
+        if entry.lease is not None and entry.expires_at is not None:
+            pause = min(pause, entry.expires_at - now)
+        self._plan(entry, max(0.0, pause))
 
     def _drop(self, entry: Entry) -> None:
-        entry.removed = True
-        entry.due = None
+        self._holdings.drop(entry)
         self._rounds.found(entry)
-        if entry.lease is not None:
-            self._ledger.abandon(entry.lease.token)
-            entry.lease = None
-
-    def _lose(self, entry: Entry, why: str, stands: bool = False) -> None:
-        """Do without a lease; one that `stands` on the gateway all the same is to be released."""
-        assert entry.lease is not None
-        self._tell.lost(entry.mapping, entry.lease, why)
-        if stands:
-            self._ledger.abandon(entry.lease.token)
-        else:
-            self._ledger.released(entry.lease.token)
-        entry.lease = entry.opened_at = None
-        entry.doubtful = False
-        entry.attempts = 0
 
     def _release(self) -> None:
         self._releases.start(self._surroundings.targets)
@@ -371,21 +310,5 @@ class Scheduler:
     def _vanished(self, entry: Entry) -> None:
         """The gateway's table has not what it granted."""
         entry.losses += 1
-        self._lose(entry, "the gateway does not hold it any more")
+        self._holdings.lose(entry, "the gateway does not hold it any more")
         self._plan(entry)
-
-
-def _is_elder(one: Entry, other: Entry) -> bool:
-    return one.opened_at is not None and other.opened_at is not None and one.opened_at < other.opened_at
-
-
-def _is_of_former_address(entry: Entry) -> bool:
-    """Tell whether the port may be held by our own lease, for an address that we no longer have."""
-    return entry.lease is not None and all(
-        place.internal_address != entry.lease.internal_address for place in entry.places
-    )
-
-
-def _is_gone(entry: Entry, lease: Lease) -> bool:
-    """Tell whether its own gateway said that the port belongs to somebody else."""
-    return any(gateway == lease.gateway and isinstance(error, Conflict) for gateway, error in entry.refusals)

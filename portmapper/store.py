@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,21 @@ CREATE TABLE IF NOT EXISTS journal (
 );
 CREATE INDEX IF NOT EXISTS journal_at ON journal (at);
 CREATE TABLE IF NOT EXISTS asked (record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS ports (
+    protocol TEXT NOT NULL, address TEXT NOT NULL, internal_port INTEGER NOT NULL,
+    external_port INTEGER NOT NULL, PRIMARY KEY (protocol, address, internal_port)
+);
 """
-_VERSION = 2
-"""1: leases and journal. 2: what `open` asked for. The schema only grows, so bringing a file up to date
-is to create what it lacks, and a cut in the middle of that is made good at the next start."""
+_VERSION = 3
+"""1: leases and journal. 2: what `open` asked for. 3: the last port of who takes any. The schema only grows:
+bringing a file up to date is to create what it lacks, and a cut in that is made good at the next start."""
+PORTS_REMEMBERED = 1000
+"""Mappings of any external port whose last one is kept in mind; the oldest are forgotten."""
+
+_FORGET_PORT = "DELETE FROM ports WHERE (protocol, address, internal_port) = (?, ?, ?)"
+AnyPort = tuple[Protocol, str, int]
+"""A mapping of any external port: its protocol, its address as wanted, and its internal port."""
+
 _INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 16)})"
 
 _log = logging.getLogger(__name__)
@@ -68,12 +79,15 @@ class StoredLease:
     source: str = ""
     comment: str = ""
 
+    @property
+    def runs_out_at(self) -> datetime:
+        """When a lease that is not permanent runs out by itself, at the latest; wall-clock time."""
+        lifetime = self.lease.lifetime if self.confirmed else max(self.lease.lifetime, LONGEST_UNSEEN)
+        return self.granted_at + timedelta(seconds=lifetime)
+
     def expired(self, now: datetime) -> bool:
         """Tell whether it has run out by itself."""
-        if self.lease.permanent:
-            return False
-        lifetime = self.lease.lifetime if self.confirmed else max(self.lease.lifetime, LONGEST_UNSEEN)
-        return (now - self.granted_at).total_seconds() >= lifetime
+        return not self.lease.permanent and now >= self.runs_out_at
 
 
 class Store:
@@ -84,6 +98,7 @@ class Store:
 
     Attributes:
         error: why the file is not up to date, None when it is.
+        ports: the external port that each mapping of any port was given last; `remember_port` adds to it.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -99,9 +114,12 @@ class Store:
         self._leases: dict[bytes, StoredLease] = {}
         self._behind: set[bytes] = set()
         self._asked_behind = False
+        self.ports: dict[AnyPort, int] = {}
+        self._ports_behind: set[AnyPort] = set()
         try:
             self._database = _open(path)
             self._asked = tuple(text for (text,) in self._database.execute("SELECT record FROM asked"))
+            self.ports = _read_ports(self._database)
             self._leases = {stored.lease.token: stored for stored in _read(self._database)}
         except (sqlite3.Error, ValueError, OSError) as error:
             raise StoreError(f"cannot open the lease store {path}: {error}") from error
@@ -124,6 +142,18 @@ class Store:
         """Forget a lease that is released or has run out."""
         if self._leases.pop(token, None) is not None:
             self._write(token)
+
+    def remember_port(self, mapping: AnyPort, external_port: int) -> None:
+        """Keep in mind which external port was given, so that it can be asked for again."""
+        if self.ports.get(mapping) == external_port:
+            return
+        self.ports[mapping] = external_port
+        if len(self.ports) > PORTS_REMEMBERED:
+            oldest = next(iter(self.ports))
+            del self.ports[oldest]
+            self._ports_behind.add(oldest)
+        self._ports_behind.add(mapping)
+        self._try(self._catch_up)
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -171,7 +201,7 @@ class Store:
 
     def _catch_up(self) -> None:
         """Write all that the file lacks, in one transaction."""
-        if not self._behind and not self._asked_behind:
+        if not (self._behind or self._asked_behind or self._ports_behind):
             return
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
@@ -184,7 +214,12 @@ class Store:
                     self._database.execute("DELETE FROM leases WHERE token = ?", (token,))
                 else:
                     self._database.execute(_INSERT_LEASE, _lease_row(stored))
+            for use in self._ports_behind:
+                self._database.execute(_FORGET_PORT, use)
+                if use in self.ports:
+                    self._database.execute("INSERT INTO ports VALUES (?, ?, ?, ?)", (*use, self.ports[use]))
         self._behind.clear()
+        self._ports_behind.clear()
         self._asked_behind = False
 
     def _try(self, write: Callable[[], object]) -> None:
@@ -269,6 +304,11 @@ def _read(database: sqlite3.Connection) -> Iterator[StoredLease]:
             row["source"],
             row["comment"],
         )
+
+
+def _read_ports(database: sqlite3.Connection) -> dict[AnyPort, int]:
+    rows = database.execute("SELECT * FROM ports ORDER BY rowid")
+    return {(Protocol(row[0]), row[1], row[2]): row[3] for row in rows}
 
 
 def _storable(text: str) -> str:

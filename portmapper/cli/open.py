@@ -125,8 +125,8 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
     from portmapper.asked import read_records
     from portmapper.lock import PidFile
     from portmapper.once import open_once
+    from portmapper.options import Options
     from portmapper.plugins import load_plugins
-    from portmapper.scheduler import Options
     from portmapper.store import FILE_NAME, Store
 
     plugins = load_plugins(arguments.disable_plugin)

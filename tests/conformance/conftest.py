@@ -20,7 +20,8 @@ from portmapper.events import Event, EventKind
 from portmapper.journal import Journal
 from portmapper.model import Mapping, MapRequest, Protocol
 from portmapper.network import DefaultRoute, Interface, Network
-from portmapper.scheduler import Options, Scheduler
+from portmapper.options import Options
+from portmapper.scheduler import Scheduler
 from portmapper.store import Store
 from portmapper_pcp.nat_pmp import NatPmpBackend
 from portmapper_pcp.pcp import PcpBackend

@@ -16,7 +16,8 @@ from portmapper.events import Event, EventKind
 from portmapper.journal import Journal
 from portmapper.model import Lease, Mapping, MappingState, Protocol
 from portmapper.network import DefaultRoute, Interface, Network
-from portmapper.scheduler import Options, Scheduler
+from portmapper.options import Options
+from portmapper.scheduler import Scheduler
 from portmapper.store import Store
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.devices import GATEWAY, FakeDevice

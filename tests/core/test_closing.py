@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from portmapper.closing import Closing
-from portmapper.errors import NetworkFailure, NoGateway
+from portmapper.errors import BackendError, NetworkFailure, NoGateway, NotAuthorized, Unsupported
 from portmapper.model import ConflictPolicy, Mapping, Protocol
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.devices import FakeDevice
@@ -73,6 +73,21 @@ async def test_a_failure_is_counted(world: Any, device: FakeDevice, wanted: Want
     await world.start(wanted())
     await world.crash()
     device.release_error = NetworkFailure("down")
+    assert (await close(world, wanted())).failed == 1
+    assert len(list(world.store.leases)) == 1
+
+
+@pytest.mark.parametrize("error", [Unsupported("not that"), NotAuthorized("no")])
+async def test_a_refusal_is_a_failure_where_something_is_known_to_stand(
+    world: Any, device: FakeDevice, wanted: Wanted, error: BackendError
+) -> None:
+    """Where nobody knows of anything, there is nothing that failed."""
+    device.release_error = error
+    assert (await close(world, wanted())).failed == 0
+    device.release_error = None
+    await world.start(wanted())
+    await world.crash()
+    device.release_error = error
     assert (await close(world, wanted())).failed == 1
     assert len(list(world.store.leases)) == 1
 

@@ -14,7 +14,7 @@ from portmapper.backend import GatewayEvent
 from portmapper.errors import Conflict, NetworkFailure, NoResources, NotAuthorized
 from portmapper.events import EventKind
 from portmapper.model import ConflictPolicy, Mapping, MappingState, Protocol
-from portmapper.scheduler import Options
+from portmapper.options import Options
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.devices import FakeDevice
 from portmapper.testing.gateways import FakeBackend, FakeGateway, FakeListingGateway

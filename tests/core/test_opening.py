@@ -13,7 +13,7 @@ from portmapper.backend import GatewayEvent
 from portmapper.errors import BackendError, Conflict, NoResources, NotAuthorized, Unsupported
 from portmapper.events import EventKind
 from portmapper.model import ANY_PORT, ConflictPolicy, Mapping, MappingState, Protocol
-from portmapper.scheduler import Options
+from portmapper.options import Options
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.devices import FakeDevice
 from portmapper.testing.gateways import FakeBackend, FakeListingGateway

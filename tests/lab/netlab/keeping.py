@@ -35,6 +35,9 @@ class Kept:
         file: the list.
         state: the state directory.
         running: the daemon; set while `daemon` is entered.
+        internal: the host's address, as the rules have it.
+        asks: the outside address that the WAN host asks.
+        heard_from: whom the LAN host's server hears; a gateway that relays asks in the WAN host's place.
     """
 
     def __init__(self, lab: Lab, program: Program, directory: Path, *, internal: str = LAN_HOST) -> None:
@@ -45,6 +48,7 @@ class Kept:
         self.running: Running
         self.internal = internal
         self.asks = WAN_GATEWAY
+        self.heard_from = WAN_HOST
         self._program = program
         self._log = directory / "daemon.log"
 
@@ -81,7 +85,7 @@ class Kept:
     def answers(self, way: Way, timeout: float = QUICK) -> bool:
         """Tell whether the LAN host's server answers the WAN host through that port."""
         heard = exchange(self.lab.wan, way[0], self.asks, way[1], timeout)
-        return heard == answer_text(*way, WAN_HOST)
+        return heard == answer_text(*way, self.heard_from)
 
     def until_open(self, since: float, limit: float) -> float:
         """Wait until every port answers; the seconds from `since`, monotonic, to that moment."""

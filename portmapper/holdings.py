@@ -1,0 +1,87 @@
+"""What entries hold: the entry itself, the ledger and what is told of it change together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from portmapper.announcer import Announcer
+from portmapper.clock import Clock
+from portmapper.entry import Entry
+from portmapper.errors import Conflict
+from portmapper.ledger import Ledger, hole
+from portmapper.model import IPAddress, Lease
+
+
+class Holdings:
+    """Gives leases to entries, and takes them away."""
+
+    def __init__(
+        self, ledger: Ledger, tell: Announcer, clock: Clock, external: Mapping[str, IPAddress | None]
+    ) -> None:
+        """Prepare; `external` is each gateway's outside address, by its identity."""
+        self._ledger = ledger
+        self._tell = tell
+        self._clock = clock
+        self._external = external
+
+    def take(self, entry: Entry, lease: Lease) -> bool:
+        """Give an entry what a gateway granted; tell whether that renews what it held."""
+        before = entry.lease
+        renewed = entry.opened_at is not None and (before is None or _is_same(before, lease))
+        if not renewed:
+            entry.opened_at = self._clock.now()
+        entry.granted(lease, self._clock.monotonic())
+        if before is not None or not renewed:
+            self._tell.granted(entry, before, lease, self._external.get(lease.gateway))
+        if before is not None and before.token != lease.token:
+            self._ledger.abandon(before.token)
+        return renewed
+
+    def refused(self, entry: Entry) -> None:
+        """Take note of a round that brought nothing."""
+        entry.no_gateway = not entry.refusals
+        if entry.doubtful and not entry.is_unanswered:
+            entry.opened_at = self._clock.now()  # it is not in the table: the younger twin comes first now
+        if entry.lease is not None and _is_gone(entry, entry.lease):
+            self.lose(entry, "another host holds its port now", stands=_is_of_former_address(entry))
+        entry.attempts += 1
+        if entry.attempts == 1 or entry.again:
+            self._tell.failed(entry)
+
+    def lose(self, entry: Entry, why: str, stands: bool = False) -> None:
+        """Do without a lease; one that `stands` on the gateway all the same is to be released."""
+        assert entry.lease is not None
+        self._tell.lost(entry.mapping, entry.lease, why)
+        if stands:
+            self._ledger.abandon(entry.lease.token)
+        else:
+            self._ledger.released(entry.lease.token)
+        entry.lease = entry.opened_at = None
+        entry.doubtful = False
+        entry.attempts = 0
+
+    def drop(self, entry: Entry) -> None:
+        """Have what nobody wants any more released."""
+        entry.removed = True
+        entry.due = None
+        if entry.lease is not None:
+            self._ledger.abandon(entry.lease.token)
+            entry.lease = None
+
+
+def _is_same(before: Lease, lease: Lease) -> bool:
+    """Tell whether the gateway's rule is the one that it had, over whichever protocol it was asked for."""
+    port = before.external_port == lease.external_port
+    return before.token == lease.token or (port and hole(before) == hole(lease))
+
+
+def _is_of_former_address(entry: Entry) -> bool:
+    """Tell whether the port may be held by our own lease, for an address that we no longer have."""
+    return entry.lease is not None and all(
+        place.internal_address != entry.lease.internal_address for place in entry.places
+    )
+
+
+def _is_gone(entry: Entry, lease: Lease) -> bool:
+    """Tell whether its own gateway said that the port belongs to somebody else."""
+    return any(gateway == lease.gateway and isinstance(error, Conflict) for gateway, error in entry.refusals)
