@@ -68,6 +68,8 @@ class Closing:
             await self._lanes.stop()
             for search in searches.values():
                 await search.close()
+            for backend in self._backends:
+                await backend.close()
 
     def _places(self, mapping: Mapping) -> list[Place]:
         return places(mapping, self._network, self._chosen)

@@ -57,7 +57,7 @@ class Search:
         self.settled = self.done = False
         self.failures.clear()
         self._answered.clear()
-        self._running = set(self._order)
+        self._running = {backend.name for backend in self._backends}
         try:
             async with asyncio.TaskGroup() as probes:
                 for backend in self._backends:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import socket
-import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portmapper.backend import GatewayEvent
 from portmapper_upnp.answer import SsdpPacket, read_packet
+from portmapper_upnp.multicast import interface_index, listening_socket
 from portmapper_upnp.place import Place
-from portmapper_upnp.search import MAX_DATAGRAM, SSDP_GROUP, Budget
+from portmapper_upnp.search import MAX_DATAGRAM, Budget
+
+if TYPE_CHECKING:
+    import socket
 
 SHORTEST_GAP = 1.5
 """Seconds between two events of one kind: announcements can be forged, and cost requests. What comes
@@ -30,6 +32,7 @@ class Announcements(asyncio.DatagramProtocol):
     def __init__(self, place: Place, device: str) -> None:
         """Prepare to listen for the gateway there; `device` is its unique name, empty when it has none."""
         self._place = place
+        self._sender = str(place.address).partition("%")[0]
         self._device = device
         self._boot_id = place.boot_id
         self._location = place.location if place.searched else None
@@ -45,11 +48,16 @@ class Announcements(asyncio.DatagramProtocol):
         self._notify = notify
         self._loop = asyncio.get_running_loop()
         try:
-            opened = _socket(str(self._place.local_address), self._place.ssdp_port)
+            opened = self._socket()
         except OSError as error:
             _log.info("no SSDP announcements on %s: %s", self._place.local_address, error)
             return
         await self._loop.create_datagram_endpoint(lambda: self, sock=opened)
+
+    def _socket(self) -> socket.socket:
+        place = self._place
+        interface = interface_index(place.interface, place.address) if place.address.version == 6 else 0
+        return listening_socket(place.local_address, place.ssdp_port, interface)
 
     def close(self) -> None:
         """Stop listening."""
@@ -67,7 +75,7 @@ class Announcements(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
         """Look at a packet if it is the gateway's."""
-        if sender[0] != str(self._place.address) or len(data) > MAX_DATAGRAM:
+        if sender[0] != self._sender or len(data) > MAX_DATAGRAM:
             return
         if not self._budget.allows(self._loop.time()):
             return
@@ -123,20 +131,3 @@ class Announcements(asyncio.DatagramProtocol):
         self._told[event] = self._loop.time()
         if self._notify is not None:
             self._notify(event)
-
-
-def _socket(local_address: str, port: int) -> socket.socket:
-    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        opened.setblocking(False)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if sys.platform != "win32" and sys.platform != "linux":  # the BSDs share a multicast port only so
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # Bound to the group, it takes no unicast packet from another program on this port.
-        opened.bind(("" if sys.platform == "win32" else SSDP_GROUP, port))
-        group = socket.inet_aton(SSDP_GROUP) + socket.inet_aton(local_address)
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
-    except OSError:
-        opened.close()
-        raise
-    return opened

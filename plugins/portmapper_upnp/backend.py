@@ -7,10 +7,11 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.backend import Backend, Gateway, Target
-from portmapper.model import IPAddress
+from portmapper.model import Family, IPAddress
 from portmapper_upnp.discovery import Discovery, connect_to
 from portmapper_upnp.loading import load
-from portmapper_upnp.search import SSDP_PORT, Search
+from portmapper_upnp.multicast import SSDP_PORT
+from portmapper_upnp.search import Search
 
 if TYPE_CHECKING:
     import aiohttp
@@ -19,10 +20,11 @@ _HEAVY = "portmapper_upnp.connect"
 
 
 class IgdBackend(Backend):
-    """UPnP IGD v1 and v2 over IPv4."""
+    """UPnP IGD v1 and v2: port mappings over IPv4, pinholes over IPv6."""
 
     name: ClassVar[str] = "upnp"
     rank: ClassVar[int] = 30
+    families: ClassVar[frozenset[Family]] = frozenset(Family)
 
     def __init__(self, ssdp_port: int = SSDP_PORT) -> None:
         """Search on `ssdp_port`; only tests have another than 1900."""
@@ -41,9 +43,9 @@ class IgdBackend(Backend):
             await load(_HEAVY)
             yield await connect_to(target.url, target, self._session(target), self._ssdp_port)
             return
-        if target.local_address.version == 6:
-            return
-        async with Search(target.local_address, target.gateway, self._ssdp_port) as search:
+        async with Search(
+            target.local_address, target.gateway, self._ssdp_port, interface=target.interface
+        ) as search:
             await load(_HEAVY)
             discovery = Discovery(target, self._session(target), self._ssdp_port)
             async with aclosing(discovery.gateways(search)) as gateways:

@@ -1,22 +1,22 @@
-"""A WAN connection service and its actions, called one by one through async-upnp-client."""
+"""Reads a gateway's description, and speaks to the WAN connection services in it."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 import attrs
-from async_upnp_client.client import UpnpRequester, UpnpService
+from async_upnp_client.client import UpnpRequester
 from async_upnp_client.client_factory import UpnpFactory
 from async_upnp_client.const import HttpRequest, HttpResponse
-from async_upnp_client.exceptions import UpnpActionError, UpnpError
+from async_upnp_client.exceptions import UpnpError
 
 from portmapper.errors import NetworkFailure, Unsupported
 from portmapper.model import ExternalKind, IPAddress, Protocol, TableEntry, external_kind
-from portmapper_upnp.description import canonical_description
+from portmapper_upnp.calling import Service, read_address, read_number
+from portmapper_upnp.description import FIREWALL_CONTROL, canonical_description
 from portmapper_upnp.faults import ABSENT, Fault
+from portmapper_upnp.firewall import FirewallControl
 from portmapper_upnp.requester import BoundedRequester
 from portmapper_upnp.scpd import SCPD
 from portmapper_upnp.soap import canonical_reply
@@ -32,20 +32,22 @@ class Described:
         device_type: of the root device.
         model: what it calls itself; untrusted.
         udn: its unique device name.
-        connections: its WAN connection services, at least one.
+        connections: its WAN connection services.
+        firewalls: its IPv6 firewalls, mostly one or none; there is at least one of the two kinds.
     """
 
     device_type: str
     model: str
     udn: str
     connections: list[WanConnection]
+    firewalls: list[FirewallControl]
 
 
 async def describe(requester: BoundedRequester, location: str) -> Described:
-    """Fetch a description and build its WAN connection services.
+    """Fetch a description and build the services in it that we use.
 
     Raises:
-        Unsupported: no WAN connection service there, or a document that is refused.
+        Unsupported: none of them is there, or a document that is refused.
         NetworkFailure, GatewayTimeout: it cannot be read.
     """
 
@@ -65,11 +67,13 @@ async def describe(requester: BoundedRequester, location: str) -> Described:
         device = await factory.async_create_device(location)
     except UpnpError as error:
         raise Unsupported("the gateway's description makes no sense") from error
+    services = list(device.all_services)
     return Described(
         device_type=device.device_type,
         model=device.model_name or device.friendly_name,
         udn=device.udn,
-        connections=[WanConnection(service) for service in device.all_services],
+        connections=[WanConnection(s) for s in services if not FIREWALL_CONTROL.fullmatch(s.service_type)],
+        firewalls=[FirewallControl(s) for s in services if FIREWALL_CONTROL.fullmatch(s.service_type)],
     )
 
 
@@ -89,16 +93,8 @@ class _KnownActions(UpnpRequester):
         return await self._requester.async_http_request(http_request)
 
 
-class WanConnection:
-    """One WANIPConnection or WANPPPConnection. Every method may raise `Fault` or what HTTP raises."""
-
-    def __init__(self, service: UpnpService) -> None:
-        self._service = service
-
-    @property
-    def kind(self) -> str:
-        """The service type, used as found in every call (S3)."""
-        return self._service.service_type
+class WanConnection(Service):
+    """One WANIPConnection or WANPPPConnection."""
 
     @property
     def is_v2(self) -> bool:
@@ -140,21 +136,6 @@ class WanConnection:
             return None
         return read_entry({**answer, "NewProtocol": protocol, "NewExternalPort": str(external_port)})
 
-    async def call(self, action: str, **arguments: str) -> Mapping[str, str]:
-        """Call an action by its name and return what came back, as text.
-
-        Raises:
-            Fault: the gateway's refusal.
-            NetworkFailure, GatewayTimeout: no sensible answer.
-        """
-        parameters: dict[str, Any] = dict(arguments)
-        try:
-            return await self._service.actions[action].async_call(**parameters)
-        except UpnpActionError as error:
-            raise Fault(error.error_code or 0, error.error_desc or "") from error
-        except UpnpError as error:
-            raise NetworkFailure("the gateway's answer makes no sense") from error
-
 
 def _key(protocol: Protocol, external_port: int) -> dict[str, str]:
     """Name an entry; the remote host is always empty, for any (M6)."""
@@ -177,20 +158,3 @@ def read_entry(answer: Mapping[str, str]) -> TableEntry | None:
         comment=comment[:256],
         lifetime=read_number(lifetime, 2**32 - 1),
     )
-
-
-def read_number(text: str, largest: int) -> int:
-    """Read a decimal number up to `largest`; anything else is 0."""
-    text = text.strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        return 0
-    number = int(text)
-    return number if number <= largest else 0
-
-
-def read_address(text: str) -> IPAddress | None:
-    """Read an address, None for anything else."""
-    try:
-        return ipaddress.ip_address(text.strip())
-    except ValueError:
-        return None

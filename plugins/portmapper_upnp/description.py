@@ -15,10 +15,12 @@ MAX_TEXT = 80
 
 _NAMESPACE = "urn:schemas-upnp-org:device-1-0"
 _WAN_CONNECTION = re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:\d{1,2}", re.IGNORECASE)
+FIREWALL_CONTROL = re.compile(r"urn:schemas-upnp-org:service:WANIPv6FirewallControl:\d{1,2}", re.IGNORECASE)
+"""Opens IPv6 pinholes."""
 
 
 def canonical_description(text: str, location: str) -> str:
-    """Return the description rewritten: its WAN connection services, absolute control URLs.
+    """Return the description rewritten: its WAN connections and firewalls, absolute control URLs.
 
     Each service gets an embedded device of its own, because `UpnpDevice` keeps its services by their
     type and would lose one of two WAN connections of one device (S1).
@@ -28,7 +30,7 @@ def canonical_description(text: str, location: str) -> str:
         location: where it was fetched; nothing on another host is taken over.
 
     Raises:
-        Unsupported: no device, no WAN connection service (D8), or a document type.
+        Unsupported: no device, none of these services (D8), or a document type.
         NetworkFailure: it is not XML.
     """
     root = parse(text)
@@ -47,12 +49,12 @@ def canonical_description(text: str, location: str) -> str:
 
 
 def _services(root: Element, location: str) -> list[tuple[str, str]]:
-    """Return type and control URL of each WAN connection service whose URL we may use."""
+    """Return type and control URL of each service that we use and whose URL we may use."""
     base = _resolve(location, words(root, "URLBase"), location) or location
     found = []
     for service in root.iter("service"):
         kind, control = words(service, "serviceType"), words(service, "controlURL")
-        if _WAN_CONNECTION.fullmatch(kind) and control:
+        if control and any(wanted.fullmatch(kind) for wanted in (_WAN_CONNECTION, FIREWALL_CONTROL)):
             url = _resolve(base, control, location)
             if url is not None:
                 found.append((kind, url))

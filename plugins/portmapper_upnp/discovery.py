@@ -12,6 +12,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import attrs
+
 from portmapper.backend import Target
 from portmapper.errors import BackendError, NetworkFailure
 from portmapper.model import IPAddress
@@ -22,7 +24,7 @@ from portmapper_upnp.search import Datagram, Search
 if TYPE_CHECKING:
     import aiohttp
 
-    from portmapper_upnp.igd import IgdGateway
+    from portmapper_upnp.device import IgdDevice
 
 MAX_LOCATIONS = 16
 """Different descriptions fetched in one search, of all hosts but the default gateway."""
@@ -50,10 +52,10 @@ class Discovery:
         self._per_host: Counter[IPAddress] = Counter()
         self._yielded: set[IPAddress] = set()
         self._default_found = asyncio.Event()
-        self._outcomes: asyncio.Queue[IgdGateway | None] = asyncio.Queue()
+        self._outcomes: asyncio.Queue[IgdDevice | None] = asyncio.Queue()
         self._failure: BackendError | None = None
 
-    async def gateways(self, search: Search) -> AsyncGenerator[IgdGateway, None]:
+    async def gateways(self, search: Search) -> AsyncGenerator[IgdDevice, None]:
         """Yield each gateway that answers the search; raise why the last was none, if none was any."""
         running = asyncio.create_task(self._run(search))
         try:
@@ -80,22 +82,34 @@ class Discovery:
         from portmapper_upnp.connect import read_packet
 
         packet = read_packet(datagram.data, datagram.sender)
-        if packet is None or packet.location is None or not self._is_new(packet.location, packet.sender):
+        if packet is None or packet.location is None:
+            return
+        sender = self._named(packet.sender)
+        if not self._is_new(packet.location, sender):
             return
         place = Place(
             location=packet.location,
-            address=packet.sender,
+            address=sender,
             local_address=self._target.local_address,
             latency=datagram.at,
             boot_id=packet.boot_id,
             ssdp_port=self._ssdp_port,
+            interface=self._target.interface,
         )
         group.create_task(self._describe(place))
+
+    def _named(self, sender: IPAddress) -> IPAddress:
+        """Return a link-local sender with the zone that the gateway has, or that of our interface."""
+        gateway, interface = self._target.gateway, self._target.interface
+        if gateway is not None and int(gateway) == int(sender) and gateway.version == sender.version:
+            return gateway
+        zoned = sender.version == 6 and sender.is_link_local and interface
+        return ipaddress.IPv6Address(f"{sender}%{interface}") if zoned else sender
 
     def _is_new(self, location: str, sender: IPAddress) -> bool:
         """Tell whether to fetch it: not twice (D5), and not for whoever sends ever new ones."""
         is_default = sender == self._target.gateway
-        if location in self._seen or (self._target.chosen and not is_default):
+        if location in self._seen or (self._target.chosen and not is_default and sender.version == 4):
             return False
         others = sum(self._per_host.values()) - self._per_host[self._target.gateway or sender]
         if self._per_host[sender] >= MAX_LOCATIONS_OF_HOST or (not is_default and others >= MAX_LOCATIONS):
@@ -105,20 +119,40 @@ class Discovery:
         return True
 
     async def _describe(self, place: Place) -> None:
-        from portmapper_upnp.connect import connect
-
-        try:
-            gateway = await connect(self._session, place)
-        except BackendError as error:
-            _log.debug("%s: %s", place.location, error)
-            self._failure = error
+        gateway = None
+        for there in self._places(place):
+            gateway = gateway or await self._connect(there)
+        if gateway is None:
             return
-        if place.address == self._target.gateway:
+        if gateway.address == self._target.gateway:
             self._default_found.set()
         elif await self._default_answers(place.latency):
             _log.debug("%s also answers, but is not the default gateway", place.address)
             return
         self._outcomes.put_nowait(gateway)
+
+    def _places(self, place: Place) -> list[Place]:
+        """Return where to look for what answered, the default gateway first.
+
+        Over IPv6 it answers from whichever of its addresses fits ours (from a global one, while our
+        link-local one is still tentative after boot), so whoever answers, it may have been the gateway:
+        it is asked for the same document.
+        """
+        gateway = self._target.gateway
+        if gateway is None or gateway.version == 4 or place.address == gateway:
+            return [place]
+        there = attrs.evolve(place, address=gateway, location=by_address(place.location, gateway))
+        return [there] if self._target.chosen else [there, place]
+
+    async def _connect(self, place: Place) -> IgdDevice | None:
+        from portmapper_upnp.connect import connect
+
+        try:
+            return await connect(self._session, place)
+        except BackendError as error:
+            _log.debug("%s: %s", place.location, error)
+            self._failure = error
+            return None
 
     async def _default_answers(self, since: float) -> bool:
         """Tell whether the default gateway is found too, within the grace that it gets."""
@@ -132,7 +166,7 @@ class Discovery:
         return True
 
 
-async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, ssdp_port: int) -> IgdGateway:
+async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, ssdp_port: int) -> IgdDevice:
     """Make a gateway of the URL that the user typed; its host may be a name.
 
     Raises:
@@ -142,7 +176,12 @@ async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, s
 
     address = await _resolve(url)
     place = Place(
-        by_address(url, address), address, target.local_address, ssdp_port=ssdp_port, searched=False
+        by_address(url, address),
+        address,
+        target.local_address,
+        ssdp_port=ssdp_port,
+        interface=target.interface,
+        searched=False,
     )
     return await connect(session, place)
 
@@ -152,7 +191,11 @@ async def _resolve(url: str) -> IPAddress:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_TIME):
-            found = await loop.getaddrinfo(urlsplit(url).hostname or "", None, type=socket.SOCK_STREAM)
-        return ipaddress.ip_address(found[0][4][0])
+            # in a URL the sign before a zone is escaped (RFC 6874, section 2)
+            host = (urlsplit(url).hostname or "").replace("%25", "%")
+            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        address = found[0][4]
+        zone = f"%{address[3]}" if len(address) == 4 and address[3] else ""
+        return ipaddress.ip_address(f"{address[0]}{zone}")
     except (OSError, ValueError) as error:
         raise NetworkFailure(f"the gateway's host is not found: {url!r}") from error

@@ -15,7 +15,10 @@ from portmapper.errors import (
 INVALID_ACTION = 401
 INVALID_ARGUMENTS = 402
 ACTION_FAILED = 501
+OPTIONAL_ACTION_ABSENT = 602
 NOT_AUTHORIZED = 606
+NO_SUCH_PINHOLE = 704
+NO_PACKET_SENT = 709
 INDEX_OUT_OF_RANGE = 713
 NO_SUCH_ENTRY = 714
 CONFLICT = 718
@@ -33,9 +36,18 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
     INVALID_ACTION: (Unsupported, "does not know the action"),
     INVALID_ARGUMENTS: (Unsupported, "does not take these arguments"),
     ACTION_FAILED: (Conflict, "says that it failed"),
-    602: (Unsupported, "does not have the action"),
+    OPTIONAL_ACTION_ABSENT: (Unsupported, "does not have the action"),
     603: (NoResources, "is out of memory"),
     NOT_AUTHORIZED: (NotAuthorized, "refuses: not authorized"),
+    701: (NoResources, "has no room for another pinhole"),
+    702: (Unsupported, "has its IPv6 firewall switched off, so that there is nothing to open"),
+    703: (NotAuthorized, "lets nobody open IPv6 pinholes"),
+    NO_SUCH_PINHOLE: (NetworkFailure, "does not know the pinhole"),
+    705: (Unsupported, "opens no pinhole for this protocol"),
+    706: (Unsupported, "wants a concrete internal port"),
+    707: (Unsupported, "wants a concrete protocol"),
+    708: (Unsupported, "wants a source address for a pinhole"),
+    NO_PACKET_SENT: (NetworkFailure, "has sent no packet through the pinhole yet"),
     715: (Unsupported, "wants a source address for this port"),
     716: (Unsupported, "wants a concrete external port"),
     CONFLICT: (Conflict, "says that the external port is taken"),

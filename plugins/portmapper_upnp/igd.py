@@ -1,70 +1,35 @@
-"""A UPnP internet gateway device as the core sees it."""
+"""A UPnP internet gateway device as the core sees it: port mappings over IPv4."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 
-from portmapper.backend import (
-    Gateway,
-    GatewayEvent,
-    ListsMappings,
-    MapsOtherHosts,
-    VerifiesLeases,
-    WatchesGateway,
-)
-from portmapper.errors import GatewayTimeout, NetworkFailure, Unsupported
+from portmapper.backend import ListsMappings, MapsOtherHosts, VerifiesLeases
+from portmapper.errors import NetworkFailure, Unsupported
 from portmapper.model import IPAddress, Lease, MapRequest, TableEntry
-from portmapper_upnp.announcements import Announcements
 from portmapper_upnp.connection import WanConnection
-from portmapper_upnp.faults import Fault, Moved, Refused
+from portmapper_upnp.device import Identity, IgdDevice
+from portmapper_upnp.faults import Fault
 from portmapper_upnp.opening import Granted, Habits, Opening
+from portmapper_upnp.place import Place
 from portmapper_upnp.table import read_table
 
-CALL_TIME = 30.0
-"""Seconds for one whole request of the core, every retry included."""
-
 LIST_TIME = 60.0
-MAX_REFUSALS = 3
-"""Refused connections in a row after which the gateway counts as gone (M14)."""
-
 _log = logging.getLogger(__name__)
 
 
-class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOtherHosts):
+class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
     """One WAN connection service of one device."""
 
-    backend = "upnp"
-
-    def __init__(
-        self,
-        connection: WanConnection,
-        *,
-        address: IPAddress,
-        local_address: IPAddress,
-        location: str,
-        version: int,
-        model: str,
-        latency: float,
-        announcements: Announcements,
-    ) -> None:
+    def __init__(self, connection: WanConnection, place: Place, identity: Identity) -> None:
+        super().__init__(place, identity)
         self._connection = connection
-        self.address = address
-        self.local_address = local_address
-        self.location = location
-        self.protocol = f"IGD {version}"
-        self.model = model
-        self.latency = latency
-        self._announcements = announcements
         self._habits = Habits()
         self._verified = False
         self._external: IPAddress | None = None
         self._external_asked = False
         self._connected = True
-        self._refusals = 0
-        self._notify: Callable[[GatewayEvent], None] | None = None
 
     async def map(self, request: MapRequest) -> Lease:
         """Create or renew a mapping.
@@ -75,7 +40,7 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
         """
         if request.internal_address.version == 6:
             raise Unsupported("port mappings over UPnP are for IPv4")
-        async with self._bounded(CALL_TIME):
+        async with self.bounded():
             granted = await Opening(self._connection, self._habits, request, self.local_address).open()
             if not self._verified:
                 granted = await self._verify_first(request, granted)
@@ -84,12 +49,12 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
 
     async def unmap(self, lease: Lease) -> None:
         """Close a mapping; one that is gone, or another host's by now, is left alone."""
-        async with self._bounded(CALL_TIME):
+        async with self.bounded():
             await self._delete(lease)
 
     async def external_address(self) -> IPAddress | None:
         """Ask for the outside address; None when the connection is down (S5)."""
-        async with self._bounded(CALL_TIME):
+        async with self.bounded():
             self._external = await self._connection.external_address()
             self._external_asked = True
             self._say_whether_connected()
@@ -97,27 +62,17 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
 
     async def list_mappings(self) -> Sequence[TableEntry]:
         """Return the whole table."""
-        async with self._bounded(LIST_TIME):
+        async with self.bounded(LIST_TIME):
             return await read_table(self._connection)
 
     async def holds(self, lease: Lease) -> bool:
         """Ask the gateway whether the lease stands, switched on, for our address and port (M15)."""
-        async with self._bounded(CALL_TIME):
+        async with self.bounded():
             entry = await self._connection.entry(lease.protocol, lease.external_port, enabled_only=True)
             held = entry is not None and _matches(entry, lease.internal_address, lease.internal_port)
             # A gateway that lost one lease may hold no finite one: the next is looked at again.
             self._verified = self._verified and held
             return held
-
-    async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
-        """Listen for SSDP announcements, and tell when the gateway refuses us."""
-        self._notify = notify
-        await self._announcements.listen(notify)
-
-    async def close(self) -> None:
-        """Stop listening."""
-        self._notify = None
-        self._announcements.close()
 
     async def _verify_first(self, request: MapRequest, granted: Granted) -> Granted:
         """Look whether this gateway holds what it says it grants; a second try is permanent (M15)."""
@@ -193,33 +148,6 @@ class IgdGateway(Gateway, ListsMappings, VerifiesLeases, WatchesGateway, MapsOth
             gateway=self.identity,
             token=request.token,
         )
-
-    @contextlib.asynccontextmanager
-    async def _bounded(self, seconds: float) -> AsyncIterator[None]:
-        """Bound a request in time, type its faults, and count refused connections."""
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError as error:
-            raise GatewayTimeout(f"the gateway took longer than {seconds:.0f} seconds") from error
-        except Refused:
-            self._refusals += 1
-            if self._refusals >= MAX_REFUSALS:
-                self._tell_gone()
-            raise
-        except Moved:
-            self._tell_gone()
-            raise
-        except Fault as fault:
-            self._refusals = 0
-            raise fault.typed() from fault
-        else:
-            self._refusals = 0
-
-    def _tell_gone(self) -> None:
-        self._refusals = 0
-        if self._notify is not None:
-            self._notify(GatewayEvent.GONE)
 
 
 def _matches(entry: TableEntry, address: IPAddress, port: int) -> bool:

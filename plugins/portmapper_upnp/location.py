@@ -17,6 +17,9 @@ def acceptable_location(url: str, sender: IPAddress, zone: str = "") -> str | No
     somebody whom we have no reason to trust. With that rule loopback is out of the question, except
     when the gateway itself answered from there.
 
+    A host has several IPv6 addresses, and routers mostly answer from the link-local one with the URL of
+    another. Whether that is theirs nobody can tell, so the sender's takes its place.
+
     Args:
         url: as the device wrote it.
         sender: where the packet came from.
@@ -26,11 +29,11 @@ def acceptable_location(url: str, sender: IPAddress, zone: str = "") -> str | No
     if parts is None or parts.scheme != "http" or parts.username is not None:
         return None
     host = _address(parts.hostname)
-    if host is None or host != sender or host.is_unspecified or host.is_multicast:
+    if host is None or sender.is_unspecified or sender.is_multicast:
         return None
-    if host.version == 6 and host.is_link_local and zone:
-        return _at_host(parts, f"{host}%{zone}")
-    return urlunsplit(parts)
+    if sender.version == 6:
+        return _at_host(parts, f"{sender}%{zone}" if sender.is_link_local and zone else str(sender))
+    return urlunsplit(parts) if host == sender else None
 
 
 def by_address(url: str, address: IPAddress) -> str:
@@ -46,12 +49,14 @@ def by_address(url: str, address: IPAddress) -> str:
 def at_same_host(url: str, location: str) -> str | None:
     """Return `url` if it lies on the host of `location`, on whatever port (H6); None if not.
 
-    A link-local address gets the zone of `location`.
+    Any address counts as that of an IPv6 location, which takes its place: see `acceptable_location`.
     """
     parts, base = _split(url), _split(location)
     if parts is None or base is None or parts.scheme not in ("http", "https") or not parts.hostname:
         return None
-    if _bare(parts.hostname) != _bare(base.hostname):
+    there = _address(base.hostname)
+    same = _bare(parts.hostname) == _bare(base.hostname)
+    if not same and (there is None or there.version == 4 or _address(parts.hostname) is None):
         return None
     return _at_host(parts, base.hostname or "")
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import attrs
 
-from portmapper.errors import BackendError, Conflict, NotAuthorized
+from portmapper.errors import BackendError, Conflict
 from portmapper.model import ANY_PORT, IPAddress, MapRequest, TableEntry
 from portmapper_upnp.connection import WanConnection
+from portmapper_upnp.device import only_itself
 from portmapper_upnp.faults import (
     ACTION_FAILED,
     CONFLICT,
@@ -242,10 +243,5 @@ class Opening:
 
     def _typed(self, fault: Fault) -> BackendError:
         if fault.number == NOT_AUTHORIZED and self._for_another:
-            host = self._request.internal_address
-            return NotAuthorized(
-                f"the gateway lets {host} be mapped only by {host} itself: run portmapper there"
-                f" ({fault.number} {fault.words})",
-                code=fault.number,
-            )
+            return only_itself(self._request.internal_address, fault)
         return fault.typed()

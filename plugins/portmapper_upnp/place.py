@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from portmapper.model import IPAddress
-from portmapper_upnp.search import SSDP_PORT
+from portmapper_upnp.multicast import SSDP_PORT
 
 
 @attrs.frozen
@@ -19,6 +19,7 @@ class Place:
         latency: seconds until it answered.
         boot_id: BOOTID of its answer, empty when it had none.
         ssdp_port: where it announces itself.
+        interface: name of ours on that side, empty when unknown.
         searched: it gave the location itself; one that the user typed may be spelt otherwise.
     """
 
@@ -28,4 +29,5 @@ class Place:
     latency: float = 0.0
     boot_id: str = ""
     ssdp_port: int = SSDP_PORT
+    interface: str = ""
     searched: bool = True

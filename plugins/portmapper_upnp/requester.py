@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from urllib.parse import urlsplit
 
 import aiohttp
 from async_upnp_client.client import UpnpRequester
@@ -76,11 +77,18 @@ class BoundedRequester(UpnpRequester):
             raise NetworkFailure("the gateway closes every connection without an answer")
 
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
-        headers = request.headers if self._keep else {**request.headers, "Connection": "close"}
+        headers = {**request.headers, "Host": _host(request.url)}
+        if not self._keep:
+            headers["Connection"] = "close"
         async with self._session.request(
             request.method, request.url, headers=headers, data=request.body, allow_redirects=False
         ) as response:
             return HttpResponse(response.status, {}, decode(await _read(response), response.charset))
+
+
+def _host(url: str) -> str:
+    """Return the Host header: without the zone, which means nothing to the other side (RFC 6874, 4)."""
+    return re.sub(r"%[^\]]*", "", urlsplit(url).netloc.rpartition("@")[2])
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

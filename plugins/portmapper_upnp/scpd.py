@@ -1,9 +1,10 @@
-"""The actions of a WAN connection service, as its service description (SCPD) would list them.
+"""The actions of the services that we use, as a service description (SCPD) would list them.
 
 A router's own SCPDs are never fetched: a device of five services would take five more requests before
 the first mapping, some are broken, and the actions and the order of their arguments are fixed by the
-standard (WANIPConnection:1 and :2, WANPPPConnection:1). What a gateway does not have it refuses with
-401. Every argument is text here: what is odd in a number is for us to judge, not for a schema.
+standard (WANIPConnection:1 and :2, WANPPPConnection:1, WANIPv6FirewallControl:1). What a gateway does
+not have it refuses with 401. Every argument is text here: what is odd in a number is for us to judge,
+not for a schema.
 """
 
 from __future__ import annotations
@@ -29,6 +30,15 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("NewStartPort", "NewEndPort", "NewProtocol", "NewManage", "NewNumberOfPorts"),
         ("NewPortListing",),
     ),
+    "GetFirewallStatus": ((), ("FirewallEnabled", "InboundPinholeAllowed")),
+    "AddPinhole": (
+        ("RemoteHost", "RemotePort", "InternalClient", "InternalPort", "Protocol", "LeaseTime"),
+        ("UniqueID",),
+    ),
+    "UpdatePinhole": (("UniqueID", "NewLeaseTime"), ()),
+    "DeletePinhole": (("UniqueID",), ()),
+    "GetPinholePackets": (("UniqueID",), ("PinholePackets",)),
+    "CheckPinholeWorking": (("UniqueID",), ("IsWorking",)),
 }
 """Arguments in and out of each action, in the standard's order (H7)."""
 

@@ -7,7 +7,6 @@ for their answer, and the import fits into that wait.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -15,9 +14,13 @@ import attrs
 
 from portmapper.errors import NetworkFailure
 from portmapper.model import IPAddress
-
-SSDP_GROUP = "239.255.255.250"
-SSDP_PORT = 1900
+from portmapper_upnp.multicast import (
+    SSDP_GROUPS,
+    SSDP_PORT,
+    destination,
+    interface_index,
+    searching_socket,
+)
 
 DEVICE_TARGETS = tuple(f"urn:schemas-upnp-org:device:InternetGatewayDevice:{version}" for version in (1, 2))
 """Asked first. A v2 device must answer for v1 too, but not every one does."""
@@ -30,6 +33,8 @@ OTHER_TARGETS = (
 )
 """For devices that answer only by service, or only as root devices."""
 
+FIREWALL_TARGET = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
+
 SEND_TIMES = (0.0, 0.25, 0.75, 1.5)
 """Seconds from the start; datagrams get lost, and some routers sleep through the first (D10)."""
 
@@ -40,8 +45,6 @@ MX = 1
 MAX_DATAGRAM = 2048
 PER_SECOND = 200
 """Datagrams that are read in a second, once from the gateway and once from all others."""
-
-_TTL = 2  # UDA 2.0, section 1.3.2
 
 
 @attrs.frozen
@@ -92,10 +95,21 @@ def search_packet(target: str, host: str) -> bytes:
 class Search(asyncio.DatagramProtocol):
     """One search on one interface, multicast and unicast to the default gateway (D1)."""
 
-    def __init__(self, local_address: IPAddress, gateway: IPAddress | None, port: int = SSDP_PORT) -> None:
-        self._local_address = str(local_address)
-        self._gateway = str(gateway) if gateway else None
-        self._destinations = [address for address in (self._gateway, SSDP_GROUP) if address]
+    def __init__(
+        self,
+        local_address: IPAddress,
+        gateway: IPAddress | None,
+        port: int = SSDP_PORT,
+        *,
+        interface: str = "",
+    ) -> None:
+        self._local_address = local_address
+        self._gateway = str(gateway).partition("%")[0] if gateway else None
+        version = local_address.version
+        index = interface_index(interface, gateway) if version == 6 else 0
+        addresses = [*([self._gateway] if self._gateway else []), *SSDP_GROUPS[version]]
+        self._destinations = [destination(address, port, index) for address in addresses]
+        self._others = (FIREWALL_TARGET, "upnp:rootdevice") if version == 6 else OTHER_TARGETS
         self._port = port
         self._received: asyncio.Queue[Datagram] = asyncio.Queue(2 * PER_SECOND)
         self._budgets = {True: Budget(), False: Budget()}
@@ -112,7 +126,7 @@ class Search(asyncio.DatagramProtocol):
         self._started = self._loop.time()
         try:
             self._transport, _ = await self._loop.create_datagram_endpoint(
-                lambda: self, sock=_socket(self._local_address)
+                lambda: self, sock=searching_socket(self._local_address, self._destinations[0])
             )
         except OSError as error:
             raise NetworkFailure(f"cannot search from {self._local_address}: {error.strerror}") from error
@@ -152,26 +166,12 @@ class Search(asyncio.DatagramProtocol):
     async def _send_again(self) -> None:
         for at in SEND_TIMES[1:]:
             await asyncio.sleep(self._started + at - self._loop.time())
-            self._send(DEVICE_TARGETS + OTHER_TARGETS)
+            self._send(DEVICE_TARGETS + self._others)
 
     def _send(self, targets: Sequence[str]) -> None:
         assert self._transport is not None
         for target in targets:
-            for address in self._destinations:
+            for there in self._destinations:
+                host = f"[{there[0]}]" if ":" in there[0] else there[0]
                 # asyncio hands a failure, such as no multicast route, to error_received
-                self._transport.sendto(
-                    search_packet(target, f"{address}:{self._port}"), (address, self._port)
-                )
-
-
-def _socket(local_address: str) -> socket.socket:
-    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        opened.setblocking(False)
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, _TTL)
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(local_address))
-        opened.bind((local_address, 0))
-    except OSError:
-        opened.close()
-        raise
-    return opened
+                self._transport.sendto(search_packet(target, f"{host}:{self._port}"), there)

@@ -53,6 +53,7 @@ class Router:
         table: (protocol, external port) to the entry's fields.
         faults: action to error code, or to a function of its arguments that returns one or None.
         replies: action to the whole HTTP answer, raw.
+        more: further actions, each from its arguments to its result or error code.
         calls: every action asked for, with its arguments in order.
         heads: the head of every HTTP request.
     """
@@ -62,6 +63,7 @@ class Router:
         self.table: dict[tuple[str, int], dict[str, str]] = {}
         self.faults: dict[str, int | Callable[[dict[str, str]], int | None]] = {}
         self.replies: dict[str, bytes] = {}
+        self.more: dict[str, Callable[[dict[str, str]], dict[str, str] | int]] = {}
         self.external = {"/control": "8.8.4.4"}
         self.status = {"/control": "Connected"}
         self.calls: list[tuple[str, dict[str, str]]] = []
@@ -116,7 +118,7 @@ class Router:
         called = re.search(r"<u:(\w+) ", body)
         assert called is not None
         action = called[1]
-        arguments = dict(re.findall(r"<(New\w+)>([^<]*)</", body))
+        arguments = dict(re.findall(r"<(\w+)>([^<]*)</", body))
         self.calls.append((action, arguments))
         if action in self.replies:
             return self.replies[action]
@@ -131,6 +133,8 @@ class Router:
         return http(ENVELOPE.format(f'<u:{action}Response xmlns:u="{kind[1]}">{told}</u:{action}Response>'))
 
     def _act(self, action: str, arguments: dict[str, str], path: str) -> dict[str, str] | int:
+        if action in self.more:
+            return self.more[action](arguments)
         key = (arguments.get("NewProtocol", ""), int(arguments.get("NewExternalPort", "0")))
         if action == "AddPortMapping":
             holder = self.table.get(key)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from portmapper.errors import BackendError
 from portmapper_upnp.answer import read_packet
-from portmapper_upnp.connection import read_address, read_entry, read_number
+from portmapper_upnp.calling import read_address, read_number
+from portmapper_upnp.connection import read_entry
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.lenient import parse
 from portmapper_upnp.location import acceptable_location, at_same_host

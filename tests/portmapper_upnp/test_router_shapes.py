@@ -76,7 +76,10 @@ CASES = {
             xmlns=XMLNS + ' xmlns:avm="urn:avm.de:device-1-0"',
         ).replace("<UDN>", "<avm:thing>1</avm:thing><UDN>", 1),
         49000,
-        [(IP2, f"http://{HOST}:49000/igd2upnp/control/WANIPConn1")],
+        [
+            (IP2, f"http://{HOST}:49000/igd2upnp/control/WANIPConn1"),
+            (FIREWALL, f"http://{HOST}:49000/igd2upnp/fw"),
+        ],
     ),
     "routeros": (
         root(nested(service(IP1, "/upnp/control/wan1/1"), service(IP1, "/upnp/control/wan1/2"))),
@@ -86,7 +89,7 @@ CASES = {
     "miniupnpd": (
         root(nested(service(IP1, "/ctl/IPConn"), service(FIREWALL, "/ctl/IP6FCtl")), prologue=""),
         5000,
-        [(IP1, f"http://{HOST}:5000/ctl/IPConn")],
+        [(IP1, f"http://{HOST}:5000/ctl/IPConn"), (FIREWALL, f"http://{HOST}:5000/ctl/IP6FCtl")],
     ),
     "asus": (
         root(nested(service(IP1, "http://192.168.1.1:38751/ctl/IPConn")), base="http://192.168.1.1:38751"),

@@ -1,0 +1,164 @@
+"""A gateway is found over IPv6, and nothing is connected to but whoever answered."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+import pytest
+
+from portmapper.backend import Target
+from portmapper.errors import Unsupported
+from portmapper_upnp.backend import IgdBackend
+from portmapper_upnp.discovery import Discovery
+from portmapper_upnp.location import acceptable_location, at_same_host
+from portmapper_upnp.multicast import destination, interface_index, listening_socket, searching_socket
+from portmapper_upnp.place import Place
+from portmapper_upnp.requester import _host
+
+ME = ipaddress.ip_address("::1")
+LINK_LOCAL = ipaddress.ip_address("fe80::1")
+FIREWALL = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
+
+
+@pytest.fixture
+async def router_there(router, build):
+    """Serve the router on IPv6 loopback."""
+    router.description = build.description(build.service("WANIPv6FirewallControl:1"), version=2)
+    try:
+        server = await asyncio.start_server(router.serve, "::1", 0)
+    except OSError:
+        pytest.skip("this host has no IPv6")
+    router.port = server.sockets[0].getsockname()[1]
+    yield router
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def responder_there(responder, router_there):
+    """Answer searches on IPv6 loopback, for any target, with the LOCATION that the test gives."""
+    transport, there = await asyncio.get_running_loop().create_datagram_endpoint(
+        type(responder), local_addr=("::1", 0)
+    )
+    yield there
+    transport.close()
+
+
+async def found_by(responder) -> list[str]:
+    """Search as the backend does, and return who was found."""
+    backend = IgdBackend(ssdp_port=responder.port)
+    try:
+        return [
+            f"{gateway.identity} {gateway.location}"
+            async for gateway in backend.discover(Target(ME, interface="lo", gateway=ME))
+        ]
+    finally:
+        await backend.close()
+
+
+@pytest.mark.parametrize("host", ["[::1]", "[2001:db8::1]", "[fe80::1]", "192.0.2.1"])
+async def test_the_sender_is_asked_whatever_address_it_names(responder_there, router_there, host):
+    """A router answers from one of its addresses and names another; a liar gains nothing."""
+    port = router_there.port
+    responder_there.answer = lambda _target, _count: f"LOCATION: http://{host}:{port}/desc.xml\r\nST: x"
+    assert await found_by(responder_there) == [f"upnp:::1 http://[::1]:{port}/desc.xml"]
+    assert FIREWALL not in responder_there.searches[:2]
+
+
+async def test_what_answers_may_be_the_default_gateway(router_there, session):
+    """From another of its addresses: the gateway is asked for the same document, and is the one used."""
+    discovery = Discovery(Target(ME, interface="lo", gateway=ME), session=session, ssdp_port=1900)
+    location = f"http://[2001:db8::1]:{router_there.port}/desc.xml"
+    answered = Place(location, ipaddress.ip_address("2001:db8::1"), ME)
+    asked = [(str(place.address), place.location) for place in discovery._places(answered)]
+    assert asked == [("::1", f"http://[::1]:{router_there.port}/desc.xml"), ("2001:db8::1", location)]
+    chosen = Discovery(Target(ME, gateway=ME, chosen=True), session=session, ssdp_port=1900)
+    assert [str(place.address) for place in chosen._places(answered)] == ["::1"]
+
+
+async def test_the_firewall_itself_is_searched_for_too(responder_there, router_there):
+    """Some devices answer by service only."""
+    location = f"LOCATION: http://[::1]:{router_there.port}/desc.xml"
+    responder_there.answer = lambda target, _: f"{location}\r\nST: {FIREWALL}" if target == FIREWALL else None
+    assert await found_by(responder_there)
+
+
+async def test_a_gateway_without_a_firewall_control_is_none(responder_there, router_there, build):
+    """It says why."""
+    router_there.description = build.description(build.service("WANIPConnection:1"))
+    location = f"LOCATION: http://[::1]:{router_there.port}/desc.xml\r\nST: x"
+    responder_there.answer = lambda _target, _count: location
+    with pytest.raises(Unsupported, match="IPv6 firewall"):
+        await found_by(responder_there)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://[fe80::1]:5000/x", "http://[fe80::1%7]:5000/x"),
+        ("http://[2001:db8::1]:5000/x", "http://[fe80::1%7]:5000/x"),
+        ("http://192.168.1.1:5000/x", "http://[fe80::1%7]:5000/x"),
+        ("http://[::1]/x", "http://[fe80::1%7]/x"),
+        ("http://router.lan/x", None),
+        ("https://[fe80::1]/x", None),
+        ("http://user@[fe80::1]/x", None),
+        ("http://[fe80::1", None),
+    ],
+)
+def test_a_location_is_at_its_sender_with_its_zone(url, expected):
+    """D7, and the rule of D6 for hosts of several addresses."""
+    assert acceptable_location(url, LINK_LOCAL, "7") == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://[fe80::1]:80/fw", "http://[fe80::1%7]:80/fw"),
+        ("http://[2001:db8::1]/fw", "http://[fe80::1%7]/fw"),
+        ("http://elsewhere.example/fw", None),
+    ],
+)
+def test_a_control_url_is_at_the_location(url, expected):
+    """Whatever address of the router it names."""
+    assert at_same_host(url, "http://[fe80::1%7]:5000/x") == expected
+
+
+def test_a_zone_stays_at_home():
+    """The Host header has none."""
+    assert _host("http://[fe80::1%eth0]:5000/x") == "[fe80::1]:5000"
+    assert _host("http://192.168.1.1/x") == "192.168.1.1"
+
+
+@pytest.mark.parametrize(
+    ("gateway", "sender", "named"),
+    [
+        ("fe80::1%lo", "fe80::1", "fe80::1%lo"),
+        ("fe80::1%lo", "fe80::2", "fe80::2%lo"),
+        (None, "fe80::2", "fe80::2%lo"),
+        ("fe80::1%lo", "2001:db8::2", "2001:db8::2"),
+    ],
+)
+def test_the_default_gateway_is_known_by_its_zone(gateway, sender, named):
+    """Its identity is the same over every protocol, and across restarts."""
+    there = ipaddress.ip_address(gateway) if gateway else None
+    discovery = Discovery(Target(ME, interface="lo", gateway=there), session=None, ssdp_port=1900)
+    assert discovery._named(ipaddress.ip_address(sender)) == ipaddress.ip_address(named)
+
+
+def test_the_interface_is_that_of_the_gateway():
+    """By the zone's name or number, else by our own interface; an unknown one is any."""
+    assert interface_index("", ipaddress.ip_address("fe80::1%7")) == 7
+    assert interface_index("lo", None) == interface_index("", ipaddress.ip_address("fe80::1%lo")) > 0
+    assert interface_index("no-such", None) == interface_index("", None) == 0
+
+
+def test_sockets_are_bound_where_answers_come_from():
+    """To the address from which the gateway is asked; to the group, for announcements."""
+    try:
+        searching = searching_socket(ME, destination("::1", 1900, 0))
+    except OSError:
+        pytest.skip("this host has no IPv6")
+    with searching, listening_socket(ME, 0, interface_index("lo", None)) as listening:
+        assert searching.getsockname()[0] == "::1"
+        assert listening.getsockname()[0].partition("%")[0] == "ff02::c"
