@@ -237,6 +237,7 @@ class Scheduler:
             return
         self._news.answered(gateway)
         self._upkeep.learn(gateway, lease)
+        self._twins.granted(entry)
         if self._holdings.take(entry, lease):
             self._twins.after_renewal(entry)
         if entry.again or entry.moving:

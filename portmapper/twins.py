@@ -50,6 +50,15 @@ class Twins:
         if twin and _is_elder(twin, entry) and twin.is_unanswered and twin not in self._active:
             self._begin(twin)
 
+    def granted(self, entry: Entry) -> None:
+        """Note who was granted first since the gateway restarted: in its new table that one is the elder.
+
+        The younger overtakes when its request was under way as the gateway went down.
+        """
+        twin = self._of(entry)
+        if twin and entry.doubtful and twin.doubtful and _is_elder(twin, entry):
+            entry.opened_at, twin.opened_at = twin.opened_at, entry.opened_at
+
     def after_renewal(self, entry: Entry) -> None:
         """Renew the younger one right after the elder."""
         twin = self._of(entry)
