@@ -18,10 +18,12 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda text: int(text.split(".")[1]))
 
-nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "wheel", "docs"]
+nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "extras", "wheel", "docs"]
 
 WORKERS = "4"
 """Unit tests mostly wait for sockets and processes, so more run at once than there are processors."""
+
+EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/pyproject.toml"))
 
 # What is tested is what was installed, never the tree.
 os.environ.pop("PYTHONPATH", None)
@@ -42,7 +44,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of the program and of the lab's library."""
-    session.install(".", *_group("types"))
+    session.install(".", *(f"./{extra}" for extra in EXTRAS), *_group("types"))
     session.run("mypy")
     session.run("mypy", "tests/lab/netlab", env={"MYPYPATH": "tests/lab"})
 
@@ -59,6 +61,17 @@ def lab(session: nox.Session) -> None:
     """Run the tests against real gateways; they need root and Debian's packages."""
     session.install(".", *_group("tests"))
     session.run("pytest", "-m", "lab", *session.posargs)
+
+
+@nox.session
+def extras(session: nox.Session) -> None:
+    """Install the extras, run their tests, and take them away again."""
+    session.install(".", *_group("tests"), *_group("extras"))
+    session.install(*(f"./{extra}" for extra in EXTRAS))
+    session.run("pytest", "tests/extras", "-n", WORKERS, *session.posargs)
+    session.run("portmapper", "plugins")
+    session.run("python", "-m", "pip", "uninstall", "-q", "-y", *(Path(extra).name for extra in EXTRAS))
+    session.run("portmapper", "plugins")
 
 
 @nox.session

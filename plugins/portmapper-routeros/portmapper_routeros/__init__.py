@@ -1,0 +1,1 @@
+"""Static dstnat rules on RouterOS, over its REST API."""

@@ -1,0 +1,82 @@
+"""The `routeros` backend: the one router that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, ClassVar
+
+from portmapper.backend import Backend, Gateway, Target
+from portmapper.errors import GatewayTimeout, NetworkFailure, Unsupported, quoted
+from portmapper.model import IPAddress
+
+if TYPE_CHECKING:
+    from portmapper_routeros.rest import Router
+    from portmapper_routeros.settings import Settings
+
+_RESOLVE_SECONDS = 5.0
+
+
+class RouterOsBackend(Backend):
+    """Static rules on RouterOS. They stay until removed, so protocols with leases come first."""
+
+    name: ClassVar[str] = "routeros"
+    rank: ClassVar[int] = 40
+
+    def __init__(self) -> None:
+        self._router: Router | None = None
+
+    async def discover(self, target: Target) -> AsyncIterator[Gateway]:
+        """Yield the router, unless the user named another gateway.
+
+        Raises:
+            BackendError: it is named, and cannot be used; the reason.
+        """
+        from portmapper_routeros.gateway import RouterOsGateway
+        from portmapper_routeros.rest import Missing
+        from portmapper_routeros.settings import read_settings
+
+        settings = read_settings(os.environ)
+        if settings is None or target.url is not None:
+            return
+        address = await _resolve(settings)
+        if target.chosen and target.gateway != address:
+            return
+        router = self._connected(settings)
+        asked = time.monotonic()
+        try:
+            about = await router.item("system/resource")
+        except Missing:
+            raise Unsupported("no REST API there: it needs RouterOS 7.1 or newer") from None
+        gateway = RouterOsGateway(router, settings.interface, address, target.local_address, about)
+        gateway.latency = time.monotonic() - asked
+        yield gateway
+
+    async def close(self) -> None:
+        """Close the connections to the router."""
+        if self._router is not None:
+            await self._router.close()
+            self._router = None
+
+    def _connected(self, settings: Settings) -> Router:
+        from portmapper_routeros.rest import Router
+
+        if self._router is None:
+            self._router = Router(settings)
+        return self._router
+
+
+async def _resolve(settings: Settings) -> IPAddress:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_RESOLVE_SECONDS):
+            found = await loop.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        raise GatewayTimeout(f"{quoted(settings.host)} is not resolved in time") from None
+    except OSError:
+        raise NetworkFailure(f"no address of {quoted(settings.host)} is known") from None
+    return ipaddress.ip_address(found[0][4][0])

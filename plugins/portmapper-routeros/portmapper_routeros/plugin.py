@@ -1,0 +1,18 @@
+"""The entry point. It imports nothing of its own before a hook is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from portmapper.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from portmapper.backend import Backend
+
+
+@hookimpl
+def portmapper_register_backends() -> list[type[Backend]]:
+    """Return the RouterOS backend."""
+    from portmapper_routeros.backend import RouterOsBackend
+
+    return [RouterOsBackend]

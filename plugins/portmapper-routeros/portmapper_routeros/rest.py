@@ -1,0 +1,165 @@
+"""RouterOS's REST API: requests, bounded answers, and its errors as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import ssl
+from typing import NoReturn
+
+import aiohttp
+from yarl import URL
+
+from portmapper.errors import (
+    BackendError,
+    GatewayTimeout,
+    NetworkFailure,
+    NotAuthorized,
+    Unsupported,
+    quoted,
+)
+from portmapper_routeros.settings import Settings
+
+_SECONDS = 5.0
+_MAX_ANSWER = 8 * 1024 * 1024
+MAX_ITEMS = 65536
+
+Item = dict[str, str]
+"""One item of a menu: RouterOS writes every value as text."""
+
+
+class Missing(BackendError):
+    """There is no such item (any more), or no such menu."""
+
+
+class Router:
+    """One router's REST service. `close` it.
+
+    Attributes:
+        lock: held while the table is read and then changed, or two mappings would get one port.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.lock = asyncio.Lock()
+        self._base = URL.build(scheme="https", host=settings.host, port=settings.port)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=_trust(settings), limit=2),
+            headers={"Authorization": basic_authorization(settings.user, settings.password)},
+            timeout=aiohttp.ClientTimeout(total=_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def items(self, menu: str, **query: str) -> list[Item]:
+        """Read the items of a menu that have these values."""
+        answer = await self._ask("GET", menu, query=query)
+        if not isinstance(answer, list) or len(answer) > MAX_ITEMS:
+            raise NetworkFailure(f"the router's answer about {menu} is not a list of items")
+        return [_item(element) for element in answer]
+
+    async def item(self, menu: str) -> Item:
+        """Read a menu that is one item."""
+        return _item(await self._ask("GET", menu))
+
+    async def add(self, menu: str, item: Item) -> Item:
+        """Add an item, and return it as the router made it."""
+        return _item(await self._ask("PUT", menu, item))
+
+    async def change(self, menu: str, number: str, item: Item) -> Item:
+        """Change the item of that `.id`, and return it as the router made it."""
+        return _item(await self._ask("PATCH", f"{menu}/{number}", item))
+
+    async def remove(self, menu: str, number: str) -> None:
+        """Remove the item of that `.id`; one that is gone is a success."""
+        try:
+            await self._ask("DELETE", f"{menu}/{number}")
+        except Missing:
+            return
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._session.close()
+
+    async def _ask(
+        self, method: str, path: str, item: Item | None = None, query: dict[str, str] | None = None
+    ) -> object:
+        url = self._base.joinpath("rest", *path.split("/")).with_query(query or {})
+        try:
+            async with self._session.request(method, url, json=item, allow_redirects=False) as response:
+                answer = _parsed(await _body(response))
+                if response.status >= 300:
+                    _refuse(response.status, answer)
+                return answer
+        except TimeoutError:
+            raise GatewayTimeout(f"the router did not answer within {_SECONDS:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NetworkFailure(_reason(error)) from None
+
+
+def basic_authorization(user: str, password: str) -> str:
+    """Return the header of RFC 7617. aiohttp renamed its own, and warns of the old name."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _trust(settings: Settings) -> ssl.SSLContext | aiohttp.Fingerprint:
+    if settings.fingerprint:
+        return aiohttp.Fingerprint(settings.fingerprint)
+    try:
+        return ssl.create_default_context(cafile=settings.authority or None)
+    except OSError as error:  # an SSLError is one, too
+        reason = error.strerror or "no certificate in it"
+        raise Unsupported(f"PORTMAPPER_ROUTEROS_CA: {settings.authority}: {reason}") from None
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(65536):
+        body += chunk
+        if len(body) > _MAX_ANSWER:
+            raise NetworkFailure(f"the router's answer is larger than {_MAX_ANSWER // 2**20} MiB")
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> object:
+    if not body.strip():
+        return None
+    try:
+        parsed: object = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NetworkFailure("the router's answer is not JSON") from None
+    return parsed
+
+
+def _item(answer: object) -> Item:
+    if not isinstance(answer, dict) or not all(isinstance(value, str) for value in answer.values()):
+        raise NetworkFailure("the router's answer is not an item of RouterOS")
+    return answer
+
+
+def _refuse(status: int, answer: object) -> NoReturn:
+    """Raise the error that `{"error": 400, "message": "Bad Request", "detail": "…"}` stands for."""
+    told = answer if isinstance(answer, dict) else {}
+    detail = quoted(told.get("detail") or told.get("message") or f"status {status}")
+    if status == 401:
+        raise NotAuthorized("the router does not take this user and password", code=status)
+    # A user without the policy gets 403 or 500, by version.
+    if status == 403 or "not enough permissions" in detail:
+        raise NotAuthorized(f"the router's user may not do this: {detail}", code=status)
+    if status == 404:
+        raise Missing(f"the router has no such thing: {detail}", code=status)
+    if status < 500:
+        raise Unsupported(f"the router refuses: {detail}", code=status)
+    raise NetworkFailure(f"the router failed: {detail}", code=status)
+
+
+def _reason(error: Exception) -> str:
+    """Say it in our words, on one line."""
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        return f"the router's certificate is another one: its fingerprint is {error.got.hex()}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the router's certificate is not valid for us: see PORTMAPPER_ROUTEROS_CA and …_FINGERPRINT"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        return f"no connection to the router: {os.strerror(number) if number else 'unreachable'}"
+    return f"no valid answer from the router ({type(error).__name__})"

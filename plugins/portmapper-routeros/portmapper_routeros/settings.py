@@ -1,0 +1,120 @@
+"""Which router, as whom, and how its certificate is checked: from the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import attrs
+
+from portmapper.errors import NotAuthorized, Unsupported
+
+PREFIX = "PORTMAPPER_ROUTEROS_"
+_MAX_CREDENTIALS = 4096
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What stands in a URL or a comparison with a rule's text; RouterOS itself allows nearly everything.
+_INTERFACE = re.compile(r"[\w.@<> -]{1,64}")
+
+
+@attrs.frozen
+class Settings:
+    """What the administrator set.
+
+    Attributes:
+        host, port: of the router's REST service.
+        user, password: who asks.
+        authority: file with the certificate authority, empty for the system's.
+        fingerprint: SHA-256 of the router's certificate, empty when its signature is checked.
+        interface: name of the outside interface, empty for the interface list `WAN`.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = attrs.field(repr=False)
+    authority: str = ""
+    fingerprint: bytes = b""
+    interface: str = ""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings | None:
+    """Read them; None when no router is named.
+
+    Raises:
+        Unsupported: a value makes no sense.
+        NotAuthorized: the credentials are missing, or open to others.
+    """
+    url = environment.get(f"{PREFIX}URL", "")
+    if not url:
+        return None
+    host, port = _host_and_port(url)
+    user, password = _credentials(environment)
+    interface = environment.get(f"{PREFIX}INTERFACE", "")
+    if interface and not _INTERFACE.fullmatch(interface):
+        raise Unsupported(f"{PREFIX}INTERFACE is not the name of an interface")
+    return Settings(
+        host=host,
+        port=port,
+        user=user,
+        password=password,
+        authority=environment.get(f"{PREFIX}CA", ""),
+        fingerprint=_fingerprint(environment.get(f"{PREFIX}FINGERPRINT", "")),
+        interface=interface,
+    )
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 443
+    except ValueError:
+        raise Unsupported(f"{PREFIX}URL is not a URL") from None
+    # Over http the password would cross the network for everybody to read.
+    if parts.scheme != "https" or not host:
+        raise Unsupported(f"{PREFIX}URL must be https://HOST")
+    if parts.username is not None:
+        raise Unsupported(f"{PREFIX}URL holds a user: put it into {PREFIX}CREDENTIALS")
+    return host, port
+
+
+def _credentials(environment: Mapping[str, str]) -> tuple[str, str]:
+    path = environment.get(f"{PREFIX}CREDENTIALS", "")
+    if path:
+        return _read_credentials(path)
+    user = environment.get(f"{PREFIX}USER", "")
+    if not user:
+        raise NotAuthorized(f"neither {PREFIX}CREDENTIALS nor {PREFIX}USER is set")
+    return user, environment.get(f"{PREFIX}PASSWORD", "")
+
+
+def _read_credentials(path: str) -> tuple[str, str]:
+    """Read `user:password` from a file that nobody but its owner can read."""
+    name = f"{PREFIX}CREDENTIALS"
+    try:
+        # Not to wait for ever for the writer of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise NotAuthorized(f"{name}: {path} is not a regular file")
+            if os.name == "posix" and mode & 0o077:
+                raise NotAuthorized(f"{name}: others may read {path}: chmod 600 it")
+            text = file.read(_MAX_CREDENTIALS).decode()
+    except OSError as error:
+        raise NotAuthorized(f"{name}: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise NotAuthorized(f"{name}: {path} is not UTF-8 text") from None
+    user, colon, password = text.partition("\n")[0].strip("\r").partition(":")
+    if not colon or not user:
+        raise NotAuthorized(f"{name}: the first line of {path} is not user:password")
+    return user, password
+
+
+def _fingerprint(text: str) -> bytes:
+    digits = text.lower().replace(":", "").replace(" ", "")
+    if digits and not _SHA256.fullmatch(digits):
+        raise Unsupported(f"{PREFIX}FINGERPRINT is not a SHA-256 of 64 hexadecimal digits")
+    return bytes.fromhex(digits)

@@ -1,0 +1,9 @@
+"""Extras are distributions of their own: their tests are collected where they are installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+EXTRAS = ("routeros",)
+
+collect_ignore = [name for name in EXTRAS if find_spec(f"portmapper_{name}") is None]
