@@ -1,0 +1,1 @@
+"""Container labels as a source."""

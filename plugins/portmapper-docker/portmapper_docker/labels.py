@@ -1,0 +1,58 @@
+"""Reads labels into rows. Whoever may start a container wrote them: nothing in them is trusted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from portmapper.errors import quoted
+from portmapper.ports import PROTOCOLS
+from portmapper.source import Row
+
+PREFIX = "portmapper."
+_PORT = "port"
+# Not `address` and `backend`: a container speaks for its own host, and not for how its ports are opened.
+_OTHERS = ("internal_port", "comment", "duration", "family", "conflict", "enabled")
+_DEFAULT_PROTOCOL = "tcp"
+_NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+def rows_of(container: str, labels: Mapping[str, str]) -> Iterator[Row]:
+    """Yield a row for each port of a container's labels, and one with its error for what is no label of ours.
+
+    `container` is the name as messages show it.
+    """
+    ours = {key.removeprefix(PREFIX): labels[key] for key in sorted(labels) if key.startswith(PREFIX)}
+    for label, text in ours.items():
+        field, dot, name = label.partition(".")
+        place = _place(container, label)
+        if dot and not _NAME.fullmatch(name):
+            yield _wrong(place, "the name behind the dot is not letters, digits, _ and -")
+        elif field == _PORT:
+            yield from _port_rows(container, name, text, ours)
+        elif field not in _OTHERS:
+            yield _wrong(place, f"no such label; there are: {', '.join((_PORT, *_OTHERS))}")
+        elif f"{_PORT}{dot}{name}" not in ours:
+            yield _wrong(place, f"goes with {PREFIX}{_PORT}{dot}{name}, which is not there")
+
+
+def _port_rows(container: str, name: str, text: str, ours: Mapping[str, str]) -> Iterator[Row]:
+    suffix = f".{name}" if name else ""
+    others = {field: ours[f"{field}{suffix}"] for field in _OTHERS if f"{field}{suffix}" in ours}
+    for part in text.split(","):
+        port, slash, protocol = part.strip().partition("/")
+        place = _place(container, f"{_PORT}{suffix}")
+        if (protocol if slash else _DEFAULT_PROTOCOL).upper() not in PROTOCOLS:
+            yield _wrong(place, f"{quoted(part.strip())} is not PORT/PROTOCOL: tcp, udp or both")
+            continue
+        fields = {"comment": container, **others, "port": port, "protocol": protocol or _DEFAULT_PROTOCOL}
+        yield Row(fields, place, f"container {container}, label {PREFIX}{{}}{suffix}")
+
+
+def _place(container: str, label: str) -> str:
+    plain = all(_NAME.fullmatch(part) for part in label.split("."))
+    return f"container {container}, label {PREFIX + label if plain else quoted(PREFIX + label)}"
+
+
+def _wrong(place: str, reason: str) -> Row:
+    return Row({}, place, "{}", error=reason)

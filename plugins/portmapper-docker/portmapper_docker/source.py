@@ -1,0 +1,105 @@
+"""The source `docker:`: what running containers ask for with their labels."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from portmapper.errors import SourceError
+from portmapper.source import Row, Source
+
+if TYPE_CHECKING:
+    from aiodocker import Docker
+
+_FETCH_SECONDS = 10.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+# Events from just before the stream began are asked for, too: nothing falls between list and stream.
+_OVERLAP_SECONDS = 2
+# Health checks make events, too, many and of no interest; `died` and `remove` are Podman's words.
+_ACTIONS = frozenset({"start", "die", "died", "stop", "restart", "cleanup", "destroy", "remove", "rename"})
+
+_log = logging.getLogger(__name__)
+
+
+class DockerSource(Source):
+    """A container engine's socket, `docker:` or `docker:///PATH`."""
+
+    name = "docker"
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self._follower: asyncio.Task[None] | None = None
+
+    @classmethod
+    def claims(cls, location: str) -> bool:
+        """Claim the scheme `docker:`."""
+        return location.startswith("docker:")
+
+    async def fetch(self) -> Sequence[Row]:
+        """List the running containers and read their labels.
+
+        Raises:
+            SourceError: there is no engine, or it does not answer as one.
+        """
+        from portmapper_docker.engine import FAILURES, engine, name_and_labels, reason, socket_of
+        from portmapper_docker.labels import rows_of
+
+        path = socket_of(self.location, os.environ)
+        try:
+            async with asyncio.timeout(_FETCH_SECONDS), engine(path) as docker:
+                found = sorted(map(name_and_labels, await docker.containers.list()), key=lambda c: c[0])
+        except FAILURES as error:
+            raise SourceError(reason(error)) from None
+        return [row for container, labels in found for row in rows_of(container, labels)]
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Follow the engine's events until `close`."""
+        self._follower = asyncio.create_task(self._follow(changed))
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._follower is not None:
+            self._follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._follower
+            self._follower = None
+
+    async def _follow(self, changed: Callable[[], None]) -> None:
+        """Keep a stream of events, and ask again ever more rarely while there is none."""
+        from portmapper_docker.engine import FAILURES, engine, reason, socket_of
+
+        pause = _FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            try:
+                async with engine(socket_of(self.location, os.environ)) as docker:
+                    await _stream(docker, changed)
+                ended = "the engine ended its events"
+            except (*FAILURES, SourceError) as error:
+                ended = reason(error)
+            _log.debug("%s: %s", self.location, ended)
+            changed()
+            pause = _FIRST_PAUSE if time.monotonic() - began > pause else min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+
+
+async def _stream(docker: Docker, changed: Callable[[], None]) -> None:
+    """Call `changed` at each event that may alter the list, until the stream ends."""
+    events = docker.events.subscribe(create_task=False)
+    since = str(int(time.time()) - _OVERLAP_SECONDS)
+    running = asyncio.create_task(docker.events.run(filters='{"type":["container"]}', since=since))
+    try:
+        while (event := await events.get()) is not None:
+            if isinstance(event, dict) and event.get("Action", event.get("status")) in _ACTIONS:
+                changed()
+        await running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

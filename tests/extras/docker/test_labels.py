@@ -1,0 +1,94 @@
+"""Labels become rows, and what is no label of ours is left out and named."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from portmapper_docker.labels import rows_of
+
+from portmapper.errors import RowError
+from portmapper.records import mappings_of
+from portmapper.sources import rejected_row
+
+
+def opened(labels: dict[str, str]) -> list[tuple[str, int, int, str, int]]:
+    """Return what the labels of the container `web` open."""
+    found = [m for row in rows_of("web", labels) for m in mappings_of(row, "docker:")]
+    return [(m.protocol.lower(), m.port, m.internal_port, m.comment, m.duration) for m in found]
+
+
+def rejected(labels: dict[str, str]) -> list[tuple[str, str]]:
+    """Return place and reason of each row that is left out."""
+    bad = []
+    for row in rows_of("web", labels):
+        try:
+            mappings_of(row, "docker:")
+        except RowError as error:
+            found = rejected_row(row, error)
+            bad.append((found.where, found.reason))
+    return bad
+
+
+def test_one_label_opens_several_ports() -> None:
+    """Comma separated, with ranges and both protocols."""
+    labels = {"portmapper.port": "8080/tcp, 53/both,6000-6001/UDP", "other": "x"}
+    assert [(protocol, port) for protocol, port, *_ in opened(labels)] == [
+        ("tcp", 8080),
+        ("tcp", 53),
+        ("udp", 53),
+        ("udp", 6000),
+        ("udp", 6001),
+    ]
+
+
+def test_the_defaults_are_tcp_and_the_containers_name() -> None:
+    """Most containers need one label."""
+    assert opened({"portmapper.port": "80"}) == [("tcp", 80, 80, "web", 3600)]
+
+
+def test_each_name_has_fields_of_its_own() -> None:
+    """`portmapper.port.NAME` is a row beside `portmapper.port`."""
+    labels = {
+        "portmapper.port": "80/tcp",
+        "portmapper.internal_port": "8080",
+        "portmapper.port.vpn": "51820/udp",
+        "portmapper.comment.vpn": "wire guard",
+        "portmapper.duration.vpn": "600",
+    }
+    assert opened(labels) == [("tcp", 80, 8080, "web", 3600), ("udp", 51820, 51820, "wire guard", 600)]
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "where", "reason"),
+    [
+        ("portmapper.port", "http", "portmapper.port", "'http'"),
+        ("portmapper.port", "80/sctp", "portmapper.port", "'80/sctp'"),
+        ("portmapper.port", "70000/tcp", "portmapper.port", "70000"),
+        ("portmapper.port", "", "portmapper.port", "missing"),
+        ("portmapper.port.a.b", "80", "portmapper.port.a.b", "behind the dot"),
+        ("portmapper.port.{}\x1b[2J", "80", r"'portmapper.port.{}\x1b[2J'", "behind the dot"),
+        ("portmapper.prot", "80", "portmapper.prot", "no such label; there are: port"),
+        ("portmapper.address", "10.0.0.1", "portmapper.address", "no such label"),
+        ("portmapper.comment.x", "hm", "portmapper.comment.x", "goes with portmapper.port.x"),
+    ],
+)
+def test_a_bad_label_is_named_with_its_container(label: str, text: str, where: str, reason: str) -> None:
+    """The others still count."""
+    labels = {label: text, "portmapper.port.good": "443/tcp"}
+    ((found, why),) = rejected(labels)
+    assert found == f"container web, label {where}"
+    assert reason in why
+    assert [port for _, port, *_ in opened({"portmapper.port.good": "443/tcp"})] == [443]
+
+
+def test_a_bad_field_is_named_by_its_label() -> None:
+    """As whoever wrote it knows it."""
+    labels = {"portmapper.port.vpn": "80/udp", "portmapper.duration.vpn": "soon"}
+    assert [where for where, _ in rejected(labels)] == ["container web, label portmapper.duration.vpn"]
+
+
+@given(st.dictionaries(st.text().map("portmapper.".__add__) | st.text(), st.text(), max_size=6))
+def test_no_label_breaks_the_reading(labels: dict[str, str]) -> None:
+    """Each is a mapping or a rejected row."""
+    rejected(labels)
