@@ -34,6 +34,9 @@ RECOVERY = 2.0
 SETTLING = 3.0
 """Seconds of peace between two faults; no gateway boots twice within less."""
 
+WATCH = 0.25
+"""Seconds between two looks at another host's entry."""
+
 OPENS_AGAIN = 30.0
 CLOSES = 10.0
 
@@ -127,12 +130,12 @@ class Soak:
         with self._kept.daemon(*arguments) as daemon, ExitStack() as watches:
             ask = self._lab.ask_from_wan
             probers = [watches.enter_context(Prober(partial(ask, *way))) for way in WAYS]
-            time.sleep(SETTLING)
+            self._rest()
             before, until = self._kept.descriptors(), time.monotonic() + seconds
             faults = []
             while time.monotonic() < until:
                 faults.append(self._happen())
-                time.sleep(SETTLING)
+                self._rest()
             self._look_at_descriptors(before)
             watches.close()
             self._attribute(faults, probers)
@@ -141,6 +144,16 @@ class Soak:
             if "Traceback" in daemon.log:
                 self._report.complaints.append(f"{self._backend}: {daemon.log}")
         self._look_at_the_table()
+
+    def _rest(self) -> None:
+        """Let nothing happen for a while, and watch what belongs to somebody else."""
+        until = time.monotonic() + SETTLING
+        while time.monotonic() < until:
+            if THEIRS not in self._lab.gateway.rules():
+                self._report.foreign += 1
+                self._report.complaints.append(f"{self._backend}: another host's entry is gone")
+                settle_neighbour(self._lab)
+            time.sleep(WATCH)
 
     def _happen(self) -> Fault:
         name = self._chance.choice(sorted(self._steps))
@@ -219,9 +232,9 @@ class Soak:
 
     def _edit(self) -> float:
         """Add a mapping and take it away again; the others are not touched."""
-        self._kept.list([*WAYS, ("TCP", self._chance.randrange(9000, 9100))])
+        self._kept.write([*WAYS, ("TCP", self._chance.randrange(9000, 9100))])
         time.sleep(1)
-        self._kept.list(WAYS)
+        self._kept.write(WAYS)
         return time.monotonic()
 
 
