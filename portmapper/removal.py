@@ -84,7 +84,7 @@ class Removal:
 
     async def _close_lease(self, stored: StoredLease) -> Outcome:
         lease = stored.lease
-        gateway = self._tables.gateway(lease.gateway)
+        gateway = self._tables.gateway(lease.gateway, lease.internal_address)
         if gateway is None:
             detail = f"its gateway does not answer over {lease.backend}"
             return Outcome(lease.protocol, lease.external_port, Result.FAILED, detail)

@@ -61,8 +61,10 @@ class Tables:
         self.failures: dict[str, BackendError] = {}
         self.readable: set[str] = set()
         self._backends = backends
-        self._searches = [Search(target, backends, lambda _: None) for target in targets]
         self._leases = [stored for stored in leases if not stored.expired(now)]
+        asked = [*targets, *_further(targets, [stored.lease for stored in self._leases])]
+        self._searches = [Search(target, backends, lambda _: None) for target in asked]
+        self._reached: list[Gateway] = []
         self._by_port: defaultdict[tuple[str, Protocol, int], list[StoredLease]] = defaultdict(list)
         for stored in self._leases:
             lease = stored.lease
@@ -72,8 +74,9 @@ class Tables:
         """Search, and read."""
         try:
             await asyncio.gather(*(search.round() for search in self._searches))
-            found = {gateway.identity: gateway for search in self._searches for gateway in search.gateways}
-            self.gateways = list(found.values())
+            self._reached = [gateway for search in self._searches for gateway in search.gateways]
+            first = {gateway.identity: gateway for gateway in reversed(self._reached)}
+            self.gateways = [gateway for gateway in self._reached if first[gateway.identity] is gateway]
             tables = await asyncio.gather(*(self._read(gateway) for gateway in self.gateways))
             self.rows = sorted(self._merged([row for table in tables for row in table]), key=_place)
         except BaseException:
@@ -87,9 +90,15 @@ class Tables:
         """Close every gateway."""
         await self._close()
 
-    def gateway(self, identity: str) -> Gateway | None:
-        """Return the gateway of that identity, None when it did not answer."""
-        return next((gateway for gateway in self.gateways if gateway.identity == identity), None)
+    def gateway(self, identity: str, host: IPAddress) -> Gateway | None:
+        """Return the gateway of that identity, None when it did not answer.
+
+        Args:
+            identity: of the gateway.
+            host: an internal address; the gateway as it is reached from there comes first.
+        """
+        known = [gateway for gateway in self._reached if gateway.identity == identity]
+        return next((gateway for gateway in known if gateway.local_address == host), next(iter(known), None))
 
     async def _close(self) -> None:
         for search in self._searches:
@@ -132,6 +141,18 @@ class Tables:
                 and stored.lease.gateway not in self.readable
             ):
                 yield Listed(_entry_of(stored), stored.lease.backend, _device(stored.lease), None, stored)
+
+
+def _further(targets: Sequence[Target], leases: Sequence[Lease]) -> list[Target]:
+    """Return targets for the further IPv6 addresses that leases are for: each closes its own pinholes."""
+    known = {target.local_address for target in targets}
+    hosts = dict.fromkeys((lease.internal_address, _device(lease)) for lease in leases)
+    return [
+        attrs.evolve(target, local_address=host)
+        for host, device in hosts
+        for target in targets
+        if host.version == 6 and host not in known and str(target.gateway) == device
+    ]
 
 
 def _leads_there(lease: Lease, entry: TableEntry) -> bool:

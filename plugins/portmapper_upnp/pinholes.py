@@ -66,6 +66,8 @@ class PinholeGateway(IgdDevice, VerifiesLeases, MapsOtherHosts):
             try:
                 await self._firewall.delete(await self._number_of(lease))
             except Fault as fault:
+                if fault.number == NOT_AUTHORIZED and lease.internal_address != self.local_address:
+                    raise only_itself(lease.internal_address, fault) from fault
                 if fault.number not in UNKNOWN_PINHOLE:
                     raise
                 _log.debug("the pinhole to %s is gone: %s", lease.internal_address, fault)

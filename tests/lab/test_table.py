@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from netlab.gateway import IGD2_AND_PCP, UPNP_ONLY, Rule, Variant
+from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_ONLY, Rule, Variant
 from netlab.lab import LAN_HOST, Lab
 from netlab.program import Program
 
@@ -46,9 +46,10 @@ def test_the_table_shows_ours_and_another_hosts(
     assert rows == {("TCP", 7000, STRANGER, False), ("TCP", 8080, LAN_HOST, True)}
 
 
-def test_a_saved_table_is_restored(lab: Lab, program: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", [UPNP_ONLY, IGD1_ONLY], ids=lambda variant: variant.name)
+def test_a_saved_table_is_restored(lab: Lab, program: Program, tmp_path: Path, variant: Variant) -> None:
     """`list --csv` before the gateway forgets all, one pass of `run` after."""
-    stranger = with_a_stranger(lab, UPNP_ONLY)
+    stranger = with_a_stranger(lab, variant)
     where = asking(lab, tmp_path)
     assert program.run("open", "8080/tcp", "9000-9001/udp", *where).status == 0
     rules = lab.gateway.rules()
