@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 import attrs
 
-from portmapper.backend import Gateway
-from portmapper.errors import BackendError, Conflict, GatewayTimeout, quoted
+from portmapper.backend import Gateway, ListsMappings, VerifiesLeases
+from portmapper.errors import BackendError, Conflict, GatewayTimeout, PluginFault, PortmapperError, quoted
+from portmapper.faults import blame
+from portmapper.guard import in_time
 from portmapper.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
 
 CALL_LIMIT = 20.0
 """Seconds after which a backend that keeps no bound of its own is cut off."""
+
+MAX_ENTRIES = 65_536
 
 T = TypeVar("T")
 
@@ -49,20 +52,41 @@ async def ask(gateway: Gateway, request: MapRequest, policy: ConflictPolicy, mak
 async def bounded(gateway: Gateway, call: Awaitable[T]) -> T:
     """Await a backend's call within its time; whatever goes wrong in it becomes a `BackendError`."""
     try:
-        async with asyncio.timeout(CALL_LIMIT):
-            return await call
+        return await in_time(f"backend:{gateway.backend}", call, CALL_LIMIT)
     except BackendError:
         raise
     except TimeoutError as error:
-        raise GatewayTimeout(f"no answer within {CALL_LIMIT:.0f} s") from error
-    except Exception as error:
-        _log.exception("backend %s failed", gateway.backend)
-        raise BackendError(f"the backend is broken: {type(error).__name__}: {error}") from error
+        raise GatewayTimeout(str(error)) from error
+    except PortmapperError as error:
+        raise BackendError(str(error)) from error
+
+
+async def table_of(gateway: ListsMappings) -> Sequence[TableEntry]:
+    """Read a gateway's whole table. Raises `BackendError`."""
+    assert isinstance(gateway, Gateway)
+    entries = await bounded(gateway, gateway.list_mappings())
+    if not isinstance(entries, Sequence) or len(entries) > MAX_ENTRIES:
+        raise _fault(gateway, f"it returned {quoted(entries)} as its table")
+    if wrong := [entry for entry in entries if not isinstance(entry, TableEntry)]:
+        raise _fault(gateway, f"it returned {quoted(wrong[0])} as an entry of its table")
+    return entries
+
+
+async def still_holds(gateway: VerifiesLeases, lease: Lease) -> bool:
+    """Ask whether a lease stands. Raises `BackendError`."""
+    assert isinstance(gateway, Gateway)
+    answer = await bounded(gateway, gateway.holds(lease))
+    if not isinstance(answer, bool):
+        raise _fault(gateway, f"it returned {quoted(answer)} when asked whether it holds a lease")
+    return answer
 
 
 async def outside_address(gateway: Gateway) -> IPAddress | None:
     """Ask for the outside address. Raises `BackendError`."""
-    return await bounded(gateway, _checked_address(gateway))
+    address = await bounded(gateway, gateway.external_address())
+    if not isinstance(address, IPv4Address | IPv6Address | None):
+        raise _fault(gateway, f"it told {quoted(address)} as outside address")
+    return address
 
 
 async def give_back(gateway: Gateway, lease: Lease) -> bool:
@@ -76,23 +100,10 @@ async def give_back(gateway: Gateway, lease: Lease) -> bool:
 
 
 async def _map(gateway: Gateway, request: MapRequest) -> Lease:
-    """Ask, and check the answer within the bound too: a stranger's backend may return anything."""
-    return await bounded(gateway, _checked(gateway, request))
-
-
-async def _checked_address(gateway: Gateway) -> IPAddress | None:
-    address = await gateway.external_address()
-    if not isinstance(address, IPv4Address | IPv6Address | None):
-        raise BackendError(f"the backend told {quoted(address)} as outside address")
-    return address
-
-
-async def _checked(gateway: Gateway, request: MapRequest) -> Lease:
-    lease = await gateway.map(request)
-    if (lease.protocol, lease.internal_port) != (request.protocol, request.internal_port):
-        raise BackendError(f"the backend answered for {lease.protocol} port {lease.internal_port}")
-    if not 1 <= lease.external_port <= 65535 or (lease.lifetime <= 0 and not lease.permanent):
-        raise BackendError(f"the gateway granted port {lease.external_port} for {lease.lifetime} s")
+    """Ask, and check the answer: a stranger's backend may return anything."""
+    lease = await bounded(gateway, gateway.map(request))
+    if (reason := _why_wrong(lease, request)) is not None:
+        raise _fault(gateway, reason)
     return attrs.evolve(
         lease,
         lifetime=min(lease.lifetime, MAX_DURATION),
@@ -100,3 +111,34 @@ async def _checked(gateway: Gateway, request: MapRequest) -> Lease:
         backend=gateway.backend,
         token=request.token,
     )
+
+
+def _why_wrong(lease: object, request: MapRequest) -> str | None:
+    """Say what cannot be so in an answer to this request; None when it can."""
+    if not isinstance(lease, Lease):
+        return f"it returned {quoted(lease)} and no lease"
+    inside = (lease.protocol, lease.internal_address, lease.internal_port)
+    if inside != (request.protocol, request.internal_address, request.internal_port):
+        return f"it returned a lease for {_words(inside)} when asked for {request.internal_port}"
+    if not _is_number(lease.external_port) or not 1 <= lease.external_port <= 65535:
+        return f"it returned a lease of port {quoted(lease.external_port)}"
+    if not _is_number(lease.lifetime) or (lease.lifetime <= 0 and lease.permanent is not True):
+        return f"it returned a lease of port {lease.external_port} for {quoted(lease.lifetime)} s"
+    if not isinstance(lease.external_address, IPv4Address | IPv6Address | None):
+        return f"it returned a lease at {quoted(lease.external_address)}"
+    if not isinstance(lease.private, str) or not isinstance(lease.permanent, bool):
+        return "it returned a lease whose `private` is no text, or whose `permanent` is no truth value"
+    return None
+
+
+def _words(inside: tuple[object, ...]) -> str:
+    protocol, address, port = (str(value)[:40] for value in inside)
+    return f"{protocol} port {port} of {address}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _fault(gateway: Gateway, reason: str) -> PluginFault:
+    return blame(f"backend:{gateway.backend}", reason)

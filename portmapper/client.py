@@ -12,6 +12,7 @@ from portmapper.clock import Clock
 from portmapper.entry import Entry
 from portmapper.errors import BackendError, NoGateway, UsageError
 from portmapper.events import Event
+from portmapper.faults import made
 from portmapper.model import (
     DEFAULT_DURATION,
     MAX_DURATION,
@@ -221,7 +222,7 @@ class Client:
 def _backends(names: Sequence[str]) -> list[Backend]:
     from portmapper.plugins import load_plugins
 
-    return [backend() for backend in load_plugins().choose_backends(names)]
+    return made("backend", load_plugins().choose_backends(names))
 
 
 def _mapping(

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
-from portmapper.asking import bounded
+from portmapper.asking import bounded, table_of
 from portmapper.backend import Backend, Gateway, ListsMappings
 from portmapper.chosen import reachable_targets
 from portmapper.errors import BackendError, NoGateway, NotAuthorized, Unsupported
@@ -97,7 +97,7 @@ class Closing:
         if not known:
             yield _lease(gateway, mapping, place)
         if (mapping.conflict or self._conflict) is ConflictPolicy.TAKE and isinstance(gateway, ListsMappings):
-            for entry in await bounded(gateway, gateway.list_mappings()):
+            for entry in await table_of(gateway):
                 if (entry.protocol, entry.external_port) == (mapping.protocol, mapping.port):
                     yield _lease(gateway, mapping, place, entry)
 

@@ -12,6 +12,7 @@ from portmapper.asked import Asked
 from portmapper.backend import Backend
 from portmapper.clock import Clock
 from portmapper.events import Event, Observer
+from portmapper.faults import made
 from portmapper.journal import Journal
 from portmapper.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.network_watch import watching
@@ -92,7 +93,7 @@ class Daemon:
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
         self._readings: list[Reading] = []
-        self._journal = Journal(store, [observer() for observer in observers])
+        self._journal = Journal(store, made("observer", observers))
         self._scheduler = Scheduler(backends, store, self._journal.publish, self._scheduler_options())
         self._asked = Asked(store)
         self._on_request = OnRequest(self._scheduler, store, self._asked, self._want)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 
 import attrs
 
+from portmapper import guard
 from portmapper.backend import Backend, Gateway, GatewayEvent, Target, WatchesGateway
 from portmapper.clock import Clock
+from portmapper.errors import PortmapperError, quoted
+from portmapper.faults import blame
 from portmapper.model import Family, IPAddress
 from portmapper.search import Search
 from portmapper.timing import retry_delay
 
 SHORTEST_PAUSE = 1.0
 """Seconds between two searches of one target, however loudly something asks for the next."""
+
+WATCH_LIMIT = 10.0
+"""Seconds in which a backend has to begin watching."""
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +126,7 @@ class Discovery:
         for target in tuple(self._watches):
             await self.forget(target)
         for backend in self._backends:
-            await backend.close()
+            await guard.close(f"backend:{backend.name}", backend)
 
     async def _keep_searching(self, watch: _Watch) -> None:
         fruitless = 0
@@ -154,7 +159,15 @@ class Discovery:
 
 async def _begin_watching(gateway: Gateway, news: Callable[[Gateway, GatewayEvent], None]) -> None:
     assert isinstance(gateway, WatchesGateway)
+    plugin = f"backend:{gateway.backend}"
+
+    def tell(event: GatewayEvent) -> None:
+        if isinstance(event, GatewayEvent):
+            news(gateway, event)
+        else:
+            blame(plugin, f"it told {quoted(event)} as an event")
+
     try:
-        await gateway.watch(partial(news, gateway))
-    except Exception as error:
+        await guard.in_time(plugin, gateway.watch(tell), WATCH_LIMIT)
+    except (PortmapperError, TimeoutError) as error:
         _log.warning("%s: cannot watch the gateway %s: %s", gateway.backend, gateway.address, error)

@@ -40,6 +40,7 @@ class Entry:
         places: where this round tries.
         tried: what this round tried.
         refusals: what the last round was told, in the order of the gateways.
+        passed_over: what those gateways said that were asked before the one that holds the lease.
         no_gateway: the last round found nobody to ask.
         nowhere: why the last round had no place to ask at; empty when it had one.
     """
@@ -60,6 +61,7 @@ class Entry:
     places: Sequence[Place] = ()
     tried: tuple[Attempt, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    passed_over: tuple[Refusal, ...] = ()
     no_gateway: bool = False
     nowhere: str = ""
 
@@ -99,6 +101,8 @@ class Entry:
 
     def granted(self, lease: Lease, now: float) -> None:
         """Take what a gateway granted at monotonic time `now`."""
+        if self.refusals or self.lease is None or self.lease.gateway != lease.gateway:
+            self.passed_over = self.refusals
         self.lease = lease
         self.granted_at = now
         self.expires_at = None if lease.permanent else now + lease.lifetime

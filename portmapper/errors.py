@@ -115,3 +115,7 @@ class GatewayTimeout(BackendError):
 
 class GatewayRestarted(BackendError):
     """The gateway lost its state while the request was under way."""
+
+
+class PluginFault(BackendError):
+    """A plugin is broken: it raised what it must not, or returned what it cannot mean."""

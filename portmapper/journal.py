@@ -7,7 +7,10 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from portmapper import guard
+from portmapper.errors import PluginFault, PortmapperError
 from portmapper.events import Event, EventKind, Observer
+from portmapper.faults import blame
 from portmapper.store import Store
 from portmapper.text import endpoint
 
@@ -67,29 +70,31 @@ class _Feed:
     def put(self, event: Event) -> None:
         if self._queue.qsize() >= QUEUE_LIMIT:
             self._queue.get_nowait()
-            _log.debug("observer %s is slow; an event was dropped", self._observer.name)
+            blame(self._plugin, "it is slow: events were dropped")
         self._queue.put_nowait(event)
 
     async def close(self) -> None:
         self._queue.put_nowait(None)
-        try:
-            async with asyncio.timeout(OBSERVER_CLOSE_LIMIT):
-                if self._task is not None:
-                    await self._task
-                await self._observer.close()
-        except TimeoutError:
-            _log.warning("observer %s did not finish in time", self._observer.name)
-        except Exception as error:
-            _log.warning(
-                "observer %s failed to close: %s: %s", self._observer.name, type(error).__name__, error
-            )
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=OBSERVER_CLOSE_LIMIT)
+            if not self._task.done():
+                blame(self._plugin, "it did not finish in time")
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=guard.CLEAN_UP_LIMIT)
+        await guard.close(self._plugin, self._observer)
+
+    @property
+    def _plugin(self) -> str:
+        return f"observer:{self._observer.name}"
 
     async def _feed(self) -> None:
         while (event := await self._queue.get()) is not None:
             try:
-                await self._observer.observe(event)
-            except Exception as error:
-                _log.warning("observer %s failed: %s: %s", self._observer.name, type(error).__name__, error)
+                await guard.in_time(self._plugin, self._observer.observe(event), None)
+            except PluginFault:
+                continue  # it was noted
+            except PortmapperError as error:
+                blame(self._plugin, str(error))
 
 
 def one_line(event: Event) -> str:

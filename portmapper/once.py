@@ -8,6 +8,7 @@ from portmapper.asked import Asked
 from portmapper.backend import Backend
 from portmapper.clock import Clock
 from portmapper.events import Observer
+from portmapper.faults import made
 from portmapper.journal import Journal
 from portmapper.model import Mapping
 from portmapper.options import Options
@@ -39,7 +40,7 @@ async def open_once(
         UsageError: a named gateway is none.
     """
     clock = Clock()
-    journal = Journal(store, [observer() for observer in observers])
+    journal = Journal(store, made("observer", observers))
     scheduler = Scheduler(backends, store, journal.publish, options, clock)
     journal.start()
     try:

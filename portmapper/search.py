@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
+from portmapper import guard
 from portmapper.backend import Backend, Gateway, Target
-from portmapper.errors import BackendError, GatewayTimeout
+from portmapper.errors import BackendError, GatewayTimeout, PortmapperError, quoted
+from portmapper.faults import blame
 
 GRACE = 0.2
 """Seconds that a better protocol has after the first answer; a LAN's round trip is a few ms."""
@@ -17,7 +19,8 @@ GRACE = 0.2
 ROUND_LIMIT = 6.0
 """Seconds after which even a backend without a bound of its own has had its time."""
 
-_log = logging.getLogger(__name__)
+MAX_GATEWAYS = 64
+"""Gateways of one backend at one target; a house has one or two."""
 
 
 class Search:
@@ -80,26 +83,35 @@ class Search:
 
     async def _close_superseded(self) -> None:
         while self._superseded:
-            await self._superseded.pop().close()
+            gateway = self._superseded.pop()
+            await guard.close(f"backend:{gateway.backend}", gateway)
 
     async def _probe(self, backend: Backend) -> None:
         try:
-            answers = cast(AsyncGenerator[Gateway, None], backend.discover(self.target))
-            async with asyncio.timeout(ROUND_LIMIT), aclosing(answers):
-                async for gateway in answers:
-                    if gateway.backend != backend.name:
-                        raise BackendError(f"it found a gateway of {gateway.backend}, not its own")
-                    self._take(gateway)
+            await guard.in_time(f"backend:{backend.name}", self._answers(backend), ROUND_LIMIT)
         except BackendError as error:
             self.failures[backend.name] = error
         except TimeoutError:
             self.failures[backend.name] = GatewayTimeout(f"no end of the search within {ROUND_LIMIT:.0f} s")
-        except Exception as error:
-            _log.exception("backend %s failed while searching", backend.name)
-            self.failures[backend.name] = BackendError(f"{type(error).__name__}: {error}")
+        except PortmapperError as error:
+            self.failures[backend.name] = BackendError(str(error))
         self._running.discard(backend.name)
         if self._nothing_better_can_come():
             self._settle()
+
+    async def _answers(self, backend: Backend) -> None:
+        answers = cast(AsyncGenerator[Gateway, None], backend.discover(self.target))
+        found: set[str] = set()
+        async with aclosing(answers):
+            async for gateway in answers:
+                if (reason := _why_wrong(gateway, backend)) is not None:
+                    raise blame(f"backend:{backend.name}", reason)
+                found.add(gateway.identity)
+                if len(found) > MAX_GATEWAYS:
+                    reason = f"it found more than {MAX_GATEWAYS} gateways"
+                    raise blame(f"backend:{backend.name}", reason)
+                if backend.name in self._running:
+                    self._take(gateway)
 
     def _take(self, gateway: Gateway) -> None:
         self._answered.add(gateway.identity)
@@ -138,3 +150,20 @@ class Search:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
+
+
+def _why_wrong(gateway: object, backend: Backend) -> str | None:
+    """Say what cannot be so in a gateway that a backend found; None when it can."""
+    if not isinstance(gateway, Gateway):
+        return f"it found {quoted(gateway)} and no gateway"
+    if gateway.backend != backend.name:
+        return f"it found a gateway of {gateway.backend}, not its own"
+    for name in ("address", "local_address"):
+        if not isinstance(getattr(gateway, name, None), IPv4Address | IPv6Address):
+            return f"its gateway has no `{name}`"
+    for name in ("protocol", "model", "identity"):
+        if not isinstance(getattr(gateway, name, None), str):
+            return f"its gateway has no `{name}`"
+    if not isinstance(gateway.concurrency, int) or gateway.concurrency < 1:
+        return f"its gateway bears {quoted(gateway.concurrency)} requests at once"
+    return None

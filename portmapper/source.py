@@ -88,9 +88,11 @@ class Source(abc.ABC):
     Attributes:
         name: the plugin's word for this kind of source, such as `file`.
         location: as the user wrote it.
+        fetch_limit: seconds after which `fetch` is cut off; None waits as long as it takes.
     """
 
     name: ClassVar[str]
+    fetch_limit: ClassVar[float | None] = 60.0
 
     def __init__(self, location: str) -> None:
         self.location = location

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-from portmapper.errors import RowError, SourceError, UsageError, quoted
-from portmapper.model import Family, Mapping
-from portmapper.records import MAX_MAPPINGS, mappings_of
+from portmapper import guard
+from portmapper.errors import PortmapperError, SourceError, UsageError, quoted
+from portmapper.faults import blame
+from portmapper.model import Mapping
+from portmapper.rows import Rejected, RowCache
 from portmapper.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
 from portmapper.threads import in_thread
 
-MAX_ROWS = 65536
 AUTO = "auto"
 
 MAX_WARNINGS = 20
@@ -23,8 +24,11 @@ MAX_WARNINGS = 20
 
 _log = logging.getLogger(__name__)
 
-# A document below this size is parsed in a few milliseconds; a larger one must not hold up renewals.
-_PARSED_AT_ONCE = 64 * 1024
+WATCH_LIMIT = 10.0
+"""Seconds in which a source has to begin watching."""
+
+PARSE_LIMIT = 30.0
+"""Seconds that a format may take for a document."""
 
 
 class SourceState(enum.StrEnum):
@@ -39,19 +43,6 @@ class SourceState(enum.StrEnum):
     OK = "ok"
     STALE = "stale"
     FAILED = "failed"
-
-
-@attrs.frozen
-class Rejected:
-    """A row that was left out.
-
-    Attributes:
-        where: row, and column or key, such as `line 4, column port`.
-        reason: what is wrong, the value included.
-    """
-
-    where: str
-    reason: str
 
 
 @attrs.frozen
@@ -94,17 +85,17 @@ class SourceReader:
         self._options = options
         self._good = self.reading
         self._seen: object = None
-        self._rows = _RowCache(options.families)
+        self._rows = RowCache(options.families)
+        self._parsing = False
 
     async def read(self) -> Reading:
         """Fetch and parse; never raises. What did not change is the very same `Reading` as before."""
         try:
             self._good = await self._read()
-        except SourceError as error:
+        except (PortmapperError, TimeoutError) as error:
             return self._failed(str(error))
         except Exception as error:
-            # A stranger's source or format may raise anything, and must not take the others along.
-            return self._failed(f"{type(error).__name__}: {error}")
+            return self._failed(str(blame(f"source:{self._source.name}", error)))
         self.reading = self._good
         return self.reading
 
@@ -115,36 +106,65 @@ class SourceReader:
             SourceError: it cannot be read or parsed at all; the location is named.
         """
         try:
-            fetched = await self._source.fetch()
+            fetched = await self._fetch()
             return list(self._split(fetched)[1] if isinstance(fetched, Document) else fetched)
-        except SourceError as error:
+        except (PortmapperError, TimeoutError) as error:
             raise SourceError(f"{self.location}: {error}") from None
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Have `changed` called when a read may find something new, until `close`."""
-        await self._source.watch(changed)
+        try:
+            await guard.in_time(self._plugin, self._source.watch(changed), WATCH_LIMIT)
+        except (PortmapperError, TimeoutError) as error:
+            _log.warning("%s: cannot be watched, only read once an interval: %s", self.location, error)
 
     async def close(self) -> None:
         """Stop watching, free what is open."""
-        await self._source.close()
+        await guard.close(self._plugin, self._source)
+
+    @property
+    def _plugin(self) -> str:
+        return f"source:{self._source.name}"
+
+    async def _fetch(self) -> Document | Sequence[Row]:
+        fetched = await guard.in_time(self._plugin, self._source.fetch(), self._source.fetch_limit)
+        is_document = isinstance(fetched, Document) and isinstance(fetched.content, bytes)
+        are_rows = isinstance(fetched, Sequence) and all(isinstance(row, Row) for row in fetched)
+        if not is_document and not are_rows:
+            raise blame(self._plugin, f"it fetched {quoted(fetched)}, no document and no rows")
+        return fetched
 
     async def _read(self) -> Reading:
-        fetched = await self._source.fetch()
+        fetched = await self._fetch()
         seen = _fingerprint(fetched) if isinstance(fetched, Document) else tuple(fetched)
         if self._good.state is SourceState.OK and seen == self._seen:
             return self._good
-        if not isinstance(fetched, Document):
-            reading = self._collect(self._source.name, fetched)
-        elif len(fetched.content) <= _PARSED_AT_ONCE:
-            reading = self._parse(fetched)
+        if isinstance(fetched, Document):
+            reading = await self._parse(fetched)
         else:
-            document = fetched
-            reading = await in_thread(lambda: self._parse(document))
+            reading = self._collect(self._source.name, fetched)
         self._seen = seen
         return reading
 
-    def _parse(self, document: Document) -> Reading:
-        return self._collect(*self._split(document))
+    async def _parse(self, document: Document) -> Reading:
+        """Parse in a thread: a large document, or a format that hangs, must not hold up renewals."""
+        chosen = _choose_format(document, self._formats, self._chosen)
+        plugin = f"format:{chosen.name}"
+        if self._parsing:
+            raise SourceError(f"the format {chosen.name} still works at an earlier document")
+
+        def parse() -> Reading:
+            try:
+                return self._collect(*self._split(document))
+            except PortmapperError:
+                raise
+            except (Exception, SystemExit) as error:
+                raise blame(plugin, error) from error
+            finally:
+                self._parsing = False
+
+        self._parsing = True
+        return await guard.in_time(plugin, in_thread(parse), PARSE_LIMIT)
 
     def _split(self, document: Document) -> tuple[str, Iterable[Row]]:
         if len(document.content) > MAX_DOCUMENT:
@@ -163,75 +183,6 @@ class SourceReader:
         if self.reading.state is not state or self.reading.error != line:
             self.reading = attrs.evolve(self._good, state=state, error=line)
         return self.reading
-
-
-class _RowCache:
-    """The mappings of each row of the last document, so that one changed row costs one row.
-
-    A row is known by the hash of its place and values: 64 bits, keyed by the process for text. Each mapping
-    goes with its slot: two mappings of one slot cannot both be had.
-    """
-
-    def __init__(self, families: Sequence[Family]) -> None:
-        self._families = families
-        self._known: dict[int, _Slots] = {}
-
-    def take(self, rows: Iterable[Row], location: str) -> tuple[list[Mapping], list[Rejected]]:
-        """Return the mappings of all rows, and the rows rejected, those that repeat another included."""
-        known: dict[int, _Slots] = {}
-        taken: dict[str, Mapping] = {}
-        rejected: list[Rejected] = []
-        for count, row in enumerate(rows, 1):
-            if count > MAX_ROWS:
-                raise SourceError(f"more than {MAX_ROWS} rows")
-            key = _row_key(row)
-            try:
-                slots = self._known.get(key) or _slots(
-                    mappings_of(row, location, MAX_MAPPINGS - len(taken), self._families)
-                )
-            except RowError as error:
-                if row.unfinished and self._known:
-                    raise SourceError(f"{row.place}: ends in the middle, {error.reason}") from None
-                rejected.append(rejected_row(row, error))
-                continue
-            if key:
-                known[key] = slots
-            twin = _add(slots, taken)
-            if twin is not None:
-                rejected.append(Rejected(row.place, f"same as {twin.where}"))
-        if len(taken) > MAX_MAPPINGS:
-            raise SourceError(f"more than {MAX_MAPPINGS} mappings")
-        self._known = known
-        return list(taken.values()), rejected
-
-
-_Slots = tuple[tuple[str, Mapping], ...]
-
-
-def _row_key(row: Row) -> int:
-    """Return 0 for a row that cannot be known again (JSON may put a list where a text belongs)."""
-    fields = row.fields
-    values = tuple(fields.values())
-    try:
-        # With the types: 1, 1.0 and true are one key to Python, and three values to us.
-        return hash((row.place, row.error, tuple(fields), values, tuple(map(type, values))))
-    except TypeError:
-        return 0
-
-
-def _slots(mappings: Iterable[Mapping]) -> _Slots:
-    # Any port twice is two ports, as long as they lead to different ones.
-    return tuple((f"{m.port or -m.internal_port} {m.protocol} {m.family} {m.address}", m) for m in mappings)
-
-
-def _add(slots: _Slots, taken: dict[str, Mapping]) -> Mapping | None:
-    """Add the mappings whose slot is free, and return the holder of one that is not."""
-    twin = None
-    for slot, mapping in slots:
-        first = taken.setdefault(slot, mapping)
-        if first is not mapping:
-            twin = twin or first
-    return twin
 
 
 def csv_delimiter(text: str) -> str:
@@ -262,9 +213,26 @@ def open_source(
         names = ", ".join([AUTO, *(known.name for known in formats)])
         raise UsageError(f"no format named {quoted(chosen)}; there are: {names}")
     for kind in kinds:
-        if kind.claims(location):
-            return SourceReader(kind(location), formats, chosen, options or FormatOptions())
+        if _claims(kind, location):
+            return SourceReader(_opened(kind, location), formats, chosen, options or FormatOptions())
     raise UsageError(f"no source reads {quoted(location)}; there are: {', '.join(k.name for k in kinds)}")
+
+
+def _claims(kind: type[Source], location: str) -> bool:
+    try:
+        return kind.claims(location)
+    except Exception as error:
+        blame(f"source:{kind.name}", error)
+        return False
+
+
+def _opened(kind: type[Source], location: str) -> Source:
+    try:
+        return kind(location)
+    except PortmapperError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{location}: {blame(f'source:{kind.name}', error)}") from error
 
 
 async def read_first(readers: Sequence[SourceReader]) -> list[Reading]:
@@ -309,11 +277,3 @@ def _fingerprint(document: Document) -> object:
     import hashlib
 
     return (hashlib.sha256(document.content).digest(), document.content_type, document.suffix)
-
-
-def rejected_row(row: Row, error: RowError) -> Rejected:
-    """Name the place of what is wrong with a row as its document's reader would."""
-    if not error.field:
-        return Rejected(row.place, error.reason)
-    name = error.field if error.field.isidentifier() else quoted(error.field)
-    return Rejected(row.field_place.replace("{}", name), error.reason)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from portmapper import __version__
+from portmapper.faults import FAULTS
 from portmapper.model import ExternalKind, IPAddress, MappingState, external_kind
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def status_document(
             mapping_document(entry, scheduler.external, clock) for entry in scheduler.entries.values()
         ],
         "sources": [source_document(reading) for reading in readings],
+        "faults": FAULTS.document(),
     }
 
 
@@ -58,6 +60,7 @@ def stored_document(leases: Iterable[StoredLease]) -> Document:
         "gateways": [],
         "mappings": [_stored_mapping(stored) for stored in leases],
         "sources": [],
+        "faults": [],
     }
 
 
@@ -97,6 +100,10 @@ def mapping_document(entry: Entry, external: dict[str, IPAddress | None], clock:
         "comment": mapping.comment,
         "source": mapping.source,
         "error": entry.error,
+        "passed_over": [
+            {"backend": gateway.partition(":")[0], "reason": str(error)}
+            for gateway, error in (entry.passed_over if lease else ())
+        ],
     }
 
 
@@ -141,4 +148,5 @@ def _stored_mapping(stored: StoredLease) -> Document:
         "comment": stored.comment,
         "source": stored.source,
         "error": None if stands else "it ran out, or was never confirmed",
+        "passed_over": [],
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from portmapper import guard
 from portmapper.asking import outside_address
 from portmapper.backend import Backend, Gateway, Target
 from portmapper.errors import BackendError
@@ -40,7 +41,7 @@ async def survey(backends: Sequence[Backend], targets: Sequence[Target]) -> Surv
         for search in searches:
             await search.close()
         for backend in backends:
-            await backend.close()
+            await guard.close(f"backend:{backend.name}", backend)
 
 
 def _distinct(searches: Sequence[Search]) -> list[Gateway]:

@@ -11,7 +11,8 @@ from typing import Self
 
 import attrs
 
-from portmapper.asking import bounded
+from portmapper import guard
+from portmapper.asking import table_of
 from portmapper.backend import Backend, Gateway, ListsMappings, Target
 from portmapper.errors import BackendError
 from portmapper.model import IPAddress, Lease, Protocol, TableEntry
@@ -104,13 +105,13 @@ class Tables:
         for search in self._searches:
             await search.close()
         for backend in self._backends:
-            await backend.close()
+            await guard.close(f"backend:{backend.name}", backend)
 
     async def _read(self, gateway: Gateway) -> list[Listed]:
         if not isinstance(gateway, ListsMappings):
             return []
         try:
-            entries = await bounded(gateway, gateway.list_mappings())
+            entries = await table_of(gateway)
         except BackendError as error:
             self.failures[gateway.identity] = error
             return []

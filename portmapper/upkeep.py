@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from portmapper.asking import bounded, outside_address
+from portmapper.asking import outside_address, still_holds
 from portmapper.backend import Gateway, VerifiesLeases
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
@@ -105,7 +105,7 @@ class Upkeep:
         if not isinstance(gateway, VerifiesLeases) or lease is None or lease.gateway != gateway.identity:
             return
         try:
-            holds = await bounded(gateway, gateway.holds(lease))
+            holds = await still_holds(gateway, lease)
         except BackendError:
             return  # no answer proves nothing; the renewal will tell
         if entry.lease is lease:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from portmapper.faults import FAULTS
 from portmapper.logs import STRANGERS
 
 # Machines of CI are slow in bursts; a slow example is no finding, a random one nobody can repeat is none.
@@ -50,6 +51,12 @@ def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     for kind in ("CONFIG", "STATE", "CACHE", "DATA"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+
+
+@pytest.fixture(autouse=True)
+def no_faults() -> None:
+    """Forget what plugins of earlier tests did wrong."""
+    FAULTS.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ class StdinSource(Source):
     """The location `-`; a file of that name is `./-`."""
 
     name = "stdin"
+    fetch_limit = None  # a person may be typing
 
     def __init__(self, location: str) -> None:
         super().__init__(location)

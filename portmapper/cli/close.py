@@ -155,12 +155,13 @@ class _Closing:
     @asynccontextmanager
     async def _tables(self, store: Store) -> AsyncIterator[Tables]:
         from portmapper.cli.list import tell_of_failures
+        from portmapper.faults import made
         from portmapper.network import read_network
         from portmapper.plugins import load_plugins
         from portmapper.tables import Tables
 
         plugins = load_plugins(self._arguments.disable_plugin)
-        backends = [backend() for backend in plugins.choose_backends(self._arguments.backend)]
+        backends = made("backend", plugins.choose_backends(self._arguments.backend))
         self._network = read_network()
         targets = targets_of(self._arguments, self._network)
         async with Tables(backends, targets, store.leases, datetime.now(UTC)) as tables:

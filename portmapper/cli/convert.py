@@ -59,7 +59,7 @@ class Convert(Command):
 
 def _convert(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
     from portmapper.records import mappings_of, read_record
-    from portmapper.sources import rejected_row
+    from portmapper.rows import rejected_row
     from portmapper.text import printable
 
     tables, rejected = [], []

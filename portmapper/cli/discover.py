@@ -35,13 +35,15 @@ class Discover(Command):
         import asyncio
 
         from portmapper.chosen import reachable_targets
+        from portmapper.faults import made
         from portmapper.network import read_network
         from portmapper.placement import search_targets
         from portmapper.plugins import load_plugins
         from portmapper.survey import survey
 
         begin_logging(arguments, "warning")
-        backends = [b() for b in load_plugins(arguments.disable_plugin).choose_backends(arguments.backend)]
+        plugins = load_plugins(arguments.disable_plugin)
+        backends = made("backend", plugins.choose_backends(arguments.backend))
         network = read_network()
         chosen = reachable_targets(arguments.gateway, network)
         targets = search_targets(network) if chosen is None else chosen

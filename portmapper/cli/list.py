@@ -60,12 +60,13 @@ class List(Command):
 
 async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[Listed, str]]:
     from portmapper.errors import NoGateway
+    from portmapper.faults import made
     from portmapper.network import read_network
     from portmapper.plugins import load_plugins
     from portmapper.stale import stale_rows
     from portmapper.tables import Tables
 
-    backends = [b() for b in load_plugins(arguments.disable_plugin).choose_backends(arguments.backend)]
+    backends = made("backend", load_plugins(arguments.disable_plugin).choose_backends(arguments.backend))
     network = read_network()
     targets = targets_of(arguments, network)
     async with Tables(backends, targets, _leases(arguments), datetime.now(UTC)) as tables:

@@ -123,6 +123,7 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
     import asyncio
 
     from portmapper.asked import read_records
+    from portmapper.faults import made
     from portmapper.lock import PidFile
     from portmapper.once import open_once
     from portmapper.options import Options
@@ -130,7 +131,7 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
     from portmapper.store import FILE_NAME, Store
 
     plugins = load_plugins(arguments.disable_plugin)
-    backends: list[Backend] = [backend() for backend in plugins.choose_backends(arguments.backend)]
+    backends: list[Backend] = made("backend", plugins.choose_backends(arguments.backend))
     options = Options(chosen=tuple(arguments.gateway), scope=frozenset(), watch=False)
     pid_file = PidFile(directory / "portmapper.pid")
     try:

@@ -177,11 +177,12 @@ async def _close_ports(
     import asyncio
 
     from portmapper.closing import Closing
+    from portmapper.faults import made
     from portmapper.signals import handling
     from portmapper.sources import read_first
 
     closing = Closing(
-        [backend() for backend in plugins.choose_backends(arguments.backend)],
+        made("backend", plugins.choose_backends(arguments.backend)),
         store,
         chosen=arguments.gateway,
         conflict=ConflictPolicy(arguments.conflict),
@@ -218,9 +219,11 @@ def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOpti
 
 def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[Backend]:
     """Return the allowed backends, best first, and those that left-over leases need for their release."""
+    from portmapper.faults import made
+
     known = {backend.name: backend for backend in plugins.backends}
     needed = [stored.lease.backend for stored in store.leases]
-    return [known[name]() for name in dict.fromkeys([*allowed, *needed]) if name in known]
+    return made("backend", [known[name] for name in dict.fromkeys([*allowed, *needed]) if name in known])
 
 
 def _readers(arguments: argparse.Namespace, plugins: Plugins) -> list[SourceReader]:

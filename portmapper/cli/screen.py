@@ -47,6 +47,7 @@ def render(document: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [_mappings(document["mappings"])]
     parts += [Text(_gateway_line(gateway), style="dim") for gateway in document["gateways"]]
     parts += [line for source in document["sources"] for line in _source_lines(source)]
+    parts += [_fault_line(fault) for fault in document.get("faults", ())]
     return Group(*parts)
 
 
@@ -109,3 +110,8 @@ def _source_lines(source: dict[str, Any]) -> list[Text]:
         for bad in source["rejected"]
     ]
     return lines
+
+
+def _fault_line(fault: dict[str, Any]) -> Text:
+    times = f" ({fault['count']} times)" if fault["count"] > 1 else ""
+    return Text(printable(f"plugin {fault['plugin']}: {fault['error']}{times}"), style="red")

@@ -87,7 +87,7 @@ async def test_a_broken_observer_is_isolated(
         journal.publish(event(detail))
     await journal.close()
     assert broken.seen == other.seen == ["break", "next"]
-    assert "observer taking failed" in caplog.text
+    assert "observer:taking: ZeroDivisionError" in caplog.text
 
 
 async def test_an_observer_that_never_ends_is_left(clock: FakeClock, store: Store) -> None:

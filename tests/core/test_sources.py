@@ -8,8 +8,9 @@ import attrs
 import pytest
 
 from portmapper.errors import SourceError, UsageError
+from portmapper.rows import Rejected
 from portmapper.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
-from portmapper.sources import Rejected, SourceReader, SourceState, csv_delimiter, open_source
+from portmapper.sources import SourceReader, SourceState, csv_delimiter, open_source
 
 
 class Lines(Format):
