@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 PROJECT = "portmapper"
 
+PLUGIN_API = "1.0"
+"""Version of the hooks and interfaces. The first number changes when a plugin may have to, the second when
+something is added. A plugin names the one it was built for as `portmapper_api` in its entry point's module.
+"""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import attrs
 import pluggy
 
 from portmapper import hookspecs
-from portmapper.errors import UsageError
+from portmapper.errors import PluginFault, UsageError, quoted
 
 if TYPE_CHECKING:
     from portmapper.backend import Backend
@@ -49,6 +51,8 @@ class Plugins:
     def __init__(self) -> None:
         self._hooks = pluggy.PluginManager(hookspecs.PROJECT)
         self._hooks.add_hookspecs(hookspecs)
+        if os.environ.get("PORTMAPPER_TRACE_PLUGINS", "") not in ("", "0"):
+            _trace(self._hooks)
         self._registered: dict[str, list[type[Any]]] = {kind: [] for kind in KINDS}
         self.reports: list[PluginReport] = []
 
@@ -99,7 +103,11 @@ class Plugins:
             state="loaded",
         )
         try:
-            provides = self.register(entry_point.load(), entry_point.name)
+            plugin = entry_point.load()
+            check_api(plugin)
+            provides = self.register(plugin, entry_point.name)
+        except PluginFault as error:
+            self.reports.append(attrs.evolve(report, state="failed", error=str(error)))
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             self.reports.append(attrs.evolve(report, state="failed", error=reason))
@@ -133,6 +141,47 @@ class Plugins:
                 _check_name(kind, cls, [*self._registered[kind], *classes[:number]])
             found[kind] = classes
         return found
+
+
+def check_api(plugin: object) -> None:
+    """Refuse a plugin that was built for another plugin API; one that does not say is taken at its hooks.
+
+    Raises:
+        PluginFault: it was, or what it says is no version.
+    """
+    built_for = getattr(plugin, "portmapper_api", None)
+    if built_for is None:
+        return
+    match = re.fullmatch(r"(\d{1,4})(?:\.(\d{1,4}))?", built_for) if isinstance(built_for, str) else None
+    if match is None:
+        raise PluginFault(
+            f"portmapper_api is {quoted(built_for)}, not a version such as '{hookspecs.PLUGIN_API}'"
+        )
+    major, minor = (int(part) for part in hookspecs.PLUGIN_API.split("."))
+    if int(match[1]) != major or int(match[2] or 0) > minor:
+        advice = (
+            "upgrade portmapperd" if (int(match[1]), int(match[2] or 0)) > (major, minor) else "upgrade it"
+        )
+        raise PluginFault(f"built for plugin API {built_for}, this is {hookspecs.PLUGIN_API}: {advice}")
+
+
+def _trace(hooks: pluggy.PluginManager) -> None:
+    """Log every hook call and what it brought, whatever the log's level."""
+    log = logging.getLogger("portmapper.hooks")
+    log.setLevel(logging.DEBUG)
+    if not log.handlers and not logging.getLogger().handlers:
+        log.addHandler(logging.StreamHandler())  # commands that keep no log have standard error
+        log.propagate = False
+
+    def before(name: str, methods: Sequence[Any], _: Any) -> None:
+        for method in methods:
+            log.debug("calling %s of %s", name, method.plugin_name)
+
+    def after(outcome: Any, name: str, methods: Sequence[Any], _: Any) -> None:
+        if methods:
+            log.debug("%s brought %s", name, quoted(outcome.exception or outcome.get_result()))
+
+    hooks.add_hookcall_monitoring(before, after)
 
 
 def _check_name(kind: str, cls: type[Any], taken: Iterable[type[Any]]) -> None:

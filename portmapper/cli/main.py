@@ -34,6 +34,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "print or install a unit file for systemd, launchd or Windows",
         ),
         "plugins": ("portmapper.cli.plugins:ListPlugins", "show the plugins and what they provide"),
+        "install": (
+            "portmapper.cli.install:Install",
+            "install plugins into the environment of this program",
+        ),
+        "uninstall": (
+            "portmapper.cli.install:Uninstall",
+            "remove plugins from the environment of this program",
+        ),
         "completion": (
             "portmapper.cli.completion:Completion",
             "print a completion script for bash, zsh or fish",

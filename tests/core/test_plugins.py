@@ -177,6 +177,46 @@ def test_the_source_that_claims_every_path_comes_last(load: Callable[..., Plugin
     assert [source.name for source in plugins.sources] == ["stdin", "consul", "file"]
 
 
+@pytest.mark.parametrize("built_for", ["1", "1.0", None])
+def test_a_plugin_for_this_api_is_loaded(load: Callable[..., Plugins], built_for: str | None) -> None:
+    """And one that does not say is taken at its hooks."""
+    module = good()
+    if built_for is not None:
+        module.portmapper_api = built_for  # type: ignore[attr-defined]
+    assert states(load(EntryPoint("a", module))) == {"a": "loaded"}
+
+
+@pytest.mark.parametrize(
+    ("built_for", "reason"),
+    [
+        ("2.0", "built for plugin API 2.0, this is 1.0: upgrade portmapperd"),
+        ("1.7", "built for plugin API 1.7, this is 1.0: upgrade portmapperd"),
+        ("0.9", "built for plugin API 0.9, this is 1.0: upgrade it"),
+        ("one", "portmapper_api is 'one', not a version such as '1.0'"),
+        (1.0, "portmapper_api is 1.0, not a version such as '1.0'"),
+    ],
+)
+def test_a_plugin_for_another_api_fails_with_a_clear_line(
+    load: Callable[..., Plugins], built_for: object, reason: str
+) -> None:
+    """None of its hooks is called, and the others are loaded."""
+    module = plugin(backends=lambda: 1 / 0)
+    module.portmapper_api = built_for  # type: ignore[attr-defined]
+    plugins = load(EntryPoint("a", module), EntryPoint("b", good()))
+    assert states(plugins) == {"a": "failed", "b": "loaded"}
+    assert plugins.reports[0].error == reason
+
+
+def test_hook_calls_are_traced_when_asked_for(
+    load: Callable[..., Plugins], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each with its plugin and what it brought."""
+    monkeypatch.setenv("PORTMAPPER_TRACE_PLUGINS", "1")
+    load(EntryPoint("a", good()))
+    assert "calling portmapper_register_backends of a" in caplog.messages
+    assert any(line.startswith("portmapper_register_backends brought [[") for line in caplog.messages)
+
+
 def test_the_installed_plugins_load() -> None:
     """Our own, through their real entry points."""
     if not importlib.metadata.entry_points(group="portmapper"):
