@@ -18,7 +18,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda text: int(text.split(".")[1]))
 
-nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "extras", "wheel", "docs"]
+nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "ratios", "extras", "wheel", "docs"]
 
 WORKERS = "4"
 """Unit tests mostly wait for sockets and processes, so more run at once than there are processors."""
@@ -47,6 +47,7 @@ def types(session: nox.Session) -> None:
     session.install(".", *(f"./{extra}" for extra in EXTRAS), *_group("types"))
     session.run("mypy")
     session.run("mypy", "tests/lab/netlab", env={"MYPYPATH": "tests/lab"})
+    session.run("mypy", "bench/sidebyside", env={"MYPYPATH": "bench:tests/lab"})
 
 
 @nox.session(python=PYTHONS)
@@ -90,6 +91,24 @@ def soak(session: nox.Session) -> None:
     """Let faults at random happen to a real gateway; `-- --minutes 60 --seed 7` for more than 5 minutes."""
     session.install(".", *_group("tests"))
     session.run("python", "-P", "-m", "netlab.soak", *session.posargs, env={"PYTHONPATH": "tests/lab"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure beside peers for about six minutes, as a table and as `bench/results.json`."""
+    results = ("--json", "bench/results.json", "--table", "bench/results.md")
+    _measure(session, *(session.posargs or results))
+
+
+@nox.session
+def ratios(session: nox.Session) -> None:
+    """Measure shortly, and fail when a ratio has grown by half; an absolute time fails nothing."""
+    _measure(session, "--short")
+
+
+def _measure(session: nox.Session, *arguments: str) -> None:
+    session.install(".")
+    session.run("python", "-P", "-m", "sidebyside", *arguments, env={"PYTHONPATH": "bench:tests/lab"})
 
 
 @nox.session

@@ -1,0 +1,21 @@
+"""miniupnpc's Python binding, run by the Python that Debian packages it for; needs nothing of ours.
+
+Run as `/usr/bin/python3 binding.py COUNT`; prints the milliseconds for so many mappings.
+"""
+
+import sys
+import time
+
+import miniupnpc  # type: ignore[import-not-found]
+
+FIRST_PORT = 10_000
+
+client = miniupnpc.UPnP()
+client.discoverdelay = 500
+client.discover()
+client.selectigd()
+client.addportmapping(FIRST_PORT, "TCP", client.lanaddr, FIRST_PORT, "bench", "", 3600)
+started = time.perf_counter()
+for port in range(FIRST_PORT + 1, FIRST_PORT + 1 + int(sys.argv[1])):
+    client.addportmapping(port, "TCP", client.lanaddr, port, "bench", "", 3600)
+print((time.perf_counter() - started) * 1000)

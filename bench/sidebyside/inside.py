@@ -1,0 +1,156 @@
+"""Measures that need the program in process; run as `python -m sidebyside.inside MEASURE ARGUMENT...`.
+
+Each prints one figure. The scheduler, the store on disk and the backends are those of a daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from portmapper.backend import Backend
+from portmapper.model import Mapping, Protocol
+from portmapper.network import Network, read_network
+from portmapper.options import Options
+from portmapper.plugins import load_plugins
+from portmapper.scheduler import Scheduler
+from portmapper.sources import open_source
+from portmapper.store import FILE_NAME, Store
+from sidebyside.granting import LAN, GrantingBackend
+
+FIRST_PORT = 10_000
+REREADS = 5
+PASSES = 7
+
+
+def _mappings(count: int) -> list[Mapping]:
+    return [Mapping(Protocol.TCP, port, port) for port in range(FIRST_PORT, FIRST_PORT + count)]
+
+
+def _scheduler(
+    backends: Sequence[Backend], directory: str, network: Callable[[], Network] = read_network
+) -> Scheduler:
+    store = Store(Path(directory) / FILE_NAME)
+    return Scheduler(backends, store, lambda event: None, Options(watch=False), network=network)
+
+
+def _backends(name: str) -> list[Backend]:
+    return [backend() for backend in load_plugins().choose_backends([name])]
+
+
+async def many(name: str, count: str) -> float:
+    """Return the milliseconds for so many mappings on a gateway that is already found."""
+    with tempfile.TemporaryDirectory() as directory:
+        scheduler = _scheduler(_backends(name), directory)
+        wanted = _mappings(int(count) + 1)
+        scheduler.set_wanted(wanted[:1])
+        await scheduler.settled()
+        started = time.perf_counter()
+        scheduler.set_wanted(wanted)
+        await scheduler.settled()
+        taken = time.perf_counter() - started
+        closed = [entry for entry in scheduler.entries.values() if entry.lease is None]
+        await scheduler.close()
+    if closed:
+        raise SystemExit(f"{len(closed)} are not open: {closed[0].error}")
+    return taken * 1000
+
+
+async def first(name: str, times: str) -> float:
+    """Return the fewest milliseconds from the beginning of the search to a lease, all libraries loaded."""
+    taken = []
+    for number in range(int(times) + 1):
+        with tempfile.TemporaryDirectory() as directory:
+            scheduler = _scheduler(_backends(name), directory)
+            wanted = Mapping(Protocol.UDP, FIRST_PORT + number, FIRST_PORT + number)
+            started = time.perf_counter()
+            scheduler.set_wanted([wanted])
+            entry = scheduler.entries[wanted.key]
+            while entry.lease is None:  # noqa: ASYNC110 - what ends it is what is timed
+                await asyncio.sleep(0)
+            taken.append(time.perf_counter() - started)
+            await scheduler.close()
+    return min(taken[1:]) * 1000
+
+
+async def quiet(count: str) -> float:
+    """Return the milliseconds of CPU of a pass in which nothing is to do."""
+    with tempfile.TemporaryDirectory() as directory:
+        scheduler = _scheduler([GrantingBackend()], directory, lambda: LAN)
+        wanted = _mappings(int(count))
+        scheduler.set_wanted(wanted)
+        await scheduler.settled()
+        spent = []
+        for _ in range(PASSES):
+            before = time.process_time()
+            scheduler.set_wanted(wanted)
+            await scheduler.look()
+            await scheduler.settled()
+            spent.append(time.process_time() - before)
+        await scheduler.close()
+    return min(spent) * 1000
+
+
+async def memory(count: str) -> float:
+    """Return the resident KiB with so many mappings open; for 0 of an interpreter with all loaded."""
+    with tempfile.TemporaryDirectory() as directory:
+        backends = [GrantingBackend()]
+        if int(count):
+            scheduler = _scheduler(backends, directory, lambda: LAN)
+            scheduler.set_wanted(_mappings(int(count)))
+            await scheduler.settled()
+        return float(psutil.Process().memory_info().rss / 1024)
+
+
+async def reread(rows: str) -> float:
+    """Return the milliseconds to read a CSV file again of which one row changed, and to act upon it."""
+    lines = [f";{FIRST_PORT + number};TCP;3600;row {number}\n" for number in range(int(rows))]
+    plugins = load_plugins()
+    taken = []
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "ports.csv"
+        head = "address;port;protocol;duration;comment\n"
+        path.write_text(head + "".join(lines))
+        reader = open_source(str(path), plugins.sources, plugins.formats)
+        backend = GrantingBackend()
+        scheduler = _scheduler([backend], directory, lambda: LAN)
+        scheduler.set_wanted((await reader.read()).mappings)
+        await scheduler.settled()
+        for number in range(REREADS):
+            lines[number] = f";{FIRST_PORT + number};TCP;3600;changed\n"
+            path.write_text(head + "".join(lines))
+            before, started = backend.gateway.asked, time.perf_counter()
+            scheduler.set_wanted((await reader.read()).mappings)
+            await scheduler.settled()
+            taken.append(time.perf_counter() - started)
+            if backend.gateway.asked != before + 1:
+                raise SystemExit(f"one changed row asked the gateway {backend.gateway.asked - before} times")
+        await scheduler.close()
+    return min(taken) * 1000
+
+
+async def plain_csv(rows: str) -> float:
+    """Return the milliseconds that Python's own CSV reader needs for such a file."""
+    text = "address;port;protocol;duration;comment\n" + "".join(
+        f";{FIRST_PORT + number};TCP;3600;row {number}\n" for number in range(int(rows))
+    )
+    taken = []
+    for _ in range(REREADS):
+        started = time.perf_counter()
+        list(csv.DictReader(io.StringIO(text), delimiter=";"))
+        taken.append(time.perf_counter() - started)
+    return min(taken) * 1000
+
+
+MEASURES = {measure.__name__: measure for measure in (many, first, quiet, memory, reread, plain_csv)}
+
+if __name__ == "__main__":
+    print(asyncio.run(MEASURES[sys.argv[1]](*sys.argv[2:])))
