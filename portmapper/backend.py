@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import attrs
 
+from portmapper.findings import Finding
 from portmapper.model import Family, IPAddress, Lease, MapRequest, TableEntry
 
 
@@ -158,3 +159,14 @@ class WatchesGateway(abc.ABC):
 
 class MapsOtherHosts(abc.ABC):  # noqa: B024 - a marker: `map` itself takes the other address
     """Ability: `map` also accepts an internal address that is not ours."""
+
+
+class Diagnoses(abc.ABC):
+    """Ability of a backend: tell what only its protocol can see at a target."""
+
+    @abc.abstractmethod
+    async def diagnose(self, target: Target) -> Sequence[Finding]:
+        """Look and tell, what is well too; raises nothing but a `BackendError`.
+
+        It is asked beside the discovery, and sends no more than a few packets to the target's gateway.
+        """

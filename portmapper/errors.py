@@ -109,6 +109,10 @@ class NetworkFailure(BackendError):
     """The gateway cannot be reached, or has no outside address itself."""
 
 
+class AnotherNat(NetworkFailure):
+    """The gateway sees another address than ours: one more NAT stands between."""
+
+
 class GatewayTimeout(BackendError):
     """The gateway did not answer in time."""
 

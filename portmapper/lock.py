@@ -132,3 +132,19 @@ def _lock(file: int) -> None:
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def holder_of(path: Path) -> str | None:
+    """Tell who holds a pid file, without touching it; None when nobody does."""
+    try:
+        file = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        _lock(file)
+    except OSError:
+        pid = os.pread(file, 32, 0).strip() if hasattr(os, "pread") else b""
+        return f"process {pid.decode()} holds {path}" if pid.isdigit() else f"another process holds {path}"
+    finally:
+        os.close(file)
+    return None

@@ -99,6 +99,10 @@ class Network:
         """Tell whether `address` is one of this host's."""
         return address.is_loopback or any(interface.has(address) for interface in self.interfaces)
 
+    def interface_of(self, address: IPAddress) -> str | None:
+        """Return the name of the interface that has one of our addresses."""
+        return next((interface.name for interface in self.interfaces if interface.has(address)), None)
+
     def seen_by(self, family: Family) -> object:
         """Return all that matters to one family: two networks that agree in it are the same to it."""
         routes = tuple(route for route in self.routes if route.gateway.version == family.version)

@@ -47,6 +47,7 @@ class Tables:
         rows: every open port, by protocol and port.
         failures: identity of a gateway to why it does not show its table.
         readable: identities of the gateways that showed their table.
+        silences: backend name to the reason it gave for finding nothing.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Tables:
         self.rows: list[Listed] = []
         self.failures: dict[str, BackendError] = {}
         self.readable: set[str] = set()
+        self.silences: dict[str, BackendError] = {}
         self._backends = backends
         self._leases = [stored for stored in leases if not stored.expired(now)]
         asked = [*targets, *_further(targets, [stored.lease for stored in self._leases])]
@@ -78,6 +80,8 @@ class Tables:
             self._reached = [gateway for search in self._searches for gateway in search.gateways]
             first = {gateway.identity: gateway for gateway in reversed(self._reached)}
             self.gateways = [gateway for gateway in self._reached if first[gateway.identity] is gateway]
+            for search in self._searches:
+                self.silences.update(search.failures)
             tables = await asyncio.gather(*(self._read(gateway) for gateway in self.gateways))
             self.rows = sorted(self._merged([row for table in tables for row in table]), key=_place)
         except BaseException:

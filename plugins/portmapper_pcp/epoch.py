@@ -31,6 +31,11 @@ class Epoch:
         self._rule = rule
         self._last: tuple[int, float] | None = None
 
+    @property
+    def last(self) -> tuple[int, float] | None:
+        """The last epoch and our own time when it came, both in seconds; None before the first."""
+        return self._last
+
     def hints_at_restart(self, epoch: int, now: float) -> bool:
         """Judge an announced epoch at our time `now`, and remember nothing: it may be forged.
 

@@ -82,6 +82,11 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
         await self._confirm()
         self.latency = self._clock() - asked
 
+    @property
+    def epoch(self) -> tuple[int, float] | None:
+        """The gateway's clock as last seen, and our own at that moment, in seconds; None before."""
+        return self._epoch.last
+
     async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
         """See `WatchesGateway`; where announcements cannot be heard, replies alone tell."""
         self._notify = notify

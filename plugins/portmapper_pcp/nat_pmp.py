@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar
 
 import natpmp
 
-from portmapper.backend import Backend, Gateway, GatewayEvent, Target
+from portmapper.backend import Backend, Diagnoses, Gateway, GatewayEvent, Target
 from portmapper.errors import Unsupported
+from portmapper.findings import Finding
 from portmapper.model import ANY_PORT, IPAddress, Lease, MapRequest, Protocol
 from portmapper_pcp import natpmp_codec, pcp_codec
+from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.epoch import natpmp_restarted
 from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
 from portmapper_pcp.natpmp_codec import Reply
@@ -128,7 +130,7 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         return GatewayEvent.RESTARTED if hint else None
 
 
-class NatPmpBackend(Backend):
+class NatPmpBackend(Backend, Diagnoses):
     """NAT Port Mapping Protocol, RFC 6886."""
 
     name: ClassVar[str] = NatPmpGateway.backend
@@ -136,11 +138,19 @@ class NatPmpBackend(Backend):
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Ask the gateway of the target, and yield it when it speaks NAT-PMP."""
-        if target.gateway is None or target.gateway.version == 6 or target.url is not None:
+        if not _is_asked(target):
             return
         gateway = await answering(NatPmpGateway(target))
         if gateway is not None:
             yield gateway
+
+    async def diagnose(self, target: Target) -> Sequence[Finding]:
+        """Look at the gateway's clock."""
+        return await diagnose(NatPmpGateway(target)) if _is_asked(target) else ()
+
+
+def _is_asked(target: Target) -> bool:
+    return target.gateway is not None and target.gateway.version == 4 and target.url is None
 
 
 def _address_of(reply: Reply) -> IPAddress | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar
 
-from portmapper.backend import Backend, Gateway, GatewayEvent, MapsOtherHosts, Target
+from portmapper.backend import Backend, Diagnoses, Gateway, GatewayEvent, MapsOtherHosts, Target
 from portmapper.errors import Unsupported
+from portmapper.findings import Finding
 from portmapper.model import ANY_PORT, Family, IPAddress, Lease, MapRequest, Protocol
 from portmapper_pcp import natpmp_codec, pcp_codec
+from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.epoch import pcp_restarted
 from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
 from portmapper_pcp.pcp_codec import MapData, Reply, Result
@@ -147,7 +149,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         return GatewayEvent.RESTARTED if told and known and told != known else None
 
 
-class PcpBackend(Backend):
+class PcpBackend(Backend, Diagnoses):
     """Port Control Protocol, RFC 6887."""
 
     name: ClassVar[str] = PcpGateway.backend
@@ -161,6 +163,10 @@ class PcpBackend(Backend):
         gateway = await answering(PcpGateway(target))
         if gateway is not None:
             yield gateway
+
+    async def diagnose(self, target: Target) -> Sequence[Finding]:
+        """Look at the gateway's clock."""
+        return () if target.gateway is None or target.url else await diagnose(PcpGateway(target))
 
 
 def _prefers_failure(request: MapRequest, held: Lease | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import natpmp
 
 from portmapper.errors import (
+    AnotherNat,
     BackendError,
     Conflict,
     NetworkFailure,
@@ -35,7 +36,7 @@ _PCP: dict[int, tuple[type[BackendError], str]] = {
         Conflict,
         "the external port is taken, or the gateway's rules deny it",
     ),
-    Result.ADDRESS_MISMATCH: (NetworkFailure, "another NAT stands between this host and the gateway"),
+    Result.ADDRESS_MISMATCH: (AnotherNat, "another NAT stands between this host and the gateway"),
     Result.EXCESSIVE_REMOTE_PEERS: (NoResources, "the gateway bears no more remote peers"),
 }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
-from portmapper.backend import Backend, Gateway, Target
+from portmapper.backend import Backend, Diagnoses, Gateway, Target
+from portmapper.findings import Finding
 from portmapper.model import Family, IPAddress
 from portmapper_upnp.discovery import Discovery, connect_to
 from portmapper_upnp.loading import load
@@ -16,10 +17,12 @@ from portmapper_upnp.search import Search
 if TYPE_CHECKING:
     import aiohttp
 
+    from portmapper_upnp.device import IgdDevice
+
 _HEAVY = "portmapper_upnp.connect"
 
 
-class IgdBackend(Backend):
+class IgdBackend(Backend, Diagnoses):
     """UPnP IGD v1 and v2: port mappings over IPv4, pinholes over IPv6."""
 
     name: ClassVar[str] = "upnp"
@@ -51,6 +54,22 @@ class IgdBackend(Backend):
             async with aclosing(discovery.gateways(search)) as gateways:
                 async for gateway in gateways:
                     yield gateway
+
+    async def diagnose(self, target: Target) -> Sequence[Finding]:
+        """Tell why the target's gateway is not found, or by what kind of search it is.
+
+        A gateway that is named with another port than the usual one is no home's, and one named by its
+        description is not searched.
+        """
+        if target.url is not None or target.port is not None:
+            return ()
+        await load(_HEAVY)
+        from portmapper_upnp.diagnosis import diagnose
+
+        def describe(url: str) -> Awaitable[IgdDevice]:
+            return connect_to(url, target, self._session(target), self._ssdp_port)
+
+        return await diagnose(target, self._ssdp_port, describe)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -110,6 +110,15 @@ class WanConnection(Service):
         address = read_address((await self.call("GetExternalIPAddress")).get("NewExternalIPAddress", ""))
         return None if external_kind(address) is ExternalKind.NONE else address
 
+    async def hides_address(self) -> bool:
+        """Tell whether it is connected and yet shows no address at all, not even 0.0.0.0.
+
+        So does miniupnpd behind another NAT: its address is a private one, and it opens nothing.
+        """
+        if (await self.status()).strip().lower() != "connected":
+            return False
+        return not (await self.call("GetExternalIPAddress")).get("NewExternalIPAddress", "").strip()
+
     async def add(self, action: str, arguments: Mapping[str, str]) -> int | None:
         """Add a mapping with `AddPortMapping` or `AddAnyPortMapping`; return the reserved port if told."""
         return read_number((await self.call(action, **arguments)).get("NewReservedPort", ""), 65535) or None

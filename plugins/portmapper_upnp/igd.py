@@ -60,6 +60,11 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
             self._say_whether_connected()
             return self._external
 
+    async def hides_address(self) -> bool:
+        """Tell whether the gateway is connected and shows no address, as behind another NAT."""
+        async with self.bounded():
+            return await self._connection.hides_address()
+
     async def list_mappings(self) -> Sequence[TableEntry]:
         """Return the whole table."""
         async with self.bounded(LIST_TIME):

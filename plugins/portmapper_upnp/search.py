@@ -102,12 +102,14 @@ class Search(asyncio.DatagramProtocol):
         port: int = SSDP_PORT,
         *,
         interface: str = "",
+        multicast: bool = True,
     ) -> None:
         self._local_address = local_address
         self._gateway = str(gateway).partition("%")[0] if gateway else None
         version = local_address.version
         index = interface_index(interface, gateway) if version == 6 else 0
-        addresses = [*([self._gateway] if self._gateway else []), *SSDP_GROUPS[version]]
+        groups = SSDP_GROUPS[version] if multicast else ()
+        addresses = [*([self._gateway] if self._gateway else []), *groups]
         self._destinations = [destination(address, port, index) for address in addresses]
         self._others = (FIREWALL_TARGET, "upnp:rootdevice") if version == 6 else OTHER_TARGETS
         self._port = port

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "list": ("portmapper.cli.list:List", "show what is open on the gateway, by its own table"),
         "open": ("portmapper.cli.open:Open", "open single ports until they are closed"),
         "close": ("portmapper.cli.close:Close", "close single ports, or what nobody answers for"),
+        "doctor": ("portmapper.cli.doctor:Doctor", "find out why a port is not open, and what to do"),
         "check": ("portmapper.cli.check:Check", "read sources and report, without touching a gateway"),
         "convert": ("portmapper.cli.convert:Convert", "write a list of one format in another"),
         "service": (

@@ -17,6 +17,7 @@ from portmapper import hookspecs
 from portmapper.addresses import parse_address
 from portmapper.cli.main import EXIT_STATUS
 from portmapper.errors import BackendError, RowError
+from portmapper.findings import CODES
 from portmapper.model import ConflictPolicy, MappingState
 from portmapper.plugins import KINDS
 from portmapper.records import FIELDS
@@ -140,3 +141,10 @@ def test_no_attribute_of_a_value_is_without_words() -> None:
             assert re.search(rf"\b{field.name}\b", words.partition("Attributes:")[2]), (
                 f"{value}: {field.name}"
             )
+
+
+def test_every_code_of_doctor_is_explained(root: Path) -> None:
+    """Whoever is given a code finds it under its name."""
+    page = _page(root, "troubleshooting.md")
+    table = page[page.index("## What doctor finds") : page.index("## Step by step")]
+    assert sorted(re.findall(r"^`([a-z-]+)`$", table, re.MULTILINE)) == sorted(CODES)

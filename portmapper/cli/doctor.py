@@ -1,0 +1,205 @@
+"""`portmapper doctor`: why a port is not open, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from portmapper.cli.asking import directory_of
+from portmapper.cli.options import (
+    add_gateway_options,
+    add_log_options,
+    add_plugin_option,
+    add_source_options,
+    add_state_option,
+    begin_logging,
+)
+from portmapper.command import Command
+
+if TYPE_CHECKING:
+    from portmapper.doctor.wanted import Wanted
+    from portmapper.findings import Finding
+    from portmapper.plugins import Plugins
+    from portmapper.sources import Reading
+    from portmapper.store import StoredLease
+
+MARKS = {"ok": ("✓", "green"), "info": ("·", "cyan"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+
+
+class Doctor(Command):
+    """Examine everything on the way from a list to an open port."""
+
+    name = "doctor"
+    help = "find out why a port is not open, and what to do"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        add_source_options(parser)
+        parser.add_argument(
+            "--no-probe", action="store_true", help="make no test mappings; they are given back at once"
+        )
+        parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+        add_gateway_options(parser)
+        add_state_option(parser)
+        add_plugin_option(parser)
+        add_log_options(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Examine, and print each finding as it comes; exit status 1 when one is an error."""
+        import asyncio
+
+        begin_logging(arguments, "error")
+        return asyncio.run(_tell(arguments))
+
+
+async def _tell(arguments: argparse.Namespace) -> int:
+    findings = []
+    async for finding in _findings(arguments):
+        findings.append(finding)
+        if not arguments.json:
+            _show(finding)
+    if arguments.json:
+        print(json.dumps({"findings": [_document(finding) for finding in findings]}, indent=2))
+    else:
+        _conclude(findings)
+    return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
+    from portmapper.chosen import reachable_targets
+    from portmapper.doctor.examination import Question, examine
+    from portmapper.doctor.host import running_findings, state_directory_findings
+    from portmapper.network import read_network
+    from portmapper.plugins import load_plugins
+
+    plugins = load_plugins(arguments.disable_plugin)
+    backends = [backend() for backend in plugins.choose_backends(arguments.backend)]
+    network = read_network()
+    chosen = reachable_targets(arguments.gateway, network)
+    directory = directory_of(arguments)
+    sources = list(dict.fromkeys([*arguments.source, *arguments.file]))
+    for finding in state_directory_findings(directory):
+        yield finding
+    for finding in running_findings([directory / "portmapper.pid"], bool(sources)):
+        yield finding
+    leases = _leases(directory)
+    if sources:
+        from portmapper.doctor.wanted import wanted_of_list
+
+        readings, findings = await _read(arguments, plugins, sources)
+        mappings = [mapping for reading in readings for mapping in reading.mappings]
+        wanted = wanted_of_list(mappings, network, chosen, leases)
+    else:
+        wanted, findings = _ask_daemon(directory)
+    for finding in findings:
+        yield finding
+    question = Question(
+        backends, network, chosen, wanted, leases, datetime.now(UTC), may_try=not arguments.no_probe
+    )
+    with _waiting(arguments.json):
+        async for finding in examine(question):
+            yield finding
+
+
+async def _read(
+    arguments: argparse.Namespace, plugins: Plugins, sources: Sequence[str]
+) -> tuple[list[Reading], list[Finding]]:
+    """Read each list; one that cannot be read is a finding and no end."""
+    from portmapper.doctor.host import source_findings, unreadable
+    from portmapper.errors import PortmapperError
+    from portmapper.source import FormatOptions
+    from portmapper.sources import open_source
+
+    options = FormatOptions(csv_delimiter=arguments.csv_delimiter)
+    readings, findings = [], []
+    for location in sources:
+        try:
+            reader = open_source(location, plugins.sources, plugins.formats, arguments.format, options)
+            reading = await reader.read()
+            await reader.close()
+        except PortmapperError as error:
+            findings.append(unreadable(location, error))
+            continue
+        readings.append(reading)
+        findings += source_findings([reading])
+    return readings, findings
+
+
+def _ask_daemon(directory: Path) -> tuple[list[Wanted], list[Finding]]:
+    from portmapper.control_client import NotRunning, ask_daemon
+    from portmapper.doctor.host import daemon_source_findings
+    from portmapper.doctor.wanted import wanted_of_daemon
+
+    try:
+        document: Mapping[str, Any] = ask_daemon(directory, "status")
+    except NotRunning:
+        return [], []
+    return wanted_of_daemon(document), list(daemon_source_findings(document["sources"]))
+
+
+def _leases(directory: Path) -> Sequence[StoredLease]:
+    from portmapper.errors import StoreError
+    from portmapper.store import FILE_NAME, Store
+
+    path = directory / FILE_NAME
+    try:
+        store = Store(path if path.exists() else None)
+    except StoreError:
+        return ()  # what is wrong with the directory was told
+    try:
+        return tuple(store.leases)
+    finally:
+        store.close()
+
+
+def _document(finding: Finding) -> dict[str, str]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "summary": finding.summary,
+        "advice": finding.advice,
+    }
+
+
+def _waiting(quiet: bool) -> AbstractContextManager[Any]:
+    if quiet or not sys.stderr.isatty() or not sys.stdout.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status("asking gateways")
+
+
+def _show(finding: Finding) -> None:
+    from portmapper.text import printable
+
+    mark, colour = MARKS[finding.severity.value]
+    lines = [printable(finding.summary)]
+    if finding.advice:
+        lines.append(f"{printable(finding.advice)} [{finding.code}]")
+    if not sys.stdout.isatty():
+        print(mark, "\n  ".join(lines))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(Text(mark, style=colour), Text(lines[0]))
+    for advice in lines[1:]:
+        grid.add_row("", Text(advice, style="dim"))
+    Console().print(grid)
+
+
+def _conclude(findings: Sequence[Finding]) -> None:
+    troubles = list(_troubles(findings))
+    print(f"\n{len(troubles)} to look at: {', '.join(troubles)}" if troubles else "\nNothing is wrong.")
+
+
+def _troubles(findings: Sequence[Finding]) -> Iterator[str]:
+    yield from dict.fromkeys(f.code for f in findings if f.severity in ("error", "warning"))
