@@ -15,7 +15,9 @@ import attrs
 
 from portmapper.errors import StoreError
 from portmapper.events import Event
+from portmapper.journal_table import JournalTable, latest
 from portmapper.model import IPAddress, Lease, Protocol
+from portmapper.text import storable
 
 FILE_NAME = "leases.sqlite3"
 
@@ -116,6 +118,7 @@ class Store:
         self._asked_behind = False
         self.ports: dict[AnyPort, int] = {}
         self._ports_behind: set[AnyPort] = set()
+        self._journal = JournalTable()
         try:
             self._database = _open(path)
             self._asked = tuple(text for (text,) in self._database.execute("SELECT record FROM asked"))
@@ -168,27 +171,11 @@ class Store:
 
     def record(self, event: Event) -> None:
         """Add an event to the journal."""
-        row = (
-            event.at.timestamp(),
-            event.kind.value,
-            event.protocol and event.protocol.value,
-            event.external_port,
-            event.internal_address and str(event.internal_address),
-            event.internal_port,
-            event.backend,
-            event.gateway,
-            _storable(event.detail),
-        )
-        self._try(
-            lambda: self._database.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        )
+        self._try(lambda: self._journal.add(self._database, event))
 
     def history(self, limit: int) -> list[dict[str, Any]]:
         """Return the latest events as the contract's `history` has them, the oldest first."""
-        rows = self._database.execute("SELECT * FROM journal ORDER BY rowid DESC LIMIT ?", (limit,))
-        names = [column[0] for column in rows.description]
-        found = [dict(zip(names, row, strict=True)) for row in rows]
-        return [{**row, "at": datetime.fromtimestamp(row["at"], UTC).isoformat()} for row in reversed(found)]
+        return latest(self._database, limit)
 
     def close(self) -> None:
         """Bring the file up to date and close it."""
@@ -272,11 +259,11 @@ def _lease_row(stored: StoredLease) -> tuple[Any, ...]:
         lease.permanent,
         lease.backend,
         lease.gateway,
-        _storable(lease.private),
+        storable(lease.private),
         stored.confirmed,
         stored.granted_at.timestamp(),
-        _storable(stored.source),
-        _storable(stored.comment),
+        storable(stored.source),
+        storable(stored.comment),
     )
 
 
@@ -309,11 +296,6 @@ def _read(database: sqlite3.Connection) -> Iterator[StoredLease]:
 def _read_ports(database: sqlite3.Connection) -> dict[AnyPort, int]:
     rows = database.execute("SELECT * FROM ports ORDER BY rowid")
     return {(Protocol(row[0]), row[1], row[2]): row[3] for row in rows}
-
-
-def _storable(text: str) -> str:
-    """Return it as UTF-8 can write it: JSON may spell half a surrogate pair, and SQLite refuses that."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _address(text: str | None) -> IPAddress | None:

@@ -24,6 +24,11 @@ def endpoint(address: object, port: object, unknown: str = "*") -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def storable(text: str) -> str:
+    """Return it as UTF-8 can write it: JSON may spell half a surrogate pair, and SQLite refuses that."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _shown(character: str) -> str:
     if character.isprintable():
         return character
