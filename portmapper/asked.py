@@ -10,6 +10,7 @@ from typing import Any
 
 from portmapper.errors import RowError, SourceError, UsageError
 from portmapper.model import Mapping, Protocol
+from portmapper.policy import Policy
 from portmapper.records import mappings_of
 from portmapper.source import Row
 from portmapper.store import Store
@@ -94,6 +95,18 @@ def read_records(records: object) -> list[Mapping]:
         ]
     except (RowError, SourceError) as error:
         raise UsageError(str(error)) from None
+
+
+def check_policy(mappings: Iterable[Mapping], policy: Policy) -> None:
+    """See to it that the policy lets all of these be opened.
+
+    Raises:
+        UsageError: it denies one.
+    """
+    refusal = policy.judge()
+    for mapping in mappings:
+        if reason := refusal(mapping):
+            raise UsageError(f"{mapping.protocol} {mapping.port or 'any'}: {reason}")
 
 
 def record_of(mapping: Mapping) -> dict[str, Any]:

@@ -11,25 +11,23 @@ import attrs
 from portmapper.asked import Asked
 from portmapper.backend import Backend
 from portmapper.clock import Clock
-from portmapper.events import Event, Observer
-from portmapper.faults import made
+from portmapper.errors import PortmapperError
+from portmapper.events import Event
 from portmapper.journal import Journal
+from portmapper.lists import Lists
 from portmapper.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.network_watch import watching
 from portmapper.notify import ServiceManager
 from portmapper.on_request import OnRequest
 from portmapper.options import Options
 from portmapper.scheduler import Scheduler
+from portmapper.setup import Resetting, Setup
 from portmapper.signals import handling
-from portmapper.sources import Reading, SourceReader, SourceState, read_first, warn_of_rejected
 from portmapper.status import Document, mapping_document, status_document
 from portmapper.store import Store
 
 RELEASE_LIMIT = 10.0
 """Seconds that closing ports on exit may take."""
-
-NEWS_PAUSE = 0.05
-"""Seconds that a burst of changes to a source may last before it is read."""
 
 STATUS_PAUSE = 1.0
 """Seconds between two messages to a service manager."""
@@ -74,10 +72,10 @@ class Daemon:
         self,
         options: RunOptions,
         backends: Sequence[Backend],
-        readers: Sequence[SourceReader],
+        setup: Setup,
         store: Store,
-        observers: Sequence[type[Observer]] = (),
         companions: Sequence[Companion] = (),
+        reset: Resetting | None = None,
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -87,20 +85,19 @@ class Daemon:
         self.document: Document = {}
         self.stopped = False
         self._options = options
-        self._readers = readers
+        self._setup = setup
+        self._reset = reset
         self._store = store
         self._companions = companions
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
-        self._readings: list[Reading] = []
-        self._journal = Journal(store, made("observer", observers))
+        self._journal = Journal(store, setup.observers)
         self._scheduler = Scheduler(backends, store, self._journal.publish, self._scheduler_options())
         self._asked = Asked(store)
         self._on_request = OnRequest(self._scheduler, store, self._asked, self._want)
+        self._lists = Lists(setup.readers, options.interval, self._clock, self._want, self._reloaded)
         self._service = ServiceManager()
         self._working: asyncio.Task[None] | None = None
-        self._changed = [asyncio.Event() for _ in readers]
-        self._to_reload: set[int] = set()
 
     async def run(self) -> None:
         """Run to the end.
@@ -129,24 +126,31 @@ class Daemon:
             self._working.cancel()
 
     def reload(self) -> None:
-        """Read every source now, and try at once what is not open."""
+        """Read the settings and every source now, and try at once what is not open.
+
+        Settings that are wrong are told, and those from before stay.
+        """
         self._service.tell_reloading()
+        if self._reset is not None:
+            try:
+                self._setup = self._reset()
+            except PortmapperError as error:
+                _log.error("%s; the settings from before are kept", error)
+        self._journal.tell(self._setup.observers)
         self._scheduler.retry_now()
-        self._to_reload = set(range(len(self._readers)))
-        for changed in self._changed:
-            changed.set()
+        self._lists.reload(self._setup.readers)
 
     def status(self) -> Document:
         """Return the status document as it is now."""
-        return status_document(self._scheduler, self._readings, self._started_at, self._clock)
+        return status_document(self._scheduler, self._lists.readings, self._started_at, self._clock)
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return the status document of them alone.
 
         Raises:
-            UsageError: a record is wrong.
+            UsageError: a record is wrong, or the policy denies it.
         """
-        entries = await self._on_request.open(records)
+        entries = await self._on_request.open(records, self._setup.policy)
         described = [mapping_document(entry, self._scheduler.external, self._clock) for entry in entries]
         return {**self.status(), "mappings": described}
 
@@ -175,7 +179,7 @@ class Daemon:
             interval=options.interval,
             chosen=options.chosen,
             allowed=options.allowed or None,
-            scope={reader.location for reader in self._readers} if options.oneshot else None,
+            scope={reader.location for reader in self._setup.readers} if options.oneshot else None,
             watch=not options.oneshot,
         )
 
@@ -185,7 +189,7 @@ class Daemon:
         self.stop()
 
     async def _work(self) -> None:
-        self._readings = await read_first(self._readers)
+        await self._lists.read_first()
         self._journal.start()
         if self._options.oneshot:
             self._want()
@@ -198,36 +202,17 @@ class Daemon:
     # The main loop
 
     async def _keep_open(self) -> None:
-        for reader, changed in zip(self._readers, self._changed, strict=True):
-            await reader.watch(changed.set)
         async with watching(self._network_changed), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._scheduler.run())
-            for place in range(len(self._readers)):
-                tasks.create_task(self._reread(place))
+            tasks.create_task(self._lists.follow())
             for companion in self._companions:
                 tasks.create_task(companion(self))
             if self._service.listens:
                 tasks.create_task(self._keep_service_manager_told())
             _log.info("keeping %d mapping(s) open", len(self._scheduler.entries))
 
-    async def _reread(self, place: int) -> None:
-        """Read one source when it changed, on reload, and once an interval; a slow one delays no other."""
-        while True:
-            asked = await self._clock.wait(self._changed[place], self._options.interval)
-            await asyncio.sleep(NEWS_PAUSE if asked else 0)
-            self._changed[place].clear()
-            reading = await self._readers[place].read()
-            if reading is not self._readings[place]:
-                self._readings[place] = reading
-                _tell_of_change(reading)
-                self._want()
-            self._reloaded(place)
-
-    def _reloaded(self, place: int) -> None:
-        if place in self._to_reload:
-            self._to_reload.discard(place)
-            if not self._to_reload:
-                self._service.tell("READY=1")
+    def _reloaded(self) -> None:
+        self._service.tell("READY=1")
 
     async def _keep_service_manager_told(self) -> None:
         """Say that we are ready, then what changes, and that we live."""
@@ -255,19 +240,20 @@ class Daemon:
     def _want(self) -> None:
         """Have the mappings of all sources open, and what `open` asked for; of two the same, the first."""
         wanted: dict[MappingKey, Mapping] = {}
-        for reading in self._readings:
+        for reading in self._lists.readings:
             for mapping in reading.mappings:
                 wanted.setdefault(mapping.key, mapping)
         # One pass over its own sources leaves what others asked for as it is.
         for mapping in () if self._options.oneshot else self._asked.mappings:
             wanted.setdefault(mapping.key, mapping)
-        self._scheduler.set_wanted(wanted.values())
+        # Also what was asked for, or was read, before the policy became what it is.
+        refusal = self._setup.policy.judge()
+        self._scheduler.set_wanted(mapping for mapping in wanted.values() if not refusal(mapping))
 
     # Shutdown
 
     async def _shut_down(self) -> None:
-        for reader in self._readers:
-            await reader.close()
+        await self._lists.close()
         if self._options.close_on_exit:
             await self._close_ports()
         await self._scheduler.close()
@@ -280,12 +266,3 @@ class Daemon:
                 await self._scheduler.release_all()
         except TimeoutError:
             _log.warning("not every port could be closed within %.0f s", RELEASE_LIMIT)
-
-
-def _tell_of_change(reading: Reading) -> None:
-    """Log what became of a source that is not as it was."""
-    if reading.state is SourceState.STALE:
-        _log.warning("%s: %s; its last good list is kept", reading.location, reading.error)
-    else:
-        _log.info("%s: read again, %d mapping(s)", reading.location, len(reading.mappings))
-        warn_of_rejected(reading)

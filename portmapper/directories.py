@@ -7,6 +7,24 @@ import sys
 from pathlib import Path
 
 
+def settings_file() -> Path | None:
+    """Return the settings file to use where none is named, None when there is none."""
+    return next((path for path in settings_places() if path.is_file()), None)
+
+
+def settings_places() -> tuple[Path, ...]:
+    """Return where settings files are looked for, the user's first."""
+    home = Path(os.path.expanduser("~"))
+    if sys.platform == "win32":
+        user = Path(os.environ.get("APPDATA", home / "AppData" / "Roaming"))
+        system = Path(os.environ.get("PROGRAMDATA", "C:/ProgramData"))
+    elif sys.platform == "darwin":
+        user, system = home / "Library" / "Application Support", Path("/etc")
+    else:
+        user, system = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config"), Path("/etc")
+    return tuple(directory / "portmapper" / "portmapper.toml" for directory in (user, system))
+
+
 def state_directory() -> Path:
     """Return the default state directory: the service's own, root's, or the user's.
 

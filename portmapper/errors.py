@@ -26,6 +26,28 @@ class UsageError(PortmapperError):
     """The caller asked for something that makes no sense (exit status 2)."""
 
 
+class SettingError(UsageError):
+    """A key of the settings file is wrong.
+
+    Attributes:
+        path: where it stands: names of tables and keys, and the numbers of those that repeat, from 0.
+        reason: what is wrong with it, the value included.
+    """
+
+    def __init__(self, path: tuple[str | int, ...], reason: str, where: str = "") -> None:
+        """Say what is wrong; `where` is the file and the line, once they are known."""
+        name = dotted(path)
+        self.path = path
+        self.reason = reason
+        super().__init__(": ".join(part for part in (where, name, reason) if part))
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    """Write the path of a key as TOML does: `hook[1].run`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
 class SourceError(PortmapperError):
     """A source cannot be read, or its document cannot be parsed at all."""
 

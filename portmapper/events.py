@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import enum
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import attrs
 
@@ -61,9 +61,32 @@ class Event:
 
 
 class Observer(abc.ABC):
-    """A plugin that is told of every event. It may be slow: it holds nothing up but itself."""
+    """A plugin that is told of every event. It may be slow: it holds nothing up but itself.
+
+    Attributes:
+        name: short, in lower case.
+        table: the settings file's table that is this observer's, empty for none.
+        end_limit: seconds that it has when the daemon ends, for what it was told before.
+    """
 
     name: ClassVar[str]
+    table: ClassVar[str] = ""
+    end_limit: ClassVar[float] = 2.0
+
+    @classmethod
+    def configured(cls, part: object) -> Self | None:
+        """Make one by its part of the settings file; None when there is nothing for it to do.
+
+        `part` is what the file has under `table`, None where it has nothing: a dict for `[table]`, a
+        list of dicts for `[[table]]`. `portmapper.structuring.structure` checks it strictly.
+
+        Raises:
+            SettingError: a key is wrong; its path begins with `table`.
+        """
+        return cls()
+
+    async def start(self) -> None:  # noqa: B027 - most have nothing to start
+        """Begin; called once, on the event loop, before the first event."""
 
     @abc.abstractmethod
     async def observe(self, event: Event) -> None:

@@ -47,10 +47,10 @@ async def in_time(plugin: str, call: Awaitable[T], limit: float | None) -> T:
     return task.result()
 
 
-async def close(plugin: str, closable: Closable) -> None:
-    """Close something of a plugin's, whatever it does meanwhile."""
+async def close(plugin: str, closable: Closable, limit: float = CLOSE_LIMIT) -> None:
+    """Close something of a plugin's within `limit` seconds, whatever it does meanwhile."""
     try:
-        await in_time(plugin, closable.close(), CLOSE_LIMIT)
+        await in_time(plugin, closable.close(), limit)
     except PluginFault:
         return  # it was noted
     except (PortmapperError, TimeoutError) as error:

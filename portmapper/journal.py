@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from portmapper import guard
@@ -17,8 +17,6 @@ from portmapper.text import endpoint
 QUEUE_LIMIT = 1000
 """Events that a slow observer may be behind before the oldest are dropped."""
 
-OBSERVER_CLOSE_LIMIT = 2.0
-
 _log = logging.getLogger("portmapper")
 _WARNINGS = {EventKind.FAILED, EventKind.CONFLICT, EventKind.LOST, EventKind.GATEWAY_LOST}
 
@@ -29,12 +27,33 @@ class Journal:
     def __init__(self, store: Store, observers: Iterable[Observer] = ()) -> None:
         self._store = store
         self._feeds = [_Feed(observer) for observer in observers]
+        self._ending: set[asyncio.Task[None]] = set()
         self._listeners: set[Callable[[Event], None]] = set()
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Who is told of events."""
+        return [feed.observer for feed in self._feeds]
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many events each observer was too slow for."""
+        return {feed.observer.name: feed.dropped for feed in self._feeds}
 
     def start(self) -> None:
         """Begin to hand events to the observers."""
         for feed in self._feeds:
             feed.start()
+
+    def tell(self, observers: Sequence[Observer]) -> None:
+        """Tell these from now on; those that are not among them any more are ended."""
+        before = {feed.observer: feed for feed in self._feeds}
+        self._feeds = [before.get(observer) or _Feed(observer) for observer in observers]
+        self.start()
+        for feed in set(before.values()) - set(self._feeds):
+            task = asyncio.create_task(feed.close())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     def publish(self, event: Event) -> None:
         """Write one event down and tell everyone; returns at once."""
@@ -53,48 +72,60 @@ class Journal:
 
     async def close(self) -> None:
         """Let the observers finish, within their bound."""
-        await asyncio.gather(*(feed.close() for feed in self._feeds))
+        await asyncio.gather(*(feed.close() for feed in self._feeds), *self._ending)
 
 
 class _Feed:
-    """One observer with its own queue and task."""
+    """One observer with its own queue and task.
+
+    Attributes:
+        observer: whom it tells.
+        dropped: events that it was too slow for.
+    """
 
     def __init__(self, observer: Observer) -> None:
-        self._observer = observer
+        self.observer = observer
+        self.dropped = 0
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LIMIT + 1)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._feed())
+        if self._task is None:
+            self._task = asyncio.create_task(self._feed())
 
     def put(self, event: Event) -> None:
         if self._queue.qsize() >= QUEUE_LIMIT:
             self._queue.get_nowait()
+            self.dropped += 1
             blame(self._plugin, "it is slow: events were dropped")
         self._queue.put_nowait(event)
 
     async def close(self) -> None:
         self._queue.put_nowait(None)
         if self._task is not None:
-            await asyncio.wait([self._task], timeout=OBSERVER_CLOSE_LIMIT)
+            await asyncio.wait([self._task], timeout=self.observer.end_limit)
             if not self._task.done():
                 blame(self._plugin, "it did not finish in time")
                 self._task.cancel()
                 await asyncio.wait([self._task], timeout=guard.CLEAN_UP_LIMIT)
-        await guard.close(self._plugin, self._observer)
+        await guard.close(self._plugin, self.observer, self.observer.end_limit)
 
     @property
     def _plugin(self) -> str:
-        return f"observer:{self._observer.name}"
+        return f"observer:{self.observer.name}"
 
     async def _feed(self) -> None:
+        await self._guarded(self.observer.start())
         while (event := await self._queue.get()) is not None:
-            try:
-                await guard.in_time(self._plugin, self._observer.observe(event), None)
-            except PluginFault:
-                continue  # it was noted
-            except PortmapperError as error:
-                blame(self._plugin, str(error))
+            await self._guarded(self.observer.observe(event))
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await guard.in_time(self._plugin, work, None)
+        except PluginFault:
+            return  # it was noted
+        except PortmapperError as error:
+            blame(self._plugin, str(error))
 
 
 def one_line(event: Event) -> str:

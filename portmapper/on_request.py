@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from portmapper.asked import COMMAND_LINE, Asked, read_records
+from portmapper.asked import COMMAND_LINE, Asked, check_policy, read_records
 from portmapper.entry import Entry
 from portmapper.model import Lease, Mapping
+from portmapper.policy import Policy
 from portmapper.scheduler import Scheduler
 from portmapper.store import Store
 
@@ -36,13 +37,14 @@ class OnRequest:
         self._asked = asked
         self._changed = changed
 
-    async def open(self, records: object) -> list[Entry]:
+    async def open(self, records: object, policy: Policy) -> list[Entry]:
         """Keep these open from now on; returns when each is open or was refused, or after some seconds.
 
         Raises:
-            UsageError: a record is wrong.
+            UsageError: a record is wrong, or the policy denies it.
         """
         mappings = read_records(records)
+        check_policy(mappings, policy)
         self._asked.add(mappings)
         self._changed()
         entries = [self._scheduler.entries[mapping.key] for mapping in mappings]

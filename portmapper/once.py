@@ -8,7 +8,6 @@ from portmapper.asked import Asked
 from portmapper.backend import Backend
 from portmapper.clock import Clock
 from portmapper.events import Observer
-from portmapper.faults import made
 from portmapper.journal import Journal
 from portmapper.model import Mapping
 from portmapper.options import Options
@@ -22,7 +21,7 @@ async def open_once(
     store: Store,
     mappings: Sequence[Mapping],
     options: Options,
-    observers: Sequence[type[Observer]] = (),
+    observers: Sequence[Observer] = (),
 ) -> Document:
     """Open these, leave everything else alone, and return the status document.
 
@@ -40,7 +39,7 @@ async def open_once(
         UsageError: a named gateway is none.
     """
     clock = Clock()
-    journal = Journal(store, made("observer", observers))
+    journal = Journal(store, observers)
     scheduler = Scheduler(backends, store, journal.publish, options, clock)
     journal.start()
     try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as AnyMapping
 
 import attrs
 
 from portmapper.errors import RowError, SourceError, quoted
 from portmapper.model import Family, Mapping
+from portmapper.policy import Policy
 from portmapper.records import MAX_MAPPINGS, mappings_of
 from portmapper.source import Row
 
@@ -35,8 +36,9 @@ class RowCache:
     goes with its slot: two mappings of one slot cannot both be had.
     """
 
-    def __init__(self, families: Sequence[Family]) -> None:
+    def __init__(self, families: Sequence[Family], policy: Policy) -> None:
         self._families = families
+        self._policy = policy
         self._known: dict[int, _Slots] = {}
 
     def take(self, rows: Iterable[Row], location: str) -> tuple[list[Mapping], list[Rejected]]:
@@ -44,6 +46,7 @@ class RowCache:
         known: dict[int, _Slots] = {}
         taken: dict[str, Mapping] = {}
         rejected: list[Rejected] = []
+        refusal = self._policy.judge()
         for count, row in enumerate(rows, 1):
             if not isinstance(row, Row) or not isinstance(row.fields, AnyMapping):
                 raise TypeError(f"{quoted(row)} is no row")
@@ -51,9 +54,7 @@ class RowCache:
                 raise SourceError(f"more than {MAX_ROWS} rows")
             key = _row_key(row)
             try:
-                slots = self._known.get(key) or _slots(
-                    mappings_of(row, location, MAX_MAPPINGS - len(taken), self._families)
-                )
+                slots = self._known.get(key) or self._slots(row, location, len(taken), refusal)
             except RowError as error:
                 if row.unfinished and self._known:
                     raise SourceError(f"{row.place}: ends in the middle, {error.reason}") from None
@@ -68,6 +69,13 @@ class RowCache:
             raise SourceError(f"more than {MAX_MAPPINGS} mappings")
         self._known = known
         return list(taken.values()), rejected
+
+    def _slots(self, row: Row, location: str, taken: int, refusal: Callable[[Mapping], str]) -> _Slots:
+        mappings = mappings_of(row, location, MAX_MAPPINGS - taken, self._families)
+        for mapping in mappings:
+            if reason := refusal(mapping):
+                raise RowError("", reason)
+        return _slots(mappings)
 
 
 _Slots = tuple[tuple[str, Mapping], ...]

@@ -13,6 +13,7 @@ from portmapper import guard
 from portmapper.errors import PortmapperError, SourceError, UsageError, quoted
 from portmapper.faults import blame
 from portmapper.model import Mapping
+from portmapper.policy import Policy
 from portmapper.rows import Rejected, RowCache
 from portmapper.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
 from portmapper.threads import in_thread
@@ -75,7 +76,12 @@ class SourceReader:
     """
 
     def __init__(
-        self, source: Source, formats: Sequence[type[Format]], chosen: str, options: FormatOptions
+        self,
+        source: Source,
+        formats: Sequence[type[Format]],
+        chosen: str,
+        options: FormatOptions,
+        policy: Policy | None = None,
     ) -> None:
         self.location = source.location
         self.reading = Reading(source.location)
@@ -85,8 +91,16 @@ class SourceReader:
         self._options = options
         self._good = self.reading
         self._seen: object = None
-        self._rows = RowCache(options.families)
+        self._policy = policy or Policy()
+        self._rows = RowCache(options.families, self._policy)
         self._parsing = False
+
+    def apply(self, policy: Policy) -> None:
+        """Go by another policy from the next read on."""
+        if policy != self._policy:
+            self._policy = policy
+            self._rows = RowCache(self._options.families, policy)
+            self._seen = None
 
     async def read(self) -> Reading:
         """Fetch and parse; never raises. What did not change is the very same `Reading` as before."""
@@ -203,6 +217,7 @@ def open_source(
     formats: Sequence[type[Format]],
     chosen: str = AUTO,
     options: FormatOptions | None = None,
+    policy: Policy | None = None,
 ) -> SourceReader:
     """Find who reads that location. Nothing is fetched yet.
 
@@ -214,7 +229,7 @@ def open_source(
         raise UsageError(f"no format named {quoted(chosen)}; there are: {names}")
     for kind in kinds:
         if _claims(kind, location):
-            return SourceReader(_opened(kind, location), formats, chosen, options or FormatOptions())
+            return SourceReader(_opened(kind, location), formats, chosen, options or FormatOptions(), policy)
     raise UsageError(f"no source reads {quoted(location)}; there are: {', '.join(k.name for k in kinds)}")
 
 

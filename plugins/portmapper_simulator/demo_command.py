@@ -83,6 +83,7 @@ async def _one_protocol(plugins: Plugins, gateway: EmbeddedGateway, backend: str
 
 def _daemon(plugins: Plugins, gateway: EmbeddedGateway, backend: str, wanted: Path) -> Daemon:
     from portmapper.daemon import Daemon, RunOptions
+    from portmapper.setup import Setup
     from portmapper.sources import open_source
     from portmapper.store import Store
 
@@ -90,7 +91,7 @@ def _daemon(plugins: Plugins, gateway: EmbeddedGateway, backend: str, wanted: Pa
     return Daemon(
         RunOptions(close_on_exit=True, chosen=(chosen,), allowed=(backend,)),
         [cls() for cls in plugins.choose_backends([backend])],
-        [open_source(str(wanted), plugins.sources, plugins.formats)],
+        Setup([open_source(str(wanted), plugins.sources, plugins.formats)]),
         Store(None),
     )
 

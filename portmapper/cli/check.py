@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from portmapper.cli.options import (
+    add_config_option,
     add_log_options,
     add_plugin_option,
     add_source_options,
     begin_logging,
-    format_options,
-    sources_of,
 )
 from portmapper.command import Command
 
@@ -33,6 +32,7 @@ class Check(Command):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         add_source_options(parser)
+        add_config_option(parser)
         add_plugin_option(parser)
         add_log_options(parser)
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
@@ -41,17 +41,13 @@ class Check(Command):
         """Read each source once; exit status 2 when anything is rejected."""
         import asyncio
 
+        from portmapper.cli.configuration import Configuration
         from portmapper.plugins import load_plugins
-        from portmapper.sources import open_source, read_first
+        from portmapper.sources import read_first
 
         begin_logging(arguments, "error")
         plugins = load_plugins(arguments.disable_plugin)
-        options = format_options(arguments)
-        readers = [
-            open_source(location, plugins.sources, plugins.formats, arguments.format, options)
-            for location in sources_of(arguments)
-        ]
-        readings = asyncio.run(read_first(readers))
+        readings = asyncio.run(read_first(Configuration(arguments, plugins).setup.readers))
         print(json.dumps(_document(readings), indent=2)) if arguments.json else _show(readings)
         return REJECTED if any(reading.rejected for reading in readings) else 0
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from portmapper.cli.asking import ask_daemon_if_any, directory_of, ports_of, targets_of
 from portmapper.cli.options import (
+    add_config_option,
     add_gateway_options,
     add_log_options,
     add_plugin_option,
@@ -47,6 +48,7 @@ class Close(Command):
             "--stale", action="store_true", help="instead: what 'list --stale' shows, after a question"
         )
         parser.add_argument("--yes", action="store_true", help="with --stale: do not ask")
+        add_config_option(parser)
         add_gateway_options(parser)
         add_state_option(parser)
         add_plugin_option(parser)

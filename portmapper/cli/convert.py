@@ -44,12 +44,14 @@ class Convert(Command):
 
         from portmapper.plugins import load_plugins
         from portmapper.source import FormatOptions
-        from portmapper.sources import open_source
+        from portmapper.sources import AUTO, open_source
 
         begin_logging(arguments, "warning")
         plugins = load_plugins(arguments.disable_plugin)
-        options = FormatOptions(csv_delimiter=arguments.csv_delimiter)
-        reader = open_source(arguments.source, plugins.sources, plugins.formats, arguments.format, options)
+        options = FormatOptions(csv_delimiter=arguments.csv_delimiter or ";")
+        reader = open_source(
+            arguments.source, plugins.sources, plugins.formats, arguments.format or AUTO, options
+        )
         tables, rejected = _convert(asyncio.run(reader.read_rows()))
         _write(tomli_w.dumps({"mapping": tables}), arguments.output)
         for complaint in rejected:

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from portmapper.cli.options import add_gateway_options, add_log_options, add_plugin_option, begin_logging
+from portmapper.cli.options import (
+    add_config_option,
+    add_gateway_options,
+    add_log_options,
+    add_plugin_option,
+    begin_logging,
+)
 from portmapper.command import Command
 
 if TYPE_CHECKING:
@@ -25,6 +31,7 @@ class Discover(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
+        add_config_option(parser)
         add_gateway_options(parser)
         add_plugin_option(parser)
         add_log_options(parser)

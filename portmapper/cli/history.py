@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from portmapper.cli.options import add_state_option
+from portmapper.cli.options import add_config_option, add_state_option
 from portmapper.command import Command
 from portmapper.errors import StoreError
 
@@ -22,6 +22,7 @@ class History(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
+        add_config_option(parser)
         add_state_option(parser)
         parser.add_argument(
             "--limit", type=_count, default=1000, metavar="N", help="the latest N events (default 1000)"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.cli.asking import directory_of, targets_of
 from portmapper.cli.options import (
+    add_config_option,
     add_gateway_options,
     add_log_options,
     add_plugin_option,
@@ -38,6 +39,7 @@ class List(Command):
         form.add_argument("--json", action="store_true", help="print the table as JSON")
         form.add_argument("--csv", action="store_true", help="print the table as a list that 'run' reads")
         parser.add_argument("--stale", action="store_true", help="only what nobody answers for, and why")
+        add_config_option(parser)
         add_gateway_options(parser)
         add_state_option(parser)
         add_plugin_option(parser)

@@ -98,7 +98,12 @@ def _run_command(command: Command, words: list[str]) -> int:
         prog=f"portmapper {command.name}", description=f"{command.help[:1].upper()}{command.help[1:]}."
     )
     command.add_arguments(parser)
-    return command.run(_parse(parser, words))
+    arguments = _parse(parser, words)
+    if "config" in arguments:
+        from portmapper.cli.settling import settle
+
+        settle(arguments)
+    return command.run(arguments)
 
 
 def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.cli.asking import ask_daemon_if_any, directory_of, port_records
 from portmapper.cli.options import (
+    add_config_option,
     add_gateway_options,
     add_log_options,
     add_plugin_option,
@@ -57,6 +58,7 @@ class Open(Command):
             help="a mapping over IPv4 (the default, unless --to is an IPv6 address), a pinhole over IPv6, "
             "or both",
         )
+        add_config_option(parser)
         add_gateway_options(parser)
         add_state_option(parser)
         add_plugin_option(parser)
@@ -92,9 +94,9 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         "duration": arguments.lifetime,
         "comment": COMMENT,
     }
-    if arguments.family:
+    if arguments.given.family or (arguments.family and host is None):
         more["family"] = arguments.family
-    if len(arguments.backend) == 1:
+    if len(arguments.given.backend) == 1:
         more["backend"] = arguments.backend[0]
     records = [{**record, **more} for record in port_records(arguments.port)]
     read_records(records)
@@ -115,14 +117,15 @@ def _inside(text: str) -> tuple[str | None, str | None]:
 
 
 def _tell_what_is_not_heeded(arguments: argparse.Namespace) -> None:
-    if arguments.gateway or len(arguments.backend) > 1:
+    if arguments.given.gateway or len(arguments.given.backend) > 1:
         print("portmapper: a daemon runs, and asks the gateways that it was started for", file=sys.stderr)
 
 
 def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], directory: Path) -> Any:
     import asyncio
 
-    from portmapper.asked import read_records
+    from portmapper.asked import check_policy, read_records
+    from portmapper.cli.configuration import observers_of, policy_of
     from portmapper.faults import made
     from portmapper.lock import PidFile
     from portmapper.once import open_once
@@ -131,6 +134,9 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
     from portmapper.store import FILE_NAME, Store
 
     plugins = load_plugins(arguments.disable_plugin)
+    mappings = read_records(records)
+    check_policy(mappings, policy_of(arguments))
+    observers = observers_of(plugins, arguments.settings_file)
     backends: list[Backend] = made("backend", plugins.choose_backends(arguments.backend))
     options = Options(chosen=tuple(arguments.gateway), scope=frozenset(), watch=False)
     pid_file = PidFile(directory / "portmapper.pid")
@@ -138,7 +144,7 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
         pid_file.write()
         store: Store = Store(directory / FILE_NAME)
         try:
-            return asyncio.run(open_once(backends, store, read_records(records), options, plugins.observers))
+            return asyncio.run(open_once(backends, store, mappings, options, observers))
         finally:
             store.close()
     finally:

@@ -37,6 +37,17 @@ def add_gateway_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--config`; what the settings file says fills in what other options leave open."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings in TOML; default: portmapper/portmapper.toml in your, then in the system's "
+        "configuration directory",
+    )
+
+
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Declare what says where the list is and how it is written."""
     parser.add_argument(
@@ -49,7 +60,6 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--family",
         choices=("ipv4", "ipv6", "both"),
-        default="ipv4",
         help="for rows that name neither a family nor an address: a mapping over IPv4 (the default), a "
         "pinhole over IPv6, or both",
     )
@@ -57,14 +67,11 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 
 def add_format_options(parser: argparse.ArgumentParser) -> None:
     """Declare `--format` and `--csv-delimiter`."""
-    parser.add_argument(
-        "--format", default="auto", metavar="NAME", help="auto (the default), csv, json, toml, or a plugin's"
-    )
+    parser.add_argument("--format", metavar="NAME", help="auto (the default), csv, json, toml, or a plugin's")
     parser.add_argument(
         "-d",
         "--csv-delimiter",
         type=_delimiter,
-        default=";",
         metavar="C",
         help="what separates the columns of a CSV file (default ';'; '\\t' is a tab)",
     )
@@ -76,18 +83,6 @@ def format_options(arguments: argparse.Namespace) -> FormatOptions:
     from portmapper.source import FormatOptions
 
     return FormatOptions(arguments.csv_delimiter, FAMILIES[arguments.family])
-
-
-def sources_of(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Return the locations given, each once, in order.
-
-    Raises:
-        UsageError: there is none.
-    """
-    given = tuple(dict.fromkeys([*arguments.source, *arguments.file]))
-    if not given:
-        raise UsageError("no SOURCE given: name a file, '-' for standard input, or a URL")
-    return given
 
 
 def add_state_option(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +106,7 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
         choices=LOG_LEVELS,
         help="default info (warning for one pass), or what PORTMAPPER_LOG says",
     )
-    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="default text")
+    parser.add_argument("--log-format", choices=("text", "json"), help="default text")
     parser.add_argument(
         "--log-file",
         type=absolute_path,
@@ -135,7 +130,7 @@ def begin_logging(arguments: argparse.Namespace, default: str = "info", *, detac
         handler = file_handler(arguments.log_file) if arguments.log_file else default_handler(detached)
     except OSError as error:
         raise UsageError(f"--log-file {arguments.log_file}: {error.strerror}") from error
-    start_logging(handler, getattr(logging, level.upper()), arguments.log_format)
+    start_logging(handler, getattr(logging, level.upper()), arguments.log_format or "text")
 
 
 def warn_of_broken(plugins: Plugins) -> None:

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 from portmapper.cli.options import (
     absolute_path,
+    add_config_option,
     add_gateway_options,
     add_log_options,
     add_plugin_option,
     add_source_options,
     add_state_option,
     begin_logging,
-    format_options,
-    sources_of,
     warn_of_broken,
 )
 from portmapper.command import Command
@@ -30,6 +29,7 @@ from portmapper.model import ConflictPolicy
 
 if TYPE_CHECKING:
     from portmapper.backend import Backend
+    from portmapper.cli.configuration import Configuration
     from portmapper.daemon import Companion, Daemon, RunOptions
     from portmapper.plugins import Plugins
     from portmapper.sources import SourceReader
@@ -45,6 +45,7 @@ class Run(Command):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options, named as upnp-daemon names them where it has them."""
         add_source_options(parser)
+        add_config_option(parser)
         parser.add_argument(
             "-F", "--foreground", action="store_true", help="stay in the foreground (the default)"
         )
@@ -56,7 +57,6 @@ class Run(Command):
             "-n",
             "--interval",
             type=_seconds,
-            default=60.0,
             metavar="SECONDS",
             help="how often sources are read again and leases verified (default 60)",
         )
@@ -76,7 +76,6 @@ class Run(Command):
         parser.add_argument(
             "--conflict",
             choices=[policy.value for policy in ConflictPolicy],
-            default="own",
             help="when the port is taken: replace only what is ours (own, the default), take another "
             "port (next), replace anybody's (take), or give up (fail)",
         )
@@ -89,6 +88,7 @@ class Run(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Run until stopped, or for one pass."""
+        from portmapper.cli.configuration import Configuration
         from portmapper.cli.detaching import detached, try_before_detaching
         from portmapper.directories import state_directory
         from portmapper.lock import PidFiles
@@ -100,15 +100,15 @@ class Run(Command):
         plugins = load_plugins(arguments.disable_plugin)
         warn_of_broken(plugins)
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
-        readers = _readers(arguments, plugins)
+        configuration = Configuration(arguments, plugins, observed=not arguments.only_close_ports)
         directory = (arguments.state_dir or state_directory()).absolute()
         own = directory / "portmapper.pid"
         pid_files = PidFiles(arguments.pid_file or own, own)
         try:
             if arguments.daemon:
-                try_before_detaching(arguments, readers, directory)
+                try_before_detaching(arguments, configuration.setup.readers, directory)
             hold_signals()
-            serve = partial(_serve, arguments, plugins, allowed, readers, directory)
+            serve = partial(_serve, arguments, plugins, allowed, configuration, directory)
             if arguments.daemon:
                 return detached(arguments, pid_files, serve)
             pid_files.write()
@@ -131,7 +131,7 @@ def _serve(
     arguments: argparse.Namespace,
     plugins: Plugins,
     allowed: tuple[str, ...],
-    readers: Sequence[SourceReader],
+    configuration: Configuration,
     directory: Path,
 ) -> int:
     import asyncio
@@ -141,9 +141,9 @@ def _serve(
     store = Store(directory / FILE_NAME)
     try:
         if arguments.only_close_ports:
-            return asyncio.run(_close_ports(arguments, plugins, readers, store))
+            return asyncio.run(_close_ports(arguments, plugins, configuration.setup.readers, store))
         companions = _companions(arguments, directory)
-        daemon = asyncio.run(_run(arguments, plugins, allowed, readers, store, companions))
+        daemon = asyncio.run(_run(arguments, plugins, allowed, configuration, store, companions))
     finally:
         store.close()
     return _report(arguments, daemon) if arguments.oneshot else 0
@@ -153,7 +153,7 @@ async def _run(
     arguments: argparse.Namespace,
     plugins: Plugins,
     allowed: tuple[str, ...],
-    readers: Sequence[SourceReader],
+    configuration: Configuration,
     store: Store,
     companions: Sequence[Companion],
 ) -> Daemon:
@@ -162,10 +162,10 @@ async def _run(
     daemon = Daemon(
         _options(arguments, allowed),
         _backends(plugins, allowed, store),
-        readers,
+        configuration.setup,
         store,
-        plugins.observers,
         companions,
+        configuration.reset,
     )
     await daemon.run()
     return daemon
@@ -224,16 +224,6 @@ def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[
     known = {backend.name: backend for backend in plugins.backends}
     needed = [stored.lease.backend for stored in store.leases]
     return made("backend", [known[name] for name in dict.fromkeys([*allowed, *needed]) if name in known])
-
-
-def _readers(arguments: argparse.Namespace, plugins: Plugins) -> list[SourceReader]:
-    from portmapper.sources import open_source
-
-    options = format_options(arguments)
-    return [
-        open_source(location, plugins.sources, plugins.formats, arguments.format, options)
-        for location in sources_of(arguments)
-    ]
 
 
 def _companions(arguments: argparse.Namespace, directory: Path) -> list[Companion]:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from portmapper.cli.options import add_state_option
+from portmapper.cli.options import add_config_option, add_state_option
 from portmapper.command import Command
 
 
@@ -21,6 +21,7 @@ class Status(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
+        add_config_option(parser)
         add_state_option(parser)
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
         parser.add_argument("--watch", action="store_true", help="show it again every second, until Ctrl-C")

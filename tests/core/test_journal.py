@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portmapper.events import Event, EventKind, Observer
-from portmapper.journal import OBSERVER_CLOSE_LIMIT, QUEUE_LIMIT, Journal, one_line
+from portmapper.journal import QUEUE_LIMIT, Journal, one_line
 from portmapper.model import Protocol
 from portmapper.store import Store
 from portmapper.testing.clock import FakeClock
@@ -98,7 +98,7 @@ async def test_an_observer_that_never_ends_is_left(clock: FakeClock, store: Stor
     journal.start()
     journal.publish(event("one"))
     closing = asyncio.create_task(journal.close())
-    await clock.advance(OBSERVER_CLOSE_LIMIT + 1)
+    await clock.advance(Observer.end_limit + 1)
     assert closing.done()
 
 

@@ -7,11 +7,15 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from portmapper.plugins import load_plugins
+from portmapper.settings_file import read_settings
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +77,8 @@ def lists(tmp_path: Path, free_port: Callable[[], int]) -> Path:
     port = free_port()
     (tmp_path / "ports.csv").write_text(f"port;protocol;comment\n{port};tcp;web server\n")
     (tmp_path / "ports.json").write_text(f'[{{"port": {port}, "protocol": "tcp"}}]\n')
-    (tmp_path / "ports.toml").write_text(f'[[mapping]]\nport = {port}\nprotocol = "tcp"\n')
+    for name in ("ports.toml", "portmapper.toml"):
+        (tmp_path / name).write_text(f'[[mapping]]\nport = {port}\nprotocol = "tcp"\n')
     return tmp_path
 
 
@@ -176,12 +181,31 @@ def test_every_list_shown_is_accepted_whole(blocks: Blocks, shell: Shell, tmp_pa
     checked = 0
     for page, found in blocks.items():
         for block in found:
-            if block.language in LISTS:
+            if block.language in LISTS and not _is_settings(block):
                 (tmp_path / f"ports.{block.language}").write_text(block.body, encoding="utf-8")
                 result = shell(f"portmapper check ports.{block.language}")
                 assert result.returncode == 0, f"{page}:{block.line}: {result.stdout}{result.stderr}"
                 checked += 1
     assert checked >= len(LISTS)
+
+
+def test_every_settings_file_shown_is_accepted_whole(blocks: Blocks, tmp_path: Path) -> None:
+    """A reader who copies settings from a page finds each key known, those of plugins' tables, too."""
+    observers = {observer.table: observer for observer in load_plugins().observers if observer.table}
+    shown = [block for found in blocks.values() for block in found if _is_settings(block)]
+    assert shown
+    for block in shown:
+        path = tmp_path / "portmapper.toml"
+        path.write_text(block.body, encoding="utf-8")
+        file = read_settings(path)
+        file.check_others(observers)
+        for table, part in file.others.items():
+            assert observers[table].configured(part) is not None, f"{block.page}:{block.line}"
+
+
+def _is_settings(block: Any) -> bool:
+    """Tell a settings file from a list, which has nothing but mappings."""
+    return block.language == "toml" and set(tomllib.loads(block.body)) != {"mapping"}
 
 
 def test_every_command_is_in_the_readme(root: Path, parsers: Parsers) -> None:

@@ -21,6 +21,7 @@ from portmapper.findings import CODES
 from portmapper.model import ConflictPolicy, MappingState
 from portmapper.plugins import KINDS
 from portmapper.records import FIELDS
+from portmapper.settings import BackendSettings, LogSettings, RuleSettings, Settings
 
 
 def _page(root: Path, name: str) -> str:
@@ -48,6 +49,23 @@ def test_every_field_of_a_list_is_documented(root: Path) -> None:
     page = _page(root, "lists.md")
     table = page[page.index("## Fields") : page.index("### Addresses")]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("## Keys", Settings),
+        ("### `[backend]`", BackendSettings),
+        ("### `[log]`", LogSettings),
+        ("### `[[policy]]`", RuleSettings),
+    ],
+)
+def test_every_key_of_the_settings_file_is_documented(title: str, kind: type[Any], root: Path) -> None:
+    """Each table of the page has each key, and no other."""
+    page = _page(root, "settings.md")
+    section = re.split(r"^#+ ", page[page.index(title) + len(title) :], maxsplit=1, flags=re.MULTILINE)[0]
+    documented = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert documented == [field.name for field in attrs.fields(kind)]
 
 
 def test_addresses_mean_what_the_table_says(root: Path) -> None:
