@@ -20,6 +20,8 @@ from portmapper.threads import in_thread
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from portmapper.measurements import Page
+
 Question = Callable[[object], Awaitable[dict[str, Any]]]
 
 LONGEST_HISTORY = 10_000
@@ -40,6 +42,9 @@ class Controlled(Protocol):
 
     def history(self, limit: int) -> list[dict[str, Any]]:
         """Return the latest events, the oldest first."""
+
+    async def metrics(self) -> Page | None:
+        """Return the numbers that an observer shows, None where none does."""
 
     def reload(self) -> None:
         """Read the sources again, and try at once what is not open."""
@@ -64,6 +69,8 @@ async def serve(daemon: Controlled, directory: Path) -> None:
             web.get(f"/{VERSION}/status", api.status),
             web.get(f"/{VERSION}/history", api.history),
             web.get(f"/{VERSION}/events", api.events),
+            web.get("/metrics", api.metrics),
+            web.get(f"/{VERSION}/metrics", api.metrics),
             web.post(f"/{VERSION}/reload", api.reload),
             web.post(f"/{VERSION}/open", api.open),
             web.post(f"/{VERSION}/close", api.close),
@@ -96,6 +103,15 @@ class _API:
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= LONGEST_HISTORY):
             raise self._web.HTTPBadRequest(text=f"limit must be a number from 1 to {LONGEST_HISTORY}")
         return self._answer(self._daemon.history(int(limit)))
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        page = await self._daemon.metrics()
+        if page is None:
+            raise self._web.HTTPNotFound(text="no plugin shows metrics")
+        response: web.Response = self._web.Response(
+            body=page.body, headers={"Content-Type": page.content_type}
+        )
+        return response
 
     async def reload(self, _: web.Request) -> web.Response:
         self._daemon.reload()

@@ -15,6 +15,7 @@ from portmapper.errors import PortmapperError
 from portmapper.events import Event
 from portmapper.journal import Journal
 from portmapper.lists import Lists
+from portmapper.measurements import Page, ShowsMetrics, measure
 from portmapper.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.network_watch import watching
 from portmapper.notify import ServiceManager
@@ -92,6 +93,7 @@ class Daemon:
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
         self._journal = Journal(store, setup.observers)
+        self._attach()
         self._scheduler = Scheduler(backends, store, self._journal.publish, self._scheduler_options())
         self._asked = Asked(store)
         self._on_request = OnRequest(self._scheduler, store, self._asked, self._want)
@@ -136,6 +138,7 @@ class Daemon:
                 self._setup = self._reset()
             except PortmapperError as error:
                 _log.error("%s; the settings from before are kept", error)
+        self._attach()
         self._journal.tell(self._setup.observers)
         self._scheduler.retry_now()
         self._lists.reload(self._setup.readers)
@@ -162,6 +165,11 @@ class Daemon:
         """
         return {"ports": await self._on_request.close(records)}
 
+    async def metrics(self) -> Page | None:
+        """Return what the first observer that shows metrics shows, None where there is none."""
+        showing = [o for o in self._journal.observers if isinstance(o, ShowsMetrics)]
+        return await showing[0].page() if showing else None
+
     def history(self, limit: int) -> list[Document]:
         """Return the latest events, the oldest first."""
         return self._store.history(limit)
@@ -171,6 +179,11 @@ class Daemon:
         return self._journal.listen(listener)
 
     # Startup
+
+    def _attach(self) -> None:
+        for observer in self._setup.observers:
+            if isinstance(observer, ShowsMetrics):
+                observer.attach(lambda: measure(self._scheduler, self._journal.dropped, self._clock))
 
     def _scheduler_options(self) -> Options:
         options = self._options

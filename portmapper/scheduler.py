@@ -27,6 +27,7 @@ from portmapper.rounds import Rounds
 from portmapper.search import Search
 from portmapper.store import Store, StoredLease
 from portmapper.surroundings import Surroundings
+from portmapper.tally import Tally
 from portmapper.timing import MIN_RENEWAL_GAP, renewal_delay
 from portmapper.twins import Twins
 from portmapper.upkeep import Upkeep
@@ -42,6 +43,7 @@ class Scheduler:
     Attributes:
         entries: what is wanted, by key.
         discovery: the gateways known.
+        tally: what happened since the start.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Scheduler:
         network: Callable[[], Network] = read_network,
     ) -> None:
         self.entries: dict[MappingKey, Entry] = {}
+        self.tally = Tally()
         self._listed: tuple[Mapping, ...] = ()
         self._options = options
         self._clock = clock or Clock()
@@ -238,7 +241,9 @@ class Scheduler:
         self._news.answered(gateway)
         self._upkeep.learn(gateway, lease)
         self._twins.granted(entry)
-        if self._holdings.take(entry, lease):
+        renewed = self._holdings.take(entry, lease)
+        self.tally.granted(gateway.backend, self._clock.monotonic(), renewed=renewed)
+        if renewed:
             self._twins.after_renewal(entry)
         if entry.again or entry.moving:
             self._plan(entry)
@@ -257,6 +262,7 @@ class Scheduler:
         if entry.removed:
             self._releases.after_round(self._surroundings.targets)
             return
+        self.tally.failed(error for _, error in entry.refusals)
         self._holdings.refused(entry)
         if any(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals):
             for place in entry.places:

@@ -17,10 +17,12 @@ from portmapper import hookspecs
 
 CORE = Path(portmapper.__file__).parent
 PLUGINS = CORE.parent / "plugins"
-HEAVY = ("aiohttp", "async_upnp_client", "rich")
+HEAVY = ("aiohttp", "async_upnp_client", "prometheus_client", "rich")
 STANDARD = (
     "portmapper_files",
+    "portmapper_hooks",
     "portmapper_http",
+    "portmapper_metrics",
     "portmapper_pcp",
     "portmapper_simulator",
     "portmapper_upnp",

@@ -13,7 +13,7 @@ from portmapper.errors import SettingError, UsageError
 from portmapper.inline import InlineSource
 from portmapper.policy import Policy
 from portmapper.setup import Setup
-from portmapper.sources import SourceReader, open_source
+from portmapper.sources import AUTO, SourceReader, open_source
 
 if TYPE_CHECKING:
     from portmapper.events import Observer
@@ -108,9 +108,8 @@ class Configuration:
         if self._inline is None:
             self._inline = InlineSource(str(file.path), file.settings.mapping)
         self._inline.tables = file.settings.mapping
-        return self._readers.get(InlineSource) or SourceReader(
-            self._inline, (), "auto", FormatOptions(), rules
-        )
+        known = self._readers.get((InlineSource, options))
+        return known or SourceReader(self._inline, (), AUTO, options, policy)
 
     def _make_observers(self, file: SettingsFile) -> list[Observer]:
         made = {}

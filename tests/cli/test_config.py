@@ -131,3 +131,12 @@ def test_a_source_that_a_reload_brings_may_be_missing(program: Any, gateway: Any
         (config.parent / "later.csv").write_text("port;protocol\n8003;TCP\n")
         running.signal(signal.SIGHUP)
         running.until(lambda: gateway.ports() == {8000, 8003}, "read it")
+
+
+def test_the_family_is_the_files_where_nobody_says(program: Any, config: Path) -> None:
+    """A row that names none has it, an option of the command line wins."""
+    config.write_text('family = "both"\n' + INLINE.format(8080))
+    document = json.loads(program.run("check", "--config", str(config), "--json").output)
+    assert [m["family"] for m in document["mappings"]] == ["ipv4", "ipv6"]
+    document = json.loads(program.run("check", "--config", str(config), "--json", "--family", "ipv6").output)
+    assert [m["family"] for m in document["mappings"]] == ["ipv6"]

@@ -17,11 +17,14 @@ from portmapper import hookspecs
 from portmapper.addresses import parse_address
 from portmapper.cli.main import EXIT_STATUS
 from portmapper.errors import BackendError, RowError
+from portmapper.events import EventKind
 from portmapper.findings import CODES
 from portmapper.model import ConflictPolicy, MappingState
 from portmapper.plugins import KINDS
 from portmapper.records import FIELDS
 from portmapper.settings import BackendSettings, LogSettings, RuleSettings, Settings
+from portmapper_hooks.settings import HookSettings, WebhookSettings
+from portmapper_metrics.prometheus import MetricsSettings
 
 
 def _page(root: Path, name: str) -> str:
@@ -66,6 +69,31 @@ def test_every_key_of_the_settings_file_is_documented(title: str, kind: type[Any
     section = re.split(r"^#+ ", page[page.index(title) + len(title) :], maxsplit=1, flags=re.MULTILINE)[0]
     documented = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert documented == [field.name for field in attrs.fields(kind)]
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "kind"),
+    [
+        ("hooks.md", "| key of `[[hook]]` |", HookSettings),
+        ("hooks.md", "| key of `[[webhook]]` |", WebhookSettings),
+        ("metrics.md", "| key of `[metrics]` |", MetricsSettings),
+    ],
+)
+def test_every_key_of_a_plugins_table_is_documented(
+    name: str, title: str, kind: type[Any], root: Path
+) -> None:
+    """Where the plugin is described; and the table is named on the settings page."""
+    page = _page(root, name)
+    table = page[page.index(title) :].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [field.name for field in attrs.fields(kind)]
+    assert f"| {title.split()[3]} |" in _page(root, "settings.md")
+
+
+def test_every_event_is_explained(root: Path) -> None:
+    """A reader who wants to be told finds the name."""
+    page = _page(root, "hooks.md")
+    for kind in EventKind:
+        assert f"`{kind}`" in page
 
 
 def test_addresses_mean_what_the_table_says(root: Path) -> None:

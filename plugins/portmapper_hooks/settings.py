@@ -1,0 +1,112 @@
+"""The shape of `[[hook]]` and `[[webhook]]` in the settings file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from portmapper.errors import SettingError, quoted
+from portmapper.events import EventKind
+from portmapper.records import nearest
+from portmapper.structuring import READ, structure
+
+T = TypeVar("T")
+
+MAX_HOOKS = 64
+"""Tables of one kind in a settings file."""
+
+MAX_TIME = 3600.0
+
+
+def _kinds(value: object) -> frozenset[EventKind]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names:
+        raise ValueError(f"{quoted(value)} is neither the name of an event nor a list of them")
+    for place, name in enumerate(names):
+        if name not in list(EventKind):
+            hint = nearest(name, tuple(EventKind)) if isinstance(name, str) else ""
+            path = () if isinstance(value, str) else (place,)
+            raise SettingError(path, f"{quoted(name)} is no event{hint}")
+    return frozenset(EventKind(name) for name in names)
+
+
+def _command(value: object) -> tuple[str, ...]:
+    words = value if isinstance(value, list) else []
+    if not words or not all(isinstance(word, str) and "\0" not in word for word in words) or not words[0]:
+        raise ValueError(f"{quoted(value)} is not a list: a program and its arguments, such as ['/bin/true']")
+    return tuple(words)
+
+
+def _url(value: object) -> str:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        _ = parts and parts.port
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{quoted(value)} is not an http or https URL")
+    return str(value)
+
+
+def _seconds(value: object) -> float:
+    if type(value) not in (int, float) or not 0 < value <= MAX_TIME:  # type: ignore[operator]
+        raise ValueError(f"{quoted(value)} is not a number of seconds, up to {MAX_TIME:.0f}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _attempts(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= 10:
+        raise ValueError(f"{quoted(value)} is not a number from 1 to 10")
+    return value
+
+
+@attrs.frozen
+class HookSettings:
+    """One table `[[hook]]`.
+
+    Attributes:
+        on: the name of an event, or a list of them.
+        run: the program and its arguments; no shell reads them.
+        time_limit: seconds after which it is killed.
+    """
+
+    on: frozenset[EventKind] = attrs.field(metadata={READ: _kinds})
+    run: tuple[str, ...] = attrs.field(metadata={READ: _command})
+    time_limit: float = attrs.field(default=30.0, metadata={READ: _seconds})
+
+
+@attrs.frozen
+class WebhookSettings:
+    """One table `[[webhook]]`.
+
+    Attributes:
+        on: the name of an event, or a list of them.
+        url: where to POST, http or https.
+        secret: the key that signs each request; empty signs nothing.
+        secret_file: a file that holds the key instead, read each time; an absolute path.
+        time_limit: seconds that one attempt may take.
+        attempts: how often it is tried at most.
+    """
+
+    on: frozenset[EventKind] = attrs.field(metadata={READ: _kinds})
+    url: str = attrs.field(metadata={READ: _url})
+    secret: str = attrs.field(default="", repr=False)
+    secret_file: Path | None = None
+    time_limit: float = attrs.field(default=10.0, metadata={READ: _seconds})
+    attempts: int = attrs.field(default=4, metadata={READ: _attempts})
+
+
+def tables(kind: type[T], part: object, name: str) -> list[T]:
+    """Return an object for each table of that name.
+
+    Raises:
+        SettingError: it is no array of tables, or a key of one is wrong.
+    """
+    if not isinstance(part, list):
+        raise SettingError((name,), f"is not an array of tables: write [[{name}]]")
+    if len(part) > MAX_HOOKS:
+        raise SettingError((name,), f"more than {MAX_HOOKS} tables")
+    return [structure(kind, table, (name, place)) for place, table in enumerate(part)]

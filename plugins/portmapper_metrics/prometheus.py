@@ -1,0 +1,117 @@
+"""Shows the daemon's numbers as Prometheus reads them, on the control socket and on a port if wanted."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from portmapper.errors import quoted
+from portmapper.events import Event, Observer
+from portmapper.measurements import Measurements, Page, ShowsMetrics
+from portmapper.structuring import READ, structure
+from portmapper.threads import in_thread
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+_log = logging.getLogger(__name__)
+
+
+def _address(value: object) -> tuple[str, int]:
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        address = None
+    if address is None or not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
+        raise ValueError(f"{quoted(value)} is not ADDRESS:PORT, such as '127.0.0.1:9464'")
+    return str(address), int(port)
+
+
+@attrs.frozen
+class MetricsSettings:
+    """The table `[metrics]`.
+
+    Attributes:
+        listen: an address and TCP port of this host, at which anybody who reaches it may read; None is none.
+    """
+
+    listen: tuple[str, int] | None = attrs.field(default=None, metadata={READ: _address})
+
+
+class PrometheusObserver(Observer, ShowsMetrics):
+    """Counts events, and shows all numbers when it is asked."""
+
+    name = "prometheus"
+    table = "metrics"
+
+    def __init__(self, settings: MetricsSettings) -> None:
+        self._settings = settings
+        self._events: Counter[str] = Counter()
+        self._measure: Callable[[], Measurements] | None = None
+        self._runner: web.AppRunner | None = None
+
+    @classmethod
+    def configured(cls, part: object) -> Self:
+        """Show them on the control socket, and where `[metrics]` says."""
+        return cls(structure(MetricsSettings, {} if part is None else part, (cls.table,)))
+
+    def attach(self, measure: Callable[[], Measurements]) -> None:
+        """Take what measures."""
+        self._measure = measure
+
+    async def start(self) -> None:
+        """Listen, if that is wanted; a port that cannot be had is told, and holds nothing up."""
+        if self._settings.listen is None:
+            return
+        host, port = self._settings.listen
+        web = await in_thread(_import_web)
+        application = web.Application()
+        application.add_routes([web.get("/metrics", self._answer)])
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            _log.warning("no metrics at %s port %d: %s", host, port, error.strerror or error)
+
+    async def observe(self, event: Event) -> None:
+        """Count it."""
+        self._events[event.kind.value] += 1
+
+    async def close(self) -> None:
+        """Listen no longer."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def page(self) -> Page:
+        """Return the numbers in Prometheus's text format."""
+        assert self._measure is not None, "it is attached before it is asked"
+        text = await in_thread(_import_text)
+        body: bytes = text.text_of(self._measure(), self._events)
+        return Page(text.CONTENT_TYPE, body)
+
+    async def _answer(self, _: web.Request) -> web.Response:
+        from aiohttp import web
+
+        page = await self.page()
+        return web.Response(body=page.body, headers={"Content-Type": page.content_type})
+
+
+def _import_web() -> Any:
+    """Import aiohttp beside the loop."""
+    from aiohttp import web
+
+    return web
+
+
+def _import_text() -> Any:
+    """Import the client library beside the loop, when the page is first asked for."""
+    from portmapper_metrics import text
+
+    return text

@@ -1,0 +1,108 @@
+"""The numbers are shown as Prometheus reads them, on the control socket and on a port."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+from portmapper.errors import SettingError
+from portmapper.events import Event, EventKind
+from portmapper.measurements import Measurements
+from portmapper.model import MappingState
+from portmapper_metrics.prometheus import PrometheusObserver
+
+NUMBERS = Measurements(
+    mappings={MappingState.ACTIVE: 2, MappingState.FAILED: 0},
+    renewals={"pcp": 7},
+    failures={"Conflict": 1},
+    latencies={("pcp", "192.168.1.1"): 0.002},
+    since_success=3.5,
+    dropped={"command": 4},
+)
+
+
+def samples(body: bytes) -> dict[tuple[str, ...], float]:
+    """Return each number by its name and labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+
+
+async def test_every_number_is_on_the_page() -> None:
+    """Under names with their unit; the library's own default registry stays untouched."""
+    before = set(REGISTRY._names_to_collectors)
+    observer = PrometheusObserver.configured(None)
+    observer.attach(lambda: NUMBERS)
+    await observer.observe(Event(datetime(2026, 1, 1, tzinfo=UTC), EventKind.OPENED))
+    page = await observer.page()
+    assert page.content_type.startswith("text/plain")
+    shown = samples(page.body)
+    assert shown["portmapper_mappings", "active"] == 2
+    assert shown["portmapper_mappings", "failed"] == 0
+    assert shown["portmapper_renewals_total", "pcp"] == 7
+    assert shown["portmapper_failures_total", "Conflict"] == 1
+    assert shown["portmapper_gateway_latency_seconds", "pcp", "192.168.1.1"] == 0.002
+    assert shown["portmapper_last_success_seconds",] == 3.5
+    assert shown["portmapper_events_total", "opened"] == 1
+    assert shown["portmapper_events_dropped_total", "command"] == 4
+    assert set(REGISTRY._names_to_collectors) == before
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ({"listen": "9464"}, "metrics.listen: '9464' is not ADDRESS:PORT"),
+        ({"listen": "localhost:9464"}, "is not ADDRESS:PORT"),
+        ({"listen": "127.0.0.1:99999"}, "is not ADDRESS:PORT"),
+        ({"lisen": "127.0.0.1:9464"}, "metrics.lisen: unknown key, did you mean listen?"),
+        ([], "metrics: [] is not a table"),
+    ],
+)
+def test_a_wrong_table_is_told(part: object, told: str) -> None:
+    """With the path of the key."""
+    with pytest.raises(SettingError) as caught:
+        PrometheusObserver.configured(part)
+    assert told in str(caught.value)
+
+
+async def test_a_port_that_is_taken_is_told(
+    free_port: Callable[[], int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """And holds nothing up: the control socket has the page as well."""
+    listen = f"127.0.0.1:{free_port()}"
+    first, second = (PrometheusObserver.configured({"listen": listen}) for _ in range(2))
+    await first.start()
+    await second.start()
+    assert f"no metrics at {listen.replace(':', ' port ')}" in caplog.text
+    await second.close()
+    await first.close()
+
+
+def test_a_daemon_shows_its_numbers(daemon_with: Callable[[str], Any], free_port: Callable[[], int]) -> None:
+    """On the control socket under both paths, and at the address that was wanted."""
+    port = free_port()
+    with daemon_with(f'[metrics]\nlisten = "127.0.0.1:{port}"\n') as daemon:
+        for path in ("/metrics", "/v1/metrics"):
+            assert samples(daemon.fetch(path))["portmapper_mappings", "active"] == 1
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            shown = samples(answer.read())
+        assert shown["portmapper_mappings", "active"] == 1
+        assert ("portmapper_gateway_latency_seconds", "pcp", "127.0.0.1") in shown
+        assert ("portmapper_last_success_seconds",) in shown
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/status", timeout=30)
+
+
+def test_without_the_plugin_there_is_no_page(daemon_with: Callable[[str], Any]) -> None:
+    """The control socket says so as JSON."""
+    with daemon_with('disable_plugins = ["metrics"]\n') as daemon, pytest.raises(http.client.HTTPException):
+        daemon.fetch("/metrics")
