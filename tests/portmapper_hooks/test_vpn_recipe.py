@@ -1,0 +1,136 @@
+"""The recipe for VPNs, whole: a random port that changes is pushed to a torrent client each time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from aiohttp import web
+
+from portmapper_simulator.gateway import EmbeddedGateway
+from portmapper_simulator.profiles import settings_of
+
+PATIENCE = 30.0
+SCRIPT = Path(__file__).parents[2] / "docs" / "_static" / "tell-qbittorrent"
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("curl") is None or not SCRIPT.exists(), reason="needs curl, and the documentation's script"
+)
+
+
+class TorrentClient:
+    """A double of qBittorrent's web API: a login with a cookie, and the preferences.
+
+    Attributes:
+        ports: each port that it was told to listen on, in order.
+        logins: how often somebody logged in.
+    """
+
+    def __init__(self) -> None:
+        self.ports: list[int] = []
+        self.logins = 0
+
+    async def login(self, request: web.Request) -> web.Response:
+        """Give a cookie for the right name and password, as qBittorrent does: else 200 and `Fails.`."""
+        form = await request.post()
+        if (form.get("username"), form.get("password")) != ("admin", "a&b"):
+            return web.Response(text="Fails.")
+        self.logins += 1
+        response = web.Response(text="Ok.")
+        response.set_cookie("SID", "hush", httponly=True)
+        return response
+
+    async def set_preferences(self, request: web.Request) -> web.Response:
+        """Take preferences from who has the cookie; others get 403."""
+        if request.cookies.get("SID") != "hush":
+            return web.Response(status=403)
+        preferences = json.loads(parse_qs(await request.text())["json"][0])
+        assert preferences["random_port"] is False
+        self.ports.append(preferences["listen_port"])
+        return web.Response()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[tuple[TorrentClient, str]]:
+    """A torrent client on loopback, and its URL."""
+    client = TorrentClient()
+    application = web.Application()
+    application.add_routes(
+        [
+            web.post("/api/v2/auth/login", client.login),
+            web.post("/api/v2/app/setPreferences", client.set_preferences),
+        ]
+    )
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield client, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_each_port_that_the_vpn_gives_reaches_the_torrent_client(
+    client: tuple[TorrentClient, str], tmp_path: Path, free_port: Callable[[], int], monkeypatch: Any
+) -> None:
+    """The first one, and the next one after the gateway forgot everything."""
+    torrents, url = client
+    (tmp_path / "login").write_text("username=admin&password=a%26b")
+    monkeypatch.setenv("QBITTORRENT_URL", url)
+    monkeypatch.setenv("QBITTORRENT_LOGIN", str(tmp_path / "login"))
+    gateway_settings = _vpn(free_port)
+    config = tmp_path / "portmapper.toml"
+    config.write_text(
+        f'gateway = ["127.0.0.1:{gateway_settings.pcp_port}"]\nconflict = "next"\n'
+        f'state_dir = "{tmp_path / "state"}"\ninterval = 1\n'
+        '[backend]\norder = ["natpmp"]\nforbidden = ["pcp", "upnp"]\n'
+        '[[mapping]]\nport = "any"\ninternal_port = 6881\nprotocol = "both"\nduration = 60\n'
+        f'[[hook]]\non = ["opened", "external_port_changed"]\nrun = ["{SCRIPT}"]\n'
+    )
+    async with EmbeddedGateway(gateway_settings) as gateway:
+        command = [sys.executable, "-P", "-m", "portmapper.cli.main", "run", "--config", str(config)]
+        with (tmp_path / "log").open("wb") as log:
+            daemon = await asyncio.create_subprocess_exec(*command, stderr=log)
+        try:
+            await _until(lambda: torrents.ports == [_granted(gateway)], tmp_path / "log")
+            for told in (2, 3):
+                await gateway.restart()
+                await _until(
+                    lambda told=told: (
+                        len(set(torrents.ports)) >= told and torrents.ports[-1] == _granted(gateway)
+                    ),
+                    tmp_path / "log",
+                )
+        finally:
+            daemon.terminate()
+            await daemon.wait()
+    assert torrents.logins == len(torrents.ports)
+
+
+def _vpn(free_port: Callable[[], int]) -> Any:
+    import attrs
+
+    return attrs.evolve(settings_of("vpn-natpmp"), pcp_port=free_port(), relay=False)
+
+
+def _is_told(torrents: TorrentClient, gateway: EmbeddedGateway, times: int) -> bool:
+    """Tell whether the torrent client knows the port, and had so many before."""
+    return len(set(torrents.ports)) >= times and torrents.ports[-1] == _granted(gateway)
+
+
+def _granted(gateway: EmbeddedGateway) -> int | None:
+    return next((entry.external_port for entry in gateway.table if entry.protocol == "TCP"), None)
+
+
+async def _until(condition: Callable[[], object], log: Path) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(log.read_text()) from None
