@@ -29,6 +29,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "close": ("portmapper.cli.close:Close", "close single ports, or what nobody answers for"),
         "doctor": ("portmapper.cli.doctor:Doctor", "find out why a port is not open, and what to do"),
         "check": ("portmapper.cli.check:Check", "read sources and report, without touching a gateway"),
+        "init": (
+            "portmapper.cli.init:Init",
+            "write a settings file, after asking the gateway what it can do",
+        ),
         "convert": ("portmapper.cli.convert:Convert", "write a list of one format in another"),
         "service": (
             "portmapper.cli.service:Service",

@@ -1,0 +1,51 @@
+"""`init` writes a settings file that holds every key, and replaces none unasked."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from portmapper.cli.init import TEMPLATE
+from portmapper.settings_file import KEYS, read_settings
+
+
+def test_what_is_written_is_read(program: Any, gateway: Any, tmp_path: Path) -> None:
+    """With the gateway that was named, and what it said of itself."""
+    path = tmp_path / "new" / "portmapper.toml"
+    done = program.run("init", str(path), *gateway.options)
+    assert done.status == 0, done.errors
+    assert str(path) in done.output
+    assert read_settings(path).settings.gateway == (gateway.options[1],)
+    assert "#   pcp PCP 2 at 127.0.0.1" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_replaced_unasked(program: Any, gateway: Any, tmp_path: Path) -> None:
+    """Only with --force."""
+    path = tmp_path / "portmapper.toml"
+    path.write_text("interval = 5\n")
+    done = program.run("init", str(path), *gateway.options)
+    assert (done.status, path.read_text()) == (2, "interval = 5\n")
+    assert "--force replaces it" in done.errors
+    assert program.run("init", str(path), "--force", *gateway.options).status == 0
+    assert "interval = 60" in path.read_text()
+
+
+def test_a_gateway_that_is_silent_is_written_down(
+    program: Any, silence: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The file is of use all the same; by default it is the user's own."""
+    assert program.run("init", *silence, "--backend", "pcp").status == 0
+    path = Path(program.environment["XDG_CONFIG_HOME"]) / "portmapper" / "portmapper.toml"
+    assert "# No gateway answered" in path.read_text()
+
+
+def test_the_template_has_every_key_and_is_right_when_uncommented(tmp_path: Path) -> None:
+    """A reader who takes the comment signs away gets no error."""
+    text = TEMPLATE.format(found="", gateway='# gateway = ["192.168.1.1"]')
+    path = tmp_path / "portmapper.toml"
+    path.write_text(re.sub(r"^# (\[|\w+ = )", r"\1", text, flags=re.MULTILINE))
+    read_settings(path).check_others(["hook", "webhook", "metrics"])
+    assert set(tomllib.loads(path.read_text())) == {*KEYS, "hook", "webhook", "metrics"}
