@@ -125,7 +125,9 @@ async def test_a_command_that_hangs_is_killed_with_all_that_it_started(
     await observer.observe(event(7))
     await until(seen.exists)
     assert "killed after 5 s" in caplog.text
-    await until(lambda: not any(_lives(int(pid)) for pid in pids.read_text().split()))
+    # A machine under load may kill it before it came so far.
+    known = pids.read_text().split() if pids.exists() else []
+    await until(lambda: not any(_lives(int(pid)) for pid in known))
 
 
 def _lives(pid: int) -> bool:
