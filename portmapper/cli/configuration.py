@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper.cli.options import format_options
 from portmapper.cli.settling import settle
 from portmapper.errors import SettingError, UsageError
+from portmapper.faults import blame
 from portmapper.inline import InlineSource
 from portmapper.policy import Policy
 from portmapper.setup import Setup
@@ -159,3 +160,7 @@ def _configured(kind: type[Observer], part: object, file: SettingsFile) -> Obser
         return kind.configured(part)
     except SettingError as error:
         raise file.located(error) from None
+    except Exception as error:
+        # One broken plugin stops nothing; its fault is in the log and in `status`.
+        blame(f"observer:{kind.name}", error)
+        return None

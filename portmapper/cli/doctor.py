@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.cli.asking import directory_of
 from portmapper.cli.options import (
+    add_config_option,
     add_gateway_options,
     add_log_options,
     add_plugin_option,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from portmapper.doctor.wanted import Wanted
     from portmapper.findings import Finding
     from portmapper.plugins import Plugins
-    from portmapper.sources import Reading
+    from portmapper.sources import Reading, SourceReader
     from portmapper.store import StoredLease
 
 MARKS = {"ok": ("✓", "green"), "info": ("·", "cyan"), "warning": ("!", "yellow"), "error": ("✗", "red")}
@@ -46,6 +47,7 @@ class Doctor(Command):
         )
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
         add_gateway_options(parser)
+        add_config_option(parser)
         add_state_option(parser)
         add_plugin_option(parser)
         add_log_options(parser)
@@ -89,14 +91,15 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
     for finding in running_findings([directory / "portmapper.pid"], bool(sources)):
         yield finding
     leases = _leases(directory)
-    if sources:
+    told = None if sources else _ask_daemon(directory)
+    if told is not None:
+        wanted, findings = told
+    else:
         from portmapper.doctor.wanted import wanted_of_list
 
         readings, findings = await _read(arguments, plugins, sources)
         mappings = [mapping for reading in readings for mapping in reading.mappings]
         wanted = wanted_of_list(mappings, network, chosen, leases)
-    else:
-        wanted, findings = _ask_daemon(directory)
     for finding in findings:
         yield finding
     question = Question(
@@ -110,28 +113,43 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
 async def _read(
     arguments: argparse.Namespace, plugins: Plugins, sources: Sequence[str]
 ) -> tuple[list[Reading], list[Finding]]:
-    """Read each list; one that cannot be read is a finding and no end."""
-    from portmapper.doctor.host import source_findings, unreadable
+    """Read each list, or what the settings file lists; one that cannot be read is a finding and no end."""
+    from portmapper.doctor.host import source_findings
+
+    readers, findings = _readers(arguments, plugins, sources)
+    readings = [await reader.read() for reader in readers]
+    for reader in readers:
+        await reader.close()
+    return readings, [*findings, *source_findings(readings)]
+
+
+def _readers(
+    arguments: argparse.Namespace, plugins: Plugins, sources: Sequence[str]
+) -> tuple[list[SourceReader], list[Finding]]:
+    from portmapper.cli.configuration import Configuration, policy_of
+    from portmapper.cli.options import format_options
+    from portmapper.doctor.host import unreadable
     from portmapper.errors import PortmapperError
-    from portmapper.source import FormatOptions
     from portmapper.sources import open_source
 
-    options = FormatOptions(csv_delimiter=arguments.csv_delimiter)
-    readings, findings = [], []
+    listed = arguments.settings_file.settings
+    if not sources and not listed.sources and not listed.mapping:
+        return [], []
+    if not sources:
+        return list(Configuration(arguments, plugins, observed=False).setup.readers), []
+    options, policy = format_options(arguments), policy_of(arguments)
+    readers, findings = [], []
     for location in sources:
         try:
-            reader = open_source(location, plugins.sources, plugins.formats, arguments.format, options)
-            reading = await reader.read()
-            await reader.close()
+            form = arguments.format
+            readers.append(open_source(location, plugins.sources, plugins.formats, form, options, policy))
         except PortmapperError as error:
             findings.append(unreadable(location, error))
-            continue
-        readings.append(reading)
-        findings += source_findings([reading])
-    return readings, findings
+    return readers, findings
 
 
-def _ask_daemon(directory: Path) -> tuple[list[Wanted], list[Finding]]:
+def _ask_daemon(directory: Path) -> tuple[list[Wanted], list[Finding]] | None:
+    """Return the ports and lists of the daemon of that state directory, None when none runs."""
     from portmapper.control_client import NotRunning, ask_daemon
     from portmapper.doctor.host import daemon_source_findings
     from portmapper.doctor.wanted import wanted_of_daemon
@@ -139,7 +157,7 @@ def _ask_daemon(directory: Path) -> tuple[list[Wanted], list[Finding]]:
     try:
         document: Mapping[str, Any] = ask_daemon(directory, "status")
     except NotRunning:
-        return [], []
+        return None
     return wanted_of_daemon(document), list(daemon_source_findings(document["sources"]))
 
 

@@ -148,3 +148,12 @@ def test_what_a_daemon_keeps_open_is_left_alone(program: Any, gateway: Any, port
         assert f"process {daemon.process.pid} holds" in told.output
         assert "TCP 8080 is open" in told.output
         assert gateway.ports() == {8080}
+
+
+def test_the_settings_file_is_heeded(program: Any, gateway: Any, tmp_path: Path) -> None:
+    """Its mappings are examined where no daemon runs and no list is named."""
+    settings = tmp_path / "portmapper.toml"
+    settings.write_text('[[mapping]]\nport = 8080\nprotocol = "tcp"\n')
+    told = program.run("doctor", "--config", str(settings), *gateway.options)
+    assert "TCP 8080 can be opened" in told.output
+    assert told.status == 0
