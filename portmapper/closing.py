@@ -12,9 +12,9 @@ from portmapper.backend import Backend, Gateway, ListsMappings
 from portmapper.chosen import reachable_targets
 from portmapper.errors import BackendError, NoGateway, NotAuthorized, Unsupported
 from portmapper.lane import Lanes
-from portmapper.model import ConflictPolicy, Family, Lease, Mapping, TableEntry
+from portmapper.model import ConflictPolicy, Family, IPAddress, Lease, Mapping, TableEntry
 from portmapper.network import Network, read_network
-from portmapper.placement import Place, places
+from portmapper.placement import Place, places, spread
 from portmapper.search import Search
 from portmapper.store import Store, StoredLease
 
@@ -52,7 +52,8 @@ class Closing:
         Raises:
             NoGateway: there is something to close, and nobody to ask.
         """
-        wanted = [(mapping, place) for mapping in mappings for place in self._places(mapping)]
+        every = spread(mappings, self._network, self._chosen)
+        wanted = [(mapping, place) for mapping in every for place in self._places(mapping)]
         searches = {place.target: Search(place.target, self._backends, lambda _: None) for _, place in wanted}
         try:
             await asyncio.gather(*(search.round() for search in searches.values()))
@@ -91,7 +92,7 @@ class Closing:
 
     async def _leases(self, gateway: Gateway, mapping: Mapping, place: Place) -> AsyncIterator[Lease]:
         """Yield what may stand there: what we know of, else what a lease of ours would be."""
-        known = list(self._known(gateway, mapping))
+        known = [s for s in self._known(gateway, mapping) if _is_asked_from(place, s.lease.internal_address)]
         for stored in known:
             yield stored.lease
         if not known:
@@ -111,6 +112,11 @@ class Closing:
             )
             if use == (gateway.identity, mapping.protocol, mapping.port, mapping.internal_port):
                 yield stored
+
+
+def _is_asked_from(place: Place, host: IPAddress) -> bool:
+    """Tell whether a lease can be closed there: a pinhole is closed from its own address alone."""
+    return host.version == 4 or host == place.internal_address
 
 
 def _lease(gateway: Gateway, mapping: Mapping, place: Place, entry: TableEntry | None = None) -> Lease:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -65,6 +65,19 @@ def pinhole_hosts(network: Network, chosen: Sequence[Target] | None) -> list[IPA
     return [address for interface in sides for address in interface.stable_ipv6]
 
 
+def spread(
+    mappings: Iterable[Mapping], network: Network, chosen: Sequence[Target] | None
+) -> Iterator[Mapping]:
+    """Yield each mapping, then those for the further addresses of a pinhole for this host."""
+    further: list[Mapping] = []
+    hosts = pinhole_hosts(network, chosen)[1:]
+    for mapping in mappings:
+        yield mapping
+        if hosts and mapping.family is Family.IPV6 and mapping.address is None:
+            further += [attrs.evolve(mapping, address=host) for host in hosts]
+    yield from further
+
+
 def interface_target(
     network: Network, interface: Interface, version: int = 4, internal: IPAddress | None = None
 ) -> Target:
@@ -87,12 +100,11 @@ def interface_target(
 def search_targets(network: Network) -> list[Target]:
     """Return every place where a gateway could be, default routes first.
 
-    Over IPv6 only the routers of default routes are asked: hosts have IPv6 addresses on many a side
-    where nothing stands between them and their peers.
+    Over IPv6 only the routers of default routes are asked, from every address that may have a pinhole:
+    hosts have IPv6 addresses on many a side where nothing stands between them and their peers.
     """
     targets = [interface_target(network, i) for i in network.by_preference() if i.first_address(4)]
-    routed = (i for i in network.by_preference(6) if i.stable_ipv6 and network.default_gateway(i.name, 6))
-    return targets + [interface_target(network, interface, 6) for interface in routed]
+    return targets + [_target_from(host, network) for host in pinhole_hosts(network, None)]
 
 
 def _target_from(host: IPAddress, network: Network) -> Target:

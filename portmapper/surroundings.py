@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
-import attrs
-
 from portmapper.backend import Target
 from portmapper.chosen import reachable_targets
 from portmapper.model import Family, IPAddress, IPNetwork, Mapping
 from portmapper.network import Network
-from portmapper.placement import Place, pinhole_hosts, places, search_targets
+from portmapper.placement import Place, places, search_targets, spread
 
 
 class Surroundings:
@@ -49,13 +47,7 @@ class Surroundings:
 
     def spread(self, mappings: Iterable[Mapping]) -> Iterator[Mapping]:
         """Yield each mapping, then those for the further addresses of a pinhole for this host."""
-        further: list[Mapping] = []
-        hosts = pinhole_hosts(self.network, self._chosen)[1:]
-        for mapping in mappings:
-            yield mapping
-            if hosts and mapping.family is Family.IPV6 and mapping.address is None:
-                further += [attrs.evolve(mapping, address=host) for host in hosts]
-        yield from further
+        return spread(mappings, self.network, self._chosen)
 
     def why_nowhere(self, mapping: Mapping) -> str:
         """Say why there is no place at all for a mapping."""

@@ -95,6 +95,8 @@ def _renewal(mapping: dict[str, Any]) -> str:
 
 
 def _gateway_line(gateway: dict[str, Any]) -> str:
+    if ":" in gateway["address"]:
+        return f"{gateway['protocol']} at {gateway['address']}, {gateway['detail']}"
     external = gateway["external_address"] or "unknown"
     detail = f" - {gateway['detail']}" if gateway["detail"] else ""
     return f"{gateway['protocol']} at {gateway['address']}, external address {external}{detail}"

@@ -155,3 +155,37 @@ def test_a_host_with_ipv6_alone(dual_stack: DualStack, ports: Path, tmp_path: Pa
     assert (found["ipv6"]["state"], found["ipv6"]["internal_address"]) == ("active", f"{PREFIX}6")
     assert (found["ipv4"]["state"], found["ipv4"]["error"]) == ("pending", "this host has no IPv4 address")
     assert finished.status == 1
+
+
+@pytest.mark.parametrize("way", ["close", "only-close-ports"])
+def test_what_is_closed_is_closed_for_every_address(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path, way: str
+) -> None:
+    """Each pinhole from its own address, as it was opened."""
+    second = NEXT_PREFIX + HOST_PART
+    dual_stack.give(dual_stack.lab.lan, second)
+    state = ("--state-dir", str(tmp_path / "state"))
+    opened = program.run("open", f"{PORT}/tcp", "--family", "both", "--backend", "pcp", *state)
+    assert opened.status == 0, opened.errors
+    assert opened.output.count("is open by pcp") == 3
+    assert dual_stack.reaches("TCP", PORT, second)
+    last = ("close", f"{PORT}/tcp") if way == "close" else ("run", "--only-close-ports", str(ports))
+    closed = program.run(*last, *state)
+    assert closed.status == 0, closed.errors
+    assert not dual_stack.has_pinhole(dual_stack.host)
+    assert not dual_stack.has_pinhole(second)
+    assert dual_stack.lab.ask_from_wan("TCP", PORT) is None
+
+
+def test_a_router_that_is_silent_over_ipv6_delays_no_mapping(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
+) -> None:
+    """The port answers over IPv4 while the other side is still being searched."""
+    dual_stack.silence_ipv6()
+    state = ("--state-dir", str(tmp_path / "state"))
+    with program.running("run", *state, str(ports), log=tmp_path / "log") as run:
+        run.until(lambda: dual_stack.lab.reaches("TCP", PORT), "open over IPv4")
+        run.until((tmp_path / "state" / "control.sock").exists, "listening")
+        found = by_family(program.run("status", "--json", *state).json())
+        assert (found["ipv4"]["state"], found["ipv6"]["state"]) == ("active", "pending")
+        assert run.end() == 0

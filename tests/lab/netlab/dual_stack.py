@@ -94,6 +94,13 @@ class DualStack:
         self.lab.servers.listen(protocol, port, socket.AF_INET6)
         return self.ask_from_wan(protocol, port, address) == answer_text(protocol, port, WAN_HOST_IPV6)
 
+    def silence_ipv6(self) -> None:
+        """Have the gateway drop what it is asked over IPv6, until it is reset."""
+        rules = "add table inet silent\n"
+        rules += "add chain inet silent input { type filter hook input priority filter; }\n"
+        rules += "add rule inet silent input meta nfproto ipv6 meta l4proto { tcp, udp } drop\n"
+        self.lab.router.run("nft", "-f", "-", stdin=rules)
+
     def has_pinhole(self, address: str) -> bool:
         """Tell whether the gateway's firewall lets anything in to an address, whatever miniupnpd says."""
         rules = self.lab.router.run("nft", "list", "chain", "inet", "filter", "miniupnpd")
