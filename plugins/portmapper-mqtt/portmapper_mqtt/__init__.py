@@ -1,0 +1,1 @@
+"""Mappings on an MQTT broker, with Home Assistant discovery."""

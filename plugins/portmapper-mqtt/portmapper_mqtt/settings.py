@@ -1,0 +1,64 @@
+"""Which broker, and as whom: from the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import attrs
+
+from portmapper.errors import UsageError
+
+PREFIX = "PORTMAPPER_MQTT_"
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+# No wildcards: + and # are for those who subscribe.
+_TOPIC = re.compile(r"[^+#\0\s]{1,64}")
+
+
+@attrs.frozen
+class Settings:
+    """What the user set.
+
+    Attributes:
+        host, port: of the broker.
+        tls: the connection is encrypted, and the certificate checked.
+        user, password: None where the broker asks for none.
+        discovery: prefix of Home Assistant's discovery topics.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None
+    password: str | None = attrs.field(repr=False)
+    discovery: str = "homeassistant"
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings | None:
+    """Read them; None when no broker is named.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+    url = environment.get(f"{PREFIX}URL", "")
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError(f"{PREFIX}URL is not a URL") from None
+    if parts.scheme not in _PORTS or not host or parts.username is not None:
+        raise UsageError(f"{PREFIX}URL must be mqtt://HOST or mqtts://HOST, without a user")
+    discovery = environment.get(f"{PREFIX}DISCOVERY") or "homeassistant"
+    if not _TOPIC.fullmatch(discovery):
+        raise UsageError(f"{PREFIX}DISCOVERY is not a topic")
+    return Settings(
+        host=host,
+        port=port or _PORTS[parts.scheme],
+        tls=parts.scheme == "mqtts",
+        user=environment.get(f"{PREFIX}USER") or None,
+        password=environment.get(f"{PREFIX}PASSWORD") or None,
+        discovery=discovery,
+    )

@@ -1,0 +1,179 @@
+"""A real broker, Debian's mosquitto: what it keeps is how the mappings are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import attrs
+import pytest
+from portmapper_mqtt.observer import MqttObserver
+
+from portmapper.events import Event, EventKind
+from portmapper.model import Family, Protocol
+
+pytestmark = pytest.mark.lab
+
+FOUND = Event(datetime.now(UTC), EventKind.GATEWAY_FOUND, backend="pcp", gateway="192.168.1.1")
+OPENED = Event(
+    at=datetime.now(UTC),
+    kind=EventKind.OPENED,
+    protocol=Protocol.TCP,
+    family=Family.IPV4,
+    internal_port=80,
+    wanted_external_port=8080,
+    external_port=8080,
+    backend="pcp",
+    comment="web",
+)
+CONFIG = "homeassistant/sensor/portmapper_{host}/tcp_ipv4_8080_80_{sensor}/config"
+
+
+class Mosquitto:
+    """A broker that can be ended and started again, on one port."""
+
+    def __init__(self, place: Path, port: int, password: bool) -> None:
+        self.port = port
+        self.login = {"username": "user", "password": "pass word"} if password else {}
+        self._configuration = place / "mosquitto.conf"
+        lines = [
+            f"listener {port} 127.0.0.1",
+            f"allow_anonymous {'false' if password else 'true'}",
+            "user root",
+        ]
+        if password:
+            secrets = place / "passwords"
+            words = ["mosquitto_passwd", "-b", "-c", str(secrets), "user", "pass word"]
+            subprocess.run(words, check=True, capture_output=True)
+            lines.append(f"password_file {secrets}")
+        self._configuration.write_text("\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it keeps nothing of the time before."""
+        words = ["mosquitto", "-c", str(self._configuration)]
+        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def end(self) -> None:
+        """End it at once, as a crash does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture(params=[False, True], ids=["open", "password"])
+def broker(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Mosquitto]:
+    """A broker, and the environment that names it."""
+    if shutil.which("mosquitto") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("needs the Debian package mosquitto")
+        pytest.skip("needs the Debian package mosquitto")
+    broker = Mosquitto(tmp_path, free_port(), request.param)
+    monkeypatch.setenv("PORTMAPPER_MQTT_URL", f"mqtt://127.0.0.1:{broker.port}")
+    for name, value in broker.login.items():
+        monkeypatch.setenv(f"PORTMAPPER_MQTT_{name[:4].upper() if name == 'username' else 'PASSWORD'}", value)
+    monkeypatch.setattr("socket.gethostname", lambda: "my.host")
+    broker.start()
+    yield broker
+    broker.end()
+
+
+@pytest.fixture
+async def observer() -> AsyncIterator[MqttObserver]:
+    """The observer, told that a gateway was found, as a daemon tells it first."""
+    observer = MqttObserver()
+    await observer.observe(FOUND)
+    yield observer
+    await observer.close()
+
+
+async def retained(broker: Mosquitto) -> dict[str, str]:
+    """Ask the broker for all that it keeps."""
+    found: dict[str, str] = {}
+    try:
+        async with aiomqtt.Client("127.0.0.1", broker.port, **broker.login) as client:
+            await client.subscribe("#", qos=1)
+            # The broker sends what it keeps before what comes later.
+            await client.publish("end", "x", qos=1)
+            async for message in client.messages:
+                if message.topic.value == "end":
+                    break
+                found[message.topic.value] = bytes(message.payload).decode()
+    except aiomqtt.MqttError:
+        return {}
+    return found
+
+
+async def until(broker: Mosquitto, condition: Callable[[dict[str, str]], object]) -> dict[str, str]:
+    """Wait until what it keeps is so."""
+    async with asyncio.timeout(60):
+        while not condition(found := await retained(broker)):
+            await asyncio.sleep(0.1)
+    return found
+
+
+def state(found: dict[str, str]) -> Any:
+    """Return the mapping's state document, empty for none."""
+    return json.loads(found.get("portmapper/my_host/tcp_ipv4_8080_80/state", "{}"))
+
+
+async def test_a_mapping_comes_and_goes_with_its_sensors(broker: Mosquitto, observer: MqttObserver) -> None:
+    """Three sensors of one device, available while the program runs."""
+    await observer.observe(OPENED)
+    found = await until(broker, lambda kept: state(kept).get("state") == "open")
+    assert found["portmapper/my_host/status"] == "online"
+    assert state(found)["external_port"] == 8080
+    config = json.loads(found[CONFIG.format(host="my_host", sensor="external_port")])
+    assert config["availability_topic"] == "portmapper/my_host/status"
+    assert config["device"]["identifiers"] == ["portmapper_my_host"]
+    assert len(found) == 5
+    await observer.observe(attrs.evolve(OPENED, kind=EventKind.FAILED, detail="denied"))
+    found = await until(broker, lambda kept: state(kept).get("state") == "failed")
+    assert state(found)["external_port"] is None
+    await observer.observe(attrs.evolve(OPENED, kind=EventKind.CLOSED))
+    await until(broker, lambda kept: kept == {"portmapper/my_host/status": "online"})
+    await observer.close()
+    await until(broker, lambda kept: kept == {"portmapper/my_host/status": "offline"})
+
+
+async def test_a_broker_that_comes_back_is_told_everything(broker: Mosquitto, observer: MqttObserver) -> None:
+    """Also what happened while it was away."""
+    await observer.observe(OPENED)
+    await until(broker, lambda kept: state(kept).get("state") == "open")
+    broker.end()
+    await observer.observe(attrs.evolve(OPENED, kind=EventKind.EXTERNAL_PORT_CHANGED, external_port=9999))
+    broker.start()
+    found = await until(broker, lambda kept: state(kept).get("external_port") == 9999)
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("broker", [True], indirect=True, ids=["password"])
+async def test_a_wrong_password_is_one_warning(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the daemon goes on."""
+    monkeypatch.setenv("PORTMAPPER_MQTT_PASSWORD", "wrong")
+    monkeypatch.setattr("portmapper_mqtt.observer._FIRST_PAUSE", 0.05)
+    observer = MqttObserver()
+    await observer.observe(FOUND)
+    async with asyncio.timeout(60):
+        while not any("no connection" in text for text in caplog.messages):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)
+    await observer.close()
+    refusals = [text for text in caplog.messages if "ot authori" in text]
+    assert len(refusals) == 1
