@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import logging
 import os
@@ -95,13 +96,8 @@ class Plugins:
 
     def load(self, entry_point: importlib.metadata.EntryPoint) -> None:
         """Load one plugin; whatever goes wrong with it is written down and stays its own."""
-        distribution = entry_point.dist
-        report = PluginReport(
-            name=entry_point.name,
-            version=distribution.version if distribution else "",
-            distribution=distribution.name if distribution else "",
-            state="loaded",
-        )
+        name, version = _distribution(entry_point)
+        report = PluginReport(entry_point.name, version, name, state="loaded")
         try:
             plugin = entry_point.load()
             check_api(plugin)
@@ -201,7 +197,8 @@ def load_plugins(disabled: Iterable[str] = ()) -> Plugins:
     off = {*disabled, *os.environ.get("PORTMAPPER_DISABLE_PLUGINS", "").split(",")}
     for entry_point in sorted(_entry_points(), key=_ours_first):
         if entry_point.name in off:
-            plugins.reports.append(_disabled(entry_point))
+            name, version = _distribution(entry_point)
+            plugins.reports.append(PluginReport(entry_point.name, version, name, state="disabled"))
         else:
             plugins.load(entry_point)
     return plugins
@@ -212,15 +209,15 @@ def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
 
 
 def _ours_first(entry_point: importlib.metadata.EntryPoint) -> tuple[bool, str]:
-    ours = entry_point.dist is not None and entry_point.dist.name == "portmapperd"
-    return (not ours, entry_point.name)
+    return (_distribution(entry_point)[0] != "portmapperd", entry_point.name)
 
 
-def _disabled(entry_point: importlib.metadata.EntryPoint) -> PluginReport:
-    distribution = entry_point.dist
-    return PluginReport(
-        name=entry_point.name,
-        version=distribution.version if distribution else "",
-        distribution=distribution.name if distribution else "",
-        state="disabled",
-    )
+def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    """Return name and version of what installed it, empty where nothing did."""
+    return _name_and_version(entry_point.dist) if entry_point.dist else ("", "")
+
+
+@functools.cache
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    # Kept, because each question for one of them parses the whole README again.
+    return distribution.name, distribution.version

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
@@ -133,6 +132,8 @@ def read_record(row: Row) -> Record:
 
 def nearest(word: str, known: tuple[str, ...]) -> str:
     """Suggest the known word that was meant, as the end of a sentence; empty when none is near."""
+    import difflib  # only for a mistake
+
     close = difflib.get_close_matches(word, known, n=1)
     return f", did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
 
