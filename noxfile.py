@@ -136,3 +136,12 @@ def docs(session: nox.Session) -> None:
         session.skip("docs/conf.py is not there")
     session.install(".", *_group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def man(session: nox.Session) -> None:
+    """Write the man page anew, from the page of the command line; needed when an option changed."""
+    session.install(".", *_group("docs"))
+    with tempfile.TemporaryDirectory() as place:
+        session.run("sphinx-build", "-W", "-q", "-b", "man", "docs", place)
+        shutil.copy(Path(place, "portmapper.1"), "docs/portmapper.1")

@@ -9,6 +9,7 @@ from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 import portmapper
+from portmapper.cli.parsers import SUMMARY
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
@@ -24,6 +25,8 @@ smartquotes = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+
+man_pages = [("command-line", "portmapper", SUMMARY, author, 1)]
 
 html_theme = "furo"
 html_title = f"portmapper {version}"
