@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ from portmapper.cli.options import (
 from portmapper.command import Command
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from portmapper.doctor.wanted import Wanted
     from portmapper.findings import Finding
     from portmapper.plugins import Plugins
@@ -62,10 +64,10 @@ class Doctor(Command):
 
 async def _tell(arguments: argparse.Namespace) -> int:
     findings = []
-    async for finding in _findings(arguments):
-        findings.append(finding)
-        if not arguments.json:
-            _show(finding)
+    with _telling(arguments.json) as tell:
+        async for finding in _findings(arguments):
+            findings.append(finding)
+            tell(finding)
     if arguments.json:
         print(json.dumps({"findings": [_document(finding) for finding in findings]}, indent=2))
     else:
@@ -105,9 +107,8 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
     question = Question(
         backends, network, chosen, wanted, leases, datetime.now(UTC), may_try=not arguments.no_probe
     )
-    with _waiting(arguments.json):
-        async for finding in examine(question):
-            yield finding
+    async for finding in examine(question):
+        yield finding
 
 
 async def _read(
@@ -185,33 +186,43 @@ def _document(finding: Finding) -> dict[str, str]:
     }
 
 
-def _waiting(quiet: bool) -> AbstractContextManager[Any]:
-    if quiet or not sys.stderr.isatty() or not sys.stdout.isatty():
-        return nullcontext()
-    from rich.console import Console
+@contextmanager
+def _telling(as_json: bool) -> Iterator[Callable[[Finding], None]]:
+    """Yield what prints a finding as it comes, on a terminal above a sign that more is to come."""
+    if as_json:
+        yield lambda _: None
+    elif not sys.stdout.isatty():
+        yield _print
+    else:
+        from rich.console import Console
 
-    return Console(stderr=True).status("asking gateways")
+        console = Console()
+        with console.status("examining"):
+            yield lambda finding: console.print(_drawn(finding))
 
 
-def _show(finding: Finding) -> None:
+def _lines(finding: Finding) -> list[str]:
     from portmapper.text import printable
 
-    mark, colour = MARKS[finding.severity.value]
-    lines = [printable(finding.summary)]
-    if finding.advice:
-        lines.append(f"{printable(finding.advice)} [{finding.code}]")
-    if not sys.stdout.isatty():
-        print(mark, "\n  ".join(lines))
-        return
-    from rich.console import Console
+    advice = [f"{printable(finding.advice)} [{finding.code}]"] if finding.advice else []
+    return [printable(finding.summary), *advice]
+
+
+def _print(finding: Finding) -> None:
+    print(MARKS[finding.severity.value][0], "\n  ".join(_lines(finding)), flush=True)
+
+
+def _drawn(finding: Finding) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    mark, colour = MARKS[finding.severity.value]
+    summary, *advice = _lines(finding)
     grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row(Text(mark, style=colour), Text(lines[0]))
-    for advice in lines[1:]:
-        grid.add_row("", Text(advice, style="dim"))
-    Console().print(grid)
+    grid.add_row(Text(mark, style=colour), Text(summary))
+    for line in advice:
+        grid.add_row("", Text(line, style="dim"))
+    return grid
 
 
 def _conclude(findings: Sequence[Finding]) -> None:

@@ -154,7 +154,7 @@ def show(rows: Sequence[tuple[Listed, str]], stale: bool) -> None:
     table.add_column("Left", justify="right")
     table.add_column("Ours")
     table.add_column("By")
-    table.add_column("Stale because" if stale else "Comment", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("Stale because" if stale else "Comment", overflow="fold", min_width=12)
     for row, reason in rows:
         entry = row.entry
         table.add_row(

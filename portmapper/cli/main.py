@@ -78,8 +78,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def entry() -> NoReturn:
-    """Be the console script."""
-    sys.exit(main())
+    """Be the console script.
+
+    Where a call is still under way in a thread of its own (`portmapper.threads`), the interpreter is not
+    taken down around it: an import that is in the midst of a C extension then would crash.
+    """
+    status = main()
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _run(words: list[str]) -> int:

@@ -16,6 +16,9 @@ from rich.text import Text
 
 from portmapper.text import endpoint, printable
 
+COMMENT_LENGTH = 40
+"""Characters of a mapping's comment that are shown."""
+
 _COLOURS = {"active": "green", "pending": "yellow", "conflict": "red", "refused": "red", "failed": "red"}
 
 
@@ -45,6 +48,7 @@ def print_status(document: dict[str, Any]) -> None:
 def render(document: dict[str, Any]) -> RenderableType:
     """Return the document as tables: mappings, gateways, sources that have something to say."""
     parts: list[RenderableType] = [_mappings(document["mappings"])]
+    parts += [_why_line(mapping) for mapping in document["mappings"] if mapping["error"]]
     parts += [Text(_gateway_line(gateway), style="dim") for gateway in document["gateways"]]
     parts += [line for source in document["sources"] for line in _source_lines(source)]
     parts += [_fault_line(fault) for fault in document.get("faults", ())]
@@ -53,24 +57,31 @@ def render(document: dict[str, Any]) -> RenderableType:
 
 def _mappings(mappings: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Mapping", overflow="fold")
-    table.add_column("External", overflow="fold")
-    table.add_column("State")
-    table.add_column("By")
-    table.add_column("Renewal", justify="right")
-    table.add_column("Why, comment", overflow="ellipsis", no_wrap=True, ratio=1)
+    for name in ("Mapping", "External"):
+        table.add_column(name, overflow="fold", min_width=10)
+    for name in ("State", "By"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Renewal", justify="right", no_wrap=True)
+    # It gives way first: a column that may not wrap would take the others' room where it is long.
+    table.add_column("Comment", overflow="fold", min_width=8)
     for mapping in mappings:
         state = mapping["state"]
-        note = mapping["error"] if mapping["error"] else mapping["comment"]
         table.add_row(
             Text(f"{mapping['protocol']} {_inside(mapping)}"),
             Text(_outside(mapping)),
             Text(state, style=_COLOURS[state]),
             Text(mapping["backend"] or "-"),
             Text(_renewal(mapping)),
-            Text(printable(note or "")),
+            Text(printable(mapping["comment"] or "", COMMENT_LENGTH)),
         )
     return table
+
+
+def _why_line(mapping: dict[str, Any]) -> Text:
+    port = mapping["wanted_external_port"] or mapping["internal_port"]
+    return Text(
+        printable(f"{mapping['protocol']} {port}: {mapping['error']}"), style=_COLOURS[mapping["state"]]
+    )
 
 
 def _inside(mapping: dict[str, Any]) -> str:

@@ -117,7 +117,7 @@ def test_a_reload_reads_mappings_sources_and_policy_again(
         running.logs("the settings from before are kept")
         assert gateway.ports() == {8080, 8002}
         running.signal(signal.SIGTERM)
-        assert running.ended() == 0
+        assert running.ended() == 0, running.log
 
 
 def test_a_source_that_a_reload_brings_may_be_missing(program: Any, gateway: Any, config: Path) -> None:

@@ -195,7 +195,7 @@ def test_a_row_removed_before_the_exit_is_closed_too(program: Any, ports: Path, 
         in_place(ports, ONE)
         run.until(lambda: gateway.ports() == {8080}, "closed")
         run.signal(15)
-        assert run.ended() == 0
+        assert run.ended() == 0, run.log
     assert gateway.ports() == set()
 
 
