@@ -48,6 +48,9 @@ NOT_RUN = {
 }
 """Options of `run` that keep a command from being run here, and why; it is parsed all the same."""
 
+ASKING = ("run", "discover", "doctor", "list", "open", "close")
+"""Commands that ask a gateway."""
+
 WITHOUT_GATEWAY = ("check", "convert", "plugins", "service", "demo")
 
 
@@ -127,14 +130,16 @@ def test_commands_that_need_no_gateway_work(blocks: Blocks, shell: Shell, lists:
 
 
 def test_commands_for_a_gateway_work_on_the_software_gateway(
-    blocks: Blocks, shell: Shell, lists: Path, simulated: str
+    blocks: Blocks, shell: Shell, lists: Path, simulated: str, free_port: Callable[[], int]
 ) -> None:
     """What opens or asks is run once against the simulator, in place of the reader's router."""
     shown = [_words(command) for _, _, command in _lines(blocks)]
-    asking = [words for words in shown if words and (words[0] in ("run", "discover") or words[0][0] == "-")]
+    asking = [words for words in shown if words and (words[0] in ASKING or words[0][0] == "-")]
     lines = {_simulated(words, simulated) for words in asking if not NOT_RUN.keys() & set(words)}
     assert lines
-    for line in sorted(lines):
+    port = free_port()
+    # Opened before it is closed.
+    for line in sorted((line.replace("8080/tcp", f"{port}/tcp") for line in lines), reverse=True):
         result = shell(line)
         assert result.returncode == 0, f"{line}: {result.stderr}"
 
@@ -161,7 +166,8 @@ def _simulated(words: list[str], gateway: str) -> str:
         else:
             kept.append(word)
     once = [] if words[0] == "discover" else ["--state-dir", "state"]
-    if once and not {"-1", "--oneshot", "--only-close-ports"} & set(words):
+    runs = words[0] == "run" or words[0].startswith("-")
+    if runs and not {"-1", "--oneshot", "--only-close-ports"} & set(words):
         once.append("--oneshot")
     return shlex.join(["portmapper", *kept, "--gateway", gateway, *once])
 
