@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,9 @@ from portmapper_simulator.quirks import QUIRKS
 from portmapper_upnp.answer import read_packet
 
 UPNP = frozenset({"upnp"})
+PATIENT = 10.0
+"""Seconds for the default gateway to answer in, on a loaded machine."""
+
 MISLEADING = sorted(name for name in QUIRKS if name.startswith("D6"))
 
 
@@ -110,9 +112,10 @@ async def test_d8_a_device_without_connection_is_unsupported_and_the_next_backen
 
 
 async def test_d9_the_default_gateway_comes_before_an_access_point(
-    start_gateway: Any, move_in: Any, wanted: Any
+    start_gateway: Any, move_in: Any, wanted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The access point answers at once, the gateway not before the second search."""
+    monkeypatch.setattr("portmapper_upnp.discovery.GRACE", PATIENT)
     gateway = await start_gateway("D10", protocols=UPNP)
     other = await start_gateway(host="127.0.0.3", ssdp_port=gateway.ssdp_port, protocols=UPNP)
     home = await move_in(gateway, ["upnp"], searched=True)
@@ -122,8 +125,5 @@ async def test_d9_the_default_gateway_comes_before_an_access_point(
 
 
 async def test_d10_a_gateway_that_sleeps_through_the_first_search_is_found(house: Any, wanted: Any) -> None:
-    """By the next one, a quarter of a second later."""
-    home = await house("D10", backends=["upnp"])
-    started = time.monotonic()
-    await opens(home, wanted)
-    assert time.monotonic() - started < 2.5
+    """By one that the same search sends again."""
+    await opens(await house("D10", backends=["upnp"]), wanted)
