@@ -9,7 +9,7 @@ from portmapper_docker.labels import rows_of
 
 from portmapper.errors import RowError
 from portmapper.records import mappings_of
-from portmapper.sources import rejected_row
+from portmapper.rows import rejected_row
 
 
 def opened(labels: dict[str, str]) -> list[tuple[str, int, int, str, int]]:
