@@ -22,7 +22,7 @@ PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda te
 nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "extras", "wheel", "docs"]
 
 WORKERS = "4"
-"""Unit tests mostly wait for sockets and processes, so more run at once than there are processors."""
+"""Tests mostly wait for sockets, gateways and processes, so more run at once than there are processors."""
 
 EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/pyproject.toml"))
 
@@ -62,7 +62,7 @@ def tests(session: nox.Session) -> None:
 def lab(session: nox.Session) -> None:
     """Run the tests against real gateways; they need root and Debian's packages."""
     session.install(".", *_group("tests"))
-    session.run("pytest", "-m", "lab", *session.posargs)
+    session.run("pytest", "-m", "lab", "-n", WORKERS, "--dist", "worksteal", *session.posargs)
 
 
 @nox.session

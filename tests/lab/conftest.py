@@ -16,11 +16,12 @@ from netlab.program import Program
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this directory as lab."""
+    """Mark everything in this directory as lab, and begin with the soak: all others run beside it."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.lab)
+    items.sort(key=lambda item: item.path.name != "test_soak.py")
 
 
 @pytest.fixture(scope="session")
