@@ -23,7 +23,7 @@ async def connect(session: aiohttp.ClientSession, place: Place) -> IgdDevice:
     Raises:
         BackendError: it is no internet gateway, or cannot be read.
     """
-    described = await describe(BoundedRequester(session), place.location)
+    described = await describe(BoundedRequester(session, place.local_address), place.location)
     if place.local_address.version == 6:
         if not described.firewalls:
             raise Unsupported("the gateway describes no control of its IPv6 firewall")

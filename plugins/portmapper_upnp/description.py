@@ -33,7 +33,7 @@ def canonical_description(text: str, location: str) -> str:
         Unsupported: no device, none of these services (D8), or a document type.
         NetworkFailure: it is not XML.
     """
-    root = parse(text)
+    root = parse(text, may_break_off=True)
     device = root if root.tag == "device" else root.find(".//device")
     services = _services(root, location)
     if device is None or not services:

@@ -158,6 +158,10 @@ class Opening:
     async def _settle(self, port: int, fault: Fault) -> Granted:
         """Deal with a port said to be taken: ours or to be taken over is replaced, else a conflict (M3)."""
         holder = await self._holder(port)
+        if fault.number == ACTION_FAILED and self._may_mean_the_lifetime(port, holder):
+            granted = await self._open_for_ever(port)
+            if granted is not None:
+                return granted
         if holder is None:
             if self._for_another and fault.number == CONFLICT:
                 raise Fault(NOT_AUTHORIZED, fault.words)  # secure mode of older miniupnpd (M12)
@@ -171,6 +175,22 @@ class Opening:
             )
         await self._connection.delete(self._request.protocol, port)
         return await self._add("AddPortMapping", port)
+
+    def _may_mean_the_lifetime(self, port: int, holder: TableEntry | None) -> bool:
+        """Tell whether 501 may stand for 725: nobody holds the port, or we do, for ever (M1, M4)."""
+        held = self._request.held if self._renews(port) else None
+        ours_for_ever = held is not None and held.permanent
+        wanted_first = port == self._wanted_port() and holder is None and held is None
+        return self._lifetime() > 0 and (ours_for_ever or wanted_first)
+
+    async def _open_for_ever(self, port: int) -> Granted | None:
+        try:
+            granted = await self._add_for("AddPortMapping", port, 0)
+        except Fault as fault:
+            _log.debug("no permanent lease either: %s", fault)
+            return None
+        self._habits.permanent_only = True
+        return granted
 
     async def _holder(self, port: int) -> TableEntry | None:
         """Return the port's entry, None also when the gateway does not tell."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -13,6 +14,7 @@ from async_upnp_client.const import HttpRequest, HttpResponse
 
 from portmapper.errors import GatewayTimeout, NetworkFailure
 from portmapper.model import IPAddress
+from portmapper_upnp import sloppy_http
 from portmapper_upnp.faults import Refused
 
 MAX_BODY = 256 * 1024
@@ -50,11 +52,13 @@ def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
 class BoundedRequester(UpnpRequester):
     """Asks one gateway, at most four questions at once."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, local_address: IPAddress | None = None) -> None:
         self._session = session
+        self._local_address = str(local_address) if local_address else None
         # Outside the time bound of a request: to wait for one's turn is not the gateway's slowness.
         self._turn = asyncio.Semaphore(MAX_CONNECTIONS)
         self._keep = True
+        self._sloppy = False
 
     async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
         """Do one exchange; a redirect is an answer like any other and is not followed.
@@ -69,6 +73,9 @@ class BoundedRequester(UpnpRequester):
                 try:
                     return await self._exchange(http_request)
                 except (aiohttp.ClientError, OSError, ValueError) as error:
+                    if _is_odd(error) and urlsplit(http_request.url).scheme == "http":
+                        self._sloppy = True
+                        continue
                     if not _was_closed(error):
                         raise _typed(error) from error
                     # Each of the kept connections may have been closed without a word (H5). From now on
@@ -78,12 +85,27 @@ class BoundedRequester(UpnpRequester):
 
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
         headers = {**request.headers, "Host": _host(request.url)}
+        if self._sloppy:
+            return await self._exchange_sloppily(request, headers)
         if not self._keep:
             headers["Connection"] = "close"
         async with self._session.request(
             request.method, request.url, headers=headers, data=request.body, allow_redirects=False
         ) as response:
             return HttpResponse(response.status, {}, decode(await _read(response), response.charset))
+
+    async def _exchange_sloppily(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
+        body = request.body or ""
+        async with asyncio.timeout(REQUEST_TIME):
+            answer = await sloppy_http.exchange(
+                request.method,
+                request.url,
+                {**self._session.headers, **headers},
+                body.encode() if isinstance(body, str) else body,
+                self._local_address,
+                MAX_BODY,
+            )
+        return HttpResponse(answer.status, {}, decode(answer.body, answer.charset))
 
 
 def _host(url: str) -> str:
@@ -110,6 +132,11 @@ def decode(body: bytes, charset: str | None) -> str:
             with contextlib.suppress(LookupError):
                 return body.decode(name, "replace")
     return body.decode("utf-8-sig", "replace")
+
+
+def _is_odd(error: Exception) -> bool:
+    """Tell whether something answered that aiohttp does not take for HTTP."""
+    return isinstance(error, aiohttp.ClientResponseError)
 
 
 def _was_closed(error: Exception) -> bool:

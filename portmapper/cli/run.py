@@ -254,7 +254,7 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
     if daemon.stopped:
         return 0
     if not document["gateways"] and any(mapping["state"] == "pending" for mapping in document["mappings"]):
-        print("portmapper: no gateway answered", file=sys.stderr)
+        print("portmapper: no gateway answered; portmapper doctor tells why", file=sys.stderr)
         return 3
     rejected = any(source["rejected"] for source in document["sources"])
     closed = [mapping for mapping in document["mappings"] if mapping["state"] != "active"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from portmapper_upnp.description import canonical_description
 from portmapper_upnp.lenient import parse
 from portmapper_upnp.location import acceptable_location, at_same_host
 from portmapper_upnp.requester import decode
+from portmapper_upnp.sloppy_http import read_answer
 from portmapper_upnp.soap import canonical_reply
 
 SENDER = ("192.168.1.1", 1900)
@@ -120,3 +122,35 @@ def test_d7_a_link_local_location_gets_the_zone_of_its_sender():
     packet = read_packet(data, ("fe80::1", 1900, 0, 3))
     assert packet is not None
     assert packet.location == "http://[fe80::1%3]:5000/desc.xml"
+
+
+heads = st.lists(
+    st.sampled_from(
+        [
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 100 Continue\r\n",
+            b"Content-Length: 3\r\n",
+            b"Transfer-Encoding: chunked\r\n",
+            b"Content-Type: text/xml; charset=utf-8\n",
+            b"\r\n",
+            b"3\r\nabc\r\n",
+            b"fffffff\r\n",
+            b"0\r\n\r\n",
+        ]
+    )
+).map(b"".join)
+
+
+@given(st.builds(lambda start, rest: start + rest, heads, st.binary(max_size=300)))
+def test_any_stream_is_an_answer_or_a_failure(data):
+    """The body is never longer than its bound, nor than what came."""
+
+    async def read():
+        reader = asyncio.StreamReader()
+        reader.feed_data(data)
+        reader.feed_eof()
+        return await read_answer(reader, 200)
+
+    with contextlib.suppress(BackendError):
+        answer = asyncio.run(read())
+        assert len(answer.body) <= min(200, len(data))

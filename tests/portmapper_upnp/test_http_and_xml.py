@@ -56,6 +56,65 @@ async def test_h1_chunks_are_read(router, connected, build):
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nContent-Length: {length}\r\n",
+        "HTTP/1.1 200 OK\r\nthis is no header\r\nContent-Length: {length}\r\n",
+        "HTTP/1.1 200 OK\r\nBad Name: x\r\nServer : x\r\nContent-Length : {length}\r\n",
+        "HTTP/1.1 200 OK\r\nServer: a\0b\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length:\r\nContent-Type: text/xml; charset=utf-8\r\n",
+        "http/1.1 200 ok\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/0.0 200\r\n",
+        "HTTP/1.1 200 OK\r\nX: {padding}\r\n",
+    ],
+)
+async def test_h1_http_that_a_strict_parser_refuses_is_read(router, connected, request_for, build, lines):
+    """Doubled, empty and negative lengths, lines that are no headers, versions that are none."""
+
+    def sloppy(document):
+        body = document.encode()
+        return f"{lines.format(length=len(body), padding='x' * 9000)}\r\n".encode() + body
+
+    router.replies["description"] = sloppy(router.description)
+    router.replies["GetExternalIPAddress"] = sloppy(external(build, ADDRESS).decode())
+    gateway = await connected()
+    assert str(await gateway.external_address()) == "8.8.8.8"
+    assert (await gateway.map(request_for())).external_port == 80
+
+
+async def test_h1_chunks_with_a_length_beside_them_are_read(router, connected, build):
+    """The chunks count, whatever the length says."""
+    gateway = await connected()
+    body = external(build, ADDRESS)
+    router.replies["GetExternalIPAddress"] = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"".join(b"%x;x=y\r\n%s\r\n" % (len(part), part) for part in (body[:50], body[50:]))
+        + b"0\r\n\r\n"
+    )
+    assert str(await gateway.external_address()) == "8.8.8.8"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-dropbear\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno header\r\n\r\n" + b"x" * (300 * 1024),
+        b"HTTP/1.1 200 OK\r\nno header\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"9999999\r\n"
+        + b"x" * (300 * 1024),
+        b"HTTP/1.1 200 OK\r\n" + b"no header\r\n" * 10_000,
+        b"HTTP/1.1 200 OK\r\nno header",
+    ],
+)
+async def test_h4_sloppy_http_has_the_same_bounds(router, connected, answer):
+    """No HTTP at all, a body or a head without end."""
+    router.replies["description"] = answer
+    with pytest.raises(NetworkFailure):
+        await connected()
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "<x:Envelope><x:Body><y:GetExternalIPAddressResponse>{}</y:GetExternalIPAddressResponse></x:Body></x:Envelope>",
@@ -76,6 +135,29 @@ async def test_h2_a_description_without_namespace_is_read(router, connected, bui
     """Descriptions get the same leniency."""
     router.description = "garbage" + build.description(build.service("WANIPConnection:1"), namespace=False)
     assert (await connected()).model == "R1"
+
+
+async def test_h2_a_comment_may_have_two_hyphens(router, connected, build):
+    """XML forbids them, and routers draw lines with them."""
+    router.description = build.description(
+        build.service("WANIPConnection:1"), before="<!-- ---- a -- b ---- -->"
+    )
+    assert (await connected()).model == "R1"
+
+
+@pytest.mark.parametrize("missing", [1, 20, 60])
+async def test_h2_a_description_that_breaks_off_is_read_as_far_as_it_goes(router, connected, build, missing):
+    """A router that miscounts its length cuts the end off; the services stand before it."""
+    router.description = build.description(build.service("WANIPConnection:1"))[:-missing]
+    assert (await connected()).model == "R1"
+
+
+async def test_h2_half_a_control_url_is_none(router, connected, build):
+    """What the break cuts in two is not taken."""
+    whole = build.description(build.service("WANIPConnection:1", "/control"))
+    router.description = whole[: whole.index("/control") + 4]
+    with pytest.raises(Unsupported, match="no WAN connection service"):
+        await connected()
 
 
 @pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error", "400 Bad Request"])

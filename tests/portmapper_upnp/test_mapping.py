@@ -43,9 +43,9 @@ async def test_the_comment_is_sent_as_short_ascii(router, connected, request_for
     assert router.named("AddPortMapping")[1]["NewPortMappingDescription"] == "portmapper"
 
 
-@pytest.mark.parametrize("code", [725, 402])
+@pytest.mark.parametrize("code", [725, 402, 501])
 async def test_m1_finite_lease_refused_is_retried_as_permanent(router, connected, request_for, code):
-    """725, or 402 for a finite lease, leads to lifetime 0, and that is remembered."""
+    """725, or 402 or 501 for a finite lease, leads to lifetime 0, and that is remembered."""
     router.faults["AddPortMapping"] = lambda arguments: code if arguments["NewLeaseDuration"] != "0" else None
     gateway = await connected()
     lease = await gateway.map(request_for())
