@@ -5,12 +5,15 @@ from __future__ import annotations
 import abc
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
-from portmapper.clock import Clock
 from portmapper.model import MappingState
-from portmapper.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from portmapper.clock import Clock
+    from portmapper.scheduler import Scheduler
 
 
 @attrs.frozen

@@ -59,7 +59,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
     @classmethod
     def configured(cls, part: object) -> Self:
         """Show them on the control socket, and where `[metrics]` says."""
-        return cls(structure(MetricsSettings, {} if part is None else part, (cls.table,)))
+        return cls(MetricsSettings() if part is None else structure(MetricsSettings, part, (cls.table,)))
 
     def attach(self, measure: Callable[[], Measurements]) -> None:
         """Take what measures."""
