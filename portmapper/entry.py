@@ -35,6 +35,7 @@ class Entry:
         losses: times in a row that the gateway did not hold what it had granted.
         doubtful: the gateway said that it restarted, and has not renewed the lease since.
         again: something happened during a round that asks for another one.
+        anew: the gateway may have closed it, and a renewal has to open it again; see `portmapper.twins`.
         moving: the network changed: the best place is asked first, and not the lease's holder.
         removed: nobody wants it any more.
         places: where this round tries.
@@ -56,6 +57,7 @@ class Entry:
     losses: int = 0
     doubtful: bool = False
     again: bool = False
+    anew: bool = False
     moving: bool = False
     removed: bool = False
     places: Sequence[Place] = ()

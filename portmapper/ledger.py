@@ -152,15 +152,12 @@ class Ledger:
         others = (token for token in self._by_use.get(inside, {}).values() if token != request.token)
         return next((self._orphans[token] for token in others), None)
 
-    def twin_of(self, lease: Lease) -> bytes | None:
-        """Return the token of a wanted lease for the same port by the other protocol, on the same device."""
+    def twin_of(self, lease: Lease) -> Lease | None:
+        """Return the lease for the same port by the other protocol, on this device; a wanted one first."""
         other = Protocol.UDP if lease.protocol is Protocol.TCP else Protocol.TCP
-        twins = (
-            s.lease
-            for s in self._at((lease.family, other, lease.external_port))
-            if s.lease.token not in self._orphans
-        )
-        return next((twin.token for twin in twins if hole(twin) == hole(lease)), None)
+        at_port = [stored.lease for stored in self._at((lease.family, other, lease.external_port))]
+        twins = [twin for twin in at_port if hole(twin) == hole(lease)]
+        return min(twins, key=lambda twin: twin.token in self._orphans, default=None)
 
     def cover_of(self, orphan: StoredLease) -> Lease | None:
         """Return the wanted lease that opens the very hole that an orphan does, if there is one.

@@ -132,6 +132,8 @@ class MapRequest:
         exact: the gateway should refuse rather than grant another external port.
         replace: take the port from whoever holds it, where the protocol can.
         held: the lease that this request renews or replaces, if any.
+        anew: what was done at the other protocol of the port may have closed this one: where the gateway is
+            known for that and its renewal would not open the port again, close it first.
     """
 
     protocol: Protocol
@@ -144,6 +146,7 @@ class MapRequest:
     exact: bool = False
     replace: bool = False
     held: Lease | None = None
+    anew: bool = False
 
     @property
     def family(self) -> Family:

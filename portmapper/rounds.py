@@ -212,6 +212,7 @@ class Rounds:
             self._advance(entry)
         else:
             self.found(entry)
+            entry.anew = entry.anew and not request.anew  # it may have been wanted while we asked
             self._ledger.granted(lease, entry.mapping, self._clock.now())
             self._end(entry)
             self._outcome.won(entry, gateway, lease)
@@ -244,6 +245,7 @@ class Rounds:
             exact=policy is not ConflictPolicy.NEXT and not any_port,
             replace=policy is ConflictPolicy.TAKE,
             held=held,
+            anew=entry.anew,
         )
 
     def _held(self, entry: Entry, gateway: Gateway, place: Place) -> tuple[Lease | None, bytes]:

@@ -245,7 +245,7 @@ class Scheduler:
         self.tally.granted(gateway.backend, self._clock.monotonic(), renewed=renewed)
         if renewed:
             self._twins.after_renewal(entry)
-        if entry.again or entry.moving:
+        if entry.again or entry.moving or entry.anew:
             self._plan(entry)
         elif not lease.permanent:
             self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))

@@ -3,6 +3,7 @@
 miniupnpd 2.3.1 on nftables looks for a port's filter rule without its protocol, and takes the one that
 was added last. So to renew or release the elder of `80/tcp` and `80/udp` closes the younger, until the
 younger is renewed in its turn; and after a restart the two have to come in the order of their opening.
+A renewal over UPnP leaves the rules as they are: there the younger is closed and opened again (`anew`).
 """
 
 from __future__ import annotations
@@ -60,21 +61,43 @@ class Twins:
             entry.opened_at, twin.opened_at = twin.opened_at, entry.opened_at
 
     def after_renewal(self, entry: Entry) -> None:
-        """Renew the younger one right after the elder."""
+        """Renew the younger one right after the elder.
+
+        What another protocol renewed has lost its filter rule; what the same one did, UPnP that is, has not.
+        """
         twin = self._of(entry)
-        if twin and twin not in self._active and _is_elder(entry, twin):
-            self._begin(twin)
+        if twin and _is_elder(entry, twin):
+            twin.anew = twin.anew or _are_of_two_protocols(entry.lease, twin.lease)
+            if twin not in self._active:
+                self._begin(twin)
 
     def after_release(self, released: Lease) -> None:
-        """Renew at once what stands at the port by the other protocol."""
-        token = self._ledger.twin_of(released)
-        for entry in self._entries.values() if token is not None else ():
-            if entry.lease is not None and entry.lease.token == token:
+        """Open at once what stands at the port by the other protocol, or is being adopted there."""
+        twin = self._ledger.twin_of(released)
+        if twin is None:
+            return
+        for entry in self._entries.values():
+            if _holds(entry, twin) or (entry.lease is None and _may_adopt(entry, twin)):
+                entry.anew = True
                 self._plan(entry)
 
     def _of(self, entry: Entry) -> Entry | None:
         other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
         return self._entries.get((other, *entry.mapping.key[1:]))
+
+
+def _holds(entry: Entry, lease: Lease) -> bool:
+    return entry.lease is not None and entry.lease.token == lease.token
+
+
+def _may_adopt(entry: Entry, lease: Lease) -> bool:
+    mapping = entry.mapping
+    ports = (mapping.protocol, mapping.port or lease.external_port, mapping.internal_port)
+    return ports == (lease.protocol, lease.external_port, lease.internal_port)
+
+
+def _are_of_two_protocols(one: Lease | None, other: Lease | None) -> bool:
+    return one is not None and other is not None and one.backend != other.backend
 
 
 def _is_elder(one: Entry, other: Entry) -> bool:

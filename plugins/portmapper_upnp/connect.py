@@ -36,4 +36,4 @@ async def connect(session: aiohttp.ClientSession, place: Place) -> IgdDevice:
 
 def _identity(described: Described, *, v2: bool) -> Identity:
     v2 = v2 or described.device_type.lower().endswith("internetgatewaydevice:2")
-    return Identity(2 if v2 else 1, described.model, read_device_name(described.udn))
+    return Identity(2 if v2 else 1, described.model, read_device_name(described.udn), described.server)

@@ -17,7 +17,7 @@ from portmapper_upnp.calling import Service, read_address, read_number
 from portmapper_upnp.description import FIREWALL_CONTROL, canonical_description
 from portmapper_upnp.faults import ABSENT, Fault
 from portmapper_upnp.firewall import FirewallControl
-from portmapper_upnp.requester import BoundedRequester
+from portmapper_upnp.requester import SERVER, BoundedRequester
 from portmapper_upnp.scpd import SCPD
 from portmapper_upnp.soap import canonical_reply
 
@@ -31,6 +31,7 @@ class Described:
     Attributes:
         device_type: of the root device.
         model: what it calls itself; untrusted.
+        server: the software that it says it runs; untrusted.
         udn: its unique device name.
         connections: its WAN connection services.
         firewalls: its IPv6 firewalls, mostly one or none; there is at least one of the two kinds.
@@ -38,6 +39,7 @@ class Described:
 
     device_type: str
     model: str
+    server: str
     udn: str
     connections: list[WanConnection]
     firewalls: list[FirewallControl]
@@ -51,9 +53,12 @@ async def describe(requester: BoundedRequester, location: str) -> Described:
         NetworkFailure, GatewayTimeout: it cannot be read.
     """
 
+    servers: list[str] = []
+
     def rewrite(response: HttpResponse) -> HttpResponse:
         if response.status_code != HTTPStatus.OK:
             raise NetworkFailure(f"the gateway does not give its description: HTTP {response.status_code}")
+        servers.append(response.headers.get(SERVER, ""))
         return HttpResponse(HTTPStatus.OK, {}, canonical_description(response.body or "", location))
 
     factory = UpnpFactory(
@@ -71,6 +76,7 @@ async def describe(requester: BoundedRequester, location: str) -> Described:
     return Described(
         device_type=device.device_type,
         model=device.model_name or device.friendly_name,
+        server=servers[0],
         udn=device.udn,
         connections=[WanConnection(s) for s in services if not FIREWALL_CONTROL.fullmatch(s.service_type)],
         firewalls=[FirewallControl(s) for s in services if FIREWALL_CONTROL.fullmatch(s.service_type)],

@@ -30,11 +30,13 @@ class Identity:
         version: of the internet gateway device, 1 or 2.
         model: what it calls itself; untrusted.
         name: its unique device name, empty when it has none.
+        server: the software that it says it runs; untrusted.
     """
 
     version: int
     model: str = ""
     name: str = ""
+    server: str = ""
 
 
 class IgdDevice(Gateway, WatchesGateway):

@@ -31,6 +31,9 @@ MAX_COMMENT = 64
 OTHER_PORTS = 8
 """How many external ports are tried beside the wanted one before it is a conflict (M4)."""
 
+CONFUSES_PROTOCOLS = "MiniUPnPd/"
+"""Its build on nftables, of 2.3.1 at least, looks for a port's filter rule without its protocol."""
+
 _TAKEN = frozenset({CONFLICT, CONFLICT_WITH_OTHER_MECHANISM, ACTION_FAILED})
 
 _log = logging.getLogger(__name__)
@@ -44,11 +47,13 @@ class Habits:
         permanent_only: it refused a finite lifetime and took a permanent lease (M1).
         no_permanent: it refused lifetime 0 (M2).
         no_any_port: it does not know AddAnyPortMapping (M8).
+        confuses_protocols: what is done at one protocol of a port may close the other.
     """
 
     permanent_only: bool = False
     no_permanent: bool = False
     no_any_port: bool = False
+    confuses_protocols: bool = False
 
 
 @attrs.frozen
@@ -131,6 +136,8 @@ class Opening:
             # Some gateways overwrite another host's entry without a word.
             await self._check_free(port)
         try:
+            if self._request.anew and self._renews(port) and self._habits.confuses_protocols:
+                await self._close_damaged(port)
             return await self._add("AddPortMapping", port)
         except Fault as fault:
             if fault.number == SAME_PORTS_REQUIRED and port != self._request.internal_port:
@@ -142,6 +149,12 @@ class Opening:
     def _renews(self, port: int) -> bool:
         held = self._request.held
         return held is not None and held.external_port == port
+
+    async def _close_damaged(self, port: int) -> None:
+        """Close our port whose filter rule is gone: added over itself it would only get more time."""
+        holder = await self._holder(port)
+        if holder is not None and self._is_ours(holder):
+            await self._connection.delete(self._request.protocol, port)
 
     async def _check_free(self, port: int) -> None:
         holder = await self._holder(port)

@@ -26,6 +26,9 @@ REQUEST_TIME = 5.0
 MAX_CONNECTIONS = 4
 """To one gateway: miniupnpd listens with a backlog of 5, others with less (H5)."""
 
+SERVER = "Server"
+"""The one header of an answer that says something: the software, as `MiniUPnPd/2.3.1`."""
+
 _XML_ENCODING = re.compile(rb"""^[^<]{0,16}<\?xml[^>]{0,80}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
 
 _TEXT_ENCODING = re.compile(
@@ -92,7 +95,8 @@ class BoundedRequester(UpnpRequester):
         async with self._session.request(
             request.method, request.url, headers=headers, data=request.body, allow_redirects=False
         ) as response:
-            return HttpResponse(response.status, {}, decode(await _read(response), response.charset))
+            told = {SERVER: response.headers.get(SERVER, "")}
+            return HttpResponse(response.status, told, decode(await _read(response), response.charset))
 
     async def _exchange_sloppily(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
         body = request.body or ""

@@ -43,6 +43,20 @@ async def test_the_comment_is_sent_as_short_ascii(router, connected, request_for
     assert router.named("AddPortMapping")[1]["NewPortMappingDescription"] == "portmapper"
 
 
+@pytest.mark.parametrize("server", ["Debian/6.1 UPnP/1.1 MiniUPnPd/2.3.1", "Linux/6.1 UPnP/1.0 R1/2"])
+async def test_a_damaged_port_is_closed_and_opened_again_where_a_renewal_does_not_mend_it(
+    router, connected, build, request_for, server
+):
+    """Elsewhere it is renewed in place."""
+    router.replies["description"] = build.http(router.description, headers=f"Server: {server}\r\n")
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    assert await gateway.map(request_for(held=lease, anew=True)) == lease
+    mended = [{"NewRemoteHost": "", "NewExternalPort": "80", "NewProtocol": "TCP"}]
+    assert router.named("DeletePortMapping") == (mended if "MiniUPnPd" in server else [])
+    assert len(router.named("AddPortMapping")) == 2
+
+
 @pytest.mark.parametrize("code", [725, 402, 501])
 async def test_m1_finite_lease_refused_is_retried_as_permanent(router, connected, request_for, code):
     """725, or 402 or 501 for a finite lease, leads to lifetime 0, and that is remembered."""

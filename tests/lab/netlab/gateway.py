@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ SSDP_PORT = 1900
 START_TIMEOUT = 5.0
 STOP_TIMEOUT = 5.0
 POLL = 0.002
+_PROTOCOLS = {6: "TCP", 17: "UDP"}
 
 # Redirects and filters share the table: miniupnpd puts both kinds of rule into chains of one family.
 FIREWALL = """
@@ -168,6 +171,12 @@ class Gateway:
             raise LabError(f"the same redirect stands twice: {rules}")
         return set(rules)
 
+    def let_through(self) -> collections.Counter[tuple[str, int]]:
+        """Count what the firewall forwards to, by protocol and internal port; a redirect needs it too."""
+        text = self.namespace.run("nft", "list", "chain", "inet", "filter", "miniupnpd")
+        found = re.findall(r"th dport (\d+) .*@nh,72,8 (0x\w+) accept", text)
+        return collections.Counter((_PROTOCOLS[int(number, 16)], int(port)) for port, number in found)
+
     def lease_lines(self) -> list[str]:
         """Return the lines of the lease file: `PROTOCOL:PORT:ADDRESS:PORT:EXPIRY:COMMENT`."""
         return self._lease_file.read_text().splitlines() if self._lease_file.exists() else []
@@ -233,8 +242,7 @@ def _rule(expressions: list[dict[str, Any]]) -> Rule:
         elif payload := expression.get("match", {}).get("left", {}).get("payload"):
             # The protocol has no name in this table's family: it is a byte of the network header.
             matched[payload.get("field", "protocol")] = expression["match"]["right"]
-    protocol = {6: "TCP", 17: "UDP"}[matched["protocol"]]
-    return Rule(protocol, matched["dport"], target["addr"], target["port"])
+    return Rule(_PROTOCOLS[matched["protocol"]], matched["dport"], target["addr"], target["port"])
 
 
 def _alive(pid: int | None) -> bool:
