@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import enum
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import ClassVar
 
@@ -85,7 +86,7 @@ class Gateway(abc.ABC):
     @property
     def identity(self) -> str:
         """What stays the same when it is discovered again; the store knows it by this."""
-        return f"{self.backend}:{self.address}"
+        return sys.intern(f"{self.backend}:{self.address}")  # thousands of leases hold the one text
 
     @abc.abstractmethod
     async def map(self, request: MapRequest) -> Lease:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from portmapper.backend import Gateway
 
 Step = Callable[[], Awaitable[None]]
-Broken = Callable[[Exception], None]
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +20,7 @@ class Lanes:
     def __init__(self, idle: Callable[[], None]) -> None:
         """Start empty; `idle` is called whenever the last step has run."""
         self._idle = idle
-        self._waiting: dict[str, deque[tuple[Step, Broken | None]]] = {}
+        self._waiting: dict[str, deque[Step]] = {}
         self._workers: dict[str, set[asyncio.Task[None]]] = {}
 
     @property
@@ -29,11 +28,11 @@ class Lanes:
         """Tell whether any step waits or runs."""
         return any(self._workers.values())
 
-    def submit(self, gateway: Gateway, step: Step, broken: Broken | None = None) -> None:
-        """Queue one step towards a gateway; should it raise, `broken` is told, and the queue goes on."""
+    def submit(self, gateway: Gateway, step: Step) -> None:
+        """Queue one step towards a gateway; should it raise, it is logged, and the queue goes on."""
         waiting = self._waiting.setdefault(gateway.identity, deque())
         workers = self._workers.setdefault(gateway.identity, set())
-        waiting.append((step, broken))
+        waiting.append(step)
         if len(workers) < gateway.concurrency:
             worker = asyncio.create_task(_work(waiting))
             workers.add(worker)
@@ -54,19 +53,10 @@ class Lanes:
             self._idle()
 
 
-async def _work(waiting: deque[tuple[Step, Broken | None]]) -> None:
+async def _work(waiting: deque[Step]) -> None:
     while waiting:
-        step, broken = waiting.popleft()
+        step = waiting.popleft()
         try:
             await step()
-        except Exception as error:
+        except Exception:
             _log.exception("a step towards a gateway failed")
-            _tell(broken, error)
-
-
-def _tell(broken: Broken | None, error: Exception) -> None:
-    try:
-        if broken is not None:
-            broken(error)
-    except Exception:
-        _log.exception("and so did what was told of it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Protocol as Interface
@@ -70,8 +70,9 @@ class Rounds:
         self._waiting: defaultdict[Target, list[Entry]] = defaultdict(list)
         self._outside: Counter[_Port] = Counter()
         self._inside: Counter[_Port] = Counter()
-        self._seeking: defaultdict[_Ports, set[Entry]] = defaultdict(set)
-        self._turns: defaultdict[_Twins, deque[Entry]] = defaultdict(deque)
+        # Lists, because each holds one or two: an empty deque takes 0.6 KiB, and thousands may be under way.
+        self._seeking: defaultdict[_Ports, list[Entry]] = defaultdict(list)
+        self._turns: defaultdict[_Twins, list[Entry]] = defaultdict(list)
 
     def begin(self, entry: Entry, places: list[Place]) -> None:
         """Start a round; who holds the lease is asked first, so that a renewal is a round too.
@@ -84,8 +85,8 @@ class Rounds:
         self.active.add(entry)
         self._outside[_port(entry, entry.mapping.port)] += 1
         self._inside[_port(entry, entry.mapping.internal_port)] += 1
-        if entry.lease is None:
-            self._seeking[_ports(entry)].add(entry)
+        if entry.lease is None and entry not in self._seeking[_ports(entry)]:
+            self._seeking[_ports(entry)].append(entry)
         turns = self._turns[_twins(entry)]
         turns.append(entry)
         if len(turns) == 1:
@@ -93,9 +94,11 @@ class Rounds:
 
     def found(self, entry: Entry) -> None:
         """Note that an entry holds its lease, or is not wanted any more."""
-        self._seeking[_ports(entry)].discard(entry)
-        if not self._seeking[_ports(entry)]:
-            del self._seeking[_ports(entry)]
+        seeking = self._seeking.get(_ports(entry), [])
+        if entry in seeking:
+            seeking.remove(entry)
+        if not seeking:
+            self._seeking.pop(_ports(entry), None)
 
     def wants(self, stored: StoredLease) -> bool:
         """Tell whether an orphan has to stay for now.
@@ -147,8 +150,7 @@ class Rounds:
             if search.settled:
                 for gateway in self._candidates(entry, search, place):
                     entry.tried += ((gateway.identity, place.internal_address),)
-                    step = partial(self._ask, entry, gateway, place)
-                    self._lanes.submit(gateway, step, partial(self._broke, entry, gateway))
+                    self._lanes.submit(gateway, partial(self._step, entry, gateway, place))
                     return
             if not search.done:
                 self._waiting[place.target].append(entry)
@@ -192,6 +194,13 @@ class Rounds:
         if not any(family in backend.families for backend in able):
             version = family.value.replace("ip", "IP")
             entry.refusals += tuple((b.name, Unsupported(f"it has no {version}")) for b in able)
+
+    async def _step(self, entry: Entry, gateway: Gateway, place: Place) -> None:
+        try:
+            await self._ask(entry, gateway, place)
+        except Exception as error:
+            self._broke(entry, gateway, error)
+            raise  # for the log
 
     async def _ask(self, entry: Entry, gateway: Gateway, place: Place) -> None:
         if entry.removed:
@@ -264,8 +273,8 @@ class Rounds:
     def _end(self, entry: Entry) -> None:
         self.active.discard(entry)
         entry.moving = entry.moving and entry.doubtful  # what its holder lost comes first, then the move
-        self._outside[_port(entry, entry.mapping.port)] -= 1
-        self._inside[_port(entry, entry.mapping.internal_port)] -= 1
+        _count_down(self._outside, _port(entry, entry.mapping.port))
+        _count_down(self._inside, _port(entry, entry.mapping.internal_port))
         entry.tried = ()
 
     def _next_turn(self, entry: Entry) -> None:
@@ -283,6 +292,13 @@ class Rounds:
             turns[0].refusals = entry.refusals
             turns[0].places = ()
         self._advance(turns[0])
+
+
+def _count_down(counts: Counter[_Port], port: _Port) -> None:
+    """Count one less, and keep nothing of a port that is not counted any more."""
+    counts[port] -= 1
+    if not counts[port]:
+        del counts[port]
 
 
 def _ports(entry: Entry) -> _Ports:
