@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 from portmapper.backend import Backend, Diagnoses, Gateway, Target
 from portmapper.findings import Finding
 from portmapper.model import Family, IPAddress
-from portmapper_upnp.discovery import Discovery, connect_to
 from portmapper_upnp.loading import load
 from portmapper_upnp.multicast import SSDP_PORT
-from portmapper_upnp.search import Search
 
 if TYPE_CHECKING:
     import aiohttp
@@ -42,6 +40,9 @@ class IgdBackend(Backend, Diagnoses):
             NetworkFailure, GatewayTimeout: a device answered, but could not be read; or nothing can be
                 sent from our address.
         """
+        from portmapper_upnp.discovery import Discovery, connect_to
+        from portmapper_upnp.search import Search
+
         if target.url is not None:
             await load(_HEAVY)
             yield await connect_to(target.url, target, self._session(target), self._ssdp_port)
@@ -65,6 +66,7 @@ class IgdBackend(Backend, Diagnoses):
             return ()
         await load(_HEAVY)
         from portmapper_upnp.diagnosis import diagnose
+        from portmapper_upnp.discovery import connect_to
 
         def describe(url: str) -> Awaitable[IgdDevice]:
             return connect_to(url, target, self._session(target), self._ssdp_port)
