@@ -22,7 +22,9 @@ SEEDS = [
     b"<Envelope><Body><u:DoResponse><NewExternalPort>80</NewExternalPort><NewProtocol>TCP</NewProtocol>"
     b"<NewInternalClient>192.168.1.2</NewInternalClient></u:DoResponse></Body></Envelope>",
 ]
-ACTION: Any = SimpleNamespace(name="Do", service=SimpleNamespace(service_type="urn:x"))
+ACTION: Any = SimpleNamespace(
+    name="Do", service=SimpleNamespace(service_type="urn:x"), out_arguments=lambda: ("NewValue",)
+)
 
 
 def parse(data: bytes) -> None:

@@ -20,26 +20,31 @@ _MOVED = frozenset({301, 302, 303, 307, 308, 404, 405, 410})
 def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
     """Return the answer with the right names and the HTTP status that fits it.
 
-    A Fault is one whatever the HTTP status says (H3). An answer with no body at all is taken as the
-    success of an action that returns nothing.
+    A Fault is one whatever the HTTP status says, and so is a result (H3). Whatever else comes with a
+    status of success is the success of an action that returns nothing: the mapping is looked up anyway.
 
     Raises:
         Moved: the control URL is not there, or redirects.
         NetworkFailure: the answer is neither a result nor a fault.
     """
-    if response.status_code in _MOVED:
-        raise Moved(f"the gateway's control URL is gone (HTTP {response.status_code})")
-    succeeded = response.status_code == HTTPStatus.OK
-    if succeeded and not (response.body or "").strip():
-        return HttpResponse(HTTPStatus.OK, {}, _result(action, Element("Empty")))
-    root = parse(response.body or "")
+    status = response.status_code
+    if status in _MOVED:
+        raise Moved(f"the gateway's control URL is gone (HTTP {status})")
+    root = _document(response.body or "")
     fault = _first(root, "fault", "upnperror")
     if fault is not None:
         return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _fault(fault))
-    result = _first(root, f"{action.name}Response".lower())
-    if not succeeded or result is None:
-        raise NetworkFailure(f"the gateway's answer makes no sense (HTTP {response.status_code})")
-    return HttpResponse(HTTPStatus.OK, {}, _result(action, result))
+    result = _first(root, f"{action.name}response".lower(), action.name.lower())
+    if result is None and (not 200 <= status < 300 or action.out_arguments()):
+        raise NetworkFailure(f"the gateway's answer makes no sense (HTTP {status})")
+    return HttpResponse(HTTPStatus.OK, {}, _result(action, Element("Empty") if result is None else result))
+
+
+def _document(text: str) -> Element:
+    """Return the answer's document; an empty one where there is none, as for HTTP 204 or 401."""
+    if "<" not in text:
+        return Element("Empty")
+    return parse(text)
 
 
 def _first(root: Element, *names: str) -> Element | None:

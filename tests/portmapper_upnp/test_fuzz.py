@@ -82,10 +82,11 @@ def test_any_description_is_canonical_or_a_typed_error(text):
         parse(canonical_description(text, LOCATION))
 
 
-@given(documents, st.sampled_from([200, 500, 404, 999]))
-def test_any_reply_is_canonical_or_a_typed_error(text, status):
+@given(documents, st.sampled_from([200, 204, 500, 404, 999]), st.sampled_from([(), ("NewValue",)]))
+def test_any_reply_is_canonical_or_a_typed_error(text, status, results):
     """What is canonical parses again."""
-    action = SimpleNamespace(name="Do", service=SimpleNamespace(service_type="urn:x"))
+    service = SimpleNamespace(service_type="urn:x")
+    action = SimpleNamespace(name="Do", service=service, out_arguments=lambda: results)
     with contextlib.suppress(BackendError):
         parse(canonical_reply(action, HttpResponse(status, {}, text)).body or "")
 

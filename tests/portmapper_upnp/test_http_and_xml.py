@@ -171,6 +171,40 @@ async def test_h3_a_fault_is_one_whatever_the_status(router, connected, request_
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\n\r\n<a></a>",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n<html>done</html>",
+        b"HTTP/1.1 500 Error\r\nContent-Length: 27\r\n\r\n<u:AddPortMappingResponse/>",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n<AddPortMapping />",
+    ],
+)
+async def test_h3_a_success_without_its_parts_is_one(router, connected, request_for, answer):
+    """An action that returns nothing needs no words for it; whether it is true is looked up."""
+    gateway = await connected()
+    router.entry(80, "127.0.0.1")
+    router.replies["AddPortMapping"] = answer
+    assert (await gateway.map(request_for())).external_port == 80
+    router.table.clear()
+    liar = await connected()
+    with pytest.raises(NetworkFailure, match="does not hold it"):
+        await liar.map(request_for())
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "503 Busy", "500 Error"])
+@pytest.mark.parametrize("body", ["", "please log in", "<html>please log in</html>"])
+async def test_h3_an_error_without_a_fault_names_its_status(
+    router, connected, request_for, build, status, body
+):
+    """No fault, no XML, nothing at all."""
+    gateway = await connected()
+    router.replies["AddPortMapping"] = build.http(body, status)
+    with pytest.raises(NetworkFailure, match=f"HTTP {status[:3]}"):
+        await gateway.map(request_for())
+
+
+@pytest.mark.parametrize(
     ("detail", "code"),
     [
         ("<UPnPError><errorCode>718</errorCode></UPnPError>", 718),
