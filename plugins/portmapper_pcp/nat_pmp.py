@@ -20,7 +20,10 @@ from portmapper_pcp.results import natpmp_error
 from portmapper_pcp.schedule import PROBE_LIMIT, REQUEST_LIMIT, waits
 
 _SUCCESS = natpmp.NATPMP_RESULT_SUCCESS
-_NO_ADDRESS = natpmp.NATPMP_RESULT_NETWORK_FAILURE
+_TOLD = frozenset(
+    {_SUCCESS, natpmp.NATPMP_RESULT_NETWORK_FAILURE, natpmp.NATPMP_RESULT_UNSUPPORTED_OPERATION}
+)
+"""Answers to the question for the address: it, that there is none, or that only ports are to be had."""
 
 
 class NatPmpGateway(Port5351Gateway[Reply]):
@@ -63,7 +66,7 @@ class NatPmpGateway(Port5351Gateway[Reply]):
     async def external_address(self) -> IPAddress | None:
         """Ask for the outside address; None when the gateway has none itself."""
         reply = await self._ask_address(REQUEST_LIMIT)
-        if reply.result not in (_SUCCESS, _NO_ADDRESS):
+        if reply.result not in _TOLD:
             raise natpmp_error(reply.result)
         return self._external_address
 
@@ -102,14 +105,14 @@ class NatPmpGateway(Port5351Gateway[Reply]):
     async def _confirm(self) -> None:
         reply = await self._ask_address(PROBE_LIMIT)
         # A gateway without an outside address still speaks NAT-PMP, and may get one later.
-        if reply.result not in (_SUCCESS, _NO_ADDRESS):
+        if reply.result not in _TOLD:
             raise natpmp_error(reply.result)
 
     def _answered(self, reply: Reply) -> None:
         # Some gateways put no epoch into errors; taking it for a restart would renew without end.
         if reply.result == _SUCCESS:
             self._learn_epoch(reply.epoch)
-        if reply.opcode == natpmp_codec.ADDRESS_OPCODE and reply.result in (_SUCCESS, _NO_ADDRESS):
+        if reply.opcode == natpmp_codec.ADDRESS_OPCODE and reply.result in _TOLD:
             self._learn_address(_address_of(reply))
 
     def _learn_address(self, address: IPAddress | None) -> None:

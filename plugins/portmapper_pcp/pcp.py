@@ -46,7 +46,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             reply = await self._ask_to_map(request, False)
             self._prefers_failure = reply.result == Result.UNSUPP_OPTION
         granted = self._granted(reply, request.internal_address)
-        outside = _outside(granted.external_address)
+        outside = _outside(granted.external_address, request.internal_address)
         if self.local_address.version == 4:
             self._external_address = outside
         return Lease(
@@ -182,5 +182,6 @@ def _data(
     return MapData(nonce, pcp_codec.NUMBERS[protocol], internal_port, external_port, external_address)
 
 
-def _outside(address: IPAddress) -> IPAddress | None:
-    return None if address.is_unspecified else address
+def _outside(address: IPAddress, internal: IPAddress) -> IPAddress | None:
+    """Return the address if it is one; some servers write IPv4 without the prefix of section 5."""
+    return address if address.version == internal.version and not address.is_unspecified else None

@@ -37,7 +37,7 @@ async def _discover(target: Target) -> list[NatPmpGateway]:
 # Discovery
 
 
-@pytest.mark.parametrize("result", [0, 3])
+@pytest.mark.parametrize("result", [0, 3, 5])
 async def test_p4_p9_a_gateway_that_tells_its_address_or_that_it_has_none(peer: Any, result: int) -> None:
     """Both prove NAT-PMP."""
     peer.answer = lambda request: [peer.natpmp(request, result=result)]
@@ -194,7 +194,7 @@ async def test_short_errors_refuse_the_pending_mappings_in_order(
 
 @pytest.mark.parametrize(
     ("result", "told", "expected"),
-    [(0, "203.0.113.7", "203.0.113.7"), (3, "0.0.0.0", None), (0, "0.0.0.0", None)],
+    [(0, "203.0.113.7", "203.0.113.7"), (3, "0.0.0.0", None), (5, "0.0.0.0", None), (0, "0.0.0.0", None)],
 )
 async def test_p9_the_outside_address_is_asked_for(
     peer: Any, gateway: NatPmpGateway, result: int, told: str, expected: str | None

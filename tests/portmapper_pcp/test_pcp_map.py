@@ -49,6 +49,17 @@ async def test_p6_another_port_and_lifetime_are_taken_as_granted(
     assert (lease.external_port, lease.lifetime) == (4711, 120)
 
 
+@pytest.mark.parametrize("told", ["::", "::ffff:0.0.0.0", "cb00:7107::"])
+async def test_p6_an_outside_address_of_another_family_or_none_is_not_shown(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, told: str
+) -> None:
+    """Zeros, or an IPv4 address written without its prefix; the port stands all the same."""
+    packed = ipaddress.IPv6Address(told).packed
+    peer.answer = lambda request: [peer.pcp(request)[:44] + packed]
+    lease = await pcp_gateway.map(request_80)
+    assert (lease.external_port, lease.external_address) == (80, None)
+
+
 async def test_p7_a_lost_answer_is_asked_for_again_with_the_same_nonce(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, fast: None
 ) -> None:
