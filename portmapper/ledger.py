@@ -115,13 +115,9 @@ class Ledger:
         if token in self._orphans:
             self._claim(stored)
 
-    def orphans(self, now: datetime) -> list[StoredLease]:
-        """Return what is to be released; what ran out by itself is forgotten."""
-        mine = [s for s in self._orphans.values() if self._scope is None or s.source in self._scope]
-        expired = {stored.lease.token for stored in mine if stored.expired(now)}
-        for token in expired:
-            self.released(token)
-        return [stored for stored in mine if stored.lease.token not in expired]
+    def orphans(self) -> list[StoredLease]:
+        """Return what is to be released, also what ran out by itself."""
+        return [s for s in self._orphans.values() if self._scope is None or s.source in self._scope]
 
     @property
     def orphan_count(self) -> int:

@@ -19,7 +19,11 @@ from portmapper.timing import retry_delay
 
 LONGEST_PAUSE = 300.0
 LONGEST_PAUSE_REFUSED = 3600.0
-"""Seconds between two attempts at what a gateway refuses: the lease of an address that is gone, say."""
+"""Seconds between two attempts at what a gateway refuses: the lease of an address that is gone, say.
+
+A permanent one is never given up. It stands for ever if we forget it, and its address may come back, or
+the gateway be told to let other hosts close it; until then that is one packet an hour.
+"""
 
 Tell = Callable[[StoredLease, str], None]
 """Told of each lease that was released, or why it was not."""
@@ -54,14 +58,19 @@ class Releases:
     def start(self, targets: Callable[[], Sequence[Target]]) -> None:
         """Begin every release that can begin; `targets` is where unknown gateways may be found."""
         self._rounds_ended = 0
-        orphans = self._ledger.orphans(self._clock.now())
+        orphans, now = self._ledger.orphans(), self._clock.now()
         if self._failed:
             self._failed = {
                 s.lease.token: self._failed[s.lease.token] for s in orphans if s.lease.token in self._failed
             }
         for stored in orphans:
             token = stored.lease.token
-            if token in self._running or self._is_wanted(stored) or self._is_too_early(token):
+            if token in self._running or self._is_wanted(stored):
+                continue
+            if stored.expired(now):  # not before what is wanted was adopted: the clock may have been set
+                self._ledger.released(token)
+                continue
+            if self._is_too_early(token):
                 continue
             cover = self._ledger.cover_of(stored)
             if cover is not None:
@@ -78,7 +87,7 @@ class Releases:
     def unfinished(self) -> bool:
         """Tell whether an orphan may still be released by a search that is under way."""
         searching = any(not search.done for search in self._discovery.searches)
-        orphans = self._ledger.orphans(self._clock.now())
+        orphans = self._ledger.orphans()
         return searching and any(
             stored.lease.token not in self._failed and not self._is_wanted(stored) for stored in orphans
         )

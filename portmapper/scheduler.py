@@ -193,7 +193,7 @@ class Scheduler:
         await self.discovery.close()
 
     async def _forget_old_targets(self) -> None:
-        if not self._rounds.active and not self._ledger.orphans(self._clock.now()):
+        if not self._rounds.active and not self._ledger.orphans():
             in_use = {place.target for entry in self.entries.values() for place in entry.places}
             for search in self.discovery.searches:
                 if search.target not in in_use and not self._surroundings.is_current(search.target):

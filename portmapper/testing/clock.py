@@ -39,6 +39,15 @@ class FakeClock(Clock):
         """Return the wall-clock time, in UTC."""
         return self._start + timedelta(seconds=self._seconds - 1000.0)
 
+    def set_wall(self, seconds: float) -> None:
+        """Put the wall clock forward, or back where `seconds` is negative; no time passes."""
+        self._start += timedelta(seconds=seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass in one go, as on a host that is suspended; every timer fires afterwards."""
+        self._seconds += seconds
+        await self.settle()
+
     @contextmanager
     def driving(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         """Be the loop's time while the context lasts."""

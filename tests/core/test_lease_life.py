@@ -509,3 +509,46 @@ async def test_one_pass_without_a_gateway_ends(
     await clock.advance(5)
     assert settled.done()
     assert world.state(wanted()) is MappingState.PENDING
+
+
+@pytest.mark.parametrize("seconds", [-(10**9), 10**9])
+async def test_a_jump_of_the_wall_clock_changes_nothing(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted, seconds: int
+) -> None:
+    """Thirty years, either way: nothing is asked, nothing is told, and the renewal comes in its time."""
+    await calm.start(wanted())
+    clock.set_wall(seconds)
+    await clock.advance(1799)
+    assert len(device.asked()) == 1
+    await clock.advance(452)
+    assert len(device.asked()) == 2
+    assert device.asked("unmap") == []
+    assert calm.kinds() == [EventKind.OPENED]
+
+
+@pytest.mark.parametrize("seconds", [-(10**9), 10**9])
+async def test_a_jump_between_two_runs_opens_nothing_twice(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted, seconds: int
+) -> None:
+    """The lease is taken over with its token, whatever its dates say by then."""
+    await calm.start(wanted())
+    await calm.crash()
+    clock.set_wall(seconds)
+    await calm.start(wanted())
+    before, after = device.asked()
+    assert after.token == before.token
+    assert device.open_ports() == {WEB}
+    assert device.asked("unmap") == []
+    assert len(calm.store.leases) == 1
+
+
+@pytest.mark.parametrize("slept", [1000, 3000, 10_000])
+async def test_a_resume_renews_at_once_what_was_due(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted, slept: int
+) -> None:
+    """Also what ran out meanwhile; what has time left is not asked for."""
+    await calm.start(wanted())
+    await clock.sleep(slept)
+    assert len(device.asked()) == (2 if slept >= 3000 else 1)
+    assert device.open_ports() == {WEB}
+    assert calm.state(wanted()) is MappingState.ACTIVE
