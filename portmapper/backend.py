@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import enum
-import sys
+import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import ClassVar
 
@@ -57,6 +57,12 @@ class GatewayEvent(enum.StrEnum):
     GONE = "gone"
 
 
+@functools.lru_cache(maxsize=64)
+def _identity(backend: str, address: IPAddress) -> str:
+    """Write it once: each mapping asks for it a dozen times, and its lease holds the very text."""
+    return f"{backend}:{address}"
+
+
 class Gateway(abc.ABC):
     """One NAT device as one backend reaches it.
 
@@ -86,7 +92,7 @@ class Gateway(abc.ABC):
     @property
     def identity(self) -> str:
         """What stays the same when it is discovered again; the store knows it by this."""
-        return sys.intern(f"{self.backend}:{self.address}")  # thousands of leases hold the one text
+        return _identity(self.backend, self.address)
 
     @abc.abstractmethod
     async def map(self, request: MapRequest) -> Lease:

@@ -115,7 +115,8 @@ def status(lab: Lab, times: int) -> Iterator[Row]:
         state = ("--state-dir", str(home / "state"))
         program = Program(lab.lan, home)
         with program.running("run", *state, "--backend", "pcp", str(listed), log=home / "log") as running:
-            running.until(lambda: "19000" in program.run("status", *state).output, "open")
+            # Before the daemon answers, `status` shows what the store knows, and ends with 1.
+            running.until(lambda: program.run("status", *state).status == 0, "answering")
             found = in_turns(
                 times,
                 {
