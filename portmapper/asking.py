@@ -102,7 +102,7 @@ async def give_back(gateway: Gateway, lease: Lease) -> bool:
 async def _map(gateway: Gateway, request: MapRequest) -> Lease:
     """Ask, and check the answer: a stranger's backend may return anything."""
     lease = await bounded(gateway, gateway.map(request))
-    if (reason := _why_wrong(lease, request)) is not None:
+    if (reason := why_no_lease(lease, request)) is not None:
         raise _fault(gateway, reason)
     return attrs.evolve(
         lease,
@@ -113,8 +113,8 @@ async def _map(gateway: Gateway, request: MapRequest) -> Lease:
     )
 
 
-def _why_wrong(lease: object, request: MapRequest) -> str | None:
-    """Say what cannot be so in an answer to this request; None when it can."""
+def why_no_lease(lease: object, request: MapRequest) -> str | None:
+    """Say what cannot be so in an answer to this request; None when it is a lease for it."""
     if not isinstance(lease, Lease):
         return f"it returned {quoted(lease)} and no lease"
     inside = (lease.protocol, lease.internal_address, lease.internal_port)

@@ -104,7 +104,7 @@ class Search:
         found: set[str] = set()
         async with aclosing(answers):
             async for gateway in answers:
-                if (reason := _why_wrong(gateway, backend)) is not None:
+                if (reason := why_no_gateway(gateway, backend)) is not None:
                     raise blame(f"backend:{backend.name}", reason)
                 found.add(gateway.identity)
                 if len(found) > MAX_GATEWAYS:
@@ -152,7 +152,7 @@ class Search:
             self._grace = None
 
 
-def _why_wrong(gateway: object, backend: Backend) -> str | None:
+def why_no_gateway(gateway: object, backend: Backend) -> str | None:
     """Say what cannot be so in a gateway that a backend found; None when it can."""
     if not isinstance(gateway, Gateway):
         return f"it found {quoted(gateway)} and no gateway"

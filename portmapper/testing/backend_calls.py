@@ -1,0 +1,97 @@
+"""How the contract of backends calls one: find its gateway, map, unmap."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import cast
+
+from portmapper.asking import CALL_LIMIT, why_no_lease
+from portmapper.backend import Gateway
+from portmapper.errors import BackendError
+from portmapper.model import Lease, MapRequest, Protocol
+from portmapper.search import why_no_gateway
+from portmapper.testing.calls import LONG, outcome
+from portmapper.testing.subjects import BackendSubject
+
+LIFETIME = 600
+
+
+@asynccontextmanager
+async def closing(subject: BackendSubject) -> AsyncIterator[None]:
+    """Close the backend at the end."""
+    try:
+        yield
+    finally:
+        await asyncio.wait_for(subject.backend.close(), LONG)
+
+
+@asynccontextmanager
+async def found(subject: BackendSubject) -> AsyncIterator[Gateway]:
+    """Find the gateway; close it and the backend at the end."""
+    async with closing(subject):
+        gateway = await asyncio.wait_for(first(subject), LONG)
+        reason = why_no_gateway(gateway, subject.backend)
+        assert reason is None, reason
+        try:
+            yield gateway
+        finally:
+            await asyncio.wait_for(gateway.close(), LONG)
+
+
+async def first(subject: BackendSubject) -> Gateway:
+    """Return the first gateway that the backend finds, and end the search."""
+    search = cast(AsyncGenerator[Gateway, None], subject.backend.discover(subject.target))
+    async with aclosing(search):
+        async for gateway in search:
+            return gateway
+    raise AssertionError("the backend finds no gateway at the subject's target")
+
+
+async def all_found(subject: BackendSubject) -> list[Gateway]:
+    """Search to the end; a reason why there is none counts as none."""
+    search = cast(AsyncGenerator[Gateway, None], subject.backend.discover(subject.target))
+    async with aclosing(search):
+        try:
+            return [gateway async for gateway in search]
+        except BackendError:
+            return []
+
+
+async def used(subject: BackendSubject) -> None:
+    """Find the gateway, open a port, close it, and be silent again."""
+    async with found(subject) as gateway:
+        lease = await granted(gateway, wish(subject, gateway))
+        await outcome(gateway.external_address(), BackendError, CALL_LIMIT)
+        await released(gateway, lease)
+
+
+def wish(subject: BackendSubject, gateway: Gateway, number: int = 0) -> MapRequest:
+    """Return a request for the subject's port of that number, from this host."""
+    port = subject.ports[number]
+    token = b"contract" + number.to_bytes(4, "big")
+    return MapRequest(Protocol.TCP, gateway.local_address, port, port, LIFETIME, "contract", token)
+
+
+async def granted(gateway: Gateway, request: MapRequest) -> Lease:
+    """Map, on a gateway that has no reason to refuse."""
+    answer = await outcome(gateway.map(request), BackendError, CALL_LIMIT)
+    assert isinstance(answer, Lease), f"a free port was refused: {answer!r}"
+    return answer
+
+
+async def released(gateway: Gateway, lease: Lease) -> None:
+    """Unmap."""
+    answer = await outcome(gateway.unmap(lease), BackendError, CALL_LIMIT)
+    assert answer is None, f"unmap returned {answer!r}"
+
+
+def check_lease(lease: Lease, request: MapRequest, gateway: Gateway) -> None:
+    """See that a lease is one that the core accepts, and that it can be known again."""
+    reason = why_no_lease(lease, request)
+    assert reason is None, reason
+    assert lease.backend == gateway.backend
+    assert lease.gateway == gateway.identity
+    assert lease.token == request.token
+    assert lease.permanent or lease.lifetime > 0

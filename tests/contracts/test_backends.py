@@ -1,0 +1,42 @@
+"""Our own backends keep the contract that strangers' backends keep."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from portmapper.testing import BackendContract, BackendSubject
+from portmapper_pcp.nat_pmp import NatPmpBackend
+from portmapper_pcp.pcp import PcpBackend
+from portmapper_upnp.backend import IgdBackend
+
+Make = Callable[..., Awaitable[BackendSubject]]
+
+
+class TestPcp(BackendContract):
+    """PCP, against the embedded gateway."""
+
+    @pytest.fixture
+    async def subject(self, port_5351: Make) -> Any:
+        """A gateway that speaks nothing else."""
+        return await port_5351("pcp", PcpBackend())
+
+
+class TestNatPmp(BackendContract):
+    """NAT-PMP, against the embedded gateway."""
+
+    @pytest.fixture
+    async def subject(self, port_5351: Make) -> Any:
+        """A gateway that speaks nothing else."""
+        return await port_5351("natpmp", NatPmpBackend())
+
+
+class TestUpnp(BackendContract):
+    """UPnP, against the embedded gateway."""
+
+    @pytest.fixture(params=[1, 2], ids=["IGD1", "IGD2"])
+    async def subject(self, igd: Make, request: pytest.FixtureRequest) -> Any:
+        """An IGD of each version."""
+        return await igd(IgdBackend(), request.param)
