@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 KINDS = ("backend", "source", "format", "observer", "command")
 
+NEEDED = {
+    "backend": ("rank", "families", "discover", "close"),
+    "source": ("fetch_limit", "claims", "fetch", "watch", "close"),
+    "format": ("suffixes", "content_types", "parse"),
+    "observer": ("table", "end_limit", "configured", "start", "observe", "close"),
+    "command": ("help", "add_arguments", "run"),
+}
+"""What the core uses of a class beside its name. Whoever inherits from the interface has most of it."""
+
 
 @attrs.frozen
 class PluginReport:
@@ -135,6 +144,7 @@ class Plugins:
             classes = [cls for result in hook() for cls in result]
             for number, cls in enumerate(classes):
                 _check_name(kind, cls, [*self._registered[kind], *classes[:number]])
+                _check_interface(kind, cls)
             found[kind] = classes
         return found
 
@@ -186,6 +196,16 @@ def _check_name(kind: str, cls: type[Any], taken: Iterable[type[Any]]) -> None:
         raise TypeError(f"{kind} {cls!r} has no name")
     if any(other.name == name for other in taken):
         raise ValueError(f"another plugin already provides {kind}:{name}")
+
+
+def _check_interface(kind: str, cls: type[Any]) -> None:
+    """Refuse a class that would fail when it is first used, or take the others with it."""
+    unwritten: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
+    missing = [name for name in NEEDED[kind] if name in unwritten or not hasattr(cls, name)]
+    if missing:
+        raise PluginFault(f"{kind}:{cls.name} has no {', '.join(missing)}")
+    if kind == "backend" and not isinstance(cls.rank, int):
+        raise PluginFault(f"{kind}:{cls.name} has the rank {quoted(cls.rank)}, not a whole number")
 
 
 def load_plugins(disabled: Iterable[str] = ()) -> Plugins:

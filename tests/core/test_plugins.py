@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 import portmapper.plugins
+from portmapper.backend import Backend
+from portmapper.command import Command
 from portmapper.errors import UsageError
+from portmapper.events import Observer
 from portmapper.hookspecs import hookimpl
-from portmapper.plugins import Plugins, load_plugins
+from portmapper.plugins import KINDS, NEEDED, Plugins, load_plugins
+from portmapper.source import Format, Source
 
 
 class Distribution:
@@ -48,7 +52,8 @@ def plugin(**hooks: Callable[[], Any]) -> types.ModuleType:
 
 def named(name: str, rank: int = 100) -> type[Any]:
     """Return a class of that name, good enough for any kind."""
-    return type(name.title() or "Nameless", (), {"name": name, "rank": rank})
+    needed = dict.fromkeys(name for names in NEEDED.values() for name in names)
+    return type(name.title() or "Nameless", (), {**needed, "name": name, "rank": rank})
 
 
 @pytest.fixture
@@ -97,6 +102,37 @@ def test_a_broken_plugin_is_reported_and_alone(load: Callable[..., Plugins], bro
     assert states(plugins) == {"a": "failed", "b": "loaded"}
     assert plugins.reports[0].error
     assert [backend.name for backend in plugins.backends] == ["good"]
+
+
+@pytest.mark.parametrize(("kind", "missing"), [(kind, name) for kind in KINDS for name in NEEDED[kind]])
+def test_a_class_that_lacks_something_is_not_used(
+    load: Callable[..., Plugins], kind: str, missing: str
+) -> None:
+    """Its kind, its name and what is missing are told."""
+    lacking = named("mine")
+    delattr(lacking, missing)
+    plugins = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [lacking]})), EntryPoint("b", good()))
+    assert states(plugins) == {"a": "failed", "b": "loaded"}
+    assert plugins.reports[0].error == f"{kind}:mine has no {missing}"
+    assert [backend.name for backend in plugins.backends] == ["good"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_method_that_was_not_written_is_missing(load: Callable[..., Plugins], kind: str) -> None:
+    """The interface has it, and nothing in it."""
+    interface = {"backend": Backend, "source": Source, "format": Format, "observer": Observer}.get(
+        kind, Command
+    )
+    unfinished = type("Unfinished", (interface,), {"name": "mine", "help": "x"})
+    (report,) = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [unfinished]}))).reports
+    assert report.state == "failed"
+    assert set(str(report.error).partition(" has no ")[2].split(", ")) == set(interface.__abstractmethods__)
+
+
+def test_a_rank_is_a_number(load: Callable[..., Plugins]) -> None:
+    """All backends are sorted by it."""
+    (report,) = load(EntryPoint("a", plugin(backends=lambda: [named("mine", "first")]))).reports  # type: ignore[arg-type]
+    assert report.error == "backend:mine has the rank 'first', not a whole number"
 
 
 def test_a_misspelt_hook_is_named(load: Callable[..., Plugins]) -> None:
