@@ -34,5 +34,6 @@ html_static_path = ["_static"]
 
 
 def setup(app: Sphinx) -> None:
-    """Pygments knows no CSV; it is shown as it is."""
+    """Pygments knows no CSV and no format of a tutorial's; they are shown as they are."""
     app.add_lexer("csv", TextLexer)
+    app.add_lexer("ports", TextLexer)

@@ -6,6 +6,9 @@ import itertools
 import logging
 import os
 import socket
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +25,15 @@ settings.load_profile("portmapper")
 
 FREE_PORTS = itertools.cycle(range(20_000 + os.getpid() % 100 * 100, 30_000))
 """Below the ports that systems hand out by themselves, and elsewhere for each process of the tests."""
+
+
+PROGRAMS = {
+    "portmapper": "-m portmapper.cli.main",
+    "pip": "-m pip",
+    "pytest": "-m pytest",
+}
+
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 @pytest.fixture
@@ -72,3 +84,22 @@ def own_logging() -> Iterator[None]:
     root.setLevel(level)
     for name, before in levels.items():
         logging.getLogger(name).setLevel(before)
+
+
+@pytest.fixture
+def plugin_environment(tmp_path: Path) -> dict[str, str]:
+    """Make a virtual environment that sees what is installed here, and return the variables it runs with.
+
+    pip builds in it without a network: with the hatchling that is here, instead of one that it fetches.
+    """
+    place = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
+    (site,) = place.glob("lib/python*/site-packages")
+    seen = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    (site / "seen.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in seen))
+    for name, words in PROGRAMS.items():
+        offline = '[ "$1" = wheel ] && set -- "$@" --no-build-isolation\n' if name == "pip" else ""
+        script = place / "bin" / name
+        script.write_text(f'#!/bin/sh\n{offline}exec "{place}/bin/python" -P {words} "$@"\n')
+        script.chmod(0o755)
+    return {**os.environ, **OFFLINE, "PATH": f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"}

@@ -41,7 +41,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "portmapper.cli.service:Service",
             "print or install a unit file for systemd, launchd or Windows",
         ),
-        "plugins": ("portmapper.cli.plugins:ListPlugins", "show the plugins and what they provide"),
+        "plugins": (
+            "portmapper.cli.plugins:ListPlugins",
+            "show the plugins and what they provide, or begin a new one",
+        ),
         "install": (
             "portmapper.cli.install:Install",
             "install plugins into the environment of this program",

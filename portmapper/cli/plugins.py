@@ -1,4 +1,4 @@
-"""`portmapper plugins`: what is loaded, from where, what it provides, and what failed and why."""
+"""`portmapper plugins`: what is loaded, provides what, or failed and why; `new` begins another one."""
 
 from __future__ import annotations
 
@@ -9,26 +9,34 @@ from typing import TYPE_CHECKING
 
 from portmapper.cli.options import add_plugin_option
 from portmapper.command import Command
+from portmapper.errors import UsageError
 
 if TYPE_CHECKING:
     from portmapper.plugins import PluginReport
 
 
 class ListPlugins(Command):
-    """Show the plugins and what they provide."""
+    """Show the plugins and what they provide, or begin a new one."""
 
     name = "plugins"
-    help = "show the plugins and what they provide"
+    help = "show the plugins and what they provide, or begin a new one"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
+        from portmapper.plugins import KINDS
+
+        parser.add_argument("action", nargs="?", choices=("new",), help="write a project for a plugin")
+        parser.add_argument("project", nargs="?", metavar="NAME", help="the new distribution's name")
+        parser.add_argument("--kind", choices=KINDS, help="with new: what the plugin is to bring")
         add_plugin_option(parser)
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Print one row for each entry point."""
+        """Print one row for each entry point, or write the project."""
         from portmapper.plugins import load_plugins
 
+        if arguments.action or arguments.kind:
+            return _begin(arguments.project, arguments.kind)
         reports = load_plugins(arguments.disable_plugin).reports
         if arguments.json:
             import attrs
@@ -37,6 +45,19 @@ class ListPlugins(Command):
         else:
             _show(reports)
         return 0
+
+
+def _begin(name: str | None, kind: str | None) -> int:
+    from portmapper.cli.new_plugin import write_project
+    from portmapper.plugins import KINDS
+
+    if name is None or kind is None:
+        raise UsageError(f"say which: portmapper plugins new NAME --kind {'|'.join(KINDS)}")
+    module = write_project(name, kind)
+    print(f"Edit: {module} works as it is, and its comments say what to replace.")
+    print(f"Test: cd {name} && python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest")
+    print(f"Use:  portmapper install ./{name} && portmapper plugins")
+    return 0
 
 
 def _show(reports: Sequence[PluginReport]) -> None:

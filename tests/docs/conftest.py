@@ -14,9 +14,12 @@ import attrs
 import pytest
 
 from portmapper.cli.parsers import every_command, parser_of
+from portmapper.plugins import KINDS
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 30
+
+TUTORIALS = [ROOT / "docs" / "plugins" / f"{name}.md" for name in (*KINDS, "publishing")]
 
 _FENCE = re.compile(
     r"^(?P<fence>`{3,})(?P<language>\w+)\n(?P<body>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL
@@ -67,8 +70,16 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def blocks() -> Mapping[str, list[Block]]:
-    """Return the blocks of each page, by its path."""
-    return {str(page.relative_to(ROOT)): list(blocks_of(page)) for page in pages()}
+    """Return the blocks of each page, by its path; but tutorials, which are run from end to end."""
+    read = [page for page in pages() if page not in TUTORIALS]
+    return {str(page.relative_to(ROOT)): list(blocks_of(page)) for page in read}
+
+
+@pytest.fixture(params=TUTORIALS, ids=lambda page: page.stem)
+def tutorial(request: pytest.FixtureRequest) -> Path:
+    """Return each tutorial in turn."""
+    page: Path = request.param
+    return page
 
 
 @pytest.fixture(scope="session")
