@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 from portmapper.errors import PortmapperError
 from portmapper.testing.subjects import Switch
@@ -16,6 +17,8 @@ LONG = 30.0
 
 SOON = 5.0
 """Seconds after its cancellation in which a call has to have ended."""
+
+_NOTED: ContextVar[bool] = ContextVar("noted", default=False)
 
 T = TypeVar("T")
 E = TypeVar("E", bound=PortmapperError)
@@ -67,13 +70,37 @@ async def cancelled(call: Awaitable[object]) -> None:
 async def leaving_nothing() -> AsyncIterator[None]:
     """See that the block leaves no descriptor (socket, file, pipe) open and no task running.
 
+    Tasks of the other side, which mostly lives on the same event loop, do not count.
+
     Raises:
         AssertionError: it does; what is closed a little later is waited for.
     """
-    descriptors, tasks = open_descriptors(), asyncio.all_tasks()
-    yield
+    descriptors = open_descriptors()
+    with _noting_tasks() as started:
+        yield
+    await until(lambda: all(task.done() for task in started), "a task is left running")
     await until(lambda: open_descriptors() <= descriptors, "a socket or file is left open")
-    await until(lambda: not asyncio.all_tasks() - tasks, "a task is left running")
+
+
+@contextmanager
+def _noting_tasks() -> Iterator[list[asyncio.Task[Any]]]:
+    """Give the tasks that the block starts: they inherit its context, and those of a server its maker's."""
+    loop = asyncio.get_running_loop()
+    before, started = loop.get_task_factory(), list[asyncio.Task[Any]]()
+
+    def start(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(coroutine, loop=loop, **more)
+        if _NOTED.get():
+            started.append(task)
+        return task
+
+    token = _NOTED.set(True)
+    loop.set_task_factory(start)
+    try:
+        yield started
+    finally:
+        loop.set_task_factory(before)
+        _NOTED.reset(token)
 
 
 async def until(condition: Callable[[], bool], otherwise: str) -> None:

@@ -1,0 +1,38 @@
+"""The backend for RouterOS keeps the contract that every backend keeps."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+from portmapper_routeros.backend import RouterOsBackend
+
+from portmapper.backend import Target
+from portmapper.model import Protocol
+from portmapper.testing import BackendContract, BackendSubject
+
+NOISE = b'\x00\xff{"ret": [1, 2'
+
+
+class TestRouterOs(BackendContract):
+    """Against the double of the router's REST service."""
+
+    @pytest.fixture
+    def subject(self, router: Any, here: Target) -> BackendSubject:
+        """A router that can be silent, and answer nonsense."""
+
+        def open_ports() -> set[tuple[Protocol, int]]:
+            return {(Protocol(rule["protocol"].upper()), int(rule["dst-port"])) for rule in router.rules}
+
+        def garble() -> None:
+            router.answer = lambda _: web.Response(body=NOISE, content_type="application/json")
+
+        return BackendSubject(
+            backend=RouterOsBackend(),
+            target=here,
+            open_ports=open_ports,
+            silence=lambda: setattr(router, "silent", asyncio.Event()),
+            garble=garble,
+        )
