@@ -1,4 +1,4 @@
-"""The daemon's HTTP API on a Unix socket in the state directory: status, events, reload, open, close."""
+"""The daemon's HTTP API for programs of its owner: status, history, events, reload, open, close."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from portmapper import control_port
+from portmapper.control_port import PORT_FILE, ControlPort
 from portmapper.control_socket import SOCKET_NAME, VERSION, short_address
 from portmapper.errors import UsageError
 from portmapper.events import Event
@@ -59,10 +61,33 @@ class Controlled(Protocol):
         """Call `listener` with each event until what is returned is called."""
 
 
-async def serve(daemon: Controlled, directory: Path) -> None:
-    """Serve the API until cancelled. A socket that cannot be had is told, and holds nothing up."""
+async def serve(daemon: Controlled, directory: Path, *, loopback: bool = control_port.NEEDED) -> None:
+    """Serve the API until cancelled. A socket that cannot be had is told, and holds nothing up.
+
+    Args:
+        daemon: who answers.
+        directory: of its state.
+        loopback: on a loopback port with a token, instead of a Unix socket.
+    """
     web = await in_thread(_import_web)
-    application = web.Application(middlewares=[_errors_as_json(web)])
+    try:
+        listener, port = control_port.listen(directory) if loopback else (_listen(directory), None)
+    except OSError as error:
+        _log.warning("no control socket in %s: %s", directory, error.strerror or error)
+        return
+    runner = web.AppRunner(_application(daemon, web, port), access_log=None, shutdown_timeout=SHUTDOWN_LIMIT)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+        (directory / (PORT_FILE if loopback else SOCKET_NAME)).unlink(missing_ok=True)
+
+
+def _application(daemon: Controlled, web: Any, port: ControlPort | None) -> Any:
+    checks = [_with_token(web, port)] if port else []
+    application = web.Application(middlewares=[_errors_as_json(web), *checks])
     api = _API(daemon, web)
     application.add_routes(
         [
@@ -76,16 +101,7 @@ async def serve(daemon: Controlled, directory: Path) -> None:
             web.post(f"/{VERSION}/close", api.close),
         ]
     )
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_LIMIT)
-    await runner.setup()
-    try:
-        await web.SockSite(runner, _listen(directory)).start()
-        await asyncio.Event().wait()
-    except OSError as error:
-        _log.warning("no control socket in %s: %s", directory, error.strerror or error)
-    finally:
-        await runner.cleanup()
-        (directory / SOCKET_NAME).unlink(missing_ok=True)
+    return application
 
 
 class _API:
@@ -162,6 +178,16 @@ def _errors_as_json(web: Any) -> Any:
             return await handler(request)
         except web.HTTPException as error:
             return web.json_response({"error": error.text or error.reason}, status=error.status)
+
+    return middleware
+
+
+def _with_token(web: Any, port: ControlPort) -> Any:
+    @web.middleware  # type: ignore[untyped-decorator]
+    async def middleware(request: web.Request, handler: Any) -> Any:
+        if not port.admits(request.headers.get("Authorization", "")):
+            raise web.HTTPUnauthorized(text=f"the token of {PORT_FILE} is missing or wrong")
+        return await handler(request)
 
     return middleware
 

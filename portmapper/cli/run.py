@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -230,11 +229,9 @@ def _companions(arguments: argparse.Namespace, directory: Path) -> list[Companio
     """Return what runs beside the daemon: the control socket, and a table when a person looks on."""
     if arguments.oneshot:
         return []
-    companions: list[Companion] = []
-    if hasattr(socket, "AF_UNIX"):
-        from portmapper.control import serve
+    from portmapper.control import serve
 
-        companions.append(partial(serve, directory=directory))
+    companions: list[Companion] = [partial(serve, directory=directory)]
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
         from portmapper.cli.screen import live_table
 

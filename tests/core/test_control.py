@@ -1,4 +1,4 @@
-"""The daemon's API on its Unix socket."""
+"""The daemon's API on its Unix socket, and on a loopback port where there are none."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from portmapper import control_port
 from portmapper.control import serve
 from portmapper.control_client import NotRunning, ask_daemon
+from portmapper.control_port import PORT_FILE
 from portmapper.control_socket import SOCKET_NAME, short_address
 from portmapper.errors import PortmapperError, UsageError
 from portmapper.events import Event, EventKind
@@ -56,11 +58,11 @@ class FakeDaemon:
 
 
 @asynccontextmanager
-async def served(directory: Path) -> AsyncIterator[FakeDaemon]:
+async def served(directory: Path, *, loopback: bool = False) -> AsyncIterator[FakeDaemon]:
     """Serve a fake daemon in a directory while the block runs."""
     daemon = FakeDaemon()
-    serving = asyncio.create_task(serve(daemon, directory))
-    while not (directory / SOCKET_NAME).exists():
+    serving = asyncio.create_task(serve(daemon, directory, loopback=loopback))
+    while not (directory / (PORT_FILE if loopback else SOCKET_NAME)).exists():
         await asyncio.sleep(0.005)
     try:
         yield daemon
@@ -161,3 +163,67 @@ def test_without_a_daemon_the_client_says_so(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "missing"):
         with pytest.raises(NotRunning, match="no daemon runs"):
             ask_daemon(directory, "status")
+
+
+async def test_without_unix_sockets_the_api_answers_on_a_loopback_port(tmp_path: Path) -> None:
+    """The file that names port and token is its owner's alone, and goes when the daemon does."""
+    async with served(tmp_path, loopback=True) as daemon:
+        assert not (tmp_path / SOCKET_NAME).exists()
+        assert stat.S_IMODE((tmp_path / PORT_FILE).stat().st_mode) == 0o600
+        assert await ask(tmp_path, "status") == {"version": "1"}
+        assert await ask(tmp_path, "reload", "POST") == {"reloading": True}
+        assert daemon.reloads == 1
+    assert not (tmp_path / PORT_FILE).exists()
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Bearer \xe9", "Basic {token}", "{token}"])
+async def test_the_loopback_port_answers_nobody_without_the_token(tmp_path: Path, header: str) -> None:
+    """Everybody on the host can connect to it; the refusal is JSON and gives nothing away."""
+    async with served(tmp_path, loopback=True) as daemon:
+        there = control_port.read(tmp_path)
+        reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
+        line = f"Authorization: {header.format(token=there.token)}\r\n" if header else ""
+        writer.write(
+            f"POST /v1/reload HTTP/1.1\r\nHost: x\r\n{line}Connection: close\r\n\r\n".encode("latin-1")
+        )
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert answer.startswith(b"HTTP/1.1 401")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
+            "error": "the token of control.json is missing or wrong"
+        }
+        assert daemon.reloads == 0
+
+
+async def test_each_daemon_has_a_token_of_its_own(tmp_path: Path) -> None:
+    """One that was seen once opens nothing later."""
+    tokens = set()
+    for _ in range(2):
+        async with served(tmp_path, loopback=True):
+            tokens.add(control_port.read(tmp_path).token)
+    assert len(tokens) == 2
+
+
+@pytest.mark.parametrize("left", ["", "[]", "{}", '{"port": 0, "token": "x"}', '{"port": 80, "token": 1}'])
+def test_a_port_file_that_is_none_is_one_clear_line(tmp_path: Path, left: str) -> None:
+    """Half of a file, or another program's."""
+    (tmp_path / PORT_FILE).write_text(left)
+    with pytest.raises(PortmapperError, match="does not answer"):
+        ask_daemon(tmp_path, "status")
+
+
+def test_a_port_file_that_a_crash_left_is_no_daemon(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    """Nobody listens there any more."""
+    (tmp_path / PORT_FILE).write_text(json.dumps({"port": free_port(), "token": "x"}))
+    with pytest.raises(NotRunning, match="no daemon runs"):
+        ask_daemon(tmp_path, "status")
+
+
+def test_without_unix_sockets_and_without_a_port_file_no_daemon_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client looks for the file alone."""
+    monkeypatch.setattr(control_port, "NEEDED", True)
+    with pytest.raises(NotRunning, match="no daemon runs"):
+        ask_daemon(tmp_path, "status")
