@@ -7,7 +7,7 @@ import ipaddress
 import re
 
 from portmapper.errors import RowError, quoted
-from portmapper.model import IPAddress, IPNetwork
+from portmapper.model import ALL_GATEWAYS, IPAddress, IPNetwork
 
 # The grammar is that of cidr-utils 0.5.10, which upnp-daemon's files are written for. ASCII digits only:
 # `\d` would take Arabic ones too, and `\Z` refuses the line feed that `$` lets pass.
@@ -18,6 +18,8 @@ _IPV4 = re.compile(
 )
 _IPV6_LETTERS = re.compile(r"[0-9A-Fa-f:.]+\Z")
 _IPV6_PREFIX = re.compile(r"(?:[0-9]|[1-9][0-9]|1[01][0-9]|12[0-8])\Z")
+
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -32,6 +34,30 @@ def parse_address(text: str) -> IPAddress | IPNetwork | None:
     if not text:
         return None
     return _parse_ipv6(text) if ":" in text else _parse_ipv4(text)
+
+
+@functools.lru_cache(maxsize=256)
+def parse_gateway(text: str) -> str | None:
+    """Read which gateway a mapping is for, as `Mapping.gateway`; `default` and empty are the best one.
+
+    A list may come from elsewhere, so that it names no URL that would be fetched, and no port.
+
+    Raises:
+        RowError: of the field `gateway`, for everything else.
+    """
+    if text.lower() in ("", "default"):
+        return None
+    if text.lower() == ALL_GATEWAYS:
+        return ALL_GATEWAYS
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise RowError("gateway", f"{quoted(text)} is not one of default, all, or an address") from None
+    if address.is_unspecified or address.is_multicast or address == _BROADCAST:
+        raise RowError("gateway", f"{quoted(text)} is the address of no gateway")
+    if address.version == 6 and address.is_link_local and address.scope_id is None:
+        raise RowError("gateway", f"{quoted(text)} is link-local: name its interface too, as in {text}%eth0")
+    return str(address)
 
 
 def _parse_ipv4(text: str) -> IPAddress | IPNetwork | None:

@@ -70,8 +70,14 @@ class Announcer:
     def _of(
         self, kind: EventKind, mapping: Mapping, lease: Lease | None, detail: str, outside: IPAddress | None
     ) -> None:
-        facts = (
-            _facts(lease) if lease else {"protocol": mapping.protocol, "internal_port": mapping.internal_port}
+        facts: dict[str, object] = (
+            _facts(lease)
+            if lease
+            else {
+                "protocol": mapping.protocol,
+                "internal_port": mapping.internal_port,
+                "gateway": mapping.gateway or "",
+            }
         )
         facts["family"] = mapping.family
         if outside is not None:

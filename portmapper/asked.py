@@ -121,6 +121,7 @@ def record_of(mapping: Mapping) -> dict[str, Any]:
         "comment": mapping.comment,
         "conflict": mapping.conflict and mapping.conflict.value,
         "backend": mapping.backend,
+        "gateway": mapping.gateway,
     }
     return {name: value for name, value in record.items() if value not in (None, "")}
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from portmapper.addresses import parse_gateway
 from portmapper.backend import Backend
 from portmapper.clock import Clock
-from portmapper.entry import Entry
-from portmapper.errors import BackendError, NoGateway, UsageError
+from portmapper.entry import Entry, entries_of
+from portmapper.errors import BackendError, NoGateway, RowError, UsageError
 from portmapper.events import Event
 from portmapper.faults import made
 from portmapper.model import (
@@ -43,14 +44,39 @@ LOOK_AGAIN = 0.01
 class ClientLease:
     """A port that is kept open until it is closed, or its client is.
 
+    One that is open on all gateways speaks of the best that holds it; `endpoints` has each.
+
     Attributes:
         mapping: what was asked for.
     """
 
-    def __init__(self, client: Client, entry: Entry) -> None:
-        self.mapping = entry.mapping
+    def __init__(self, client: Client, mapping: Mapping, entries: list[Entry]) -> None:
+        self.mapping = mapping
         self._client = client
-        self._entry = entry
+        self._last = entries
+
+    @property
+    def _entries(self) -> list[Entry]:
+        """What became of it on each gateway; after the client's end, what was known last."""
+        self._last = self._client.entries_of(self.mapping) or self._last
+        return self._last
+
+    @property
+    def _entry(self) -> Entry:
+        entries = self._entries
+        return next((entry for entry in entries if entry.lease), entries[0])
+
+    @property
+    def endpoints(self) -> dict[str, tuple[IPAddress | None, int]]:
+        """The outside address and port at each gateway that holds it, by the gateway's address."""
+        leases = [entry.lease for entry in self._entries if entry.lease]
+        return {
+            lease.gateway.partition(":")[2]: (
+                lease.external_address or self._client.external(lease.gateway),
+                lease.external_port,
+            )
+            for lease in leases
+        }
 
     @property
     def state(self) -> MappingState:
@@ -158,6 +184,7 @@ class Client:
         family: Family | str | None = None,
         lifetime: int = DEFAULT_DURATION,
         comment: str = "",
+        gateway: str | None = None,
     ) -> ClientLease:
         """Open a port, and keep it open.
 
@@ -169,41 +196,47 @@ class Client:
             family: `ipv4` or `ipv6`, a pinhole; default that of `address`, else `ipv4`.
             lifetime: seconds to ask for at a time; it is renewed before they are over.
             comment: for the gateway's table.
+            gateway: `all` keeps it open on every gateway that answers, an address asks that one alone;
+                default the best.
 
         Raises:
-            UsageError: a port, a protocol, a family or a lifetime that is none.
+            UsageError: a port, a protocol, a family, a lifetime or a gateway that is none.
             NoGateway: no gateway answered.
             BackendError: the gateways that answered refused, with the reason of the first.
         """
         scheduler = self._begun()
-        mapping = _mapping(port, protocol, internal_port, address, family, lifetime, comment)
+        mapping = _mapping(port, protocol, internal_port, address, family, lifetime, comment, gateway)
         self._mappings[mapping.key] = mapping
         scheduler.set_wanted(self._mappings.values())
-        entry = scheduler.entries[mapping.key]
         try:
             async with asyncio.timeout(OPEN_LIMIT):
-                while not (entry.lease or entry.attempts or entry.removed):  # noqa: ASYNC110 - as in on_request
+                while not _decided(scheduler, mapping):  # noqa: ASYNC110 - as in on_request
                     await asyncio.sleep(LOOK_AGAIN)
         except BaseException as error:
             self._forget(mapping)
             if isinstance(error, TimeoutError):
                 raise NoGateway(f"no gateway answered within {OPEN_LIMIT:.0f} s") from error
             raise
-        if entry.lease is None:
+        entries = entries_of(scheduler.entries, mapping)
+        if not any(entry.lease for entry in entries):
             self._forget(mapping)
-            raise _reason(entry)
-        return ClientLease(self, entry)
+            raise _reason(entries)
+        return ClientLease(self, mapping, entries)
 
     async def close(self, lease: ClientLease) -> None:
         """Close one port, as `ClientLease.close` does."""
-        held = lease._entry.lease
+        held = [entry.lease.token for entry in lease._entries if entry.lease]
         self._forget(lease.mapping)
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
-                while held is not None and self._store.get(held.token) is not None:  # noqa: ASYNC110 - the same
+                while any(self._store.get(token) is not None for token in held):  # noqa: ASYNC110 - the same
                     await asyncio.sleep(LOOK_AGAIN)
         except TimeoutError:
             return
+
+    def entries_of(self, mapping: Mapping) -> list[Entry]:
+        """Return what became of a mapping that was asked for; nothing once the client is left."""
+        return entries_of(self._scheduler.entries, mapping) if self._scheduler else []
 
     def external(self, gateway: str) -> IPAddress | None:
         """Return the outside address that a gateway, by its identity, told last."""
@@ -233,6 +266,7 @@ def _mapping(
     family: Family | str | None,
     lifetime: int,
     comment: str,
+    gateway: str | None,
 ) -> Mapping:
     inside = port if internal_port is None else internal_port
     if not 0 <= port <= MAX_PORT or not 1 <= inside <= MAX_PORT:
@@ -244,6 +278,10 @@ def _mapping(
     own = Family.of(address) if address is not None else None
     if family is not None and (family not in list(Family) or own not in (None, family)):
         raise UsageError(f"family must be ipv4 or ipv6, and that of the address, not {family!r}")
+    try:
+        at = parse_gateway(gateway or "")
+    except RowError as error:
+        raise UsageError(str(error)) from None
     return Mapping(
         protocol=Protocol(protocol.upper()),
         port=port,
@@ -252,14 +290,22 @@ def _mapping(
         family=Family(family or own or Family.IPV4),
         duration=lifetime,
         comment=comment or "portmapper",
+        gateway=at,
         source=SOURCE,
     )
 
 
-def _reason(entry: Entry) -> Exception:
-    if not entry.refusals:
-        return NoGateway(entry.error or "no gateway answered")
-    refusal: BackendError = entry.refusals[0][1]
+def _decided(scheduler: Scheduler, mapping: Mapping) -> bool:
+    entries = entries_of(scheduler.entries, mapping)
+    tried = all(entry.lease or entry.attempts or entry.removed for entry in entries)
+    return tried and not scheduler.is_searching
+
+
+def _reason(entries: list[Entry]) -> Exception:
+    refusals = [error for entry in entries for _, error in entry.refusals]
+    if not refusals:
+        return NoGateway(entries[0].error or "no gateway answered")
+    refusal: BackendError = refusals[0]
     return refusal
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -9,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 import attrs
 
 from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, NotAuthorized
-from portmapper.model import IPAddress, Lease, Mapping, MappingState
+from portmapper.model import ALL_GATEWAYS, IPAddress, Lease, Mapping, MappingKey, MappingState
 from portmapper.placement import Place
 
 Attempt = tuple[str, IPAddress]
@@ -81,7 +82,16 @@ class Entry:
         """Why it is not open, or why its renewal fails; None when all is well."""
         if self.refusals:
             return "; ".join(f"{gateway.partition(':')[0]}: {error}" for gateway, error in self.refusals)
-        return (self.nowhere or "no gateway answered") if self.no_gateway and self.lease is None else None
+        if not self.no_gateway or self.lease is not None:
+            return None
+        named = self.mapping.gateway not in (None, ALL_GATEWAYS)
+        return self.nowhere or (
+            f"the gateway {self.mapping.gateway} does not answer" if named else "no gateway answered"
+        )
+
+    def is_for(self, gateway: str) -> bool:
+        """Tell whether the gateway of that address may open it."""
+        return self.mapping.gateway in (None, gateway)
 
     @property
     def is_unanswered(self) -> bool:
@@ -112,6 +122,13 @@ class Entry:
         self.refusals = ()
         self.no_gateway = False
         self.doubtful = False
+
+
+def entries_of(entries: AnyMapping[MappingKey, Entry], mapping: Mapping) -> list[Entry]:
+    """Return the entries of one mapping: one for each gateway where it is for all of them."""
+    if mapping.gateway != ALL_GATEWAYS:
+        return [entries[mapping.key]] if mapping.key in entries else []
+    return [entry for key, entry in entries.items() if key[:-1] == mapping.key[:-1] and key[-1] is not None]
 
 
 def _state_of(errors: list[BackendError]) -> MappingState:

@@ -124,23 +124,25 @@ class Ledger:
         """How many orphans there are, of whatever source."""
         return len(self._orphans)
 
-    def is_ours(self, holder: TableEntry, request: MapRequest) -> bool:
+    def is_ours(self, holder: TableEntry, request: MapRequest, gateway: Gateway) -> bool:
         """Tell whether a gateway's entry may be replaced as our own.
 
         It may when it leads to the very host that asks, or when we opened it earlier (under another
         address, perhaps). It may not when it serves another mapping that is wanted now.
         """
         known = list(self._at((request.family, holder.protocol, holder.external_port)))
-        if any(s.lease.token not in self._orphans and s.lease.token != request.token for s in known):
+        here = [s for s in known if _device(s.lease) == str(gateway.address)]
+        if any(s.lease.token not in self._orphans and s.lease.token != request.token for s in here):
             return False
         if holder.internal_address == request.internal_address:
             return True
         return any(s.lease.internal_address == holder.internal_address for s in known)
 
-    def orphan_at(self, request: MapRequest) -> StoredLease | None:
-        """Return an orphan of ours that holds the external port of a request, if there is one."""
+    def orphan_at(self, request: MapRequest, gateway: Gateway) -> StoredLease | None:
+        """Return an orphan of ours that holds the external port of a request there, if there is one."""
         port = (request.family, request.protocol, request.external_port)
-        return next((s for s in self._at(port) if s.lease.token in self._orphans), None)
+        there = (s for s in self._at(port) if _device(s.lease) == str(gateway.address))
+        return next((s for s in there if s.lease.token in self._orphans), None)
 
     def orphan_behind(self, request: MapRequest, gateway: Gateway) -> StoredLease | None:
         """Return an orphan at this gateway that leads where the request wants to, under another token."""
@@ -204,7 +206,9 @@ class Ledger:
 
 
 def _any_port(mapping: Mapping) -> AnyPort:
-    return (mapping.protocol, str(mapping.address or ""), mapping.internal_port)
+    # Two gateways that keep the same mapping open give a port each.
+    at = f"@{mapping.gateway}" if mapping.gateway else ""
+    return (mapping.protocol, f"{mapping.address or ''}{at}", mapping.internal_port)
 
 
 def _inside(stored: StoredLease) -> _Inside:
@@ -218,4 +222,8 @@ def _port(stored: StoredLease) -> _Port:
 
 def hole(lease: Lease) -> tuple[str, IPAddress, int]:
     """What the gateway's device forwards to; the external port is known to be the same."""
-    return (lease.gateway.partition(":")[2], lease.internal_address, lease.internal_port)
+    return (_device(lease), lease.internal_address, lease.internal_port)
+
+
+def _device(lease: Lease) -> str:
+    return lease.gateway.partition(":")[2]

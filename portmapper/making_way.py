@@ -18,12 +18,14 @@ class MakingWay:
         self._discovery = discovery
         self._ledger = ledger
 
-    async def at_port(self, entry: Entry, request: MapRequest, holder: TableEntry | None) -> bool:
+    async def at_port(
+        self, entry: Entry, request: MapRequest, at: Gateway, holder: TableEntry | None
+    ) -> bool:
         """Tell whether what holds the port is ours to replace; release it where that is needed."""
         if holder is not None:
             before = entry.lease is not None and _is_entry_of(entry.lease, holder)
-            return before or self._ledger.is_ours(holder, request)
-        orphan = self._ledger.orphan_at(request)
+            return before or self._ledger.is_ours(holder, request, at)
+        orphan = self._ledger.orphan_at(request, at)
         gateway = (
             self._discovery.gateway(orphan.lease.gateway, orphan.lease.internal_address) if orphan else None
         )

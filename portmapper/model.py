@@ -13,6 +13,7 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 DEFAULT_DURATION = 3600
 MAX_DURATION = 2**32 - 1
 ANY_PORT = 0
+ALL_GATEWAYS = "all"
 
 
 class Protocol(enum.StrEnum):
@@ -89,6 +90,8 @@ class Mapping:
         family: IPv4 mapping or IPv6 pinhole.
         conflict: policy of this mapping; None is the run's default.
         backend: the only backend allowed; None is any.
+        gateway: address of the only gateway that is asked; `ALL_GATEWAYS` keeps it open on every one
+            that answers; None is the best one, that of the default route first.
         source: location of the source that listed it.
         where: its place in that source, such as `line 4`.
         written_address: the address as the source wrote it.
@@ -103,6 +106,7 @@ class Mapping:
     family: Family = Family.IPV4
     conflict: ConflictPolicy | None = None
     backend: str | None = None
+    gateway: str | None = None
     source: str = ""
     where: str = attrs.field(default="", eq=False)
     written_address: str = attrs.field(default="", eq=False)
@@ -110,10 +114,10 @@ class Mapping:
     @property
     def key(self) -> MappingKey:
         """What makes it the same mapping when its duration or comment is edited."""
-        return (self.protocol, self.family, self.port, self.address, self.internal_port)
+        return (self.protocol, self.family, self.port, self.address, self.internal_port, self.gateway)
 
 
-MappingKey = tuple[Protocol, Family, int, IPAddress | IPNetwork | None, int]
+MappingKey = tuple[Protocol, Family, int, IPAddress | IPNetwork | None, int, str | None]
 
 
 @attrs.frozen

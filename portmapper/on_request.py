@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from portmapper.asked import COMMAND_LINE, Asked, check_policy, read_records
-from portmapper.entry import Entry
+from portmapper.entry import Entry, entries_of
 from portmapper.model import Lease, Mapping
 from portmapper.policy import Policy
 from portmapper.scheduler import Scheduler
@@ -47,9 +47,17 @@ class OnRequest:
         check_policy(mappings, policy)
         self._asked.add(mappings)
         self._changed()
-        entries = [self._scheduler.entries[mapping.key] for mapping in mappings]
-        await _until(lambda: all(entry.lease or entry.attempts or entry.removed for entry in entries))
-        return entries
+
+        def entries() -> list[Entry]:
+            return [entry for mapping in mappings for entry in entries_of(self._scheduler.entries, mapping)]
+
+        await _until(
+            lambda: (
+                not self._scheduler.is_searching
+                and all(entry.lease or entry.attempts or entry.removed for entry in entries())
+            )
+        )
+        return entries()
 
     async def close(self, records: object) -> list[dict[str, Any]]:
         """Close these ports, if `open` asked for them, and tell of each what became of it.
@@ -60,7 +68,7 @@ class OnRequest:
         ports = read_records(records)
         found = {place: list(self._at(port)) for place, port in enumerate(ports)}
         tokens = {
-            place: [lease.token for lease in map(self._lease_of, asked) if lease]
+            place: [lease.token for mapping in asked for lease in self._leases_of(mapping)]
             for place, asked in found.items()
         }
         self._asked.remove(mapping for asked in found.values() for mapping in asked)
@@ -86,14 +94,12 @@ class OnRequest:
     def _at(self, port: Mapping) -> Iterator[Mapping]:
         """Yield what was asked for at an external port, wanted or granted."""
         for mapping in self._asked.mappings:
-            lease = self._lease_of(mapping)
-            ports = {mapping.port, lease.external_port if lease else mapping.port}
+            ports = {mapping.port, *(lease.external_port for lease in self._leases_of(mapping))}
             if mapping.protocol is port.protocol and port.port in ports:
                 yield mapping
 
-    def _lease_of(self, mapping: Mapping) -> Lease | None:
-        entry = self._scheduler.entries.get(mapping.key)
-        return entry.lease if entry else None
+    def _leases_of(self, mapping: Mapping) -> list[Lease]:
+        return [entry.lease for entry in entries_of(self._scheduler.entries, mapping) if entry.lease]
 
     def _entries_at(self, port: Mapping) -> Iterator[Entry]:
         for entry in self._scheduler.entries.values():

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 
 from portmapper.backend import Target
-from portmapper.model import Family, IPAddress, IPNetwork, Mapping
+from portmapper.model import ALL_GATEWAYS, Family, IPAddress, IPNetwork, Mapping
 from portmapper.network import Interface, Network
 
 
@@ -30,16 +30,27 @@ def places(mapping: Mapping, network: Network, chosen: Sequence[Target] | None) 
 
     An empty address is tried on every interface, those of default routes first, and over IPv6 is the
     first of `pinhole_hosts`; a network only on interfaces that lie in it; a host is one of ours or a
-    foreign device.
+    foreign device. A mapping that names its gateway is only placed there.
 
     Args:
         mapping: what is wanted.
         network: the host's interfaces and routes.
         chosen: gateways that the user named, in place of all that would be searched; None names none.
     """
-    version = mapping.family.version
     if chosen is not None:
-        return [place for target in chosen for place in _towards(mapping, network, target)]
+        found = [place for target in chosen for place in _towards(mapping, network, target)]
+    else:
+        found = _searched(mapping, network)
+        if mapping.gateway is not None:
+            found += [p for target in further_targets(network) for p in _towards(mapping, network, target)]
+    if mapping.gateway in (None, ALL_GATEWAYS):
+        return found
+    there = [place for place in found if str(place.target.gateway) == mapping.gateway]
+    return there or (_named(mapping, network) if chosen is None else [])
+
+
+def _searched(mapping: Mapping, network: Network) -> list[Place]:
+    version = mapping.family.version
     if version == 6 and mapping.address is None:
         routed = pinhole_hosts(network, None)[:1]
         if routed:
@@ -97,6 +108,15 @@ def interface_target(
     return Target(local, interface.name, network.default_gateway(interface.name, version))
 
 
+def further_targets(network: Network) -> Iterator[Target]:
+    """Yield the gateways of an interface's further default routes: only the first one is searched there."""
+    for route in dict.fromkeys((r.interface, r.gateway) for r in network.routes):
+        side = next((i for i in network.interfaces if i.name == route[0]), None)
+        local = side.first_address(route[1].version) if side is not None else None
+        if local is not None and route[1] != network.default_gateway(route[0], route[1].version):
+            yield Target(local, route[0], route[1], chosen=True)
+
+
 def search_targets(network: Network) -> list[Target]:
     """Return every place where a gateway could be, default routes first.
 
@@ -104,7 +124,8 @@ def search_targets(network: Network) -> list[Target]:
     hosts have IPv6 addresses on many a side where nothing stands between them and their peers.
     """
     targets = [interface_target(network, i) for i in network.by_preference() if i.first_address(4)]
-    return targets + [_target_from(host, network) for host in pinhole_hosts(network, None)]
+    targets += [_target_from(host, network) for host in pinhole_hosts(network, None)]
+    return targets + list(further_targets(network))
 
 
 def _target_from(host: IPAddress, network: Network) -> Target:
@@ -134,6 +155,20 @@ def _reaches(interface: Interface, host: IPAddress) -> bool:
 
 def _is_near(network: Network, host: IPAddress) -> bool:
     return any(_reaches(interface, host) for interface in network.interfaces)
+
+
+def _named(mapping: Mapping, network: Network) -> list[Place]:
+    """Return the place at a gateway of no default route, such as a VPN's; none without a route to it."""
+    gateway = ipaddress.ip_address(mapping.gateway or "")
+    zone = getattr(gateway, "scope_id", None)
+    side = next(
+        (i for i in network.interfaces if i.name == zone or (not zone and _reaches(i, gateway))), None
+    )
+    local = side.first_address(gateway.version) if side else network.local_address_towards(gateway)
+    if local is None:
+        return []
+    target = Target(local, side.name if side else "", gateway, chosen=True)
+    return list(_towards(mapping, network, target))
 
 
 def _towards(mapping: Mapping, network: Network, target: Target) -> Iterator[Place]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import attrs
 
-from portmapper.addresses import parse_address
+from portmapper.addresses import parse_address, parse_gateway
 from portmapper.errors import RowError, SourceError, quoted
 from portmapper.model import (
+    ALL_GATEWAYS,
     DEFAULT_DURATION,
     MAX_DURATION,
     ConflictPolicy,
@@ -42,6 +43,7 @@ class Record:
         family: one or both; None is the address's own, or the run's default.
         conflict: policy, None for the run's default.
         backend: the only backend allowed, None for any.
+        gateway: as `Mapping.gateway`.
         enabled: a row that is not enabled stands for no mapping.
     """
 
@@ -54,6 +56,7 @@ class Record:
     family: tuple[Family, ...] | None = None
     conflict: ConflictPolicy | None = None
     backend: str | None = None
+    gateway: str | None = None
     enabled: bool = True
 
 
@@ -99,6 +102,7 @@ def mappings_of(
             family=family,
             conflict=record.conflict,
             backend=record.backend,
+            gateway=record.gateway,
             source=source,
             where=row.place,
             written_address=written,
@@ -152,12 +156,18 @@ def _internal_ports(record: Record) -> range:
 
 
 def _families(record: Record) -> tuple[Family, ...]:
-    if record.address is None:
-        return record.family or ()
-    own = Family.of(record.address)
-    if record.family is not None and record.family != (own,):
-        raise RowError("family", f"{'/'.join(record.family)} does not go with the address {record.address}")
-    return (own,)
+    families = record.family
+    if record.address is not None:
+        own = (Family.of(record.address),)
+        if families not in (None, own):
+            raise RowError("family", f"{'/'.join(families)} does not go with the address {record.address}")
+        families = own
+    if record.gateway not in (None, ALL_GATEWAYS):
+        own = (Family.IPV6 if ":" in record.gateway else Family.IPV4,)
+        if families not in (None, own):
+            raise RowError("gateway", f"{record.gateway} does not go with the family {'/'.join(families)}")
+        families = own
+    return families or ()
 
 
 @functools.cache
@@ -189,6 +199,7 @@ def _readers() -> Iterator[tuple[str, Callable[[object], object]]]:
     yield "family", _choice("family", FAMILIES, str.lower)
     yield "conflict", _choice("conflict", {policy.value: policy for policy in ConflictPolicy}, str.lower)
     yield "backend", lambda value: _text("backend", value)
+    yield "gateway", lambda value: parse_gateway(_text("gateway", value))
     yield "enabled", _read_enabled
 
 

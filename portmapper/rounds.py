@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Protocol as Interface
 
@@ -17,6 +17,7 @@ from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
 from portmapper.making_way import MakingWay
 from portmapper.model import ANY_PORT, ConflictPolicy, Family, Lease, MapRequest, Protocol
+from portmapper.options import Options
 from portmapper.placement import Place
 from portmapper.search import Search
 from portmapper.store import StoredLease
@@ -54,9 +55,7 @@ class Rounds:
         lanes: Lanes,
         clock: Clock,
         outcome: Outcome,
-        *,
-        conflict: ConflictPolicy,
-        allowed: Collection[str] | None,
+        options: Options,
     ) -> None:
         self.active: set[Entry] = set()
         self._discovery = discovery
@@ -65,8 +64,8 @@ class Rounds:
         self._lanes = lanes
         self._clock = clock
         self._outcome = outcome
-        self._conflict = conflict
-        self._allowed = allowed
+        self._conflict = options.conflict
+        self._allowed = options.allowed
         self._waiting: defaultdict[Target, list[Entry]] = defaultdict(list)
         self._outside: Counter[_Port] = Counter()
         self._inside: Counter[_Port] = Counter()
@@ -113,7 +112,7 @@ class Rounds:
         ):
             return True
         ports = (lease.family, lease.protocol, stored.wanted_port, lease.internal_port)
-        seeking = self._seeking.get(ports, ())
+        seeking = [e for e in self._seeking.get(ports, ()) if e.is_for(lease.gateway.partition(":")[2])]
         return any(lease.internal_address == place.internal_address for e in seeking for place in e.places)
 
     def searched(self, search: Search) -> None:
@@ -169,9 +168,8 @@ class Rounds:
     def _candidates(self, entry: Entry, search: Search, place: Place) -> Iterator[Gateway]:
         holder = entry.lease.gateway if entry.lease else None
         for gateway in sorted(search.gateways, key=lambda gateway: gateway.identity != holder):
-            if (gateway.identity, place.internal_address) in entry.tried or not self._may(
-                entry, gateway.backend
-            ):
+            known = (gateway.identity, place.internal_address) in entry.tried
+            if known or not entry.is_for(str(gateway.address)) or not self._may(entry, gateway.backend):
                 continue
             if place.internal_address != gateway.local_address and not isinstance(gateway, MapsOtherHosts):
                 entry.tried += ((gateway.identity, place.internal_address),)
@@ -211,7 +209,9 @@ class Rounds:
             self._request(entry, gateway, place, policy), entry.mapping, gateway, self._clock.now()
         )
         try:
-            lease = await ask(gateway, request, policy, partial(self._making_way.at_port, entry, request))
+            lease = await ask(
+                gateway, request, policy, partial(self._making_way.at_port, entry, request, gateway)
+            )
         except BackendError as error:
             self._ledger.not_granted(request, error, entry.lease)
             if await self._making_way.behind(request, gateway, error):

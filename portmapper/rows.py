@@ -94,7 +94,9 @@ def _row_key(row: Row) -> int:
 
 def _slots(mappings: Iterable[Mapping]) -> _Slots:
     # Any port twice is two ports, as long as they lead to different ones.
-    return tuple((f"{m.port or -m.internal_port} {m.protocol} {m.family} {m.address}", m) for m in mappings)
+    return tuple(
+        (f"{m.port or -m.internal_port} {m.protocol} {m.family} {m.address} {m.gateway}", m) for m in mappings
+    )
 
 
 def _add(slots: _Slots, taken: dict[str, Mapping]) -> Mapping | None:

@@ -73,15 +73,7 @@ class Scheduler:
             searched=self._searched,
             news=self._heard if options.watch else None,
         )
-        self._rounds = Rounds(
-            self.discovery,
-            ledger,
-            lanes,
-            self._clock,
-            self,
-            conflict=options.conflict,
-            allowed=options.allowed,
-        )
+        self._rounds = Rounds(self.discovery, ledger, lanes, self._clock, self, options)
         self._tell = Announcer(publish, self._clock)
         self._releases = Releases(self.discovery, ledger, lanes, self._clock, self._rounds, self._released)
         self._news = News(self.entries, self.discovery, self._tell, self._plan)
@@ -118,12 +110,17 @@ class Scheduler:
             self._drop(self.entries.pop(key))
         for key, mapping in wanted.items():
             entry = self.entries.get(key)
-            if entry is None:
-                entry = self.entries[key] = Entry(mapping)
-                self._plan(entry)
-            elif entry.mapping != mapping:
+            if entry is None or entry.mapping != mapping:
+                entry = entry or self.entries.setdefault(key, Entry(mapping))
                 entry.mapping = mapping
                 self._plan(entry)
+        for target in self._surroundings.everywhere:
+            self.discovery.search(target)
+
+    @property
+    def is_searching(self) -> bool:
+        """Tell whether gateways may yet be found that a mapping for all of them is for."""
+        return any(not self.discovery.search(target).done for target in self._surroundings.everywhere)
 
     def retry_now(self) -> None:
         """Forget every pause and try at once what is not open."""
@@ -170,13 +167,14 @@ class Scheduler:
 
     async def settled(self) -> None:
         """Wait until every mapping is open or given up for now, and every release was tried."""
-        while self._rounds.active or self._lanes.busy or self._releases.unfinished():
+        while self._rounds.active or self._lanes.busy or self.is_searching or self._releases.unfinished():
             self._quiet.clear()
             await self._quiet.wait()
 
     async def release_all(self) -> None:
         """Release every lease; what is wanted is not opened again. Failures are told and not raised."""
         self._agenda.clear()
+        self._surroundings.everywhere.clear()
         await self._lanes.stop()
         self._rounds.stop()
         for entry in self.entries.values():
@@ -207,8 +205,7 @@ class Scheduler:
         self._wake.set()
 
     def _start_due(self) -> None:
-        now = self._clock.monotonic()
-        for entry in self._agenda.come_up(now):
+        for entry in self._agenda.come_up(self._clock.monotonic()):
             if entry in self._rounds.active:
                 entry.again = not self._rounds.start_over(entry, self._place(entry))
             else:
@@ -291,6 +288,8 @@ class Scheduler:
     # What gateways tell
 
     def _searched(self, search: Search) -> None:
+        if self._surroundings.learn(search):
+            self.set_wanted(self._listed)
         self._rounds.searched(search)
         for gateway in search.gateways:
             if gateway.identity not in self.external:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
+import attrs
+
 from portmapper.backend import Target
 from portmapper.chosen import reachable_targets
-from portmapper.model import Family, IPAddress, IPNetwork, Mapping
+from portmapper.model import ALL_GATEWAYS, Family, IPAddress, IPNetwork, Mapping
 from portmapper.network import Network
 from portmapper.placement import Place, places, search_targets, spread
+from portmapper.search import Search
+
+MOST_GATEWAYS = 8
+"""Gateways at one target that a mapping for all of them is kept on: whoever is on the LAN may answer."""
+
+_Use = tuple[IPAddress | IPNetwork | None, Family, str | None]
 
 
 class Surroundings:
@@ -17,6 +25,7 @@ class Surroundings:
 
     Attributes:
         network: the host's network.
+        everywhere: where gateways are looked for that mappings for all of them are kept on.
     """
 
     def __init__(self, read: Callable[[], Network], chosen: Sequence[str]) -> None:
@@ -33,7 +42,9 @@ class Surroundings:
         self._names = chosen
         self.network = read()
         self._chosen = reachable_targets(chosen, self.network)
-        self._places: dict[tuple[IPAddress | IPNetwork | None, Family], list[Place]] = {}
+        self._places: dict[_Use, list[Place]] = {}
+        self.everywhere: dict[Target, None] = {}
+        self._answered: dict[Target, dict[str, None]] = {}
 
     def look(self) -> frozenset[Family]:
         """Read the network again; tell for which families it changed."""
@@ -46,14 +57,36 @@ class Surroundings:
         return frozenset(f for f in Family if self.network.seen_by(f) != before.seen_by(f))
 
     def spread(self, mappings: Iterable[Mapping]) -> Iterator[Mapping]:
-        """Yield each mapping, then those for the further addresses of a pinhole for this host."""
-        return spread(mappings, self.network, self._chosen)
+        """Yield each mapping, then those for the further addresses of a pinhole for this host.
+
+        A mapping for all gateways comes once for each that ever answered; a gateway that goes away keeps
+        its own. It comes as it is while none did.
+        """
+        self.everywhere.clear()
+        for mapping in spread(mappings, self.network, self._chosen):
+            if mapping.gateway != ALL_GATEWAYS:
+                yield mapping
+                continue
+            targets = [place.target for place in self.places_of(mapping)]
+            self.everywhere.update(dict.fromkeys(targets))
+            known = dict.fromkeys(name for target in targets for name in self._answered.get(target, ()))
+            yield from [attrs.evolve(mapping, gateway=name) for name in known] or [mapping]
+
+    def learn(self, search: Search) -> bool:
+        """Take note of who answered; tell whether a mapping for all gateways has one more."""
+        known = self._answered.setdefault(search.target, {})
+        new = {str(gateway.address) for gateway in search.gateways} - known.keys()
+        known.update(dict.fromkeys(sorted(new)[: MOST_GATEWAYS - len(known)]))
+        return bool(new) and search.target in self.everywhere
 
     def why_nowhere(self, mapping: Mapping) -> str:
         """Say why there is no place at all for a mapping."""
         family = "IPv6" if mapping.family is Family.IPV6 else "IPv4"
         if isinstance(mapping.address, IPv4Network | IPv6Network):
             return f"no interface of this host lies in {mapping.address}"
+        if mapping.gateway not in (None, ALL_GATEWAYS):
+            named = "" if self._chosen is None else ", or it is not one of those named"
+            return f"no route to the gateway {mapping.gateway}{named}"
         if self._chosen and all(target.family is not mapping.family for target in self._chosen):
             return f"no {family} gateway is named"
         if self._chosen is not None:
@@ -66,7 +99,7 @@ class Surroundings:
 
     def places_of(self, mapping: Mapping) -> list[Place]:
         """Return where a mapping can be opened, the best place first."""
-        use = (mapping.address, mapping.family)
+        use = (mapping.address, mapping.family, mapping.gateway)
         if use not in self._places:
             self._places[use] = places(mapping, self.network, self._chosen)
         return self._places[use]

@@ -75,6 +75,7 @@ class SyncClient:
         family: Family | str | None = None,
         lifetime: int = DEFAULT_DURATION,
         comment: str = "",
+        gateway: str | None = None,
     ) -> SyncLease:
         """Open a port and keep it open, as `Client.open` does."""
         opening = self._client.open(
@@ -85,6 +86,7 @@ class SyncClient:
             family=family,
             lifetime=lifetime,
             comment=comment,
+            gateway=gateway,
         )
         return SyncLease(self, self._run(opening))
 

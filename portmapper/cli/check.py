@@ -15,6 +15,7 @@ from portmapper.cli.options import (
     begin_logging,
 )
 from portmapper.command import Command
+from portmapper.model import ALL_GATEWAYS
 
 if TYPE_CHECKING:
     from portmapper.model import Mapping
@@ -72,6 +73,7 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
         "duration": mapping.duration,
         "comment": mapping.comment,
         "family": mapping.family.value,
+        "gateway": mapping.gateway,
         "source": mapping.source,
         "where": mapping.where,
     }
@@ -86,6 +88,8 @@ def _show(readings: Sequence[Reading]) -> None:
             this_host = "this host over IPv6" if mapping.family == "ipv6" else "this host"
             to = endpoint(mapping.address or this_host, mapping.internal_port)
             comment = f"  {printable(mapping.comment)}" if mapping.comment else ""
-            print(f"  {mapping.protocol} {mapping.port or 'any'} -> {to}{comment}")
+            at = f" at {mapping.gateway}" if mapping.gateway else ""
+            at = " at all gateways" if mapping.gateway == ALL_GATEWAYS else at
+            print(f"  {mapping.protocol} {mapping.port or 'any'} -> {to}{at}{comment}")
         for bad in reading.rejected:
             print(f"  rejected: {printable(bad.where)}: {printable(bad.reason)}")

@@ -87,6 +87,7 @@ def _table(row: Row, record: Record) -> dict[str, Any]:
         "family": _choices(record.family or ()),
         "conflict": record.conflict and record.conflict.value,
         "backend": record.backend,
+        "gateway": row.fields.get("gateway"),
         "enabled": record.enabled,
     }
     return {name: value for name, value in typed.items() if row.fields.get(name) not in (None, "")}

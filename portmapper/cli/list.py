@@ -119,7 +119,9 @@ def _write_csv(rows: Sequence[Listed]) -> None:
     from portmapper.text import printable
 
     writer = csv.writer(sys.stdout, delimiter=";", lineterminator="\n")
-    writer.writerow(COLUMNS)
+    # Two gateways may have the same port open, each in its own right.
+    several = len({row.device for row in rows}) > 1
+    writer.writerow((*COLUMNS, "gateway") if several else COLUMNS)
     for row in rows:
         entry = row.entry
         if entry.internal_address is None or not entry.external_port or not entry.internal_port:
@@ -136,6 +138,7 @@ def _write_csv(rows: Sequence[Listed]) -> None:
                 lifetime,
                 comment,
                 entry.internal_port,
+                *([row.device] if several else []),
             )
         )
 
@@ -154,6 +157,7 @@ def show(rows: Sequence[tuple[Listed, str]], stale: bool) -> None:
     table.add_column("Left", justify="right")
     table.add_column("Ours")
     table.add_column("By")
+    several = len({row.device for row, _ in rows}) > 1
     table.add_column("Stale because" if stale else "Comment", overflow="fold", min_width=12)
     for row, reason in rows:
         entry = row.entry
@@ -162,7 +166,7 @@ def show(rows: Sequence[tuple[Listed, str]], stale: bool) -> None:
             Text(endpoint(entry.internal_address, entry.internal_port or "?", "?")),
             Text(f"{entry.lifetime} s" if entry.lifetime else "-"),
             Text("ours" if row.stored else ""),
-            Text(row.backend),
+            Text(f"{row.backend} at {row.device}" if several else row.backend),
             Text(reason or printable(entry.comment)),
         )
     Console().print(table)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from portmapper.store import Store
 
 COMMENT = "portmapper"
+ANY_GATEWAY = ("all", "default")
 
 
 class Open(Command):
@@ -96,6 +97,7 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     }
     if arguments.given.family or (arguments.family and host is None):
         more["family"] = arguments.family
+    more["gateway"] = _gateway_of_mapping(arguments)
     if len(arguments.given.backend) == 1:
         more["backend"] = arguments.backend[0]
     records = [{**record, **more} for record in port_records(arguments.port)]
@@ -116,8 +118,24 @@ def _inside(text: str) -> tuple[str | None, str | None]:
         raise UsageError(f"--to {quoted(text)}: neither ADDRESS, ADDRESS:PORT nor :PORT") from None
 
 
+def _gateway_of_mapping(arguments: argparse.Namespace) -> str | None:
+    """Return the gateway that the mappings themselves name: `all`, `default` or one address."""
+    from portmapper.addresses import parse_gateway
+    from portmapper.errors import RowError
+
+    named = arguments.given.gateway
+    if len(named) != 1 or (named[0] not in ANY_GATEWAY and (arguments.family or arguments.to)):
+        return None
+    try:
+        parse_gateway(named[0])
+    except RowError:  # with a port, or a URL: without a daemon it is asked all the same
+        return None
+    return str(named[0])
+
+
 def _tell_what_is_not_heeded(arguments: argparse.Namespace) -> None:
-    if arguments.given.gateway or len(arguments.given.backend) > 1:
+    not_told = arguments.given.gateway and _gateway_of_mapping(arguments) is None
+    if not_told or len(arguments.given.backend) > 1:
         print("portmapper: a daemon runs, and asks the gateways that it was started for", file=sys.stderr)
 
 
@@ -138,7 +156,8 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
     check_policy(mappings, policy_of(arguments))
     observers = observers_of(plugins, arguments.settings_file)
     backends: list[Backend] = made("backend", plugins.choose_backends(arguments.backend))
-    options = Options(chosen=tuple(arguments.gateway), scope=frozenset(), watch=False)
+    chosen = tuple(gateway for gateway in arguments.gateway if gateway not in ANY_GATEWAY)
+    options = Options(chosen=chosen, scope=frozenset(), watch=False)
     pid_file = PidFile(directory / "portmapper.pid")
     try:
         pid_file.write()

@@ -64,17 +64,24 @@ def _mappings(mappings: list[dict[str, Any]]) -> Table:
     table.add_column("Renewal", justify="right", no_wrap=True)
     # It gives way first: a column that may not wrap would take the others' room where it is long.
     table.add_column("Comment", overflow="fold", min_width=8)
+    several = len({mapping.get("gateway") for mapping in mappings if mapping.get("gateway")}) > 1
     for mapping in mappings:
         state = mapping["state"]
         table.add_row(
             Text(f"{mapping['protocol']} {_inside(mapping)}"),
             Text(_outside(mapping)),
             Text(state, style=_COLOURS[state]),
-            Text(mapping["backend"] or "-"),
+            Text(_holder(mapping, several)),
             Text(_renewal(mapping)),
             Text(printable(mapping["comment"] or "", COMMENT_LENGTH)),
         )
     return table
+
+
+def _holder(mapping: dict[str, Any], several: bool) -> str:
+    """Name the backend, and on a line of its own the gateway where there are several."""
+    backend = mapping["backend"] or "-"
+    return f"{backend}\n{mapping['gateway']}" if several and mapping.get("gateway") else backend
 
 
 def _why_line(mapping: dict[str, Any]) -> Text:
