@@ -77,11 +77,10 @@ class Scheduler:
         self._tell = Announcer(publish, self._clock)
         self._releases = Releases(self.discovery, ledger, lanes, self._clock, self._rounds, self._released)
         self._news = News(self.entries, self.discovery, self._tell, self._plan)
-        self._upkeep = Upkeep(
-            self.discovery, lanes, renew=self._renew_early, vanished=self._vanished, moved=self._news.moved
-        )
-        self._holdings = Holdings(ledger, self._tell, self._clock, self._upkeep.external)
         self._twins = Twins(self.entries, self._rounds.active, ledger, begin=self._begin, plan=self._plan)
+        told = self._renew_early, self._vanished, self._news.moved
+        self._upkeep = Upkeep(self.discovery, lanes, self._twins, *told)
+        self._holdings = Holdings(ledger, self._tell, self._clock, self._upkeep.external)
 
     @property
     def network(self) -> Network:

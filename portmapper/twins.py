@@ -42,6 +42,10 @@ class Twins:
         self._begin = begin
         self._plan = plan
 
+    def has_twin(self, entry: Entry) -> bool:
+        """Tell whether its renewal takes another's with it."""
+        return self._of(entry) is not None
+
     def before(self, entry: Entry) -> None:
         """Begin an elder twin that got no answer yet first.
 

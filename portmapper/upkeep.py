@@ -13,6 +13,7 @@ from portmapper.entry import Entry
 from portmapper.errors import BackendError
 from portmapper.lane import Lanes
 from portmapper.model import Family, IPAddress, Lease
+from portmapper.twins import Twins
 
 Moved = Callable[[Gateway, IPAddress | None, IPAddress | None], None]
 
@@ -28,7 +29,7 @@ class Upkeep:
         self,
         discovery: Discovery,
         lanes: Lanes,
-        *,
+        twins: Twins,
         renew: Callable[[Entry], None],
         vanished: Callable[[Entry], None],
         moved: Moved,
@@ -38,6 +39,7 @@ class Upkeep:
         Args:
             discovery: the gateways known.
             lanes: carry the questions.
+            twins: know which renewal may close another port for a moment.
             renew: asked to renew an entry out of turn.
             vanished: told of an entry whose lease the gateway does not hold.
             moved: told of a gateway's new outside address, after the old one.
@@ -45,6 +47,7 @@ class Upkeep:
         self.external: dict[str, IPAddress | None] = {}
         self._discovery = discovery
         self._lanes = lanes
+        self._twins = twins
         self._renew = renew
         self._vanished = vanished
         self._moved = moved
@@ -85,7 +88,7 @@ class Upkeep:
                 for entry in mine:
                     self._lanes.submit(gateway, partial(self._verify, gateway, entry))
             else:
-                self._renew(min(mine, key=lambda entry: entry.due or 0.0))
+                self._renew(min(mine, key=lambda entry: (self._twins.has_twin(entry), entry.due or 0.0)))
 
     async def _ask_address(self, gateway: Gateway) -> None:
         try:

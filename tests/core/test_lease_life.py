@@ -358,6 +358,17 @@ async def test_a_lost_table_without_announcement_is_noticed_by_renewing_one(
     assert len(device.asked()) == 2
 
 
+async def test_looking_spares_two_protocols_of_one_port(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """The elder's renewal closes the younger for a round trip on miniupnpd."""
+    await world.start(wanted(), wanted(protocol=Protocol.UDP), wanted(81))
+    device.calls.clear()
+    await clock.advance(60.5)
+    await clock.advance(60)
+    assert [request.internal_port for request in device.asked()] == [81, 81]
+
+
 async def test_looking_often_does_not_renew_often(
     world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
 ) -> None:

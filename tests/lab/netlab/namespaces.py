@@ -170,7 +170,9 @@ def sweep() -> None:
     """Remove what killed labs left behind; the namespaces of running ones, and strangers', stay."""
     listed = [line.split()[0] for line in run("ip", "netns", "list").splitlines() if line]
     for name in leftovers(listed):
-        for pid in run("ip", "netns", "pids", name).split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-        run("ip", "netns", "del", name)
+        # Another worker may be sweeping, too.
+        with contextlib.suppress(LabError):
+            for pid in run("ip", "netns", "pids", name).split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            run("ip", "netns", "del", name)
