@@ -76,12 +76,13 @@ async def serve(daemon: Controlled, directory: Path, *, loopback: bool = control
         _log.warning("no control socket in %s: %s", directory, error.strerror or error)
         return
     runner = web.AppRunner(_application(daemon, web, port), access_log=None, shutdown_timeout=SHUTDOWN_LIMIT)
-    await runner.setup()
     try:
+        await runner.setup()
         await web.SockSite(runner, listener).start()
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
+        listener.close()
         (directory / (PORT_FILE if loopback else SOCKET_NAME)).unlink(missing_ok=True)
 
 
