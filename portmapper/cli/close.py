@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -174,9 +175,17 @@ class _Closing:
 
 
 def _agreed(count: int) -> bool:
-    """Ask whoever sits there; an end of the input is a no."""
+    """Ask whoever sits there; an end of the input is a no.
+
+    The event loop would only take note of a Ctrl-C, and go on when the line is there: it has to end the
+    waiting.
+    """
     print(f"Close {'it' if count == 1 else f'these {count}'}? [y/N] ", end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    loops = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    finally:
+        signal.signal(signal.SIGINT, loops)
 
 
 def _report(outcomes: Sequence[Outcome]) -> int:
