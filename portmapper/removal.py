@@ -9,7 +9,7 @@ import attrs
 
 from portmapper.asking import bounded
 from portmapper.backend import Gateway
-from portmapper.errors import BackendError
+from portmapper.errors import BackendError, NotAuthorized
 from portmapper.model import IPAddress, Lease, Protocol
 from portmapper.store import Store, StoredLease
 from portmapper.tables import Listed, Tables, lease_of
@@ -106,10 +106,26 @@ class Removal:
         try:
             await bounded(gateway, gateway.unmap(lease))
         except BackendError as error:
-            return Outcome(lease.protocol, lease.external_port, Result.FAILED, f"{gateway.backend}: {error}")
+            refused = isinstance(error, NotAuthorized)
+            if not (refused and await self._released_otherwise(gateway, lease)):
+                why = f"{gateway.backend}: {error}"
+                return Outcome(lease.protocol, lease.external_port, Result.FAILED, why)
         if lease.token:
             self._store.remove(lease.token)
         return Outcome(lease.protocol, lease.external_port, Result.CLOSED)
+
+    async def _released_otherwise(self, refusing: Gateway, lease: Lease) -> bool:
+        """Close a pinhole over another protocol of the same device: it has one firewall for all."""
+        for gateway in self._tables.same_device(refusing) if lease.internal_address.version == 6 else ():
+            other = attrs.evolve(
+                lease, backend=gateway.backend, gateway=gateway.identity, token=b"", private=""
+            )
+            try:
+                await bounded(gateway, gateway.unmap(other))
+            except BackendError:
+                continue
+            return True
+        return False
 
 
 def _worst(outcomes: list[Outcome]) -> Outcome:

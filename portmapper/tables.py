@@ -105,6 +105,12 @@ class Tables:
         known = [gateway for gateway in self._reached if gateway.identity == identity]
         return next((gateway for gateway in known if gateway.local_address == host), next(iter(known), None))
 
+    def same_device(self, gateway: Gateway) -> list[Gateway]:
+        """Return what the same device answers to the same address of ours over other protocols."""
+        where = (str(gateway.address), gateway.local_address)
+        reached = [g for g in self._reached if (str(g.address), g.local_address) == where]
+        return [other for other in reached if other.backend != gateway.backend]
+
     async def _close(self) -> None:
         for search in self._searches:
             await search.close()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar
 
 from portmapper.backend import Backend, Diagnoses, Gateway, GatewayEvent, MapsOtherHosts, Target
-from portmapper.errors import Unsupported
+from portmapper.errors import NotAuthorized, Unsupported
 from portmapper.findings import Finding
 from portmapper.model import ANY_PORT, Family, IPAddress, Lease, MapRequest, Protocol
 from portmapper_pcp import natpmp_codec, pcp_codec
@@ -68,9 +68,29 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         any_address = _ANY_ADDRESS[lease.internal_address.version]
         data = _data(lease.token, lease.protocol, lease.internal_port, ANY_PORT, any_address)
         reply = await self._ask(data, 0, lease.internal_address)
+        if reply.result == Result.NOT_AUTHORIZED and lease.internal_address == self.local_address:
+            await self._cut_short(lease)
         # miniupnpd calls it NO_RESOURCES when there is nothing to delete.
         if reply.result != Result.NO_RESOURCES:
             self._granted(reply, lease.internal_address)
+
+    async def _cut_short(self, lease: Lease) -> None:
+        """Let a pinhole that may not be deleted end soon; raises NotAuthorized when it will.
+
+        miniupnpd 2.3.1 with nftables forgets a pinhole's nonce when it renews it. It refuses every
+        deletion then, yet grants further renewals, of two minutes at least.
+        """
+        address = lease.internal_address
+        if address.version == 4:
+            return
+        data = _data(lease.token, lease.protocol, lease.internal_port, lease.external_port, address)
+        reply = await self._ask(data, 1, address)
+        if reply.result == Result.SUCCESS:
+            raise NotAuthorized(
+                f"the gateway no longer closes it on request; it ends by itself in {reply.lifetime} s",
+                code=Result.NOT_AUTHORIZED,
+                retry_after=reply.lifetime + 1,
+            )
 
     async def external_address(self) -> IPAddress | None:
         """Return the address of the latest grant: PCP has no question for it. Over IPv6 every pinhole

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from netlab.dual_stack import HOST_PART, NEXT_PREFIX, PREFIX, DualStack
+from netlab.dual_stack import DUAL_STACK_PCP, HOST_PART, NEXT_PREFIX, PREFIX, DualStack
 from netlab.lab import LAN_HOST
 from netlab.program import Program
 
@@ -175,6 +175,33 @@ def test_what_is_closed_is_closed_for_every_address(
     assert not dual_stack.has_pinhole(dual_stack.host)
     assert not dual_stack.has_pinhole(second)
     assert dual_stack.lab.ask_from_wan("TCP", PORT) is None
+
+
+def test_a_pinhole_that_pcp_no_longer_closes_is_closed_over_upnp(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
+) -> None:
+    """This miniupnpd forgets the nonce at a renewal, and refuses the deletion over PCP from then on."""
+    state = ("--state-dir", str(tmp_path / "state"))
+    for _ in range(2):
+        assert program.run("run", "--oneshot", "--backend", "pcp", *state, str(ports)).status == 0
+    closed = program.run("close", f"{PORT}/tcp", *state)
+    assert (closed.status, closed.errors) == (0, "")
+    assert not dual_stack.has_pinhole(dual_stack.host)
+
+
+def test_a_pinhole_that_nothing_closes_ends_soon_by_itself(
+    dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
+) -> None:
+    """Over PCP alone its lifetime is cut, and the message says to what."""
+    dual_stack.lab.gateway.reset(DUAL_STACK_PCP)
+    state = ("--state-dir", str(tmp_path / "state"))
+    for _ in range(2):
+        assert program.run("run", "--oneshot", *state, str(ports)).status == 0
+    closed = program.run("close", f"{PORT}/tcp", *state)
+    assert closed.status == 1
+    assert "TCP 8080 is still open: pcp: the gateway no longer closes it on request" in closed.errors
+    assert "it ends by itself in 120 s" in closed.errors
+    assert not dual_stack.lab.gateway.rules()
 
 
 def test_a_router_that_is_silent_over_ipv6_delays_no_mapping(

@@ -92,7 +92,7 @@ class Peer(asyncio.DatagramProtocol):
             + (nonce or request[24:36])
             + request[36:40]
             + struct.pack("!HH", internal_port or internal, suggested if port is None else port)
-            + V4_MAPPED
+            + (V4_MAPPED if external.version == 4 else b"")
             + external.packed
         )
 
@@ -124,6 +124,17 @@ async def peer() -> AsyncIterator[Peer]:
     """A silent gateway; give it an `answer`."""
     transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
         Peer, local_addr=(str(LOCAL), 0)
+    )
+    yield protocol
+    transport.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def peer_over_ipv6() -> AsyncIterator[Peer]:
+    """The same on `::1`; its `target` is for IPv4, so make one."""
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+        Peer, local_addr=("::1", 0)
     )
     yield protocol
     transport.close()

@@ -7,6 +7,7 @@ import ipaddress
 import os
 from typing import Any
 
+import attrs
 import pytest
 
 from portmapper.backend import GatewayEvent, Target
@@ -15,6 +16,7 @@ from portmapper.model import Lease, MapRequest, Protocol
 from portmapper_pcp.pcp import PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
+LOCAL_IPV6 = ipaddress.ip_address("::1")
 OTHER_HOST = ipaddress.ip_address("127.0.0.9")
 PREFER_FAILURE = bytes.fromhex("02000000")
 
@@ -47,6 +49,28 @@ async def test_p7_a_late_grant_does_not_pass_for_a_deletion(
     peer.answer = answer
     await pcp_gateway.unmap(lease)
     assert deleted.is_set()
+
+
+async def test_a_pinhole_that_may_not_be_deleted_is_cut_short(
+    peer_over_ipv6: Any, request_80: MapRequest
+) -> None:
+    """miniupnpd refuses what it has renewed before; the caller learns when to look again."""
+    peer, asked = peer_over_ipv6, list[int]()
+
+    def answer(request: bytes) -> list[bytes]:
+        asked.append(int.from_bytes(request[4:8], "big"))
+        lifetime = {0: 0, 1: 120}.get(asked[-1], asked[-1])
+        return [peer.pcp(request, result=0 if asked[-1] else 2, lifetime=lifetime, external=LOCAL_IPV6)]
+
+    peer.answer = answer
+    gateway = PcpGateway(Target(LOCAL_IPV6, "lo", LOCAL_IPV6, port=peer.port))
+    try:
+        lease = await gateway.map(attrs.evolve(request_80, internal_address=LOCAL_IPV6))
+        with pytest.raises(NotAuthorized, match="ends by itself in 120 s") as refused:
+            await gateway.unmap(lease)
+    finally:
+        await gateway.close()
+    assert (asked[1:], refused.value.retry_after) == ([0, 1], 121)
 
 
 @pytest.mark.parametrize("result", [0, 8])
