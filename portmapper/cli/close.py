@@ -180,9 +180,9 @@ def _agreed(count: int) -> bool:
     The event loop would only take note of a Ctrl-C, and go on when the line is there: it has to end the
     waiting.
     """
-    print(f"Close {'it' if count == 1 else f'these {count}'}? [y/N] ", end="", flush=True)
     loops = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        print(f"Close {'it' if count == 1 else f'these {count}'}? [y/N] ", end="", flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
     finally:
         signal.signal(signal.SIGINT, loops)
