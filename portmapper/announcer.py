@@ -19,8 +19,8 @@ class Announcer:
         self._publish = publish
         self._clock = clock
 
-    def granted(self, entry: Entry, before: Lease | None, lease: Lease, outside: IPAddress | None) -> None:
-        """Tell of a port that was opened, or that is another than before; not of a renewal."""
+    def granted(self, entry: Entry, before: Lease | None, lease: Lease, outside: IPAddress | None) -> bool:
+        """Tell of a port that was opened, or that is another than before; return False for a renewal."""
         if before is None or before.internal_address != lease.internal_address:
             kind, detail = EventKind.OPENED, ""
         elif before.external_port != lease.external_port:
@@ -28,8 +28,22 @@ class Announcer:
         elif before.gateway != lease.gateway:
             kind, detail = EventKind.OPENED, f"moved here from {before.backend}"
         else:
-            return
+            return False
         self._of(kind, entry.mapping, lease, detail, outside)
+        return True
+
+    def adopted(
+        self, entry: Entry, before: Lease, lease: Lease, outside: IPAddress | None, *, repeat: bool
+    ) -> None:
+        """Tell what became of an earlier run's lease; `repeat` tells of it though it is what it was.
+
+        Programs that were started together with the daemon know nothing of the earlier run.
+        """
+        if repeat:
+            self._of(EventKind.OPENED, entry.mapping, lease, "open since an earlier run", outside)
+        was, now = before.external_address, lease.external_address
+        if was is not None and now is not None and was != now:
+            self.moved(entry.mapping, lease, was, now)
 
     def failed(self, entry: Entry) -> None:
         """Tell why a mapping is not open, or why its renewal failed."""

@@ -29,6 +29,7 @@ class Entry:
         lease: what is held, None while nothing is.
         expires_at: monotonic seconds when the lease runs out, None when it does not.
         granted_at: monotonic seconds of the grant.
+        adopted: what an earlier run left and this one has not renewed yet; None once it has a lease.
         opened_at: when the lease was first granted, perhaps by an earlier run; None without one.
         due: monotonic seconds when the next round begins, None while none is planned.
         not_before: monotonic seconds before which the last failure lets nobody ask again.
@@ -51,6 +52,7 @@ class Entry:
     lease: Lease | None = None
     expires_at: float | None = None
     granted_at: float = 0.0
+    adopted: Lease | None = None
     opened_at: datetime | None = None
     due: float | None = None
     not_before: float = 0.0
@@ -116,6 +118,7 @@ class Entry:
         if self.refusals or self.lease is None or self.lease.gateway != lease.gateway:
             self.passed_over = self.refusals
         self.lease = lease
+        self.adopted = None
         self.granted_at = now
         self.expires_at = None if lease.permanent else now + lease.lifetime
         self.attempts = 0

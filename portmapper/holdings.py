@@ -16,23 +16,40 @@ class Holdings:
     """Gives leases to entries, and takes them away."""
 
     def __init__(
-        self, ledger: Ledger, tell: Announcer, clock: Clock, external: Mapping[str, IPAddress | None]
+        self,
+        ledger: Ledger,
+        tell: Announcer,
+        clock: Clock,
+        external: Mapping[str, IPAddress | None],
+        repeat: bool,
     ) -> None:
-        """Prepare; `external` is each gateway's outside address, by its identity."""
+        """Prepare.
+
+        Args:
+            ledger: every lease that may stand.
+            tell: publishes events.
+            clock: the time.
+            external: each gateway's outside address, by its identity.
+            repeat: tell of what an earlier run opened as if it were opened now.
+        """
         self._ledger = ledger
         self._tell = tell
         self._clock = clock
         self._external = external
+        self._repeat = repeat
 
     def take(self, entry: Entry, lease: Lease) -> bool:
         """Give an entry what a gateway granted; tell whether that renews what it held."""
-        before = entry.lease
-        renewed = entry.opened_at is not None and (before is None or _is_same(before, lease))
+        before, adopted = entry.lease, entry.adopted
+        known = before or adopted
+        renewed = known is not None and _is_same(known, lease)
         if not renewed:
             entry.opened_at = self._clock.now()
         entry.granted(lease, self._clock.monotonic())
-        if before is not None or not renewed:
-            self._tell.granted(entry, before, lease, self._external.get(lease.gateway))
+        outside = self._external.get(lease.gateway)
+        is_told = self._tell.granted(entry, known, lease, outside)
+        if adopted is not None:
+            self._tell.adopted(entry, adopted, lease, outside, repeat=self._repeat and not is_told)
         if before is not None and before.token != lease.token:
             self._ledger.abandon(before.token)
         return renewed

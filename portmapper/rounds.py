@@ -266,7 +266,9 @@ class Rounds:
         if stored is None:
             return None, b""
         if not stored.confirmed or stored.expired(self._clock.now()):
+            entry.adopted = None
             return None, stored.lease.token
+        entry.adopted = stored.lease
         entry.opened_at = stored.granted_at
         return stored.lease, stored.lease.token
 

@@ -80,7 +80,7 @@ class Scheduler:
         self._twins = Twins(self.entries, self._rounds.active, ledger, begin=self._begin, plan=self._plan)
         told = self._renew_early, self._vanished, self._news.moved
         self._upkeep = Upkeep(self.discovery, lanes, self._twins, *told)
-        self._holdings = Holdings(ledger, self._tell, self._clock, self._upkeep.external)
+        self._holdings = Holdings(ledger, self._tell, self._clock, self._upkeep.external, options.watch)
 
     @property
     def network(self) -> Network:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 import attrs
+import pytest
 
 from portmapper.errors import GatewayTimeout, NotAuthorized
 from portmapper.events import EventKind
@@ -40,6 +42,69 @@ async def test_a_lease_is_adopted_by_the_next_run(world: Any, device: FakeDevice
     assert second.held is not None
     assert len(list(world.store.leases)) == 1
     assert device.deleted == []
+
+
+async def test_an_adopted_lease_is_told_of(world: Any, wanted: Wanted, clock: FakeClock) -> None:
+    """Once: a program that was started together with the daemon has to learn its port."""
+    await world.start(wanted())
+    await again(world, wanted())
+    assert world.kinds() == [EventKind.OPENED]
+    assert (world.events[0].external_port, world.events[0].detail) == (80, "open since an earlier run")
+    await clock.advance(4000)
+    assert world.kinds() == [EventKind.OPENED]
+
+
+async def test_one_pass_does_not_repeat_what_an_earlier_one_opened(world: Any, wanted: Wanted) -> None:
+    """A cron job would tell of it each time."""
+    await world.start(wanted())
+    await again(world, wanted(), watch=False)
+    assert world.kinds() == []
+
+
+@pytest.mark.parametrize("watch", [True, False], ids=["daemon", "one-pass"])
+async def test_a_port_that_changed_while_nobody_ran_is_told(
+    world: Any, device: FakeDevice, wanted: Wanted, watch: bool
+) -> None:
+    """By the first renewal, with the port that it was."""
+    mapping = wanted(conflict=ConflictPolicy.NEXT)
+    await world.start(mapping)
+    await world.crash()
+    device.other_port = 8123
+    world.options = attrs.evolve(world.options, watch=watch)
+    world.events.clear()
+    await world.start(mapping)
+    assert world.kinds() == [EventKind.EXTERNAL_PORT_CHANGED]
+    assert (world.events[0].external_port, world.events[0].detail) == (8123, "was 80")
+
+
+@pytest.mark.parametrize("watch", [True, False], ids=["daemon", "one-pass"])
+async def test_an_address_that_changed_while_nobody_ran_is_told(
+    world: Any, device: FakeDevice, wanted: Wanted, watch: bool
+) -> None:
+    """By the first renewal, after the port itself."""
+    device.lie = lambda lease: attrs.evolve(lease, external_address=device.external)
+    await world.start(wanted())
+    await world.crash()
+    device.external = ip_address("198.51.100.77")
+    world.options = attrs.evolve(world.options, watch=watch)
+    world.events.clear()
+    await world.start(wanted())
+    told = [EventKind.OPENED] if watch else []
+    assert world.kinds() == [*told, EventKind.EXTERNAL_ADDRESS_CHANGED]
+    assert {str(event.external_address) for event in world.events} == {"198.51.100.77"}
+
+
+async def test_what_another_gateway_opens_in_its_place_is_told(
+    new_world: NewWorld, device: FakeDevice, wanted: Wanted
+) -> None:
+    """When the one that had it does not renew it."""
+    pcp, upnp = FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway)
+    world = new_world(pcp, upnp)
+    await world.start(wanted())
+    device.answers.append(NotAuthorized("no"))
+    await again(world, wanted())
+    assert [event.backend for event in world.events] == ["upnp"]
+    assert world.kinds() == [EventKind.OPENED]
 
 
 async def test_what_left_the_list_meanwhile_is_closed(

@@ -78,7 +78,8 @@ async def client() -> AsyncIterator[tuple[TorrentClient, str]]:
 async def test_each_port_that_the_vpn_gives_reaches_the_torrent_client(
     client: tuple[TorrentClient, str], tmp_path: Path, free_port: Callable[[], int], monkeypatch: Any
 ) -> None:
-    """The first one, and the next one after the gateway forgot everything."""
+    """The first one, the next ones after the gateway forgot everything, and the last one again after a
+    restart of the daemon, for the client may have been restarted with it."""
     torrents, url = client
     (tmp_path / "login").write_text("username=admin&password=a%26b")
     monkeypatch.setenv("QBITTORRENT_URL", url)
@@ -94,8 +95,7 @@ async def test_each_port_that_the_vpn_gives_reaches_the_torrent_client(
     )
     async with EmbeddedGateway(gateway_settings) as gateway:
         command = [sys.executable, "-P", "-m", "portmapper.cli.main", "run", "--config", str(config)]
-        with (tmp_path / "log").open("wb") as log:
-            daemon = await asyncio.create_subprocess_exec(*command, stderr=log)
+        daemon = await _started(command, tmp_path / "log")
         try:
             await _until(lambda: torrents.ports == [_granted(gateway)], tmp_path / "log")
             for told in (2, 3):
@@ -106,10 +106,21 @@ async def test_each_port_that_the_vpn_gives_reaches_the_torrent_client(
                     ),
                     tmp_path / "log",
                 )
+            daemon.kill()
+            await daemon.wait()
+            torrents.ports.clear()
+            torrents.logins = 0
+            daemon = await _started(command, tmp_path / "log")
+            await _until(lambda: torrents.ports == [_granted(gateway)], tmp_path / "log")
         finally:
             daemon.terminate()
             await daemon.wait()
     assert torrents.logins == len(torrents.ports)
+
+
+async def _started(command: list[str], log: Path) -> asyncio.subprocess.Process:
+    with log.open("ab") as file:
+        return await asyncio.create_subprocess_exec(*command, stderr=file)
 
 
 def _vpn(free_port: Callable[[], int]) -> Any:
