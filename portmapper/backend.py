@@ -78,6 +78,7 @@ class Gateway(abc.ABC):
         location: description URL, None where the protocol has none.
         concurrency: how many requests it bears at once.
         latency: seconds from the question to its first answer.
+        address_by_grant: there is no question for the outside address; the first grant tells it.
     """
 
     backend: str
@@ -88,6 +89,7 @@ class Gateway(abc.ABC):
     location: str | None = None
     concurrency: int = 4
     latency: float = 0.0
+    address_by_grant: bool = False
 
     @property
     def identity(self) -> str:

@@ -25,8 +25,9 @@ _DETAILS = {
     ExternalKind.PUBLIC: "",
     ExternalKind.PRIVATE: "double NAT: the external address is private, another NAT stands between",
     ExternalKind.CGNAT: "the provider's own NAT (CGNAT) stands between: the external address is shared",
-    ExternalKind.NONE: "no external address: the gateway is not connected, or cannot tell",
+    ExternalKind.NONE: "no external address: the gateway is not connected",
 }
+_BY_GRANT = "external address not known yet: this protocol tells it with the first port opened"
 
 
 def status_document(
@@ -67,15 +68,22 @@ def stored_document(leases: Iterable[StoredLease]) -> Document:
 def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
     """Describe one gateway."""
     kind = external_kind(external)
-    is_ipv6 = gateway.local_address.version == 6
     return {
         "backend": gateway.backend,
         "protocol": gateway.protocol,
         "address": str(gateway.address),
         "external_address": str(external) if external else None,
         "external_kind": kind.value,
-        "detail": "opens pinholes: over IPv6 nothing is translated" if is_ipv6 else _DETAILS[kind],
+        "detail": _detail(gateway, kind),
     }
+
+
+def _detail(gateway: Gateway, kind: ExternalKind) -> str:
+    if gateway.local_address.version == 6:
+        return "opens pinholes: over IPv6 nothing is translated"
+    if kind is ExternalKind.NONE and gateway.address_by_grant:
+        return _BY_GRANT
+    return _DETAILS[kind]
 
 
 def mapping_document(entry: Entry, external: dict[str, IPAddress | None], clock: Clock) -> Document:

@@ -25,6 +25,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
     """A gateway that speaks PCP version 2."""
 
     backend = "pcp"
+    address_by_grant = True
     protocol = "PCP 2"
 
     def __init__(self, target: Target) -> None:

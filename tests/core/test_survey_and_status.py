@@ -13,11 +13,11 @@ import pytest
 from portmapper.backend import Target
 from portmapper.errors import NotAuthorized, Unsupported
 from portmapper.model import Mapping
-from portmapper.status import status_document
+from portmapper.status import gateway_document, status_document
 from portmapper.survey import survey
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.devices import GATEWAY, FakeDevice
-from portmapper.testing.gateways import FakeBackend
+from portmapper.testing.gateways import FakeBackend, FakeGateway
 
 TARGETS = [Target(ipaddress.ip_address(f"192.168.88.{host}"), f"eth{host}", GATEWAY) for host in (10, 11)]
 
@@ -66,3 +66,15 @@ async def test_the_status_is_json_whatever_the_state(
     )
     assert (refused["state"], refused["external_port"], refused["expires_at"]) == ("refused", None, None)
     assert "no" in refused["error"]
+
+
+@pytest.mark.parametrize(("by_grant", "detail"), [(True, "not known yet"), (False, "not connected")])
+def test_a_protocol_without_a_question_for_the_address_is_not_called_unconnected(
+    clock: FakeClock, by_grant: bool, detail: str
+) -> None:
+    """PCP tells it with the first port; who has the question and says nothing has none."""
+    gateway = FakeGateway(FakeDevice(clock), "fake", TARGETS[0].local_address)
+    gateway.address_by_grant = by_grant
+    document = gateway_document(gateway, None)
+    assert (document["external_address"], document["external_kind"]) == (None, "none")
+    assert detail in document["detail"]
