@@ -129,11 +129,6 @@ def _vpn(free_port: Callable[[], int]) -> Any:
     return attrs.evolve(settings_of("vpn-natpmp"), pcp_port=free_port(), relay=False)
 
 
-def _is_told(torrents: TorrentClient, gateway: EmbeddedGateway, times: int) -> bool:
-    """Tell whether the torrent client knows the port, and had so many before."""
-    return len(set(torrents.ports)) >= times and torrents.ports[-1] == _granted(gateway)
-
-
 def _granted(gateway: EmbeddedGateway) -> int | None:
     return next((entry.external_port for entry in gateway.table if entry.protocol == "TCP"), None)
 
