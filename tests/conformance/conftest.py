@@ -30,7 +30,7 @@ from portmapper_simulator.settings import Settings
 from portmapper_upnp.backend import IgdBackend
 
 ALL = ("pcp", "natpmp", "upnp")
-PATIENCE = 20.0
+PATIENCE = 60.0
 TURN = 0.01
 
 
