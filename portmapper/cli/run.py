@@ -45,32 +45,7 @@ class Run(Command):
         """Declare the options, named as upnp-daemon names them where it has them."""
         add_source_options(parser)
         add_config_option(parser)
-        parser.add_argument(
-            "-F", "--foreground", action="store_true", help="stay in the foreground (the default)"
-        )
-        parser.add_argument(
-            "--daemon", action="store_true", help="detach; returns when the pid file is written and locked"
-        )
-        parser.add_argument("-1", "--oneshot", action="store_true", help="one pass, then exit")
-        parser.add_argument(
-            "-n",
-            "--interval",
-            type=_seconds,
-            metavar="SECONDS",
-            help="how often sources are read again and leases verified (default 60)",
-        )
-        parser.add_argument(
-            "--close-ports-on-exit", action="store_true", help="release on exit what this run opened"
-        )
-        parser.add_argument(
-            "--only-close-ports", action="store_true", help="release what the sources list, and exit"
-        )
-        parser.add_argument(
-            "--pid-file",
-            type=absolute_path,
-            metavar="FILE",
-            help="default: in the state directory, whose own is locked in any case",
-        )
+        _add_process_options(parser)
         add_gateway_options(parser)
         parser.add_argument(
             "--conflict",
@@ -256,6 +231,36 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
     rejected = any(source["rejected"] for source in document["sources"])
     closed = [mapping for mapping in document["mappings"] if mapping["state"] != "active"]
     return 1 if closed or rejected else 0
+
+
+def _add_process_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how long it runs, where, and what it leaves behind."""
+    parser.add_argument(
+        "-F", "--foreground", action="store_true", help="stay in the foreground (the default)"
+    )
+    parser.add_argument(
+        "--daemon", action="store_true", help="detach; returns when the pid file is written and locked"
+    )
+    parser.add_argument("-1", "--oneshot", action="store_true", help="one pass, then exit")
+    parser.add_argument(
+        "-n",
+        "--interval",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how often sources are read again and leases verified (default 60)",
+    )
+    parser.add_argument(
+        "--close-ports-on-exit", action="store_true", help="release on exit what this run opened"
+    )
+    parser.add_argument(
+        "--only-close-ports", action="store_true", help="release what the sources list, and exit"
+    )
+    parser.add_argument(
+        "--pid-file",
+        type=absolute_path,
+        metavar="FILE",
+        help="default: in the state directory, whose own is locked in any case",
+    )
 
 
 def _seconds(text: str) -> float:
