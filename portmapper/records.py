@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as AnyMapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -131,7 +131,7 @@ def read_record(row: Row) -> Record:
     for key in ("port", "protocol"):
         if key not in given:
             raise RowError(key, "is missing")
-    return _structure()(given)
+    return Record(**{name: _READERS[name](value) for name, value in given.items()})
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str:
@@ -168,39 +168,6 @@ def _families(record: Record) -> tuple[Family, ...]:
             raise RowError("gateway", f"{record.gateway} does not go with the family {'/'.join(families)}")
         families = own
     return families or ()
-
-
-@functools.cache
-def _structure() -> Callable[[AnyMapping[str, object]], Record]:
-    """Build the converter once, at the first row: importing cattrs costs 40 ms."""
-    import cattrs
-    from cattrs.gen import make_dict_structure_fn, override
-
-    converter = cattrs.Converter(detailed_validation=False)
-    # cattrs hands each hook the value and the field's type; the readers know their type.
-    hooks: dict[str, Any] = {name: override(struct_hook=_hook(read)) for name, read in _readers()}
-    structure = make_dict_structure_fn(
-        Record, converter, _cattrs_detailed_validation=False, _cattrs_forbid_extra_keys=False, **hooks
-    )
-    return lambda given: structure(given, Record)
-
-
-def _hook(read: Callable[[object], object]) -> Callable[[object, object], object]:
-    return lambda value, _: read(value)
-
-
-def _readers() -> Iterator[tuple[str, Callable[[object], object]]]:
-    yield "port", _read_port
-    yield "protocol", _choice("protocol", PROTOCOLS, str.upper)
-    yield "address", _read_address
-    yield "duration", _read_duration
-    yield "comment", _read_comment
-    yield "internal_port", _read_internal_port
-    yield "family", _choice("family", FAMILIES, str.lower)
-    yield "conflict", _choice("conflict", {policy.value: policy for policy in ConflictPolicy}, str.lower)
-    yield "backend", lambda value: _text("backend", value)
-    yield "gateway", lambda value: parse_gateway(_text("gateway", value))
-    yield "enabled", _read_enabled
 
 
 def _read_port(value: object, field: str = "port") -> range:
@@ -270,3 +237,22 @@ def _choice(
             raise RowError(field, f"{quoted(value)} is not one of {', '.join(choices)}") from None
 
     return read
+
+
+_READERS: AnyMapping[str, Callable[[object], Any]] = MappingProxyType(
+    {
+        "port": _read_port,
+        "protocol": _choice("protocol", PROTOCOLS, str.upper),
+        "address": _read_address,
+        "duration": _read_duration,
+        "comment": _read_comment,
+        "internal_port": _read_internal_port,
+        "family": _choice("family", FAMILIES, str.lower),
+        "conflict": _choice("conflict", {policy.value: policy for policy in ConflictPolicy}, str.lower),
+        "backend": lambda value: _text("backend", value),
+        "gateway": lambda value: parse_gateway(_text("gateway", value)),
+        "enabled": _read_enabled,
+    }
+)
+"""Each names its field in what it raises. Only the settings file's tables are cattrs' work: to import it
+costs each start 40 ms, for what is one line here."""

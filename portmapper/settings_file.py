@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ def read_settings(path: Path) -> SettingsFile:
     """
     text = _text(path)
     try:
-        document = tomllib.loads(text)
+        document = _loads(text)
     except RecursionError:
         raise UsageError(f"{path}: nested too deep") from None
     except ValueError as error:
@@ -91,6 +90,12 @@ def line_of(text: str, path: _Path) -> int:
         if path[:length] in lines:
             return lines[path[:length]]
     return 1
+
+
+def _loads(text: str) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(text)
 
 
 def _text(path: Path) -> str:
@@ -120,7 +125,7 @@ def _lines(text: str) -> Iterator[tuple[_Path, int]]:
     counts: dict[_Path, int] = {}
     table: _Path = ()
     for line, statement in _statements(text):
-        fragment = tomllib.loads(statement)
+        fragment = _loads(statement)
         if statement.startswith("["):
             table = _numbered(_way(fragment), counts, repeats=statement.startswith("[["))
             yield table, line
@@ -143,7 +148,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 def _is_whole(statement: str) -> bool:
     try:
-        tomllib.loads(statement)
+        _loads(statement)
     except ValueError:
         return False
     return True

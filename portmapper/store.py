@@ -233,6 +233,10 @@ def _open(path: Path | None) -> sqlite3.Connection:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
             raise ValueError("it was written by a newer version of portmapper")
+        if version == 0:
+            # Nothing to roll back to in a new file: without a journal of its first page it is there after
+            # one wait for the disk, and not after four.
+            database.execute("PRAGMA journal_mode = MEMORY")
         # A write-ahead log makes a commit one append without waiting for the disk; a power cut can
         # cost the last commits but never the file.
         database.execute("PRAGMA journal_mode = WAL")

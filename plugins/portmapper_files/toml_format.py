@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 
 from portmapper.errors import SourceError, quoted
@@ -51,6 +50,8 @@ def _load(content: bytes) -> dict[str, object]:
         raise SourceError(f"not UTF-8 text (byte {error.start})") from None
     if _LONG_KEY.search(text):
         raise SourceError("not TOML that lists mappings: a key of more than 32 parts")
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except RecursionError:

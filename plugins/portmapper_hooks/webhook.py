@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import logging
 import random
 import time
@@ -117,8 +115,11 @@ def headers_of(webhook: WebhookSettings, body: bytes) -> dict[str, str]:
     secret = webhook.secret.encode() if webhook.secret_file is None else _read_secret(webhook.secret_file)
     if not secret:
         return headers
+    # OpenSSL is loaded with it: not in every start.
+    import hmac
+
     now = str(int(time.time()))
-    signature = hmac.new(secret, f"{now}.".encode() + body, hashlib.sha256).hexdigest()
+    signature = hmac.digest(secret, f"{now}.".encode() + body, "sha256").hex()
     return {**headers, TIMESTAMP_HEADER: now, SIGNATURE_HEADER: f"sha256={signature}"}
 
 
