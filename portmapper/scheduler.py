@@ -109,7 +109,7 @@ class Scheduler:
             self._drop(self.entries.pop(key))
         for key, mapping in wanted.items():
             entry = self.entries.get(key)
-            if entry is None or entry.mapping != mapping:
+            if entry is None or (entry.mapping is not mapping and entry.mapping != mapping):
                 entry = entry or self.entries.setdefault(key, Entry(mapping))
                 entry.mapping = mapping
                 self._plan(entry)

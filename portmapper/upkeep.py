@@ -88,7 +88,12 @@ class Upkeep:
                 for entry in mine:
                     self._lanes.submit(gateway, partial(self._verify, gateway, entry))
             else:
-                self._renew(min(mine, key=lambda entry: (self._twins.has_twin(entry), entry.due or 0.0)))
+                self._renew(self._next_in_turn(mine))
+
+    def _next_in_turn(self, held: Iterable[Entry]) -> Entry:
+        """Return the one that is due first; one whose renewal takes no other's with it, if there is any."""
+        by_turn = sorted(held, key=lambda entry: entry.due or 0.0)
+        return next((entry for entry in by_turn if not self._twins.has_twin(entry)), by_turn[0])
 
     async def _ask_address(self, gateway: Gateway) -> None:
         try:
