@@ -11,7 +11,7 @@ from portmapper.model import IPAddress, Lease, MapRequest, TableEntry
 from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.device import Identity, IgdDevice
 from portmapper_upnp.faults import Fault
-from portmapper_upnp.opening import CONFUSES_PROTOCOLS, Granted, Habits, Opening
+from portmapper_upnp.opening import Granted, Habits, Opening
 from portmapper_upnp.place import Place
 from portmapper_upnp.table import read_table
 
@@ -25,7 +25,7 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
     def __init__(self, connection: WanConnection, place: Place, identity: Identity) -> None:
         super().__init__(place, identity)
         self._connection = connection
-        self._habits = Habits(confuses_protocols=CONFUSES_PROTOCOLS in identity.server)
+        self._habits = Habits.of(identity.server)
         self._verified = False
         self._external: IPAddress | None = None
         self._external_asked = False

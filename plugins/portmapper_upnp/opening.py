@@ -31,8 +31,8 @@ MAX_COMMENT = 64
 OTHER_PORTS = 8
 """How many external ports are tried beside the wanted one before it is a conflict (M4)."""
 
-CONFUSES_PROTOCOLS = "MiniUPnPd/"
-"""Its build on nftables, of 2.3.1 at least, looks for a port's filter rule without its protocol."""
+_MINIUPNPD = "MiniUPnPd/"
+"""How it names itself in its Server header, in whatever router it works."""
 
 _TAKEN = frozenset({CONFLICT, CONFLICT_WITH_OTHER_MECHANISM, ACTION_FAILED})
 
@@ -48,12 +48,24 @@ class Habits:
         no_permanent: it refused lifetime 0 (M2).
         no_any_port: it does not know AddAnyPortMapping (M8).
         confuses_protocols: what is done at one protocol of a port may close the other.
+        guards_entries: it never lets one host overwrite another's entry, so nobody has to look first.
     """
 
     permanent_only: bool = False
     no_permanent: bool = False
     no_any_port: bool = False
     confuses_protocols: bool = False
+    guards_entries: bool = False
+
+    @classmethod
+    def of(cls, server: str) -> Habits:
+        """Return what is known beforehand of the software that a gateway says it runs.
+
+        miniupnpd answers 718 for a port of another host since its first releases. Its build on nftables,
+        of 2.3.1 at least, looks for a port's filter rule without its protocol.
+        """
+        known = _MINIUPNPD in server
+        return cls(confuses_protocols=known, guards_entries=known)
 
 
 @attrs.frozen
@@ -133,7 +145,6 @@ class Opening:
     async def _open_port(self, port: int) -> Granted:
         """Open exactly this port. Raises `Conflict`, or `Fault` for what no other port will cure."""
         if not self._renews(port) and not self._request.replace:
-            # Some gateways overwrite another host's entry without a word.
             await self._check_free(port)
         try:
             if self._request.anew and self._renews(port) and self._habits.confuses_protocols:
@@ -157,6 +168,9 @@ class Opening:
             await self._connection.delete(self._request.protocol, port)
 
     async def _check_free(self, port: int) -> None:
+        """Look first: some gateways overwrite another host's entry without a word."""
+        if self._habits.guards_entries:
+            return
         holder = await self._holder(port)
         if holder is not None and not self._is_ours(holder):
             raise self._conflict(port, holder, None)
