@@ -33,7 +33,8 @@ class Lanes:
         waiting = self._waiting.setdefault(gateway.identity, deque())
         workers = self._workers.setdefault(gateway.identity, set())
         waiting.append(step)
-        if len(workers) < gateway.concurrency:
+        # A worker that has ended is in the set until the loop's next round, and would never take the step.
+        if sum(not worker.done() for worker in workers) < gateway.concurrency:
             worker = asyncio.create_task(_work(waiting))
             workers.add(worker)
             worker.add_done_callback(lambda done: self._ended(workers, done))

@@ -10,6 +10,7 @@ from portmapper.announcer import Announcer
 from portmapper.backend import Gateway, GatewayEvent
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
+from portmapper.errors import GatewayTimeout, NetworkFailure
 from portmapper.events import EventKind
 from portmapper.model import IPAddress, MappingKey
 from portmapper.timing import spread
@@ -30,6 +31,7 @@ class News:
         self._tell = tell
         self._plan = plan
         self._gone: set[str] = set()
+        self._silent: set[str] = set()
 
     def came_or_went(self, gateway: Gateway, event: GatewayEvent) -> None:
         """Renew what stands there: it lost its table, or is gone and may come back without one."""
@@ -40,13 +42,22 @@ class News:
             self._tell.gateway(EventKind.GATEWAY_LOST, gateway)
             self._discovery.look_everywhere()
         else:
-            self.answered(gateway)
+            self._gone.discard(gateway.identity)
             self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
+            self._ask_again(gateway)
         self._renew_all_at(gateway)
 
     def answered(self, gateway: Gateway) -> None:
-        """Take note that it is there, so that its next goodbye is news again."""
+        """Take note that it is there: its next goodbye is news, and who waits for it is tried at once."""
         self._gone.discard(gateway.identity)
+        if gateway.identity in self._silent:
+            self._silent.discard(gateway.identity)
+            self._ask_again(gateway)
+
+    def failed(self, entry: Entry) -> None:
+        """Take note of the gateways that did not answer, so that their first answer is news."""
+        silence = NetworkFailure | GatewayTimeout
+        self._silent.update(gateway for gateway, error in entry.refusals if isinstance(error, silence))
 
     def moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:
         """Tell that it has another external address; leases stay."""
@@ -55,6 +66,17 @@ class News:
             if entry.lease is not None and entry.lease.gateway == gateway.identity:
                 entry.lease = attrs.evolve(entry.lease, external_address=now)
                 self._tell.moved(entry.mapping, entry.lease, before, now)
+
+    def _ask_again(self, gateway: Gateway) -> None:
+        """Try what is not open: a gateway that is back has room, and an answer for what ran out meanwhile."""
+        waiting = [
+            entry
+            for entry in self._entries.values()
+            if (entry.lease is None or entry.doubtful) and entry.is_for(str(gateway.address))
+        ]
+        for entry in waiting:
+            entry.attempts = min(entry.attempts, 1)  # its failure has been told; its pauses begin anew
+            self._plan(entry, spread(len(waiting)))
 
     def _renew_all_at(self, gateway: Gateway) -> None:
         """Renew all that stands on this device, over whichever protocol it was opened.

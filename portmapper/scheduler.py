@@ -260,6 +260,7 @@ class Scheduler:
             return
         self.tally.failed(error for _, error in entry.refusals)
         self._holdings.refused(entry)
+        self._news.failed(entry)
         if any(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals):
             for place in entry.places:
                 self.discovery.look_again(place.target)

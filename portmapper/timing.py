@@ -10,6 +10,7 @@ MIN_RENEWAL_GAP = 4.0
 FIRST_RETRY = 1.0
 REFUSAL_RETRY = 60.0
 MAX_REFUSAL_RETRY = 900.0
+JITTER = 0.25
 
 
 def renewal_delay(lifetime: float, attempt: int, since_grant: float) -> float:
@@ -31,8 +32,11 @@ def renewal_delay(lifetime: float, attempt: int, since_grant: float) -> float:
 
 
 def retry_delay(attempt: int, longest: float) -> float:
-    """Return the wait before a gateway that failed is asked again: doubling, jittered by a quarter."""
-    return _jittered(min(FIRST_RETRY * 2.0 ** min(attempt, 20), longest))
+    """Return the wait before a gateway that failed is asked again: doubling, jittered by a quarter.
+
+    It is never longer than `longest`: what nobody announces has to be found within an interval.
+    """
+    return min(_jittered(FIRST_RETRY * 2.0 ** min(attempt, 20)), longest * random.uniform(1 - JITTER, 1))
 
 
 def refusal_delay(attempt: int, error_lifetime: float | None) -> float:
@@ -54,4 +58,4 @@ def spread(count: int, longest: float = 1.0) -> float:
 
 
 def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(0.75, 1.25)
+    return seconds * random.uniform(1 - JITTER, 1 + JITTER)

@@ -57,7 +57,7 @@ async def test_the_lease_of_an_address_that_is_gone_is_tried_seldom_and_forgotte
     world.network = on_network("192.168.88.20/24")
     await world.scheduler.network_changed()
     await world.want(attrs.evolve(mapping, port=81, internal_port=81))
-    await clock.advance(7000)
+    await clock.advance(7300)
     tried = len(device.asked("unmap"))
     assert 2 <= tried <= 16
     (told,) = [event for event in world.events if event.detail.startswith("cannot be closed")]

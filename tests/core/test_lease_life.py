@@ -563,3 +563,52 @@ async def test_a_resume_renews_at_once_what_was_due(
     assert len(device.asked()) == (2 if slept >= 3000 else 1)
     assert device.open_ports() == {WEB}
     assert calm.state(wanted()) is MappingState.ACTIVE
+
+
+async def test_what_ran_out_while_the_gateway_was_away_is_opened_as_soon_as_it_is_back(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Its announcement counts for what holds no lease any more too, whatever pause that was in."""
+    mappings = [wanted(80 + number, duration=600) for number in range(4)]
+    await world.start(*mappings)
+    device.tell(GatewayEvent.GONE)
+    device.silent = True
+    await clock.advance(900)
+    assert {world.state(mapping) for mapping in mappings} == {MappingState.FAILED}
+    device.silent = False
+    device.restart()
+    await clock.advance(0.5)
+    assert len(device.open_ports()) == 4
+
+
+async def test_the_first_answer_after_silence_ends_the_pauses_of_the_others(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Nobody announced the return: within an interval one asks, and with it all are opened."""
+    mappings = [wanted(80 + number, duration=600) for number in range(8)]
+    await world.start(*mappings)
+    device.silent = True
+    await clock.advance(900)
+    failures = world.kinds().count(EventKind.FAILED)
+    device.silent = False
+    device.restart(announced=False)
+    for _ in range(60):
+        await clock.advance(1)
+        if device.open_ports():
+            break
+    await clock.advance(0.5)
+    assert len(device.open_ports()) == 8
+    assert world.kinds().count(EventKind.FAILED) == failures
+
+
+async def test_a_restart_ends_the_pause_of_what_was_refused(
+    world: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Its table is empty now, so that a port that another host held may be had."""
+    device.occupy(*WEB, STRANGER)
+    await world.start(wanted())
+    await clock.advance(300)
+    assert world.state(wanted()) is MappingState.CONFLICT
+    device.restart()
+    await clock.advance(0.5)
+    assert world.state(wanted()) is MappingState.ACTIVE
