@@ -75,14 +75,12 @@ class Upkeep:
         that is next in turn is renewed: the answer's epoch shows a lost table, and its address the
         outside address, even when the announcement was lost.
         """
-        held: defaultdict[str, list[Entry]] = defaultdict(list)
+        held: defaultdict[Gateway, list[Entry]] = defaultdict(list)
         for entry in entries:
-            if entry.lease is not None:
-                held[entry.lease.gateway].append(entry)
-        for identity, mine in held.items():
-            gateway = self._discovery.gateway(identity)
-            if gateway is None:
-                continue
+            gateway = self._holder(entry)
+            if gateway is not None:
+                held[gateway].append(entry)
+        for gateway, mine in held.items():
             self.ask_address(gateway)
             if isinstance(gateway, VerifiesLeases):
                 for entry in mine:
@@ -94,6 +92,21 @@ class Upkeep:
         """Return the one that is due first; one whose renewal takes no other's with it, if there is any."""
         by_turn = sorted(held, key=lambda entry: entry.due or 0.0)
         return next((entry for entry in by_turn if not self._twins.has_twin(entry)), by_turn[0])
+
+    def _holder(self, entry: Entry) -> Gateway | None:
+        """Return who holds an entry's lease, as it is reached from the address that this host has now.
+
+        A former address stays known while its leases wait to be released; from there nobody answers.
+        """
+        if entry.lease is None:
+            return None
+        identity = entry.lease.gateway
+        ours = [entry.lease.internal_address, *(place.target.local_address for place in entry.places)]
+        for side in ours:
+            gateway = self._discovery.gateway(identity, side)
+            if gateway is not None and gateway.local_address == side:
+                return gateway
+        return self._discovery.gateway(identity)
 
     async def _ask_address(self, gateway: Gateway) -> None:
         try:
