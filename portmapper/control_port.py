@@ -6,10 +6,8 @@ names the port and the token that each request has to bring.
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
-import secrets
 import socket
 from pathlib import Path
 
@@ -34,8 +32,10 @@ class ControlPort:
 
     def admits(self, authorization: str) -> bool:
         """Tell whether a request's header is right, in a time that says nothing of how wrong it is."""
+        import secrets
+
         brought = authorization.encode("utf-8", "surrogateescape")  # as aiohttp decoded it
-        return hmac.compare_digest(brought, self.authorization.encode())
+        return secrets.compare_digest(brought, self.authorization.encode())
 
 
 def listen(directory: Path) -> tuple[socket.socket, ControlPort]:
@@ -44,6 +44,8 @@ def listen(directory: Path) -> tuple[socket.socket, ControlPort]:
     Raises:
         OSError: there is no port, or the directory cannot be written.
     """
+    import secrets  # loads OpenSSL, which `status` has no use for
+
     listener = socket.create_server((LOOPBACK, 0))
     try:
         control = ControlPort(listener.getsockname()[1], secrets.token_urlsafe(32))

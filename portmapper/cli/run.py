@@ -208,7 +208,7 @@ def _companions(arguments: argparse.Namespace, directory: Path) -> list[Companio
 
     companions: list[Companion] = [partial(serve, directory=directory)]
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
-        from portmapper.cli.screen import live_table
+        from portmapper.cli.live import live_table
 
         companions.append(lambda daemon: live_table(daemon.status))
     return companions

@@ -1,16 +1,11 @@
-"""The status document as rich tables, once or alive; fits 80 columns."""
+"""The status document as rich tables; fits 80 columns."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -20,24 +15,6 @@ COMMENT_LENGTH = 40
 """Characters of a mapping's comment that are shown."""
 
 _COLOURS = {"active": "green", "pending": "yellow", "conflict": "red", "refused": "red", "failed": "red"}
-
-
-async def live_table(document: Callable[[], dict[str, Any]]) -> None:
-    """Show the document until cancelled, once a second; what is logged scrolls by above it."""
-    console = Console()
-    with Live(console=console, auto_refresh=False) as live:
-        # The live display redirects standard error; a log handler kept the original.
-        streams = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
-        before = [handler.setStream(sys.stderr) for handler in streams]
-        try:
-            while True:
-                live.update(render(document()), refresh=True)
-                await asyncio.sleep(1)
-        finally:
-            live.update(render(document()), refresh=True)
-            for handler, stream in zip(streams, before, strict=True):
-                if stream is not None:
-                    handler.setStream(stream)
 
 
 def print_status(document: dict[str, Any]) -> None:
