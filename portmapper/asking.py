@@ -38,11 +38,16 @@ async def ask(gateway: Gateway, request: MapRequest, policy: ConflictPolicy, mak
         BackendError: what the gateway refused, or why its grant is not accepted.
     """
     try:
-        lease = await _map(gateway, request)
+        return await _map_exactly(gateway, request)
     except Conflict as conflict:
         if policy is ConflictPolicy.FAIL or request.replace or not await make_way(conflict.holder):
             raise
-        lease = await _map(gateway, attrs.evolve(request, replace=True))
+        return await _map_exactly(gateway, attrs.evolve(request, replace=True))
+
+
+async def _map_exactly(gateway: Gateway, request: MapRequest) -> Lease:
+    """Ask; a port that will not do is given back at once, and is a conflict whose holder is not told."""
+    lease = await _map(gateway, request)
     if not request.exact or lease.external_port == request.external_port:
         return lease
     await give_back(gateway, lease)

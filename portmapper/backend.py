@@ -79,6 +79,9 @@ class Gateway(abc.ABC):
         concurrency: how many requests it bears at once.
         latency: seconds from the question to its first answer.
         address_by_grant: there is no question for the outside address; the first grant tells it.
+        one_per_internal_port: it knows a mapping by its internal port alone, as PCP and NAT-PMP do. Another
+            external port for it is asked for when the former one is closed; closed later, it would take the
+            new one along.
     """
 
     backend: str
@@ -90,6 +93,7 @@ class Gateway(abc.ABC):
     concurrency: int = 4
     latency: float = 0.0
     address_by_grant: bool = False
+    one_per_internal_port: bool = False
 
     @property
     def identity(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
 
@@ -17,7 +17,7 @@ from portmapper.backend import Backend, Gateway, GatewayEvent, Target, WatchesGa
 from portmapper.clock import Clock
 from portmapper.errors import PortmapperError, quoted
 from portmapper.faults import blame
-from portmapper.model import Family, IPAddress
+from portmapper.model import Family, IPAddress, Lease
 from portmapper.search import Search
 from portmapper.timing import retry_delay
 
@@ -120,6 +120,16 @@ class Discovery:
             task.cancel()
         await asyncio.gather(*watch.tasks, return_exceptions=True)
         await watch.search.close()
+
+    async def forget_unused(
+        self, old: Iterable[Search], in_use: Collection[Target], leases: Iterable[Lease]
+    ) -> None:
+        """End these searches, but those in use, and those whose gateway alone can close one of the leases."""
+        holding = {(lease.gateway, lease.internal_address) for lease in leases}
+        for search in old:
+            holds = any((g.identity, g.local_address) in holding for g in search.gateways)
+            if search.target not in in_use and not holds:
+                await self.forget(search.target)
 
     async def close(self) -> None:
         """End every search, close every gateway and backend."""

@@ -96,6 +96,14 @@ class Entry:
         return self.mapping.gateway in (None, gateway)
 
     @property
+    def is_of_former_address(self) -> bool:
+        """Tell whether its lease leads where it has no place any more: this host has another address now."""
+        lease = self.lease
+        return lease is not None and all(
+            place.internal_address != lease.internal_address for place in self.places
+        )
+
+    @property
     def is_unanswered(self) -> bool:
         """Tell whether the last round heard nothing but silence, from every gateway that it asked."""
         return all(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in self.refusals)

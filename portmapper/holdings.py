@@ -8,7 +8,7 @@ from portmapper.announcer import Announcer
 from portmapper.clock import Clock
 from portmapper.entry import Entry
 from portmapper.errors import Conflict
-from portmapper.ledger import Ledger, hole
+from portmapper.ledger import Ledger, displaces, hole
 from portmapper.model import IPAddress, Lease
 
 
@@ -51,7 +51,10 @@ class Holdings:
         if adopted is not None:
             self._tell.adopted(entry, adopted, lease, outside, repeat=self._repeat and not is_told)
         if before is not None and before.token != lease.token:
-            self._ledger.abandon(before.token)
+            if displaces(lease, before):
+                self._ledger.released(before.token)
+            else:
+                self._ledger.abandon(before.token)
         return renewed
 
     def refused(self, entry: Entry) -> None:
@@ -60,7 +63,11 @@ class Holdings:
         if entry.doubtful and not entry.is_unanswered:
             entry.opened_at = self._clock.now()  # it is not in the table: the younger twin comes first now
         if entry.lease is not None and _is_gone(entry, entry.lease):
-            self.lose(entry, "another host holds its port now", stands=_is_of_former_address(entry))
+            former = entry.is_of_former_address
+            holder = (
+                f"for {entry.lease.internal_address}, no address of ours," if former else "for another host"
+            )
+            self.lose(entry, f"the gateway holds its port {holder} now", stands=former)
         entry.attempts += 1
         if entry.attempts == 1 or entry.again:
             self._tell.failed(entry)
@@ -90,13 +97,6 @@ def _is_same(before: Lease, lease: Lease) -> bool:
     """Tell whether the gateway's rule is the one that it had, over whichever protocol it was asked for."""
     port = before.external_port == lease.external_port
     return before.token == lease.token or (port and hole(before) == hole(lease))
-
-
-def _is_of_former_address(entry: Entry) -> bool:
-    """Tell whether the port may be held by our own lease, for an address that we no longer have."""
-    return entry.lease is not None and all(
-        place.internal_address != entry.lease.internal_address for place in entry.places
-    )
 
 
 def _is_gone(entry: Entry, lease: Lease) -> bool:

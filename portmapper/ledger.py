@@ -72,6 +72,9 @@ class Ledger:
     def granted(self, lease: Lease, mapping: Mapping, now: datetime) -> None:
         """Write down what was granted."""
         self._put(StoredLease(lease, mapping.port, now, True, mapping.source, mapping.comment))
+        for other in [s.lease for s in self._at((lease.family, lease.protocol, lease.external_port))]:
+            if other.token in self._orphans and displaces(lease, other):
+                self.released(other.token)
         if mapping.port == ANY_PORT and mapping.family is Family.IPV4:
             self._store.remember_port(_any_port(mapping), lease.external_port)
 
@@ -131,7 +134,7 @@ class Ledger:
         address, perhaps). It may not when it serves another mapping that is wanted now.
         """
         known = list(self._at((request.family, holder.protocol, holder.external_port)))
-        here = [s for s in known if _device(s.lease) == str(gateway.address)]
+        here = [s for s in known if is_at(s.lease, gateway)]
         if any(s.lease.token not in self._orphans and s.lease.token != request.token for s in here):
             return False
         if holder.internal_address == request.internal_address:
@@ -141,7 +144,7 @@ class Ledger:
     def orphan_at(self, request: MapRequest, gateway: Gateway) -> StoredLease | None:
         """Return an orphan of ours that holds the external port of a request there, if there is one."""
         port = (request.family, request.protocol, request.external_port)
-        there = (s for s in self._at(port) if _device(s.lease) == str(gateway.address))
+        there = (s for s in self._at(port) if is_at(s.lease, gateway))
         return next((s for s in there if s.lease.token in self._orphans), None)
 
     def orphan_behind(self, request: MapRequest, gateway: Gateway) -> StoredLease | None:
@@ -218,6 +221,21 @@ def _inside(stored: StoredLease) -> _Inside:
 
 def _port(stored: StoredLease) -> _Port:
     return (stored.lease.family, stored.lease.protocol, stored.lease.external_port)
+
+
+def displaces(lease: Lease, other: Lease) -> bool:
+    """Tell whether what was granted proves that another lease stands no longer.
+
+    A gateway has one host behind an external port; a pinhole is known by its host.
+    """
+    port = (lease.protocol, lease.external_port, _device(lease))
+    same_port = port == (other.protocol, other.external_port, _device(other))
+    return lease.family is Family.IPV4 is other.family and same_port and hole(lease) != hole(other)
+
+
+def is_at(lease: Lease, gateway: Gateway) -> bool:
+    """Tell whether a lease stands on this device, over whichever protocol."""
+    return _device(lease) == str(gateway.address)
 
 
 def hole(lease: Lease) -> tuple[str, IPAddress, int]:

@@ -78,6 +78,10 @@ class Interface:
             return self.stable_ipv6
         return [own for own in self.addresses if own.version == 4]
 
+    def reaches(self, host: IPAddress) -> bool:
+        """Tell whether `host` is on its link."""
+        return any(own.version == host.version and host in own.network for own in self.addresses)
+
     def has(self, address: IPAddress) -> bool:
         """Tell whether it is one of this interface's, whatever its zone."""
         return any(int(own.ip) == int(address) and own.version == address.version for own in self.addresses)
@@ -90,10 +94,12 @@ class Network:
     Attributes:
         interfaces: those that are up, without loopback.
         routes: default routes, the preferred first.
+        former: routes that something took away, such as a VPN's, while their gateways are as near as before.
     """
 
     interfaces: tuple[Interface, ...]
     routes: tuple[DefaultRoute, ...]
+    former: tuple[DefaultRoute, ...] = attrs.field(default=(), eq=False)
 
     def is_ours(self, address: IPAddress) -> bool:
         """Tell whether `address` is one of this host's."""
@@ -118,12 +124,21 @@ class Network:
             self, interfaces=tuple(_in_order(i, known.get(i.name, {})) for i in self.interfaces)
         )
 
+    def with_former_gateways_of(self, before: Network) -> Network:
+        """Return the same network, which keeps in mind the IPv4 gateway that an interface had `before`.
+
+        A VPN may take the default route away. The gateway is still there, and holds our leases.
+        """
+        sides = {i.name: i for i in self.interfaces}
+        near = (r for r in (*before.routes, *before.former) if r.interface in sides)
+        near = (r for r in near if r.gateway.version == 4 and self.default_gateway(r.interface) is None)
+        former = {r.interface: r for r in near if sides[r.interface].reaches(r.gateway)}
+        return attrs.evolve(self, former=tuple(former.values()))
+
     def default_gateway(self, interface: str, version: int = 4) -> IPAddress | None:
-        """Return the gateway of that interface, None when no default route leaves by it."""
-        return next(
-            (r.gateway for r in self.routes if r.interface == interface and r.gateway.version == version),
-            None,
-        )
+        """Return the gateway of that interface, None when no default route leaves or left by it."""
+        by_it = (r.gateway for r in (*self.routes, *self.former) if r.interface == interface)
+        return next((gateway for gateway in by_it if gateway.version == version), None)
 
     def by_preference(self, version: int = 4) -> list[Interface]:
         """Return the interfaces, those of default routes first, in the order of the routes."""

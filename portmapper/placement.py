@@ -145,25 +145,19 @@ def _internal_addresses(
         inside = interface.address_in(address)
         if inside is not None:
             yield inside
-    elif _reaches(interface, address) or not _is_near(network, address):
+    elif interface.reaches(address) or not _is_near(network, address):
         yield address
 
 
-def _reaches(interface: Interface, host: IPAddress) -> bool:
-    return any(own.version == host.version and host in own.network for own in interface.addresses)
-
-
 def _is_near(network: Network, host: IPAddress) -> bool:
-    return any(_reaches(interface, host) for interface in network.interfaces)
+    return any(interface.reaches(host) for interface in network.interfaces)
 
 
 def _named(mapping: Mapping, network: Network) -> list[Place]:
     """Return the place at a gateway of no default route, such as a VPN's; none without a route to it."""
     gateway = ipaddress.ip_address(mapping.gateway or "")
     zone = getattr(gateway, "scope_id", None)
-    side = next(
-        (i for i in network.interfaces if i.name == zone or (not zone and _reaches(i, gateway))), None
-    )
+    side = next((i for i in network.interfaces if i.name == zone or (not zone and i.reaches(gateway))), None)
     local = side.first_address(gateway.version) if side else network.local_address_towards(gateway)
     if local is None:
         return []

@@ -60,7 +60,7 @@ class Rounds:
         self.active: set[Entry] = set()
         self._discovery = discovery
         self._ledger = ledger
-        self._making_way = MakingWay(discovery, ledger)
+        self._making_way = MakingWay(discovery, ledger, self._is_sought)
         self._lanes = lanes
         self._clock = clock
         self._outcome = outcome
@@ -106,11 +106,13 @@ class Rounds:
         while the very mapping that it was made for is not open, for the next round may adopt it.
         """
         lease = stored.lease
-        if (
-            self._outside[lease.family, lease.protocol, stored.wanted_port]
-            or self._inside[lease.family, lease.protocol, lease.internal_port]
-        ):
-            return True
+        outside = self._outside[lease.family, lease.protocol, stored.wanted_port]
+        inside = self._inside[lease.family, lease.protocol, lease.internal_port]
+        return bool(outside or inside) or self._is_sought(stored)
+
+    def _is_sought(self, stored: StoredLease) -> bool:
+        """Tell whether a mapping that is not open may yet adopt it."""
+        lease = stored.lease
         ports = (lease.family, lease.protocol, stored.wanted_port, lease.internal_port)
         seeking = [e for e in self._seeking.get(ports, ()) if e.is_for(lease.gateway.partition(":")[2])]
         return any(lease.internal_address == place.internal_address for e in seeking for place in e.places)
@@ -208,6 +210,8 @@ class Rounds:
         request = self._ledger.ask_for(
             self._request(entry, gateway, place, policy), entry.mapping, gateway, self._clock.now()
         )
+        if gateway.one_per_internal_port and request.held is None:
+            await self._making_way.behind(request, gateway)
         try:
             lease = await ask(
                 gateway, request, policy, partial(self._making_way.at_port, entry, request, gateway)

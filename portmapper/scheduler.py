@@ -190,11 +190,11 @@ class Scheduler:
         await self.discovery.close()
 
     async def _forget_old_targets(self) -> None:
-        if not self._rounds.active and not self._ledger.orphans():
-            in_use = {place.target for entry in self.entries.values() for place in entry.places}
-            for search in self.discovery.searches:
-                if search.target not in in_use and not self._surroundings.is_current(search.target):
-                    await self.discovery.forget(search.target)
+        old = [s for s in self.discovery.searches if not self._surroundings.is_current(s.target)]
+        if old and not self._rounds.active and not self._ledger.orphans():
+            entries = self.entries.values()
+            in_use = {place.target for entry in entries for place in entry.places}
+            await self.discovery.forget_unused(old, in_use, [e.lease for e in entries if e.lease])
 
     # Time
 

@@ -49,7 +49,7 @@ class Surroundings:
     def look(self) -> frozenset[Family]:
         """Read the network again; tell for which families it changed."""
         before, chosen_before = self.network, self._chosen
-        self.network = self._read().in_order_of(before)
+        self.network = self._read().in_order_of(before).with_former_gateways_of(before)
         self._chosen = reachable_targets(self._names, self.network)
         self._places.clear()
         if self._chosen != chosen_before:

@@ -7,13 +7,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from portmapper.backend import Gateway, GatewayEvent, Target, WatchesGateway
 from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper.model import IPAddress
 from portmapper_pcp.announcements import Listener
 from portmapper_pcp.epoch import Epoch, Rule
 from portmapper_pcp.exchange import Exchange
+from portmapper_pcp.former_address import say
 from portmapper_pcp.wire import SERVER_PORT, MalformedPacket, Reply
 
 DISBELIEF = 1.5
@@ -47,6 +49,7 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
     """
 
     concurrency = WINDOW
+    one_per_internal_port = True
 
     def __init__(
         self,
@@ -119,6 +122,16 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
     @abc.abstractmethod
     def _answered(self, reply: R) -> None:
         """Learn from a reply."""
+
+    async def _say_from(self, address: IPAddress, packet: bytes) -> NoReturn:
+        """Send what cannot be answered, from an address that this host has no longer.
+
+        Raises:
+            GatewayTimeout: it was sent; what became of it shows when its port is asked for again.
+            NetworkFailure: this process may not do that.
+        """
+        await say(packet, address, self.address, self._port)
+        raise GatewayTimeout(f"{address} is not ours any more, so no answer can be heard")
 
     def _learn_epoch(self, epoch: int) -> None:
         if self._epoch.accept(epoch, self._clock()):

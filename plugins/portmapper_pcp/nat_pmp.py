@@ -14,6 +14,7 @@ from portmapper.model import ANY_PORT, IPAddress, Lease, MapRequest, Protocol
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.epoch import natpmp_restarted
+from portmapper_pcp.former_address import is_lost
 from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
 from portmapper_pcp.natpmp_codec import Reply
 from portmapper_pcp.results import natpmp_error
@@ -24,6 +25,10 @@ _TOLD = frozenset(
     {_SUCCESS, natpmp.NATPMP_RESULT_NETWORK_FAILURE, natpmp.NATPMP_RESULT_UNSUPPORTED_OPERATION}
 )
 """Answers to the question for the address: it, that there is none, or that only ports are to be had."""
+
+SURELY_OURS = 120.0
+"""Seconds after the last answer to an address that is gone now in which it cannot be another host's: DHCP
+servers hand out an address again when its lease is over, and the least recently used one first."""
 
 
 class NatPmpGateway(Port5351Gateway[Reply]):
@@ -61,7 +66,14 @@ class NatPmpGateway(Port5351Gateway[Reply]):
     async def unmap(self, lease: Lease) -> None:
         """Delete with lifetime 0 and external port 0 (section 3.4); what is gone already succeeds."""
         self._check(lease.internal_address)
+        if is_lost(self.local_address) and self._was_ours_lately():
+            packet = natpmp_codec.map_request(lease.protocol, lease.internal_port, ANY_PORT, 0)
+            await self._say_from(self.local_address, packet)
         await self._ask_to_map(lease.protocol, lease.internal_port, ANY_PORT, 0)
+
+    def _was_ours_lately(self) -> bool:
+        """Tell whether nobody else can have this address yet: no nonce says whose mapping is closed."""
+        return self.epoch is not None and self._clock() - self.epoch[1] < SURELY_OURS
 
     async def external_address(self) -> IPAddress | None:
         """Ask for the outside address; None when the gateway has none itself."""

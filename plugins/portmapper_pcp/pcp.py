@@ -13,6 +13,7 @@ from portmapper.model import ANY_PORT, Family, IPAddress, Lease, MapRequest, Pro
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.epoch import pcp_restarted
+from portmapper_pcp.former_address import is_lost
 from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
 from portmapper_pcp.pcp_codec import MapData, Reply, Result
 from portmapper_pcp.results import pcp_error
@@ -68,8 +69,15 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         self._check(lease.internal_address, lease.token)
         any_address = _ANY_ADDRESS[lease.internal_address.version]
         data = _data(lease.token, lease.protocol, lease.internal_port, ANY_PORT, any_address)
+        is_own = lease.internal_address == self.local_address
+        if is_own and is_lost(self.local_address):
+            await self._say_from(self.local_address, pcp_codec.map_request(self.local_address, data, 0))
         reply = await self._ask(data, 0, lease.internal_address)
-        if reply.result == Result.NOT_AUTHORIZED and lease.internal_address == self.local_address:
+        if reply.result == Result.UNSUPP_OPTION and is_lost(lease.internal_address):
+            # It knows no THIRD_PARTY, so what it granted was asked for by the very host, which was this one.
+            former = lease.internal_address
+            await self._say_from(former, pcp_codec.map_request(former, data, 0))
+        if reply.result == Result.NOT_AUTHORIZED and is_own:
             await self._cut_short(lease)
         # miniupnpd calls it NO_RESOURCES when there is nothing to delete.
         if reply.result != Result.NO_RESOURCES:

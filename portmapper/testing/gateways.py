@@ -31,6 +31,7 @@ class FakeGateway(Gateway, WatchesGateway):
         self.address = device.address
         self.local_address = local_address
         self.location = location
+        self.one_per_internal_port = device.one_per_internal_port
         self.closed = False
         self._notify: Callable[[GatewayEvent], None] | None = None
 

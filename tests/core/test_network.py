@@ -118,6 +118,23 @@ def test_a_new_address_comes_after_those_that_stay() -> None:
     assert [str(address) for address in after.interfaces[0].stable_ipv6] == ["2001:db8::5", "2001:db8::1"]
 
 
+def test_a_gateway_that_lost_the_default_route_is_kept_in_mind_while_it_is_near() -> None:
+    """A VPN took the route; another gateway, another network or a link that goes ends it."""
+    home = ipaddress.ip_address("192.168.88.1")
+    eth0 = Interface("eth0", (ipaddress.ip_interface("192.168.88.5/24"),))
+    before = Network((eth0,), (DefaultRoute("eth0", home),))
+    behind_vpn = Network((eth0,), ()).with_former_gateways_of(before)
+    assert behind_vpn.default_gateway("eth0") == home
+    still = Network((eth0,), ()).with_former_gateways_of(behind_vpn)
+    assert still.default_gateway("eth0") == home
+    other = Network((eth0,), (DefaultRoute("eth0", ipaddress.ip_address("192.168.88.254")),))
+    assert str(other.with_former_gateways_of(still).default_gateway("eth0")) == "192.168.88.254"
+    away = Interface("eth0", (ipaddress.ip_interface("10.0.0.5/24"),))
+    assert Network((away,), ()).with_former_gateways_of(still).default_gateway("eth0") is None
+    gone = Network((), ()).with_former_gateways_of(still)
+    assert Network((eth0,), ()).with_former_gateways_of(gone).default_gateway("eth0") is None
+
+
 def test_a_family_sees_only_what_matters_to_it() -> None:
     """A new IPv6 address, or a temporary one, is no reason to renew what is open over IPv4."""
     four = ipaddress.ip_interface("192.168.88.5/24")
