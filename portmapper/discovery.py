@@ -1,7 +1,7 @@
 """Keeps knowing the gateways of every target that anyone asked for.
 
-A target where nothing answers is searched again, less and less often; one with gateways only when
-something says that it changed.
+A target where nothing answers, or not everything that did, is searched again, less and less often; one
+with gateways only when something says that it changed.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from portmapper.entry import Entry
 from portmapper.errors import GatewayTimeout, NetworkFailure
 from portmapper.events import EventKind
 from portmapper.model import IPAddress, MappingKey
+from portmapper.search import Search
 from portmapper.timing import spread
 
 
@@ -58,6 +59,12 @@ class News:
         """Take note of the gateways that did not answer, so that their first answer is news."""
         silence = NetworkFailure | GatewayTimeout
         self._silent.update(gateway for gateway, error in entry.refusals if isinstance(error, silence))
+
+    def searched(self, search: Search) -> None:
+        """Try what had nobody to ask, and move what stands at a gateway that was given up."""
+        for entry in self._entries.values():
+            if entry.lease.gateway in search.dropped if entry.lease else entry.no_gateway and search.gateways:
+                self._plan(entry, 0.0)
 
     def moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:
         """Tell that it has another external address; leases stay."""

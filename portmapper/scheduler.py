@@ -294,10 +294,7 @@ class Scheduler:
         for gateway in search.gateways:
             if gateway.identity not in self.external:
                 self._upkeep.ask_address(gateway)
-        if search.gateways:
-            waiting = [e for e in self.entries.values() if e.lease is None and e.no_gateway]
-            for entry in waiting:
-                self._plan(entry)
+        self._news.searched(search)
         self._release()
         self._quiet.set()
 

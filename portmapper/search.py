@@ -23,6 +23,14 @@ MAX_GATEWAYS = 64
 """Gateways of one backend at one target; a house has one or two."""
 
 
+ROUNDS_BEFORE_DROPPED = 2
+"""Rounds in a row that a gateway may be silent while others answer: one that boots speaks its protocols one
+after the other, and its epoch is needed to see that it did."""
+
+ROUNDS_BEFORE_FORGOTTEN = 10
+"""And those after which nobody searches for it any more; with their growing pauses about five minutes."""
+
+
 class Search:
     """Who answers at one target, who does not and why.
 
@@ -32,6 +40,7 @@ class Search:
         failures: backend name to the reason it gave for finding nothing, in this round.
         settled: a choice can be made now: nothing better can come, or the grace is over.
         done: the round is over.
+        dropped: identities of the gateways that this round gave up.
     """
 
     def __init__(
@@ -42,22 +51,26 @@ class Search:
         self.failures: dict[str, BackendError] = {}
         self.settled = False
         self.done = False
+        self.dropped: frozenset[str] = frozenset()
         self._backends = [backend for backend in backends if target.family in backend.families]
         self._order = [backend.name for backend in backends]
         self._changed = changed
         self._running: set[str] = set()
         self._answered: set[str] = set()
+        self._missed: dict[str, int] = {}
         self._superseded: list[Gateway] = []
         self._grace: asyncio.TimerHandle | None = None
 
     async def round(self) -> bool:
-        """Ask every backend once more, all at once; tell whether any gateway answered.
+        """Ask every backend once more, all at once; tell whether all that is known answered.
 
         A gateway that answers again stays the object it was, so that it keeps what it knows of its
-        epoch, unless its description moved. One that is silent while others answer is dropped; when
-        all are silent the gateway may be rebooting, and what is known of it is kept.
+        epoch, unless its description moved. One that is silent while others answer is dropped, but not
+        in the first such round: a gateway that boots speaks its protocols one after the other. When
+        all are silent it may be rebooting, and what is known of it is kept.
         """
         self.settled = self.done = False
+        self.dropped = frozenset()
         self.failures.clear()
         self._answered.clear()
         self._running = {backend.name for backend in self._backends}
@@ -68,12 +81,19 @@ class Search:
         finally:
             self._stop_grace()
         if self._answered:
-            self._superseded += [g for g in self.gateways if g.identity not in self._answered]
-            self.gateways = [g for g in self.gateways if g.identity in self._answered]
+            self._drop_the_silent()
         self.done = True
         self._settle()
         await self._close_superseded()
-        return bool(self._answered)
+        return bool(self._answered) and not self._missed
+
+    def _drop_the_silent(self) -> None:
+        known = {gateway.identity for gateway in self.gateways} | self._missed.keys()
+        missed = {identity: self._missed.get(identity, 0) + 1 for identity in known - self._answered}
+        self.dropped = frozenset(name for name, rounds in missed.items() if rounds == ROUNDS_BEFORE_DROPPED)
+        self._missed = {name: rounds for name, rounds in missed.items() if rounds < ROUNDS_BEFORE_FORGOTTEN}
+        self._superseded += [g for g in self.gateways if g.identity in self.dropped]
+        self.gateways = [g for g in self.gateways if g.identity not in self.dropped]
 
     async def close(self) -> None:
         """Close every gateway found."""

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from portmapper.backend import GatewayEvent
 from portmapper_upnp.answer import SsdpPacket, read_packet
@@ -22,6 +23,8 @@ SHORTEST_GAP = 1.5
 sooner is told when they are over: a gateway may well restart twice."""
 
 _GATEWAY_TARGET = re.compile(r":(?:InternetGatewayDevice|WAN(?:IP|PPP)Connection):", re.IGNORECASE)
+
+_ROOT_TARGET = re.compile(r":InternetGatewayDevice:", re.IGNORECASE)
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +93,9 @@ class Announcements(asyncio.DatagramProtocol):
         A restart shows in another BOOTID (UDA 2.0, section 1.2.2), or in a return after a goodbye where
         the device is too old to have one.
         """
+        renamed = self._is_renamed(packet)
+        if renamed:
+            self._device = packet.device
         if not self._concerns(packet):
             return None
         if packet.kind == "byebye":
@@ -104,7 +110,7 @@ class Announcements(asyncio.DatagramProtocol):
         self._location = packet.location or self._location
         if moved:
             return GatewayEvent.GONE
-        return GatewayEvent.RESTARTED if rebooted or returned else None
+        return GatewayEvent.RESTARTED if rebooted or returned or renamed else None
 
     def _concerns(self, packet: SsdpPacket) -> bool:
         """Tell whether it is about this device.
@@ -116,7 +122,20 @@ class Announcements(asyncio.DatagramProtocol):
             return packet.device == self._device
         return _GATEWAY_TARGET.search(packet.target) is not None
 
+    def _is_renamed(self, packet: SsdpPacket) -> bool:
+        """Tell whether this device has another unique name now: some make up a new one at each start.
+
+        Its description lies where it lay, be it on another port; what else a router is lies elsewhere.
+        """
+        if packet.kind != "alive" or not self._device or packet.device in ("", self._device):
+            return False
+        if packet.location is None or not _ROOT_TARGET.search(packet.target):
+            return False
+        return urlsplit(packet.location).path == urlsplit(self._place.location).path
+
     def _tell(self, event: GatewayEvent) -> None:
+        if event is GatewayEvent.RESTARTED and (goodbye := self._later.pop(GatewayEvent.GONE, None)):
+            goodbye.cancel()  # it came before the return, and would be told after it
         if self._notify is None or event in self._later:
             return
         now = self._loop.time()

@@ -23,6 +23,10 @@ MAX_BODY = 256 * 1024
 REQUEST_TIME = 5.0
 """Seconds for one exchange from the connection to the last byte, so that a slow drip ends too (H4)."""
 
+CONNECT_TIMES = (1.0, 1.0, 1.0, 2.0)
+"""Seconds for each try to connect, `REQUEST_TIME` together: the system repeats a lost SYN ever later, and a
+gateway that is back would wait for the next one for seconds."""
+
 MAX_CONNECTIONS = 4
 """To one gateway: miniupnpd listens with a backlog of 5, others with less (H5)."""
 
@@ -46,7 +50,6 @@ def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept-Encoding": "identity", "User-Agent": "portmapper UPnP/1.1"},
-        timeout=aiohttp.ClientTimeout(total=REQUEST_TIME),
         auto_decompress=False,
         trust_env=False,
     )
@@ -72,9 +75,12 @@ class BoundedRequester(UpnpRequester):
             NetworkFailure: not reached, too long, or not HTTP.
         """
         async with self._turn:
-            for _ in range(MAX_CONNECTIONS):
+            late: Exception | None = None
+            for connect_time in CONNECT_TIMES:
                 try:
-                    return await self._exchange(http_request)
+                    return await self._exchange(http_request, connect_time)
+                except aiohttp.ConnectionTimeoutError as error:
+                    late = error
                 except (aiohttp.ClientError, OSError, ValueError) as error:
                     if _is_odd(error) and urlsplit(http_request.url).scheme == "http":
                         self._sloppy = True
@@ -84,16 +90,23 @@ class BoundedRequester(UpnpRequester):
                     # Each of the kept connections may have been closed without a word (H5). From now on
                     # none is kept; every action may be repeated.
                     self._keep = False
+            if late is not None:
+                raise _typed(late) from late
             raise NetworkFailure("the gateway closes every connection without an answer")
 
-    async def _exchange(self, request: HttpRequest) -> HttpResponse:
+    async def _exchange(self, request: HttpRequest, connect_time: float) -> HttpResponse:
         headers = {**request.headers, "Host": _host(request.url)}
         if self._sloppy:
             return await self._exchange_sloppily(request, headers)
         if not self._keep:
             headers["Connection"] = "close"
         async with self._session.request(
-            request.method, request.url, headers=headers, data=request.body, allow_redirects=False
+            request.method,
+            request.url,
+            headers=headers,
+            data=request.body,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIME, sock_connect=connect_time),
         ) as response:
             told = {SERVER: response.headers.get(SERVER, "")}
             return HttpResponse(response.status, told, decode(await _read(response), response.charset))

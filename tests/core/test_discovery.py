@@ -170,14 +170,32 @@ async def test_a_gateway_that_is_silent_is_kept(clock: FakeClock, device: FakeDe
 
 
 async def test_a_protocol_that_was_switched_off_is_dropped(clock: FakeClock, device: FakeDevice) -> None:
-    """Others of that place still answer."""
+    """Others of that place still answer; not at once, for it may only come up later than they do."""
     pcp = FakeBackend("pcp", device)
     rounds = Rounds(clock, pcp, FakeBackend("upnp", device))
     await rounds.round()
     pcp.devices = ()
     await rounds.round()
+    assert [gateway.backend for gateway in rounds.search.gateways] == ["pcp", "upnp"]
+    await rounds.round()
     assert [gateway.backend for gateway in rounds.search.gateways] == ["upnp"]
+    assert rounds.search.dropped == {"pcp:192.168.88.1"}
     assert pcp.found[0].closed
+
+
+async def test_a_protocol_that_comes_up_late_is_the_object_that_it_was(
+    clock: FakeClock, device: FakeDevice
+) -> None:
+    """It hears the next restart and knows the last epoch."""
+    pcp = FakeBackend("pcp", device)
+    rounds = Rounds(clock, pcp, FakeBackend("upnp", device))
+    await rounds.round()
+    pcp.devices = ()
+    await rounds.round()
+    pcp.devices = (device,)
+    await rounds.round()
+    assert rounds.search.gateways[0] is pcp.found[0]
+    assert not pcp.found[0].closed
 
 
 @pytest.fixture
@@ -226,6 +244,24 @@ async def test_a_target_with_a_gateway_is_left_in_peace(
     discovery.look_again(TARGET)
     await clock.advance(1)
     assert backend.searches == 2
+
+
+async def test_a_protocol_that_is_missing_is_searched_for_a_while(
+    discover: Callable[..., Any], clock: FakeClock, device: FakeDevice
+) -> None:
+    """Less and less often, and not for ever where it was switched off for good."""
+    pcp = FakeBackend("pcp", device)
+    discovery = discover(pcp, FakeBackend("upnp", device))
+    discovery.search(TARGET)
+    await clock.advance(10)
+    pcp.devices = ()
+    discovery.look_again(TARGET)
+    await clock.advance(3600)
+    assert 10 <= pcp.searches <= 13
+    pcp.devices = (device,)
+    discovery.look_again(TARGET)
+    await clock.advance(10)
+    assert [gateway.backend for gateway in discovery.gateways] == ["pcp", "upnp"]
 
 
 async def test_there_is_no_more_than_one_round_a_second(

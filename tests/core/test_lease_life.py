@@ -612,3 +612,20 @@ async def test_a_restart_ends_the_pause_of_what_was_refused(
     device.restart()
     await clock.advance(0.5)
     assert world.state(wanted()) is MappingState.ACTIVE
+
+
+async def test_what_stands_at_a_protocol_that_is_gone_moves_to_another(
+    new_world: NewWorld, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """Not before the search has missed it twice, and long before the lease's renewal."""
+    pcp, upnp = FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway)
+    world = new_world(pcp, upnp)
+    world.options = Options(interval=10**6)
+    await world.start(wanted(duration=86400))
+    assert world.lease(wanted()).backend == "pcp"
+    pcp.devices = ()
+    world.scheduler.discovery.look_everywhere()
+    await clock.advance(10)
+    assert world.lease(wanted()).backend == "upnp"
+    assert device.open_ports() == {WEB}
+    assert device.deleted == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 
 import pytest
 
 from portmapper.backend import GatewayEvent
-from portmapper_upnp.announcements import Announcements
+from portmapper_upnp.announcements import SHORTEST_GAP, Announcements
 from portmapper_upnp.answer import read_packet
 from portmapper_upnp.place import Place
 
@@ -79,6 +80,24 @@ async def test_another_device_of_the_same_router_is_not_this_one(heard):
     other = notify(location="http://127.0.0.1:6000/igd2.xml", usn="uuid:B")
     assert await heard(other, notify("byebye", usn="uuid:B"), device="uuid:a") == []
     assert await heard(notify("byebye"), device="uuid:a") == [GatewayEvent.GONE]
+
+
+async def test_a_gateway_that_starts_under_another_name_has_restarted(heard):
+    """Some make up their unique name anew; on another port too, where the description moved with it."""
+    service = notify(target="urn:x:service:WANIPConnection:1", usn="uuid:B")
+    assert await heard(service, notify(usn="uuid:B"), notify(usn="uuid:B"), device="uuid:a") == [
+        GatewayEvent.RESTARTED
+    ]
+    moved = notify(location="http://127.0.0.1:6000/desc.xml", usn="uuid:B")
+    assert await heard(moved, device="uuid:a") == [GatewayEvent.GONE]
+
+
+async def test_a_goodbye_that_waits_is_forgotten_when_the_gateway_is_back(heard):
+    """miniupnpd says goodbye when it ends and once more when it begins, and is there after that."""
+    goodbye = notify("byebye", boot="")
+    events = await heard(goodbye, goodbye, notify(boot=""), boot="")
+    await asyncio.sleep(SHORTEST_GAP + 0.5)
+    assert events == [GatewayEvent.GONE, GatewayEvent.RESTARTED]
 
 
 async def test_a_typed_url_may_be_spelt_otherwise_than_announced():

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 
+import aiohttp
 import pytest
+from async_upnp_client.const import HttpRequest
 
 from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, Unsupported
 from portmapper_upnp import requester as requester_module
 from portmapper_upnp.connect import connect
 from portmapper_upnp.place import Place
-from portmapper_upnp.requester import decode
+from portmapper_upnp.requester import BoundedRequester, decode
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
@@ -265,6 +267,33 @@ async def test_h4_a_slow_drip_ends(monkeypatch):
             await connect(session, Place(f"http://127.0.0.1:{port}/", LOOPBACK, LOOPBACK))
     server.close()
     await server.wait_closed()
+
+
+class AwayAtFirst:
+    """A session whose first connections lead nowhere; it remembers how long each might take."""
+
+    def __init__(self, session, times):
+        self.session, self.times, self.tries = session, times, []
+
+    def request(self, *arguments, timeout, **options):
+        """Fail in time, or ask."""
+        self.tries.append(timeout.sock_connect)
+        if len(self.tries) <= self.times:
+            raise aiohttp.ConnectionTimeoutError
+        return self.session.request(*arguments, timeout=timeout, **options)
+
+
+async def test_a_gateway_that_comes_back_is_not_kept_waiting(router):
+    """The system repeats a connection's first packet after 1, 3 and 7 s; we begin anew in between."""
+    question = HttpRequest("GET", router.location, {}, None)
+    async with requester_module.open_session(LOOPBACK) as session:
+        late = AwayAtFirst(session, 3)
+        answer = await BoundedRequester(late).async_http_request(question)
+        assert answer.status_code == 200
+        assert late.tries == list(requester_module.CONNECT_TIMES)
+        with pytest.raises(GatewayTimeout):
+            await BoundedRequester(AwayAtFirst(session, 4)).async_http_request(question)
+    assert sum(requester_module.CONNECT_TIMES) == requester_module.REQUEST_TIME
 
 
 async def test_a_redirect_is_not_followed(router, connected, build):
