@@ -62,6 +62,7 @@ class Variant:
         natpmp: NAT-PMP and PCP are on; miniupnpd knows them only together.
         igd1: describes itself as an IGD v1.
         secure: a host maps for itself only.
+        http_port: where its description lies.
         external_address: what it claims to have outside; None claims its real one.
         rules: `allow` and `deny` lines, first match wins.
         extra: further lines of the configuration.
@@ -72,6 +73,7 @@ class Variant:
     natpmp: bool = True
     igd1: bool = False
     secure: bool = True
+    http_port: int = HTTP_PORT
     external_address: str | None = None
     rules: tuple[str, ...] = ("allow 1-65535 0.0.0.0/0 1-65535",)
     extra: tuple[str, ...] = ("system_uptime=yes",)
@@ -123,7 +125,7 @@ class Gateway:
     @property
     def description_url(self) -> str:
         """Where it describes itself as an IGD."""
-        return f"http://{self.lan_address}:{HTTP_PORT}/rootDesc.xml"
+        return f"http://{self.lan_address}:{self.variant.http_port}/rootDesc.xml"
 
     def start(self) -> None:
         """Start the daemon and return when it answers; its old leases come back from the lease file."""
@@ -188,7 +190,7 @@ class Gateway:
             # A documentation address counts as private to miniupnpd and would switch everything off.
             *([f"ext_ip={variant.external_address}"] if variant.external_address else []),
             "listening_ip=lan0",
-            f"http_port={HTTP_PORT}",
+            f"http_port={variant.http_port}",
             f"enable_upnp={_yes(variant.upnp)}",
             f"enable_natpmp={_yes(variant.natpmp)}",
             f"force_igd_desc_v1={_yes(variant.igd1)}",
@@ -217,7 +219,7 @@ class Gateway:
             raise LabError("miniupnpd ended at once")
         udp, tcp = _bound_ports(self.pid, "udp"), _bound_ports(self.pid, "tcp")
         return (not self.variant.natpmp or NATPMP_PORT in udp) and (
-            not self.variant.upnp or (SSDP_PORT in udp and HTTP_PORT in tcp)
+            not self.variant.upnp or (SSDP_PORT in udp and self.variant.http_port in tcp)
         )
 
     def _end(self, how: signal.Signals) -> None:
