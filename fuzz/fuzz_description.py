@@ -8,6 +8,7 @@ with instrumented():
     from portmapper_upnp.description import canonical_description
     from portmapper_upnp.lenient import parse as parse_xml
     from portmapper_upnp.requester import decode
+    from portmapper_upnp.scpd import WAN_CONNECTION
 
 
 LOCATION = "http://192.168.1.1:5000/desc.xml"
@@ -21,7 +22,7 @@ SEEDS = [
 
 def parse(data: bytes) -> None:
     """Read a description as it came over HTTP; what is made of it parses again."""
-    parse_xml(canonical_description(decode(data, None), LOCATION))
+    parse_xml(canonical_description(decode(data, None), LOCATION, WAN_CONNECTION))
 
 
 if __name__ == "__main__":

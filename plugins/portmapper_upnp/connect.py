@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import aiohttp
 
-from portmapper.errors import Unsupported
 from portmapper_upnp.answer import read_device_name, read_packet
-from portmapper_upnp.connection import Described, describe
+from portmapper_upnp.connection import Described, WanConnection, describe
 from portmapper_upnp.device import Identity, IgdDevice
+from portmapper_upnp.firewall import FirewallControl
 from portmapper_upnp.igd import IgdGateway
 from portmapper_upnp.pinholes import PinholeGateway
 from portmapper_upnp.place import Place
 from portmapper_upnp.requester import BoundedRequester, open_session
+from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION
 from portmapper_upnp.service import choose
 
 __all__ = ["connect", "open_session", "read_packet"]
@@ -23,14 +24,12 @@ async def connect(session: aiohttp.ClientSession, place: Place) -> IgdDevice:
     Raises:
         BackendError: it is no internet gateway, or cannot be read.
     """
-    described = await describe(BoundedRequester(session, place.local_address), place.location)
+    requester = BoundedRequester(session, place.local_address)
     if place.local_address.version == 6:
-        if not described.firewalls:
-            raise Unsupported("the gateway describes no control of its IPv6 firewall")
-        return PinholeGateway(described.firewalls[0], place, _identity(described, v2=True))
-    if not described.connections:
-        raise Unsupported("the device describes no WAN connection service")
-    connection = await choose(described.connections)
+        described = await describe(requester, place.location, FIREWALL_CONTROL)
+        return PinholeGateway(FirewallControl(described.services[0]), place, _identity(described, v2=True))
+    described = await describe(requester, place.location, WAN_CONNECTION)
+    connection = await choose([WanConnection(service) for service in described.services])
     return IgdGateway(connection, place, _identity(described, v2=connection.is_v2))
 
 

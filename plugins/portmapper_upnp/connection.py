@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 import attrs
-from async_upnp_client.client import UpnpRequester
+from async_upnp_client.client import UpnpRequester, UpnpService
 from async_upnp_client.client_factory import UpnpFactory
 from async_upnp_client.const import HttpRequest, HttpResponse
 from async_upnp_client.exceptions import UpnpError
@@ -14,14 +14,13 @@ from async_upnp_client.exceptions import UpnpError
 from portmapper.errors import NetworkFailure, Unsupported
 from portmapper.model import ExternalKind, IPAddress, Protocol, TableEntry, external_kind
 from portmapper_upnp.calling import Service, read_address, read_number
-from portmapper_upnp.description import FIREWALL_CONTROL, canonical_description
+from portmapper_upnp.description import canonical_description
 from portmapper_upnp.faults import ABSENT, Fault
-from portmapper_upnp.firewall import FirewallControl
 from portmapper_upnp.requester import SERVER, BoundedRequester
-from portmapper_upnp.scpd import SCPD
+from portmapper_upnp.scpd import ServiceKind
 from portmapper_upnp.soap import canonical_reply
 
-_SCPD_URL = "scpd:wan-connection"
+_SCPD_URL = "scpd:known"
 
 
 @attrs.frozen
@@ -33,20 +32,18 @@ class Described:
         model: what it calls itself; untrusted.
         server: the software that it says it runs; untrusted.
         udn: its unique device name.
-        connections: its WAN connection services.
-        firewalls: its IPv6 firewalls, mostly one or none; there is at least one of the two kinds.
+        services: those of the kind that was asked for, at least one.
     """
 
     device_type: str
     model: str
     server: str
     udn: str
-    connections: list[WanConnection]
-    firewalls: list[FirewallControl]
+    services: list[UpnpService]
 
 
-async def describe(requester: BoundedRequester, location: str) -> Described:
-    """Fetch a description and build the services in it that we use.
+async def describe(requester: BoundedRequester, location: str, kind: ServiceKind) -> Described:
+    """Fetch a description and build its services of one kind; those of others cost milliseconds each.
 
     Raises:
         Unsupported: none of them is there, or a document that is refused.
@@ -59,10 +56,10 @@ async def describe(requester: BoundedRequester, location: str) -> Described:
         if response.status_code != HTTPStatus.OK:
             raise NetworkFailure(f"the gateway does not give its description: HTTP {response.status_code}")
         servers.append(response.headers.get(SERVER, ""))
-        return HttpResponse(HTTPStatus.OK, {}, canonical_description(response.body or "", location))
+        return HttpResponse(HTTPStatus.OK, {}, canonical_description(response.body or "", location, kind))
 
     factory = UpnpFactory(
-        _KnownActions(requester),
+        _KnownActions(requester, kind.scpd),
         non_strict=True,
         on_post_receive_device_spec=rewrite,
         on_pre_receive_service_spec=lambda request: _at(request, _SCPD_URL),
@@ -73,13 +70,14 @@ async def describe(requester: BoundedRequester, location: str) -> Described:
     except UpnpError as error:
         raise Unsupported("the gateway's description makes no sense") from error
     services = list(device.all_services)
+    if not services:
+        raise Unsupported(f"the device describes no {kind.name}")
     return Described(
         device_type=device.device_type,
         model=device.model_name or device.friendly_name,
         server=servers[0],
         udn=device.udn,
-        connections=[WanConnection(s) for s in services if not FIREWALL_CONTROL.fullmatch(s.service_type)],
-        firewalls=[FirewallControl(s) for s in services if FIREWALL_CONTROL.fullmatch(s.service_type)],
+        services=services,
     )
 
 
@@ -90,12 +88,13 @@ def _at(request: HttpRequest, url: str) -> HttpRequest:
 class _KnownActions(UpnpRequester):
     """Answers a request for a service description from what the standard fixes; see `scpd`."""
 
-    def __init__(self, requester: BoundedRequester) -> None:
+    def __init__(self, requester: BoundedRequester, scpd: str) -> None:
         self._requester = requester
+        self._scpd = scpd
 
     async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
         if http_request.url == _SCPD_URL:
-            return HttpResponse(HTTPStatus.OK, {}, SCPD)
+            return HttpResponse(HTTPStatus.OK, {}, self._scpd)
         return await self._requester.async_http_request(http_request)
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from portmapper.errors import Unsupported
 from portmapper_upnp.lenient import parse, words
 from portmapper_upnp.location import at_same_host
+from portmapper_upnp.scpd import ServiceKind
 
 MAX_SERVICES = 8
 MAX_TEXT = 80
 
 _NAMESPACE = "urn:schemas-upnp-org:device-1-0"
-_WAN_CONNECTION = re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:\d{1,2}", re.IGNORECASE)
-FIREWALL_CONTROL = re.compile(r"urn:schemas-upnp-org:service:WANIPv6FirewallControl:\d{1,2}", re.IGNORECASE)
-"""Opens IPv6 pinholes."""
 
 
-def canonical_description(text: str, location: str) -> str:
-    """Return the description rewritten: its WAN connections and firewalls, absolute control URLs.
+def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
+    """Return the description rewritten: its services of one kind, with absolute control URLs.
 
     Each service gets an embedded device of its own, because `UpnpDevice` keeps its services by their
     type and would lose one of two WAN connections of one device (S1).
@@ -28,16 +25,17 @@ def canonical_description(text: str, location: str) -> str:
     Args:
         text: what the device sent.
         location: where it was fetched; nothing on another host is taken over.
+        kind: the services wanted.
 
     Raises:
-        Unsupported: no device, none of these services (D8), or a document type.
+        Unsupported: no device, no such service (D8), or a document type.
         NetworkFailure: it is not XML.
     """
     root = parse(text, may_break_off=True)
     device = root if root.tag == "device" else root.find(".//device")
-    services = _services(root, location)
+    services = _services(root, location, kind)
     if device is None or not services:
-        raise Unsupported("the device describes no WAN connection service")
+        raise Unsupported(f"the device describes no {kind.name}")
     canonical = Element("root", {"xmlns": _NAMESPACE})
     described = SubElement(canonical, "device")
     _tell(described, "deviceType", _own(device, "deviceType"))
@@ -48,13 +46,13 @@ def canonical_description(text: str, location: str) -> str:
     return tostring(canonical, encoding="unicode")
 
 
-def _services(root: Element, location: str) -> list[tuple[str, str]]:
-    """Return type and control URL of each service that we use and whose URL we may use."""
+def _services(root: Element, location: str, wanted: ServiceKind) -> list[tuple[str, str]]:
+    """Return type and control URL of each service that is wanted and whose URL we may use."""
     base = _resolve(location, words(root, "URLBase"), location) or location
     found = []
     for service in root.iter("service"):
         kind, control = words(service, "serviceType"), words(service, "controlURL")
-        if control and any(wanted.fullmatch(kind) for wanted in (_WAN_CONNECTION, FIREWALL_CONTROL)):
+        if control and wanted.types.fullmatch(kind):
             url = _resolve(base, control, location)
             if url is not None:
                 found.append((kind, url))

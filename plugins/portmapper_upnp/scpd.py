@@ -1,4 +1,4 @@
-"""The actions of the services that we use, as a service description (SCPD) would list them.
+"""The two kinds of service that we use: their types, and their actions as an SCPD would list them.
 
 A router's own SCPDs are never fetched: a device of five services would take five more requests before
 the first mapping, some are broken, and the actions and the order of their arguments are fixed by the
@@ -9,6 +9,13 @@ not for a schema.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+Actions = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+"""Arguments in and out of each action, in the standard's order (H7)."""
+
 _ENTRY = (
     "NewInternalPort",
     "NewInternalClient",
@@ -18,7 +25,7 @@ _ENTRY = (
 )
 _KEY = ("NewRemoteHost", "NewExternalPort", "NewProtocol")
 
-ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+_CONNECTION_ACTIONS: Actions = {
     "GetStatusInfo": ((), ("NewConnectionStatus", "NewLastConnectionError", "NewUptime")),
     "GetExternalIPAddress": ((), ("NewExternalIPAddress",)),
     "AddPortMapping": ((*_KEY, *_ENTRY), ()),
@@ -30,6 +37,9 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("NewStartPort", "NewEndPort", "NewProtocol", "NewManage", "NewNumberOfPorts"),
         ("NewPortListing",),
     ),
+}
+
+_FIREWALL_ACTIONS: Actions = {
     "GetFirewallStatus": ((), ("FirewallEnabled", "InboundPinholeAllowed")),
     "AddPinhole": (
         ("RemoteHost", "RemotePort", "InternalClient", "InternalPort", "Protocol", "LeaseTime"),
@@ -40,7 +50,6 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "GetPinholePackets": (("UniqueID",), ("PinholePackets",)),
     "CheckPinholeWorking": (("UniqueID",), ("IsWorking",)),
 }
-"""Arguments in and out of each action, in the standard's order (H7)."""
 
 
 def _argument(name: str, direction: str) -> str:
@@ -56,9 +65,39 @@ def _action(name: str, inward: tuple[str, ...], outward: tuple[str, ...]) -> str
     return f"<action><name>{name}</name><argumentList>{''.join(arguments)}</argumentList></action>"
 
 
-SCPD = (
-    '<scpd xmlns="urn:schemas-upnp-org:service-1-0"><actionList>'
-    + "".join(_action(name, *arguments) for name, arguments in ACTIONS.items())
-    + '</actionList><serviceStateTable><stateVariable sendEvents="no"><name>Text</name>'
-    "<dataType>string</dataType></stateVariable></serviceStateTable></scpd>"
+def _scpd(actions: Actions) -> str:
+    listed = "".join(_action(name, *arguments) for name, arguments in actions.items())
+    return (
+        f'<scpd xmlns="urn:schemas-upnp-org:service-1-0"><actionList>{listed}</actionList>'
+        '<serviceStateTable><stateVariable sendEvents="no"><name>Text</name>'
+        "<dataType>string</dataType></stateVariable></serviceStateTable></scpd>"
+    )
+
+
+class ServiceKind(NamedTuple):
+    """A kind of service.
+
+    Attributes:
+        name: for people.
+        types: matches the service types that are of this kind.
+        scpd: its actions.
+    """
+
+    name: str
+    types: re.Pattern[str]
+    scpd: str
+
+
+WAN_CONNECTION = ServiceKind(
+    "WAN connection service",
+    re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:\d{1,2}", re.IGNORECASE),
+    _scpd(_CONNECTION_ACTIONS),
 )
+"""Opens ports over IPv4."""
+
+FIREWALL_CONTROL = ServiceKind(
+    "control of its IPv6 firewall",
+    re.compile(r"urn:schemas-upnp-org:service:WANIPv6FirewallControl:\d{1,2}", re.IGNORECASE),
+    _scpd(_FIREWALL_ACTIONS),
+)
+"""Opens IPv6 pinholes."""

@@ -19,6 +19,7 @@ from portmapper_upnp.description import canonical_description
 from portmapper_upnp.lenient import parse
 from portmapper_upnp.location import acceptable_location, at_same_host
 from portmapper_upnp.requester import decode
+from portmapper_upnp.scpd import WAN_CONNECTION
 from portmapper_upnp.sloppy_http import read_answer
 from portmapper_upnp.soap import canonical_reply
 
@@ -79,7 +80,7 @@ def test_any_text_is_a_tree_or_a_typed_error(text):
 def test_any_description_is_canonical_or_a_typed_error(text):
     """What is canonical parses again."""
     with contextlib.suppress(BackendError):
-        parse(canonical_description(text, LOCATION))
+        parse(canonical_description(text, LOCATION, WAN_CONNECTION))
 
 
 @given(documents, st.sampled_from([200, 204, 500, 404, 999]), st.sampled_from([(), ("NewValue",)]))

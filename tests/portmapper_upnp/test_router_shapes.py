@@ -11,6 +11,7 @@ from portmapper.errors import Unsupported
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.lenient import parse, words
 from portmapper_upnp.requester import decode
+from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION, ServiceKind
 
 HOST = "192.168.1.1"
 IP1 = "urn:schemas-upnp-org:service:WANIPConnection:1"
@@ -58,10 +59,12 @@ def root(content: str, *, xmlns: str = XMLNS, base: str = "", prologue: str = PR
     return f"{prologue}<root{xmlns}>{spec}{url}{content}</root>"
 
 
-def found(body: str | bytes, port: int = 5000, path: str = "/desc.xml") -> list[tuple[str, str]]:
-    """Return type and control URL of each service that is used."""
+def found(
+    body: str | bytes, port: int = 5000, path: str = "/desc.xml", kind: ServiceKind = WAN_CONNECTION
+) -> list[tuple[str, str]]:
+    """Return type and control URL of each service of a kind."""
     text = decode(body if isinstance(body, bytes) else body.encode(), None)
-    canonical = parse(canonical_description(text, f"http://{HOST}:{port}{path}"))
+    canonical = parse(canonical_description(text, f"http://{HOST}:{port}{path}", kind))
     return [(words(s, "serviceType"), words(s, "controlURL")) for s in canonical.iter("service")]
 
 
@@ -76,10 +79,7 @@ CASES = {
             xmlns=XMLNS + ' xmlns:avm="urn:avm.de:device-1-0"',
         ).replace("<UDN>", "<avm:thing>1</avm:thing><UDN>", 1),
         49000,
-        [
-            (IP2, f"http://{HOST}:49000/igd2upnp/control/WANIPConn1"),
-            (FIREWALL, f"http://{HOST}:49000/igd2upnp/fw"),
-        ],
+        [(IP2, f"http://{HOST}:49000/igd2upnp/control/WANIPConn1")],
     ),
     "routeros": (
         root(nested(service(IP1, "/upnp/control/wan1/1"), service(IP1, "/upnp/control/wan1/2"))),
@@ -89,7 +89,7 @@ CASES = {
     "miniupnpd": (
         root(nested(service(IP1, "/ctl/IPConn"), service(FIREWALL, "/ctl/IP6FCtl")), prologue=""),
         5000,
-        [(IP1, f"http://{HOST}:5000/ctl/IPConn"), (FIREWALL, f"http://{HOST}:5000/ctl/IP6FCtl")],
+        [(IP1, f"http://{HOST}:5000/ctl/IPConn")],
     ),
     "asus": (
         root(nested(service(IP1, "http://192.168.1.1:38751/ctl/IPConn")), base="http://192.168.1.1:38751"),
@@ -210,6 +210,14 @@ def test_a_description_is_read_as_it_is_meant(name: str) -> None:
     """Types as the device spells them, for its own ear; control URLs absolute and on the gateway."""
     body, port, expected = CASES[name]
     assert found(body, port) == expected
+
+
+def test_the_firewall_is_read_where_that_is_asked_for() -> None:
+    """Over IPv6; a device that has none is of no use there."""
+    both = root(nested(service(IP1, "/ctl/IPConn"), service(FIREWALL, "/ctl/IP6FCtl")))
+    assert found(both, kind=FIREWALL_CONTROL) == [(FIREWALL, f"http://{HOST}:5000/ctl/IP6FCtl")]
+    with pytest.raises(Unsupported, match="no control of its IPv6 firewall"):
+        found(root(nested(service(IP1, "/ctl/IPConn"))), kind=FIREWALL_CONTROL)
 
 
 def test_a_control_url_on_another_host_is_not_used() -> None:
