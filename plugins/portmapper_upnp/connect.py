@@ -7,9 +7,7 @@ import aiohttp
 from portmapper_upnp.answer import read_device_name, read_packet
 from portmapper_upnp.connection import Described, WanConnection, describe
 from portmapper_upnp.device import Identity, IgdDevice
-from portmapper_upnp.firewall import FirewallControl
 from portmapper_upnp.igd import IgdGateway
-from portmapper_upnp.pinholes import PinholeGateway
 from portmapper_upnp.place import Place
 from portmapper_upnp.requester import BoundedRequester, open_session
 from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION
@@ -26,6 +24,9 @@ async def connect(session: aiohttp.ClientSession, place: Place) -> IgdDevice:
     """
     requester = BoundedRequester(session, place.local_address)
     if place.local_address.version == 6:
+        from portmapper_upnp.firewall import FirewallControl
+        from portmapper_upnp.pinholes import PinholeGateway
+
         described = await describe(requester, place.location, FIREWALL_CONTROL)
         return PinholeGateway(FirewallControl(described.services[0]), place, _identity(described, v2=True))
     described = await describe(requester, place.location, WAN_CONNECTION)

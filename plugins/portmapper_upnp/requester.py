@@ -14,7 +14,6 @@ from async_upnp_client.const import HttpRequest, HttpResponse
 
 from portmapper.errors import GatewayTimeout, NetworkFailure
 from portmapper.model import IPAddress
-from portmapper_upnp import sloppy_http
 from portmapper_upnp.faults import Refused
 
 MAX_BODY = 256 * 1024
@@ -112,6 +111,8 @@ class BoundedRequester(UpnpRequester):
             return HttpResponse(response.status, told, decode(await _read(response), response.charset))
 
     async def _exchange_sloppily(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
+        from portmapper_upnp import sloppy_http  # few gateways need it
+
         body = request.body or ""
         async with asyncio.timeout(REQUEST_TIME):
             answer = await sloppy_http.exchange(

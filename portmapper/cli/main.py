@@ -64,9 +64,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 EXIT_STATUS = {"UsageError": 2, "SourceError": 2, "NoGateway": 3, "AlreadyRunning": 4}
 FORCED = 130
 
-COLLECT_AFTER = 50_000
-"""New objects until garbage is looked for. A start makes some ten thousand, nearly all to stay: with
-Python's own 700 it would be looked through a hundred times in vain."""
+COLLECT_AFTER = 100_000
+"""New objects until garbage is looked for. A start makes up to 75 thousand, with UPnP, nearly all to stay:
+with Python's own 700 it would be looked through a hundred times in vain."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
