@@ -109,6 +109,11 @@ class Entry:
         return all(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in self.refusals)
 
     @property
+    def is_held_by_another(self) -> bool:
+        """Tell whether the last round was told so; who had the port before a restart may have it again."""
+        return any(isinstance(error, Conflict) for _, error in self.refusals)
+
+    @property
     def _is_nowhere(self) -> bool:
         """Tell whether it is for a network that this host is not in; then no gateway is to blame."""
         wants_network = isinstance(self.mapping.address, IPv4Network | IPv6Network)

@@ -79,7 +79,9 @@ class News:
         waiting = [
             entry
             for entry in self._entries.values()
-            if (entry.lease is None or entry.doubtful) and entry.is_for(str(gateway.address))
+            if (entry.lease is None or entry.doubtful)
+            and entry.is_for(str(gateway.address))
+            and not entry.is_held_by_another
         ]
         for entry in waiting:
             entry.attempts = min(entry.attempts, 1)  # its failure has been told; its pauses begin anew
