@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from portmapper import control_port
 from portmapper.control_port import PORT_FILE, ControlPort
 from portmapper.control_socket import SOCKET_NAME, VERSION, short_address
-from portmapper.errors import UsageError
+from portmapper.errors import StoreError, UsageError
 from portmapper.events import Event
 from portmapper.journal import event_document
 from portmapper.threads import in_thread
@@ -119,7 +119,10 @@ class _API:
         limit = request.query.get("limit", "1000")
         if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= LONGEST_HISTORY):
             raise self._web.HTTPBadRequest(text=f"limit must be a number from 1 to {LONGEST_HISTORY}")
-        return self._answer(self._daemon.history(int(limit)))
+        try:
+            return self._answer(self._daemon.history(int(limit)))
+        except StoreError as error:
+            raise self._web.HTTPInternalServerError(text=str(error)) from error
 
     async def metrics(self, _: web.Request) -> web.Response:
         page = await self._daemon.metrics()

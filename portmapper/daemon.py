@@ -145,7 +145,8 @@ class Daemon:
 
     def status(self) -> Document:
         """Return the status document as it is now."""
-        return status_document(self._scheduler, self._lists.readings, self._started_at, self._clock)
+        readings, error = self._lists.readings, self._store.error
+        return status_document(self._scheduler, readings, self._started_at, self._clock, error)
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return the status document of them alone.

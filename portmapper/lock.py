@@ -40,12 +40,19 @@ class PidFile:
         os.ftruncate(self._file, 0)
 
     def write(self) -> None:
-        """Write the pid of the process that calls; a fork has another than its parent."""
+        """Write the pid of the process that calls; a fork has another than its parent.
+
+        Raises:
+            StoreError: the disk is full.
+        """
         assert self._file is not None, "the lock is held"
         line = f"{os.getpid()}\n".encode()
-        os.lseek(self._file, 0, os.SEEK_SET)
-        os.write(self._file, line)
-        os.ftruncate(self._file, len(line))
+        try:
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, line)
+            os.ftruncate(self._file, len(line))
+        except OSError as error:
+            raise StoreError(f"cannot write the pid file {self.path}: {error.strerror}") from error
 
     def remove(self) -> None:
         """Remove the file and give up the lock, for the process that ends with it; once is enough."""

@@ -31,9 +31,16 @@ _BY_GRANT = "external address not known yet: this protocol tells it with the fir
 
 
 def status_document(
-    scheduler: Scheduler, readings: Sequence[Reading], started_at: datetime, clock: Clock
+    scheduler: Scheduler,
+    readings: Sequence[Reading],
+    started_at: datetime,
+    clock: Clock,
+    error: str | None = None,
 ) -> Document:
-    """Return the contract's `status` document of a scheduler and what it was told to read."""
+    """Return the contract's `status` document of a scheduler and what it was told to read.
+
+    `error` is what is wrong with the state directory.
+    """
     # Two addresses of this host may reach one gateway.
     gateways = {gateway.identity: gateway for gateway in reversed(scheduler.discovery.gateways)}
     return {
@@ -49,6 +56,7 @@ def status_document(
         ],
         "sources": [source_document(reading) for reading in readings],
         "faults": FAULTS.document(),
+        "error": error,
     }
 
 
@@ -62,6 +70,7 @@ def stored_document(leases: Iterable[StoredLease]) -> Document:
         "mappings": [_stored_mapping(stored) for stored in leases],
         "sources": [],
         "faults": [],
+        "error": None,
     }
 
 

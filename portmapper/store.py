@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from portmapper.database import file_at, open_database
 from portmapper.errors import StoreError
 from portmapper.events import Event
 from portmapper.journal_table import JournalTable, latest
@@ -99,7 +99,6 @@ class Store:
     is written again when it can be.
 
     Attributes:
-        error: why the file is not up to date, None when it is.
         ports: the external port that each mapping of any port was given last; `remember_port` adds to it.
     """
 
@@ -112,7 +111,8 @@ class Store:
         Raises:
             StoreError: the file cannot be opened, or is of a newer version.
         """
-        self.error: str | None = None
+        self._path = path
+        self._errors: dict[str, str] = {}
         self._leases: dict[bytes, StoredLease] = {}
         self._behind: set[bytes] = set()
         self._asked_behind = False
@@ -120,12 +120,18 @@ class Store:
         self._ports_behind: set[AnyPort] = set()
         self._journal = JournalTable()
         try:
-            self._database = _open(path)
+            self._database = open_database(path, _SCHEMA, _VERSION)
+            self._file = file_at(path)
             self._asked = tuple(text for (text,) in self._database.execute("SELECT record FROM asked"))
             self.ports = _read_ports(self._database)
             self._leases = {stored.lease.token: stored for stored in _read(self._database)}
         except (sqlite3.Error, ValueError, OSError) as error:
             raise StoreError(f"cannot open the lease store {path}: {error}") from error
+
+    @property
+    def error(self) -> str | None:
+        """Why the file is not up to date, None when it is."""
+        return next(iter(self._errors.values()), None)
 
     @property
     def leases(self) -> Iterable[StoredLease]:
@@ -171,11 +177,18 @@ class Store:
 
     def record(self, event: Event) -> None:
         """Add an event to the journal."""
-        self._try(lambda: self._journal.add(self._database, event))
+        self._try(lambda: self._journal.add(self._database, event), "the journal")
 
     def history(self, limit: int) -> list[dict[str, Any]]:
-        """Return the latest events as the contract's `history` has them, the oldest first."""
-        return latest(self._database, limit)
+        """Return the latest events as the contract's `history` has them, the oldest first.
+
+        Raises:
+            StoreError: the journal is damaged.
+        """
+        try:
+            return latest(self._database, limit)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read the journal: {error}") from error
 
     def close(self) -> None:
         """Bring the file up to date and close it."""
@@ -190,6 +203,8 @@ class Store:
         """Write all that the file lacks, in one transaction."""
         if not (self._behind or self._asked_behind or self._ports_behind):
             return
+        if file_at(self._path) != self._file:
+            self._begin_anew()
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             if self._asked_behind:
@@ -209,44 +224,28 @@ class Store:
         self._ports_behind.clear()
         self._asked_behind = False
 
-    def _try(self, write: Callable[[], object]) -> None:
+    def _begin_anew(self) -> None:
+        """Write all into a new file: what somebody removed would be lost with this process."""
+        database = open_database(self._path, _SCHEMA, _VERSION)
+        self._database.close()
+        self._database, self._file = database, file_at(self._path)
+        self._behind.update(self._leases)
+        self._ports_behind.update(self.ports)
+        self._asked_behind = True
+        _log.warning("the lease store was removed or replaced by somebody, and is written anew")
+
+    def _try(self, write: Callable[[], object], what: str = "the lease store") -> None:
         """Write if it can be done; a full disk must not close a port."""
         try:
             write()
-        except sqlite3.Error as error:
-            if self.error is None:
-                _log.error("cannot write the lease store, ports stay open without it: %s", error)
-            self.error = f"cannot write the lease store: {error}"
+        except (sqlite3.Error, OSError, ValueError) as error:
+            if what not in self._errors:
+                _log.error("cannot write %s, ports stay open without it: %s", what, error)
+            self._errors[what] = f"cannot write {what}: {error}"
         else:
-            if self.error is not None:
-                _log.info("the lease store can be written again")
-            self.error = None
-
-
-def _open(path: Path | None) -> sqlite3.Connection:
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        # Who knows a lease's token can close its port; SQLite gives its other files the same mode.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=2)
-    try:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            raise ValueError("it was written by a newer version of portmapper")
-        if version == 0:
-            # Nothing to roll back to in a new file: without a journal of its first page it is there after
-            # one wait for the disk, and not after four.
-            database.execute("PRAGMA journal_mode = MEMORY")
-        # A write-ahead log makes a commit one append without waiting for the disk; a power cut can
-        # cost the last commits but never the file.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        if version < _VERSION:
-            database.executescript(_SCHEMA + f"PRAGMA user_version = {_VERSION};")
-    except BaseException:
-        database.close()
-        raise
-    return database
+            if what in self._errors:
+                self._errors.clear()  # if the one had no room, the other has some now
+                _log.info("%s can be written again", what)
 
 
 def _lease_row(stored: StoredLease) -> tuple[Any, ...]:

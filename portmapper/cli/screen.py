@@ -29,6 +29,8 @@ def render(document: dict[str, Any]) -> RenderableType:
     parts += [Text(_gateway_line(gateway), style="dim") for gateway in document["gateways"]]
     parts += [line for source in document["sources"] for line in _source_lines(source)]
     parts += [_fault_line(fault) for fault in document.get("faults", ())]
+    if document.get("error"):
+        parts.append(Text(printable(document["error"]), style="red"))
     return Group(*parts)
 
 

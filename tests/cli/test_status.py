@@ -34,6 +34,22 @@ def test_status_of_an_unreachable_gateway_is_no_error(program: Any, silence: Any
         assert [mapping["state"] for mapping in json.loads(told.output)["mappings"]] == ["pending"]
 
 
+def test_status_says_that_the_store_cannot_be_written(program: Any, gateway: Any, ports: Path) -> None:
+    """In both forms, and in one line of the log; the ports are open."""
+    with program.running("run", *gateway.options, str(ports)) as daemon:
+        daemon.logs("opened TCP")
+        daemon.until((program.state / "control.sock").exists, "listening")
+        for file in program.state.glob("leases.sqlite3*"):
+            file.unlink()
+        (program.state / "leases.sqlite3").write_bytes(b"no such thing" * 100)
+        ports.write_text(ports.read_text() + "8090;TCP\n")
+        daemon.logs("cannot write the lease store")
+        document = json.loads(program.run("status", "--json").output)
+        assert "not a database" in document["error"]
+        assert document["mappings"][0]["state"] == "active"
+        assert "not a database" in " ".join(program.run("status").output.split())
+
+
 def test_without_a_daemon_status_tells_what_the_store_knows(program: Any, gateway: Any, ports: Path) -> None:
     """It says that nothing runs, and exits 1."""
     assert program.run("run", "--oneshot", *gateway.options, str(ports)).status == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -115,4 +116,19 @@ def test_a_state_directory_that_cannot_be_written_needs_no_lock(tmp_path: Path) 
     held = PidFiles(tmp_path / "pid", tmp_path / "file" / "portmapper.pid")
     with pytest.raises(AlreadyRunning):
         PidFile(tmp_path / "pid")
+    held.remove()
+
+
+def test_a_pid_that_cannot_be_written_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk, where the file itself could be made."""
+    held = PidFile(tmp_path / "pid")
+
+    def full(file: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("portmapper.lock.os.write", full)
+    with pytest.raises(StoreError, match="No space left"):
+        held.write()
     held.remove()

@@ -201,8 +201,50 @@ def test_a_full_disk_loses_the_journal_only(file_store: NewStore) -> None:
     store.record(Event(NOW, EventKind.OPENED))
     assert store.error is not None
     store._database = database
-    store.put(stored(1))
+    store.record(Event(NOW, EventKind.OPENED))
     assert store.error is None
+
+
+def test_a_journal_that_is_damaged_is_told_once_and_harms_no_lease(
+    file_store: NewStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The leases are written as ever, and `history` says what is wrong."""
+    store = file_store()
+    with sqlite3.connect(tmp_path / "leases.sqlite3") as database:
+        database.execute("DROP TABLE journal")
+    database.close()
+    for number in (1, 2, 3):
+        store.put(stored(number))
+        store.record(Event(NOW, EventKind.OPENED))
+    assert len(list(file_store().leases)) == 3
+    assert "no such table" in (store.error or "")
+    assert len(caplog.messages) == 1
+    with pytest.raises(StoreError, match="cannot read the journal"):
+        store.history(10)
+
+
+@pytest.mark.parametrize("replacement", [None, b"", b"not a database" * 100])
+def test_a_store_that_was_removed_or_replaced_is_written_anew(
+    file_store: NewStore, tmp_path: Path, replacement: bytes | None
+) -> None:
+    """With all that it had, its directory too; what cannot be a store stays as it is, and is told."""
+    directory = tmp_path / "state"
+    store = Store(directory / "leases.sqlite3")
+    store.put(stored(1))
+    shutil.rmtree(directory)
+    if replacement is not None:
+        directory.mkdir()
+        (directory / "leases.sqlite3").write_bytes(replacement)
+    store.put(stored(2))
+    if replacement:
+        assert "not a database" in (store.error or "")
+        (directory / "leases.sqlite3").unlink()
+        store.put(stored(2))
+    assert store.error is None
+    again = Store(directory / "leases.sqlite3")
+    assert {s.lease.external_port for s in again.leases} == {1, 2}
+    again.close()
+    store.close()
 
 
 def test_a_failed_transaction_is_taken_back(file_store: NewStore) -> None:

@@ -147,9 +147,11 @@ def test_a_full_disk_closes_no_port(kept: Kept, lab: Lab, small_disk: Path) -> N
             kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "edited", 5)
         kept.until_open(time.monotonic(), 3)
         assert daemon.log.count("cannot write the lease store") == 1
+        assert "full" in kept.status()["error"]
         filler.unlink()
         kept.write(WAYS)
         kept.until(lambda: "can be written again" in daemon.log, "caught up")
+        kept.until(lambda: kept.status()["error"] is None, "said so")
     assert len(tokens(kept)) == len(WAYS)
 
 

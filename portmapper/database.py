@@ -1,0 +1,65 @@
+"""A SQLite file that survives a crash at any write."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+HEADER = 100
+"""Bytes at the start of every SQLite file, which are never all zero."""
+
+
+def open_database(path: Path | None, schema: str, version: int) -> sqlite3.Connection:
+    """Open a file, or make it, and bring it up to date; None is a database in memory.
+
+    Raises:
+        ValueError: it is of a newer version.
+        sqlite3.Error: it is no database, or cannot be written.
+        OSError: it cannot be made.
+    """
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        _make(path)
+    database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=2)
+    try:
+        (found,) = database.execute("PRAGMA user_version").fetchone()
+        if found > version:
+            raise ValueError("it was written by a newer version of portmapper")
+        if found == 0:
+            # Nothing to roll back to in a new file: without a journal of its first page it is there after
+            # one wait for the disk, and not after four.
+            database.execute("PRAGMA journal_mode = MEMORY")
+        # A write-ahead log makes a commit one append without waiting for the disk; a power cut can
+        # cost the last commits but never the file.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        if found < version:
+            database.executescript(schema + f"PRAGMA user_version = {version};")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _make(path: Path) -> None:
+    """Make the file where there is none, or one that a power cut left without its first write."""
+    # Who knows a lease's token can close its port; SQLite gives its other files the same mode.
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if os.read(file, HEADER).count(0) == HEADER:
+            os.ftruncate(file, 0)
+    finally:
+        os.close(file)
+
+
+def file_at(path: Path | None) -> tuple[int, int] | None:
+    """Tell one file from another of that name."""
+    if path is None or sys.platform == "win32":  # no file that is open can be removed there
+        return None
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
