@@ -36,6 +36,8 @@ async def in_time(plugin: str, call: Awaitable[T], limit: float | None) -> T:
         TimeoutError: it took longer.
     """
     task = asyncio.ensure_future(_contained(plugin, call))
+    # At once: whoever asks may be cancelled in the moment in which it fails.
+    task.add_done_callback(_look_at)
     try:
         await asyncio.wait([task], timeout=limit)
     finally:
@@ -74,7 +76,6 @@ async def _contained(plugin: str, call: Awaitable[T]) -> T:
 
 async def _given_up(task: asyncio.Future[Any]) -> None:
     task.cancel()
-    task.add_done_callback(_look_at)
     await asyncio.wait([task], timeout=CLEAN_UP_LIMIT)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterator
 
@@ -14,6 +15,9 @@ MULTICAST = "ip daddr 224.0.0.0/4"
 
 FROM_GATEWAY = "ip saddr 192.168.88.1"
 
+_numbers = itertools.count()
+"""Two faults may be there at once, each with a table of its own."""
+
 
 @contextlib.contextmanager
 def dropping(host: Namespace, what: str, *, percent: int = 100) -> Iterator[None]:
@@ -23,11 +27,12 @@ def dropping(host: Namespace, what: str, *, percent: int = 100) -> Iterator[None
     """
     share = "" if percent == 100 else f"numgen random mod 100 < {percent} "
     rule = f"chain input {{ type filter hook input priority -5; {what} {share}drop; }}\n"
-    host.run("nft", "-f", "-", stdin=f"table inet lossy {{\n{rule}}}\n")
+    table = f"lossy{next(_numbers)}"
+    host.run("nft", "-f", "-", stdin=f"table inet {table} {{\n{rule}}}\n")
     try:
         yield
     finally:
-        host.run("nft", "delete", "table", "inet", "lossy")
+        host.run("nft", "delete", "table", "inet", table)
 
 
 @contextlib.contextmanager

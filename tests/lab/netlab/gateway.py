@@ -24,8 +24,10 @@ POLL = 0.002
 _PROTOCOLS = {6: "TCP", 17: "UDP"}
 
 # Redirects and filters share the table: miniupnpd puts both kinds of rule into chains of one family.
+# Other tables stay when a gateway restarts: a test may drop packets by one.
 FIREWALL = """
-flush ruleset
+table inet filter
+delete table inet filter
 table inet filter {
     chain forward {
         type filter hook forward priority filter; policy drop;
@@ -152,8 +154,9 @@ class Gateway:
         self._lease_file.unlink(missing_ok=True)
 
     def reset(self, variant: Variant | None = None) -> None:
-        """Begin anew, with an empty table and the given variant or the one it has."""
+        """Begin anew, with an empty table and the given variant or the one it has, and nothing else."""
         self.kill()
+        self.namespace.run("nft", "flush", "ruleset")
         self.empty()
         self.variant = variant or self.variant
         self.start()

@@ -50,7 +50,8 @@ class Kept:
         self.asks = WAN_GATEWAY
         self.heard_from = WAN_HOST
         self._program = program
-        self._log = directory / "daemon.log"
+        self._directory = directory
+        self._starts = 0
 
     def write(self, ways: Iterable[Way], duration: int = 600) -> None:
         """Write the list; a daemon that runs notices."""
@@ -71,7 +72,9 @@ class Kept:
         """Keep the list open; entered when every port answers, unless it is not to be expected."""
         if not self.file.exists():
             self.write(self.ways)
-        with self._program.running(*self.command(*options), log=self._log) as self.running:
+        self._starts += 1
+        log = self._directory / f"daemon-{self._starts}.log"
+        with self._program.running(*self.command(*options), log=log) as self.running:
             if opens:
                 self.until_open(time.monotonic(), 10)
             yield self.running
@@ -132,6 +135,11 @@ class Kept:
     def descriptors(self) -> int:
         """Count the daemon's open files and sockets."""
         return len(os.listdir(f"/proc/{self.running.process.pid}/fd"))
+
+    def memory(self) -> int:
+        """Return the daemon's resident memory, in KiB."""
+        status = Path(f"/proc/{self.running.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
 
     def kill(self) -> None:
         """Let the daemon crash."""

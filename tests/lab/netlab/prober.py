@@ -19,11 +19,15 @@ class Outage:
 
     Attributes:
         began: seconds; when the first failed question was asked.
+        sure: seconds; when the last failed question was asked, until when it was closed for sure.
         ended: seconds; when the next answer came, or the watch ended.
+        late: seconds meanwhile in which the gateway was ready to run and had no processor.
     """
 
     began: float
+    sure: float
     ended: float
+    late: float = 0.0
 
     @property
     def length(self) -> float:
@@ -42,10 +46,17 @@ class Prober:
         outages: in order; complete once the watch has ended.
     """
 
-    def __init__(self, ask: Callable[[], str | None]) -> None:
+    def __init__(self, ask: Callable[[], str | None], lateness: Callable[[], float] = lambda: 0.0) -> None:
+        """Prepare.
+
+        Args:
+            ask: puts one question; None when nobody answered.
+            lateness: seconds so far in which the gateway had to wait for a processor.
+        """
         self.asked = 0
         self.outages: list[Outage] = []
         self._ask = ask
+        self._lateness = lateness
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="prober")
 
@@ -64,22 +75,32 @@ class Prober:
 
     def _watch(self) -> None:
         began: float | None = None
-        due = time.monotonic()
+        failed_at = due = time.monotonic()
+        late = self._lateness()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             asked_at = time.monotonic()
             self.asked += 1
-            answered = self._answers()
-            if not answered and began is None:
+            failed = self._failed()
+            failed_at = failed or failed_at
+            if failed and began is None:
                 began = asked_at
-            elif answered and began is not None:
-                self.outages.append(Outage(began, time.monotonic()))
+            elif not failed and began is not None:
+                self._note(began, failed_at, late)
                 began = None
+            if began is None:
+                late = self._lateness()
             due = asked_at + PERIOD
         if began is not None:
-            self.outages.append(Outage(began, time.monotonic()))
+            self._note(began, failed_at, late)
 
-    def _answers(self) -> bool:
+    def _note(self, began: float, failed_at: float, late: float) -> None:
+        # A gateway that was started anew has waited for nothing before.
+        self.outages.append(Outage(began, failed_at, time.monotonic(), max(0.0, self._lateness() - late)))
+
+    def _failed(self) -> float | None:
+        """Ask; when the second question was asked that nobody answered either, None when one was."""
         if self._ask() is not None:
-            return True
+            return None
         self._stop.wait(RETRY_AFTER)
-        return self._ask() is not None
+        asked_at = time.monotonic()
+        return asked_at if self._ask() is None else None

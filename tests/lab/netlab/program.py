@@ -49,10 +49,12 @@ class Program:
 
     Attributes:
         namespace: where it runs.
+        words: how it is called.
     """
 
-    def __init__(self, namespace: Namespace, home: Path) -> None:
+    def __init__(self, namespace: Namespace, home: Path, words: tuple[str, ...] = _PROGRAM) -> None:
         self.namespace = namespace
+        self.words = words
         self._environment = {
             "HOME": str(home),
             "LANG": "C.UTF-8",
@@ -63,7 +65,7 @@ class Program:
         """Run it to its end."""
         try:
             done = subprocess.run(
-                self.namespace.command(*_PROGRAM, *arguments),
+                self.namespace.command(*self.words, *arguments),
                 check=False,
                 input=stdin.encode() if isinstance(stdin, str) else stdin,
                 capture_output=True,
@@ -83,7 +85,7 @@ class Program:
         output = log.with_suffix(".out")
         with log.open("wb") as errors_stream, output.open("wb") as output_stream:
             process = subprocess.Popen(
-                self.namespace.command(*_PROGRAM, *arguments),
+                self.namespace.command(*self.words, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output_stream,
                 stderr=errors_stream,
