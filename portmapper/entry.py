@@ -74,7 +74,8 @@ class Entry:
     def state(self) -> MappingState:
         """Where it stands, in the contract's words."""
         if self.lease is not None:
-            return MappingState.PENDING if self.doubtful else MappingState.ACTIVE
+            in_doubt = self.doubtful or self.is_of_former_address
+            return MappingState.PENDING if in_doubt else MappingState.ACTIVE
         if self.refusals:
             return _state_of([error for _, error in self.refusals])
         return MappingState.FAILED if self._is_nowhere else MappingState.PENDING
@@ -84,7 +85,7 @@ class Entry:
         """Why it is not open, or why its renewal fails; None when all is well."""
         if self.refusals:
             return "; ".join(f"{gateway.partition(':')[0]}: {error}" for gateway, error in self.refusals)
-        if not self.no_gateway or self.lease is not None:
+        if not self.no_gateway or (self.lease is not None and not self.is_of_former_address):
             return None
         named = self.mapping.gateway not in (None, ALL_GATEWAYS)
         return self.nowhere or (

@@ -63,7 +63,9 @@ class News:
     def searched(self, search: Search) -> None:
         """Try what had nobody to ask, and move what stands at a gateway that was given up."""
         for entry in self._entries.values():
-            if entry.lease.gateway in search.dropped if entry.lease else entry.no_gateway and search.gateways:
+            given_up = entry.lease is not None and entry.lease.gateway in search.dropped
+            is_closed = entry.no_gateway and (entry.lease is None or entry.is_of_former_address)
+            if given_up or (search.gateways and is_closed):
                 self._plan(entry, 0.0)
 
     def moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:

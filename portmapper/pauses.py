@@ -13,8 +13,9 @@ _PASSING = NetworkFailure | GatewayTimeout | GatewayRestarted
 def pause_after_loss(entry: Entry, now: float, longest: float) -> float:
     """Return the seconds until the next round.
 
-    A lease that still stands keeps its renewals' rhythm; a refusal waits as long as the gateway
-    said, or ever longer; what may pass at any moment is tried soon.
+    A lease that still stands keeps its renewals' rhythm, unless it leads to an address that this host has
+    no longer; a refusal waits as long as the gateway said, or ever longer; what may pass at any moment is
+    tried soon.
 
     Args:
         entry: after a round that brought nothing.
@@ -25,7 +26,8 @@ def pause_after_loss(entry: Entry, now: float, longest: float) -> float:
         return 0.0
     errors = [error for _, error in entry.refusals]
     error_lifetime = max((error.retry_after or 0 for error in errors), default=0)
-    if entry.lease is not None and not entry.doubtful and not entry.lease.permanent:
+    stands = entry.lease is not None and not entry.doubtful and not entry.is_of_former_address
+    if stands and entry.lease is not None and not entry.lease.permanent:
         renewal = renewal_delay(entry.lease.lifetime, entry.attempts, now - entry.granted_at)
         return max(renewal, error_lifetime)
     if not errors or any(isinstance(error, _PASSING) for error in errors):

@@ -121,3 +121,26 @@ async def test_what_another_row_is_about_to_adopt_is_not_closed_for_its_inner_po
     await world.start(*both)
     await clock.advance(5)
     assert device.asked("unmap") == []
+
+
+@pytest.mark.parametrize("seconds", [3, 40])
+async def test_a_gateway_that_is_silent_when_the_address_changes_is_asked_again_soon(
+    new_world: Any,
+    clock: FakeClock,
+    device: FakeDevice,
+    wanted: Wanted,
+    on_network: Callable[..., Network],
+    seconds: float,
+) -> None:
+    """A switch that forwards nothing yet, a VPN that shakes hands: not when half of the old lease is over."""
+    world = await new_world(FakeBackend("pcp", device, kind=Unheard)).start(wanted())
+    device.silent = True
+    world.network = on_network(f"{NEW}/24")
+    await world.scheduler.network_changed()
+    await clock.advance(seconds)
+    assert world.state(wanted()) is MappingState.PENDING
+    assert world.scheduler.entries[wanted().key].error == "no gateway answered"
+    device.silent = False
+    await clock.advance(seconds + 2)
+    assert device.table[WEB].internal_address == NEW
+    assert world.state(wanted()) is MappingState.ACTIVE
