@@ -104,6 +104,10 @@ class EmbeddedGateway:
             if self._igd.is_open:
                 self._igd.announce_restart()
 
+    def announce(self) -> None:
+        """Tell over PCP and NAT-PMP that it is there, as a gateway does that boots; UPnP tells by itself."""
+        self._udp.announce()
+
     def change_external_address(self, address: str, *, announce: bool = True) -> None:
         """Get another outside address; the mappings stay."""
         self.state.external_address = address

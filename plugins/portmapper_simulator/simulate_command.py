@@ -105,6 +105,7 @@ async def _simulate(settings: Settings, arguments: argparse.Namespace) -> None:
     async with EmbeddedGateway(settings) as gateway:
         facts = _facts(gateway, arguments.profile)
         print(json.dumps(facts) if arguments.json else _greeting(gateway), flush=True)
+        gateway.announce()  # who was here before, on the same ports, has lost what it held
         await stopped.wait()
 
 

@@ -92,6 +92,18 @@ async def test_a_restart_says_goodbye_and_hello_with_a_new_boot_id(gateway: Any,
     assert heard[-1]["LOCATION"] == gateway.location
 
 
+async def test_a_gateway_announces_itself_when_it_is_told_to(
+    start: Any, udp_client: Any, free_port: Any
+) -> None:
+    """With the epoch that it has; `simulate` does so when it starts."""
+    port = free_port()
+    listener = await udp_client(sock=group_socket("224.0.0.1", port))
+    gateway = await start(announce_port=port)
+    gateway.announce()
+    assert (await listener.next())[:4] == b"\x02\x80\x00\x00"
+    assert (await listener.next())[:4] == b"\x00\x80\x00\x00"
+
+
 async def test_udp_announcements_come_from_the_pcp_port(start: Any, udp_client: Any, free_port: Any) -> None:
     """After a restart: PCP's ANNOUNCE and NAT-PMP's external address, with an epoch from 0."""
     port = free_port()
