@@ -204,9 +204,10 @@ def _companions(arguments: argparse.Namespace, directory: Path) -> list[Companio
     """Return what runs beside the daemon: the control socket, and a table when a person looks on."""
     if arguments.oneshot:
         return []
+    from portmapper.cli.garbage import look_for_garbage
     from portmapper.control import serve
 
-    companions: list[Companion] = [partial(serve, directory=directory)]
+    companions: list[Companion] = [partial(serve, directory=directory), look_for_garbage]
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
         from portmapper.cli.live import live_table
 
