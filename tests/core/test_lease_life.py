@@ -48,6 +48,22 @@ async def test_a_lease_is_renewed_in_the_middle_of_its_life(
     assert calm.kinds() == [EventKind.OPENED]
 
 
+async def test_renewals_of_what_was_opened_together_spread_over_an_eighth_of_its_life(
+    calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
+) -> None:
+    """A thousand mappings: each eighth of that time has about as many; 125 would be even."""
+    await calm.start(*(wanted(10_000 + number) for number in range(1000)))
+    await clock.advance(1799)
+    assert len(device.calls) == 1000
+    renewed = []
+    for _ in range(8):
+        device.calls.clear()
+        await clock.advance(3600 / 8 / 8)
+        renewed.append(len(device.calls))
+    assert sum(renewed) >= 980
+    assert all(60 <= count <= 200 for count in renewed)
+
+
 async def test_a_lease_never_runs_out_while_the_gateway_answers(
     calm: Any, clock: FakeClock, device: FakeDevice, wanted: Wanted
 ) -> None:
