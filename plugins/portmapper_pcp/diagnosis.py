@@ -10,8 +10,9 @@ from portmapper.errors import BackendError
 from portmapper.findings import Finding, ok, warning
 from portmapper_pcp.gateway import Port5351Gateway
 
-PAUSE = 4.2
-"""Seconds between two looks: enough to tell half speed from rounding."""
+PAUSE = 4.8
+"""Seconds between two looks: in them a clock at half speed goes at most three, which is too few by more than
+the tolerance."""
 
 TOLERANCE = 1.5
 """Seconds; whole ones cost up to one."""
