@@ -1,15 +1,13 @@
 """How late the machine itself was: processes that were ready to run and had no processor.
 
 Four workers share two processors in CI. What a bound judges is the program, so the time that the
-kernel kept the program, the gateway or the judge waiting is measured and taken off.
+kernel kept the program or the gateway waiting is measured and taken off.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,11 +21,11 @@ class Moment:
 
     Attributes:
         at: monotonic seconds.
-        waits: seconds that each thread had waited for a processor by then.
+        waits: seconds that each process had waited for a processor by then.
     """
 
     at: float
-    waits: dict[str, float]
+    waits: dict[int, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,32 +47,30 @@ class Took:
 
 
 def moment(pids: Iterable[int]) -> Moment:
-    """Return now, as the first threads of these processes and the calling thread see it."""
+    """Return now, as these processes see it."""
     return Moment(time.monotonic(), _waits(pids))
 
 
 def since(began: Moment, pids: Iterable[int]) -> Took:
     """Return what passed since a moment; a process that was not there then has waited since its start."""
     passed = time.monotonic() - began.at
-    late = sum(waited - began.waits.get(thread, 0.0) for thread, waited in _waits(pids).items())
+    # They act in turn: the gateway announces, the program asks, the gateway opens.
+    late = sum(waits - began.waits.get(pid, 0.0) for pid, waits in _waits(pids).items())
     return Took(passed, min(late, passed))
 
 
 def waited(pid: int | None) -> float:
     """Return the seconds that a process's first thread was ready to run and had no processor."""
-    return _waited(f"{pid}/task/{pid}") or 0.0
+    return _waited(pid) or 0.0
 
 
-def _waits(pids: Iterable[int]) -> dict[str, float]:
-    # They act one after another: the gateway announces, the program asks, the gateway opens, the judge sees.
-    threads = [f"{pid}/task/{pid}" for pid in pids]
-    threads.append(f"{os.getpid()}/task/{threading.get_native_id()}")
-    found = {thread: _waited(thread) for thread in threads}
-    return {thread: seconds for thread, seconds in found.items() if seconds is not None}
+def _waits(pids: Iterable[int]) -> dict[int, float]:
+    return {pid: seconds for pid in pids if (seconds := _waited(pid)) is not None}
 
 
-def _waited(thread: str) -> float | None:
+def _waited(pid: int | None) -> float | None:
     # A process may be gone, and not every kernel counts.
     with contextlib.suppress(OSError):
-        return int(Path("/proc", thread, "schedstat").read_text().split()[1]) / NANOSECONDS
+        schedstat = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text()
+        return int(schedstat.split()[1]) / NANOSECONDS
     return None

@@ -77,7 +77,7 @@ class Report:
         seed: to see it again.
         faults: in order.
         asked: questions from the WAN.
-        void: outages that do not count; see `Watch`.
+        void: outages that do not count, because the machine or the gateway had no processor for it.
         foreign: times another host's entry was not as it had been.
         left: entries that stood after the daemons had closed their ports.
         growth: of each daemon.

@@ -22,8 +22,7 @@ class Watch:
 
     Attributes:
         asked: how many questions were put about listed ports; complete once it has ended.
-        void: how many outages do not count: the reference did not answer either, or the gateway waited for
-            a processor for as long as the port was closed for sure.
+        void: how many outages do not count, because the reference did not answer either.
         late: seconds in which the reference did not answer.
     """
 
@@ -74,9 +73,6 @@ class Watch:
             self._asking.pop(way).close()
 
     def _machine_was_late(self, outage: Outage) -> bool:
-        # miniupnpd may lose its processor in the 0.1 ms in which a renewal has taken its rule out.
-        if outage.late >= outage.sure - outage.began:
-            return True
         late = self._reference.outages
         return any(it.began <= outage.ended and outage.began <= it.ended for it in late)
 
