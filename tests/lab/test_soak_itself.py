@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from netlab.prober import Outage
+from netlab.soak.footing import Footing
 from netlab.soak.lateness import Took, moment, since
 from netlab.soak.report import Happened, Report
 
@@ -39,6 +40,15 @@ def test_a_fault_that_is_no_reason_to_close_a_port_closes_none() -> None:
     """Not for a moment, and not while it lasts either."""
     (said,) = happened(closes=False, outages=[(WEB, Outage(OVER - 2, OVER - 1.9, OVER - 1.8))]).broken()
     assert said.startswith("pcp, restart: 80/tcp was closed for 0.20 s")
+
+
+def test_one_more_task_or_descriptor_is_growth_and_one_less_is_none() -> None:
+    """A connection that was idle before may have ended; whatever the memory."""
+    before = Footing(("run", "serve"), 15, 40_000)
+    assert Footing(("run", "run", "serve"), 15, 40_000).has_grown(before)
+    assert Footing(("run", "listen"), 15, 40_000).has_grown(before)
+    assert Footing(("run", "serve"), 16, 40_000).has_grown(before)
+    assert not Footing(("run",), 14, 50_000).has_grown(before)
 
 
 def test_lateness_is_never_more_than_what_passed() -> None:

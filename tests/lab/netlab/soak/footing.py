@@ -6,6 +6,7 @@ import dataclasses
 import json
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 from netlab.keeping import Kept
@@ -29,6 +30,10 @@ class Footing:
     descriptors: int
     memory: int = dataclasses.field(compare=False)
 
+    def has_grown(self, before: Footing) -> bool:
+        """Tell whether there is more than before; a connection that was idle then may have ended."""
+        return self.descriptors > before.descriptors or bool(Counter(self.tasks) - Counter(before.tasks))
+
 
 def footing(kept: Kept, told: Path) -> Footing:
     """Return what the daemon has now; it runs by `counted.py` and tells its tasks to `told`."""
@@ -49,8 +54,8 @@ def at_rest(kept: Kept, told: Path) -> Footing:
 
 
 def back_to(before: Footing, kept: Kept, told: Path) -> Footing:
-    """Return what it has, as soon as that is what it had before."""
+    """Return what it has, as soon as that is no more than it had before."""
     deadline = time.monotonic() + LIMIT
-    while (now := footing(kept, told)) != before and time.monotonic() < deadline:
+    while (now := footing(kept, told)).has_grown(before) and time.monotonic() < deadline:
         time.sleep(PAUSE / 4)
     return now

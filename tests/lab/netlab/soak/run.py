@@ -158,7 +158,7 @@ class Soak:
             Growth(self._backend, "descriptors", before.descriptors, after.descriptors),
             Growth(self._backend, "KiB of memory", before.memory, after.memory),
         ]
-        if after != before:
+        if after.has_grown(before):
             self._complain(f"{after} where it had {before}")
 
     def _look_at_the_logs(self) -> None:
