@@ -45,7 +45,7 @@ class News:
         else:
             self._gone.discard(gateway.identity)
             self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
-            self._ask_again(gateway)
+            self._ask_again(gateway, restarted=True)
         self._renew_all_at(gateway)
 
     def answered(self, gateway: Gateway) -> None:
@@ -53,7 +53,7 @@ class News:
         self._gone.discard(gateway.identity)
         if gateway.identity in self._silent:
             self._silent.discard(gateway.identity)
-            self._ask_again(gateway)
+            self._ask_again(gateway, restarted=False)
 
     def failed(self, entry: Entry) -> None:
         """Take note of the gateways that did not answer, so that their first answer is news."""
@@ -76,8 +76,11 @@ class News:
                 entry.lease = attrs.evolve(entry.lease, external_address=now)
                 self._tell.moved(entry.mapping, entry.lease, before, now)
 
-    def _ask_again(self, gateway: Gateway) -> None:
-        """Try what is not open: a gateway that is back has room, and an answer for what ran out meanwhile."""
+    def _ask_again(self, gateway: Gateway, *, restarted: bool) -> None:
+        """Try what is not open: a gateway that is back has room, and an answer for what ran out meanwhile.
+
+        A round that is under way began in its silence and has to be repeated only where it restarted since.
+        """
         waiting = [
             entry
             for entry in self._entries.values()
@@ -87,7 +90,8 @@ class News:
         ]
         for entry in waiting:
             entry.attempts = min(entry.attempts, 1)  # its failure has been told; its pauses begin anew
-            self._plan(entry, spread(len(waiting)))
+            if restarted or entry.due is not None:
+                self._plan(entry, spread(len(waiting)))
 
     def _renew_all_at(self, gateway: Gateway) -> None:
         """Renew all that stands on this device, over whichever protocol it was opened.

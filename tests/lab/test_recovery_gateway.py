@@ -56,7 +56,9 @@ def test_a_restart_with_an_empty_table_is_over_within_two_seconds(
         for _ in range(REPETITIONS):
             time.sleep(BOOT_TIME)
             took.append(kept.until_open(restarted(lab), 10))
-        assert lab.gateway.rules() == kept.wanted_rules()
+        kept.until(
+            lambda: lab.gateway.rules() == kept.wanted_rules(), "as listed"
+        )  # a renewal lacks one briefly
     print("restart:", backend, [f"{seconds:.2f} s" for seconds in took])
     assert max(took) <= 2
 
@@ -87,7 +89,7 @@ def test_a_lost_announcement_costs_one_interval_at_most(
     with kept.daemon(*backend, "-n", str(INTERVAL)), deaf(lab.lan):
         time.sleep(3)  # the epoch's rules tolerate two seconds
         took = kept.until_open(restarted(lab), 30)
-        assert lab.gateway.rules() == kept.wanted_rules()
+        kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "as listed")
     print("restart unannounced:", backend, f"{took:.2f} s")
     assert took <= INTERVAL + 2
 
@@ -178,6 +180,6 @@ def test_the_mappings_move_when_their_protocol_is_switched_off(
         kept.until(lambda: kept.backends() == {then.backends[0]}, "moved", 40)
         took = time.monotonic() - before
         kept.until(lambda: kept.status()["mappings"] and time.monotonic() > before + 24, "watched", 30)
-        assert lab.gateway.rules() == kept.wanted_rules()
+        kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "as listed")
     print("protocol lost:", first.name, "to", then.name, f"{took:.2f} s")
     assert [prober.outages for prober in probers] == [[] for _ in kept.ways]
