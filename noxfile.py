@@ -18,8 +18,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda text: int(text.split(".")[1]))
 
-# Not `ratios`: what it expects has yet to be measured on a quiet machine.
-nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "extras", "wheel", "docs"]
+nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "ratios", "extras", "wheel", "docs"]
 
 WORKERS = "4"
 """Tests mostly wait for sockets, gateways and processes, so more run at once than there are processors."""
