@@ -5,23 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 HEADER = 100
 """Bytes at the start of every SQLite file, which are never all zero."""
 
 
-def open_database(
-    path: Path | None, schema: str, version: int, added: Mapping[tuple[str, str], str]
-) -> sqlite3.Connection:
+def open_database(path: Path | None, schema: str, version: int) -> sqlite3.Connection:
     """Open a file, or make it, and bring it up to date; None is a database in memory.
-
-    Args:
-        path: the file.
-        schema: creates what there is not.
-        version: of the schema.
-        added: the columns that tables of an earlier version may lack: table and name to declaration.
 
     Raises:
         ValueError: it is of a newer version.
@@ -45,18 +36,11 @@ def open_database(
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         if found < version:
-            grown = "".join(_lacking(database, added)) if found else ""
-            database.executescript(grown + schema + f"PRAGMA user_version = {version};")
+            database.executescript(schema + f"PRAGMA user_version = {version};")
     except BaseException:
         database.close()
         raise
     return database
-
-
-def _lacking(database: sqlite3.Connection, added: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    for (table, column), declaration in added.items():
-        if column not in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
-            yield f"ALTER TABLE {table} ADD COLUMN {column} {declaration};"
 
 
 def _make(path: Path) -> None:

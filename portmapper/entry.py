@@ -30,16 +30,14 @@ class Entry:
         expires_at: monotonic seconds when the lease runs out, None when it does not.
         granted_at: monotonic seconds of the grant.
         adopted: what an earlier run left and this one has not renewed yet; None once it has a lease.
-        opened_at: when the lease was first granted, perhaps by an earlier run, or last opened anew; None
-            without one.
+        opened_at: when the lease was first granted, perhaps by an earlier run; None without one.
         due: monotonic seconds when the next round begins, None while none is planned.
         not_before: monotonic seconds before which the last failure lets nobody ask again.
         attempts: rounds in a row that brought nothing.
         losses: times in a row that the gateway did not hold what it had granted.
         doubtful: the gateway said that it restarted, and has not renewed the lease since.
         again: something happened during a round that asks for another one.
-        anew: the gateway may have closed it for the other protocol of its port, and it has to be opened
-            again; see `portmapper.twins`.
+        anew: the gateway may have closed it, and a renewal has to open it again; see `portmapper.twins`.
         moving: the network changed: the best place is asked first, and not the lease's holder.
         removed: nobody wants it any more.
         places: where this round tries.

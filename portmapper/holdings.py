@@ -8,9 +8,8 @@ from portmapper.announcer import Announcer
 from portmapper.clock import Clock
 from portmapper.entry import Entry
 from portmapper.errors import Conflict
-from portmapper.ledger import Ledger, displaces, is_same
+from portmapper.ledger import Ledger, displaces, hole
 from portmapper.model import IPAddress, Lease
-from portmapper.twins import Twins
 
 
 class Holdings:
@@ -19,7 +18,6 @@ class Holdings:
     def __init__(
         self,
         ledger: Ledger,
-        twins: Twins,
         tell: Announcer,
         clock: Clock,
         external: Mapping[str, IPAddress | None],
@@ -29,14 +27,12 @@ class Holdings:
 
         Args:
             ledger: every lease that may stand.
-            twins: know what a lease that is gone may have taken along.
             tell: publishes events.
             clock: the time.
             external: each gateway's outside address, by its identity.
             repeat: tell of what an earlier run opened as if it were opened now.
         """
         self._ledger = ledger
-        self._twins = twins
         self._tell = tell
         self._clock = clock
         self._external = external
@@ -46,7 +42,9 @@ class Holdings:
         """Give an entry what a gateway granted; tell whether that renews what it held."""
         before, adopted = entry.lease, entry.adopted
         known = before or adopted
-        renewed = known is not None and is_same(known, lease)
+        renewed = known is not None and _is_same(known, lease)
+        if not renewed:
+            entry.opened_at = self._clock.now()
         entry.granted(lease, self._clock.monotonic())
         outside = self._external.get(lease.gateway)
         is_told = self._tell.granted(entry, known, lease, outside)
@@ -62,6 +60,8 @@ class Holdings:
     def refused(self, entry: Entry) -> None:
         """Take note of a round that brought nothing."""
         entry.no_gateway = not entry.refusals
+        if entry.doubtful and not entry.is_unanswered:
+            entry.opened_at = self._clock.now()  # it is not in the table: the younger twin comes first now
         if entry.lease is not None and _is_gone(entry, entry.lease):
             former = entry.is_of_former_address
             holder = (
@@ -75,7 +75,6 @@ class Holdings:
     def lose(self, entry: Entry, why: str, stands: bool = False) -> None:
         """Do without a lease; one that `stands` on the gateway all the same is to be released."""
         assert entry.lease is not None
-        self._twins.lost(entry)
         self._tell.lost(entry.mapping, entry.lease, why)
         if stands:
             self._ledger.abandon(entry.lease.token)
@@ -92,6 +91,12 @@ class Holdings:
         if entry.lease is not None:
             self._ledger.abandon(entry.lease.token)
             entry.lease = None
+
+
+def _is_same(before: Lease, lease: Lease) -> bool:
+    """Tell whether the gateway's rule is the one that it had, over whichever protocol it was asked for."""
+    port = before.external_port == lease.external_port
+    return before.token == lease.token or (port and hole(before) == hole(lease))
 
 
 def _is_gone(entry: Entry, lease: Lease) -> bool:

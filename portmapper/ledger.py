@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 import attrs
@@ -16,7 +16,6 @@ from portmapper.store import AnyPort, Store, StoredLease
 
 _Inside = tuple[str, Protocol, IPAddress, int]
 _Port = tuple[Family, Protocol, int]
-_Ports = tuple[Family, Protocol, int, int]
 
 
 class Ledger:
@@ -37,14 +36,10 @@ class Ledger:
         self._scope = scope
         self._orphans: dict[bytes, StoredLease] = {}
         self._by_use: defaultdict[_Inside, dict[int, bytes]] = defaultdict(dict)
-        self._opened: dict[_Ports, datetime] = {}
         self._by_port: dict[_Port, tuple[bytes, ...]] = {}  # mostly one, and a set takes 0.2 KiB
         for stored in store.leases:
             self._note_port(stored)
             self.abandon(stored.lease.token)
-            lease, opened_at = stored.lease, stored.opened_at or stored.granted_at
-            ports = (lease.family, lease.protocol, stored.wanted_port, lease.internal_port)
-            self._opened[ports] = opened_at
 
     def adopt(self, mapping: Mapping, gateway: Gateway, internal: IPAddress) -> StoredLease | None:
         """Return the orphan that this gateway holds for exactly this mapping; it is none any more."""
@@ -76,11 +71,7 @@ class Ledger:
 
     def granted(self, lease: Lease, mapping: Mapping, now: datetime) -> None:
         """Write down what was granted."""
-        before = self._store.get(lease.token)
-        opened_at = before.opened_at if before is not None else None
-        self._put(
-            StoredLease(lease, mapping.port, now, True, mapping.source, mapping.comment, False, opened_at)
-        )
+        self._put(StoredLease(lease, mapping.port, now, True, mapping.source, mapping.comment))
         for other in [s.lease for s in self._at((lease.family, lease.protocol, lease.external_port))]:
             if other.token in self._orphans and displaces(lease, other):
                 self.released(other.token)
@@ -162,27 +153,12 @@ class Ledger:
         others = (token for token in self._by_use.get(inside, {}).values() if token != request.token)
         return next((self._orphans[token] for token in others), None)
 
-    def doubt(self, lease: Lease) -> None:
-        """Write down that a lease has to be opened anew, until it is granted again."""
-        self._note(lease.token, lambda before: attrs.evolve(before, anew=True))
-
-    def note_order(self, lease: Lease, opened_at: datetime | None, anew: bool) -> None:
-        """Write down when a lease was opened that shares its internal port with another protocol's."""
-        self._note(lease.token, lambda before: attrs.evolve(before, opened_at=opened_at, anew=anew))
-
-    def opened_at(self, mapping: Mapping) -> datetime | None:
-        """Return when an earlier run opened a mapping: they are adopted in that order. It is told once."""
-        ports = (mapping.family, mapping.protocol, mapping.port, mapping.internal_port)
-        return self._opened.pop(ports, None)
-
-    def orphans_behind(
-        self, gateways: Iterable[str], internal: IPAddress, internal_port: int
-    ) -> list[StoredLease]:
-        """Return the orphans of both protocols that these gateways may hold for an internal port."""
-        insides = [
-            (gateway, protocol, internal, internal_port) for gateway in gateways for protocol in Protocol
-        ]
-        return [self._orphans[t] for inside in insides for t in self._by_use.get(inside, {}).values()]
+    def twin_of(self, lease: Lease) -> Lease | None:
+        """Return the lease for the same port by the other protocol, on this device; a wanted one first."""
+        other = Protocol.UDP if lease.protocol is Protocol.TCP else Protocol.TCP
+        at_port = [stored.lease for stored in self._at((lease.family, other, lease.external_port))]
+        twins = [twin for twin in at_port if hole(twin) == hole(lease)]
+        return min(twins, key=lambda twin: twin.token in self._orphans, default=None)
 
     def cover_of(self, orphan: StoredLease) -> Lease | None:
         """Return the wanted lease that opens the very hole that an orphan does, if there is one.
@@ -193,19 +169,9 @@ class Ledger:
         wanted = (s.lease for s in self._at(_port(orphan)) if s.lease.token not in self._orphans)
         return next((lease for lease in wanted if hole(lease) == hole(orphan.lease)), None)
 
-    def abandon_all(self) -> None:
-        """Make every lease that may stand an orphan, within the scope."""
-        for stored in self._store.leases:
-            if self._scope is None or stored.source in self._scope:
-                self.abandon(stored.lease.token)
-
-    def _note(self, token: bytes, change: Callable[[StoredLease], StoredLease]) -> None:
-        before = self._store.get(token)
-        if before is None or (after := change(before)) == before:
-            return
-        self._store.put(after)
-        if token in self._orphans:
-            self._orphans[token] = after
+    def all(self) -> Iterable[StoredLease]:
+        """Return every lease that may stand, wanted or not, within the scope."""
+        return [s for s in self._store.leases if self._scope is None or s.source in self._scope]
 
     def _claim(self, stored: StoredLease) -> None:
         """Make it no orphan any more."""
@@ -275,12 +241,6 @@ def is_at(lease: Lease, gateway: Gateway) -> bool:
 def hole(lease: Lease) -> tuple[str, IPAddress, int]:
     """What the gateway's device forwards to; the external port is known to be the same."""
     return (_device(lease), lease.internal_address, lease.internal_port)
-
-
-def is_same(before: Lease, lease: Lease) -> bool:
-    """Tell whether the gateway's rule is the one that it had, over whichever protocol it was asked for."""
-    port = before.external_port == lease.external_port
-    return before.token == lease.token or (port and hole(before) == hole(lease))
 
 
 def _device(lease: Lease) -> str:

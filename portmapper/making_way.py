@@ -12,18 +12,16 @@ from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
 from portmapper.ledger import Ledger, is_at
 from portmapper.model import Lease, MapRequest, TableEntry
 from portmapper.store import StoredLease
-from portmapper.twins import Twins
 
 
 class MakingWay:
     """Releases what nobody wants any more, to put what is wanted in its place."""
 
     def __init__(
-        self, discovery: Discovery, ledger: Ledger, twins: Twins, is_sought: Callable[[StoredLease], bool]
+        self, discovery: Discovery, ledger: Ledger, is_sought: Callable[[StoredLease], bool]
     ) -> None:
         self._discovery = discovery
         self._ledger = ledger
-        self._twins = twins
         self._is_sought = is_sought
 
     async def at_port(
@@ -55,7 +53,6 @@ class MakingWay:
         except BackendError:
             return False
         self._ledger.released(former.token)
-        self._twins.released(former)
         return True
 
     async def behind(self, request: MapRequest, gateway: Gateway, error: BackendError | None = None) -> bool:
@@ -70,7 +67,6 @@ class MakingWay:
         if former is None or self._is_sought(former) or not await give_back(gateway, former.lease):
             return False
         self._ledger.released(former.lease.token)
-        self._twins.released(former.lease)
         return True
 
 

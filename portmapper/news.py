@@ -15,7 +15,6 @@ from portmapper.events import EventKind
 from portmapper.model import IPAddress, MappingKey
 from portmapper.search import Search
 from portmapper.timing import spread
-from portmapper.twins import Twins, behind
 
 
 class News:
@@ -26,13 +25,11 @@ class News:
         entries: Mapping[MappingKey, Entry],
         discovery: Discovery,
         tell: Announcer,
-        twins: Twins,
         plan: Callable[[Entry, float], None],
     ) -> None:
         self._entries = entries
         self._discovery = discovery
         self._tell = tell
-        self._twins = twins
         self._plan = plan
         self._gone: set[str] = set()
         self._silent: set[str] = set()
@@ -49,7 +46,7 @@ class News:
             self._gone.discard(gateway.identity)
             self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
             self._ask_again(gateway, restarted=True)
-        self._renew_all_at(gateway, restarted=event is not GatewayEvent.GONE)
+        self._renew_all_at(gateway)
 
     def answered(self, gateway: Gateway) -> None:
         """Take note that it is there: its next goodbye is news, and who waits for it is tried at once."""
@@ -96,19 +93,17 @@ class News:
             if restarted or entry.due is not None:
                 self._plan(entry, spread(len(waiting)))
 
-    def _renew_all_at(self, gateway: Gateway, *, restarted: bool) -> None:
+    def _renew_all_at(self, gateway: Gateway) -> None:
         """Renew all that stands on this device, over whichever protocol it was opened.
 
-        The two protocols of one port are renewed together. In a new table they stand in the order in which
-        the requests came, of which some may have been under way: see `portmapper.twins`.
+        The two protocols of one port are renewed together, and in the order of their opening: see
+        `portmapper.twins`.
         """
         device = {other.identity for other in self._discovery.gateways if other.address == gateway.address}
         affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]
-        if restarted:
-            asking = [e for e in self._entries.values() if e.lease is None]
-            self._twins.table_lost([*affected, *asking])
+        affected.sort(key=lambda entry: entry.opened_at.timestamp() if entry.opened_at else 0.0)
         delays: dict[object, float] = {}
         for entry in affected:
             entry.doubtful = True
             entry.attempts = 0
-            self._plan(entry, delays.setdefault(behind(entry), spread(len(affected))))
+            self._plan(entry, delays.setdefault(entry.mapping.key[1:], spread(len(affected))))

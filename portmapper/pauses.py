@@ -26,8 +26,8 @@ def pause_after_loss(entry: Entry, now: float, longest: float) -> float:
         return 0.0
     errors = [error for _, error in entry.refusals]
     error_lifetime = max((error.retry_after or 0 for error in errors), default=0)
-    is_sure = not (entry.doubtful or entry.anew or entry.is_of_former_address)
-    if entry.lease is not None and is_sure and not entry.lease.permanent:
+    stands = entry.lease is not None and not entry.doubtful and not entry.is_of_former_address
+    if stands and entry.lease is not None and not entry.lease.permanent:
         renewal = renewal_delay(entry.lease.lifetime, entry.attempts, now - entry.granted_at)
         return max(renewal, error_lifetime)
     if not errors or any(isinstance(error, _PASSING) for error in errors):

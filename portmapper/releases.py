@@ -16,7 +16,6 @@ from portmapper.model import Lease
 from portmapper.rounds import Rounds
 from portmapper.store import StoredLease
 from portmapper.timing import retry_delay
-from portmapper.twins import Twins
 
 LONGEST_PAUSE = 300.0
 LONGEST_PAUSE_REFUSED = 3600.0
@@ -34,18 +33,10 @@ class Releases:
     """The releases under way, and when a failed one is tried again."""
 
     def __init__(
-        self,
-        discovery: Discovery,
-        ledger: Ledger,
-        twins: Twins,
-        lanes: Lanes,
-        clock: Clock,
-        rounds: Rounds,
-        tell: Tell,
+        self, discovery: Discovery, ledger: Ledger, lanes: Lanes, clock: Clock, rounds: Rounds, tell: Tell
     ) -> None:
         self._discovery = discovery
         self._ledger = ledger
-        self._twins = twins
         self._lanes = lanes
         self._clock = clock
         self._rounds = rounds
@@ -78,7 +69,6 @@ class Releases:
                 continue
             if stored.expired(now):  # not before what is wanted was adopted: the clock may have been set
                 self._ledger.released(token)
-                self._twins.released(stored.lease)
                 continue
             if self._is_too_early(token):
                 continue
@@ -135,7 +125,6 @@ class Releases:
             self._ledger.released(token)
             if stored.confirmed:
                 self._tell(stored, "")
-                self._twins.released(stored.lease)
         finally:
             self._running.discard(token)
 

@@ -12,7 +12,7 @@ from portmapper.backend import Gateway, MapsOtherHosts, Target, VerifiesLeases
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure, Unsupported
+from portmapper.errors import BackendError, Unsupported
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
 from portmapper.making_way import MakingWay
@@ -21,7 +21,6 @@ from portmapper.options import Options
 from portmapper.placement import Place
 from portmapper.search import Search
 from portmapper.store import StoredLease
-from portmapper.twins import Behind, Twins, behind
 
 LOSSES_BEFORE_PERMANENT = 2
 """Times a gateway may lose a finite lease before it is asked for a permanent one (CONFORMANCE M15)."""
@@ -29,6 +28,7 @@ LOSSES_BEFORE_PERMANENT = 2
 
 _Port = tuple[Family, Protocol, int]
 _Ports = tuple[Family, Protocol, int, int]
+_Twins = tuple[object, ...]
 
 
 class Outcome(Interface):
@@ -52,7 +52,6 @@ class Rounds:
         self,
         discovery: Discovery,
         ledger: Ledger,
-        twins: Twins,
         lanes: Lanes,
         clock: Clock,
         outcome: Outcome,
@@ -61,8 +60,7 @@ class Rounds:
         self.active: set[Entry] = set()
         self._discovery = discovery
         self._ledger = ledger
-        self._making_way = MakingWay(discovery, ledger, twins, self._is_sought)
-        self._twins = twins
+        self._making_way = MakingWay(discovery, ledger, self._is_sought)
         self._lanes = lanes
         self._clock = clock
         self._outcome = outcome
@@ -73,13 +71,13 @@ class Rounds:
         self._inside: Counter[_Port] = Counter()
         # Lists, because each holds one or two: an empty deque takes 0.6 KiB, and thousands may be under way.
         self._seeking: defaultdict[_Ports, list[Entry]] = defaultdict(list)
-        self._turns: defaultdict[Behind, list[Entry]] = defaultdict(list)
+        self._turns: defaultdict[_Twins, list[Entry]] = defaultdict(list)
 
     def begin(self, entry: Entry, places: list[Place]) -> None:
         """Start a round; who holds the lease is asked first, so that a renewal is a round too.
 
-        Those behind one internal port take turns. miniupnpd on nftables replaces the filter rule that was
-        added last for the port, whatever its protocol: a request that overtakes another one, or is sent
+        The two protocols of one port take turns. miniupnpd on nftables replaces the filter rule that was
+        added last for the port, whatever its protocol: a request that overtakes the other one, or is sent
         again after it, would close the other's port.
         """
         entry.begin_round(places)
@@ -88,7 +86,7 @@ class Rounds:
         self._inside[_port(entry, entry.mapping.internal_port)] += 1
         if entry.lease is None and entry not in self._seeking[_ports(entry)]:
             self._seeking[_ports(entry)].append(entry)
-        turns = self._turns[behind(entry)]
+        turns = self._turns[_twins(entry)]
         turns.append(entry)
         if len(turns) == 1:
             self._advance(entry)
@@ -214,17 +212,11 @@ class Rounds:
         )
         if gateway.one_per_internal_port and request.held is None:
             await self._making_way.behind(request, gateway)
-        if request.anew:
-            entry.anew, entry.opened_at = False, None  # it becomes the youngest; doubt may come up meanwhile
         try:
-            certain = await self._twins.make_ready(entry, gateway, place.internal_address)
             lease = await ask(
                 gateway, request, policy, partial(self._making_way.at_port, entry, request, gateway)
             )
         except BackendError as error:
-            entry.anew = entry.anew or request.anew
-            if isinstance(error, NetworkFailure | GatewayTimeout):
-                self._twins.asked(entry, gateway, place.internal_address)
             self._ledger.not_granted(request, error, entry.lease)
             if await self._making_way.behind(request, gateway, error):
                 await self._ask(entry, gateway, place)
@@ -233,13 +225,10 @@ class Rounds:
             self._advance(entry)
         else:
             self.found(entry)
-            self._twins.asked(entry, gateway, place.internal_address)
+            entry.anew = entry.anew and not request.anew  # it may have been wanted while we asked
             self._ledger.granted(lease, entry.mapping, self._clock.now())
-            self._twins.granted(entry, lease)
             self._end(entry)
             self._outcome.won(entry, gateway, lease)
-            if not certain:
-                self._twins.doubt(entry)  # until the others have found another gateway
             self._next_turn(entry)
 
     def _broke(self, entry: Entry, gateway: Gateway, error: Exception) -> None:
@@ -249,7 +238,7 @@ class Rounds:
         if entry in self.active:
             self._end(entry)
         self._outcome.lost(entry)
-        if entry in self._turns.get(behind(entry), ()):
+        if entry in self._turns.get(_twins(entry), ()):
             self._next_turn(entry)
 
     def _request(self, entry: Entry, gateway: Gateway, place: Place, policy: ConflictPolicy) -> MapRequest:
@@ -280,12 +269,11 @@ class Rounds:
         stored = self._ledger.adopt(entry.mapping, gateway, place.internal_address)
         if stored is None:
             return None, b""
-        entry.anew = entry.anew or (bool(self._twins.of(entry)) and (stored.anew or not stored.confirmed))
         if not stored.confirmed or stored.expired(self._clock.now()):
             entry.adopted = None
             return None, stored.lease.token
         entry.adopted = stored.lease
-        entry.opened_at = stored.opened_at or stored.granted_at
+        entry.opened_at = stored.granted_at
         return stored.lease, stored.lease.token
 
     def _end(self, entry: Entry) -> None:
@@ -296,13 +284,20 @@ class Rounds:
         entry.tried = ()
 
     def _next_turn(self, entry: Entry) -> None:
-        """Let the next one behind the internal port have its turn, if one waits for that."""
-        turns = self._turns[behind(entry)]
+        """Let the other protocol of the port have its turn, if it waits for that.
+
+        After a restart of the gateway the one that was opened first has to come first again: where it
+        got no answer, the other one is not asked either.
+        """
+        turns = self._turns[_twins(entry)]
         turns.remove(entry)
-        if turns:
-            self._advance(turns[0])
-        else:
-            del self._turns[behind(entry)]
+        if not turns:
+            del self._turns[_twins(entry)]
+            return
+        if entry.doubtful and turns[0].doubtful and entry.is_unanswered:
+            turns[0].refusals = entry.refusals
+            turns[0].places = ()
+        self._advance(turns[0])
 
 
 def _count_down(counts: Counter[_Port], port: _Port) -> None:
@@ -318,3 +313,8 @@ def _ports(entry: Entry) -> _Ports:
 
 def _port(entry: Entry, port: int) -> _Port:
     return (entry.mapping.family, entry.mapping.protocol, port)
+
+
+def _twins(entry: Entry) -> _Twins:
+    """What the two protocols of one port have in common."""
+    return entry.mapping.key[1:]

@@ -25,7 +25,7 @@ from portmapper.placement import Place
 from portmapper.releases import Releases
 from portmapper.rounds import Rounds
 from portmapper.search import Search
-from portmapper.store import Store
+from portmapper.store import Store, StoredLease
 from portmapper.surroundings import Surroundings
 from portmapper.tally import Tally
 from portmapper.timing import MIN_RENEWAL_GAP, renewal_delay
@@ -73,15 +73,14 @@ class Scheduler:
             searched=self._searched,
             news=self._heard if options.watch else None,
         )
-        twins = self._twins = Twins(self.entries, self.discovery, ledger, self._clock, self._plan)
-        self._rounds = Rounds(self.discovery, ledger, twins, lanes, self._clock, self, options)
-        tell = self._tell = Announcer(publish, self._clock)
-        rounds, clock = self._rounds, self._clock
-        self._releases = Releases(self.discovery, ledger, twins, lanes, clock, rounds, tell.released)
-        self._news = News(self.entries, self.discovery, tell, twins, self._plan)
+        self._rounds = Rounds(self.discovery, ledger, lanes, self._clock, self, options)
+        self._tell = Announcer(publish, self._clock)
+        self._releases = Releases(self.discovery, ledger, lanes, self._clock, self._rounds, self._released)
+        self._news = News(self.entries, self.discovery, self._tell, self._plan)
+        self._twins = Twins(self.entries, self._rounds.active, ledger, begin=self._begin, plan=self._plan)
         told = self._renew_early, self._vanished, self._news.moved
-        self._upkeep = Upkeep(self.discovery, lanes, twins, *told)
-        self._holdings = Holdings(ledger, twins, tell, self._clock, self._upkeep.external, options.watch)
+        self._upkeep = Upkeep(self.discovery, lanes, self._twins, *told)
+        self._holdings = Holdings(ledger, self._tell, self._clock, self._upkeep.external, options.watch)
 
     @property
     def network(self) -> Network:
@@ -111,11 +110,9 @@ class Scheduler:
         for key, mapping in wanted.items():
             entry = self.entries.get(key)
             if entry is None or (entry.mapping is not mapping and entry.mapping != mapping):
-                opened_at = self._ledger.opened_at(mapping)
-                entry = entry or self.entries.setdefault(key, Entry(mapping, opened_at=opened_at))
+                entry = entry or self.entries.setdefault(key, Entry(mapping))
                 entry.mapping = mapping
                 self._plan(entry)
-        self._twins.list_changed()
         for target in self._surroundings.everywhere:
             self.discovery.search(target)
 
@@ -169,11 +166,9 @@ class Scheduler:
 
     async def settled(self) -> None:
         """Wait until every mapping is open or given up for now, and every release was tried."""
-        self._start_due()
         while self._rounds.active or self._lanes.busy or self.is_searching or self._releases.unfinished():
             self._quiet.clear()
             await self._quiet.wait()
-            self._start_due()
 
     async def release_all(self) -> None:
         """Release every lease; what is wanted is not opened again. Failures are told and not raised."""
@@ -184,7 +179,8 @@ class Scheduler:
         for entry in self.entries.values():
             self._drop(entry)
         self.entries.clear()
-        self._ledger.abandon_all()
+        for stored in self._ledger.all():
+            self._ledger.abandon(stored.lease.token)
         self._release()
         await self.settled()
 
@@ -212,13 +208,10 @@ class Scheduler:
             if entry in self._rounds.active:
                 entry.again = not self._rounds.start_over(entry, self._place(entry))
             else:
-                self._begin(*self._twins.elders(entry), entry)
+                self._begin(entry)
 
-    def _begin(self, *entries: Entry) -> None:
-        for entry in [entry for entry in entries if entry not in self._rounds.active]:
-            self._begin_round(entry)
-
-    def _begin_round(self, entry: Entry) -> None:
+    def _begin(self, entry: Entry) -> None:
+        self._twins.before(entry)
         entry.due = None
         now = self._clock.monotonic()
         if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
@@ -239,19 +232,26 @@ class Scheduler:
         """Take what a gateway granted, and plan its renewal."""
         if entry.removed:
             self._ledger.abandon(lease.token)
-            self._ledger.doubt(lease)  # it may be wanted once more, and missed what happened meanwhile
             self._releases.after_round(self._surroundings.targets)
             return
         self._news.answered(gateway)
         self._upkeep.learn(gateway, lease)
-        now, renewed = self._clock.monotonic(), self._holdings.take(entry, lease)
-        self.tally.granted(gateway.backend, now, renewed=renewed)
-        self._begin(*self._twins.younger(entry))
+        self._twins.granted(entry)
+        renewed = self._holdings.take(entry, lease)
+        self.tally.granted(gateway.backend, self._clock.monotonic(), renewed=renewed)
+        if renewed:
+            self._twins.after_renewal(entry)
         if entry.again or entry.moving or entry.anew:
             self._plan(entry)
         elif not lease.permanent:
             self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))
         self._releases.after_round(self._surroundings.targets)
+
+    def _released(self, stored: StoredLease, error: str) -> None:
+        """Tell of a release; it may have closed the other protocol of its port, as a renewal does."""
+        self._tell.released(stored, error)
+        if not error:
+            self._twins.after_release(stored.lease)
 
     def lost(self, entry: Entry) -> None:
         """Plan the next attempt of an entry that nobody granted."""
@@ -265,7 +265,7 @@ class Scheduler:
             for place in entry.places:
                 self.discovery.look_again(place.target)
             if not entry.doubtful:
-                self._begin(*self._twins.younger_idle(entry))  # only the answer may have been lost
+                self._twins.after_renewal(entry)  # only the answer may have been lost
         self._pause(entry)
         self._releases.after_round(self._surroundings.targets)
 
@@ -306,7 +306,8 @@ class Scheduler:
 
     def _renew_early(self, entry: Entry) -> None:
         """Renew out of turn, but not what was just renewed, nor what the gateway says no to."""
-        if entry.is_unanswered and entry not in self._rounds.active:
+        refused = any(not isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals)
+        if not refused and entry not in self._rounds.active:
             self._plan(entry, max(0.0, entry.granted_at + MIN_RENEWAL_GAP - self._clock.monotonic()))
 
     def _vanished(self, entry: Entry) -> None:

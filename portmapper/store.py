@@ -32,8 +32,7 @@ CREATE TABLE IF NOT EXISTS leases (
     wanted_port INTEGER NOT NULL, external_port INTEGER NOT NULL, external_address TEXT,
     lifetime INTEGER NOT NULL, permanent INTEGER NOT NULL,
     backend TEXT NOT NULL, gateway TEXT NOT NULL, private TEXT NOT NULL,
-    confirmed INTEGER NOT NULL, granted_at REAL NOT NULL, source TEXT NOT NULL, comment TEXT NOT NULL,
-    anew INTEGER NOT NULL DEFAULT 0, opened_at REAL
+    confirmed INTEGER NOT NULL, granted_at REAL NOT NULL, source TEXT NOT NULL, comment TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (
     at REAL NOT NULL, event TEXT NOT NULL, protocol TEXT, external_port INTEGER,
@@ -47,10 +46,9 @@ CREATE TABLE IF NOT EXISTS ports (
     external_port INTEGER NOT NULL, PRIMARY KEY (protocol, address, internal_port)
 );
 """
-_VERSION = 4
-"""1: leases and journal. 2: what `open` asked for. 3: the last port of who takes any. 4: what has to be
-opened anew, and the order. The schema only grows: bringing a file up to date is to create what it lacks, and
-a cut in that is made good at the next start."""
+_VERSION = 3
+"""1: leases and journal. 2: what `open` asked for. 3: the last port of who takes any. The schema only grows:
+bringing a file up to date is to create what it lacks, and a cut in that is made good at the next start."""
 PORTS_REMEMBERED = 1000
 """Mappings of any external port whose last one is kept in mind; the oldest are forgotten."""
 
@@ -58,8 +56,7 @@ _FORGET_PORT = "DELETE FROM ports WHERE (protocol, address, internal_port) = (?,
 AnyPort = tuple[Protocol, str, int]
 """A mapping of any external port: its protocol, its address as wanted, and its internal port."""
 
-_ADDED = {("leases", "anew"): "INTEGER NOT NULL DEFAULT 0", ("leases", "opened_at"): "REAL"}
-_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 18)})"
+_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 16)})"
 
 _log = logging.getLogger(__name__)
 
@@ -75,8 +72,6 @@ class StoredLease:
         confirmed: the gateway's answer was seen; else it may or may not hold it.
         source: location that listed the mapping.
         comment: the mapping's comment.
-        anew: the gateway may have closed it for the other protocol of its port; see `portmapper.twins`.
-        opened_at: wall-clock time of its opening, where its order matters there and is not `granted_at`'s.
     """
 
     lease: Lease
@@ -85,8 +80,6 @@ class StoredLease:
     confirmed: bool = True
     source: str = ""
     comment: str = ""
-    anew: bool = False
-    opened_at: datetime | None = None
 
     @property
     def runs_out_at(self) -> datetime:
@@ -127,7 +120,7 @@ class Store:
         self._ports_behind: set[AnyPort] = set()
         self._journal = JournalTable()
         try:
-            self._database = open_database(path, _SCHEMA, _VERSION, _ADDED)
+            self._database = open_database(path, _SCHEMA, _VERSION)
             self._file = file_at(path)
             self._asked = tuple(text for (text,) in self._database.execute("SELECT record FROM asked"))
             self.ports = _read_ports(self._database)
@@ -233,7 +226,7 @@ class Store:
 
     def _begin_anew(self) -> None:
         """Write all into a new file: what somebody removed would be lost with this process."""
-        database = open_database(self._path, _SCHEMA, _VERSION, _ADDED)
+        database = open_database(self._path, _SCHEMA, _VERSION)
         self._database.close()
         self._database, self._file = database, file_at(self._path)
         self._behind.update(self._leases)
@@ -274,8 +267,6 @@ def _lease_row(stored: StoredLease) -> tuple[Any, ...]:
         stored.granted_at.timestamp(),
         storable(stored.source),
         storable(stored.comment),
-        stored.anew,
-        stored.opened_at and stored.opened_at.timestamp(),
     )
 
 
@@ -302,8 +293,6 @@ def _read(database: sqlite3.Connection) -> Iterator[StoredLease]:
             bool(row["confirmed"]),
             row["source"],
             row["comment"],
-            bool(row["anew"]),
-            datetime.fromtimestamp(row["opened_at"], UTC) if row["opened_at"] else None,
         )
 
 

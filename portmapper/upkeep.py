@@ -91,7 +91,7 @@ class Upkeep:
     def _next_in_turn(self, held: Iterable[Entry]) -> Entry:
         """Return the one that is due first; one whose renewal takes no other's with it, if there is any."""
         by_turn = sorted(held, key=lambda entry: entry.due or 0.0)
-        return next((entry for entry in by_turn if not self._twins.of(entry)), by_turn[0])
+        return next((entry for entry in by_turn if not self._twins.has_twin(entry)), by_turn[0])
 
     def _holder(self, entry: Entry) -> Gateway | None:
         """Return who holds an entry's lease, as it is reached from the address that this host has now.

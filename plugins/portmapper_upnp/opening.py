@@ -112,7 +112,7 @@ class Opening:
 
     def _lets_the_gateway_choose(self) -> bool:
         request = self._request
-        settled = request.exact or request.replace or request.anew or request.held is not None
+        settled = request.exact or request.replace or request.held is not None
         return self._connection.is_v2 and not settled and not self._habits.no_any_port
 
     async def _open_any(self) -> Granted | None:
@@ -147,7 +147,7 @@ class Opening:
         if not self._renews(port) and not self._request.replace:
             await self._check_free(port)
         try:
-            if self._request.anew and self._habits.confuses_protocols:
+            if self._request.anew and self._renews(port) and self._habits.confuses_protocols:
                 await self._close_damaged(port)
             return await self._add("AddPortMapping", port)
         except Fault as fault:
