@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -263,6 +262,8 @@ def _passing(table: Path) -> dict[str, set[IPAddress]]:
 
 def _asked_routes() -> Iterator[DefaultRoute]:
     """Ask `route` on macOS and the BSDs, `route print` on Windows; neither has a table to read."""
+    import subprocess  # Linux has no use for it
+
     command = (
         ["route", "print", "-4", "0.0.0.0"] if sys.platform == "win32" else ["route", "-n", "get", "default"]
     )

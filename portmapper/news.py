@@ -90,20 +90,23 @@ class News:
         ]
         for entry in waiting:
             entry.attempts = min(entry.attempts, 1)  # its failure has been told; its pauses begin anew
-            if restarted or entry.due is not None:
-                self._plan(entry, spread(len(waiting)))
+        self._plan_spread([entry for entry in waiting if restarted or entry.due is not None])
 
     def _renew_all_at(self, gateway: Gateway) -> None:
-        """Renew all that stands on this device, over whichever protocol it was opened.
-
-        The two protocols of one port are renewed together, and in the order of their opening: see
-        `portmapper.twins`.
-        """
+        """Renew all that stands on this device, over whichever protocol it was opened."""
         device = {other.identity for other in self._discovery.gateways if other.address == gateway.address}
         affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]
-        affected.sort(key=lambda entry: entry.opened_at.timestamp() if entry.opened_at else 0.0)
-        delays: dict[object, float] = {}
         for entry in affected:
             entry.doubtful = True
             entry.attempts = 0
-            self._plan(entry, delays.setdefault(entry.mapping.key[1:], spread(len(affected))))
+        self._plan_spread(affected)
+
+    def _plan_spread(self, entries: list[Entry]) -> None:
+        """Begin a round of each soon, not all at once.
+
+        The two protocols of one port come together, and in the order of their opening: see
+        `portmapper.twins`.
+        """
+        delays: dict[object, float] = {}
+        for entry in sorted(entries, key=lambda e: e.opened_at.timestamp() if e.opened_at else 0.0):
+            self._plan(entry, delays.setdefault(entry.mapping.key[1:], spread(len(entries))))

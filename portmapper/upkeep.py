@@ -13,6 +13,7 @@ from portmapper.entry import Entry
 from portmapper.errors import BackendError
 from portmapper.lane import Lanes
 from portmapper.model import Family, IPAddress, Lease
+from portmapper.placement import Place
 from portmapper.twins import Twins
 
 Moved = Callable[[Gateway, IPAddress | None, IPAddress | None], None]
@@ -75,12 +76,7 @@ class Upkeep:
         that is next in turn is renewed: the answer's epoch shows a lost table, and its address the
         outside address, even when the announcement was lost.
         """
-        held: defaultdict[Gateway, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            gateway = self._holder(entry)
-            if gateway is not None:
-                held[gateway].append(entry)
-        for gateway, mine in held.items():
+        for gateway, mine in self._by_holder(entries).items():
             self.ask_address(gateway)
             if isinstance(gateway, VerifiesLeases):
                 for entry in mine:
@@ -93,15 +89,29 @@ class Upkeep:
         by_turn = sorted(held, key=lambda entry: entry.due or 0.0)
         return next((entry for entry in by_turn if not self._twins.has_twin(entry)), by_turn[0])
 
-    def _holder(self, entry: Entry) -> Gateway | None:
-        """Return who holds an entry's lease, as it is reached from the address that this host has now.
+    def _by_holder(self, entries: Iterable[Entry]) -> dict[Gateway, list[Entry]]:
+        held: defaultdict[Gateway, list[Entry]] = defaultdict(list)
+        known: dict[tuple[str, int, int], Gateway | None] = {}
+        for entry in entries:
+            lease = entry.lease
+            if lease is None:
+                continue
+            # Nearly all are held by one gateway, for one address: to compare two costs more than all else.
+            use = (lease.gateway, id(lease.internal_address), id(entry.places))
+            if use not in known:
+                known[use] = self._holder(lease, entry.places)
+            gateway = known[use]
+            if gateway is not None:
+                held[gateway].append(entry)
+        return held
+
+    def _holder(self, lease: Lease, places: Iterable[Place]) -> Gateway | None:
+        """Return who holds a lease, as it is reached from the address that this host has now.
 
         A former address stays known while its leases wait to be released; from there nobody answers.
         """
-        if entry.lease is None:
-            return None
-        identity = entry.lease.gateway
-        ours = [entry.lease.internal_address, *(place.target.local_address for place in entry.places)]
+        identity = lease.gateway
+        ours = [lease.internal_address, *(place.target.local_address for place in places)]
         for side in ours:
             gateway = self._discovery.gateway(identity, side)
             if gateway is not None and gateway.local_address == side:

@@ -78,7 +78,7 @@ def test_a_tutorial_works_from_end_to_end(
         ["bash", "-c", _script(page, free_port(), port)],
         check=False,
         cwd=tmp_path,
-        env=plugin_environment,
+        env={**plugin_environment, "STATE_DIRECTORY": str(tmp_path / "state")},
         capture_output=True,
         text=True,
         timeout=LIMIT,
