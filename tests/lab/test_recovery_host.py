@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,22 @@ def readdress(lab: Lab, before: str, now: str) -> None:
     lab.lan.ip("addr", "del", f"{before}/24", "dev", "eth0")
     lab.lan.ip("addr", "replace", f"{now}/24", "dev", "eth0")
     lab.lan.ip("route", "replace", "default", "via", LAN_GATEWAY)
+
+
+@contextmanager
+def vpn(lab: Lab) -> Iterator[None]:
+    """Give the host a VPN's interface, whose routes are still to be made; at the end all is as it was."""
+    lab.lan.ip("link", "add", "vpn0", "type", "veth", "peer", "name", "vpn1")
+    try:
+        lab.lan.ip("addr", "add", "10.8.0.2/24", "dev", "vpn0")
+        lab.lan.ip("link", "set", "vpn0", "up")
+        lab.lan.ip("link", "set", "vpn1", "up")
+        yield
+    finally:
+        lab.lan.ip("link", "del", "vpn0")
+        lab.lan.ip("route", "flush", "root", "0/0")
+        lab.lan.ip("route", "add", "192.168.88.0/24", "dev", "eth0", "src", LAN_HOST)
+        lab.lan.ip("route", "add", "default", "via", LAN_GATEWAY)
 
 
 @pytest.mark.parametrize("secure", [True, False], ids=["secure", "not-secure"])
@@ -87,11 +105,7 @@ def test_a_vpn_that_comes_and_goes_closes_nothing(kept: Kept, lab: Lab, backend:
     """
     kept.write(WAYS[1:])
     with kept.daemon(*backend, "-n", "60"):
-        lab.lan.ip("link", "add", "vpn0", "type", "veth", "peer", "name", "vpn1")
-        try:
-            lab.lan.ip("addr", "add", "10.8.0.2/24", "dev", "vpn0")
-            lab.lan.ip("link", "set", "vpn0", "up")
-            lab.lan.ip("link", "set", "vpn1", "up")
+        with vpn(lab):
             # The old way out stays, less preferred, as VPN clients leave it.
             lab.lan.ip("route", "del", "default")
             lab.lan.ip("route", "add", "default", "via", LAN_GATEWAY, "metric", "100")
@@ -103,11 +117,6 @@ def test_a_vpn_that_comes_and_goes_closes_nothing(kept: Kept, lab: Lab, backend:
                 assert all(kept.answers(way, 0.5) or kept.answers(way, 0.5) for way in kept.ways)
             lab.gateway.restart()
             took = kept.until_open(time.monotonic(), 10)
-        finally:
-            lab.lan.ip("link", "del", "vpn0")
-            lab.lan.ip("route", "flush", "root", "0/0")
-            lab.lan.ip("route", "add", "192.168.88.0/24", "dev", "eth0", "src", LAN_HOST)
-            lab.lan.ip("route", "add", "default", "via", LAN_GATEWAY)
         time.sleep(1)
         kept.until_open(time.monotonic(), 2)
         kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "as listed", 5)
@@ -121,22 +130,12 @@ def test_a_vpn_in_place_of_the_default_route_leaves_the_leases_at_the_old_gatewa
 ) -> None:
     """Not even a less preferred route to it remains; a restart of the gateway behind it is made good."""
     kept.write(WAYS[1:])
-    with kept.daemon(*backend, "-n", "60"):
-        lab.lan.ip("link", "add", "vpn0", "type", "veth", "peer", "name", "vpn1")
-        try:
-            lab.lan.ip("addr", "add", "10.8.0.2/24", "dev", "vpn0")
-            lab.lan.ip("link", "set", "vpn0", "up")
-            lab.lan.ip("link", "set", "vpn1", "up")
-            lab.lan.ip("route", "replace", "default", "via", "10.8.0.1")
-            lab.lan.ip("route", "add", "11.22.33.0/24", "via", LAN_GATEWAY)
-            time.sleep(1)
-            lab.gateway.restart()
-            took = kept.until_open(time.monotonic(), 10)
-        finally:
-            lab.lan.ip("link", "del", "vpn0")
-            lab.lan.ip("route", "flush", "root", "0/0")
-            lab.lan.ip("route", "add", "192.168.88.0/24", "dev", "eth0", "src", LAN_HOST)
-            lab.lan.ip("route", "add", "default", "via", LAN_GATEWAY)
+    with kept.daemon(*backend, "-n", "60"), vpn(lab):
+        lab.lan.ip("route", "replace", "default", "via", "10.8.0.1")
+        lab.lan.ip("route", "add", "11.22.33.0/24", "via", LAN_GATEWAY)
+        time.sleep(1)
+        lab.gateway.restart()
+        took = kept.until_open(time.monotonic(), 10)
     print("vpn in place:", backend, f"restart behind it {took:.2f} s")
     assert took <= 2, kept.running.log
 
