@@ -37,6 +37,8 @@ class Entry:
         losses: times in a row that the gateway did not hold what it had granted.
         doubtful: the gateway said that it restarted, and has not renewed the lease since.
         again: something happened during a round that asks for another one.
+        disordered: the gateway may have got it and its twin in another order than that of their opening; see
+            `portmapper.pile`.
         anew: the gateway may have closed it, and a renewal has to open it again; see `portmapper.twins`.
         moving: the network changed: the best place is asked first, and not the lease's holder.
         removed: nobody wants it any more.
@@ -60,6 +62,7 @@ class Entry:
     losses: int = 0
     doubtful: bool = False
     again: bool = False
+    disordered: bool = False
     anew: bool = False
     moving: bool = False
     removed: bool = False
@@ -103,11 +106,6 @@ class Entry:
         return lease is not None and all(
             place.internal_address != lease.internal_address for place in self.places
         )
-
-    @property
-    def is_unanswered(self) -> bool:
-        """Tell whether the last round heard nothing but silence, from every gateway that it asked."""
-        return all(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in self.refusals)
 
     @property
     def is_held_by_another(self) -> bool:

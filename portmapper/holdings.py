@@ -60,8 +60,6 @@ class Holdings:
     def refused(self, entry: Entry) -> None:
         """Take note of a round that brought nothing."""
         entry.no_gateway = not entry.refusals
-        if entry.doubtful and not entry.is_unanswered:
-            entry.opened_at = self._clock.now()  # it is not in the table: the younger twin comes first now
         if entry.lease is not None and _is_gone(entry, entry.lease):
             former = entry.is_of_former_address
             holder = (

@@ -97,7 +97,7 @@ class News:
         device = {other.identity for other in self._discovery.gateways if other.address == gateway.address}
         affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]
         for entry in affected:
-            entry.doubtful = True
+            entry.doubtful = entry.disordered = True
             entry.attempts = 0
         self._plan_spread(affected)
 

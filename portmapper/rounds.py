@@ -18,9 +18,11 @@ from portmapper.ledger import Ledger
 from portmapper.making_way import MakingWay
 from portmapper.model import ANY_PORT, ConflictPolicy, Family, Lease, MapRequest, Protocol
 from portmapper.options import Options
+from portmapper.pile import Pile
 from portmapper.placement import Place
 from portmapper.search import Search
 from portmapper.store import StoredLease
+from portmapper.twins import Twins
 
 LOSSES_BEFORE_PERMANENT = 2
 """Times a gateway may lose a finite lease before it is asked for a permanent one (CONFORMANCE M15)."""
@@ -28,7 +30,7 @@ LOSSES_BEFORE_PERMANENT = 2
 
 _Port = tuple[Family, Protocol, int]
 _Ports = tuple[Family, Protocol, int, int]
-_Twins = tuple[object, ...]
+_Turns = tuple[object, ...]
 
 
 class Outcome(Interface):
@@ -55,12 +57,14 @@ class Rounds:
         lanes: Lanes,
         clock: Clock,
         outcome: Outcome,
+        twins: Twins,
         options: Options,
     ) -> None:
         self.active: set[Entry] = set()
         self._discovery = discovery
         self._ledger = ledger
         self._making_way = MakingWay(discovery, ledger, self._is_sought)
+        self._pile = Pile(twins, discovery, clock)
         self._lanes = lanes
         self._clock = clock
         self._outcome = outcome
@@ -71,7 +75,7 @@ class Rounds:
         self._inside: Counter[_Port] = Counter()
         # Lists, because each holds one or two: an empty deque takes 0.6 KiB, and thousands may be under way.
         self._seeking: defaultdict[_Ports, list[Entry]] = defaultdict(list)
-        self._turns: defaultdict[_Twins, list[Entry]] = defaultdict(list)
+        self._turns: defaultdict[_Turns, list[Entry]] = defaultdict(list)
 
     def begin(self, entry: Entry, places: list[Place]) -> None:
         """Start a round; who holds the lease is asked first, so that a renewal is a round too.
@@ -86,7 +90,7 @@ class Rounds:
         self._inside[_port(entry, entry.mapping.internal_port)] += 1
         if entry.lease is None and entry not in self._seeking[_ports(entry)]:
             self._seeking[_ports(entry)].append(entry)
-        turns = self._turns[_twins(entry)]
+        turns = self._turns[_turns(entry)]
         turns.append(entry)
         if len(turns) == 1:
             self._advance(entry)
@@ -213,6 +217,7 @@ class Rounds:
         if gateway.one_per_internal_port and request.held is None:
             await self._making_way.behind(request, gateway)
         try:
+            await self._pile.put_in_order(entry, request.held, gateway)
             lease = await ask(
                 gateway, request, policy, partial(self._making_way.at_port, entry, request, gateway)
             )
@@ -226,6 +231,7 @@ class Rounds:
         else:
             self.found(entry)
             entry.anew = entry.anew and not request.anew  # it may have been wanted while we asked
+            entry.again = entry.again or self._pile.is_in_doubt(entry, gateway)
             self._ledger.granted(lease, entry.mapping, self._clock.now())
             self._end(entry)
             self._outcome.won(entry, gateway, lease)
@@ -238,7 +244,7 @@ class Rounds:
         if entry in self.active:
             self._end(entry)
         self._outcome.lost(entry)
-        if entry in self._turns.get(_twins(entry), ()):
+        if entry in self._turns.get(_turns(entry), ()):
             self._next_turn(entry)
 
     def _request(self, entry: Entry, gateway: Gateway, place: Place, policy: ConflictPolicy) -> MapRequest:
@@ -269,6 +275,7 @@ class Rounds:
         stored = self._ledger.adopt(entry.mapping, gateway, place.internal_address)
         if stored is None:
             return None, b""
+        self._pile.adopted(entry, stored)
         if not stored.confirmed or stored.expired(self._clock.now()):
             entry.adopted = None
             return None, stored.lease.token
@@ -284,19 +291,12 @@ class Rounds:
         entry.tried = ()
 
     def _next_turn(self, entry: Entry) -> None:
-        """Let the other protocol of the port have its turn, if it waits for that.
-
-        After a restart of the gateway the one that was opened first has to come first again: where it
-        got no answer, the other one is not asked either.
-        """
-        turns = self._turns[_twins(entry)]
+        """Let the other protocol of the port have its turn, if it waits for that."""
+        turns = self._turns[_turns(entry)]
         turns.remove(entry)
         if not turns:
-            del self._turns[_twins(entry)]
+            del self._turns[_turns(entry)]
             return
-        if entry.doubtful and turns[0].doubtful and entry.is_unanswered:
-            turns[0].refusals = entry.refusals
-            turns[0].places = ()
         self._advance(turns[0])
 
 
@@ -315,6 +315,6 @@ def _port(entry: Entry, port: int) -> _Port:
     return (entry.mapping.family, entry.mapping.protocol, port)
 
 
-def _twins(entry: Entry) -> _Twins:
+def _turns(entry: Entry) -> _Turns:
     """What the two protocols of one port have in common."""
     return entry.mapping.key[1:]

@@ -73,11 +73,11 @@ class Scheduler:
             searched=self._searched,
             news=self._heard if options.watch else None,
         )
-        self._rounds = Rounds(self.discovery, ledger, lanes, self._clock, self, options)
+        self._twins = Twins(self.entries, ledger, begin=self._begin_unless_active, plan=self._plan)
+        self._rounds = Rounds(self.discovery, ledger, lanes, self._clock, self, self._twins, options)
         self._tell = Announcer(publish, self._clock)
         self._releases = Releases(self.discovery, ledger, lanes, self._clock, self._rounds, self._released)
         self._news = News(self.entries, self.discovery, self._tell, self._plan)
-        self._twins = Twins(self.entries, self._rounds.active, ledger, begin=self._begin, plan=self._plan)
         told = self._renew_early, self._vanished, self._news.moved
         self._upkeep = Upkeep(self.discovery, lanes, self._twins, *told)
         self._holdings = Holdings(ledger, self._tell, self._clock, self._upkeep.external, options.watch)
@@ -210,8 +210,11 @@ class Scheduler:
             else:
                 self._begin(entry)
 
+    def _begin_unless_active(self, entry: Entry) -> None:
+        if entry not in self._rounds.active:
+            self._begin(entry)
+
     def _begin(self, entry: Entry) -> None:
-        self._twins.before(entry)
         entry.due = None
         now = self._clock.monotonic()
         if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
@@ -236,7 +239,6 @@ class Scheduler:
             return
         self._news.answered(gateway)
         self._upkeep.learn(gateway, lease)
-        self._twins.granted(entry)
         renewed = self._holdings.take(entry, lease)
         self.tally.granted(gateway.backend, self._clock.monotonic(), renewed=renewed)
         if renewed:

@@ -1,14 +1,17 @@
 """The two protocols of one port: whoever acts on the one has to think of the other.
 
-miniupnpd 2.3.1 on nftables looks for a port's filter rule without its protocol, and takes the one that
-was added last. So to renew or release the elder of `80/tcp` and `80/udp` closes the younger, until the
-younger is renewed in its turn; and after a restart the two have to come in the order of their opening.
-A renewal over UPnP leaves the rules as they are: there the younger is closed and opened again (`anew`).
+miniupnpd 2.3.1 on nftables keeps the filter rules of a port in one pile, without their protocol. A renewal
+over PCP or NAT-PMP takes the topmost away and puts its own on; a release takes the topmost away. So to renew
+the elder of `80/tcp` and `80/udp`, whose rule lies below, closes the younger until that one is renewed in its
+turn. A renewal over UPnP leaves the pile as it is: there the younger is closed and opened again (`anew`).
+
+Who lies below is told by the order of opening. After a restart, or a request whose answer was lost, it is not
+known any more, and no renewal mends it: `portmapper.pile` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from portmapper.entry import Entry
 from portmapper.ledger import Ledger
@@ -21,7 +24,6 @@ class Twins:
     def __init__(
         self,
         entries: Mapping[MappingKey, Entry],
-        active: Collection[Entry],
         ledger: Ledger,
         *,
         begin: Callable[[Entry], None],
@@ -31,49 +33,29 @@ class Twins:
 
         Args:
             entries: what is wanted, by key.
-            active: the entries in a round.
             ledger: knows whose lease stands at a port.
-            begin: begins a round now.
+            begin: begins a round now, unless one is under way.
             plan: begins a round soon, after the one that may be under way.
         """
         self._entries = entries
-        self._active = active
         self._ledger = ledger
         self._begin = begin
         self._plan = plan
 
-    def has_twin(self, entry: Entry) -> bool:
-        """Tell whether its renewal takes another's with it."""
-        return self._of(entry) is not None
-
-    def before(self, entry: Entry) -> None:
-        """Begin an elder twin that got no answer yet first.
-
-        Else a table that is empty by now would get them the other way round.
-        """
-        twin = self._of(entry)
-        if twin and _is_elder(twin, entry) and twin.is_unanswered and twin not in self._active:
-            self._begin(twin)
-
-    def granted(self, entry: Entry) -> None:
-        """Note who was granted first since the gateway restarted: in its new table that one is the elder.
-
-        The younger overtakes when its request was under way as the gateway went down.
-        """
-        twin = self._of(entry)
-        if twin and entry.doubtful and twin.doubtful and _is_elder(twin, entry):
-            entry.opened_at, twin.opened_at = twin.opened_at, entry.opened_at
+    def of(self, entry: Entry) -> Entry | None:
+        """Return what is wanted at the same port by the other protocol."""
+        other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
+        return self._entries.get((other, *entry.mapping.key[1:]))
 
     def after_renewal(self, entry: Entry) -> None:
         """Renew the younger one right after the elder.
 
         What another protocol renewed has lost its filter rule; what the same one did, UPnP that is, has not.
         """
-        twin = self._of(entry)
+        twin = self.of(entry)
         if twin and _is_elder(entry, twin):
             twin.anew = twin.anew or _are_of_two_protocols(entry.lease, twin.lease)
-            if twin not in self._active:
-                self._begin(twin)
+            self._begin(twin)
 
     def after_release(self, released: Lease) -> None:
         """Open at once what stands at the port by the other protocol, or is being adopted there."""
@@ -84,10 +66,6 @@ class Twins:
             if _holds(entry, twin) or (entry.lease is None and _may_adopt(entry, twin)):
                 entry.anew = True
                 self._plan(entry)
-
-    def _of(self, entry: Entry) -> Entry | None:
-        other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
-        return self._entries.get((other, *entry.mapping.key[1:]))
 
 
 def _holds(entry: Entry, lease: Lease) -> bool:

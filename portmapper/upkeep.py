@@ -87,7 +87,7 @@ class Upkeep:
     def _next_in_turn(self, held: Iterable[Entry]) -> Entry:
         """Return the one that is due first; one whose renewal takes no other's with it, if there is any."""
         by_turn = sorted(held, key=lambda entry: entry.due or 0.0)
-        return next((entry for entry in by_turn if not self._twins.has_twin(entry)), by_turn[0])
+        return next((entry for entry in by_turn if not self._twins.of(entry)), by_turn[0])
 
     def _by_holder(self, entries: Iterable[Entry]) -> dict[Gateway, list[Entry]]:
         held: defaultdict[Gateway, list[Entry]] = defaultdict(list)

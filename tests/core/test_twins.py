@@ -19,23 +19,6 @@ from portmapper.twins import Twins
 Wanted = Callable[..., Mapping]
 
 
-@pytest.mark.parametrize("doubtful", [True, False])
-def test_who_is_granted_first_after_a_restart_is_the_elder_from_then_on(
-    wanted: Wanted, doubtful: bool
-) -> None:
-    """The other one is renewed after it; without a restart the order stays."""
-    tcp = Entry(wanted(), opened_at=datetime(2026, 1, 1, tzinfo=UTC), doubtful=doubtful)
-    udp = Entry(wanted(protocol=Protocol.UDP), opened_at=datetime(2026, 1, 2, tzinfo=UTC), doubtful=doubtful)
-    store, begun = Store(None), list[Entry]()
-    entries = {entry.mapping.key: entry for entry in (tcp, udp)}
-    twins = Twins(entries, set(), Ledger(store, None), begin=begun.append, plan=begun.append)
-    twins.granted(udp)
-    twins.after_renewal(udp)
-    twins.after_renewal(tcp)
-    assert begun == ([tcp] if doubtful else [udp])
-    store.close()
-
-
 async def test_the_release_of_one_protocol_has_the_other_opened_anew(
     world: Any, device: FakeDevice, wanted: Wanted
 ) -> None:
@@ -76,7 +59,7 @@ def test_what_another_protocol_renewed_has_the_younger_opened_anew(wanted: Wante
     younger = Entry(udp, lease=_lease(udp, "upnp"), opened_at=datetime(2026, 1, 2, tzinfo=UTC))
     store, begun = Store(None), list[Entry]()
     entries = {entry.mapping.key: entry for entry in (elder, younger)}
-    twins = Twins(entries, set(), Ledger(store, None), begin=begun.append, plan=begun.append)
+    twins = Twins(entries, Ledger(store, None), begin=begun.append, plan=begun.append)
     twins.after_renewal(elder)
     assert begun == [younger]
     assert younger.anew is mixed

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from netlab.gateway import IGD2_AND_PCP, Gateway, Rule, Variant
-from netlab.keeping import WAYS, Kept
+from netlab.keeping import Kept
 from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab
 from netlab.namespaces import cable, switch
 from netlab.program import Program
@@ -82,12 +82,7 @@ def test_mappings_follow_this_hosts_address(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_link_that_comes_back_finds_everything_open(kept: Kept, lab: Lab, backend: tuple[str, ...]) -> None:
-    """Within two seconds, also when the gateway lost its table meanwhile.
-
-    Over every protocol without the two of one port, whose order can be lost: see docs/recovery.md.
-    """
-    if not backend:
-        kept.write(WAYS[1:])
+    """Within two seconds, also when the gateway lost its table meanwhile."""
     with kept.daemon(*backend, "-n", "60"):
         time.sleep(2)
         lab.lan.ip("link", "set", "eth0", "down")
@@ -103,12 +98,7 @@ def test_a_link_that_comes_back_finds_everything_open(kept: Kept, lab: Lab, back
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_vpn_that_comes_and_goes_closes_nothing(kept: Kept, lab: Lab, backend: tuple[str, ...]) -> None:
-    """It takes the default route, and nobody behind it maps ports.
-
-    A restart meanwhile can bring the two protocols of one port in another order than they had, and
-    miniupnpd 2.3.1 closes one of them: see docs/recovery.md.
-    """
-    kept.write(WAYS[1:])
+    """It takes the default route, and nobody behind it maps ports."""
     with kept.daemon(*backend, "-n", "60"):
         with vpn(lab):
             # The old way out stays, less preferred, as VPN clients leave it.
@@ -134,7 +124,6 @@ def test_a_vpn_in_place_of_the_default_route_leaves_the_leases_at_the_old_gatewa
     kept: Kept, lab: Lab, backend: tuple[str, ...]
 ) -> None:
     """Not even a less preferred route to it remains; a restart of the gateway behind it is made good."""
-    kept.write(WAYS[1:])
     with kept.daemon(*backend, "-n", "60"), vpn(lab):
         lab.lan.ip("route", "replace", "default", "via", "10.8.0.1")
         lab.lan.ip("route", "add", "11.22.33.0/24", "via", LAN_GATEWAY)

@@ -23,7 +23,7 @@ def test_what_ran_out_while_the_host_slept_is_open_again_at_once(
     """The gateway forgot every port meanwhile; within two seconds of the resume they answer."""
     lab.gateway.reset(Variant("short-lived", extra=(f"min_lifetime={LIFE}",)))
     kept = Kept(lab, program, tmp_path)
-    kept.write(WAYS[1:], duration=LIFE)
+    kept.write(WAYS, duration=LIFE)
     with kept.daemon(*backend, "-n", "60") as daemon:
         daemon.process.send_signal(signal.SIGSTOP)
         kept.until(lambda: lab.gateway.rules() == set(), "run out", 60)

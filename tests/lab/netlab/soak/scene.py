@@ -15,8 +15,8 @@ from netlab.lab import Lab
 from netlab.soak.lateness import Moment, moment
 
 INTERVAL = 5
-PORTS: tuple[Way, ...] = (("TCP", 8080), ("TCP", 8081), ("UDP", 8082), ("UDP", 8083))
-"""What is listed all the while. No port has both protocols: see docs/recovery.md on miniupnpd and those."""
+PORTS: tuple[Way, ...] = (("TCP", 8080), ("UDP", 8080), ("TCP", 8081), ("UDP", 8082))
+"""What is listed all the while: both protocols of one port are among them, which miniupnpd confuses."""
 
 LIFETIMES = (40, 60)
 """Seconds of the leases, so that renewals happen among the faults."""

@@ -1,0 +1,117 @@
+"""Piles up the filter rules of the two protocols of one port anew, where their order is not known any more.
+
+See `portmapper.twins` for the pile. What is closed, renewed and opened in this order, at once and whatever
+stood before, leaves the rule of the one below that of the other:
+
+    close the one, renew the other, open the one
+
+Nothing less does. A renewal changes the topmost rule alone, so that a wrong rule below stays there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from datetime import timedelta
+
+from portmapper.asking import bounded
+from portmapper.backend import Gateway
+from portmapper.clock import Clock
+from portmapper.discovery import Discovery
+from portmapper.entry import Entry
+from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper.ledger import is_at
+from portmapper.model import Family, Lease, MapRequest
+from portmapper.store import StoredLease
+from portmapper.twins import Twins
+
+_log = logging.getLogger(__name__)
+
+RENEWED_TOGETHER = timedelta(seconds=2)
+"""The younger is renewed right after the elder. Where more time lies between, one renewal may be missing."""
+
+
+class Pile:
+    """Brings an entry and its twin into an order that is known."""
+
+    def __init__(self, twins: Twins, discovery: Discovery, clock: Clock) -> None:
+        self._twins = twins
+        self._discovery = discovery
+        self._clock = clock
+
+    def adopted(self, entry: Entry, stored: StoredLease) -> None:
+        """Doubt the order of what an earlier run left, if it may have ended between two renewals."""
+        twin = self._twins.of(entry)
+        if twin is not None and twin.opened_at is not None:
+            apart = abs(stored.granted_at - twin.opened_at)
+            entry.disordered = entry.disordered or not stored.confirmed or apart > RENEWED_TOGETHER
+
+    def is_in_doubt(self, entry: Entry, gateway: Gateway) -> bool:
+        """Tell whether the order is unknown of what this gateway holds for the entry and for its twin."""
+        twin = self._twins.of(entry)
+        return entry.disordered and twin is not None and not twin.doubtful and self._piles(twin, gateway)
+
+    async def put_in_order(self, entry: Entry, held: Lease | None, gateway: Gateway) -> None:
+        """Close what is held and renew the twin's lease below it, before the entry is asked for.
+
+        Nothing is done before both were granted again, each in its own round: until then what stands may
+        not be ours to close.
+
+        Args:
+            entry: what is about to be asked for.
+            held: what this gateway holds for it.
+            gateway: where it is asked for.
+
+        Raises:
+            NetworkFailure, GatewayTimeout: nothing is known of the order still.
+        """
+        twin = self._twins.of(entry)
+        if not self.is_in_doubt(entry, gateway):
+            entry.disordered = entry.disordered and twin is not None and twin.doubtful
+        elif held is not None and twin is not None and twin.lease is not None:
+            entry.disordered = twin.disordered = False
+            try:
+                await _unless_refused(gateway, gateway.unmap(held))
+                await self._renew(twin, twin.lease)
+            except (NetworkFailure, GatewayTimeout):
+                entry.disordered = True
+                raise
+            entry.opened_at = self._clock.now()
+
+    def _piles(self, twin: Entry, gateway: Gateway) -> bool:
+        """Tell whether what stands here and the twin's lease lie on one pile. Pinholes have none.
+
+        Where both are renewed over UPnP, their order does not matter.
+        """
+        lease = twin.lease
+        if lease is None or lease.family is Family.IPV6 or not is_at(lease, gateway):
+            return False
+        other = self._discovery.gateway(lease.gateway, lease.internal_address)
+        return gateway.one_per_internal_port or (other is not None and other.one_per_internal_port)
+
+    async def _renew(self, twin: Entry, lease: Lease) -> None:
+        gateway = self._discovery.gateway(lease.gateway, lease.internal_address)
+        if gateway is None:
+            return
+        renewal = MapRequest(
+            protocol=lease.protocol,
+            internal_address=lease.internal_address,
+            internal_port=lease.internal_port,
+            external_port=lease.external_port,
+            lifetime=twin.mapping.duration,
+            comment=twin.mapping.comment,
+            token=lease.token,
+            held=lease,
+            anew=True,
+        )
+        await _unless_refused(gateway, gateway.map(renewal))
+
+
+async def _unless_refused(gateway: Gateway, call: Awaitable[object]) -> None:
+    """Await an answer. A refusal is dealt with in the round of who is refused."""
+    try:
+        await bounded(gateway, call)
+    except (NetworkFailure, GatewayTimeout):
+        raise
+    except BackendError as error:
+        _log.debug("%s: %s", gateway.backend, error)

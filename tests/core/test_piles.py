@@ -1,0 +1,265 @@
+"""Both protocols of one port, at a gateway that keeps their filter rules in one pile as miniupnpd does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portmapper.backend import Gateway, GatewayEvent
+from portmapper.errors import GatewayTimeout
+from portmapper.model import Lease, Mapping, MapRequest, Protocol
+from portmapper.testing.clock import FakeClock
+from portmapper.testing.devices import FakeDevice, Port
+from portmapper.testing.gateways import FakeBackend, FakeGateway, FakeListingGateway
+
+Wanted = Callable[..., Mapping]
+
+TCP, UDP = Protocol.TCP, Protocol.UDP
+
+
+class PilingDevice(FakeDevice):
+    """A device whose filter rules lie in a pile for each internal port, whatever their protocol.
+
+    Attributes:
+        piles: internal port to the protocols of its filter rules, the topmost last.
+        mute: the protocols that it does not speak for now.
+        unheard: it restarted, and only its next answer will show it.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.piles: defaultdict[int, list[Protocol]] = defaultdict(list)
+        self.mute: set[str] = set()
+        self.unheard = False
+        self._turn = asyncio.Lock()
+
+    def restart(self, announced: bool = True) -> None:
+        """Lose the table and the piles."""
+        self.piles.clear()
+        self.unheard = not announced
+        super().restart(announced)
+
+    def let_through(self) -> set[Port]:
+        """Return the open ports whose filter rule stands."""
+        return {(protocol, port) for protocol, port in self.open_ports() if protocol in self.piles[port]}
+
+    async def answer(self) -> None:
+        """Take a moment: who was first is told by the clock."""
+        await asyncio.sleep(0.001)
+        await super().answer()
+
+    async def map(self, gateway: Gateway, request: MapRequest) -> Lease:
+        """Grant, and pile: PCP replaces the topmost rule, and UPnP leaves the pile of what stands alone."""
+        hole, pile = (request.protocol, request.external_port), self.piles[request.internal_port]
+        async with self._turn:
+            self._hear(gateway)
+            stood = self.hole(hole) is not None
+            try:
+                return await super().map(gateway, request)
+            finally:
+                if self.hole(hole) is not None and not self.silent:
+                    closes_first = gateway.backend == "pcp" or request.anew
+                    if stood and closes_first:
+                        _take_topmost(pile)
+                    if not stood or closes_first:
+                        pile.append(request.protocol)
+                    self._show()
+
+    async def unmap(self, gateway: Gateway, lease: Lease) -> None:
+        """Close, and take the topmost rule away."""
+        async with self._turn:
+            self._hear(gateway)
+            stood = self.holds(lease)
+            await super().unmap(gateway, lease)
+            if stood:
+                _take_topmost(self.piles[lease.internal_port])
+            self._show()
+
+    def _hear(self, gateway: Gateway) -> None:
+        if gateway.backend in self.mute:
+            raise GatewayTimeout("no answer")
+
+    def _show(self) -> None:
+        """Tell of a restart that nobody heard of, as an epoch that went back does."""
+        if self.unheard:
+            self.unheard = False
+            self.tell(GatewayEvent.RESTARTED)
+
+
+class PcpGateway(FakeGateway):
+    """Knows a mapping by its internal port alone."""
+
+    def __init__(self, *details: Any) -> None:
+        super().__init__(*details)
+        self.one_per_internal_port = True
+
+
+def _take_topmost(pile: list[Protocol]) -> None:
+    if pile:
+        pile.pop()
+
+
+def _backends(device: FakeDevice, kind: str) -> list[FakeBackend]:
+    pcp = FakeBackend("pcp", device, kind=PcpGateway)
+    upnp = FakeBackend("upnp", device, kind=FakeListingGateway)
+    return {"pcp": [pcp], "upnp": [upnp], "both": [pcp, upnp]}[kind]
+
+
+@pytest.fixture
+def device(clock: FakeClock) -> PilingDevice:
+    """A device that piles."""
+    return PilingDevice(clock)
+
+
+@pytest.fixture
+def world(new_world: Callable[..., Any], device: PilingDevice) -> Any:
+    """That device over PCP."""
+    return new_world(*_backends(device, "pcp"))
+
+
+async def test_a_renewal_closes_neither_protocol(world: Any, device: PilingDevice, wanted: Wanted) -> None:
+    """The younger is renewed with the elder; neither is released for it."""
+    await world.start(wanted(), wanted(protocol=UDP))
+    await world.clock.advance(7200)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+    assert device.asked("unmap") == []
+
+
+@pytest.mark.parametrize("first", [TCP, UDP])
+async def test_whoever_is_granted_first_after_a_restart_both_are_open(
+    world: Any, device: PilingDevice, wanted: Wanted, first: Protocol
+) -> None:
+    """A request that was under way meanwhile is granted before anybody knows of the restart."""
+    ours = {protocol: wanted(protocol=protocol) for protocol in (TCP, UDP)}
+    await world.start(*ours.values())
+    device.restart(announced=False)
+    scheduler = world.scheduler
+    scheduler._plan(scheduler.entries[ours[first].key])
+    await world.clock.advance(2)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+    await world.clock.advance(7200)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+
+
+async def test_a_crash_between_the_two_renewals_is_made_good(
+    world: Any, device: PilingDevice, wanted: Wanted
+) -> None:
+    """The store shows that the elder was renewed and the younger was not."""
+    tcp, udp = wanted(), wanted(protocol=UDP)
+    await world.start(tcp, udp)
+    while len(device.calls) == 2:
+        await world.clock.advance(60)
+        device.silent = len(device.calls) == 3
+    await world.crash()
+    device.silent = False
+    await world.start(tcp, udp)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+    await world.clock.advance(7200)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+
+
+async def test_a_start_closes_neither_protocol_where_both_were_renewed(
+    world: Any, device: PilingDevice, wanted: Wanted
+) -> None:
+    """Only a renewal that may be missing gives reason to."""
+    ours = wanted(), wanted(protocol=UDP)
+    await world.start(*ours)
+    await world.crash()
+    await world.start(*ours)
+    assert device.asked("unmap") == []
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("rows"), st.sets(st.sampled_from([(TCP, 80), (UDP, 80), (TCP, 81)]))),
+        st.tuples(st.just("restart"), st.booleans()),
+        st.tuples(st.just("gone"), st.just(None)),
+        st.tuples(st.just("silent"), st.booleans()),
+        st.tuples(st.just("loses_answers"), st.booleans()),
+        st.tuples(st.just("mute"), st.sampled_from([set[str](), {"pcp"}, {"upnp"}])),
+        st.tuples(st.just("crash"), st.sampled_from([0, 1, 100])),
+        st.tuples(st.just("wait"), st.sampled_from([0.001, 0.05, 1, 30, 130, 2500])),
+    ),
+    max_size=14,
+)
+
+
+class Ordeal:
+    """One run through a list of faults."""
+
+    def __init__(self, world_class: Any, clock: FakeClock, kind: str) -> None:
+        self.clock = clock
+        self.device = PilingDevice(clock)
+        self.world = world_class(clock, _backends(self.device, kind))
+        self.wanted: list[Mapping] = [Mapping(protocol, 80, internal_port=80) for protocol in (TCP, UDP)]
+
+    async def run(self, faults: list[tuple[str, Any]]) -> None:
+        """Live through the faults, then through hours of peace."""
+        await self.world.start(*self.wanted)
+        for name, value in faults:
+            await getattr(self, name)(value)
+        self.device.silent = self.device.loses_answers = False
+        self.device.mute = set()
+        await self.clock.advance(3600)
+        for _ in range(20):
+            await self.clock.advance(307)
+            assert self.device.let_through() == {(m.protocol, m.port) for m in self.wanted}
+        await self.world.crash()
+        self.world.store.close()
+
+    async def rows(self, ports: set[Port]) -> None:
+        """Edit the list."""
+        self.wanted = [Mapping(protocol, port, internal_port=port) for protocol, port in sorted(ports)]
+        self.world.scheduler.set_wanted(self.wanted)
+
+    async def restart(self, announced: bool) -> None:
+        """Lose the gateway's table."""
+        self.device.restart(announced)
+
+    async def gone(self, _: None) -> None:
+        """Say that the gateway ends, though it goes on."""
+        self.device.tell(GatewayEvent.GONE)
+
+    async def silent(self, value: bool) -> None:
+        """Take the gateway off the net, or put it back."""
+        self.device.silent = value
+
+    async def loses_answers(self, value: bool) -> None:
+        """Lose what it says."""
+        self.device.loses_answers = value
+
+    async def mute(self, protocols: set[str]) -> None:
+        """Switch a protocol off."""
+        self.device.mute = protocols
+
+    async def crash(self, pause: int) -> None:
+        """Kill the program, and start it again later."""
+        await self.world.crash()
+        await self.clock.advance(pause)
+        await self.world.start(*self.wanted)
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        await self.clock.advance(seconds)
+
+
+@given(faults=steps, kind=st.sampled_from(["pcp", "upnp", "both"]))
+@settings(max_examples=60)
+def test_both_protocols_of_a_port_are_open_in_the_end(
+    world_class: Any, faults: list[tuple[str, Any]], kind: str
+) -> None:
+    """After restarts, silence, lost answers, crashes, edits, and protocols that are switched off."""
+
+    async def live() -> None:
+        clock = FakeClock()
+        with clock.driving(asyncio.get_running_loop()):
+            await Ordeal(world_class, clock, kind).run(faults)
+
+    asyncio.run(live())
