@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import sys
 from pathlib import Path
+
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT})
+UNWRITABLE_SQLITE = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+)
 
 HEADER = 100
 """Bytes at the start of every SQLite file, which are never all zero."""
@@ -37,6 +43,41 @@ def open_database(path: Path | None, schema: str, version: int) -> sqlite3.Conne
         database.execute("PRAGMA synchronous = NORMAL")
         if found < version:
             database.executescript(schema + f"PRAGMA user_version = {version};")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def cannot_write(error: Exception) -> bool:
+    """Tell whether the disk is full or read-only; not who may not write there, which is a mistake."""
+    if isinstance(error, OSError):
+        return error.errno in UNWRITABLE
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a file that cannot be written; without its log, and so as of yesterday, where that takes writing.
+
+    Raises:
+        sqlite3.Error: there is none.
+    """
+    try:
+        return _opened(path, "mode=ro")
+    except sqlite3.OperationalError:
+        return _opened(path, "immutable=1")
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+    try:
+        database.execute("PRAGMA user_version").fetchone()
     except BaseException:
         database.close()
         raise

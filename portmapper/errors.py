@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import reprlib
+from typing import TYPE_CHECKING
 
-from portmapper.model import TableEntry
+if TYPE_CHECKING:
+    from portmapper.model import TableEntry
 
 
 def quoted(value: object) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from pathlib import Path
 
+from portmapper.database import cannot_write
 from portmapper.errors import AlreadyRunning, StoreError
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+
+_log = logging.getLogger(__name__)
 
 
 class PidFile:
@@ -85,28 +90,45 @@ class PidFiles:
     the other opened.
     """
 
-    def __init__(self, named: Path, own: Path) -> None:
-        """Lock both, or the one if they are the same; a state directory that is read-only has none.
+    def __init__(self, named: Path, own: Path, *, must_write: bool) -> None:
+        """Lock both, or the one if they are the same.
+
+        Args:
+            named: the one that the user names.
+            own: the state directory's. Where another is named, the store will tell what is wrong there.
+            must_write: a disk that is full or read-only is an error, too. Else there is no own one: nobody
+                could write there.
 
         Raises:
             AlreadyRunning: another instance holds one of them; neither is locked then.
-            StoreError: the named one cannot be created.
+            StoreError: one cannot be created.
         """
-        self._files = [PidFile(named)]
-        if own.resolve() == named.resolve():
-            return
+        self._must_write = must_write
+        self._files = [PidFile(named)] if named.resolve() != own.resolve() else []
+        self._own: PidFile | None = None
         try:
-            self._files.append(PidFile(own))
+            self._own = PidFile(own)
+            self._files.append(self._own)
         except AlreadyRunning:
             self.remove()
             raise
-        except StoreError:
-            return
+        except StoreError as error:
+            if not self._files:
+                self._go_without(error)
 
     def write(self) -> None:
-        """Write the pid of the process that calls into each."""
+        """Write the pid of the process that calls into each.
+
+        Raises:
+            StoreError: one cannot be written.
+        """
         for file in self._files:
-            file.write()
+            try:
+                file.write()
+            except StoreError as error:
+                if file is not self._own:
+                    raise
+                self._go_without(error)
 
     def remove(self) -> None:
         """Remove each and give up its lock."""
@@ -117,6 +139,12 @@ class PidFiles:
         """Close our end of each; a process forked from us keeps the locks."""
         for file in self._files:
             file.release()
+
+    def _go_without(self, error: StoreError) -> None:
+        cause = error.__cause__
+        if self._must_write or not isinstance(cause, OSError) or not cannot_write(cause):
+            raise error
+        _log.warning("%s; going on without", error)
 
 
 def _open(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Protocol as Interface
 
@@ -11,8 +11,8 @@ from portmapper.asking import ask
 from portmapper.backend import Gateway, MapsOtherHosts, Target, VerifiesLeases
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
-from portmapper.entry import Entry
-from portmapper.errors import BackendError, Unsupported
+from portmapper.entry import Attempt, Entry, Refusal
+from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure, Unsupported
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
 from portmapper.making_way import MakingWay
@@ -27,6 +27,8 @@ from portmapper.twins import Twins
 LOSSES_BEFORE_PERMANENT = 2
 """Times a gateway may lose a finite lease before it is asked for a permanent one (CONFORMANCE M15)."""
 
+
+_SILENCE = (GatewayTimeout, NetworkFailure)
 
 _Port = tuple[Family, Protocol, int]
 _Ports = tuple[Family, Protocol, int, int]
@@ -161,9 +163,10 @@ class Rounds:
                 self._waiting[place.target].append(entry)
                 return
         self._note_unserved(entry)
+        silences = _silences(entry)
         self._end(entry)
         self._outcome.lost(entry)
-        self._next_turn(entry)
+        self._next_turn(entry, silences)
 
     def _places(self, entry: Entry) -> list[Place]:
         lease = entry.lease
@@ -233,9 +236,10 @@ class Rounds:
             entry.anew = entry.anew and not request.anew  # it may have been wanted while we asked
             entry.again = entry.again or self._pile.is_in_doubt(entry, gateway)
             self._ledger.granted(lease, entry.mapping, self._clock.now())
+            silences = _silences(entry)
             self._end(entry)
             self._outcome.won(entry, gateway, lease)
-            self._next_turn(entry)
+            self._next_turn(entry, silences)
 
     def _broke(self, entry: Entry, gateway: Gateway, error: Exception) -> None:
         """End the round of a mapping that brings out a fault of ours; it is tried again after its pause."""
@@ -245,7 +249,7 @@ class Rounds:
             self._end(entry)
         self._outcome.lost(entry)
         if entry in self._turns.get(_turns(entry), ()):
-            self._next_turn(entry)
+            self._next_turn(entry, {})
 
     def _request(self, entry: Entry, gateway: Gateway, place: Place, policy: ConflictPolicy) -> MapRequest:
         mapping = entry.mapping
@@ -290,14 +294,25 @@ class Rounds:
         _count_down(self._inside, _port(entry, entry.mapping.internal_port))
         entry.tried = ()
 
-    def _next_turn(self, entry: Entry) -> None:
-        """Let the other protocol of the port have its turn, if it waits for that."""
+    def _next_turn(self, entry: Entry, silences: Mapping[Attempt, Refusal]) -> None:
+        """Let the other protocol of the port have its turn, if it waits for that.
+
+        Who was silent a moment ago is not waited for a second time.
+        """
         turns = self._turns[_turns(entry)]
         turns.remove(entry)
         if not turns:
             del self._turns[_turns(entry)]
             return
+        turns[0].tried = tuple(silences)
+        turns[0].refusals = tuple(silences.values())
         self._advance(turns[0])
+
+
+def _silences(entry: Entry) -> dict[Attempt, Refusal]:
+    """Return what a round tried in vain for want of an answer."""
+    silent = {gateway: error for gateway, error in entry.refusals if isinstance(error, _SILENCE)}
+    return {attempt: (attempt[0], silent[attempt[0]]) for attempt in entry.tried if attempt[0] in silent}
 
 
 def _count_down(counts: Counter[_Port], port: _Port) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import sqlite3
@@ -12,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from portmapper.database import file_at, open_database
+from portmapper.database import cannot_write, file_at, open_database, open_to_read
 from portmapper.errors import StoreError
 from portmapper.events import Event
 from portmapper.journal_table import JournalTable, latest
@@ -55,6 +56,9 @@ PORTS_REMEMBERED = 1000
 _FORGET_PORT = "DELETE FROM ports WHERE (protocol, address, internal_port) = (?, ?, ?)"
 AnyPort = tuple[Protocol, str, int]
 """A mapping of any external port: its protocol, its address as wanted, and its internal port."""
+
+_NO_FILE = (-1, -1)
+"""As `file_at` tells files apart: none is this one."""
 
 _INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 16)})"
 
@@ -102,11 +106,13 @@ class Store:
         ports: the external port that each mapping of any port was given last; `remember_port` adds to it.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, must_write: bool = True) -> None:
         """Open the store.
 
         Args:
             path: the file; None keeps everything in memory.
+            must_write: a disk that is full or read-only is an error, too. Else what the file has is kept in
+                memory, and written as soon as there is room.
 
         Raises:
             StoreError: the file cannot be opened, or is of a newer version.
@@ -118,15 +124,16 @@ class Store:
         self._asked_behind = False
         self.ports: dict[AnyPort, int] = {}
         self._ports_behind: set[AnyPort] = set()
+        self._asked: tuple[str, ...] = ()
         self._journal = JournalTable()
         try:
             self._database = open_database(path, _SCHEMA, _VERSION)
             self._file = file_at(path)
-            self._asked = tuple(text for (text,) in self._database.execute("SELECT record FROM asked"))
-            self.ports = _read_ports(self._database)
-            self._leases = {stored.lease.token: stored for stored in _read(self._database)}
+            self._take_over(self._database)
         except (sqlite3.Error, ValueError, OSError) as error:
-            raise StoreError(f"cannot open the lease store {path}: {error}") from error
+            if path is None or must_write or not cannot_write(error):
+                raise StoreError(f"cannot open the lease store {path}: {error}") from error
+            self._do_without(path, error)
 
     @property
     def error(self) -> str | None:
@@ -195,6 +202,19 @@ class Store:
         self._try(self._catch_up)
         self._database.close()
 
+    def _take_over(self, database: sqlite3.Connection) -> None:
+        self._asked = tuple(text for (text,) in database.execute("SELECT record FROM asked"))
+        self.ports = _read_ports(database)
+        self._leases = {stored.lease.token: stored for stored in _read(database)}
+
+    def _do_without(self, path: Path, reason: Exception) -> None:
+        """Keep in memory what the file has, which is written anew as soon as it can be."""
+        self._database = open_database(None, _SCHEMA, _VERSION)
+        self._file = _NO_FILE
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(open_to_read(path)) as database:
+            self._take_over(database)
+        self._failed("the lease store", reason)
+
     def _write(self, token: bytes) -> None:
         self._behind.add(token)
         self._try(self._catch_up)
@@ -228,24 +248,29 @@ class Store:
         """Write all into a new file: what somebody removed would be lost with this process."""
         database = open_database(self._path, _SCHEMA, _VERSION)
         self._database.close()
+        before = self._file
         self._database, self._file = database, file_at(self._path)
         self._behind.update(self._leases)
         self._ports_behind.update(self.ports)
         self._asked_behind = True
-        _log.warning("the lease store was removed or replaced by somebody, and is written anew")
+        if before != _NO_FILE:
+            _log.warning("the lease store was removed or replaced by somebody, and is written anew")
 
     def _try(self, write: Callable[[], object], what: str = "the lease store") -> None:
         """Write if it can be done; a full disk must not close a port."""
         try:
             write()
         except (sqlite3.Error, OSError, ValueError) as error:
-            if what not in self._errors:
-                _log.error("cannot write %s, ports stay open without it: %s", what, error)
-            self._errors[what] = f"cannot write {what}: {error}"
+            self._failed(what, error)
         else:
             if what in self._errors:
                 self._errors.clear()  # if the one had no room, the other has some now
                 _log.info("%s can be written again", what)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        if what not in self._errors:
+            _log.error("cannot write %s, ports stay open without it: %s", what, error)
+        self._errors[what] = f"cannot write {what}: {error}"
 
 
 def _lease_row(stored: StoredLease) -> tuple[Any, ...]:

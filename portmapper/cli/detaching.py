@@ -33,7 +33,7 @@ def try_before_detaching(
     from portmapper.sources import read_first
     from portmapper.store import FILE_NAME, Store
 
-    Store(directory / FILE_NAME).close()
+    Store(directory / FILE_NAME, must_write=False).close()
     reachable_targets(arguments.gateway, read_network())
     asyncio.run(read_first(readers))
 

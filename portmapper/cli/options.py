@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portmapper.errors import UsageError
-from portmapper.logs import default_handler, file_handler, start_logging
 
 if TYPE_CHECKING:
     from portmapper.plugins import Plugins
@@ -121,6 +119,10 @@ def begin_logging(arguments: argparse.Namespace, default: str = "info", *, detac
     Raises:
         UsageError: `PORTMAPPER_LOG` is no level, or the log file cannot be opened.
     """
+    import logging  # not for those verbs that log nothing
+
+    from portmapper.logs import default_handler, file_handler, start_logging
+
     if detached and arguments.log_file:
         return  # it was opened before, and stays open
     level = arguments.log_level or os.environ.get("PORTMAPPER_LOG", "").lower() or default
@@ -135,6 +137,8 @@ def begin_logging(arguments: argparse.Namespace, default: str = "info", *, detac
 
 def warn_of_broken(plugins: Plugins) -> None:
     """Log each plugin that could not be loaded."""
+    import logging
+
     for report in plugins.reports:
         if report.state == "failed":
             logging.getLogger(__name__).warning("plugin %s is left out: %s", report.name, report.error)

@@ -77,7 +77,8 @@ class Run(Command):
         configuration = Configuration(arguments, plugins, observed=not arguments.only_close_ports)
         directory = (arguments.state_dir or state_directory()).absolute()
         own = directory / "portmapper.pid"
-        pid_files = PidFiles(arguments.pid_file or own, own)
+        once = arguments.oneshot or arguments.only_close_ports
+        pid_files = PidFiles(arguments.pid_file or own, own, must_write=once)
         try:
             if arguments.daemon:
                 try_before_detaching(arguments, configuration.setup.readers, directory)
@@ -112,7 +113,8 @@ def _serve(
 
     from portmapper.store import FILE_NAME, Store
 
-    store = Store(directory / FILE_NAME)
+    # What one pass opens, only the store lets the next one renew. A daemon renews it itself.
+    store = Store(directory / FILE_NAME, must_write=arguments.oneshot or arguments.only_close_ports)
     try:
         if arguments.only_close_ports:
             return asyncio.run(_close_ports(arguments, plugins, configuration.setup.readers, store))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from portmapper.settings_file import SettingsFile
 
 
+_WITHOUT_DEFAULT = {"config", "state_dir", "json", "watch"}
+"""Options that stay as they are where there is no settings file."""
+
+
 def settle(arguments: argparse.Namespace) -> None:
     """Give each option that the command line leaves open the value of the settings file, else its default.
 
@@ -23,10 +27,12 @@ def settle(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: the file cannot be read, or something in it is wrong.
     """
+    path = _path(arguments.config)
+    if path is None and vars(arguments).keys() <= _WITHOUT_DEFAULT:
+        return  # `status` need not load what knows the defaults
     from portmapper.settings_file import SettingsFile, read_settings
 
     arguments.given = argparse.Namespace(**vars(arguments))
-    path = _path(arguments.config)
     file = read_settings(path) if path else SettingsFile()
     arguments.settings_file = file
     arguments.settled = set()

@@ -93,11 +93,11 @@ def test_a_file_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
 def test_a_named_file_and_the_state_directorys_own_are_both_held(tmp_path: Path) -> None:
     """So that two instances with files of their own do not share one store; both go with the holder."""
     named, own = tmp_path / "my.pid", tmp_path / "state" / "portmapper.pid"
-    held = PidFiles(named, own)
+    held = PidFiles(named, own, must_write=True)
     held.write()
     assert named.read_text() == own.read_text() == f"{os.getpid()}\n"
     with pytest.raises(AlreadyRunning, match=str(own)):
-        PidFiles(tmp_path / "other.pid", own)
+        PidFiles(tmp_path / "other.pid", own, must_write=True)
     assert not (tmp_path / "other.pid").exists()
     held.remove()
     assert not named.exists()
@@ -107,13 +107,13 @@ def test_a_named_file_and_the_state_directorys_own_are_both_held(tmp_path: Path)
 def test_a_file_under_two_names_is_held_once(tmp_path: Path) -> None:
     """A symlink on the way is no other instance."""
     (tmp_path / "run").symlink_to(tmp_path, target_is_directory=True)
-    PidFiles(tmp_path / "run" / "pid", tmp_path / "pid").remove()
+    PidFiles(tmp_path / "run" / "pid", tmp_path / "pid", must_write=True).remove()
 
 
 def test_a_state_directory_that_cannot_be_written_needs_no_lock(tmp_path: Path) -> None:
     """Nobody keeps leases there; the named file is held all the same."""
     (tmp_path / "file").write_text("")
-    held = PidFiles(tmp_path / "pid", tmp_path / "file" / "portmapper.pid")
+    held = PidFiles(tmp_path / "pid", tmp_path / "file" / "portmapper.pid", must_write=True)
     with pytest.raises(AlreadyRunning):
         PidFile(tmp_path / "pid")
     held.remove()

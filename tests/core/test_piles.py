@@ -29,6 +29,7 @@ class PilingDevice(FakeDevice):
     Attributes:
         piles: internal port to the protocols of its filter rules, the topmost last.
         mute: the protocols that it does not speak for now.
+        unanswered: how often it was asked over one of those.
         unheard: it restarted, and only its next answer will show it.
     """
 
@@ -36,6 +37,7 @@ class PilingDevice(FakeDevice):
         super().__init__(clock)
         self.piles: defaultdict[int, list[Protocol]] = defaultdict(list)
         self.mute: set[str] = set()
+        self.unanswered = 0
         self.unheard = False
         self._turn = asyncio.Lock()
 
@@ -83,6 +85,7 @@ class PilingDevice(FakeDevice):
 
     def _hear(self, gateway: Gateway) -> None:
         if gateway.backend in self.mute:
+            self.unanswered += 1
             raise GatewayTimeout("no answer")
 
     def _show(self) -> None:
@@ -173,6 +176,21 @@ async def test_a_start_closes_neither_protocol_where_both_were_renewed(
     await world.crash()
     await world.start(*ours)
     assert device.asked("unmap") == []
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+
+
+async def test_what_is_silent_for_the_one_is_not_asked_for_the_other(
+    new_world: Callable[..., Any], device: PilingDevice, wanted: Wanted
+) -> None:
+    """Both move to another protocol within one silence, and not one after the other."""
+    world = new_world(*_backends(device, "both"))
+    ours = wanted(), wanted(protocol=UDP)
+    await world.start(*ours)
+    device.mute = {"pcp"}
+    device.restart()
+    await world.clock.advance(1)
+    assert device.unanswered == 1
+    assert [world.lease(mapping).backend for mapping in ours] == ["upnp", "upnp"]
     assert device.let_through() == {(TCP, 80), (UDP, 80)}
 
 

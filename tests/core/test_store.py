@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portmapper.database import open_database
 from portmapper.errors import StoreError
 from portmapper.events import Event, EventKind
 from portmapper.model import Lease, Protocol
@@ -43,6 +45,13 @@ def stored(number: int = 1, **changes: Any) -> StoredLease:
         private="pinhole 7",
     )
     return StoredLease(attrs.evolve(lease, **changes), 80, NOW, True, "ports.csv", "web")
+
+
+def full() -> sqlite3.Error:
+    """Return what SQLite raises where there is no room."""
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
 
 
 class Failing:
@@ -192,6 +201,35 @@ def test_a_full_disk_keeps_leases_in_memory(file_store: NewStore, caplog: pytest
     assert store.error is None
     assert {s.lease.external_port for s in file_store().leases} == {2, 3}
     assert sum("cannot write" in message for message in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("error", [full(), OSError(errno.ENOSPC, "full"), OSError(errno.EROFS, "read-only")])
+def test_a_store_on_a_disk_that_cannot_be_written_is_kept_in_memory(
+    file_store: NewStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """With what the file has, which catches up when there is room; who must write is told at once."""
+    file_store().put(stored(1))
+    broken = [True]
+
+    def open_or_not(path: Path | None, *details: Any) -> sqlite3.Connection:
+        if path is not None and broken:
+            raise error
+        return open_database(path, *details)
+
+    monkeypatch.setattr("portmapper.store.open_database", open_or_not)
+    path = tmp_path / "leases.sqlite3"
+    with pytest.raises(StoreError):
+        Store(path)
+    store = Store(path, must_write=False)
+    assert [s.lease.external_port for s in store.leases] == [1]
+    store.remove(stored(1).lease.token)
+    store.put(stored(2))
+    assert "cannot write" in str(store.error)
+    broken.clear()
+    store.put(stored(3))
+    assert store.error is None
+    store.close()
+    assert {s.lease.external_port for s in file_store().leases} == {2, 3}
 
 
 def test_a_full_disk_loses_the_journal_only(file_store: NewStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sqlite3
@@ -129,17 +130,20 @@ def small_disk(lab_can_run: None, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+def fill(disk: Path) -> Path:
+    """Leave no room; the file that takes it."""
+    filler = disk / "filler"
+    with filler.open("wb") as full, contextlib.suppress(OSError):
+        while True:
+            os.write(full.fileno(), bytes(4096))
+    return filler
+
+
 def test_a_full_disk_closes_no_port(kept: Kept, lab: Lab, small_disk: Path) -> None:
     """It is said once, ports are opened and closed all the same, and the store catches up later."""
     kept.state = small_disk
     with kept.daemon() as daemon:
-        filler = small_disk / "filler"
-        with filler.open("wb") as full:
-            try:
-                while True:
-                    os.write(full.fileno(), bytes(4096))
-            except OSError:
-                pass
+        filler = fill(small_disk)
         for port in range(9000, 9030):
             kept.write([*WAYS, ("TCP", port)])
             kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "edited", 5)
@@ -153,8 +157,35 @@ def test_a_full_disk_closes_no_port(kept: Kept, lab: Lab, small_disk: Path) -> N
     assert len(tokens(kept)) == len(WAYS)
 
 
-def test_a_state_directory_that_cannot_be_written_is_one_clear_line(kept: Kept, small_disk: Path) -> None:
-    """Without a store a crash would leave ports open for ever, so nothing is opened."""
+@pytest.mark.parametrize("disk", ["full", "read-only"])
+def test_a_start_on_a_disk_that_cannot_be_written_adopts_and_opens(
+    kept: Kept, lab: Lab, small_disk: Path, disk: str
+) -> None:
+    """It is said; once there is room the store has everything again."""
+    kept.state = small_disk
+    kept.write(WAYS[1:])
+    with kept.daemon():
+        before = tokens(kept)
+        kept.kill()
+    filler = fill(small_disk) if disk == "full" else None
+    if disk == "read-only":
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    kept.write(WAYS)
+    with kept.daemon() as daemon:
+        kept.until(lambda: daemon.log.count("open since an earlier run") == len(before), "adopted")
+        assert lab.gateway.rules() == kept.wanted_rules()
+        assert daemon.log.count("cannot write the lease store, ports stay open") == 1
+        if filler:  # nobody can make a disk writable again for a process that has mounts of its own
+            kept.until(lambda: "cannot write the lease store" in (kept.status().get("error") or ""), "said")
+            filler.unlink()
+            kept.write(WAYS[:3])
+            kept.until(lambda: "can be written again" in daemon.log, "caught up")
+            kept.until(lambda: len(tokens(kept)) == len(kept.ways), "all of it")
+            assert len(tokens(kept) & before) == len(kept.ways) - 1
+
+
+def test_one_pass_on_a_disk_that_cannot_be_written_is_one_clear_line(kept: Kept, small_disk: Path) -> None:
+    """The next pass could not renew what it opened, so nothing is opened."""
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     kept.state = small_disk
     kept.write(WAYS)

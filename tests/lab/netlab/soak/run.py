@@ -27,6 +27,9 @@ BACKENDS = ("any", "pcp", "natpmp", "upnp")
 SETTLING = 3.0
 """Seconds of peace between two faults; no gateway boots twice within less."""
 
+COMMITS = 0.005
+"""Seconds that the kernel may take to commit the gateway's two changes of its rules."""
+
 WATCH = 0.25
 """Seconds between two looks at another host's entry."""
 
@@ -138,8 +141,8 @@ class Soak:
             cause = [fault for fault in self._happened if fault.began - 1 <= outage.began]
             if not cause:
                 self._complain(f"{way} was closed for {outage.length:.2f} s, without a fault")
-            elif not cause[-1].closes and outage.late >= outage.sure - outage.began:
-                # It lost its processor in the 0.1 ms in which a renewal has taken its rule out.
+            elif not cause[-1].closes and outage.late + COMMITS > outage.sure - outage.began:
+                # It lost its processor in the moment in which a renewal has taken its rule out.
                 self._report.void += 1
             else:
                 cause[-1].outages.append((way, outage))
