@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EROFS, errno.EDQUOT})
 UNWRITABLE_SQLITE = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 )
+
+IN_MEMORY = Path("/dev/shm")
 
 HEADER = 100
 """Bytes at the start of every SQLite file, which are never all zero."""
@@ -62,26 +66,32 @@ def cannot_write(error: Exception) -> bool:
     )
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a file that cannot be written; without its log, and so as of yesterday, where that takes writing.
+@contextlib.contextmanager
+def open_to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a file that cannot be written: a copy, in memory where that is a disk.
+
+    SQLite reads a log only where it may write beside it. Without the log, where there is no room for a copy
+    either, the last commits are missing.
 
     Raises:
-        sqlite3.Error: there is none.
+        sqlite3.Error, OSError: there is none, or it cannot be read.
     """
-    try:
-        return _opened(path, "mode=ro")
-    except sqlite3.OperationalError:
-        return _opened(path, "immutable=1")
+    import shutil  # at most once in the life of a disk
+    import tempfile
 
-
-def _opened(path: Path, how: str) -> sqlite3.Connection:
-    database = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
-    try:
-        database.execute("PRAGMA user_version").fetchone()
-    except BaseException:
-        database.close()
-        raise
-    return database
+    memory = IN_MEMORY if IN_MEMORY.is_dir() else None
+    with contextlib.ExitStack() as leaving:
+        try:
+            place = leaving.enter_context(tempfile.TemporaryDirectory(dir=memory))
+            for file in (path, path.with_name(f"{path.name}-wal")):
+                if file.exists():
+                    shutil.copyfile(file, Path(place, file.name))
+            where = f"{Path(place, path.name).as_uri()}?mode=rw"
+        except OSError:
+            where = f"{path.absolute().as_uri()}?immutable=1"
+        database = sqlite3.connect(where, uri=True, isolation_level=None)
+        leaving.callback(database.close)
+        yield database
 
 
 def _make(path: Path) -> None:

@@ -129,10 +129,13 @@ class Rounds:
             self._advance(entry)
 
     def start_over(self, entry: Entry, places: list[Place]) -> bool:
-        """Begin a round anew that only waits for a search; tell whether it could be done.
+        """Begin a round anew that only waits, for a search or for its turn; tell whether it could be done.
 
         A gateway that is back must not wait for another side of this host where nobody answers.
         """
+        if self._turns[_turns(entry)][0] is not entry:
+            entry.begin_round(places)
+            return True
         for waiting in self._waiting.values():
             if entry in waiting:
                 waiting.remove(entry)

@@ -211,7 +211,7 @@ class Store:
         """Keep in memory what the file has, which is written anew as soon as it can be."""
         self._database = open_database(None, _SCHEMA, _VERSION)
         self._file = _NO_FILE
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(open_to_read(path)) as database:
+        with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as database:
             self._take_over(database)
         self._failed("the lease store", reason)
 

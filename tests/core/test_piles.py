@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portmapper.backend import Gateway, GatewayEvent
+from portmapper.backend import Gateway, GatewayEvent, Target
 from portmapper.errors import GatewayTimeout
 from portmapper.model import Lease, Mapping, MapRequest, Protocol
+from portmapper.network import DefaultRoute, Network
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.devices import FakeDevice, Port
 from portmapper.testing.gateways import FakeBackend, FakeGateway, FakeListingGateway
@@ -21,6 +24,7 @@ from portmapper.testing.gateways import FakeBackend, FakeGateway, FakeListingGat
 Wanted = Callable[..., Mapping]
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
+VPN = ipaddress.ip_address("10.8.0.1")
 
 
 class PilingDevice(FakeDevice):
@@ -192,6 +196,33 @@ async def test_what_is_silent_for_the_one_is_not_asked_for_the_other(
     assert device.unanswered == 1
     assert [world.lease(mapping).backend for mapping in ours] == ["upnp", "upnp"]
     assert device.let_through() == {(TCP, 80), (UDP, 80)}
+
+
+class SilentBehindVpn(FakeBackend):
+    """A search that takes its time where nobody answers."""
+
+    async def discover(self, target: Target) -> AsyncIterator[Gateway]:
+        """Find the device, but not behind the VPN."""
+        if target.gateway == VPN:
+            await asyncio.sleep(3)
+            return
+        async for gateway in super().discover(target):
+            yield gateway
+
+
+async def test_a_vpn_that_goes_while_it_is_searched_closes_neither_protocol(
+    new_world: Callable[..., Any], device: PilingDevice, wanted: Wanted, on_network: Callable[..., Network]
+) -> None:
+    """Who waits for its turn does not wait for that search when it has come."""
+    home = on_network("192.168.88.10/24", "10.8.0.2/24")
+    world = new_world(SilentBehindVpn("pcp", device, kind=PcpGateway), network=home)
+    await world.start(wanted(), wanted(protocol=UDP))
+    for routes in [(DefaultRoute("eth1", VPN), *home.routes), home.routes]:
+        world.network = attrs.evolve(home, routes=routes)
+        await world.scheduler.network_changed()
+        await world.clock.advance(0.1)
+        assert device.let_through() == {(TCP, 80), (UDP, 80)}
+    assert len(device.asked()) == 4
 
 
 steps = st.lists(

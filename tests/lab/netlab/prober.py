@@ -21,7 +21,7 @@ class Outage:
         began: seconds; when the first failed question was asked.
         sure: seconds; when the last failed question was asked, until when it was closed for sure.
         ended: seconds; when the next answer came, or the watch ended.
-        late: seconds meanwhile in which the gateway was ready to run and had no processor.
+        late: seconds meanwhile in which those who renew were ready to run and had no processor.
     """
 
     began: float
@@ -51,7 +51,7 @@ class Prober:
 
         Args:
             ask: puts one question; None when nobody answered.
-            lateness: seconds so far in which the gateway had to wait for a processor.
+            lateness: seconds so far in which those who renew had to wait for a processor.
         """
         self.asked = 0
         self.outages: list[Outage] = []
@@ -94,7 +94,7 @@ class Prober:
             self._note(began, failed_at, late)
 
     def _note(self, began: float, failed_at: float, late: float) -> None:
-        # A gateway that was started anew has waited for nothing before.
+        # Who was started anew has waited for nothing before.
         self.outages.append(Outage(began, failed_at, time.monotonic(), max(0.0, self._lateness() - late)))
 
     def _failed(self) -> float | None:

@@ -44,7 +44,7 @@ class Happened:
             if not self.closes:
                 said.append(
                     f"{port}/{protocol.lower()} was closed for {outage.length:.2f} s"
-                    f" (for sure {outage.sure - outage.began:.3f} s, gateway late {outage.late:.3f} s),"
+                    f" (for sure {outage.sure - outage.began:.3f} s, they were late {outage.late:.3f} s),"
                     f" {outage.began - self.over:+.2f} s from its end"
                 )
             elif later > self.bound:

@@ -28,7 +28,7 @@ SETTLING = 3.0
 """Seconds of peace between two faults; no gateway boots twice within less."""
 
 COMMITS = 0.005
-"""Seconds that the kernel may take to commit the gateway's two changes of its rules."""
+"""Seconds that the kernel may take to commit the gateway's changes of its rules."""
 
 WATCH = 0.25
 """Seconds between two looks at another host's entry."""
@@ -142,7 +142,7 @@ class Soak:
             if not cause:
                 self._complain(f"{way} was closed for {outage.length:.2f} s, without a fault")
             elif not cause[-1].closes and outage.late + COMMITS > outage.sure - outage.began:
-                # It lost its processor in the moment in which a renewal has taken its rule out.
+                # They lost their processor in the moment in which a renewal has taken its rule out.
                 self._report.void += 1
             else:
                 cause[-1].outages.append((way, outage))

@@ -56,7 +56,7 @@ class Watch:
         self._stop([way for way in self._asking if way not in self._kept.ways])
         for way in self._kept.ways:
             if way not in self._asking:
-                prober = Prober(partial(self._ask_if_listed, way), lambda: waited(self._lab.gateway.pid))
+                prober = Prober(partial(self._ask_if_listed, way), self._lateness)
                 self._probers.append((way, prober))
                 self._asking[way] = ExitStack()
                 self._asking[way].enter_context(prober)
@@ -67,6 +67,10 @@ class Watch:
         counting = [(way, outage) for way, outage in seen if not self._machine_was_late(outage)]
         self.void = len(seen) - len(counting)
         return sorted(counting, key=lambda item: item[1].began)
+
+    def _lateness(self) -> float:
+        """Tell how long those waited for a processor who renew."""
+        return waited(self._lab.gateway.pid) + waited(self._kept.running.process.pid)
 
     def _stop(self, ways: Iterable[Way]) -> None:
         for way in ways:
