@@ -30,6 +30,9 @@ from portmapper.store import Store
 RELEASE_LIMIT = 10.0
 """Seconds that closing ports on exit may take."""
 
+WRITE_PAUSE = 1.0
+"""Seconds between two tries to write what a full disk had no room for."""
+
 STATUS_PAUSE = 1.0
 """Seconds between two messages to a service manager."""
 
@@ -219,11 +222,27 @@ class Daemon:
         async with watching(self._network_changed), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._scheduler.run())
             tasks.create_task(self._lists.follow())
+            tasks.create_task(self._keep_written())
             for companion in self._companions:
                 tasks.create_task(companion(self))
             if self._service.listens:
                 tasks.create_task(self._keep_service_manager_told())
             _log.info("keeping %d mapping(s) open", len(self._scheduler.entries))
+
+    async def _keep_written(self) -> None:
+        """Write what the store lacks soon after there is room.
+
+        A crash before the next renewal would forget it, and leave open what nobody wants any more.
+        """
+        failed = asyncio.Event()
+        self._store.failed = failed.set
+        if self._store.error:
+            failed.set()
+        while True:
+            await failed.wait()
+            failed.clear()
+            await asyncio.sleep(WRITE_PAUSE)
+            self._store.catch_up()
 
     def _reloaded(self) -> None:
         self._service.tell("READY=1")

@@ -21,6 +21,7 @@ from portmapper.model import IPAddress, Lease, Protocol
 from portmapper.text import storable
 
 FILE_NAME = "leases.sqlite3"
+LEASES, JOURNAL = "the lease store", "the journal"
 
 LONGEST_UNSEEN = 86400
 """Seconds that a grant may last whose answer was lost: a gateway may give more than was asked for, and
@@ -104,6 +105,7 @@ class Store:
 
     Attributes:
         ports: the external port that each mapping of any port was given last; `remember_port` adds to it.
+        failed: called whenever something cannot be written; `catch_up` tries again.
     """
 
     def __init__(self, path: Path | None, *, must_write: bool = True) -> None:
@@ -117,6 +119,7 @@ class Store:
         Raises:
             StoreError: the file cannot be opened, or is of a newer version.
         """
+        self.failed: Callable[[], None] = lambda: None
         self._path = path
         self._errors: dict[str, str] = {}
         self._leases: dict[bytes, StoredLease] = {}
@@ -184,7 +187,7 @@ class Store:
 
     def record(self, event: Event) -> None:
         """Add an event to the journal."""
-        self._try(lambda: self._journal.add(self._database, event), "the journal")
+        self._try(lambda: self._journal.add(self._database, event), JOURNAL)
 
     def history(self, limit: int) -> list[dict[str, Any]]:
         """Return the latest events as the contract's `history` has them, the oldest first.
@@ -197,9 +200,15 @@ class Store:
         except sqlite3.Error as error:
             raise StoreError(f"cannot read the journal: {error}") from error
 
+    def catch_up(self) -> None:
+        """Write what the file lacks, if there is room now. Events that found none are lost."""
+        self._try(self._catch_up)
+        if JOURNAL in self._errors:
+            self._try(self._write_nothing, JOURNAL)
+
     def close(self) -> None:
         """Bring the file up to date and close it."""
-        self._try(self._catch_up)
+        self.catch_up()
         self._database.close()
 
     def _take_over(self, database: sqlite3.Connection) -> None:
@@ -213,7 +222,7 @@ class Store:
         self._file = _NO_FILE
         with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as database:
             self._take_over(database)
-        self._failed("the lease store", reason)
+        self._note_failure(LEASES, reason)
 
     def _write(self, token: bytes) -> None:
         self._behind.add(token)
@@ -221,7 +230,7 @@ class Store:
 
     def _catch_up(self) -> None:
         """Write all that the file lacks, in one transaction."""
-        if not (self._behind or self._asked_behind or self._ports_behind):
+        if not (self._behind or self._asked_behind or self._ports_behind or self._file == _NO_FILE):
             return
         if file_at(self._path) != self._file:
             self._begin_anew()
@@ -244,6 +253,11 @@ class Store:
         self._ports_behind.clear()
         self._asked_behind = False
 
+    def _write_nothing(self) -> None:
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+
     def _begin_anew(self) -> None:
         """Write all into a new file: what somebody removed would be lost with this process."""
         database = open_database(self._path, _SCHEMA, _VERSION)
@@ -256,21 +270,22 @@ class Store:
         if before != _NO_FILE:
             _log.warning("the lease store was removed or replaced by somebody, and is written anew")
 
-    def _try(self, write: Callable[[], object], what: str = "the lease store") -> None:
+    def _try(self, write: Callable[[], object], what: str = LEASES) -> None:
         """Write if it can be done; a full disk must not close a port."""
         try:
             write()
         except (sqlite3.Error, OSError, ValueError) as error:
-            self._failed(what, error)
+            self._note_failure(what, error)
         else:
             if what in self._errors:
                 self._errors.clear()  # if the one had no room, the other has some now
                 _log.info("%s can be written again", what)
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _note_failure(self, what: str, error: Exception) -> None:
         if what not in self._errors:
             _log.error("cannot write %s, ports stay open without it: %s", what, error)
         self._errors[what] = f"cannot write {what}: {error}"
+        self.failed()
 
 
 def _lease_row(stored: StoredLease) -> tuple[Any, ...]:

@@ -243,6 +243,25 @@ def test_a_full_disk_loses_the_journal_only(file_store: NewStore) -> None:
     assert store.error is None
 
 
+@pytest.mark.parametrize("what", ["lease", "event"])
+def test_a_file_catches_up_without_anything_new_to_write(file_store: NewStore, what: str) -> None:
+    """Whoever was told that it failed tries again, until there is room."""
+    store: Any = file_store()
+    failures: list[str] = []
+    store.failed = lambda: failures.append(store.error)
+    database, store._database = store._database, Failing(store._database)
+    if what == "lease":
+        store.put(stored(1))
+    else:
+        store.record(Event(NOW, EventKind.OPENED))
+    store.catch_up()
+    assert len(failures) == 2
+    store._database = database
+    store.catch_up()
+    assert store.error is None
+    assert len(list(file_store().leases)) == (what == "lease")
+
+
 def test_a_journal_that_is_damaged_is_told_once_and_harms_no_lease(
     file_store: NewStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

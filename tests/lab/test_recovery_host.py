@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from netlab.gateway import IGD2_AND_PCP, Gateway, Rule, Variant
+from netlab.gateway import IGD2_AND_PCP, Rule, Variant
 from netlab.keeping import Kept
 from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab
-from netlab.namespaces import cable, switch
+from netlab.other_gateway import OTHER_GATEWAY, OTHER_HOST, OTHER_WAN, other_gateway
 from netlab.program import Program
 
 BACKENDS = [
@@ -19,8 +19,6 @@ BACKENDS = [
     *(pytest.param(("--backend", name), id=name) for name in IGD2_AND_PCP.backends),
 ]
 NEW_ADDRESS = "192.168.88.7"
-SECOND_LAN = "192.168.77"
-SECOND_WAN = "11.22.33.5"
 
 
 @pytest.fixture
@@ -139,14 +137,15 @@ def test_another_default_route_takes_the_mappings_along(
 ) -> None:
     """They are opened at the new gateway within two seconds, and closed at the old one that still answers."""
     own_lab.gateway.reset(IGD2_AND_PCP)
-    second = second_gateway(own_lab, tmp_path)
+    second = other_gateway(own_lab)
+    second.reset(IGD2_AND_PCP)
     kept = Kept(own_lab, Program(own_lab.lan, tmp_path), tmp_path)
     try:
         with kept.daemon(*backend, "-n", "60"):
-            own_lab.lan.ip("route", "replace", "default", "via", f"{SECOND_LAN}.1")
+            own_lab.lan.ip("route", "replace", "default", "via", OTHER_GATEWAY)
             began = time.monotonic()
-            kept.asks = SECOND_WAN
-            wanted = {Rule(*way, f"{SECOND_LAN}.2", way[1]) for way in kept.ways}
+            kept.asks = OTHER_WAN
+            wanted = {Rule(*way, OTHER_HOST, way[1]) for way in kept.ways}
             kept.until(lambda: second.rules() == wanted, "opened at the new gateway")
             took = kept.until_open(began, 10)
             clean = kept.until(lambda: own_lab.gateway.rules() == set(), "closed at the old", 10)
@@ -154,21 +153,3 @@ def test_another_default_route_takes_the_mappings_along(
         second.kill()
     print("default route:", backend, f"{took:.2f} s, nothing stale after {clean:.2f} s more")
     assert took <= 2
-
-
-def second_gateway(lab: Lab, directory: Path) -> Gateway:
-    """Start another miniupnpd on a second LAN of the same host."""
-    host = lab.topology.add("gw2")
-    switch(host, "lan0")
-    cable(host, "port-lan", lab.lan, "eth1")
-    host.ip("link", "set", "port-lan", "master", "lan0")
-    host.ip("addr", "add", f"{SECOND_LAN}.1/24", "dev", "lan0")
-    lab.lan.ip("addr", "add", f"{SECOND_LAN}.2/24", "dev", "eth1")
-    cable(host, "wan0", lab.wan, "eth1")
-    host.ip("addr", "add", f"{SECOND_WAN}/24", "dev", "wan0")
-    lab.wan.ip("route", "add", f"{SECOND_WAN}/32", "dev", "eth1", "src", "11.22.33.2")
-    place = directory / "second"
-    place.mkdir()
-    gateway = Gateway(host, f"{SECOND_LAN}.1", SECOND_WAN, place)
-    gateway.reset(IGD2_AND_PCP)
-    return gateway

@@ -150,9 +150,10 @@ def test_a_full_disk_closes_no_port(kept: Kept, lab: Lab, small_disk: Path) -> N
         kept.until_open(time.monotonic(), 3)
         assert daemon.log.count("cannot write the lease store") == 1
         assert "full" in kept.status()["error"]
-        filler.unlink()
         kept.write(WAYS)
-        kept.until(lambda: "can be written again" in daemon.log, "caught up")
+        kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "edited", 5)
+        filler.unlink()
+        kept.until(lambda: "can be written again" in daemon.log, "caught up without another edit", 3)
         kept.until(lambda: kept.status()["error"] is None, "said so")
     assert len(tokens(kept)) == len(WAYS)
 
@@ -178,10 +179,9 @@ def test_a_start_on_a_disk_that_cannot_be_written_adopts_and_opens(
         if filler:  # nobody can make a disk writable again for a process that has mounts of its own
             kept.until(lambda: "cannot write the lease store" in (kept.status().get("error") or ""), "said")
             filler.unlink()
-            kept.write(WAYS[:3])
             kept.until(lambda: "can be written again" in daemon.log, "caught up")
             kept.until(lambda: len(tokens(kept)) == len(kept.ways), "all of it")
-            assert len(tokens(kept) & before) == len(kept.ways) - 1
+            assert before < tokens(kept)
 
 
 def test_one_pass_on_a_disk_that_cannot_be_written_is_one_clear_line(kept: Kept, small_disk: Path) -> None:

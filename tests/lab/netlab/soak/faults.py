@@ -100,6 +100,7 @@ class Faults:
         return [
             Kind("link down and up", ANNOUNCED, True, host.link, within=anywhere),
             Kind("host address", ANNOUNCED, True, host.address, listed, ("suspended", "disk full")),
+            Kind("other gateway", ANNOUNCED, True, host.other_gateway, host.is_back),
             Kind("VPN comes and goes", ANNOUNCED, False, host.vpn, within=anywhere),
             Kind("suspended", ANNOUNCED, False, self._scene.lasting(host.suspended)),
             Kind("disk full", ANNOUNCED, False, self._scene.lasting(host.disk_full)),

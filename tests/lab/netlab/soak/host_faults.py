@@ -5,14 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 
-from netlab.lab import LAN_HOST
+from netlab.gateway import Rule
+from netlab.lab import LAN_GATEWAY, LAN_HOST
+from netlab.other_gateway import OTHER_GATEWAY, OTHER_HOST, OTHER_WAN
+from netlab.soak.lateness import moment, since
 from netlab.soak.scene import Scene, lead_out
 
 OTHER_ADDRESS = "192.168.88.7"
 VPN = "10.8.0"
 BLOCK = bytes(1 << 16)
+
+MOVED = 2.0
+"""Seconds within which the mappings are open at another gateway."""
 
 
 class HostFaults:
@@ -21,6 +28,7 @@ class HostFaults:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._lan = scene.lab.lan
+        self._moved = True
 
     @contextlib.contextmanager
     def link(self) -> Iterator[None]:
@@ -28,7 +36,7 @@ class HostFaults:
         self._lan.ip("link", "set", "eth0", "down")
         self._scene.pause(0.5, 2)
         self._lan.ip("link", "set", "eth0", "up")
-        lead_out(self._scene.lab)
+        lead_out(self._scene.lab, LAN_GATEWAY)
         self._scene.is_over()
         yield
 
@@ -39,9 +47,34 @@ class HostFaults:
         before, kept.internal = kept.internal, OTHER_ADDRESS if kept.internal == LAN_HOST else LAN_HOST
         steps = f"addr add {kept.internal}/24 dev eth0\naddr del {before}/24 dev eth0\n"
         self._lan.run("ip", "-batch", "-", stdin=steps)
-        lead_out(self._scene.lab)
+        lead_out(self._scene.lab, LAN_GATEWAY)
         self._scene.is_over()
         yield
+
+    @contextlib.contextmanager
+    def other_gateway(self) -> Iterator[None]:
+        """The default route leads to another gateway for a while, and back."""
+        scene, kept = self._scene, self._scene.kept
+        before, kept.asks = kept.asks, OTHER_WAN
+        began = moment(scene.pids())
+        lead_out(scene.lab, OTHER_GATEWAY)
+        while not (self._all_is_there() or since(began, scene.pids()).judged > MOVED):
+            time.sleep(0.02)
+        self._moved = self._all_is_there()
+        scene.pause(1, 4)
+        kept.asks = before
+        lead_out(scene.lab, LAN_GATEWAY)
+        scene.is_over()
+        yield
+
+    def _all_is_there(self) -> bool:
+        kept = self._scene.kept
+        wanted = {Rule(*way, OTHER_HOST, way[1]) for way in kept.ways}
+        return self._scene.other.rules() == wanted and all(kept.answers(way) for way in kept.ways)
+
+    def is_back(self) -> bool:
+        """Tell whether everything was open there in time, and stands where it was and nowhere else."""
+        return self._moved and self._scene.as_listed() and self._scene.other.rules() == set()
 
     @contextlib.contextmanager
     def vpn(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from netlab.gateway import Gateway
 from netlab.keeping import Kept
 from netlab.lab import Lab, standing_lab
 from netlab.program import Program
@@ -48,8 +49,11 @@ DISK = "8m"
 class Soak:
     """One daemon with one backend, its faults and its probers."""
 
-    def __init__(self, lab: Lab, directory: Path, backend: str, seed: int, report: Report) -> None:
+    def __init__(
+        self, lab: Lab, other: Gateway, directory: Path, backend: str, seed: int, report: Report
+    ) -> None:
         self._lab = lab
+        self._other = other
         self._backend = backend
         self._chance = random.Random(f"{seed} {backend}")
         self._report = report
@@ -75,7 +79,7 @@ class Soak:
 
     def _let_happen(self, seconds: float, watch: Watch) -> None:
         longest = max(LONGEST_TROUBLE, seconds / 20)
-        scene = Scene(self._lab, self._kept, self._backend, self._chance, self._start, longest)
+        scene = Scene(self._lab, self._other, self._kept, self._backend, self._chance, self._start, longest)
         faults = Faults(scene)
         self._rest()
         before, until = at_rest(self._kept, self._told), time.monotonic() + seconds
@@ -170,7 +174,7 @@ class Soak:
                 self._complain(log.read_text())
 
     def _look_at_the_table(self) -> None:
-        rules = self._lab.gateway.rules()
+        rules = self._lab.gateway.rules() | self._other.rules()
         self._report.foreign += THEIRS not in rules
         self._report.left += len(rules - {THEIRS})
         if rules != {THEIRS}:
@@ -195,6 +199,9 @@ def soak(seconds: float, seed: int, directory: Path, backends: Sequence[str] = B
         place = directory / backend
         place.mkdir(parents=True)
         with standing_lab(place) as lab:
-            prepare(lab)
-            Soak(lab, place, backend, seed, report).run(seconds / len(backends))
+            other = prepare(lab)
+            try:
+                Soak(lab, other, place, backend, seed, report).run(seconds / len(backends))
+            finally:
+                other.kill()
     return report

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
-from netlab.gateway import Rule, Variant
+from netlab.gateway import Gateway, Rule, Variant
 from netlab.keeping import Kept, Way
-from netlab.lab import Lab
+from netlab.lab import LAN_GATEWAY, Lab
+from netlab.other_gateway import other_gateway
 from netlab.soak.lateness import Moment, moment
 
 INTERVAL = 5
@@ -37,6 +38,7 @@ class Scene:
 
     Attributes:
         lab: the hosts.
+        other: another gateway, which the default route may lead to.
         kept: the daemon and its list.
         backend: the daemon's, or "any".
         chance: what decides.
@@ -46,6 +48,7 @@ class Scene:
     """
 
     lab: Lab
+    other: Gateway
     kept: Kept
     backend: str
     chance: random.Random
@@ -82,21 +85,24 @@ class Scene:
         return happen
 
 
-def prepare(lab: Lab) -> None:
-    """Wire up a lab: a neighbour, and routes beside which those of a VPN may come and go."""
+def prepare(lab: Lab) -> Gateway:
+    """Wire up a lab: a neighbour, and routes beside which those of a VPN may come and go; another gateway."""
+    other = other_gateway(lab)
+    other.reset(BOTH)
     lab.add_lan_host("other", NEIGHBOUR)
     lab.lan.ip("route", "del", "default")
-    lead_out(lab)
+    lead_out(lab, LAN_GATEWAY)
     for host, interface in ((lab.router, "wan0"), (lab.lan, "eth0")):
         host.run("sysctl", "-qw", f"net.ipv4.conf.{interface}.promote_secondaries=1")
     lab.gateway.reset(BOTH)
     settle_neighbour(lab)
+    return other
 
 
-def lead_out(lab: Lab) -> None:
+def lead_out(lab: Lab, gateway: str) -> None:
     """Set the routes of the LAN host, so that a VPN can be preferred and answers still leave as asked."""
-    lab.lan.ip("route", "replace", "default", "via", lab.gateway.lan_address, "metric", "100")
-    lab.lan.ip("route", "replace", "11.22.33.0/24", "via", lab.gateway.lan_address)
+    lab.lan.ip("route", "replace", "default", "via", gateway, "metric", "100")
+    lab.lan.ip("route", "replace", "11.22.33.0/24", "via", gateway)
 
 
 def settle_neighbour(lab: Lab) -> None:
