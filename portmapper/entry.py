@@ -9,7 +9,8 @@ from ipaddress import IPv4Network, IPv6Network
 
 import attrs
 
-from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, NotAuthorized
+from portmapper.backend import Target
+from portmapper.errors import SILENCE, BackendError, Conflict, NotAuthorized
 from portmapper.model import ALL_GATEWAYS, IPAddress, Lease, Mapping, MappingKey, MappingState
 from portmapper.placement import Place
 
@@ -107,6 +108,17 @@ class Entry:
             place.internal_address != lease.internal_address for place in self.places
         )
 
+    def stands_behind(self, target: Target) -> bool:
+        """Tell whether it is open where it was only tried after that target."""
+        if self.lease is None:
+            return False
+        tried = False
+        for place in self.places:
+            if place.internal_address == self.lease.internal_address:
+                return tried
+            tried = tried or place.target == target
+        return False
+
     @property
     def is_held_by_another(self) -> bool:
         """Tell whether the last round was told so; who had the port before a restart may have it again."""
@@ -158,6 +170,6 @@ def _state_of(errors: list[BackendError]) -> MappingState:
         return MappingState.REFUSED
     if any(isinstance(error, Conflict) for error in errors):
         return MappingState.CONFLICT
-    if any(not isinstance(error, NetworkFailure | GatewayTimeout) for error in errors):
+    if any(not isinstance(error, SILENCE) for error in errors):
         return MappingState.REFUSED
     return MappingState.FAILED

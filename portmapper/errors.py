@@ -141,6 +141,10 @@ class GatewayTimeout(BackendError):
     """The gateway did not answer in time."""
 
 
+SILENCE = (NetworkFailure, GatewayTimeout)
+"""What a request comes to at a gateway that is not there."""
+
+
 class GatewayRestarted(BackendError):
     """The gateway lost its state while the request was under way."""
 

@@ -10,7 +10,7 @@ from datetime import datetime
 import attrs
 
 from portmapper.backend import Gateway
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper.errors import SILENCE, BackendError
 from portmapper.model import ANY_PORT, Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
 from portmapper.store import AnyPort, Store, StoredLease
 
@@ -96,7 +96,7 @@ class Ledger:
         """
         if holding is not None and holding.token == request.token:
             return
-        if request.held is not None or isinstance(error, GatewayTimeout | NetworkFailure):
+        if request.held is not None or isinstance(error, SILENCE):
             self.abandon(request.token)
         else:
             self.released(request.token)

@@ -8,7 +8,7 @@ from portmapper.asking import bounded, give_back
 from portmapper.backend import Gateway
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper.errors import SILENCE, BackendError, GatewayTimeout
 from portmapper.ledger import Ledger, is_at
 from portmapper.model import Lease, MapRequest, TableEntry
 from portmapper.store import StoredLease
@@ -61,7 +61,7 @@ class MakingWay:
         An external port was edited there: the new one cannot stand before the old one is closed. `error` is
         what a gateway said that does not tell that it is of this kind.
         """
-        if isinstance(error, NetworkFailure | GatewayTimeout):
+        if isinstance(error, SILENCE):
             return False
         former = self._ledger.orphan_behind(request, gateway)
         if former is None or self._is_sought(former) or not await give_back(gateway, former.lease):

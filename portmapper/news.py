@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import attrs
 
 from portmapper.announcer import Announcer
-from portmapper.backend import Gateway, GatewayEvent
+from portmapper.backend import Gateway, GatewayEvent, Target
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import GatewayTimeout, NetworkFailure
+from portmapper.errors import SILENCE
 from portmapper.events import EventKind
 from portmapper.model import IPAddress, MappingKey
 from portmapper.search import Search
@@ -46,6 +46,9 @@ class News:
             self._gone.discard(gateway.identity)
             self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
             self._ask_again(gateway, restarted=True)
+            for search in self._discovery.searches:
+                if gateway in search.gateways:
+                    self._call_back(search.target, {gateway.identity})
         self._renew_all_at(gateway)
 
     def answered(self, gateway: Gateway) -> None:
@@ -57,8 +60,7 @@ class News:
 
     def failed(self, entry: Entry) -> None:
         """Take note of the gateways that did not answer, so that their first answer is news."""
-        silence = NetworkFailure | GatewayTimeout
-        self._silent.update(gateway for gateway, error in entry.refusals if isinstance(error, silence))
+        self._silent.update(gateway for gateway, error in entry.refusals if isinstance(error, SILENCE))
 
     def searched(self, search: Search) -> None:
         """Try what had nobody to ask, and move what stands at a gateway that was given up."""
@@ -67,6 +69,7 @@ class News:
             is_closed = entry.no_gateway and (entry.lease is None or entry.is_of_former_address)
             if given_up or (search.gateways and is_closed):
                 self._plan(entry, 0.0)
+        self._call_back(search.target, search.answering)
 
     def moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:
         """Tell that it has another external address; leases stay."""
@@ -75,6 +78,22 @@ class News:
             if entry.lease is not None and entry.lease.gateway == gateway.identity:
                 entry.lease = attrs.evolve(entry.lease, external_address=now)
                 self._tell.moved(entry.mapping, entry.lease, before, now)
+
+    def _call_back(self, target: Target, answering: Collection[str]) -> None:
+        """Move to a target that answers what is open elsewhere because it did not; what it refused stays."""
+        away = [
+            entry
+            for entry in self._entries.values()
+            if entry.stands_behind(target)
+            and answering
+            and not any(
+                gateway in answering and not isinstance(error, SILENCE)
+                for gateway, error in entry.passed_over
+            )
+        ]
+        for entry in away:
+            entry.moving = True
+        self._plan_spread(away)
 
     def _ask_again(self, gateway: Gateway, *, restarted: bool) -> None:
         """Try what is not open: a gateway that is back has room, and an answer for what ran out meanwhile.

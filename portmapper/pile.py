@@ -19,7 +19,7 @@ from portmapper.backend import Gateway
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper.errors import SILENCE, BackendError
 from portmapper.ledger import is_at
 from portmapper.model import Family, Lease, MapRequest
 from portmapper.store import StoredLease
@@ -73,7 +73,7 @@ class Pile:
             try:
                 await _unless_refused(gateway, gateway.unmap(held))
                 await self._renew(twin, twin.lease)
-            except (NetworkFailure, GatewayTimeout):
+            except SILENCE:
                 entry.disordered = True
                 raise
             entry.opened_at = self._clock.now()
@@ -111,7 +111,7 @@ async def _unless_refused(gateway: Gateway, call: Awaitable[object]) -> None:
     """Await an answer. A refusal is dealt with in the round of who is refused."""
     try:
         await bounded(gateway, call)
-    except (NetworkFailure, GatewayTimeout):
+    except SILENCE:
         raise
     except BackendError as error:
         _log.debug("%s: %s", gateway.backend, error)

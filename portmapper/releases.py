@@ -9,7 +9,7 @@ from portmapper.asking import bounded
 from portmapper.backend import Gateway, Target
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper.errors import SILENCE, BackendError
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
 from portmapper.model import Lease
@@ -114,7 +114,7 @@ class Releases:
             await bounded(gateway, gateway.unmap(stored.lease))
         except BackendError as error:
             attempts = self._failed.get(token, (0, 0.0))[0]
-            passing = isinstance(error, NetworkFailure | GatewayTimeout)
+            passing = isinstance(error, SILENCE)
             longest = LONGEST_PAUSE if passing else LONGEST_PAUSE_REFUSED
             pause = max(retry_delay(attempts, longest), error.retry_after or 0)
             self._failed[token] = (attempts + 1, self._clock.monotonic() + pause)

@@ -12,7 +12,7 @@ from portmapper.backend import Gateway, MapsOtherHosts, Target, VerifiesLeases
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Attempt, Entry, Refusal
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure, Unsupported
+from portmapper.errors import SILENCE, BackendError, Unsupported
 from portmapper.lane import Lanes
 from portmapper.ledger import Ledger
 from portmapper.making_way import MakingWay
@@ -27,8 +27,6 @@ from portmapper.twins import Twins
 LOSSES_BEFORE_PERMANENT = 2
 """Times a gateway may lose a finite lease before it is asked for a permanent one (CONFORMANCE M15)."""
 
-
-_SILENCE = (GatewayTimeout, NetworkFailure)
 
 _Port = tuple[Family, Protocol, int]
 _Ports = tuple[Family, Protocol, int, int]
@@ -314,7 +312,7 @@ class Rounds:
 
 def _silences(entry: Entry) -> dict[Attempt, Refusal]:
     """Return what a round tried in vain for want of an answer."""
-    silent = {gateway: error for gateway, error in entry.refusals if isinstance(error, _SILENCE)}
+    silent = {gateway: error for gateway, error in entry.refusals if isinstance(error, SILENCE)}
     return {attempt: (attempt[0], silent[attempt[0]]) for attempt in entry.tried if attempt[0] in silent}
 
 

@@ -11,7 +11,7 @@ from portmapper.backend import Backend, Gateway, GatewayEvent
 from portmapper.clock import Clock
 from portmapper.discovery import Discovery
 from portmapper.entry import Entry
-from portmapper.errors import GatewayTimeout, NetworkFailure
+from portmapper.errors import SILENCE
 from portmapper.events import Event
 from portmapper.holdings import Holdings
 from portmapper.lane import Lanes
@@ -263,7 +263,7 @@ class Scheduler:
         self.tally.failed(error for _, error in entry.refusals)
         self._holdings.refused(entry)
         self._news.failed(entry)
-        if any(isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals):
+        if any(isinstance(error, SILENCE) for _, error in entry.refusals):
             for place in entry.places:
                 self.discovery.look_again(place.target)
             if not entry.doubtful:
@@ -308,7 +308,7 @@ class Scheduler:
 
     def _renew_early(self, entry: Entry) -> None:
         """Renew out of turn, but not what was just renewed, nor what the gateway says no to."""
-        refused = any(not isinstance(error, NetworkFailure | GatewayTimeout) for _, error in entry.refusals)
+        refused = any(not isinstance(error, SILENCE) for _, error in entry.refusals)
         if not refused and entry not in self._rounds.active:
             self._plan(entry, max(0.0, entry.granted_at + MIN_RENEWAL_GAP - self._clock.monotonic()))
 

@@ -61,6 +61,11 @@ class Search:
         self._superseded: list[Gateway] = []
         self._grace: asyncio.TimerHandle | None = None
 
+    @property
+    def answering(self) -> frozenset[str]:
+        """Identities of the gateways that answered in this round so far."""
+        return frozenset(self._answered)
+
     async def round(self) -> bool:
         """Ask every backend once more, all at once; tell whether all that is known answered.
 

@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from portmapper.addresses import parse_gateway
-from portmapper.backend import Gateway, Target
-from portmapper.errors import RowError
+from portmapper.backend import Gateway, GatewayEvent, Target
+from portmapper.errors import NotAuthorized, RowError
 from portmapper.events import EventKind
 from portmapper.model import ALL_GATEWAYS, ANY_PORT, Family, Mapping, MappingState, Protocol
 from portmapper.network import DefaultRoute, Interface, Network
@@ -86,6 +86,33 @@ async def test_an_address_names_one_gateway(two, devices, wanted):
     """Though it is not that of the preferred route."""
     await two.start(wanted(gateway=str(SECOND)))
     assert [device.open_ports() for device in devices] == [set(), {HTTP}]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_what_moved_from_a_gateway_that_was_away_returns(two, devices, wanted, clock, announced):
+    """As soon as it announces itself, else when the search finds it; and nothing is left at the other."""
+    await two.start(wanted())
+    devices[0].silent = True
+    devices[0].tell(GatewayEvent.GONE)
+    await clock.advance(60)
+    assert devices[1].open_ports() == {HTTP}
+    devices[0].silent = False
+    devices[0].restart(announced)
+    await clock.advance(1 if announced else 61)
+    assert [device.open_ports() for device in devices] == [{HTTP}, set()]
+    assert two.state(wanted()) is MappingState.ACTIVE
+
+
+async def test_what_a_gateway_refused_is_not_tried_there_whenever_it_is_found(two, devices, wanted, clock):
+    """It stays where it could be opened."""
+    devices[0].refusals = {80: NotAuthorized("no")}
+    await two.start(wanted())
+    devices[0].calls.clear()
+    for _ in range(10):
+        two.scheduler.discovery.look_everywhere()
+        await clock.advance(20)
+    assert [device.open_ports() for device in devices] == [set(), {HTTP}]
+    assert devices[0].asked() == []
 
 
 async def test_all_is_an_entry_and_a_lease_for_each_gateway(two, devices, everywhere, clock):
