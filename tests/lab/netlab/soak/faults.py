@@ -13,6 +13,8 @@ from netlab.soak.host_faults import HostFaults
 from netlab.soak.list_faults import ListFaults
 from netlab.soak.scene import INTERVAL, Scene, Trouble
 
+OTHER_GATEWAY = "other gateway"
+
 ANNOUNCED = 2.0
 """Seconds after the first sign of life, or after the kernel told, within which every port answers again."""
 
@@ -100,7 +102,7 @@ class Faults:
         return [
             Kind("link down and up", ANNOUNCED, True, host.link, within=anywhere),
             Kind("host address", ANNOUNCED, True, host.address, listed, ("suspended", "disk full")),
-            Kind("other gateway", ANNOUNCED, True, host.other_gateway, host.is_back),
+            Kind(OTHER_GATEWAY, ANNOUNCED, True, host.other_gateway, host.is_back),
             Kind("VPN comes and goes", ANNOUNCED, False, host.vpn, within=anywhere),
             Kind("suspended", ANNOUNCED, False, self._scene.lasting(host.suspended)),
             Kind("disk full", ANNOUNCED, False, self._scene.lasting(host.disk_full)),

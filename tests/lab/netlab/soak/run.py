@@ -16,7 +16,7 @@ from netlab.keeping import Kept
 from netlab.lab import Lab, standing_lab
 from netlab.program import Program
 from netlab.soak import counted
-from netlab.soak.faults import Faults, Kind
+from netlab.soak.faults import OTHER_GATEWAY, Faults, Kind
 from netlab.soak.footing import Footing, at_rest, back_to
 from netlab.soak.lateness import since
 from netlab.soak.report import Growth, Happened, Report
@@ -81,6 +81,8 @@ class Soak:
         longest = max(LONGEST_TROUBLE, seconds / 20)
         scene = Scene(self._lab, self._other, self._kept, self._backend, self._chance, self._start, longest)
         faults = Faults(scene)
+        # What is known of another gateway stays known, so it is there from the beginning.
+        self._let_one_happen(scene, next(kind for kind in faults.kinds if kind.name == OTHER_GATEWAY))
         self._rest()
         before, until = at_rest(self._kept, self._told), time.monotonic() + seconds
         # Every kind has its turn before one comes again.
