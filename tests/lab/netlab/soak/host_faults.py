@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 from netlab.gateway import Rule
@@ -58,9 +57,9 @@ class HostFaults:
         before, kept.asks = kept.asks, OTHER_WAN
         began = moment(scene.pids())
         lead_out(scene.lab, OTHER_GATEWAY)
-        while not (self._all_is_there() or since(began, scene.pids()).judged > MOVED):
-            time.sleep(0.02)
-        self._moved = self._all_is_there()
+        self._moved = False
+        while not self._moved and since(began, scene.pids()).judged < MOVED:
+            self._moved = self._all_is_there()
         scene.pause(1, 4)
         kept.asks = before
         lead_out(scene.lab, LAN_GATEWAY)
