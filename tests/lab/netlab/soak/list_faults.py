@@ -66,9 +66,9 @@ class ListFaults:
         kept.write(ways, self._lifetime)
 
     def is_refused(self) -> bool:
-        """Tell whether the daemon says that it cannot have it."""
-        states = [m["state"] for m in self._mappings() if m["internal_port"] == THEIRS.internal_port]
-        return states == ["conflict"]
+        """Tell whether the daemon says that it cannot have it there; another gateway may open it."""
+        wished = [m for m in self._mappings() if m["internal_port"] == THEIRS.internal_port]
+        return bool(wished) and (wished[0]["state"] == "conflict" or bool(wished[0]["passed_over"]))
 
     def _more(self) -> Sequence[Way]:
         return self._scene.kept.ways[len(PORTS) :]

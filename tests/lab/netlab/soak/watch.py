@@ -13,8 +13,9 @@ from netlab.lab import Lab
 from netlab.prober import Outage, Prober
 from netlab.soak.lateness import waited
 
-REFERENCE: Way = ("TCP", 9)
-"""Answers on the gateway's host itself and never closes: when it does not answer, the machine is late."""
+REFERENCE, REFERENCE_PORT = "11.22.44.1", 9
+"""Answers on the gateway's host itself and never closes: when it does not answer, the machine is late. The
+address is of no interface, so that miniupnpd does not take it for its own."""
 
 
 class Watch:
@@ -35,12 +36,14 @@ class Watch:
         self._asking: dict[Way, ExitStack] = {}
         self._probers: list[tuple[Way, Prober]] = []
         self._end = ExitStack()
-        self._reference = Prober(partial(self._ask, REFERENCE))
+        self._reference = Prober(partial(exchange, lab.wan, "TCP", REFERENCE, REFERENCE_PORT))
 
     def __enter__(self) -> Self:
         machine = AnsweringHost(self._lab.router)
         self._end.callback(machine.close)
-        machine.listen(*REFERENCE)
+        machine.listen("TCP", REFERENCE_PORT)
+        self._lab.router.ip("addr", "add", f"{REFERENCE}/32", "dev", "lo")
+        self._lab.wan.ip("route", "add", f"{REFERENCE}/32", "dev", "eth0")
         self._end.enter_context(self._reference)
         self.follow()
         return self
@@ -82,8 +85,7 @@ class Watch:
 
     def _ask_if_listed(self, way: Way) -> str | None:
         # A row that is taken away ends its questions before anybody can have closed the port.
-        return self._ask(way) if way in self._kept.ways else ""
-
-    def _ask(self, way: Way) -> str | None:
+        if way not in self._kept.ways:
+            return ""
         protocol, port = way
         return exchange(self._lab.wan, protocol, self._kept.asks, port)
