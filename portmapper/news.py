@@ -48,7 +48,7 @@ class News:
             self._ask_again(gateway, restarted=True)
             for search in self._discovery.searches:
                 if gateway in search.gateways:
-                    self._call_back(search.target, {gateway.identity})
+                    self._call_back(search.target, [gateway.identity])
         self._renew_all_at(gateway)
 
     def answered(self, gateway: Gateway) -> None:
@@ -69,7 +69,8 @@ class News:
             is_closed = entry.no_gateway and (entry.lease is None or entry.is_of_former_address)
             if given_up or (search.gateways and is_closed):
                 self._plan(entry, 0.0)
-        self._call_back(search.target, search.answering)
+        if search.answering:
+            self._call_back(search.target, search.answering)
 
     def moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:
         """Tell that it has another external address; leases stay."""
@@ -81,16 +82,7 @@ class News:
 
     def _call_back(self, target: Target, answering: Collection[str]) -> None:
         """Move to a target that answers what is open elsewhere because it did not; what it refused stays."""
-        away = [
-            entry
-            for entry in self._entries.values()
-            if entry.stands_behind(target)
-            and answering
-            and not any(
-                gateway in answering and not isinstance(error, SILENCE)
-                for gateway, error in entry.passed_over
-            )
-        ]
+        away = [e for e in self._entries.values() if e.stands_behind(target) and not _refused(e, answering)]
         for entry in away:
             entry.moving = True
         self._plan_spread(away)
@@ -129,3 +121,8 @@ class News:
         delays: dict[object, float] = {}
         for entry in sorted(entries, key=lambda e: e.opened_at.timestamp() if e.opened_at else 0.0):
             self._plan(entry, delays.setdefault(entry.mapping.key[1:], spread(len(entries))))
+
+
+def _refused(entry: Entry, gateways: Collection[str]) -> bool:
+    """Tell whether one of these said no before another granted it; silence is no answer."""
+    return any(gateway in gateways and not isinstance(error, SILENCE) for gateway, error in entry.passed_over)

@@ -10,8 +10,10 @@ Nothing less does. A renewal changes the topmost rule alone, so that a wrong rul
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 
 from portmapper.asking import bounded
@@ -77,6 +79,28 @@ class Pile:
                 entry.disordered = True
                 raise
             entry.opened_at = self._clock.now()
+
+    @contextlib.asynccontextmanager
+    async def followed(self, entry: Entry, held: Lease | None, gateway: Gateway) -> AsyncIterator[None]:
+        """Send the younger's renewal right behind the elder's, while that waits for its answer.
+
+        The younger has a round of its own after that: the packet may be lost, or come first. Without it the
+        younger would be closed for as long as this host has something else to do. A gateway that does not
+        answer gets none.
+        """
+        twin = self._twins.younger(entry)
+        lease = twin.lease if twin else None
+        is_well = held is not None and not entry.doubtful and entry.attempts == 0
+        here = lease is not None and lease.gateway == gateway.identity and gateway.one_per_internal_port
+        if twin is None or lease is None or not (is_well and here):
+            yield
+            return
+        following = asyncio.create_task(self._renew(twin, lease))
+        try:
+            yield
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
     def _piles(self, twin: Entry, gateway: Gateway) -> bool:
         """Tell whether what stands here and the twin's lease lie on one pile. Pinholes have none.

@@ -222,9 +222,9 @@ class Rounds:
             await self._making_way.behind(request, gateway)
         try:
             await self._pile.put_in_order(entry, request.held, gateway)
-            lease = await ask(
-                gateway, request, policy, partial(self._making_way.at_port, entry, request, gateway)
-            )
+            make_way = partial(self._making_way.at_port, entry, request, gateway)
+            async with self._pile.followed(entry, request.held, gateway):
+                lease = await ask(gateway, request, policy, make_way)
         except BackendError as error:
             self._ledger.not_granted(request, error, entry.lease)
             if await self._making_way.behind(request, gateway, error):

@@ -47,23 +47,31 @@ class Twins:
         other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
         return self._entries.get((other, *entry.mapping.key[1:]))
 
+    def younger(self, entry: Entry) -> Entry | None:
+        """Return what its renewal closes."""
+        twin = self.of(entry)
+        return twin if twin and _is_elder(entry, twin) else None
+
     def after_renewal(self, entry: Entry) -> None:
         """Renew the younger one right after the elder.
 
         What another protocol renewed has lost its filter rule; what the same one did, UPnP that is, has not.
         """
-        twin = self.of(entry)
-        if twin and _is_elder(entry, twin):
+        twin = self.younger(entry)
+        if twin:
             twin.anew = twin.anew or _are_of_two_protocols(entry.lease, twin.lease)
             self._begin(twin)
 
     def after_release(self, released: Lease) -> None:
-        """Open at once what stands at the port by the other protocol, or is being adopted there."""
+        """Open at once what stands at the port by the other protocol, or is being adopted there.
+
+        Who adopts it may still hold what another gateway opened meanwhile.
+        """
         twin = self._ledger.twin_of(released)
         if twin is None:
             return
         for entry in self._entries.values():
-            if _holds(entry, twin) or (entry.lease is None and _may_adopt(entry, twin)):
+            if _holds(entry, twin) or _may_adopt(entry, twin):
                 entry.anew = True
                 self._plan(entry)
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 
 from portmapper.entry import Entry
 from portmapper.ledger import Ledger
 from portmapper.model import Lease, Mapping, MapRequest, Protocol
-from portmapper.store import Store
+from portmapper.store import Store, StoredLease
 from portmapper.testing.devices import FakeDevice
 from portmapper.twins import Twins
 
@@ -47,6 +48,22 @@ async def test_a_release_after_a_crash_has_the_other_protocol_opened_anew(
     released = [verb for _, verb, _ in device.calls].index("unmap")
     after = [subject for _, verb, subject in device.calls[released:] if verb == "map"]
     assert any(isinstance(request, MapRequest) and request.anew for request in after)
+
+
+def test_a_release_has_the_other_protocol_opened_anew_that_is_on_its_way_back(wanted: Wanted) -> None:
+    """Another gateway holds it still, and here an earlier lease stands that is being adopted."""
+    tcp, udp = wanted(), wanted(protocol=Protocol.UDP)
+    store, begun = Store(None), list[Entry]()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for mapping in (tcp, udp):
+        lease = attrs.evolve(_lease(mapping, "upnp"), token=mapping.protocol.value.encode())
+        store.put(StoredLease(lease, mapping.port, now, True, "", ""))
+    entry = Entry(udp, lease=attrs.evolve(_lease(udp, "upnp"), gateway="upnp:192.168.77.1", token=b"other"))
+    twins = Twins({udp.key: entry}, Ledger(store, None), begin=begun.append, plan=begun.append)
+    twins.after_release(_lease(tcp, "upnp"))
+    assert begun == [entry]
+    assert entry.anew
+    store.close()
 
 
 @pytest.mark.parametrize("mixed", [True, False])

@@ -11,6 +11,7 @@ from typing import Self
 
 PERIOD = 0.1
 RETRY_AFTER = 0.01
+PATIENCE = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,17 +47,25 @@ class Prober:
         outages: in order; complete once the watch has ended.
     """
 
-    def __init__(self, ask: Callable[[], str | None], lateness: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], str | None],
+        lateness: Callable[[], float] = lambda: 0.0,
+        is_blocked: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Prepare.
 
         Args:
             ask: puts one question; None when nobody answered.
             lateness: seconds so far in which those who renew had to wait for a processor.
+            is_blocked: tells whether the gateway waits for the kernel, which can take a tenth of a second to
+                commit its rules while other labs come and go; the second question waits for that.
         """
         self.asked = 0
         self.outages: list[Outage] = []
         self._ask = ask
         self._lateness = lateness
+        self._is_blocked = is_blocked
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="prober")
 
@@ -102,5 +111,8 @@ class Prober:
         if self._ask() is not None:
             return None
         self._stop.wait(RETRY_AFTER)
+        patient_until = time.monotonic() + PATIENCE
+        while self._is_blocked() and time.monotonic() < patient_until:
+            self._stop.wait(RETRY_AFTER)
         asked_at = time.monotonic()
         return asked_at if self._ask() is None else None

@@ -64,6 +64,13 @@ def waited(pid: int | None) -> float:
     return _waited(pid) or 0.0
 
 
+def is_blocked(pid: int | None) -> bool:
+    """Tell whether a process waits for the kernel itself, and not for anything to do."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "D"
+    return False
+
+
 def _waits(pids: Iterable[int]) -> dict[int, float]:
     return {pid: seconds for pid in pids if (seconds := _waited(pid)) is not None}
 

@@ -11,7 +11,7 @@ from netlab.hosts import AnsweringHost, exchange
 from netlab.keeping import Kept, Way
 from netlab.lab import Lab
 from netlab.prober import Outage, Prober
-from netlab.soak.lateness import waited
+from netlab.soak.lateness import is_blocked, waited
 
 REFERENCE, REFERENCE_PORT = "11.22.44.1", 9
 """Answers on the gateway's host itself and never closes: when it does not answer, the machine is late. The
@@ -59,7 +59,7 @@ class Watch:
         self._stop([way for way in self._asking if way not in self._kept.ways])
         for way in self._kept.ways:
             if way not in self._asking:
-                prober = Prober(partial(self._ask_if_listed, way), self._lateness)
+                prober = Prober(partial(self._ask_if_listed, way), self._lateness, self._is_blocked)
                 self._probers.append((way, prober))
                 self._asking[way] = ExitStack()
                 self._asking[way].enter_context(prober)
@@ -70,6 +70,9 @@ class Watch:
         counting = [(way, outage) for way, outage in seen if not self._machine_was_late(outage)]
         self.void = len(seen) - len(counting)
         return sorted(counting, key=lambda item: item[1].began)
+
+    def _is_blocked(self) -> bool:
+        return is_blocked(self._lab.gateway.pid)
 
     def _lateness(self) -> float:
         """Tell how long those waited for a processor who renew."""
