@@ -51,7 +51,9 @@ class Pile:
     def is_in_doubt(self, entry: Entry, gateway: Gateway) -> bool:
         """Tell whether the order is unknown of what this gateway holds for the entry and for its twin."""
         twin = self._twins.of(entry)
-        return entry.disordered and twin is not None and not twin.doubtful and self._piles(twin, gateway)
+        return (
+            entry.disordered and twin is not None and not twin.doubtful and self._piles(entry, twin, gateway)
+        )
 
     async def put_in_order(self, entry: Entry, held: Lease | None, gateway: Gateway) -> None:
         """Close what is held and renew the twin's lease below it, before the entry is asked for.
@@ -102,16 +104,17 @@ class Pile:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
 
-    def _piles(self, twin: Entry, gateway: Gateway) -> bool:
+    def _piles(self, entry: Entry, twin: Entry, gateway: Gateway) -> bool:
         """Tell whether what stands here and the twin's lease lie on one pile. Pinholes have none.
 
-        Where both are renewed over UPnP, their order does not matter.
+        Where both are renewed over UPnP, their order matters only to what closes one of them.
         """
         lease = twin.lease
         if lease is None or lease.family is Family.IPV6 or not is_at(lease, gateway):
             return False
         other = self._discovery.gateway(lease.gateway, lease.internal_address)
-        return gateway.one_per_internal_port or (other is not None and other.one_per_internal_port)
+        by_renewal = gateway.one_per_internal_port or (other is not None and other.one_per_internal_port)
+        return by_renewal or entry.anew
 
     async def _renew(self, twin: Entry, lease: Lease) -> None:
         gateway = self._discovery.gateway(lease.gateway, lease.internal_address)

@@ -65,14 +65,15 @@ class Twins:
     def after_release(self, released: Lease) -> None:
         """Open at once what stands at the port by the other protocol, or is being adopted there.
 
-        Who adopts it may still hold what another gateway opened meanwhile.
+        Who adopts it may still hold what another gateway opened meanwhile; and what was released may be open
+        again by now, so that the order is in doubt.
         """
         twin = self._ledger.twin_of(released)
         if twin is None:
             return
         for entry in self._entries.values():
             if _holds(entry, twin) or _may_adopt(entry, twin):
-                entry.anew = True
+                entry.anew = entry.disordered = True
                 self._plan(entry)
 
 

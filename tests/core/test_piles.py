@@ -244,6 +244,23 @@ async def test_a_vpn_that_goes_while_it_is_searched_closes_neither_protocol(
         assert device.let_through() == {(TCP, 80), (UDP, 80)}
 
 
+@pytest.mark.parametrize("kind", ["pcp", "upnp", "both"])
+@pytest.mark.parametrize("released", [TCP, UDP])
+async def test_a_release_while_both_are_wanted_closes_neither(
+    new_world: Callable[..., Any], device: PilingDevice, wanted: Wanted, kind: str, released: Protocol
+) -> None:
+    """What an earlier round abandoned is closed after it was opened again: only one filter rule is left."""
+    world = new_world(*_backends(device, kind))
+    ours = {protocol: wanted(protocol=protocol) for protocol in (TCP, UDP)}
+    await world.start(*ours.values())
+    device.piles[80].pop()
+    world.scheduler._twins.after_release(world.lease(ours[released]))
+    await world.clock.advance(1)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+    await world.clock.advance(7200)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+
+
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("rows"), st.sets(st.sampled_from([(TCP, 80), (UDP, 80), (TCP, 81)]))),
