@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 
 import attrs
@@ -32,6 +33,7 @@ class News:
         self._tell = tell
         self._plan = plan
         self._gone: set[str] = set()
+        self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
 
     def came_or_went(self, gateway: Gateway, event: GatewayEvent) -> None:
@@ -49,7 +51,19 @@ class News:
             for search in self._discovery.searches:
                 if gateway in search.gateways:
                     self._call_back(search.target, [gateway.identity])
-        self._renew_all_at(gateway)
+        self._renew_all_at(gateway, over_each=event is GatewayEvent.GONE or self._is_first_to_tell(gateway))
+
+    def _is_first_to_tell(self, gateway: Gateway) -> bool:
+        """Tell whether no other protocol of the device has told of this restart yet.
+
+        One that is seldom asked tells of it late, by its epoch, when all has long been renewed.
+        """
+        told = self._told[gateway.address]
+        first = not told or gateway.identity in told
+        if first:
+            told.clear()
+        told.add(gateway.identity)
+        return first
 
     def answered(self, gateway: Gateway) -> None:
         """Take note that it is there: its next goodbye is news, and who waits for it is tried at once."""
@@ -103,9 +117,11 @@ class News:
             entry.attempts = min(entry.attempts, 1)  # its failure has been told; its pauses begin anew
         self._plan_spread([entry for entry in waiting if restarted or entry.due is not None])
 
-    def _renew_all_at(self, gateway: Gateway) -> None:
-        """Renew all that stands on this device, over whichever protocol it was opened."""
-        device = {other.identity for other in self._discovery.gateways if other.address == gateway.address}
+    def _renew_all_at(self, gateway: Gateway, *, over_each: bool) -> None:
+        """Renew all that stands on this device, over whichever protocol it was opened, or over this one."""
+        device = {gateway.identity}
+        if over_each:
+            device |= {g.identity for g in self._discovery.gateways if g.address == gateway.address}
         affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]
         for entry in affected:
             entry.doubtful = entry.disordered = True

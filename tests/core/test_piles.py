@@ -244,6 +244,24 @@ async def test_a_vpn_that_goes_while_it_is_searched_closes_neither_protocol(
         assert device.let_through() == {(TCP, 80), (UDP, 80)}
 
 
+async def test_a_restart_that_another_protocol_tells_of_late_renews_nothing_twice(
+    new_world: Callable[..., Any], device: PilingDevice, wanted: Wanted
+) -> None:
+    """It was renewed as the first protocol told; a second restart that this one tells of is another."""
+    pcp, upnp = _backends(device, "both")
+    world = new_world(pcp, upnp)
+    await world.start(wanted(), wanted(protocol=UDP))
+    news = world.scheduler._news
+    asked = []
+    for gateway in (pcp.found[0], upnp.found[0], pcp.found[0]):
+        device.calls.clear()
+        news.came_or_went(gateway, GatewayEvent.RESTARTED)
+        await world.clock.advance(2)
+        asked.append(bool(device.asked()))
+    assert asked == [True, False, True]
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+
+
 @pytest.mark.parametrize("kind", ["pcp", "upnp", "both"])
 @pytest.mark.parametrize("released", [TCP, UDP])
 async def test_a_release_while_both_are_wanted_closes_neither(
