@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable
-from datetime import timedelta
 
 from portmapper.asking import bounded
 from portmapper.backend import Gateway
@@ -24,13 +23,9 @@ from portmapper.entry import Entry
 from portmapper.errors import SILENCE, BackendError
 from portmapper.ledger import is_at
 from portmapper.model import Family, Lease, MapRequest
-from portmapper.store import StoredLease
 from portmapper.twins import Twins
 
 _log = logging.getLogger(__name__)
-
-RENEWED_TOGETHER = timedelta(seconds=2)
-"""The younger is renewed right after the elder. Where more time lies between, one renewal may be missing."""
 
 
 class Pile:
@@ -41,12 +36,9 @@ class Pile:
         self._discovery = discovery
         self._clock = clock
 
-    def adopted(self, entry: Entry, stored: StoredLease) -> None:
-        """Doubt the order of what an earlier run left, if it may have ended between two renewals."""
-        twin = self._twins.of(entry)
-        if twin is not None and twin.opened_at is not None:
-            apart = abs(stored.granted_at - twin.opened_at)
-            entry.disordered = entry.disordered or not stored.confirmed or apart > RENEWED_TOGETHER
+    def adopted(self, entry: Entry) -> None:
+        """Doubt the order of what an earlier run left: it may have ended between two steps."""
+        entry.disordered = entry.disordered or self._twins.of(entry) is not None
 
     def is_in_doubt(self, entry: Entry, gateway: Gateway) -> bool:
         """Tell whether the order is unknown of what this gateway holds for the entry and for its twin."""

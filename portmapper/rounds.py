@@ -280,7 +280,7 @@ class Rounds:
         stored = self._ledger.adopt(entry.mapping, gateway, place.internal_address)
         if stored is None:
             return None, b""
-        self._pile.adopted(entry, stored)
+        self._pile.adopted(entry)
         if not stored.confirmed or stored.expired(self._clock.now()):
             entry.adopted = None
             return None, stored.lease.token

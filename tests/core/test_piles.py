@@ -191,15 +191,19 @@ async def test_a_crash_between_the_two_renewals_is_made_good(
     assert device.let_through() == {(TCP, 80), (UDP, 80)}
 
 
-async def test_a_start_closes_neither_protocol_where_both_were_renewed(
-    world: Any, device: PilingDevice, wanted: Wanted
+@pytest.mark.parametrize("left", [[TCP], [UDP], [TCP, UDP], [UDP, TCP], [TCP, TCP], [UDP, UDP]])
+async def test_a_start_finds_the_order_whatever_a_crash_left(
+    world: Any, device: PilingDevice, wanted: Wanted, left: list[Protocol]
 ) -> None:
-    """Only a renewal that may be missing gives reason to."""
+    """A run may end between two renewals, or between a release and what follows from it."""
     ours = wanted(), wanted(protocol=UDP)
     await world.start(*ours)
     await world.crash()
+    device.piles[80] = left
     await world.start(*ours)
-    assert device.asked("unmap") == []
+    await world.clock.advance(1)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+    await world.clock.advance(7200)
     assert device.let_through() == {(TCP, 80), (UDP, 80)}
 
 
