@@ -57,13 +57,7 @@ def cannot_write(error: Exception) -> bool:
     """Tell whether the disk is full or read-only; not who may not write there, which is a mistake."""
     if isinstance(error, OSError):
         return error.errno in UNWRITABLE
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CANTOPEN,
-    )
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in UNWRITABLE_SQLITE
 
 
 @contextlib.contextmanager

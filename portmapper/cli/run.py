@@ -77,8 +77,7 @@ class Run(Command):
         configuration = Configuration(arguments, plugins, observed=not arguments.only_close_ports)
         directory = (arguments.state_dir or state_directory()).absolute()
         own = directory / "portmapper.pid"
-        once = arguments.oneshot or arguments.only_close_ports
-        pid_files = PidFiles(arguments.pid_file or own, own, must_write=once)
+        pid_files = PidFiles(arguments.pid_file or own, own, must_write=_is_one_pass(arguments))
         try:
             if arguments.daemon:
                 try_before_detaching(arguments, configuration.setup.readers, directory)
@@ -102,6 +101,11 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--daemon is not to be had on this system; see 'portmapper service print'")
 
 
+def _is_one_pass(arguments: argparse.Namespace) -> bool:
+    """What one pass opens, only the store lets the next one renew. A daemon renews it itself."""
+    return bool(arguments.oneshot or arguments.only_close_ports)
+
+
 def _serve(
     arguments: argparse.Namespace,
     plugins: Plugins,
@@ -113,8 +117,7 @@ def _serve(
 
     from portmapper.store import FILE_NAME, Store
 
-    # What one pass opens, only the store lets the next one renew. A daemon renews it itself.
-    store = Store(directory / FILE_NAME, must_write=arguments.oneshot or arguments.only_close_ports)
+    store = Store(directory / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
         if arguments.only_close_ports:
             return asyncio.run(_close_ports(arguments, plugins, configuration.setup.readers, store))
