@@ -33,6 +33,9 @@ EVENTS_BEHIND = 1000
 SHUTDOWN_LIMIT = 1.0
 """Seconds that requests under way have when the daemon stops."""
 
+LISTEN_AGAIN = 5.0
+"""Seconds until a socket is tried again that the directory did not take."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -70,11 +73,7 @@ async def serve(daemon: Controlled, directory: Path, *, loopback: bool = control
         loopback: on a loopback port with a token, instead of a Unix socket.
     """
     web = await in_thread(_import_web)
-    try:
-        listener, port = control_port.listen(directory) if loopback else (_listen(directory), None)
-    except OSError as error:
-        _log.warning("no control socket in %s: %s", directory, error.strerror or error)
-        return
+    listener, port = await _listen_at_last(directory, loopback)
     runner = web.AppRunner(_application(daemon, web, port), access_log=None, shutdown_timeout=SHUTDOWN_LIMIT)
     try:
         await runner.setup()
@@ -196,14 +195,33 @@ def _with_token(web: Any, port: ControlPort) -> Any:
     return middleware
 
 
+async def _listen_at_last(directory: Path, loopback: bool) -> tuple[socket.socket, ControlPort | None]:
+    """Listen as soon as the directory can be written, and say once that it cannot."""
+    told = False
+    while True:
+        try:
+            return control_port.listen(directory) if loopback else (_listen(directory), None)
+        except OSError as error:
+            if not told:
+                _log.warning("no control socket in %s: %s", directory, error.strerror or error)
+            told = True
+            await asyncio.sleep(LISTEN_AGAIN)
+
+
 def _listen(directory: Path) -> socket.socket:
-    """Return a listening socket that only its owner may open; what a crash left there is replaced."""
-    (directory / SOCKET_NAME).unlink(missing_ok=True)
+    """Return a listening socket that only its owner may open; what a crash left there is replaced.
+
+    It gets its name once it listens: who finds it there is never refused.
+    """
+    unnamed = directory / f"{SOCKET_NAME}.new"
+    unnamed.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        with short_address(directory) as address:
+        with short_address(directory, unnamed.name) as address:
             listener.bind(address)
+        listener.listen()
+        unnamed.replace(directory / SOCKET_NAME)
     except BaseException:
         listener.close()
         raise

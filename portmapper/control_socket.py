@@ -13,16 +13,16 @@ VERSION = "v1"
 
 
 @contextlib.contextmanager
-def short_address(directory: Path) -> Iterator[str]:
+def short_address(directory: Path, name: str = SOCKET_NAME) -> Iterator[str]:
     """Give the socket's address while the directory is held open.
 
     An address holds 107 bytes and a path may be longer; one through Linux's `/proc/self/fd` is short.
     """
     if not Path("/proc/self/fd").exists():
-        yield str(directory / SOCKET_NAME)
+        yield str(directory / name)
         return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
+        yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from portmapper import control_port
+from portmapper import control, control_port
 from portmapper.control import serve
 from portmapper.control_client import NotRunning, ask_daemon
 from portmapper.control_port import PORT_FILE
@@ -156,6 +156,28 @@ async def test_a_socket_that_a_crash_left_is_replaced(tmp_path: Path) -> None:
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_the_socket_is_made_once_the_directory_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that was read-only when the daemon began may be written later; that is told once."""
+    monkeypatch.setattr(control, "LISTEN_AGAIN", 0.01)
+    directory = tmp_path / "state"
+    serving = asyncio.create_task(serve(FakeDaemon(), directory))
+    try:
+        while not caplog.records:
+            await asyncio.sleep(0.005)
+        directory.mkdir()
+        while not (directory / SOCKET_NAME).exists():
+            await asyncio.sleep(0.005)
+        assert await ask(directory, "status") == {"version": "1"}
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        f"no control socket in {directory}"
+    ]
 
 
 def test_without_a_daemon_the_client_says_so(tmp_path: Path) -> None:
