@@ -49,6 +49,12 @@ class Ledger:
             self._claim(stored)
         return stored
 
+    def may_stand(self, mapping: Mapping, internal: IPAddress) -> bool:
+        """Tell whether its port may be open already for that address, over whichever protocol."""
+        at_port = self._at((mapping.family, mapping.protocol, self.port_to_ask(mapping)))
+        inside = (internal, mapping.internal_port)
+        return any((s.lease.internal_address, s.lease.internal_port) == inside for s in at_port)
+
     def ask_for(self, request: MapRequest, mapping: Mapping, gateway: Gateway, now: datetime) -> MapRequest:
         """Write down what is about to be asked, so that a crash cannot lose a granted port."""
         if request.held is not None:

@@ -36,8 +36,12 @@ class Pile:
         self._discovery = discovery
         self._clock = clock
 
-    def adopted(self, entry: Entry) -> None:
-        """Doubt the order of what an earlier run left: it may have ended between two steps."""
+    def doubt(self, entry: Entry) -> None:
+        """Doubt the order of what an earlier run or another protocol opened.
+
+        That run may have ended between two steps, and who asks over the other protocol first is not told
+        by the order of opening.
+        """
         entry.disordered = entry.disordered or self._twins.of(entry) is not None
 
     def is_in_doubt(self, entry: Entry, gateway: Gateway) -> bool:

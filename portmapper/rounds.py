@@ -278,9 +278,10 @@ class Rounds:
         if lease and (lease.gateway, lease.internal_address) == (gateway.identity, place.internal_address):
             return lease, lease.token
         stored = self._ledger.adopt(entry.mapping, gateway, place.internal_address)
+        if stored is not None or self._ledger.may_stand(entry.mapping, place.internal_address):
+            self._pile.doubt(entry)
         if stored is None:
             return None, b""
-        self._pile.adopted(entry)
         if not stored.confirmed or stored.expired(self._clock.now()):
             entry.adopted = None
             return None, stored.lease.token

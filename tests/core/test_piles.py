@@ -24,6 +24,9 @@ from portmapper.testing.gateways import FakeBackend, FakeGateway, FakeListingGat
 Wanted = Callable[..., Mapping]
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
+LEFT = [[TCP], [UDP], [TCP, UDP], [UDP, TCP], [TCP, TCP], [UDP, UDP]]
+"""What may lie on a pile while both are open."""
+
 VPN = ipaddress.ip_address("10.8.0.1")
 
 
@@ -61,7 +64,7 @@ class PilingDevice(FakeDevice):
         await super().answer()
 
     async def map(self, gateway: Gateway, request: MapRequest) -> Lease:
-        """Grant, and pile: PCP replaces the topmost rule, and UPnP leaves the pile of what stands alone."""
+        """Grant, and pile: UPnP leaves the pile of what stands alone, the others replace the topmost rule."""
         hole, pile = (request.protocol, request.external_port), self.piles[request.internal_port]
         async with self._turn:
             self._hear(gateway)
@@ -70,7 +73,7 @@ class PilingDevice(FakeDevice):
                 return await super().map(gateway, request)
             finally:
                 if self.hole(hole) is not None and not self.silent:
-                    closes_first = gateway.backend == "pcp" or request.anew
+                    closes_first = gateway.backend != "upnp" or request.anew
                     if stood and closes_first:
                         _take_topmost(pile)
                     if not stood or closes_first:
@@ -114,8 +117,9 @@ def _take_topmost(pile: list[Protocol]) -> None:
 
 def _backends(device: FakeDevice, kind: str) -> list[FakeBackend]:
     pcp = FakeBackend("pcp", device, kind=PcpGateway)
+    natpmp = FakeBackend("natpmp", device, kind=PcpGateway)
     upnp = FakeBackend("upnp", device, kind=FakeListingGateway)
-    return {"pcp": [pcp], "upnp": [upnp], "both": [pcp, upnp]}[kind]
+    return {"pcp": [pcp], "upnp": [upnp], "both": [pcp, upnp], "all": [pcp, natpmp, upnp]}[kind]
 
 
 @pytest.fixture
@@ -191,7 +195,7 @@ async def test_a_crash_between_the_two_renewals_is_made_good(
     assert device.let_through() == {(TCP, 80), (UDP, 80)}
 
 
-@pytest.mark.parametrize("left", [[TCP], [UDP], [TCP, UDP], [UDP, TCP], [TCP, TCP], [UDP, UDP]])
+@pytest.mark.parametrize("left", LEFT)
 async def test_a_start_finds_the_order_whatever_a_crash_left(
     world: Any, device: PilingDevice, wanted: Wanted, left: list[Protocol]
 ) -> None:
@@ -199,9 +203,34 @@ async def test_a_start_finds_the_order_whatever_a_crash_left(
     ours = wanted(), wanted(protocol=UDP)
     await world.start(*ours)
     await world.crash()
-    device.piles[80] = left
+    device.piles[80] = [*left]
     await world.start(*ours)
     await world.clock.advance(1)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+    await world.clock.advance(7200)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+
+
+@pytest.mark.parametrize("muted", [{"pcp"}, {"pcp", "natpmp"}])
+@pytest.mark.parametrize("left", LEFT)
+async def test_a_start_over_another_protocol_finds_the_order(
+    new_world: Callable[..., Any],
+    device: PilingDevice,
+    wanted: Wanted,
+    left: list[Protocol],
+    muted: set[str],
+) -> None:
+    """What an earlier run opened over NAT-PMP or UPnP is in an order that PCP's requests do not tell."""
+    world = new_world(*_backends(device, "all"))
+    ours = wanted(), wanted(protocol=UDP)
+    device.mute = muted
+    await world.start(*ours)
+    await world.crash()
+    device.mute = set()
+    device.piles[80] = [*left]
+    await world.start(*ours)
+    await world.clock.advance(1)
+    assert {world.lease(mapping).backend for mapping in ours} == {"pcp"}
     assert device.let_through() == {(TCP, 80), (UDP, 80)}
     await world.clock.advance(7200)
     assert device.let_through() == {(TCP, 80), (UDP, 80)}
@@ -290,7 +319,7 @@ steps = st.lists(
         st.tuples(st.just("gone"), st.just(None)),
         st.tuples(st.just("silent"), st.booleans()),
         st.tuples(st.just("loses_answers"), st.booleans()),
-        st.tuples(st.just("mute"), st.sampled_from([set[str](), {"pcp"}, {"upnp"}])),
+        st.tuples(st.just("mute"), st.sampled_from([set[str](), {"pcp"}, {"upnp"}, {"pcp", "upnp"}])),
         st.tuples(st.just("crash"), st.sampled_from([0, 1, 100])),
         st.tuples(st.just("wait"), st.sampled_from([0.001, 0.05, 1, 30, 130, 2500])),
     ),
@@ -357,7 +386,7 @@ class Ordeal:
         await self.clock.advance(seconds)
 
 
-@given(faults=steps, kind=st.sampled_from(["pcp", "upnp", "both"]))
+@given(faults=steps, kind=st.sampled_from(["pcp", "upnp", "both", "all"]))
 @settings(max_examples=60)
 def test_both_protocols_of_a_port_are_open_in_the_end(
     world_class: Any, faults: list[tuple[str, Any]], kind: str

@@ -75,6 +75,23 @@ def test_a_crash_at_any_moment_opens_nothing_twice(kept: Kept, lab: Lab, backend
     assert lab.gateway.rules() == set()
 
 
+@pytest.mark.parametrize("before", ["natpmp", "upnp"])
+def test_a_start_over_another_protocol_closes_neither_of_a_port(kept: Kept, lab: Lab, before: str) -> None:
+    """What it finds was opened in another order than the one in which it asks for it."""
+    for ways in (WAYS[:2], WAYS[1::-1]):
+        kept.write(ways)
+        with kept.daemon("--backend", before):
+            kept.until(lambda: kept.backends() == {before}, "held")
+            kept.kill()
+        kept.write(ways[::-1])
+        with kept.daemon("--close-ports-on-exit") as daemon:
+            kept.until(lambda: kept.backends() == {"pcp"}, "taken over")
+            time.sleep(0.3)  # the steps that follow
+            kept.until_open(time.monotonic(), 0)
+            assert daemon.end() == 0
+        assert lab.gateway.rules() == set()
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_edit_is_acted_upon_within_a_second(kept: Kept, lab: Lab, backend: tuple[str, ...]) -> None:
     """Rows are added, changed and removed; what stays listed stays open."""

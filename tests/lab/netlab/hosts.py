@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import http.server
+import itertools
 import selectors
 import socket
 import socketserver
@@ -26,6 +28,11 @@ def answer_text(protocol: str, port: int, peer: str) -> str:
     return f"portmapper lab: {protocol} {port} hears {peer}"
 
 
+_source_ports = itertools.cycle(range(10_000, 60_000))
+"""Where questions come from, none twice within minutes: for as long, a gateway leads what comes from the same
+port to where it led it before, to a former address of the host perhaps."""
+
+
 def exchange(
     namespace: Namespace, protocol: str, address: str, port: int, timeout: float = EXCHANGE_TIMEOUT
 ) -> str | None:
@@ -34,11 +41,23 @@ def exchange(
     with namespace.socket(_KINDS[protocol], family) as asker:
         asker.settimeout(timeout)
         try:
+            _bind_anew(asker)
             asker.connect((address, port))
             asker.sendall(QUESTION)
             return asker.recv(LARGEST_REPLY).decode() or None
         except OSError:
             return None
+
+
+def _bind_anew(asker: socket.socket) -> None:
+    for port in _source_ports:
+        try:
+            asker.bind(("", port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return
 
 
 class AnsweringHost:
