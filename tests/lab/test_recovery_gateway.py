@@ -177,7 +177,8 @@ def test_the_mappings_move_when_their_protocol_is_switched_off(
         lab.gateway.variant = then
         before = time.monotonic()
         lab.gateway.start()
-        kept.until(lambda: kept.backends() == {then.backends[0]}, "moved", 40)
+        # Which of those comes first is a matter of milliseconds while it boots.
+        kept.until(lambda: set() < kept.backends() <= {*then.backends}, "moved", 40)
         took = time.monotonic() - before
         kept.until(lambda: kept.status()["mappings"] and time.monotonic() > before + 24, "watched", 30)
         kept.until(lambda: lab.gateway.rules() == kept.wanted_rules(), "as listed")
