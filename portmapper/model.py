@@ -136,8 +136,8 @@ class MapRequest:
         exact: the gateway should refuse rather than grant another external port.
         replace: take the port from whoever holds it, where the protocol can.
         held: the lease that this request renews or replaces, if any.
-        anew: what was done at the other protocol of the port may have closed this one: where the gateway is
-            known for that and its renewal would not open the port again, close it first.
+        anew: what was done at the other protocol of the port may have closed this one, so that it is urgent;
+            where the gateway is known for that and its renewal would not open the port again, close it first.
     """
 
     protocol: Protocol

@@ -51,7 +51,9 @@ class News:
             for search in self._discovery.searches:
                 if gateway in search.gateways:
                     self._call_back(search.target, [gateway.identity])
-        self._renew_all_at(gateway, over_each=event is GatewayEvent.GONE or self._is_first_to_tell(gateway))
+        gone = event is GatewayEvent.GONE
+        # Who says goodbye has its table still, and may end in the midst of what would put it in order.
+        self._renew_all_at(gateway, over_each=gone or self._is_first_to_tell(gateway), table_is_lost=not gone)
 
     def _is_first_to_tell(self, gateway: Gateway) -> bool:
         """Tell whether no other protocol of the device has told of this restart yet.
@@ -117,14 +119,15 @@ class News:
             entry.attempts = min(entry.attempts, 1)  # its failure has been told; its pauses begin anew
         self._plan_spread([entry for entry in waiting if restarted or entry.due is not None])
 
-    def _renew_all_at(self, gateway: Gateway, *, over_each: bool) -> None:
+    def _renew_all_at(self, gateway: Gateway, *, over_each: bool, table_is_lost: bool) -> None:
         """Renew all that stands on this device, over whichever protocol it was opened, or over this one."""
         device = {gateway.identity}
         if over_each:
             device |= {g.identity for g in self._discovery.gateways if g.address == gateway.address}
         affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]
         for entry in affected:
-            entry.doubtful = entry.disordered = True
+            entry.doubtful = True
+            entry.disordered = entry.disordered or table_is_lost
             entry.attempts = 0
         self._plan_spread(affected)
 

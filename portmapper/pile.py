@@ -25,6 +25,9 @@ from portmapper.ledger import is_at
 from portmapper.model import Family, Lease, MapRequest
 from portmapper.twins import Twins
 
+FOLLOWED_AFTER = 0.05
+"""Seconds until the younger's renewal is sent again, while the elder's waits for its answer."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -78,13 +81,19 @@ class Pile:
                 raise
             entry.opened_at = self._clock.now()
 
+    def is_closed_by_its_elder(self, entry: Entry, gateway: Gateway) -> bool:
+        """Tell whether each renewal of the twin, after which this one is renewed, closes it here."""
+        twin = self._twins.of(entry)
+        return gateway.one_per_internal_port and twin is not None and self._twins.younger(twin) is entry
+
     @contextlib.asynccontextmanager
     async def followed(self, entry: Entry, held: Lease | None, gateway: Gateway) -> AsyncIterator[None]:
         """Send the younger's renewal right behind the elder's, while that waits for its answer.
 
-        The younger has a round of its own after that: the packet may be lost, or come first. Without it the
-        younger would be closed for as long as this host has something else to do. A gateway that does not
-        answer gets none.
+        And again and again until that one has it: what is lost on the way may be sent again after the
+        younger's, and close it once more. The younger has a round of its own after that, for its packet may
+        have come first. Without all this it would be closed for as long as this host has something else to
+        do. A gateway that does not answer gets none.
         """
         twin = self._twins.younger(entry)
         lease = twin.lease if twin else None
@@ -93,12 +102,17 @@ class Pile:
         if twin is None or lease is None or not (is_well and here):
             yield
             return
-        following = asyncio.create_task(self._renew(twin, lease))
+        following = asyncio.create_task(self._follow(twin, lease))
         try:
             yield
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+
+    async def _follow(self, twin: Entry, lease: Lease) -> None:
+        while True:
+            await self._renew(twin, lease)
+            await asyncio.sleep(FOLLOWED_AFTER)
 
     def _piles(self, entry: Entry, twin: Entry, gateway: Gateway) -> bool:
         """Tell whether what stands here and the twin's lease lie on one pile. Pinholes have none.

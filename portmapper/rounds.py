@@ -269,7 +269,7 @@ class Rounds:
             exact=policy is not ConflictPolicy.NEXT and not any_port,
             replace=policy is ConflictPolicy.TAKE,
             held=held,
-            anew=entry.anew,
+            anew=entry.anew or self._pile.is_closed_by_its_elder(entry, gateway),
         )
 
     def _held(self, entry: Entry, gateway: Gateway, place: Place) -> tuple[Lease | None, bytes]:

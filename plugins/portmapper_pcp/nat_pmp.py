@@ -49,6 +49,7 @@ class NatPmpGateway(Port5351Gateway[Reply]):
             request.internal_port,
             self._suggestion(request),
             request.lifetime or LONGEST_LIFETIME,
+            urgent=request.anew,
         )
         return Lease(
             protocol=request.protocol,
@@ -94,7 +95,13 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         return request.external_port or request.internal_port
 
     async def _ask_to_map(
-        self, protocol: Protocol, internal_port: int, external_port: int, lifetime: int
+        self,
+        protocol: Protocol,
+        internal_port: int,
+        external_port: int,
+        lifetime: int,
+        *,
+        urgent: bool = False,
     ) -> Reply:
         def accepts(reply: Reply) -> bool:
             # A late copy of the answer to a mapping must not pass for the answer to its deletion.
@@ -103,7 +110,7 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         reply = await self._exchange.ask(
             natpmp_codec.map_request(protocol, internal_port, external_port, lifetime),
             natpmp_codec.map_key(protocol, internal_port),
-            waits(REQUEST_LIMIT),
+            waits(REQUEST_LIMIT, urgent=urgent),
             accepts,
         )
         if reply.result != _SUCCESS:

@@ -124,10 +124,18 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             address = held.external_address or address
         data = _data(request.token, request.protocol, request.internal_port, port, address)
         lifetime = request.lifetime or LONGEST_LIFETIME
-        return await self._ask(data, lifetime, request.internal_address, prefer_failure)
+        return await self._ask(
+            data, lifetime, request.internal_address, prefer_failure=prefer_failure, urgent=request.anew
+        )
 
     async def _ask(
-        self, data: MapData, lifetime: int, internal: IPAddress, prefer_failure: bool = False
+        self,
+        data: MapData,
+        lifetime: int,
+        internal: IPAddress,
+        *,
+        prefer_failure: bool = False,
+        urgent: bool = False,
     ) -> Reply:
         packet = pcp_codec.map_request(
             self.local_address,
@@ -141,7 +149,8 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             # A late copy of the answer to a MAP must not pass for the answer to its deletion.
             return reply.result != Result.SUCCESS or bool(reply.lifetime) == bool(lifetime)
 
-        return await self._exchange.ask(packet, data.key, waits(REQUEST_LIMIT, PCP_JITTER), accepts)
+        sends = waits(REQUEST_LIMIT, PCP_JITTER, urgent=urgent)
+        return await self._exchange.ask(packet, data.key, sends, accepts)
 
     def _granted(self, reply: Reply, internal: IPAddress) -> MapData:
         if reply.result == Result.SUCCESS and reply.mapping is not None:

@@ -38,6 +38,7 @@ class PilingDevice(FakeDevice):
         mute: the protocols that it does not speak for now.
         unanswered: how often it was asked over one of those.
         unheard: it restarted, and only its next answer will show it.
+        late: seconds until the answer for a protocol arrives.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -46,6 +47,7 @@ class PilingDevice(FakeDevice):
         self.mute: set[str] = set()
         self.unanswered = 0
         self.unheard = False
+        self.late: defaultdict[Protocol, float] = defaultdict(float)
         self._turn = asyncio.Lock()
 
     def restart(self, announced: bool = True) -> None:
@@ -65,6 +67,11 @@ class PilingDevice(FakeDevice):
 
     async def map(self, gateway: Gateway, request: MapRequest) -> Lease:
         """Grant, and pile: UPnP leaves the pile of what stands alone, the others replace the topmost rule."""
+        lease = await self._map(gateway, request)
+        await asyncio.sleep(self.late[request.protocol])
+        return lease
+
+    async def _map(self, gateway: Gateway, request: MapRequest) -> Lease:
         hole, pile = (request.protocol, request.external_port), self.piles[request.internal_port]
         async with self._turn:
             self._hear(gateway)
@@ -160,6 +167,25 @@ async def test_the_younger_is_renewed_before_the_elder_is_answered(
     scheduler._plan(scheduler.entries[tcp.key])
     await world.clock.advance(0.1)
     assert [request.protocol for request in device.asked()] == [TCP, UDP, TCP]
+
+
+async def test_the_younger_is_renewed_until_the_elder_is_answered(
+    world: Any, device: PilingDevice, wanted: Wanted
+) -> None:
+    """An answer that was lost has the elder's request sent again, which closes the younger once more."""
+    tcp = wanted()
+    await world.start(tcp, wanted(protocol=UDP))
+    device.late[TCP] = 0.4
+    scheduler = world.scheduler
+    scheduler._plan(scheduler.entries[tcp.key])
+    await world.clock.advance(0.25)
+    device.piles[80] = [TCP, TCP]
+    await world.clock.advance(0.1)
+    assert device.let_through() == {(TCP, 80), (UDP, 80)}
+    await world.clock.advance(0.3)
+    device.calls.clear()
+    await world.clock.advance(1)
+    assert device.asked() == []
 
 
 @pytest.mark.parametrize("first", [TCP, UDP])

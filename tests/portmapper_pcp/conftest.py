@@ -178,8 +178,8 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time runs twenty-five times as fast for retransmissions."""
     from portmapper_pcp import nat_pmp, pcp, schedule
 
-    def waits(limit: float, jitter: float = 0.0) -> Any:
-        return (wait / 25 for wait in schedule.waits(limit, jitter))
+    def waits(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Any:
+        return (wait / 25 for wait in schedule.waits(limit, jitter, urgent=urgent))
 
     monkeypatch.setattr(pcp, "waits", waits)
     monkeypatch.setattr(nat_pmp, "waits", waits)

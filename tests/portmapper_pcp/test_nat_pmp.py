@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import attrs
@@ -13,6 +13,7 @@ import pytest
 from portmapper.backend import GatewayEvent, MapsOtherHosts, Target, WatchesGateway
 from portmapper.errors import BackendError, NetworkFailure, NoResources, NotAuthorized, Unsupported
 from portmapper.model import ANY_PORT, MapRequest, Protocol
+from portmapper_pcp import nat_pmp, schedule
 from portmapper_pcp.nat_pmp import NatPmpBackend, NatPmpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -125,6 +126,22 @@ async def test_p7_a_lost_answer_is_asked_for_again(
     peer.answer = lambda request: [peer.natpmp(request)] if len(peer.requests) == 3 else []
     await gateway.map(request_80)
     assert len(set(peer.requests)) == 1
+
+
+async def test_what_may_be_closed_is_asked_for_urgently(
+    peer: Any, gateway: NatPmpGateway, request_80: MapRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other requests have the usual pauses."""
+    asked: list[bool] = []
+
+    def waits(limit: float, *, urgent: bool = False) -> Iterator[float]:
+        asked.append(urgent)
+        return schedule.waits(limit, urgent=urgent)
+
+    monkeypatch.setattr(nat_pmp, "waits", waits)
+    await gateway.map(request_80)
+    await gateway.map(attrs.evolve(request_80, anew=True))
+    assert asked == [False, True]
 
 
 async def test_p15_a_concrete_port_is_always_suggested(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import pytest
 
 from portmapper.errors import BackendError, Conflict, NetworkFailure, NoResources, NotAuthorized, Unsupported
 from portmapper.model import ANY_PORT, MapRequest
+from portmapper_pcp import pcp, schedule
 from portmapper_pcp.pcp import PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -67,6 +69,23 @@ async def test_p7_a_lost_answer_is_asked_for_again_with_the_same_nonce(
     peer.answer = lambda request: [peer.pcp(request)] if len(peer.requests) == 2 else []
     await pcp_gateway.map(request_80)
     assert peer.requests[0] == peer.requests[1]
+
+
+async def test_what_may_be_closed_is_asked_for_urgently(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other requests have the usual pauses."""
+    asked: list[bool] = []
+
+    def waits(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Iterator[float]:
+        asked.append(urgent)
+        return schedule.waits(limit, jitter, urgent=urgent)
+
+    monkeypatch.setattr(pcp, "waits", waits)
+    peer.answer = lambda request: [peer.pcp(request)]
+    await pcp_gateway.map(request_80)
+    await pcp_gateway.map(attrs.evolve(request_80, anew=True))
+    assert asked == [False, True]
 
 
 async def test_renewal_suggests_what_is_held(

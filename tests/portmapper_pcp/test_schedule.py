@@ -12,6 +12,13 @@ def test_p7_natpmp_waits_double_from_a_quarter_second() -> None:
     assert list(waits(REQUEST_LIMIT)) == [0.25, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.25]
 
 
+def test_urgent_waits_double_from_a_hundredth_of_a_second() -> None:
+    """A port that was closed by the renewal of its other protocol is not left so for a lost packet."""
+    found = list(waits(REQUEST_LIMIT, urgent=True))
+    assert found[:4] == [0.01, 0.02, 0.04, 0.08]
+    assert sum(found) == pytest.approx(REQUEST_LIMIT)
+
+
 def test_p7_pcp_waits_are_jittered() -> None:
     """RFC 6887 section 8.1.1: each wait is a tenth shorter or longer, at random."""
     first = [next(waits(REQUEST_LIMIT, PCP_JITTER)) for _ in range(50)]
