@@ -54,8 +54,10 @@ class Pile:
             entry.disordered and twin is not None and not twin.doubtful and self._piles(entry, twin, gateway)
         )
 
-    async def put_in_order(self, entry: Entry, held: Lease | None, gateway: Gateway) -> None:
+    async def put_in_order(self, entry: Entry, held: Lease | None, gateway: Gateway) -> bool:
         """Close what is held and renew the twin's lease below it, before the entry is asked for.
+
+        Tell whether that was done, so that it is urgent to open it again.
 
         Nothing is done before both were granted again, each in its own round: until then what stands may
         not be ours to close.
@@ -80,6 +82,8 @@ class Pile:
                 entry.disordered = True
                 raise
             entry.opened_at = self._clock.now()
+            return True
+        return False
 
     def is_closed_by_its_elder(self, entry: Entry, gateway: Gateway) -> bool:
         """Tell whether each renewal of the twin, after which this one is renewed, closes it here."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Protocol as Interface
 
+import attrs
+
 from portmapper.asking import ask
 from portmapper.backend import Gateway, MapsOtherHosts, Target, VerifiesLeases
 from portmapper.clock import Clock
@@ -221,7 +223,8 @@ class Rounds:
         if gateway.one_per_internal_port and request.held is None:
             await self._making_way.behind(request, gateway)
         try:
-            await self._pile.put_in_order(entry, request.held, gateway)
+            if await self._pile.put_in_order(entry, request.held, gateway):
+                request = attrs.evolve(request, anew=True)
             make_way = partial(self._making_way.at_port, entry, request, gateway)
             async with self._pile.followed(entry, request.held, gateway):
                 lease = await ask(gateway, request, policy, make_way)
