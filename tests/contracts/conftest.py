@@ -110,8 +110,8 @@ def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let retransmission run ten times as fast, once no answer is to be waited for."""
     from portmapper_pcp import nat_pmp, pcp, schedule
 
-    def waits(limit: float, jitter: float = 0.0) -> Any:
-        return (wait / 10 for wait in schedule.waits(limit, jitter))
+    def waits(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Any:
+        return (wait / 10 for wait in schedule.waits(limit, jitter, urgent=urgent))
 
     for module in (pcp, nat_pmp):
         monkeypatch.setattr(module, "waits", waits)
