@@ -83,13 +83,16 @@ async def _one_protocol(plugins: Plugins, gateway: EmbeddedGateway, backend: str
 
 def _daemon(plugins: Plugins, gateway: EmbeddedGateway, backend: str, wanted: Path) -> Daemon:
     from portmapper.daemon import Daemon, RunOptions
+    from portmapper.model import ConflictPolicy
     from portmapper.setup import Setup
     from portmapper.sources import open_source
     from portmapper.store import Store
 
     chosen = gateway.location if backend == "upnp" else f"{HOST}:{gateway.pcp_port}"
+    # Another program may take the free port that was found: then the next one does.
+    next_one = ConflictPolicy.NEXT
     return Daemon(
-        RunOptions(close_on_exit=True, chosen=(chosen,), allowed=(backend,)),
+        RunOptions(close_on_exit=True, chosen=(chosen,), allowed=(backend,), conflict=next_one),
         [cls() for cls in plugins.choose_backends([backend])],
         Setup([open_source(str(wanted), plugins.sources, plugins.formats)]),
         Store(None),

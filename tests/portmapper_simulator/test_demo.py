@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import socket
 import subprocess
 import sys
+
+import pytest
+
+from portmapper_simulator import demo_command
 
 
 def test_the_demo_connects_through_every_port_it_opened() -> None:
@@ -22,3 +28,16 @@ def test_the_demo_connects_through_every_port_it_opened() -> None:
         (protocol, backend) for backend in ("pcp", "natpmp", "upnp") for protocol in ("TCP", "UDP")
     ]
     assert finished.stdout.count(" active ") == 6
+
+
+def test_a_port_that_another_program_takes_meanwhile_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The free port that was found is free no longer when the gateway opens it."""
+    with socket.create_server((demo_command.HOST, 0)) as taken:
+        ports = [taken.getsockname()[1]]
+        find = demo_command._free_port
+        monkeypatch.setattr(demo_command, "_free_port", lambda: ports.pop() if ports else find())
+        monkeypatch.setattr(demo_command, "GATEWAYS", {"upnp": "UPnP IGD"})
+        assert demo_command.Demo().run(argparse.Namespace()) == 0
+    assert capsys.readouterr().out.count("answers: hello") == 2
