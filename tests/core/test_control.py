@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -156,6 +158,14 @@ async def test_a_socket_that_a_crash_left_is_replaced(tmp_path: Path) -> None:
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+def test_who_finds_the_socket_is_not_refused(tmp_path: Path) -> None:
+    """It has its name only once it listens; before anything answers there, a question waits."""
+    with contextlib.closing(control._listen(tmp_path)):
+        assert [path.name for path in tmp_path.iterdir()] == [SOCKET_NAME]
+        with short_address(tmp_path) as address, socket.socket(socket.AF_UNIX) as asker:
+            asker.connect(address)
 
 
 async def test_the_socket_is_made_once_the_directory_takes_it(
