@@ -5,9 +5,9 @@ from __future__ import annotations
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper.addresses import parse_address
-    from portmapper.errors import PortmapperError
-    from portmapper.ports import parse_port_argument, parse_ports
+    from portmapper.api.errors import PortmapperError
+    from portmapper.sources.address_syntax import parse_address
+    from portmapper.sources.port_syntax import parse_port_argument, parse_ports
 
 
 SEEDS = [

@@ -7,7 +7,7 @@ import ipaddress
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper.backend import GatewayEvent, Target
+    from portmapper.api.backend import GatewayEvent, Target
     from portmapper_pcp.nat_pmp import NatPmpGateway
     from portmapper_pcp.pcp import PcpGateway
 

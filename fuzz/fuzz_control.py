@@ -7,7 +7,7 @@ import json
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper.asked import read_records
+    from portmapper.sources.adhoc import read_records
 
 SEEDS = [
     b'[{"port": 8080, "protocol": "TCP"}]',

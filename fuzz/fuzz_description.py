@@ -6,7 +6,7 @@ from harness import fuzz, instrumented
 
 with instrumented():
     from portmapper_upnp.description import canonical_description
-    from portmapper_upnp.lenient import parse as parse_xml
+    from portmapper_upnp.lenient_xml import parse as parse_xml
     from portmapper_upnp.requester import decode
     from portmapper_upnp.scpd import WAN_CONNECTION
 

@@ -10,7 +10,7 @@ from harness import fuzz, instrumented
 
 with instrumented():
     from portmapper_upnp.connection import read_entry
-    from portmapper_upnp.lenient import parse as parse_xml
+    from portmapper_upnp.lenient_xml import parse as parse_xml
     from portmapper_upnp.requester import decode
     from portmapper_upnp.soap import canonical_reply
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper.errors import PortmapperError
-    from portmapper.records import mappings_of
-    from portmapper.source import FormatOptions, Row
+    from portmapper.api.errors import PortmapperError
+    from portmapper.api.source import FormatOptions, Row
+    from portmapper.sources.row_parser import mappings_of
     from portmapper_files.toml_format import TomlFormat
 
 

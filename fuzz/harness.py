@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import atheris
 
-from portmapper.errors import PortmapperError
+from portmapper.api.errors import PortmapperError
 
 MAX_INPUT = 4096
 """Bytes of one input; no parser's behaviour changes beyond."""

@@ -6,24 +6,17 @@ found through the entry-point group ``portmapper``. Programs import `Client` or 
 
 from __future__ import annotations
 
+from portmapper.support.lazy import lazy_exports
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from portmapper.client import Client
-    from portmapper.sync_client import SyncClient
+    from portmapper.client.async_client import Client
+    from portmapper.client.sync_client import SyncClient
 
 __all__ = ["Client", "SyncClient", "__version__"]
 
 __version__ = "0.1.0"
 
-
-def __getattr__(name: str) -> object:
-    """Import the API when it is first used: `portmapper --version` needs none of it."""
-    if name == "Client":
-        from portmapper.client import Client
-
-        return Client
-    if name == "SyncClient":
-        from portmapper.sync_client import SyncClient
-
-        return SyncClient
-    raise AttributeError(f"module 'portmapper' has no attribute {name!r}")
+# `portmapper --version` must not pay for importing the Python API.
+_LAZY = {"client.async_client": ("Client",), "client.sync_client": ("SyncClient",)}
+__getattr__ = lazy_exports(__name__, _LAZY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import os
@@ -9,14 +10,23 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from portmapper.faults import FAULTS
-from portmapper.logs import STRANGERS
+from portmapper.api.backend import Backend
+from portmapper.api.model import Mapping, Protocol
+from portmapper.network.host import Network
+from portmapper.observability.logs import STRANGERS
+from portmapper.pluginhost.faults import FAULTS
+from portmapper.store.leases import Store
+from portmapper.testing.clock import FakeClock
+from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
+from portmapper.testing.fake_device import FakeDevice
+from portmapper.testing.harness import Harness, network_at
 
 # Machines of CI are slow in bursts; a slow example is no finding, a random one nobody can repeat is none.
 settings.register_profile("portmapper", deadline=None, derandomize=True)
@@ -103,3 +113,80 @@ def plugin_environment(tmp_path: Path) -> dict[str, str]:
         script.write_text(f'#!/bin/sh\n{offline}exec "{place}/bin/python" -P {words} "$@"\n')
         script.chmod(0o755)
     return {**os.environ, **OFFLINE, "PATH": f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.fixture
+async def clock() -> AsyncIterator[FakeClock]:
+    """A clock that drives the test's own event loop."""
+    fake = FakeClock()
+    with fake.driving(asyncio.get_running_loop()):
+        yield fake
+
+
+@pytest.fixture
+def device(clock: FakeClock) -> FakeDevice:
+    """A device at the default gateway's address."""
+    return FakeDevice(clock)
+
+
+@pytest.fixture
+async def new_harness(clock: FakeClock) -> AsyncIterator[Callable[..., Harness]]:
+    """Make worlds that end with the test."""
+    harnesses: list[Harness] = []
+
+    def make(*backends: Backend, **options: Any) -> Harness:
+        harnesses.append(Harness(clock, backends, **options))
+        return harnesses[-1]
+
+    yield make
+    for harness in harnesses:
+        await harness.end()
+
+
+@pytest.fixture(scope="session")
+def harness_class() -> type[Harness]:
+    """What random tests make their worlds of."""
+    return Harness
+
+
+@pytest.fixture
+def harness(new_harness: Callable[..., Harness], device: FakeDevice) -> Harness:
+    """One device, over one protocol that cannot list."""
+    return new_harness(FakeBackend("pcp", device))
+
+
+@pytest.fixture
+def upnp(new_harness: Callable[..., Harness], device: FakeDevice) -> Harness:
+    """One device, over one protocol that can list, verify and map for others."""
+    return new_harness(FakeBackend("upnp", device, kind=FakeListingGateway))
+
+
+@pytest.fixture
+def desired() -> Callable[..., Mapping]:
+    """Make a mapping; TCP 80 where nothing else is said."""
+
+    def make(port: int = 80, internal_port: int | None = None, **more: Any) -> Mapping:
+        more.setdefault("protocol", Protocol.TCP)
+        return Mapping(port=port, internal_port=internal_port or port, **more)
+
+    return make
+
+
+@pytest.fixture
+def on_network() -> Callable[..., Network]:
+    """Make a network."""
+    return network_at
+
+
+@pytest.fixture
+def file_store(tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Open stores in one file."""
+    opened: list[Store] = []
+
+    def open_store() -> Store:
+        opened.append(Store(tmp_path / "leases.sqlite3"))
+        return opened[-1]
+
+    yield open_store
+    for store in opened:
+        store.close()

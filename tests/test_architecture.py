@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import portmapper
-from portmapper import hookspecs
+from portmapper import api, testing
+from portmapper.api import hookspecs
 
 CORE = Path(portmapper.__file__).parent
 PLUGINS = CORE.parent / "plugins"
@@ -27,6 +28,37 @@ STANDARD = (
     "portmapper_simulator",
     "portmapper_upnp",
 )
+
+PUBLIC = ("api", "support", "testing")
+"""The packages that plugins may import."""
+
+_BASE = ("api", "support")
+_HOST = (*_BASE, "pluginhost", "network")
+_SCHEDULER = (*_HOST, "gateways", "store")
+_CONFIG = (*_HOST, "sources")
+_OBSERVABILITY = (*_SCHEDULER, "scheduler")
+_ACTIONS = (*_OBSERVABILITY, "sources", "config", "observability")
+_DAEMON = (*_ACTIONS, "client", "control", "actions")
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "support": (),
+    "api": ("support",),
+    "pluginhost": _BASE,
+    "network": _BASE,
+    "store": _BASE,
+    "gateways": _HOST,
+    "sources": _HOST,
+    "scheduler": _SCHEDULER,
+    "config": _CONFIG,
+    "client": (*_SCHEDULER, "sources", "scheduler", "config"),
+    "observability": _OBSERVABILITY,
+    "control": (*_OBSERVABILITY, "observability"),
+    "actions": _ACTIONS,
+    "daemon": _DAEMON,
+    "doctor": (*_DAEMON, "daemon"),
+    "testing": (*_DAEMON, "daemon"),
+    "cli": (*_DAEMON, "daemon", "doctor"),
+}
+"""What each package of the core may import; see docs/architecture.md."""
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -53,6 +85,29 @@ def loaded_after(code: str, names: tuple[str, ...]) -> set[str]:
     return set(json.loads(answer.stdout.splitlines()[-1]))
 
 
+def direct_imports(file: Path) -> Iterator[str]:
+    """Yield the dotted name of everything that a file imports: `package.module.name` for a `from` import."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def package_of(name: str) -> str:
+    """Return the package of the core that a dotted name belongs to: `api` for `portmapper.api.model`."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def core_imports() -> Iterator[tuple[str, str]]:
+    """Yield every import inside the core: the file relative to `portmapper/`, and what it imports."""
+    for file in sorted(CORE.rglob("*.py")):
+        for name in direct_imports(file):
+            if name.split(".")[0] == "portmapper":
+                yield file.relative_to(CORE).as_posix(), name
+
+
 def test_the_core_imports_no_plugin() -> None:
     """It finds them through their entry points."""
     guilty = {
@@ -64,16 +119,87 @@ def test_the_core_imports_no_plugin() -> None:
     assert guilty == set()
 
 
-def test_plugins_import_only_public_names() -> None:
-    """Nothing with an underscore, and nothing of the command line but what is theirs to use."""
-    guilty = {
-        (str(file.relative_to(PLUGINS)), name)
-        for file in PLUGINS.rglob("*.py")
-        for name in imports(file)
-        if name.split(".")[0] == "portmapper" and any(part.startswith("_") for part in name.split(".")[1:])
-        if name != "portmapper.__version__"
+def test_every_module_of_the_core_is_in_a_package() -> None:
+    """The folders are the architecture, so a module beside them has no place in it."""
+    assert sorted(file.name for file in CORE.glob("*.py")) == ["__init__.py", "__main__.py"]
+    assert {file.parent.name for file in CORE.glob("*/__init__.py")} == set(MAY_IMPORT)
+
+
+def test_packages_import_only_what_the_table_allows() -> None:
+    """The table is in docs/architecture.md, too; a lazy import and one for types count as well."""
+    guilty = [
+        f"{file} imports {name}"
+        for file, name in core_imports()
+        if "/" in file
+        if (importer := file.split("/")[0]) != (imported := package_of(name))
+        if imported in MAY_IMPORT and imported not in MAY_IMPORT[importer]
+    ]
+    assert guilty == []
+
+
+def test_the_table_has_no_cycle() -> None:
+    """A package that may import another is never importable from it."""
+    assert [
+        (one, other) for one, allowed in MAY_IMPORT.items() for other in allowed if one in MAY_IMPORT[other]
+    ] == []
+
+
+def test_imports_are_at_most_twelve_levels_deep() -> None:
+    """Whoever reads a module has to know those below it; a cycle has no depth at all."""
+    modules = {
+        ".".join(("portmapper", *file.relative_to(CORE).with_suffix("").parts)): file
+        for file in CORE.rglob("*.py")
     }
-    assert guilty == set()
+    below = {
+        module: {name if name in modules else name.rpartition(".")[0] for name in direct_imports(file)}
+        & modules.keys()
+        for module, file in modules.items()
+    }
+    levels = {name: depth for depth, names in enumerate(_levels(below), 1) for name in names}
+    assert {name: depth for name, depth in levels.items() if depth > 12} == {}
+
+
+def _levels(below: dict[str, set[str]]) -> Iterator[set[str]]:
+    left = dict(below)
+    while left:
+        level = {module for module, imported in left.items() if not imported & left.keys()}
+        assert level, f"these modules import each other: {sorted(left)}"
+        yield level
+        left = {module: imported for module, imported in left.items() if module not in level}
+
+
+def test_plugins_import_only_public_packages() -> None:
+    """A plugin author needs `portmapper.api`; a command that runs a daemon may import `portmapper.daemon`."""
+    guilty = [
+        f"{file.relative_to(PLUGINS)} imports {name}"
+        for file in PLUGINS.rglob("*.py")
+        for name in direct_imports(file)
+        if name.split(".")[0] == "portmapper" and name != "portmapper.__version__"
+        if package_of(name) not in PUBLIC
+        if not (file.name.endswith("_command.py") and package_of(name) == "daemon")
+    ]
+    assert guilty == []
+
+
+def test_plugins_import_the_api_from_its_package() -> None:
+    """They name no module of it, so that we can move names between them."""
+    guilty = [
+        f"{file.relative_to(PLUGINS)} imports {name}"
+        for file in PLUGINS.rglob("*.py")
+        for name in direct_imports(file)
+        if name.startswith("portmapper.api.") and name.count(".") > 2
+    ]
+    assert guilty == []
+
+
+def test_every_public_name_can_be_imported_from_the_api() -> None:
+    """The list for type checkers and the one that imports on first use are the same."""
+    for package in (api, testing):
+        typed = {name.rpartition(".")[2] for name in direct_imports(Path(package.__file__))} - {"annotations"}
+        for name in typed - {"lazy_exports"}:
+            assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Backed'"):
+        api.Backed  # noqa: B018
 
 
 def test_plugins_import_nothing_of_each_other() -> None:
@@ -106,7 +232,7 @@ def test_registering_every_plugin_costs_no_heavy_import() -> None:
     registering = "\n".join(
         f"import {name}.plugin; plugins.register({name}.plugin, {name!r})" for name in STANDARD
     )
-    code = f"from portmapper.plugins import Plugins\nplugins = Plugins()\n{registering}"
+    code = f"from portmapper.pluginhost.manager import Plugins\nplugins = Plugins()\n{registering}"
     assert loaded_after(code, HEAVY) == set()
 
 

@@ -6,9 +6,9 @@ import ipaddress
 from collections.abc import AsyncIterator
 from typing import ClassVar
 
-from portmapper.backend import Backend, Gateway, Target
-from portmapper.model import IPAddress, Lease, MapRequest
-from portmapper.network import DefaultRoute, Interface, Network
+from portmapper.api.backend import Backend, Gateway, Target
+from portmapper.api.model import IPAddress, Lease, MapRequest
+from portmapper.network.host import DefaultRoute, Interface, Network
 
 ROUTER = ipaddress.ip_address("192.168.88.1")
 OUTSIDE = ipaddress.ip_address("11.22.33.1")
@@ -30,11 +30,11 @@ class GrantingGateway(Gateway):
 
     def __init__(self, local_address: IPAddress) -> None:
         self.local_address = local_address
-        self.asked = 0
+        self.requested = 0
 
     async def map(self, request: MapRequest) -> Lease:
         """Grant it."""
-        self.asked += 1
+        self.requested += 1
         return Lease(
             protocol=request.protocol,
             internal_address=request.internal_address,
@@ -50,7 +50,7 @@ class GrantingGateway(Gateway):
 
     async def unmap(self, lease: Lease) -> None:
         """Close it."""
-        self.asked += 1
+        self.requested += 1
 
     async def external_address(self) -> IPAddress | None:
         """Tell it."""

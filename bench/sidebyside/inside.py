@@ -16,14 +16,14 @@ from pathlib import Path
 
 import psutil
 
-from portmapper.backend import Backend
-from portmapper.model import Mapping, Protocol
-from portmapper.network import Network, read_network
-from portmapper.options import Options
-from portmapper.plugins import load_plugins
-from portmapper.scheduler import Scheduler
-from portmapper.sources import open_source
-from portmapper.store import FILE_NAME, Store
+from portmapper.api.backend import Backend
+from portmapper.api.model import Mapping, Protocol
+from portmapper.network.host import Network, read_network
+from portmapper.pluginhost.manager import load_plugins
+from portmapper.scheduler.options import Options
+from portmapper.scheduler.scheduler import Scheduler
+from portmapper.sources.reader import open_source
+from portmapper.store.leases import FILE_NAME, Store
 from sidebyside.granting import LAN, GrantingBackend
 
 FIRST_PORT = 10_000
@@ -50,11 +50,11 @@ async def many(name: str, count: str) -> float:
     """Return the milliseconds for so many mappings on a gateway that is already found."""
     with tempfile.TemporaryDirectory() as directory:
         scheduler = _scheduler(_backends(name), directory)
-        wanted = _mappings(int(count) + 1)
-        scheduler.set_wanted(wanted[:1])
+        desired = _mappings(int(count) + 1)
+        scheduler.set_desired(desired[:1])
         await scheduler.settled()
         started = time.perf_counter()
-        scheduler.set_wanted(wanted)
+        scheduler.set_desired(desired)
         await scheduler.settled()
         taken = time.perf_counter() - started
         closed = [entry for entry in scheduler.entries.values() if entry.lease is None]
@@ -70,10 +70,10 @@ async def first(name: str, times: str) -> float:
     for number in range(int(times) + 1):
         with tempfile.TemporaryDirectory() as directory:
             scheduler = _scheduler(_backends(name), directory)
-            wanted = Mapping(Protocol.UDP, FIRST_PORT + number, FIRST_PORT + number)
+            desired = Mapping(Protocol.UDP, FIRST_PORT + number, FIRST_PORT + number)
             started = time.perf_counter()
-            scheduler.set_wanted([wanted])
-            entry = scheduler.entries[wanted.key]
+            scheduler.set_desired([desired])
+            entry = scheduler.entries[desired.key]
             while entry.lease is None:  # noqa: ASYNC110 - what ends it is what is timed
                 await asyncio.sleep(0)
             taken.append(time.perf_counter() - started)
@@ -85,13 +85,13 @@ async def quiet(count: str) -> float:
     """Return the milliseconds of CPU of a pass in which nothing is to do."""
     with tempfile.TemporaryDirectory() as directory:
         scheduler = _scheduler([GrantingBackend()], directory, lambda: LAN)
-        wanted = _mappings(int(count))
-        scheduler.set_wanted(wanted)
+        desired = _mappings(int(count))
+        scheduler.set_desired(desired)
         await scheduler.settled()
         spent = []
         for _ in range(PASSES):
             before = time.process_time()
-            scheduler.set_wanted(wanted)
+            scheduler.set_desired(desired)
             await scheduler.look()
             await scheduler.settled()
             spent.append(time.process_time() - before)
@@ -105,7 +105,7 @@ async def memory(count: str) -> float:
         backends = [GrantingBackend()]
         if int(count):
             scheduler = _scheduler(backends, directory, lambda: LAN)
-            scheduler.set_wanted(_mappings(int(count)))
+            scheduler.set_desired(_mappings(int(count)))
             await scheduler.settled()
         return float(psutil.Process().memory_info().rss / 1024)
 
@@ -122,17 +122,19 @@ async def reread(rows: str) -> float:
         reader = open_source(str(path), plugins.sources, plugins.formats)
         backend = GrantingBackend()
         scheduler = _scheduler([backend], directory, lambda: LAN)
-        scheduler.set_wanted((await reader.read()).mappings)
+        scheduler.set_desired((await reader.read()).mappings)
         await scheduler.settled()
         for number in range(REREADS):
             lines[number] = f";{FIRST_PORT + number};TCP;3600;changed\n"
             path.write_text(head + "".join(lines))
-            before, started = backend.gateway.asked, time.perf_counter()
-            scheduler.set_wanted((await reader.read()).mappings)
+            before, started = backend.gateway.requested, time.perf_counter()
+            scheduler.set_desired((await reader.read()).mappings)
             await scheduler.settled()
             taken.append(time.perf_counter() - started)
-            if backend.gateway.asked != before + 1:
-                raise SystemExit(f"one changed row asked the gateway {backend.gateway.asked - before} times")
+            if backend.gateway.requested != before + 1:
+                raise SystemExit(
+                    f"one changed row asked the gateway {backend.gateway.requested - before} times"
+                )
         await scheduler.close()
     return min(taken) * 1000
 

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from portmapper.cli.parsers import every_command, parser_of, sentence
+from portmapper.api.command import parser_of
+from portmapper.cli.parsers import every_command
+from portmapper.support.text import sentence
 
 PAGE = "command-line"
 PLACEHOLDER = "% commands"

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from portmapper.errors import SourceError, quoted
-from portmapper.source import Format, FormatOptions, Row
+from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
 
 _REQUIRED = ("port", "protocol")
 _MAX_COLUMNS = 256

@@ -7,9 +7,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from portmapper.errors import SourceError
-from portmapper.source import Document, Source
-from portmapper.threads import in_thread
+from portmapper.api import Document, Source, SourceError
+from portmapper.support.threads import in_thread
 from portmapper_files.reading import read_all
 from portmapper_files.watching import Watcher, start_watching
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import NoReturn
 
-from portmapper.errors import SourceError, quoted
-from portmapper.source import Format, FormatOptions, Row
+from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
 
 # Sixteen MiB of `[[],[],…` would become half a gigabyte of lists. 65 536 rows of every field need fewer.
 _MAX_VALUES = 1_000_000

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from portmapper.errors import SourceError
-from portmapper.source import MAX_DOCUMENT
+from portmapper.api import MAX_DOCUMENT, SourceError
 
 _CHUNK = 1024 * 1024
 

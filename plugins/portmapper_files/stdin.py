@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from portmapper.errors import SourceError
-from portmapper.source import Document, Source
-from portmapper.threads import in_thread
+from portmapper.api import Document, Source, SourceError
+from portmapper.support.threads import in_thread
 from portmapper_files.reading import read_all
 
 _STDIN = 0

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from portmapper.errors import SourceError, quoted
-from portmapper.records import nearest
-from portmapper.source import Format, FormatOptions, Row
+from portmapper.api import Format, FormatOptions, Row, SourceError, nearest, quoted
 
 _TABLE = "mapping"
 # tomllib is Python and reads about a megabyte in a second.

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, Self
 
-from portmapper.events import Event, Observer
-from portmapper.text import printable
+from portmapper.api import Event, Observer
+from portmapper.support.text import printable
 from portmapper_hooks.facts import environment_of, json_of
 from portmapper_hooks.said import Said
 from portmapper_hooks.settings import HookSettings, tables

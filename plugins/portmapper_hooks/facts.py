@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from portmapper.events import Event
-from portmapper.text import printable
+from portmapper.api import Event
+from portmapper.support.text import printable
 
 PREFIX = "PORTMAPPER_"
 

@@ -8,7 +8,7 @@ import sys
 from types import TracebackType
 from typing import Self
 
-from portmapper.text import printable
+from portmapper.support.text import printable
 
 MAX_SAID = 400
 """Bytes that are kept, from the beginning; the rest is read and dropped."""

@@ -8,10 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from portmapper.errors import SettingError, quoted
-from portmapper.events import EventKind
-from portmapper.records import nearest
-from portmapper.structuring import READ, structure
+from portmapper.api import READ, EventKind, SettingError, nearest, quoted, structure
 
 T = TypeVar("T")
 

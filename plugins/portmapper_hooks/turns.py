@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 
-from portmapper.events import Event
+from portmapper.api import Event
 
 AT_ONCE = 4
 """Pieces of work under way."""

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from portmapper import __version__
-from portmapper.errors import PortmapperError
-from portmapper.events import Event, Observer
-from portmapper.text import printable
-from portmapper.threads import in_thread
+from portmapper.api import Event, Observer, PortmapperError
+from portmapper.support.text import printable
+from portmapper.support.threads import in_thread
 from portmapper_hooks.facts import json_of
 from portmapper_hooks.settings import WebhookSettings, tables
 from portmapper_hooks.turns import Turns, mapping_of

@@ -5,8 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from portmapper.errors import SourceError
-from portmapper.source import MAX_DOCUMENT
+from portmapper.api import MAX_DOCUMENT, SourceError
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

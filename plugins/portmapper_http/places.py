@@ -6,9 +6,8 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
-from portmapper.errors import SourceError
-from portmapper.model import IPAddress
-from portmapper.threads import in_thread
+from portmapper.api import IPAddress, SourceError
+from portmapper.support.threads import in_thread
 
 if TYPE_CHECKING:
     from yarl import URL

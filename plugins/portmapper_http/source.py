@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from portmapper.errors import SourceError, quoted
-from portmapper.source import Document, Source
+from portmapper.api import Document, Source, SourceError, quoted
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

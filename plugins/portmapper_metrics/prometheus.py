@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from portmapper.errors import quoted
-from portmapper.events import Event, Observer
-from portmapper.measurements import Measurements, Page, ShowsMetrics
-from portmapper.structuring import READ, structure
-from portmapper.threads import in_thread
+from portmapper.api import READ, Event, Metrics, MetricsPage, Observer, ShowsMetrics, quoted, structure
+from portmapper.support.threads import in_thread
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -53,7 +50,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
     def __init__(self, settings: MetricsSettings) -> None:
         self._settings = settings
         self._events: Counter[str] = Counter()
-        self._measure: Callable[[], Measurements] | None = None
+        self._measure: Callable[[], Metrics] | None = None
         self._runner: web.AppRunner | None = None
 
     @classmethod
@@ -61,7 +58,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
         """Show them on the control socket, and where `[metrics]` says."""
         return cls(MetricsSettings() if part is None else structure(MetricsSettings, part, (cls.table,)))
 
-    def attach(self, measure: Callable[[], Measurements]) -> None:
+    def attach(self, measure: Callable[[], Metrics]) -> None:
         """Take what measures."""
         self._measure = measure
 
@@ -89,12 +86,12 @@ class PrometheusObserver(Observer, ShowsMetrics):
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def page(self) -> Page:
+    async def page(self) -> MetricsPage:
         """Return the numbers in Prometheus's text format."""
         assert self._measure is not None, "it is attached before it is asked"
         text = await in_thread(_import_text)
         body: bytes = text.text_of(self._measure(), self._events)
-        return Page(text.CONTENT_TYPE, body)
+        return MetricsPage(text.CONTENT_TYPE, body)
 
     async def _answer(self, _: web.Request) -> web.Response:
         from aiohttp import web

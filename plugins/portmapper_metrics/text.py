@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from portmapper import __version__
-from portmapper.measurements import Measurements
+from portmapper.api import Metrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -18,7 +18,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class _Numbers(Collector):
     """Gives a registry the numbers of one moment."""
 
-    def __init__(self, measured: Measurements, events: Mapping[str, int]) -> None:
+    def __init__(self, measured: Metrics, events: Mapping[str, int]) -> None:
         self._measured = measured
         self._events = events
 
@@ -44,7 +44,7 @@ class _Numbers(Collector):
         )
 
 
-def text_of(measured: Measurements, events: Mapping[str, int]) -> bytes:
+def text_of(measured: Metrics, events: Mapping[str, int]) -> bytes:
     """Return all numbers, from a registry of their own: the library's default one is the whole process's."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Numbers(measured, events))

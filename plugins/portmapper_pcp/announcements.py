@@ -11,8 +11,7 @@ import struct
 import sys
 from collections.abc import Awaitable, Callable
 
-from portmapper.errors import NetworkFailure
-from portmapper.model import IPAddress
+from portmapper.api import IPAddress, NetworkFailure
 from portmapper_pcp.wire import ANNOUNCEMENT_PORT, MAX_PACKET
 
 GROUP = "224.0.0.1"

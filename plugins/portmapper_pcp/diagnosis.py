@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from portmapper.errors import BackendError
-from portmapper.findings import Finding, ok, warning
+from portmapper.api import BackendError, Finding
 from portmapper_pcp.gateway import Port5351Gateway
 
 PAUSE = 4.8
@@ -34,9 +33,9 @@ async def diagnose(gateway: Port5351Gateway[Any]) -> Sequence[Finding]:
         return ()
     passed, ours = second[0] - first[0], second[1] - first[1]
     if abs(passed - ours) <= TOLERANCE:
-        return (ok("epoch-trouble", f"the clock of {gateway.protocol} keeps time"),)
+        return (Finding.ok("epoch-trouble", f"the clock of {gateway.protocol} keeps time"),)
     summary = (
         f"the clock of {gateway.protocol} went {passed} s in {ours:.1f} s: restarts may be missed or imagined"
     )
     advice = "update the router; until then prefer another protocol: --backend NAME"
-    return (warning("epoch-trouble", summary, advice),)
+    return (Finding.warning("epoch-trouble", summary, advice),)

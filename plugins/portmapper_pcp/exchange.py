@@ -10,8 +10,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
-from portmapper.model import IPAddress
+from portmapper.api import BackendError, GatewayTimeout, IPAddress, NetworkFailure
 from portmapper_pcp.wire import Key, MalformedPacket, Reply
 
 R = TypeVar("R", bound=Reply)

@@ -12,8 +12,7 @@ import errno
 import socket
 import sys
 
-from portmapper.errors import NetworkFailure
-from portmapper.model import IPAddress
+from portmapper.api import IPAddress, NetworkFailure
 
 TIMES = 3
 """Times that it is sent, since nobody hears whether it arrived."""

@@ -9,9 +9,16 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic, NoReturn, TypeVar
 
-from portmapper.backend import Gateway, GatewayEvent, Target, WatchesGateway
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure
-from portmapper.model import IPAddress
+from portmapper.api import (
+    BackendError,
+    Gateway,
+    GatewayEvent,
+    GatewayTimeout,
+    IPAddress,
+    NetworkFailure,
+    Target,
+    WatchesGateway,
+)
 from portmapper_pcp.announcements import Listener
 from portmapper_pcp.epoch import Epoch, Rule
 from portmapper_pcp.exchange import Exchange
@@ -81,9 +88,9 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
 
     async def probe(self) -> None:
         """Ask whether the gateway speaks this protocol; raises `GatewayTimeout` when it is silent for 3 s."""
-        asked = self._clock()
+        requested = self._clock()
         await self._confirm()
-        self.latency = self._clock() - asked
+        self.latency = self._clock() - requested
 
     @property
     def epoch(self) -> tuple[int, float] | None:

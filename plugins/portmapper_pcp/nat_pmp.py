@@ -7,10 +7,20 @@ from typing import ClassVar
 
 import natpmp
 
-from portmapper.backend import Backend, Diagnoses, Gateway, GatewayEvent, Target
-from portmapper.errors import Unsupported
-from portmapper.findings import Finding
-from portmapper.model import ANY_PORT, IPAddress, Lease, MapRequest, Protocol
+from portmapper.api import (
+    ANY_PORT,
+    Backend,
+    Diagnoses,
+    Finding,
+    Gateway,
+    GatewayEvent,
+    IPAddress,
+    Lease,
+    MapRequest,
+    Protocol,
+    Target,
+    Unsupported,
+)
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.epoch import natpmp_restarted

@@ -7,8 +7,7 @@ import ipaddress
 import attrs
 import natpmp
 
-from portmapper.errors import Unsupported
-from portmapper.model import Protocol
+from portmapper.api import Protocol, Unsupported
 from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
 
 VERSION = 0

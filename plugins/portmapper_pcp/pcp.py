@@ -6,10 +6,23 @@ import ipaddress
 from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar
 
-from portmapper.backend import Backend, Diagnoses, Gateway, GatewayEvent, MapsOtherHosts, Target
-from portmapper.errors import NotAuthorized, Unsupported
-from portmapper.findings import Finding
-from portmapper.model import ANY_PORT, Family, IPAddress, Lease, MapRequest, Protocol
+from portmapper.api import (
+    ANY_PORT,
+    Backend,
+    Diagnoses,
+    Family,
+    Finding,
+    Gateway,
+    GatewayEvent,
+    IPAddress,
+    Lease,
+    MapRequest,
+    MapsOtherHosts,
+    NotAuthorized,
+    Protocol,
+    Target,
+    Unsupported,
+)
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.epoch import pcp_restarted

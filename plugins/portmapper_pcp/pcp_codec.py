@@ -8,8 +8,7 @@ import struct
 
 import attrs
 
-from portmapper.errors import Unsupported
-from portmapper.model import IPAddress, Protocol
+from portmapper.api import IPAddress, Protocol, Unsupported
 from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
 
 VERSION = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import natpmp
 
-from portmapper.errors import (
+from portmapper.api import (
     AnotherNat,
     BackendError,
     Conflict,

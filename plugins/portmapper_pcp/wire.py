@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from portmapper.errors import PortmapperError
+from portmapper.api import PortmapperError
 
 SERVER_PORT = 5351
 """UDP port of the gateway that takes requests (RFC 6886 section 3.1, RFC 6887 section 19.1)."""

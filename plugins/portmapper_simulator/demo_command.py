@@ -9,12 +9,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portmapper.command import Command
-from portmapper.errors import PortmapperError
+from portmapper.api import Command, PortmapperError
 
 if TYPE_CHECKING:
-    from portmapper.daemon import Daemon
-    from portmapper.plugins import Plugins
+    from portmapper.daemon.daemon import Daemon
     from portmapper_simulator.gateway import EmbeddedGateway
 
 HOST = "127.0.0.1"
@@ -39,11 +37,9 @@ class Demo(Command):
 
 
 async def _demonstrate() -> int:
-    from portmapper.plugins import load_plugins
     from portmapper_simulator.gateway import EmbeddedGateway
     from portmapper_simulator.settings import Settings
 
-    plugins = load_plugins()
     settings = Settings(host=HOST, external_host=HOST)
     async with EmbeddedGateway(settings) as gateway:
         print(
@@ -53,23 +49,26 @@ async def _demonstrate() -> int:
         )
         for backend, title in GATEWAYS.items():
             print(f"\n--- {title} ---")
-            await _one_protocol(plugins, gateway, backend)
+            await _one_protocol(gateway, backend)
     print("\nEvery port that was opened answered. On a real router: portmapper run ports.csv")
     return 0
 
 
-async def _one_protocol(plugins: Plugins, gateway: EmbeddedGateway, backend: str) -> None:
+async def _one_protocol(gateway: EmbeddedGateway, backend: str) -> None:
+    from portmapper.daemon.temporary import temporary_daemon
+
     async with AsyncExitStack() as stack:
         tcp = await stack.enter_async_context(_TCPServer(f"hello over TCP, opened by {backend}"))
         udp = await stack.enter_async_context(_UDPServer(f"hello over UDP, opened by {backend}"))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portmapper-demo-")))
-        wanted = folder / "ports.csv"
-        wanted.write_text(
+        desired = folder / "ports.csv"
+        desired.write_text(
             "protocol;port;internal_port;comment\n"
             f"tcp;{_free_port()};{tcp.port};a web server\n"
             f"udp;{_free_port()};{udp.port};a game server\n"
         )
-        daemon = _daemon(plugins, gateway, backend, wanted)
+        url = gateway.location if backend == "upnp" else f"{HOST}:{gateway.pcp_port}"
+        daemon = temporary_daemon(str(desired), gateway=url, backend=backend)
         running = asyncio.create_task(daemon.run())
         try:
             document = await _when_open(daemon, running)
@@ -79,24 +78,6 @@ async def _one_protocol(plugins: Plugins, gateway: EmbeddedGateway, backend: str
         finally:
             daemon.stop()
             await running
-
-
-def _daemon(plugins: Plugins, gateway: EmbeddedGateway, backend: str, wanted: Path) -> Daemon:
-    from portmapper.daemon import Daemon, RunOptions
-    from portmapper.model import ConflictPolicy
-    from portmapper.setup import Setup
-    from portmapper.sources import open_source
-    from portmapper.store import Store
-
-    chosen = gateway.location if backend == "upnp" else f"{HOST}:{gateway.pcp_port}"
-    # Another program may take the free port that was found: then the next one does.
-    next_one = ConflictPolicy.NEXT
-    return Daemon(
-        RunOptions(close_on_exit=True, chosen=(chosen,), allowed=(backend,), conflict=next_one),
-        [cls() for cls in plugins.choose_backends([backend])],
-        Setup([open_source(str(wanted), plugins.sources, plugins.formats)]),
-        Store(None),
-    )
 
 
 async def _when_open(daemon: Daemon, running: asyncio.Task[None]) -> dict[str, Any]:
@@ -115,9 +96,10 @@ async def _when_open(daemon: Daemon, running: asyncio.Task[None]) -> dict[str, A
 
 
 def _show(document: dict[str, Any]) -> None:
-    from portmapper.cli.screen import print_status
-
-    print_status(document)
+    for mapping in document["mappings"]:
+        inside = f"{mapping['internal_address']}:{mapping['internal_port']}"
+        port = f"{mapping['external_port']}/{mapping['protocol'].lower()}"
+        print(f"{port} → {inside} is open over {mapping['backend']}: {mapping['comment']}")
 
 
 async def _connect(mapping: dict[str, Any], gateway: EmbeddedGateway) -> None:

@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from typing import Self
 
-from portmapper.errors import PortmapperError
+from portmapper.api import PortmapperError
 from portmapper_simulator.igd_server import IgdServer
 from portmapper_simulator.quirks import QUIRKS
 from portmapper_simulator.settings import PROTOCOLS, Settings

@@ -11,13 +11,13 @@ from portmapper_simulator.state import State
 from portmapper_simulator.table import Entry
 
 
-async def ask_mapping(state: State, asked: MapAsk) -> Entry:
+async def ask_mapping(state: State, requested: MapAsk) -> Entry:
     """Open or renew what is asked for.
 
     Raises:
         Refused: the gateway will not.
     """
-    ask = points.MAP.through(state.quirks, asked)
+    ask = points.MAP.through(state.quirks, requested)
     held = _held(state, ask)
     if held is not None:
         _check_nonce(held, ask)
@@ -26,7 +26,7 @@ async def ask_mapping(state: State, asked: MapAsk) -> Entry:
         # A mapping keeps its external port whatever a renewal suggests: RFC 6886 section 3.3,
         # RFC 6887 section 11.3.
         ask = attrs.evolve(ask, external_port=held.external_port)
-    wanted = Entry(
+    desired = Entry(
         protocol=ask.protocol,
         external_port=ask.external_port,
         internal_address=ask.internal_address,
@@ -36,7 +36,7 @@ async def ask_mapping(state: State, asked: MapAsk) -> Entry:
         description=f"{'PCP' if ask.nonce else 'NAT-PMP'} {ask.internal_port} {ask.protocol}",
         nonce=ask.nonce or (held.nonce if held else b""),
     )
-    return await state.nat.open(wanted, exact=held is not None or (ask.exact and ask.external_port != 0))
+    return await state.nat.open(desired, exact=held is not None or (ask.exact and ask.external_port != 0))
 
 
 def forget_mapping(state: State, ask: MapAsk) -> None:

@@ -36,7 +36,7 @@ class Nat:
         self.table = Table(self._loop.time)
         self.traffic = Traffic()
 
-    async def open(self, wanted: Entry, *, exact: bool = True) -> Entry:
+    async def open(self, desired: Entry, *, exact: bool = True) -> Entry:
         """Put a mapping in force, or renew the client's own; return it with the port that it got.
 
         Args:
@@ -48,10 +48,10 @@ class Nat:
         """
         async with self._lock:
             if exact:
-                return await self._open_at(wanted)
-            for port in self._candidates(wanted):
+                return await self._open_at(desired)
+            for port in self._candidates(desired):
                 try:
-                    return await self._open_at(attrs.evolve(wanted, external_port=port))
+                    return await self._open_at(attrs.evolve(desired, external_port=port))
                 except Refused as refused:
                     if refused.reason is not Reason.CANNOT_PROVIDE_EXTERNAL:
                         raise
@@ -74,58 +74,58 @@ class Nat:
         facts = (entry.protocol, entry.external_port, entry.internal_address, entry.internal_port)
         return next((rule.allow for rule in self._settings.rules if rule.matches(*facts)), True)
 
-    def _candidates(self, wanted: Entry) -> Iterator[int]:
-        first = wanted.external_port or wanted.internal_port
+    def _candidates(self, desired: Entry) -> Iterator[int]:
+        first = desired.external_port or desired.internal_port
         yield first
         for step in range(1, MAX_TRIES):
             port = first + step
             yield port if port <= HIGHEST_PORT else FIRST_FREE + port - HIGHEST_PORT
 
-    async def _open_at(self, wanted: Entry) -> Entry:
-        if not self.allows(wanted):
-            log.info("denied by a rule: %s", wanted)
+    async def _open_at(self, desired: Entry) -> Entry:
+        if not self.allows(desired):
+            log.info("denied by a rule: %s", desired)
             raise Refused(Reason.NOT_AUTHORIZED)
-        held = self.table.get(*wanted.key)
-        if held is not None and self._in_the_way(held, wanted):
+        held = self.table.get(*desired.key)
+        if held is not None and self._in_the_way(held, desired):
             raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL, holder=held)
         if held is None and len(self.table) >= self._settings.max_mappings:
             raise Refused(Reason.NO_RESOURCES)
-        await self._forward(wanted)
-        self.table.put(wanted)
+        await self._forward(desired)
+        self.table.put(desired)
         self._schedule()
-        log.info("%s: %s", "opened" if held is None else "renewed", wanted)
-        return wanted
+        log.info("%s: %s", "opened" if held is None else "renewed", desired)
+        return desired
 
-    def _in_the_way(self, held: Entry, wanted: Entry) -> bool:
+    def _in_the_way(self, held: Entry, desired: Entry) -> bool:
         """Tell whether an entry is not for this request to replace.
 
         Over UPnP a client may lead its port elsewhere on itself (WANIPConnection:1, AddPortMapping);
         over PCP and NAT-PMP that is another mapping.
         """
-        if not self._sees(wanted.mechanism, held):
+        if not self._sees(desired.mechanism, held):
             return True
-        if wanted.mechanism == "upnp":
-            return held.internal_address != wanted.internal_address
-        return held.inside != wanted.inside
+        if desired.mechanism == "upnp":
+            return held.internal_address != desired.internal_address
+        return held.inside != desired.inside
 
-    async def _forward(self, wanted: Entry) -> None:
+    async def _forward(self, desired: Entry) -> None:
         """Make the relay fit the entry; connections survive when only its lifetime changes."""
-        inside = (wanted.internal_address, wanted.internal_port)
-        relay = self._relays.get(wanted.key)
-        if not (wanted.enabled and self._settings.relay):
-            self._close_relay(wanted.key)
+        inside = (desired.internal_address, desired.internal_port)
+        relay = self._relays.get(desired.key)
+        if not (desired.enabled and self._settings.relay):
+            self._close_relay(desired.key)
         elif relay is None:
-            self._relays[wanted.key] = await self._opened_relay(wanted, inside)
+            self._relays[desired.key] = await self._opened_relay(desired, inside)
         elif relay.inside != inside:
             relay.retarget(inside)
 
-    async def _opened_relay(self, wanted: Entry, inside: tuple[str, int]) -> Relay:
-        outside = (self._settings.external_host, wanted.external_port)
-        relay = make_relay(wanted.protocol, outside, inside, self.traffic)
+    async def _opened_relay(self, desired: Entry, inside: tuple[str, int]) -> Relay:
+        outside = (self._settings.external_host, desired.external_port)
+        relay = make_relay(desired.protocol, outside, inside, self.traffic)
         try:
             await relay.open()
         except OSError as error:
-            log.warning("cannot open %s %s port %d: %s", outside[0], wanted.protocol, outside[1], error)
+            log.warning("cannot open %s %s port %d: %s", outside[0], desired.protocol, outside[1], error)
             # Another port helps when a program or the system holds this one, and against nothing else.
             of_this_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
             raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL if of_this_port else Reason.NO_RESOURCES) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 
-from portmapper.model import Protocol
+from portmapper.api import Protocol
 from portmapper_simulator.errors import Reason, Refused
 from portmapper_simulator.mapping import ask_mapping, forget_mapping
 from portmapper_simulator.points import MapAsk

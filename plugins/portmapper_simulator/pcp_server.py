@@ -7,7 +7,7 @@ import struct
 
 import attrs
 
-from portmapper.model import Protocol
+from portmapper.api import Protocol
 from portmapper_simulator import points
 from portmapper_simulator.errors import Reason, Refused
 from portmapper_simulator.mapping import ask_mapping, forget_mapping
@@ -100,29 +100,33 @@ async def _handle(state: State, data: bytes, sender: str) -> tuple[int, bytes]:
     return await _map(state, _read_map(state, data, sender), lifetime, sender)
 
 
-async def _map(state: State, asked: _Map, lifetime: int, sender: str) -> tuple[int, bytes]:
-    state.note("pcp", "MAP", sender, lifetime=lifetime, **attrs.asdict(asked))
+async def _map(state: State, requested: _Map, lifetime: int, sender: str) -> tuple[int, bytes]:
+    state.note("pcp", "MAP", sender, lifetime=lifetime, **attrs.asdict(requested))
     ask = MapAsk(
         mechanism="pcp",
         caller=sender,
-        protocol=asked.protocol,
-        internal_address=asked.internal_address,
-        internal_port=asked.internal_port,
-        external_port=asked.external_port,
+        protocol=requested.protocol,
+        internal_address=requested.internal_address,
+        internal_port=requested.internal_port,
+        external_port=requested.external_port,
         lifetime=lifetime,
-        exact=asked.exact,
-        nonce=asked.nonce,
+        exact=requested.exact,
+        nonce=requested.nonce,
     )
     if lifetime == 0:
         forget_mapping(state, ask)
-        return 0, _map_body(asked, asked.external_port, asked.external_address)
+        return 0, _map_body(requested, requested.external_port, requested.external_address)
     address = ipaddress.IPv4Address(state.external_address)
     if address.is_unspecified:
         raise Refused(Reason.NETWORK_FAILURE)
-    if asked.exact and not asked.external_address.is_unspecified and asked.external_address != address:
+    if (
+        requested.exact
+        and not requested.external_address.is_unspecified
+        and requested.external_address != address
+    ):
         raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL)
     entry = await ask_mapping(state, ask)
-    return state.nat.table.remaining(entry), _map_body(asked, entry.external_port, address)
+    return state.nat.table.remaining(entry), _map_body(requested, entry.external_port, address)
 
 
 def _read_map(state: State, data: bytes, sender: str) -> _Map:
@@ -169,11 +173,11 @@ def _read_options(data: bytes, understood: frozenset[int]) -> dict[int, bytes]:
     return found
 
 
-def _map_body(asked: _Map, external_port: int, external_address: ipaddress.IPv4Address) -> bytes:
-    number = next(number for number, protocol in PROTOCOLS.items() if protocol is asked.protocol)
+def _map_body(requested: _Map, external_port: int, external_address: ipaddress.IPv4Address) -> bytes:
+    number = next(number for number, protocol in PROTOCOLS.items() if protocol is requested.protocol)
     address = _mapped(external_address)
-    body = MAP_BODY.pack(asked.nonce, number, asked.internal_port, external_port, address)
-    return body + asked.options
+    body = MAP_BODY.pack(requested.nonce, number, requested.internal_port, external_port, address)
+    return body + requested.options
 
 
 def _refusal(state: State, data: bytes, refused: Refused) -> bytes:

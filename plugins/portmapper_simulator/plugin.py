@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from portmapper.hookspecs import hookimpl
+from portmapper.api import hookimpl
 
 if TYPE_CHECKING:
-    from portmapper.command import Command
+    from portmapper.api import Command
 
 
 @hookimpl

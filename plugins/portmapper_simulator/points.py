@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from portmapper.model import Protocol
+from portmapper.api import Protocol
 
 Value = TypeVar("Value")
 Change = Callable[[Value], Value]

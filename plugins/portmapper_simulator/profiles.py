@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import attrs
 
-from portmapper.model import Protocol
+from portmapper.api import Protocol
 from portmapper_simulator.settings import PROTOCOLS, Rule, Settings
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import attrs
 
-from portmapper.model import Protocol
+from portmapper.api import Protocol
 
 MAX_CONNECTIONS = 64
 """TCP connections through one mapping at a time."""

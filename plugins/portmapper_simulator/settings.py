@@ -6,7 +6,7 @@ import ipaddress
 
 import attrs
 
-from portmapper.model import Protocol
+from portmapper.api import Protocol
 
 PROTOCOLS = frozenset({"pcp", "natpmp", "upnp"})
 HIGHEST_PORT = 65535

@@ -8,8 +8,7 @@ import ipaddress
 import json
 from typing import TYPE_CHECKING
 
-from portmapper.command import Command
-from portmapper.errors import UsageError
+from portmapper.api import Command, UsageError
 
 if TYPE_CHECKING:
     from portmapper_simulator.gateway import EmbeddedGateway

@@ -94,10 +94,10 @@ class SsdpServer:
         for answer in search.answers:
             self._send(answer, sender)
 
-    def _answered(self, asked: str) -> list[str]:
+    def _answered(self, requested: str) -> list[str]:
         """Return the targets to answer with: each for `ssdp:all`, else the one as it was asked for."""
-        matching = [known for known in self._targets() if _matches(asked, known)]
-        return matching if asked == "ssdp:all" else [asked][: len(matching)]
+        matching = [known for known in self._targets() if _matches(requested, known)]
+        return matching if requested == "ssdp:all" else [requested][: len(matching)]
 
     def _send(self, answer: Answer, receiver: Address) -> None:
         data = _written("HTTP/1.1 200 OK", answer.headers, answer.separator)
@@ -137,11 +137,11 @@ class SsdpServer:
         return ["upnp:rootdevice", self._announced.uuid, *devices, *self._announced.services]
 
 
-def _matches(asked: str, known: str) -> bool:
+def _matches(requested: str, known: str) -> bool:
     """Tell whether a search means this target: a later version answers for the earlier ones."""
-    if asked in ("ssdp:all", known):
+    if requested in ("ssdp:all", known):
         return True
-    asked_name, _, asked_version = asked.rpartition(":")
+    asked_name, _, asked_version = requested.rpartition(":")
     name, _, version = known.rpartition(":")
     numbers = asked_version.isdigit() and version.isdigit()
     return asked_name == name and numbers and int(asked_version) <= int(version)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from portmapper.model import Protocol
+from portmapper.api import Protocol
 
 Key = tuple[Protocol, int]
 Inside = tuple[Protocol, str, int]

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-from portmapper.model import Protocol
+from portmapper.api import Protocol
 from portmapper_simulator import points
 from portmapper_simulator.actions import WAN_IP_2
 from portmapper_simulator.description import tag
@@ -51,12 +51,12 @@ async def call_connection(state: State, call: Call) -> Results:
 
 
 async def _add(state: State, call: Call) -> Results:
-    asked = _read_addition(state, call)
-    addition = points.ADDITION.through(state.quirks, asked)
+    requested = _read_addition(state, call)
+    addition = points.ADDITION.through(state.quirks, requested)
     assert call.service is not None
     if call.service.kind == WAN_IP_2:
         addition = _with_lease_of_v2(addition)
-    wanted = Entry(
+    desired = Entry(
         protocol=addition.protocol,
         external_port=addition.external_port,
         internal_address=addition.client,
@@ -66,13 +66,13 @@ async def _add(state: State, call: Call) -> Results:
         description=addition.description,
         enabled=addition.enabled,
     )
-    opened = await _open(state, wanted, exact=not addition.any_port) if addition.kept else wanted
+    opened = await _open(state, desired, exact=not addition.any_port) if addition.kept else desired
     return {"NewReservedPort": str(opened.external_port)} if addition.any_port else {}
 
 
-async def _open(state: State, wanted: Entry, *, exact: bool) -> Entry:
+async def _open(state: State, desired: Entry, *, exact: bool) -> Entry:
     try:
-        return await state.nat.open(wanted, exact=exact)
+        return await state.nat.open(desired, exact=exact)
     except Refused as refused:
         other = refused.holder is not None and not state.sees("upnp", refused.holder)
         codes = {

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from portmapper.backend import GatewayEvent
+from portmapper.api import GatewayEvent
 from portmapper_upnp.answer import SsdpPacket, read_packet
+from portmapper_upnp.location_check import Place
 from portmapper_upnp.multicast import interface_index, listening_socket
-from portmapper_upnp.place import Place
 from portmapper_upnp.search import MAX_DATAGRAM, Budget
 
 if TYPE_CHECKING:

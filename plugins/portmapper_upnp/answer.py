@@ -9,7 +9,7 @@ import attrs
 from aiohttp.http_exceptions import BadHttpMessage
 from async_upnp_client.ssdp import decode_ssdp_packet
 
-from portmapper.model import IPAddress
+from portmapper.api import IPAddress
 from portmapper_upnp.location import acceptable_location
 
 MAX_HEADERS = 32

@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
-from portmapper.backend import Backend, Diagnoses, Gateway, Target
-from portmapper.findings import Finding
-from portmapper.model import Family, IPAddress
+from portmapper.api import Backend, Diagnoses, Family, Finding, Gateway, IPAddress, Target
 from portmapper_upnp.loading import load
 from portmapper_upnp.multicast import SSDP_PORT
 

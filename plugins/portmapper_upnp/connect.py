@@ -8,7 +8,7 @@ from portmapper_upnp.answer import read_device_name, read_packet
 from portmapper_upnp.connection import Described, WanConnection, describe
 from portmapper_upnp.device import Identity, IgdDevice
 from portmapper_upnp.igd import IgdGateway
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 from portmapper_upnp.requester import BoundedRequester, open_session
 from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION
 from portmapper_upnp.service import choose

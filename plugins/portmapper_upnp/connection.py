@@ -11,14 +11,21 @@ from async_upnp_client.client_factory import UpnpFactory
 from async_upnp_client.const import HttpRequest, HttpResponse
 from async_upnp_client.exceptions import UpnpError
 
-from portmapper.errors import NetworkFailure, Unsupported
-from portmapper.model import ExternalKind, IPAddress, Protocol, TableEntry, external_kind
-from portmapper_upnp.calling import Service, read_address, read_number
+from portmapper.api import (
+    ExternalKind,
+    IPAddress,
+    NetworkFailure,
+    Protocol,
+    TableEntry,
+    Unsupported,
+    external_kind,
+)
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.faults import ABSENT, Fault
 from portmapper_upnp.requester import SERVER, BoundedRequester
 from portmapper_upnp.scpd import ServiceKind
 from portmapper_upnp.soap import canonical_reply
+from portmapper_upnp.soap_call import Service, read_address, read_number
 
 _SCPD_URL = "scpd:known"
 

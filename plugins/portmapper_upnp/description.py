@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from portmapper.errors import Unsupported
-from portmapper_upnp.lenient import parse, words
+from portmapper.api import Unsupported
+from portmapper_upnp.lenient_xml import parse, words
 from portmapper_upnp.location import at_same_host
 from portmapper_upnp.scpd import ServiceKind
 
@@ -46,13 +46,13 @@ def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
     return tostring(canonical, encoding="unicode")
 
 
-def _services(root: Element, location: str, wanted: ServiceKind) -> list[tuple[str, str]]:
+def _services(root: Element, location: str, desired: ServiceKind) -> list[tuple[str, str]]:
     """Return type and control URL of each service that is wanted and whose URL we may use."""
     base = _resolve(location, words(root, "URLBase"), location) or location
     found = []
     for service in root.iter("service"):
         kind, control = words(service, "serviceType"), words(service, "controlURL")
-        if control and wanted.types.fullmatch(kind):
+        if control and desired.types.fullmatch(kind):
             url = _resolve(base, control, location)
             if url is not None:
                 found.append((kind, url))

@@ -8,12 +8,10 @@ from collections.abc import AsyncIterator, Callable
 
 import attrs
 
-from portmapper.backend import Gateway, GatewayEvent, WatchesGateway
-from portmapper.errors import GatewayTimeout, NotAuthorized
-from portmapper.model import IPAddress
+from portmapper.api import Gateway, GatewayEvent, GatewayTimeout, IPAddress, NotAuthorized, WatchesGateway
 from portmapper_upnp.announcements import Announcements
 from portmapper_upnp.faults import Fault, Moved, Refused
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 
 CALL_TIME = 30.0
 """Seconds for one whole request of the core, every retry included."""

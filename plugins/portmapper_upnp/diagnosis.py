@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 
-from portmapper.backend import Target
-from portmapper.errors import BackendError
-from portmapper.findings import Finding, error, ok, warning
-from portmapper.model import IPAddress
+from portmapper.api import BackendError, Finding, IPAddress, Target
 from portmapper_upnp.answer import read_packet
 from portmapper_upnp.device import IgdDevice
 from portmapper_upnp.igd import IgdGateway
@@ -71,7 +68,7 @@ async def _hidden(location: str, describe: Describe) -> Sequence[Finding]:
         return ()
     advice = "open the port on the outer router too, or put yours into bridge mode"
     summary = "the gateway is connected and shows no address: another NAT stands before it"
-    return (error("double-nat", summary, advice),)
+    return (Finding.error("double-nat", summary, advice),)
 
 
 def _several(others: Sequence[str]) -> Sequence[Finding]:
@@ -80,16 +77,16 @@ def _several(others: Sequence[str]) -> Sequence[Finding]:
         return ()
     advice = "switch UPnP off on all but the one before the Internet, or name that: --gateway ADDRESS"
     summary = f"besides the default gateway these call themselves one: {', '.join(others)}"
-    return (warning("several-gateways", summary, advice),)
+    return (Finding.warning("several-gateways", summary, advice),)
 
 
 async def _reached(gateway: IPAddress, multicast: bool, unicast: bool, describe: Describe) -> Finding:
     if multicast:
-        return ok("ssdp-multicast-blocked", "the gateway answers searches by multicast")
+        return Finding.ok("ssdp-multicast-blocked", "the gateway answers searches by multicast")
     if unicast:
         advice = "let multicast to 239.255.255.250 pass in switches, access points and firewalls"
         summary = f"{gateway} answers a search of its own, but none by multicast"
-        return warning("ssdp-multicast-blocked", summary, advice)
+        return Finding.warning("ssdp-multicast-blocked", summary, advice)
     return await _silent(gateway, describe)
 
 
@@ -97,11 +94,11 @@ async def _silent(gateway: IPAddress, describe: Describe) -> Finding:
     url = await _description(gateway, describe)
     if url is not None:
         advice = f"let UDP port 1900 pass, or name the description: --gateway {url}"
-        return error("ssdp-blocked", f"{gateway} has UPnP, but no search (SSDP) reaches it", advice)
+        return Finding.error("ssdp-blocked", f"{gateway} has UPnP, but no search (SSDP) reaches it", advice)
     advice = (
         "other protocols do its work; to have it too, switch it on (on RouterOS: /ip upnp set enabled=yes)"
     )
-    return warning("upnp-off", f"UPnP is off on {gateway}", advice)
+    return Finding.warning("upnp-off", f"UPnP is off on {gateway}", advice)
 
 
 async def _answering(search: Search) -> Mapping[IPAddress, str]:

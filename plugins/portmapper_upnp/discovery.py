@@ -14,11 +14,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from portmapper.backend import Target
-from portmapper.errors import BackendError, NetworkFailure
-from portmapper.model import IPAddress
+from portmapper.api import BackendError, IPAddress, NetworkFailure, Target
 from portmapper_upnp.location import by_address
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 from portmapper_upnp.search import Datagram, Search
 
 if TYPE_CHECKING:

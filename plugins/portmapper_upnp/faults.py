@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portmapper.errors import (
+from portmapper.api import (
     BackendError,
     Conflict,
     NetworkFailure,

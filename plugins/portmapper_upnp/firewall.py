@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from portmapper.errors import NetworkFailure, NotAuthorized, Unsupported
-from portmapper.model import IPAddress, Protocol
-from portmapper_upnp.calling import Service
+from portmapper.api import IPAddress, NetworkFailure, NotAuthorized, Protocol, Unsupported
 from portmapper_upnp.faults import (
     INVALID_ACTION,
     INVALID_ARGUMENTS,
@@ -14,6 +12,7 @@ from portmapper_upnp.faults import (
     OPTIONAL_ACTION_ABSENT,
     Fault,
 )
+from portmapper_upnp.soap_call import Service
 
 LONGEST_LEASE = 86_400
 """Seconds; section 2.3.6 allows 1 to this, and has no lease without end."""

@@ -5,14 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from portmapper.backend import ListsMappings, MapsOtherHosts, VerifiesLeases
-from portmapper.errors import NetworkFailure, Unsupported
-from portmapper.model import IPAddress, Lease, MapRequest, TableEntry
+from portmapper.api import (
+    IPAddress,
+    Lease,
+    ListsMappings,
+    MapRequest,
+    MapsOtherHosts,
+    NetworkFailure,
+    TableEntry,
+    Unsupported,
+    VerifiesLeases,
+)
+from portmapper_upnp.add_mapping import Granted, Habits, Opening
 from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.device import Identity, IgdDevice
 from portmapper_upnp.faults import Fault
-from portmapper_upnp.opening import Granted, Habits, Opening
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 from portmapper_upnp.table import read_table
 
 LIST_TIME = 60.0

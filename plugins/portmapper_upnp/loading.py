@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import threading
 
-from portmapper.errors import Unsupported
+from portmapper.api import Unsupported
 
 _loaded: set[str] = set()
 

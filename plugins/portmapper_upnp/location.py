@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from portmapper.model import IPAddress
+from portmapper.api import IPAddress
 
 MAX_URL = 1024
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from portmapper.model import IPAddress
+from portmapper.api import IPAddress
 
 SSDP_GROUP = "239.255.255.250"
 SSDP_PORT = 1900

@@ -5,13 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from portmapper.backend import GatewayEvent, MapsOtherHosts, VerifiesLeases
-from portmapper.errors import Unsupported
-from portmapper.model import IPAddress, Lease, MapRequest, Protocol
+from portmapper.api import (
+    GatewayEvent,
+    IPAddress,
+    Lease,
+    MapRequest,
+    MapsOtherHosts,
+    Protocol,
+    Unsupported,
+    VerifiesLeases,
+)
 from portmapper_upnp.device import Identity, IgdDevice, only_itself
 from portmapper_upnp.faults import NOT_AUTHORIZED, Fault
 from portmapper_upnp.firewall import LONGEST_LEASE, UNKNOWN_PINHOLE, FirewallControl
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 
 _log = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ import aiohttp
 from async_upnp_client.client import UpnpRequester
 from async_upnp_client.const import HttpRequest, HttpResponse
 
-from portmapper.errors import GatewayTimeout, NetworkFailure
-from portmapper.model import IPAddress
+from portmapper.api import GatewayTimeout, IPAddress, NetworkFailure
 from portmapper_upnp.faults import Refused
 
 MAX_BODY = 256 * 1024
@@ -111,11 +110,11 @@ class BoundedRequester(UpnpRequester):
             return HttpResponse(response.status, told, decode(await _read(response), response.charset))
 
     async def _exchange_sloppily(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
-        from portmapper_upnp import sloppy_http  # few gateways need it
+        from portmapper_upnp import lenient_http  # few gateways need it
 
         body = request.body or ""
         async with asyncio.timeout(REQUEST_TIME):
-            answer = await sloppy_http.exchange(
+            answer = await lenient_http.exchange(
                 request.method,
                 request.url,
                 {**self._session.headers, **headers},

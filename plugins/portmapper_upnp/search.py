@@ -12,8 +12,7 @@ from typing import Any
 
 import attrs
 
-from portmapper.errors import NetworkFailure
-from portmapper.model import IPAddress
+from portmapper.api import IPAddress, NetworkFailure
 from portmapper_upnp.multicast import (
     SSDP_GROUPS,
     SSDP_PORT,

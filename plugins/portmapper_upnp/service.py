@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from portmapper.errors import BackendError
-from portmapper.model import ExternalKind, external_kind
+from portmapper.api import BackendError, ExternalKind, external_kind
 from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.faults import Fault
 

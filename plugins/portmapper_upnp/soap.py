@@ -8,9 +8,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from async_upnp_client.client import UpnpAction
 from async_upnp_client.const import HttpResponse
 
-from portmapper.errors import NetworkFailure
+from portmapper.api import NetworkFailure
 from portmapper_upnp.faults import ACTION_FAILED, Moved
-from portmapper_upnp.lenient import parse, words
+from portmapper_upnp.lenient_xml import parse, words
 
 _ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 _CONTROL = "urn:schemas-upnp-org:control-1-0"

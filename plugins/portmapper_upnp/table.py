@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from portmapper.model import Protocol, TableEntry
+from portmapper.api import Protocol, TableEntry
 from portmapper_upnp.connection import WanConnection, read_entry
 from portmapper_upnp.faults import (
     ACTION_FAILED,
@@ -14,7 +14,7 @@ from portmapper_upnp.faults import (
     NO_SUCH_ENTRY,
     Fault,
 )
-from portmapper_upnp.lenient import parse
+from portmapper_upnp.lenient_xml import parse
 
 _log = logging.getLogger(__name__)
 

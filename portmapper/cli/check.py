@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from portmapper.api.command import Command
+from portmapper.api.model import ALL_GATEWAYS
 from portmapper.cli.options import (
     add_config_option,
     add_log_options,
@@ -14,12 +16,10 @@ from portmapper.cli.options import (
     add_source_options,
     begin_logging,
 )
-from portmapper.command import Command
-from portmapper.model import ALL_GATEWAYS
 
 if TYPE_CHECKING:
-    from portmapper.model import Mapping
-    from portmapper.sources import Reading
+    from portmapper.api.model import Mapping
+    from portmapper.api.reading import Reading
 
 REJECTED = 2
 
@@ -42,13 +42,13 @@ class Check(Command):
         """Read each source once; exit status 2 when anything is rejected."""
         import asyncio
 
-        from portmapper.cli.configuration import Configuration
-        from portmapper.plugins import load_plugins
-        from portmapper.sources import read_first
+        from portmapper.cli.run_config import RunConfig
+        from portmapper.pluginhost.manager import load_plugins
+        from portmapper.sources.reader import read_first
 
         begin_logging(arguments, "error")
         plugins = load_plugins(arguments.disable_plugin)
-        readings = asyncio.run(read_first(Configuration(arguments, plugins).setup.readers))
+        readings = asyncio.run(read_first(RunConfig(arguments, plugins).setup.readers))
         print(json.dumps(_document(readings), indent=2)) if arguments.json else _show(readings)
         return REJECTED if any(reading.rejected for reading in readings) else 0
 
@@ -80,7 +80,7 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
 
 
 def _show(readings: Sequence[Reading]) -> None:
-    from portmapper.text import endpoint, printable
+    from portmapper.support.text import endpoint, printable
 
     for reading in readings:
         print(f"{printable(reading.location)}: {reading.format}, {len(reading.mappings)} mapping(s)")

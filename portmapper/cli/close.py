@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portmapper.cli.asking import ask_daemon_if_any, directory_of, ports_of, targets_of
+from portmapper.api.command import Command
+from portmapper.api.errors import NoGateway, UsageError
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -20,16 +21,15 @@ from portmapper.cli.options import (
     add_state_option,
     begin_logging,
 )
-from portmapper.command import Command
-from portmapper.errors import NoGateway, UsageError
+from portmapper.cli.targets import ask_daemon_if_any, directory_of, ports_of, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from portmapper.model import Protocol
-    from portmapper.removal import Outcome
-    from portmapper.store import Store
-    from portmapper.tables import Tables
+    from portmapper.actions.close import Outcome
+    from portmapper.actions.tables import GatewayTables
+    from portmapper.api.model import Protocol
+    from portmapper.store.leases import Store
 
     Port = tuple[Protocol, int]
 
@@ -84,8 +84,8 @@ class _Closing:
     @contextmanager
     def own_store(self) -> Iterator[Store]:
         """Give the lease store, locked; an empty one in memory where a daemon keeps it."""
-        from portmapper.lock import PidFile
-        from portmapper.store import FILE_NAME, Store
+        from portmapper.daemon.pidfile import PidFile
+        from portmapper.store.leases import FILE_NAME, Store
 
         pid_file = None if self._daemon_runs else PidFile(self._directory / "portmapper.pid")
         try:
@@ -102,8 +102,8 @@ class _Closing:
 
     async def close(self, store: Store) -> list[Outcome]:
         """Close the ports that were named."""
-        from portmapper.asked import Asked
-        from portmapper.removal import Outcome, Removal, Result
+        from portmapper.actions.close import Outcome, PortCloser, Result
+        from portmapper.sources.adhoc import AdhocMappings
 
         known = {(outcome.protocol, outcome.port) for outcome in self._outcomes}
         left = [port for port in self._ports if port not in known]
@@ -111,22 +111,22 @@ class _Closing:
             return self._outcomes
         try:
             async with self._tables(store) as tables:
-                removal = Removal(tables, store, self._network.is_ours)
+                removal = PortCloser(tables, store, self._network.is_ours)
                 self._outcomes += [await removal.close(port) for port in left]
         except NoGateway:
             if not self._daemon_runs:
                 raise
             # What the daemon does not hold, and no gateway that we know of, is not open.
             self._outcomes += [Outcome(*port, Result.NOT_OPEN) for port in left]
-        asked = Asked(store)
-        asked.remove([m for m in asked.mappings if (m.protocol, m.port) in left])
+        requested = AdhocMappings(store)
+        requested.remove([m for m in requested.mappings if (m.protocol, m.port) in left])
         return self._outcomes
 
     async def close_stale(self, store: Store) -> list[Outcome]:
         """Show what nobody answers for, ask, and close it."""
+        from portmapper.actions.close import PortCloser
+        from portmapper.actions.stale import stale_rows
         from portmapper.cli.list import show
-        from portmapper.removal import Removal
-        from portmapper.stale import stale_rows
 
         async with self._tables(store) as tables:
             rows = await stale_rows(tables.rows, self._network)
@@ -138,14 +138,14 @@ class _Closing:
                 return []
             self._ask_daemon([(row.entry.protocol, row.entry.external_port) for row, _ in rows])
             known = {(outcome.protocol, outcome.port) for outcome in self._outcomes}
-            removal = Removal(tables, store, self._network.is_ours)
+            removal = PortCloser(tables, store, self._network.is_ours)
             left = [row for row, _ in rows if (row.entry.protocol, row.entry.external_port) not in known]
             return self._outcomes + [await removal.close_row(row) for row in left]
 
     def _ask_daemon(self, ports: Sequence[Port]) -> bool:
         """Have the daemon close what it holds of these; tell whether one runs."""
-        from portmapper.model import Protocol
-        from portmapper.removal import Outcome, Result
+        from portmapper.actions.close import Outcome, Result
+        from portmapper.api.model import Protocol
 
         records = [{"port": port, "protocol": protocol.value} for protocol, port in ports]
         answer = ask_daemon_if_any(self._directory, "close", records)
@@ -156,18 +156,18 @@ class _Closing:
         return answer is not None
 
     @asynccontextmanager
-    async def _tables(self, store: Store) -> AsyncIterator[Tables]:
+    async def _tables(self, store: Store) -> AsyncIterator[GatewayTables]:
+        from portmapper.actions.tables import GatewayTables
         from portmapper.cli.list import tell_of_failures
-        from portmapper.faults import made
-        from portmapper.network import read_network
-        from portmapper.plugins import load_plugins
-        from portmapper.tables import Tables
+        from portmapper.network.host import read_network
+        from portmapper.pluginhost.faults import made
+        from portmapper.pluginhost.manager import load_plugins
 
         plugins = load_plugins(self._arguments.disable_plugin)
         backends = made("backend", plugins.choose_backends(self._arguments.backend))
         self._network = read_network()
         targets = targets_of(self._arguments, self._network)
-        async with Tables(backends, targets, store.leases, datetime.now(UTC)) as tables:
+        async with GatewayTables(backends, targets, store.leases, datetime.now(UTC)) as tables:
             if not tables.gateways:
                 raise NoGateway("no gateway answered")
             tell_of_failures(tables, quiet_of_leases=True)
@@ -190,8 +190,8 @@ def _agreed(count: int) -> bool:
 
 def _report(outcomes: Sequence[Outcome]) -> int:
     """Say of each port what became of it, and return the exit status."""
-    from portmapper.removal import Result
-    from portmapper.text import printable
+    from portmapper.actions.close import Result
+    from portmapper.support.text import printable
 
     for outcome in outcomes:
         port = f"{outcome.protocol} {outcome.port}"

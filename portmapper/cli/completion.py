@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from portmapper.command import Command
+from portmapper.api.command import Command
 
 SHELLS = ("bash", "zsh", "fish")
 FILES = ("FILE", "SOURCE")

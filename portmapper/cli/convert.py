@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from portmapper.api.command import Command
+from portmapper.api.errors import PortmapperError, RowError
 from portmapper.cli.options import add_format_options, add_log_options, add_plugin_option, begin_logging
-from portmapper.command import Command
-from portmapper.errors import PortmapperError, RowError
 
 if TYPE_CHECKING:
-    from portmapper.records import Record
-    from portmapper.source import Row
+    from portmapper.api.source import Row
+    from portmapper.sources.row_parser import Record
 
 REJECTED = 2
 
@@ -42,9 +42,9 @@ class Convert(Command):
 
         import tomli_w
 
-        from portmapper.plugins import load_plugins
-        from portmapper.source import FormatOptions
-        from portmapper.sources import AUTO, open_source
+        from portmapper.api.source import FormatOptions
+        from portmapper.pluginhost.manager import load_plugins
+        from portmapper.sources.reader import AUTO, open_source
 
         begin_logging(arguments, "warning")
         plugins = load_plugins(arguments.disable_plugin)
@@ -60,9 +60,9 @@ class Convert(Command):
 
 
 def _convert(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
-    from portmapper.records import mappings_of, read_record
-    from portmapper.rows import rejected_row
-    from portmapper.text import printable
+    from portmapper.sources.row_cache import rejected_row
+    from portmapper.sources.row_parser import mappings_of, read_record
+    from portmapper.support.text import printable
 
     tables, rejected = [], []
     for row in rows:

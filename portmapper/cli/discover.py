@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from portmapper.api.command import Command
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -16,11 +17,10 @@ from portmapper.cli.options import (
     add_plugin_option,
     begin_logging,
 )
-from portmapper.command import Command
 
 if TYPE_CHECKING:
-    from portmapper.backend import Backend, Target
-    from portmapper.survey import Survey
+    from portmapper.actions.discover import Discovered
+    from portmapper.api.backend import Backend, Target
 
 
 class Discover(Command):
@@ -41,12 +41,12 @@ class Discover(Command):
         """Ask, wait, print; exit status 3 when nobody answered."""
         import asyncio
 
-        from portmapper.chosen import reachable_targets
-        from portmapper.faults import made
-        from portmapper.network import read_network
-        from portmapper.placement import search_targets
-        from portmapper.plugins import load_plugins
-        from portmapper.survey import survey
+        from portmapper.actions.discover import survey
+        from portmapper.network.gateway_option import reachable_targets
+        from portmapper.network.host import read_network
+        from portmapper.network.placement import search_targets
+        from portmapper.pluginhost.faults import made
+        from portmapper.pluginhost.manager import load_plugins
 
         begin_logging(arguments, "warning")
         plugins = load_plugins(arguments.disable_plugin)
@@ -61,14 +61,14 @@ class Discover(Command):
         else:
             _show(found)
         if not found.gateways:
-            from portmapper.errors import NoGateway
+            from portmapper.api.errors import NoGateway
 
             raise NoGateway(_nobody(found, targets))
         return 0
 
 
-def _documents(found: Survey) -> list[dict[str, Any]]:
-    from portmapper.status import gateway_document
+def _documents(found: Discovered) -> list[dict[str, Any]]:
+    from portmapper.observability.status import gateway_document
 
     return [
         {**gateway_document(gateway, outside), "model": gateway.model, "location": gateway.location}
@@ -76,7 +76,7 @@ def _documents(found: Survey) -> list[dict[str, Any]]:
     ]
 
 
-def _nobody(found: Survey, targets: Sequence[Target]) -> str:
+def _nobody(found: Discovered, targets: Sequence[Target]) -> str:
     if not targets:
         return "no gateway: this host has no network that could lead to one"
     reasons = "; ".join(f"{name}: {error}" for name, error in found.failures.items())
@@ -92,15 +92,15 @@ def _progress(quiet: bool, backends: Sequence[Backend], targets: Sequence[Target
     return Console(stderr=True).status(f"asking {protocols} on {len(targets)} interface(s)")
 
 
-def _show(found: Survey) -> None:
+def _show(found: Discovered) -> None:
     if not found.gateways:
         return
     from rich.console import Console
     from rich.table import Table
 
-    from portmapper.backend import ListsMappings, MapsOtherHosts
-    from portmapper.status import gateway_document
-    from portmapper.text import printable
+    from portmapper.api.backend import ListsMappings, MapsOtherHosts
+    from portmapper.observability.status import gateway_document
+    from portmapper.support.text import printable
 
     table = Table(
         "Backend", "Protocol", "Gateway", "External", "Answer", "Can", "Model", box=None, pad_edge=False

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portmapper.cli.asking import directory_of
+from portmapper.api.command import Command
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -21,16 +21,17 @@ from portmapper.cli.options import (
     add_state_option,
     begin_logging,
 )
-from portmapper.command import Command
+from portmapper.cli.targets import directory_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from portmapper.doctor.wanted import Wanted
-    from portmapper.findings import Finding
-    from portmapper.plugins import Plugins
-    from portmapper.sources import Reading, SourceReader
-    from portmapper.store import StoredLease
+    from portmapper.api.findings import Finding
+    from portmapper.api.reading import Reading
+    from portmapper.doctor.desired import Desired
+    from portmapper.pluginhost.manager import Plugins
+    from portmapper.sources.reader import SourceReader
+    from portmapper.store.leases import StoredLease
 
 MARKS = {"ok": ("✓", "green"), "info": ("·", "cyan"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
@@ -76,11 +77,11 @@ async def _tell(arguments: argparse.Namespace) -> int:
 
 
 async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
-    from portmapper.chosen import reachable_targets
-    from portmapper.doctor.examination import Question, examine
     from portmapper.doctor.host import running_findings, state_directory_findings
-    from portmapper.network import read_network
-    from portmapper.plugins import load_plugins
+    from portmapper.doctor.runner import Question, examine
+    from portmapper.network.gateway_option import reachable_targets
+    from portmapper.network.host import read_network
+    from portmapper.pluginhost.manager import load_plugins
 
     plugins = load_plugins(arguments.disable_plugin)
     backends = [backend() for backend in plugins.choose_backends(arguments.backend)]
@@ -95,17 +96,17 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
     leases = _leases(directory)
     told = None if sources else _ask_daemon(directory)
     if told is not None:
-        wanted, findings = told
+        desired, findings = told
     else:
-        from portmapper.doctor.wanted import wanted_of_list
+        from portmapper.doctor.desired import desired_of_list
 
         readings, findings = await _read(arguments, plugins, sources)
         mappings = [mapping for reading in readings for mapping in reading.mappings]
-        wanted = wanted_of_list(mappings, network, chosen, leases)
+        desired = desired_of_list(mappings, network, chosen, leases)
     for finding in findings:
         yield finding
     question = Question(
-        backends, network, chosen, wanted, leases, datetime.now(UTC), may_try=not arguments.no_probe
+        backends, network, chosen, desired, leases, datetime.now(UTC), may_try=not arguments.no_probe
     )
     async for finding in examine(question):
         yield finding
@@ -127,17 +128,17 @@ async def _read(
 def _readers(
     arguments: argparse.Namespace, plugins: Plugins, sources: Sequence[str]
 ) -> tuple[list[SourceReader], list[Finding]]:
-    from portmapper.cli.configuration import Configuration, policy_of
+    from portmapper.api.errors import PortmapperError
     from portmapper.cli.options import format_options
+    from portmapper.cli.run_config import RunConfig, policy_of
     from portmapper.doctor.host import unreadable
-    from portmapper.errors import PortmapperError
-    from portmapper.sources import open_source
+    from portmapper.sources.reader import open_source
 
     listed = arguments.settings_file.settings
     if not sources and not listed.sources and not listed.mapping:
         return [], []
     if not sources:
-        return list(Configuration(arguments, plugins, observed=False).setup.readers), []
+        return list(RunConfig(arguments, plugins, observed=False).setup.readers), []
     options, policy = format_options(arguments), policy_of(arguments)
     readers, findings = [], []
     for location in sources:
@@ -149,22 +150,22 @@ def _readers(
     return readers, findings
 
 
-def _ask_daemon(directory: Path) -> tuple[list[Wanted], list[Finding]] | None:
+def _ask_daemon(directory: Path) -> tuple[list[Desired], list[Finding]] | None:
     """Return the ports and lists of the daemon of that state directory, None when none runs."""
-    from portmapper.control_client import NotRunning, ask_daemon
+    from portmapper.control.client import NotRunning, ask_daemon
+    from portmapper.doctor.desired import desired_of_daemon
     from portmapper.doctor.host import daemon_source_findings
-    from portmapper.doctor.wanted import wanted_of_daemon
 
     try:
         document: Mapping[str, Any] = ask_daemon(directory, "status")
     except NotRunning:
         return None
-    return wanted_of_daemon(document), list(daemon_source_findings(document["sources"]))
+    return desired_of_daemon(document), list(daemon_source_findings(document["sources"]))
 
 
 def _leases(directory: Path) -> Sequence[StoredLease]:
-    from portmapper.errors import StoreError
-    from portmapper.store import FILE_NAME, Store
+    from portmapper.api.errors import StoreError
+    from portmapper.store.leases import FILE_NAME, Store
 
     path = directory / FILE_NAME
     try:
@@ -202,7 +203,7 @@ def _telling(as_json: bool) -> Iterator[Callable[[Finding], None]]:
 
 
 def _lines(finding: Finding) -> list[str]:
-    from portmapper.text import printable
+    from portmapper.support.text import printable
 
     advice = [f"{printable(finding.advice)} [{finding.code}]"] if finding.advice else []
     return [printable(finding.summary), *advice]

@@ -6,9 +6,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from portmapper.api.command import Command
+from portmapper.api.errors import StoreError
 from portmapper.cli.options import add_config_option, add_state_option
-from portmapper.command import Command
-from portmapper.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,8 @@ class History(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Read the journal from the store; no daemon need run."""
-        from portmapper.directories import state_directory
-        from portmapper.store import FILE_NAME, Store
+        from portmapper.config.paths import state_directory
+        from portmapper.store.leases import FILE_NAME, Store
 
         path = (arguments.state_dir or state_directory()) / FILE_NAME
         if not path.exists():
@@ -47,7 +47,7 @@ class History(Command):
 
 
 def _show(events: Sequence[dict[str, Any]]) -> None:
-    from portmapper.text import endpoint, printable
+    from portmapper.support.text import endpoint, printable
 
     for event in events:
         words = [event["at"][:19].replace("T", " "), event["event"].replace("_", " ")]

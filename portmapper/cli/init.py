@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portmapper.api.command import Command
+from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.cli.options import add_gateway_options, add_log_options, add_plugin_option, begin_logging
-from portmapper.command import Command
-from portmapper.errors import PortmapperError, UsageError
 
 if TYPE_CHECKING:
-    from portmapper.survey import Survey
+    from portmapper.actions.discover import Discovered
 
 TEMPLATE = """\
 # Settings of portmapper. Everything that is commented out shows its default, or an example.
@@ -92,7 +92,7 @@ class Init(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Ask, write, say where; a gateway that does not answer is written down as such."""
-        from portmapper.directories import settings_places
+        from portmapper.config.paths import settings_places
 
         begin_logging(arguments, "error")
         path: Path = (arguments.file or settings_places()[0]).absolute()
@@ -104,28 +104,28 @@ class Init(Command):
         return 0
 
 
-def _ask(arguments: argparse.Namespace) -> Survey:
+def _ask(arguments: argparse.Namespace) -> Discovered:
     import asyncio
 
-    from portmapper.cli.asking import targets_of
-    from portmapper.network import read_network
-    from portmapper.plugins import load_plugins
-    from portmapper.survey import survey
+    from portmapper.actions.discover import survey
+    from portmapper.cli.targets import targets_of
+    from portmapper.network.host import read_network
+    from portmapper.pluginhost.manager import load_plugins
 
     backends = [b() for b in load_plugins(arguments.disable_plugin).choose_backends(arguments.backend)]
     return asyncio.run(survey(backends, targets_of(arguments, read_network())))
 
 
-def _text(found: Survey, gateways: list[str]) -> str:
+def _text(found: Discovered, gateways: list[str]) -> str:
     import tomli_w
 
     chosen = tomli_w.dumps({"gateway": gateways}).strip() if gateways else '# gateway = ["192.168.1.1"]'
     return TEMPLATE.format(found="".join(f"# {line}\n" for line in _facts(found)), gateway=chosen)
 
 
-def _facts(found: Survey) -> list[str]:
-    from portmapper.status import gateway_document
-    from portmapper.text import printable
+def _facts(found: Discovered) -> list[str]:
+    from portmapper.observability.status import gateway_document
+    from portmapper.support.text import printable
 
     if not found.gateways:
         return ["No gateway answered when this was written."]

@@ -11,8 +11,8 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
-from portmapper.command import Command
-from portmapper.errors import PortmapperError
+from portmapper.api.command import Command
+from portmapper.api.errors import PortmapperError
 
 
 class Install(Command):

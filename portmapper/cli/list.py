@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from portmapper.cli.asking import directory_of, targets_of
+from portmapper.api.command import Command
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -19,10 +19,10 @@ from portmapper.cli.options import (
     add_state_option,
     begin_logging,
 )
-from portmapper.command import Command
+from portmapper.cli.targets import directory_of, targets_of
 
 if TYPE_CHECKING:
-    from portmapper.tables import Listed, Tables
+    from portmapper.actions.tables import GatewayTables, Listed
 
 COLUMNS = ("address", "port", "protocol", "duration", "comment", "internal_port")
 
@@ -61,17 +61,17 @@ class List(Command):
 
 
 async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[Listed, str]]:
-    from portmapper.errors import NoGateway
-    from portmapper.faults import made
-    from portmapper.network import read_network
-    from portmapper.plugins import load_plugins
-    from portmapper.stale import stale_rows
-    from portmapper.tables import Tables
+    from portmapper.actions.stale import stale_rows
+    from portmapper.actions.tables import GatewayTables
+    from portmapper.api.errors import NoGateway
+    from portmapper.network.host import read_network
+    from portmapper.pluginhost.faults import made
+    from portmapper.pluginhost.manager import load_plugins
 
     backends = made("backend", load_plugins(arguments.disable_plugin).choose_backends(arguments.backend))
     network = read_network()
     targets = targets_of(arguments, network)
-    async with Tables(backends, targets, _leases(arguments), datetime.now(UTC)) as tables:
+    async with GatewayTables(backends, targets, _leases(arguments), datetime.now(UTC)) as tables:
         if not tables.gateways:
             raise NoGateway("no gateway answered")
         tell_of_failures(tables)
@@ -79,7 +79,7 @@ async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[Listed, str]]:
 
 
 def _leases(arguments: argparse.Namespace) -> Sequence[Any]:
-    from portmapper.store import FILE_NAME, Store
+    from portmapper.store.leases import FILE_NAME, Store
 
     path = directory_of(arguments) / FILE_NAME
     store = Store(path if path.exists() else None)
@@ -89,9 +89,9 @@ def _leases(arguments: argparse.Namespace) -> Sequence[Any]:
         store.close()
 
 
-def tell_of_failures(tables: Tables, quiet_of_leases: bool = False) -> None:
+def tell_of_failures(tables: GatewayTables, quiet_of_leases: bool = False) -> None:
     """Say on standard error which table could not be read."""
-    from portmapper.text import printable
+    from portmapper.support.text import printable
 
     for identity, error in tables.failures.items():
         print(f"portmapper: {identity} does not show its table: {printable(str(error))}", file=sys.stderr)
@@ -116,7 +116,7 @@ def _document(row: Listed, reason: str) -> dict[str, Any]:
 
 
 def _write_csv(rows: Sequence[Listed]) -> None:
-    from portmapper.text import printable
+    from portmapper.support.text import printable
 
     writer = csv.writer(sys.stdout, delimiter=";", lineterminator="\n")
     # Two gateways may have the same port open, each in its own right.
@@ -149,7 +149,7 @@ def show(rows: Sequence[tuple[Listed, str]], stale: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from portmapper.text import endpoint, printable
+    from portmapper.support.text import endpoint, printable
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("External")

@@ -16,7 +16,7 @@ from portmapper import __version__
 if TYPE_CHECKING:
     import argparse
 
-    from portmapper.command import Command
+    from portmapper.api.command import Command
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -91,8 +91,8 @@ def entry() -> NoReturn:
     """Be the console script.
 
     The interpreter is not taken down: to free every object takes 50 ms, a fifth of a whole `run --oneshot`.
-    And where a call is still under way in a thread of its own (`portmapper.threads`), an import that is in
-    the midst of a C extension then would crash.
+    And where a call is still under way in a thread of its own (`portmapper.support.threads`), an import that
+    is in the midst of a C extension then would crash.
     """
     gc.set_threshold(COLLECT_AFTER)
     status = main()
@@ -125,7 +125,7 @@ def _run_command(command: Command, words: list[str]) -> int:
     command.add_arguments(parser)
     arguments = _parse(parser, words)
     if "config" in arguments:
-        from portmapper.cli.settling import settle
+        from portmapper.cli.defaults import settle
 
         settle(arguments)
     return command.run(arguments)
@@ -142,7 +142,7 @@ def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
 def _command(name: str) -> Command:
     if name in COMMANDS:
         return imported(COMMANDS[name][0])()
-    from portmapper.plugins import load_plugins
+    from portmapper.pluginhost.manager import load_plugins
 
     added = {command.name: command for command in load_plugins().commands}
     if name in added:
@@ -162,7 +162,7 @@ def imported(where: str) -> type[Command]:
 def _unknown(name: str, known: Sequence[str]) -> Exception:
     import difflib
 
-    from portmapper.errors import UsageError
+    from portmapper.api.errors import UsageError
 
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else "; see 'portmapper --help'"
@@ -170,7 +170,7 @@ def _unknown(name: str, known: Sequence[str]) -> Exception:
 
 
 def _overview() -> str:
-    from portmapper.plugins import load_plugins
+    from portmapper.pluginhost.manager import load_plugins
 
     lines = {name: help_line for name, (_, help_line) in COMMANDS.items()}
     lines.update({command.name: command.help for command in load_plugins().commands})
@@ -186,7 +186,7 @@ def _overview() -> str:
 
 
 def _failed(error: Exception) -> int:
-    from portmapper.errors import PortmapperError
+    from portmapper.api.errors import PortmapperError
 
     if isinstance(error, PortmapperError):
         _complain(str(error))
@@ -198,7 +198,7 @@ def _failed(error: Exception) -> int:
 
 
 def _complain(message: str) -> None:
-    from portmapper.text import printable
+    from portmapper.support.text import printable
 
     print(f"portmapper: {printable(message)}", file=sys.stderr)
 

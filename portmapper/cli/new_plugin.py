@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from portmapper.api.errors import PortmapperError, UsageError, quoted
+from portmapper.api.hookspecs import PLUGIN_API
 from portmapper.cli.main import COMMANDS
-from portmapper.errors import PortmapperError, UsageError, quoted
-from portmapper.hookspecs import PLUGIN_API
-from portmapper.plugins import load_plugins
+from portmapper.pluginhost.manager import load_plugins
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portmapper.cli.asking import ask_daemon_if_any, directory_of, port_records
+from portmapper.api.command import Command
+from portmapper.api.errors import UsageError, quoted
+from portmapper.api.model import MAX_DURATION
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -17,13 +19,11 @@ from portmapper.cli.options import (
     add_state_option,
     begin_logging,
 )
-from portmapper.command import Command
-from portmapper.errors import UsageError, quoted
-from portmapper.model import MAX_DURATION
+from portmapper.cli.targets import ask_daemon_if_any, directory_of, port_records
 
 if TYPE_CHECKING:
-    from portmapper.backend import Backend
-    from portmapper.store import Store
+    from portmapper.api.backend import Backend
+    from portmapper.store.leases import Store
 
 COMMENT = "portmapper"
 ANY_GATEWAY = ("all", "default")
@@ -86,7 +86,7 @@ class Open(Command):
 
 def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the records that the daemon is asked for, and check them here first."""
-    from portmapper.asked import read_records
+    from portmapper.sources.adhoc import read_records
 
     host, port = _inside(arguments.to)
     more: dict[str, Any] = {
@@ -120,8 +120,8 @@ def _inside(text: str) -> tuple[str | None, str | None]:
 
 def _gateway_of_mapping(arguments: argparse.Namespace) -> str | None:
     """Return the gateway that the mappings themselves name: `all`, `default` or one address."""
-    from portmapper.addresses import parse_gateway
-    from portmapper.errors import RowError
+    from portmapper.api.errors import RowError
+    from portmapper.sources.address_syntax import parse_gateway
 
     named = arguments.given.gateway
     if len(named) != 1 or (named[0] not in ANY_GATEWAY and (arguments.family or arguments.to)):
@@ -142,14 +142,14 @@ def _tell_what_is_not_heeded(arguments: argparse.Namespace) -> None:
 def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], directory: Path) -> Any:
     import asyncio
 
-    from portmapper.asked import check_policy, read_records
-    from portmapper.cli.configuration import observers_of, policy_of
-    from portmapper.faults import made
-    from portmapper.lock import PidFile
-    from portmapper.once import open_once
-    from portmapper.options import Options
-    from portmapper.plugins import load_plugins
-    from portmapper.store import FILE_NAME, Store
+    from portmapper.actions.open import open_without_daemon
+    from portmapper.cli.run_config import observers_of, policy_of
+    from portmapper.daemon.pidfile import PidFile
+    from portmapper.pluginhost.faults import made
+    from portmapper.pluginhost.manager import load_plugins
+    from portmapper.scheduler.options import Options
+    from portmapper.sources.adhoc import check_policy, read_records
+    from portmapper.store.leases import FILE_NAME, Store
 
     plugins = load_plugins(arguments.disable_plugin)
     mappings = read_records(records)
@@ -163,7 +163,7 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
         pid_file.write()
         store: Store = Store(directory / FILE_NAME)
         try:
-            return asyncio.run(open_once(backends, store, mappings, options, observers))
+            return asyncio.run(open_without_daemon(backends, store, mappings, options, observers))
         finally:
             store.close()
     finally:
@@ -171,7 +171,7 @@ def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], dir
 
 
 def _show(document: dict[str, Any], by_daemon: bool) -> None:
-    from portmapper.text import endpoint, printable
+    from portmapper.support.text import endpoint, printable
 
     for mapping in document["mappings"]:
         inside = endpoint(mapping["internal_address"], mapping["internal_port"])

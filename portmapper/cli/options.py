@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portmapper.errors import UsageError
+from portmapper.api.errors import UsageError
 
 if TYPE_CHECKING:
-    from portmapper.plugins import Plugins
-    from portmapper.source import FormatOptions
+    from portmapper.api.source import FormatOptions
+    from portmapper.pluginhost.manager import Plugins
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -77,8 +77,8 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
 
 def format_options(arguments: argparse.Namespace) -> FormatOptions:
     """Return how documents are to be read."""
-    from portmapper.records import FAMILIES
-    from portmapper.source import FormatOptions
+    from portmapper.api.source import FormatOptions
+    from portmapper.sources.row_parser import FAMILIES
 
     return FormatOptions(arguments.csv_delimiter, FAMILIES[arguments.family])
 
@@ -121,7 +121,7 @@ def begin_logging(arguments: argparse.Namespace, default: str = "info", *, detac
     """
     import logging  # not for those verbs that log nothing
 
-    from portmapper.logs import default_handler, file_handler, start_logging
+    from portmapper.observability.logs import default_handler, file_handler, start_logging
 
     if detached and arguments.log_file:
         return  # it was opened before, and stays open
@@ -153,7 +153,7 @@ def absolute_path(text: str) -> Path:
 
 
 def _delimiter(text: str) -> str:
-    from portmapper.sources import csv_delimiter
+    from portmapper.sources.reader import csv_delimiter
 
     try:
         return csv_delimiter(text)

@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Iterator
 
 from portmapper import __version__
+from portmapper.api.command import Command
 from portmapper.cli.main import COMMANDS, imported
-from portmapper.command import Command
-from portmapper.plugins import load_plugins
+from portmapper.pluginhost.manager import load_plugins
+from portmapper.support.text import sentence
 
 SUMMARY = "keep ports open on the NAT gateway in front of you"
 
@@ -21,13 +22,6 @@ def every_command() -> Iterator[Command]:
         yield added()
 
 
-def parser_of(command: Command) -> argparse.ArgumentParser:
-    """Return the parser that the command line makes for it."""
-    parser = argparse.ArgumentParser(prog=f"portmapper {command.name}", description=sentence(command.help))
-    command.add_arguments(parser)
-    return parser
-
-
 def whole_parser() -> argparse.ArgumentParser:
     """Return one parser with every command below it."""
     parser = argparse.ArgumentParser(prog="portmapper", description=sentence(SUMMARY))
@@ -37,8 +31,3 @@ def whole_parser() -> argparse.ArgumentParser:
         added = below.add_parser(command.name, help=command.help, description=sentence(command.help))
         command.add_arguments(added)
     return parser
-
-
-def sentence(text: str) -> str:
-    """Return the text with a capital letter and a full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -7,12 +7,12 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from portmapper.api.command import Command
+from portmapper.api.errors import UsageError
 from portmapper.cli.options import add_plugin_option
-from portmapper.command import Command
-from portmapper.errors import UsageError
 
 if TYPE_CHECKING:
-    from portmapper.plugins import PluginReport
+    from portmapper.pluginhost.manager import PluginReport
 
 
 class ListPlugins(Command):
@@ -23,7 +23,7 @@ class ListPlugins(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        from portmapper.plugins import KINDS
+        from portmapper.pluginhost.manager import KINDS
 
         parser.add_argument("action", nargs="?", choices=("new",), help="write a project for a plugin")
         parser.add_argument("project", nargs="?", metavar="NAME", help="the new distribution's name")
@@ -33,7 +33,7 @@ class ListPlugins(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Print one row for each entry point, or write the project."""
-        from portmapper.plugins import load_plugins
+        from portmapper.pluginhost.manager import load_plugins
 
         if arguments.action or arguments.kind:
             return _begin(arguments.project, arguments.kind)
@@ -49,7 +49,7 @@ class ListPlugins(Command):
 
 def _begin(name: str | None, kind: str | None) -> int:
     from portmapper.cli.new_plugin import write_project
-    from portmapper.plugins import KINDS
+    from portmapper.pluginhost.manager import KINDS
 
     if name is None or kind is None:
         raise UsageError(f"say which: portmapper plugins new NAME --kind {'|'.join(KINDS)}")
@@ -64,7 +64,7 @@ def _show(reports: Sequence[PluginReport]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from portmapper.text import printable
+    from portmapper.support.text import printable
 
     table = Table("Plugin", "State", "From", "Provides", box=None, pad_edge=False)
     for report in reports:

@@ -11,6 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portmapper.api.command import Command
+from portmapper.api.errors import UsageError
+from portmapper.api.model import ConflictPolicy
 from portmapper.cli.options import (
     absolute_path,
     add_config_option,
@@ -22,17 +25,14 @@ from portmapper.cli.options import (
     begin_logging,
     warn_of_broken,
 )
-from portmapper.command import Command
-from portmapper.errors import UsageError
-from portmapper.model import ConflictPolicy
 
 if TYPE_CHECKING:
-    from portmapper.backend import Backend
-    from portmapper.cli.configuration import Configuration
-    from portmapper.daemon import Companion, Daemon, RunOptions
-    from portmapper.plugins import Plugins
-    from portmapper.sources import SourceReader
-    from portmapper.store import Store
+    from portmapper.api.backend import Backend
+    from portmapper.cli.run_config import RunConfig
+    from portmapper.daemon.daemon import Companion, Daemon, RunOptions
+    from portmapper.pluginhost.manager import Plugins
+    from portmapper.sources.reader import SourceReader
+    from portmapper.store.leases import Store
 
 
 class Run(Command):
@@ -62,19 +62,19 @@ class Run(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Run until stopped, or for one pass."""
-        from portmapper.cli.configuration import Configuration
-        from portmapper.cli.detaching import detached, try_before_detaching
-        from portmapper.directories import state_directory
-        from portmapper.lock import PidFiles
-        from portmapper.plugins import load_plugins
-        from portmapper.signals import hold_signals, let_signals_through
+        from portmapper.cli.daemonize import detached, try_before_detaching
+        from portmapper.cli.run_config import RunConfig
+        from portmapper.config.paths import state_directory
+        from portmapper.daemon.pidfile import PidFiles
+        from portmapper.daemon.signals import hold_signals, let_signals_through
+        from portmapper.pluginhost.manager import load_plugins
 
         _check(arguments)
         begin_logging(arguments, "warning" if arguments.oneshot else "info")
         plugins = load_plugins(arguments.disable_plugin)
         warn_of_broken(plugins)
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
-        configuration = Configuration(arguments, plugins, observed=not arguments.only_close_ports)
+        configuration = RunConfig(arguments, plugins, observed=not arguments.only_close_ports)
         directory = (arguments.state_dir or state_directory()).absolute()
         own = directory / "portmapper.pid"
         pid_files = PidFiles(arguments.pid_file or own, own, must_write=_is_one_pass(arguments))
@@ -110,12 +110,12 @@ def _serve(
     arguments: argparse.Namespace,
     plugins: Plugins,
     allowed: tuple[str, ...],
-    configuration: Configuration,
+    configuration: RunConfig,
     directory: Path,
 ) -> int:
     import asyncio
 
-    from portmapper.store import FILE_NAME, Store
+    from portmapper.store.leases import FILE_NAME, Store
 
     store = Store(directory / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
@@ -132,11 +132,11 @@ async def _run(
     arguments: argparse.Namespace,
     plugins: Plugins,
     allowed: tuple[str, ...],
-    configuration: Configuration,
+    configuration: RunConfig,
     store: Store,
     companions: Sequence[Companion],
 ) -> Daemon:
-    from portmapper.daemon import Daemon
+    from portmapper.daemon.daemon import Daemon
 
     daemon = Daemon(
         _options(arguments, allowed),
@@ -155,12 +155,12 @@ async def _close_ports(
 ) -> int:
     import asyncio
 
-    from portmapper.closing import Closing
-    from portmapper.faults import made
-    from portmapper.signals import handling
-    from portmapper.sources import read_first
+    from portmapper.actions.close_listed import ListCloser
+    from portmapper.daemon.signals import handling
+    from portmapper.pluginhost.faults import made
+    from portmapper.sources.reader import read_first
 
-    closing = Closing(
+    closing = ListCloser(
         made("backend", plugins.choose_backends(arguments.backend)),
         store,
         chosen=arguments.gateway,
@@ -184,7 +184,7 @@ async def _close_ports(
 
 
 def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOptions:
-    from portmapper.daemon import RunOptions
+    from portmapper.daemon.daemon import RunOptions
 
     return RunOptions(
         interval=arguments.interval,
@@ -198,7 +198,7 @@ def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOpti
 
 def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[Backend]:
     """Return the allowed backends, best first, and those that left-over leases need for their release."""
-    from portmapper.faults import made
+    from portmapper.pluginhost.faults import made
 
     known = {backend.name: backend for backend in plugins.backends}
     needed = [stored.lease.backend for stored in store.leases]
@@ -209,12 +209,12 @@ def _companions(arguments: argparse.Namespace, directory: Path) -> list[Companio
     """Return what runs beside the daemon: the control socket, and a table when a person looks on."""
     if arguments.oneshot:
         return []
-    from portmapper.cli.garbage import look_for_garbage
-    from portmapper.control import serve
+    from portmapper.cli.gc_tuning import look_for_garbage
+    from portmapper.control.server import serve
 
     companions: list[Companion] = [partial(serve, directory=directory), look_for_garbage]
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
-        from portmapper.cli.live import live_table
+        from portmapper.cli.watch import live_table
 
         companions.append(lambda daemon: live_table(daemon.status))
     return companions
@@ -226,7 +226,7 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
     if arguments.json:
         print(json.dumps(document, indent=2))
     elif sys.stdout.isatty():
-        from portmapper.cli.screen import print_status
+        from portmapper.cli.tables import print_status
 
         print_status(document)
     if daemon.stopped:

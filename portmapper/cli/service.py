@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from portmapper.command import Command
-from portmapper.errors import PortmapperError, UsageError
+from portmapper.api.command import Command
+from portmapper.api.errors import PortmapperError, UsageError
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 UNIT = "portmapper.service"

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from portmapper.api.command import Command
 from portmapper.cli.options import add_config_option, add_state_option
-from portmapper.command import Command
 
 
 class Status(Command):
@@ -28,7 +28,7 @@ class Status(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Exit status 0 with a daemon, whatever the mappings' states; 1 without one."""
-        from portmapper.directories import state_directory
+        from portmapper.config.paths import state_directory
 
         directory = arguments.state_dir or state_directory()
         if arguments.watch:
@@ -37,7 +37,7 @@ class Status(Command):
         if arguments.json:
             print(json.dumps(document, indent=2))
         else:
-            from portmapper.cli.screen import print_status
+            from portmapper.cli.tables import print_status
 
             print_status(document)
         if not runs:
@@ -48,7 +48,7 @@ class Status(Command):
 
 
 def _document(directory: Path) -> tuple[dict[str, Any], bool]:
-    from portmapper.control_client import NotRunning, ask_daemon
+    from portmapper.control.client import NotRunning, ask_daemon
 
     try:
         return ask_daemon(directory, "status"), True
@@ -57,8 +57,8 @@ def _document(directory: Path) -> tuple[dict[str, Any], bool]:
 
 
 def _from_store(directory: Path) -> dict[str, Any]:
-    from portmapper.status import stored_document
-    from portmapper.store import FILE_NAME, Store
+    from portmapper.observability.status import stored_document
+    from portmapper.store.leases import FILE_NAME, Store
 
     path = directory / FILE_NAME
     store = Store(path if path.exists() else None)
@@ -71,7 +71,7 @@ def _from_store(directory: Path) -> dict[str, Any]:
 def _watch(directory: Path) -> int:
     from rich.live import Live
 
-    from portmapper.cli.screen import render
+    from portmapper.cli.tables import render
 
     try:
         with Live(auto_refresh=False, screen=sys.stdout.isatty()) as live:

@@ -1,1 +1,6 @@
-"""What `portmapper doctor` looks at, from this host outwards, and how it names the one cause."""
+"""Finds out why a port is not reachable.
+
+What comes in: this host's network, firewall and listeners, the gateways' answers, the desired ports.
+What goes out: findings, each with a stable code, a severity, one sentence and advice. Apart from one short-
+lived test mapping it changes nothing.
+"""

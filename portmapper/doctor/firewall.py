@@ -15,8 +15,8 @@ from typing import Any
 
 import attrs
 
-from portmapper.doctor.wanted import Wanted
-from portmapper.findings import Finding, error, ok
+from portmapper.api.findings import Finding
+from portmapper.doctor.desired import Desired
 
 PATIENCE = 5.0
 """Seconds for `nft`."""
@@ -43,7 +43,7 @@ class Firewall:
     entries: Sequence[tuple[tuple[str, str, str], str]]
     chains: Mapping[tuple[str, str, str], Sequence[Rule]]
 
-    def drops(self, port: Wanted, interface: str) -> bool:
+    def drops(self, port: Desired, interface: str) -> bool:
         """Tell whether a new connection from outside is dropped or rejected for certain."""
         packet = Packet(port.protocol.value.lower(), port.internal_port, interface)
         families = _FAMILIES[port.internal_address.version]
@@ -169,15 +169,15 @@ def parse_firewall(objects: Iterable[Mapping[str, Any]]) -> Firewall:
     return Firewall(entries, chains)
 
 
-def firewall_findings(wanted: Iterable[Wanted], firewall: Firewall, interface_of: Any) -> Iterator[Finding]:
+def firewall_findings(desired: Iterable[Desired], firewall: Firewall, interface_of: Any) -> Iterator[Finding]:
     """Tell which ports for this host its own firewall drops; `interface_of` names an address's interface."""
-    for port in wanted:
+    for port in desired:
         interface = interface_of(port.internal_address)
         if interface is None:
             continue
         name = f"{port.protocol} {port.internal_port}"
         if firewall.drops(port, interface):
             advice = f"let new connections to {name} in, on {interface}"
-            yield error("local-firewall", f"this host's own firewall drops {name}", advice)
+            yield Finding.error("local-firewall", f"this host's own firewall drops {name}", advice)
         else:
-            yield ok("local-firewall", f"no rule of this host's firewall is known to drop {name}")
+            yield Finding.ok("local-firewall", f"no rule of this host's firewall is known to drop {name}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from portmapper.backend import Gateway
-from portmapper.doctor.trial import Trial
-from portmapper.errors import AnotherNat, BackendError, Conflict, NetworkFailure
-from portmapper.findings import Finding, error, ok, warning
-from portmapper.model import ExternalKind, IPAddress, external_kind
+from portmapper.api.backend import Gateway
+from portmapper.api.errors import AnotherNat, BackendError, Conflict, NetworkFailure
+from portmapper.api.findings import Finding
+from portmapper.api.model import ExternalKind, IPAddress, external_kind
+from portmapper.doctor.trial_mapping import TrialMapping
 
 SWITCH_ON = (
     "switch on UPnP, NAT-PMP or PCP in the router (on RouterOS: /ip upnp set enabled=yes, "
@@ -21,18 +21,18 @@ def answer_findings(gateways: Sequence[Gateway], silences: Mapping[str, BackendE
     if not gateways:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in silences.items())
         said = f" ({reasons})" if reasons else ""
-        yield error("gateway-silent", f"no gateway answers over any protocol{said}", SWITCH_ON)
+        yield Finding.error("gateway-silent", f"no gateway answers over any protocol{said}", SWITCH_ON)
         return
     for gateway in gateways:
         model = f", {gateway.model}" if gateway.model else ""
-        yield ok("gateway-silent", f"{gateway.address} answers: {gateway.protocol}{model}")
+        yield Finding.ok("gateway-silent", f"{gateway.address} answers: {gateway.protocol}{model}")
     devices = sorted({str(gateway.address) for gateway in gateways if gateway.local_address.version == 4})
     if len(devices) > 1:
         advice = "name the one that stands before the Internet: --gateway ADDRESS"
-        yield warning("several-gateways", f"several gateways answer: {', '.join(devices)}", advice)
+        yield Finding.warning("several-gateways", f"several gateways answer: {', '.join(devices)}", advice)
 
 
-def address_findings(told: Iterable[IPAddress | None], trial: Trial | None) -> Iterator[Finding]:
+def address_findings(told: Iterable[IPAddress | None], trial: TrialMapping | None) -> Iterator[Finding]:
     """Tell whether the outside address leads to us; of what several protocols tell the best counts."""
     known = {address for address in told if address is not None}
     if trial is not None and trial.lease is not None and trial.lease.external_address is not None:
@@ -44,33 +44,37 @@ def address_findings(told: Iterable[IPAddress | None], trial: Trial | None) -> I
     elif trial is not None and trial.refused_with(NetworkFailure) is not None:
         yield _no_address(str(trial.refused_with(NetworkFailure)))
     elif ExternalKind.PUBLIC in kinds:
-        yield ok("double-nat", f"the external address {kinds[ExternalKind.PUBLIC]} is a public one")
+        yield Finding.ok("double-nat", f"the external address {kinds[ExternalKind.PUBLIC]} is a public one")
     elif ExternalKind.CGNAT in kinds:
         advice = "ask the provider for a public address or use IPv6: nothing at your end helps"
         shared = kinds[ExternalKind.CGNAT]
-        yield error("cgnat", f"the provider's NAT stands between: the external address is {shared}", advice)
+        yield Finding.error(
+            "cgnat", f"the provider's NAT stands between: the external address is {shared}", advice
+        )
     elif ExternalKind.PRIVATE in kinds:
         yield _double_nat(f"the external address {kinds[ExternalKind.PRIVATE]} is a private one")
     elif ExternalKind.NONE in kinds or (trial is not None and trial.lease is not None):
         yield _no_address("the gateway has no external address")
 
 
-def grant_findings(trial: Trial) -> Iterator[Finding]:
+def grant_findings(trial: TrialMapping) -> Iterator[Finding]:
     """Tell what came of the test mapping."""
     if trial.lease is None and (conflict := trial.refused_with(Conflict)) is not None:
         summary = f"every port that was tried is taken by the router itself: {conflict}"
-        yield error(
+        yield Finding.error(
             "port-held-by-mechanism", summary, "look for another rule or mechanism there that has all ports"
         )
     elif trial.lease is None:
         said = "; ".join(dict.fromkeys(str(refusal) for refusal in trial.errors))
-        yield error("port-denied", f"no gateway opens a port for this host: {said}", RULES)
+        yield Finding.error("port-denied", f"no gateway opens a port for this host: {said}", RULES)
     elif trial.lease.permanent:
         summary = "the gateway grants permanent leases only (725): they do not end by themselves"
         advice = "run with --close-ports-on-exit, or close them later with --only-close-ports"
-        yield warning("permanent-leases-only", summary, advice)
+        yield Finding.warning("permanent-leases-only", summary, advice)
     else:
-        yield ok("port-denied", f"a test mapping was granted and given back over {trial.lease.backend}")
+        yield Finding.ok(
+            "port-denied", f"a test mapping was granted and given back over {trial.lease.backend}"
+        )
 
 
 RULES = (
@@ -81,9 +85,9 @@ RULES = (
 
 def _no_address(summary: str) -> Finding:
     advice = "look whether the router itself is connected to the Internet"
-    return error("no-external-address", summary, advice)
+    return Finding.error("no-external-address", summary, advice)
 
 
 def _double_nat(summary: str) -> Finding:
     advice = "open the port on the outer router too, or put yours into bridge mode"
-    return error("double-nat", f"another NAT stands before the gateway: {summary}", advice)
+    return Finding.error("double-nat", f"another NAT stands before the gateway: {summary}", advice)

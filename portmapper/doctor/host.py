@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from portmapper.backend import Target
-from portmapper.findings import Finding, Severity, error, ok, warning
-from portmapper.lock import holder_of
-from portmapper.network import Interface, Network
-from portmapper.sources import Reading, SourceState
+from portmapper.api.backend import Target
+from portmapper.api.findings import Finding, Severity
+from portmapper.api.reading import Reading, SourceState
+from portmapper.daemon.pidfile import holder_of
+from portmapper.network.host import Interface, Network
 
 _SOMEWHERE_OUTSIDE = ipaddress.IPv4Address("1.1.1.1")
 """Any address of the Internet does: the system is asked for its route, and nothing is sent."""
@@ -33,9 +33,11 @@ def state_directory_findings(directory: Path) -> Iterator[Finding]:
             raise PermissionError(0, f"{there} is no directory that can be written to")
     except OSError as problem:
         advice = "give the program's user that directory, or name another with --state-dir"
-        yield error(code, f"the state directory {directory} cannot be written: {problem.strerror}", advice)
+        yield Finding.error(
+            code, f"the state directory {directory} cannot be written: {problem.strerror}", advice
+        )
         return
-    yield ok(code, f"the state directory {directory} can be written")
+    yield Finding.ok(code, f"the state directory {directory} can be written")
 
 
 def running_findings(pid_files: Iterable[Path], sources_given: bool) -> Iterator[Finding]:
@@ -43,10 +45,10 @@ def running_findings(pid_files: Iterable[Path], sources_given: bool) -> Iterator
     code = "already-running"
     holder = next(filter(None, (holder_of(path) for path in pid_files)), None)
     if holder is None:
-        yield ok(code, "no other instance runs")
+        yield Finding.ok(code, "no other instance runs")
     elif sources_given:
         advice = "stop it first, or give this one a --state-dir and a --pid-file of its own"
-        yield warning(code, f"another instance runs: {holder}", advice)
+        yield Finding.warning(code, f"another instance runs: {holder}", advice)
     else:
         yield Finding(code, Severity.INFO, f"an instance runs: {holder}")
 
@@ -68,7 +70,7 @@ def daemon_source_findings(sources: Iterable[dict[str, Any]]) -> Iterator[Findin
 
 def unreadable(location: str, problem: object) -> Finding:
     """Return that a list cannot be read."""
-    return error("source-unreadable", f"{location}: {problem}", "mend it, and see 'portmapper check'")
+    return Finding.error("source-unreadable", f"{location}: {problem}", "mend it, and see 'portmapper check'")
 
 
 def _source(
@@ -79,8 +81,8 @@ def _source(
     if rejected:
         more = f" and {len(rejected) - 1} more" if len(rejected) > 1 else ""
         summary = f"{location}: a row is left out: {rejected[0]}{more}"
-        return warning("source-unreadable", summary, "mend the row; 'portmapper check' shows each")
-    return ok("source-unreadable", f"{location} lists {count} mapping{'' if count == 1 else 's'}")
+        return Finding.warning("source-unreadable", summary, "mend the row; 'portmapper check' shows each")
+    return Finding.ok("source-unreadable", f"{location} lists {count} mapping{'' if count == 1 else 's'}")
 
 
 def route_findings(network: Network, chosen: Sequence[Target] | None) -> Iterator[Finding]:
@@ -92,15 +94,17 @@ def route_findings(network: Network, chosen: Sequence[Target] | None) -> Iterato
     if tunnel:
         router = str(routes[0].gateway) if routes else "ROUTER"
         advice = f"name your router: --gateway {router}; ports of the VPN itself are its provider's to open"
-        yield warning("vpn-default-route", f"the default route leads into a VPN ({tunnel})", advice)
+        yield Finding.warning("vpn-default-route", f"the default route leads into a VPN ({tunnel})", advice)
     elif not network.routes:
         advice = "connect this host to a network with a router, or name a gateway with --gateway"
-        yield error(
+        yield Finding.error(
             "no-default-route", "this host has no default route, so no gateway stands before it", advice
         )
     else:
         first = network.routes[0]
-        yield ok("no-default-route", f"the default route leads over {first.gateway} on {first.interface}")
+        yield Finding.ok(
+            "no-default-route", f"the default route leads over {first.gateway} on {first.interface}"
+        )
 
 
 def _tunnel_outwards(network: Network) -> str:

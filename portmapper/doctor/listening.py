@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 
-from portmapper.doctor.wanted import Wanted
-from portmapper.findings import Finding, ok, warning
-from portmapper.model import IPAddress, Protocol
+from portmapper.api.findings import Finding
+from portmapper.api.model import IPAddress, Protocol
+from portmapper.doctor.desired import Desired
 
 
 @attrs.frozen
@@ -58,26 +58,26 @@ def read_listeners() -> Sequence[Listener] | None:
 
 
 def listening_findings(
-    wanted: Iterable[Wanted], listeners: Sequence[Listener], is_ours: Callable[[IPAddress], bool]
+    desired: Iterable[Desired], listeners: Sequence[Listener], is_ours: Callable[[IPAddress], bool]
 ) -> Iterator[Finding]:
     """Tell of each port for this host whether somebody answers."""
-    for port in wanted:
+    for port in desired:
         if is_ours(port.internal_address):
             there = (port.protocol, port.internal_port)
             yield _judged(port, [listener for listener in listeners if listener.place == there])
 
 
-def _judged(port: Wanted, there: Sequence[Listener]) -> Finding:
+def _judged(port: Desired, there: Sequence[Listener]) -> Finding:
     name = f"{port.protocol} {port.internal_port}"
     if any(listener.hears(port.internal_address) for listener in there):
-        return ok("nothing-listening", f"a program listens on {name}")
+        return Finding.ok("nothing-listening", f"a program listens on {name}")
     if there and all(listener.address.is_loopback for listener in there):
         advice = f"let the program listen on {port.internal_address} or on every address"
         summary = f"the program on {name} listens on {there[0].address} only"
-        return warning("listening-on-loopback", summary, advice)
+        return Finding.warning("listening-on-loopback", summary, advice)
     elsewhere = f" at {port.internal_address}" if there else ""
     summary = f"nothing listens on {name}{elsewhere}"
-    return warning("nothing-listening", summary, "start the program that is to answer")
+    return Finding.warning("nothing-listening", summary, "start the program that is to answer")
 
 
 def _address(text: str) -> IPAddress:

@@ -7,16 +7,19 @@ portmapper installed.
 
 from __future__ import annotations
 
+from portmapper.support.lazy import lazy_exports
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from portmapper.testing.backend_contract import BackendContract
     from portmapper.testing.clock import FakeClock
     from portmapper.testing.command_contract import CommandContract
-    from portmapper.testing.devices import FakeDevice
-    from portmapper.testing.embedded import embedded_gateway
-    from portmapper.testing.format_contract import FormatContract
-    from portmapper.testing.gateways import FakeBackend
+    from portmapper.testing.fake_backend import FakeBackend
+    from portmapper.testing.fake_device import FakeDevice
+    from portmapper.testing.format_contract import FormatContract, mappings_of
+    from portmapper.testing.harness import Harness, scheduled
     from portmapper.testing.observer_contract import ObserverContract
+    from portmapper.testing.simulator import embedded_gateway
     from portmapper.testing.source_contract import SourceContract
     from portmapper.testing.subjects import (
         BackendSubject,
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
         ObserverSubject,
         SourceSubject,
     )
-    from portmapper.testing.world import World, scheduled
 
 __all__ = [
     "BackendContract",
@@ -37,35 +39,41 @@ __all__ = [
     "FakeDevice",
     "FormatContract",
     "FormatSubject",
+    "Harness",
     "ObserverContract",
     "ObserverSubject",
     "SourceContract",
     "SourceSubject",
-    "World",
     "embedded_gateway",
+    "mappings_of",
     "scheduled",
 ]
 
-_PLACES = {
-    "BackendContract": "backend_contract",
-    "CommandContract": "command_contract",
-    "FakeBackend": "gateways",
-    "FakeClock": "clock",
-    "FakeDevice": "devices",
-    "FormatContract": "format_contract",
-    "ObserverContract": "observer_contract",
-    "SourceContract": "source_contract",
-    "World": "world",
-    "embedded_gateway": "embedded",
-    "scheduled": "world",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Import what is asked for."""
-    if name not in __all__:
-        raise AttributeError(f"module 'portmapper.testing' has no attribute {name!r}")
-    import importlib
-
-    module = importlib.import_module(f"portmapper.testing.{_PLACES.get(name, 'subjects')}")
-    return getattr(module, name)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "backend_contract": ("BackendContract",),
+        "clock": ("FakeClock",),
+        "command_contract": ("CommandContract",),
+        "fake_backend": ("FakeBackend",),
+        "fake_device": ("FakeDevice",),
+        "format_contract": (
+            "FormatContract",
+            "mappings_of",
+        ),
+        "harness": (
+            "Harness",
+            "scheduled",
+        ),
+        "observer_contract": ("ObserverContract",),
+        "simulator": ("embedded_gateway",),
+        "source_contract": ("SourceContract",),
+        "subjects": (
+            "BackendSubject",
+            "CommandSubject",
+            "FormatSubject",
+            "ObserverSubject",
+            "SourceSubject",
+        ),
+    },
+)

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import cast
 
-from portmapper.asking import CALL_LIMIT, why_no_lease
-from portmapper.backend import Gateway
-from portmapper.errors import BackendError
-from portmapper.model import Lease, MapRequest, Protocol
-from portmapper.search import why_no_gateway
+from portmapper.api.backend import Gateway
+from portmapper.api.errors import BackendError
+from portmapper.api.model import Lease, MapRequest, Protocol
+from portmapper.gateways.calls import CALL_LIMIT, lease_fault
+from portmapper.gateways.probe import gateway_fault
 from portmapper.testing.calls import LONG, outcome
 from portmapper.testing.subjects import BackendSubject
 
@@ -32,7 +32,7 @@ async def found(subject: BackendSubject) -> AsyncIterator[Gateway]:
     """Find the gateway; close it and the backend at the end."""
     async with closing(subject):
         gateway = await asyncio.wait_for(first(subject), LONG)
-        reason = why_no_gateway(gateway, subject.backend)
+        reason = gateway_fault(gateway, subject.backend)
         assert reason is None, reason
         try:
             yield gateway
@@ -50,7 +50,7 @@ async def first(subject: BackendSubject) -> Gateway:
 
 
 async def all_found(subject: BackendSubject) -> list[Gateway]:
-    """Search to the end; a reason why there is none counts as none."""
+    """Probe to the end; a reason why there is none counts as none."""
     search = cast(AsyncGenerator[Gateway, None], subject.backend.discover(subject.target))
     async with aclosing(search):
         try:
@@ -89,7 +89,7 @@ async def released(gateway: Gateway, lease: Lease) -> None:
 
 def check_lease(lease: Lease, request: MapRequest, gateway: Gateway) -> None:
     """See that a lease is one that the core accepts, and that it can be known again."""
-    reason = why_no_lease(lease, request)
+    reason = lease_fault(lease, request)
     assert reason is None, reason
     assert lease.backend == gateway.backend
     assert lease.gateway == gateway.identity

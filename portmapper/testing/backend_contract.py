@@ -8,10 +8,10 @@ import ipaddress
 import attrs
 import pytest
 
-from portmapper.asking import CALL_LIMIT
-from portmapper.backend import ListsMappings, VerifiesLeases
-from portmapper.errors import BackendError
-from portmapper.model import Family, Lease, Protocol
+from portmapper.api.backend import ListsMappings, VerifiesLeases
+from portmapper.api.errors import BackendError
+from portmapper.api.model import Family, Lease, Protocol
+from portmapper.gateways.calls import CALL_LIMIT
 from portmapper.testing.backend_calls import (
     all_found,
     check_lease,

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from portmapper.errors import PortmapperError
+from portmapper.api.errors import PortmapperError
 from portmapper.testing.subjects import Switch
 
 LONG = 30.0

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from portmapper.clock import Clock
+from portmapper.support.clock import Clock
 
 LONGEST_SETTLING = 1_000_000
 """Turns of the event loop after which work that never ends is called so."""

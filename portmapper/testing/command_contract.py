@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from portmapper.cli.parsers import parser_of
+from portmapper.api.command import parser_of
 from portmapper.testing.calls import check_name
 from portmapper.testing.subjects import CommandSubject
 

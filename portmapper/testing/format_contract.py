@@ -7,11 +7,12 @@ import time
 
 import pytest
 
-from portmapper.errors import SourceError
-from portmapper.policy import Policy
-from portmapper.rows import RowCache
-from portmapper.source import Row
-from portmapper.sources import PARSE_LIMIT
+from portmapper.api.errors import SourceError
+from portmapper.api.source import Row
+from portmapper.sources.policy import Policy
+from portmapper.sources.reader import PARSE_LIMIT
+from portmapper.sources.row_cache import RowCache
+from portmapper.sources.row_parser import mappings_of as mappings_of
 from portmapper.testing.calls import check_message, check_name
 from portmapper.testing.subjects import FormatSubject
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
-from portmapper.errors import PortmapperError
-from portmapper.events import Event, EventKind
-from portmapper.model import Family, Protocol
+from portmapper.api.errors import PortmapperError
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Family, Protocol
 from portmapper.testing.calls import LONG, SOON, check_name, leaving_nothing, outcome
 from portmapper.testing.subjects import ObserverSubject
 

@@ -10,7 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from portmapper.testing.clock import FakeClock
-    from portmapper.testing.world import World
+    from portmapper.testing.harness import Harness
 
 CONTRACTS = ("backend", "source", "format", "observer", "command")
 
@@ -25,7 +25,7 @@ pytest.register_assert_rewrite(
 @pytest.fixture
 def portmapper_gateway() -> Callable[..., Any]:
     """Make embedded gateways: `async with portmapper_gateway(igd_version=1) as gateway`."""
-    from portmapper.testing.embedded import embedded_gateway
+    from portmapper.testing.simulator import embedded_gateway
 
     return embedded_gateway
 
@@ -41,11 +41,11 @@ def portmapper_clock() -> FakeClock:
 @pytest.fixture
 def portmapper_scheduler(
     portmapper_clock: FakeClock,
-) -> Callable[..., AbstractAsyncContextManager[World]]:
+) -> Callable[..., AbstractAsyncContextManager[Harness]]:
     """Make schedulers on that clock: `async with portmapper_scheduler(backend) as world`."""
-    from portmapper.testing.world import scheduled
+    from portmapper.testing.harness import scheduled
 
-    def make(*backends: Any, **surroundings: Any) -> AbstractAsyncContextManager[World]:
-        return scheduled(portmapper_clock, *backends, **surroundings)
+    def make(*backends: Any, **attributes: Any) -> AbstractAsyncContextManager[Harness]:
+        return scheduled(portmapper_clock, *backends, **attributes)
 
     return make

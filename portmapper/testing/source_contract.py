@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from portmapper.errors import SourceError
-from portmapper.source import MAX_DOCUMENT, Document, Row, Source
+from portmapper.api.errors import SourceError
+from portmapper.api.source import MAX_DOCUMENT, Document, Row, Source
 from portmapper.testing.calls import LONG, cancelled, check_name, leaving_nothing, outcome, switch
 from portmapper.testing.subjects import SourceSubject
 

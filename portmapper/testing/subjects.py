@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import attrs
 
-from portmapper.backend import Backend, Target
-from portmapper.command import Command
-from portmapper.events import Observer
-from portmapper.model import Protocol
-from portmapper.source import Format, FormatOptions, Source
+from portmapper.api.backend import Backend, Target
+from portmapper.api.command import Command
+from portmapper.api.events import Observer
+from portmapper.api.model import Protocol
+from portmapper.api.source import Format, FormatOptions, Source
 
 Switch = Callable[[], Awaitable[None] | None]
 """Changes how the other side behaves from now on; a plain function or a coroutine function."""
@@ -46,7 +46,7 @@ class SourceSubject:
         content: what it fetches there: a document's bytes, or the fields of each row.
         fail: from now on the place cannot be read: it is gone, refuses, or makes no sense.
         stall: from now on it takes the request and never answers; None where that cannot be.
-        flood: from now on it has more than `portmapper.source.MAX_DOCUMENT` bytes; None where that
+        flood: from now on it has more than `portmapper.api.source.MAX_DOCUMENT` bytes; None where that
             cannot be.
     """
 

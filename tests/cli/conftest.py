@@ -149,21 +149,21 @@ class LoopbackGateway:
 
     def ports(self) -> set[int]:
         """Return the external ports that are open."""
-        return self.asked(lambda: {entry.external_port for entry in self._gateway.table})
+        return self.requested(lambda: {entry.external_port for entry in self._gateway.table})
 
     def requests(self) -> list[tuple[str, object]]:
         """Return action and lifetime of each request so far."""
-        return self.asked(lambda: [(r.action, r.details.get("lifetime")) for r in self._gateway.requests])
+        return self.requested(lambda: [(r.action, r.details.get("lifetime")) for r in self._gateway.requests])
 
     def mute(self) -> None:
         """Answer nothing from now on."""
-        self.asked(lambda: self._gateway.mute("pcp"))
+        self.requested(lambda: self._gateway.mute("pcp"))
 
     def leave(self) -> None:
         """Close its port: who asks is told that nobody is there."""
         asyncio.run_coroutine_threadsafe(self._gateway.stop_protocol("pcp"), self._loop).result(PATIENCE)
 
-    def asked(self, question: Callable[[], Any]) -> Any:
+    def requested(self, question: Callable[[], Any]) -> Any:
         """Answer a question inside the gateway's own thread."""
 
         async def answer() -> Any:

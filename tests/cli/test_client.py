@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import portmapper
-from portmapper.errors import NoGateway, UsageError
-from portmapper.model import MappingState
+from portmapper.api.errors import NoGateway, UsageError
+from portmapper.api.model import MappingState
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 

@@ -62,9 +62,9 @@ def test_a_denied_row_is_not_opened(program: Any, gateway: Any, config: Path, po
     assert done.status == 1
     rejected = json.loads(done.output)["sources"][0]["rejected"]
     assert rejected == [{"where": "line 2", "reason": "denied by policy[0] (deny port 8080)"}]
-    asked = program.run("open", "8080/tcp", "--config", str(config))
-    assert asked.status == 2
-    assert "denied by policy[0]" in asked.errors
+    requested = program.run("open", "8080/tcp", "--config", str(config))
+    assert requested.status == 2
+    assert "denied by policy[0]" in requested.errors
     assert gateway.ports() == set()
 
 

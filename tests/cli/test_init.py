@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from portmapper.cli.init import TEMPLATE
-from portmapper.settings_file import KEYS, read_settings
+from portmapper.config.loader import KEYS, read_settings
 
 
 def test_what_is_written_is_read(program: Any, gateway: Any, tmp_path: Path) -> None:

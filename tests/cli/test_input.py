@@ -67,9 +67,9 @@ def test_standard_input_is_read_once_and_kept(program: Any, gateway: Any) -> Non
         run.process.stdin.write(LIST.encode())
         run.process.stdin.close()
         run.until(lambda: gateway.ports() == {8080}, "open")
-        asked = len(gateway.requests())
+        requested = len(gateway.requests())
         run.signal(1)
-        run.until(lambda: len(gateway.requests()) >= asked, "past a reload")
+        run.until(lambda: len(gateway.requests()) >= requested, "past a reload")
         run.signal(15)
         assert run.ended() == 0
     assert gateway.ports() == {8080}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.errors import AlreadyRunning, StoreError
-from portmapper.lock import PidFile
+from portmapper.api.errors import AlreadyRunning, StoreError
+from portmapper.daemon.pidfile import PidFile
 
 
 def test_a_held_file_names_its_holder(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_file_removed_while_it_was_being_locked_is_not_held(
             path.unlink()
             removed.append(True)
 
-    monkeypatch.setattr("portmapper.lock._lock", lock)
+    monkeypatch.setattr("portmapper.daemon.pidfile._lock", lock)
     held = PidFile(path)
     held.write()
     assert path.read_text() == f"{os.getpid()}\n"

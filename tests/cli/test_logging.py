@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.logs import default_handler, file_handler, start_logging
+from portmapper.observability.logs import default_handler, file_handler, start_logging
 
 HOSTILE = "a router called \x1b[2J\r\nroot"
 
@@ -33,7 +33,7 @@ def test_a_detached_daemon_logs_to_the_system(tmp_path: Path, monkeypatch: pytes
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as system:
         system.bind(str(tmp_path / "log"))
         system.settimeout(20)
-        monkeypatch.setattr("portmapper.logs.SYSTEM_LOG", tmp_path / "log")
+        monkeypatch.setattr("portmapper.observability.logs.SYSTEM_LOG", tmp_path / "log")
         start_logging(default_handler(detached=True), logging.INFO, "text")
         logging.getLogger("portmapper").info("opened")
         line = system.recv(4096).decode()
@@ -43,7 +43,7 @@ def test_a_detached_daemon_logs_to_the_system(tmp_path: Path, monkeypatch: pytes
 
 def test_without_a_system_log_nothing_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container has none."""
-    monkeypatch.setattr("portmapper.logs.SYSTEM_LOG", tmp_path / "none")
+    monkeypatch.setattr("portmapper.observability.logs.SYSTEM_LOG", tmp_path / "none")
     start_logging(default_handler(detached=True), logging.INFO, "text")
     logging.getLogger("portmapper").info("opened")
 

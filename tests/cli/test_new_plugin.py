@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from portmapper.cli.main import main
-from portmapper.plugins import KINDS
+from portmapper.pluginhost.manager import KINDS
 
 LIMIT = 120
 
@@ -78,10 +78,10 @@ def test_what_to_do_next_is_said_in_three_lines(here: Path, capsys: pytest.Captu
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_short(kind: str, here: Path) -> None:
-    """A plugin is under 100 lines, and nothing of the template's words is left in it."""
+    """A plugin is under 110 lines, and nothing of the template's words is left in it."""
     assert main(["plugins", "new", "mine", "--kind", kind]) == 0
     files = {path: path.read_text() for path in (here / "mine").rglob("*") if path.is_file()}
-    assert len((here / "mine" / "mine.py").read_text().splitlines()) < 100
+    assert len((here / "mine" / "mine.py").read_text().splitlines()) < 110
     assert not any(
         "@" in text.replace("@hookimpl", "").replace("@classmethod", "").replace("@pytest", "")
         for text in files.values()

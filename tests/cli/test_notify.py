@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.notify import ServiceManager
+from portmapper.daemon.systemd import ServiceManager
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="the protocol needs Unix sockets")
 
@@ -29,11 +29,11 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
         yield listener, name.replace("\0", "@")
 
 
-def heard(listener: socket.socket, wanted: str) -> list[str]:
+def heard(listener: socket.socket, desired: str) -> list[str]:
     """Receive until a message has this line, and return the message's lines."""
     while True:
         lines = listener.recv(4096).decode().splitlines()
-        if wanted in lines:
+        if desired in lines:
             return lines
 
 

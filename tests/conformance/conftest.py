@@ -12,17 +12,17 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.backend import Backend, Gateway, Target
-from portmapper.clock import Clock
-from portmapper.entry import Entry
-from portmapper.errors import BackendError
-from portmapper.events import Event, EventKind
-from portmapper.journal import Journal
-from portmapper.model import Mapping, MapRequest, Protocol
-from portmapper.network import DefaultRoute, Interface, Network
-from portmapper.options import Options
-from portmapper.scheduler import Scheduler
-from portmapper.store import Store
+from portmapper.api.backend import Backend, Gateway, Target
+from portmapper.api.errors import BackendError
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Mapping, MapRequest, Protocol
+from portmapper.network.host import DefaultRoute, Interface, Network
+from portmapper.observability.publisher import EventPublisher
+from portmapper.scheduler.lease_state import LeaseState
+from portmapper.scheduler.options import Options
+from portmapper.scheduler.scheduler import Scheduler
+from portmapper.store.leases import Store
+from portmapper.support.clock import Clock
 from portmapper_pcp.nat_pmp import NatPmpBackend
 from portmapper_pcp.pcp import PcpBackend
 from portmapper_simulator.gateway import EmbeddedGateway
@@ -56,18 +56,18 @@ class House:
     scheduler: Scheduler = None  # type: ignore[assignment]
     events: list[Event] = attrs.field(factory=list)
 
-    async def open(self, *mappings: Mapping) -> Entry:
+    async def open(self, *mappings: Mapping) -> LeaseState:
         """Want these and nothing else, wait until each was tried, and return the first."""
         await self.want(*mappings)
         return next(iter(self.scheduler.entries.values()))
 
     async def want(self, *mappings: Mapping) -> None:
         """Want these and nothing else, and wait until each was tried."""
-        self.scheduler.set_wanted(mappings)
+        self.scheduler.set_desired(mappings)
         async with asyncio.timeout(PATIENCE):
             await self.scheduler.settled()
 
-    async def renew(self, entry: Entry) -> Entry:
+    async def renew(self, entry: LeaseState) -> LeaseState:
         """Renew at once, as an edit of the comment does."""
         others = [other.mapping for other in self.scheduler.entries.values() if other is not entry]
         await self.want(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"), *others)
@@ -80,9 +80,9 @@ class House:
             assert time.monotonic() < deadline, f"not {what}; {[str(e) for e in self.events]}"
             await asyncio.sleep(TURN)
 
-    def asked(self, action: str) -> list[Any]:
+    def requested(self, action: str) -> list[Any]:
         """Return the details of each request of that name, oldest first."""
-        return [asked.details for asked in self.gateway.requests if asked.action == action]
+        return [requested.details for requested in self.gateway.requests if requested.action == action]
 
     def kinds(self) -> list[EventKind]:
         """Return what happened, by name."""
@@ -142,7 +142,7 @@ def move_in(stack: AsyncExitStack) -> Callable[..., Awaitable[House]]:
             options["chosen"] = (f"{host}:{gateway.pcp_port or 5351}",)
         house = House(gateway, loopback_network(local, host))
         store = store or Store(None)
-        journal = Journal(store)
+        journal = EventPublisher(store)
         journal.listen(house.events.append)
         house.scheduler = Scheduler(
             backends_for(gateway, backends),
@@ -180,7 +180,7 @@ def house(
 
 
 @pytest.fixture
-def wanted() -> Callable[..., Mapping]:
+def desired() -> Callable[..., Mapping]:
     """Make a mapping; TCP 8080 where nothing else is said."""
 
     def make(port: int = 8080, internal_port: int | None = None, **more: Any) -> Mapping:

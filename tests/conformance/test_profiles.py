@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from portmapper.errors import NotAuthorized
-from portmapper.model import ANY_PORT, MappingState, Protocol
+from portmapper.api.errors import NotAuthorized
+from portmapper.api.model import ANY_PORT, MappingState, Protocol
 from portmapper_simulator.profiles import PROFILES, settings_of
 
 BACKENDS = {
@@ -41,11 +41,11 @@ def router(start_gateway: Any, move_in: Any) -> Any:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_every_router_opens_ports(router: Any, wanted: Any, profile: str) -> None:
+async def test_every_router_opens_ports(router: Any, desired: Any, profile: str) -> None:
     """TCP and UDP of one port, over the best protocol that it has; released at the end."""
     home = await router(profile)
     port = ANY_PORT if profile == "vpn-natpmp" else 8080
-    await home.open(wanted(port, 8080), wanted(port, 8080, protocol=Protocol.UDP))
+    await home.open(desired(port, 8080), desired(port, 8080, protocol=Protocol.UDP))
     for entry in home.scheduler.entries.values():
         assert entry.state is MappingState.ACTIVE, entry.error
         assert entry.lease.backend == BACKENDS[profile]
@@ -57,10 +57,10 @@ async def test_every_router_opens_ports(router: Any, wanted: Any, profile: str) 
 @pytest.mark.parametrize(
     "profile", [name for name, profile in PROFILES.items() if "upnp" in profile.protocols]
 )
-async def test_every_router_with_upnp_opens_ports_over_it(router: Any, wanted: Any, profile: str) -> None:
+async def test_every_router_with_upnp_opens_ports_over_it(router: Any, desired: Any, profile: str) -> None:
     """And shows them in its table."""
     home = await router(profile, "upnp")
-    entry = await home.open(wanted(), wanted(protocol=Protocol.UDP))
+    entry = await home.open(desired(), desired(protocol=Protocol.UDP))
     assert entry.state is MappingState.ACTIVE, entry.error
     (gateway,) = home.scheduler.discovery.gateways
     assert len(await gateway.list_mappings()) == 2
@@ -68,10 +68,10 @@ async def test_every_router_with_upnp_opens_ports_over_it(router: Any, wanted: A
 
 
 @pytest.mark.parametrize("backend", ["natpmp", "upnp"])
-async def test_a_rule_of_routeros_is_a_refusal(router: Any, wanted: Any, backend: str) -> None:
+async def test_a_rule_of_routeros_is_a_refusal(router: Any, desired: Any, backend: str) -> None:
     """Its own WinBox port is out of reach over both protocols."""
     home = await router("routeros", backend)
-    entry = await home.open(wanted(8291))
+    entry = await home.open(desired(8291))
     ((_, error),) = entry.refusals
     assert isinstance(error, NotAuthorized)
     assert entry.state is MappingState.REFUSED

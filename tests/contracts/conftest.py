@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.backend import Backend, Target
+from portmapper.api.backend import Backend, Target
 from portmapper.testing import BackendSubject, embedded_gateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")

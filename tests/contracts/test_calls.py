@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from portmapper.errors import BackendError, GatewayTimeout
+from portmapper.api.errors import BackendError, GatewayTimeout
 from portmapper.testing import calls
 from portmapper.testing.calls import cancelled, leaving_nothing, outcome
 

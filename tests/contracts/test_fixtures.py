@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import portmapper.testing
-from portmapper.model import Mapping, MappingState, Protocol
+from portmapper.api.model import Mapping, MappingState, Protocol
 from portmapper.testing import FakeBackend, FakeClock, FakeDevice
-from portmapper.testing.world import World
+from portmapper.testing.harness import Harness
 
 Worlds = Callable[..., Any]
 WEB = Mapping(Protocol.TCP, 8080, 80)
@@ -32,13 +32,13 @@ async def test_a_scheduler_runs_on_the_fake_clock(
 ) -> None:
     """It opens a port, and an hour later, at once, it still stands."""
     device = FakeDevice(portmapper_clock)
-    world: World
-    async with portmapper_scheduler(FakeBackend("mine", device)) as world:
-        await world.start(WEB)
-        assert world.state(WEB) is MappingState.ACTIVE
+    harness: Harness
+    async with portmapper_scheduler(FakeBackend("mine", device)) as harness:
+        await harness.start(WEB)
+        assert harness.state(WEB) is MappingState.ACTIVE
         await portmapper_clock.advance(7200)
         assert device.open_ports() == {(Protocol.TCP, 8080)}
-        assert len(device.asked("map")) > 2
+        assert len(device.requested("map")) > 2
 
 
 def test_pytest_finds_them_by_the_entry_point() -> None:
@@ -81,7 +81,7 @@ def test_a_backend_that_does_nothing_fails_the_contract(tmp_path: Path) -> None:
     """A suite that nobody can fail holds nothing; and its failures name what is wrong."""
     (tmp_path / "test_it.py").write_text(
         "import ipaddress, pytest\n"
-        "from portmapper.backend import Target\n"
+        "from portmapper.api.backend import Target\n"
         "from portmapper.testing import BackendContract, BackendSubject, FakeBackend\n"
         "class TestIt(BackendContract):\n"
         "    @pytest.fixture\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.source import MAX_DOCUMENT
+from portmapper.api.source import MAX_DOCUMENT
 from portmapper.testing import FormatContract, FormatSubject, SourceContract, SourceSubject
 from portmapper_files.csv_format import CsvFormat
 from portmapper_files.file import FileSource

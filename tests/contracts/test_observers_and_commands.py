@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from portmapper.events import EventKind
+from portmapper.api.events import EventKind
 from portmapper.testing import CommandContract, CommandSubject, ObserverContract, ObserverSubject
 from portmapper_hooks.command import CommandObserver
 from portmapper_hooks.settings import HookSettings

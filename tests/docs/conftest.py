@@ -13,8 +13,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from portmapper.cli.parsers import every_command, parser_of
-from portmapper.plugins import KINDS
+from portmapper.api.command import parser_of
+from portmapper.cli.parsers import every_command
+from portmapper.pluginhost.manager import KINDS
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 30

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from portmapper.plugins import load_plugins
-from portmapper.settings_file import read_settings
+from portmapper.config.loader import read_settings
+from portmapper.pluginhost.manager import load_plugins
 
 if TYPE_CHECKING:
     import argparse

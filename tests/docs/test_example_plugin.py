@@ -14,8 +14,8 @@ from types import ModuleType
 
 import pytest
 
-from portmapper.events import Event, EventKind
-from portmapper.model import Protocol
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Protocol
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 

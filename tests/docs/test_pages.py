@@ -13,16 +13,16 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper import hookspecs
-from portmapper.addresses import parse_address
+from portmapper.api import hookspecs
+from portmapper.api.errors import BackendError, RowError
+from portmapper.api.events import EventKind
+from portmapper.api.findings import CODES
+from portmapper.api.model import ConflictPolicy, MappingState
 from portmapper.cli.main import EXIT_STATUS
-from portmapper.errors import BackendError, RowError
-from portmapper.events import EventKind
-from portmapper.findings import CODES
-from portmapper.model import ConflictPolicy, MappingState
-from portmapper.plugins import KINDS
-from portmapper.records import FIELDS
-from portmapper.settings import BackendSettings, LogSettings, RuleSettings, Settings
+from portmapper.config.schema import BackendSettings, LogSettings, RuleSettings, Settings
+from portmapper.pluginhost.manager import KINDS
+from portmapper.sources.address_syntax import parse_address
+from portmapper.sources.row_parser import FIELDS
 from portmapper_hooks.settings import HookSettings, WebhookSettings
 from portmapper_metrics.prometheus import MetricsSettings
 
@@ -158,13 +158,13 @@ def _texts(path: Path) -> Iterator[str]:
             yield node.value
 
 
-def test_every_room_of_the_house_is_in_the_architecture(root: Path) -> None:
-    """Each module of the core and each folder of plugins is named, and no other."""
+def test_every_package_is_in_the_architecture(root: Path) -> None:
+    """Each package of the core and each folder of plugins has a row, and no other row exists."""
     page = _page(root, "architecture.md")
-    rooms = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.+?`) \|", page, re.MULTILINE))))
-    modules = {path.stem for path in (root / "portmapper").glob("[a-z]*.py")}
+    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    packages = {path.parent.name for path in (root / "portmapper").glob("*/__init__.py")}
     folders = {path.name for path in (root / "plugins").glob("portmapper_*")}
-    assert rooms == modules | folders
+    assert rows == packages | folders
 
 
 def test_every_page_that_the_readme_links_to_is_there(root: Path) -> None:
@@ -176,10 +176,10 @@ def test_every_page_that_the_readme_links_to_is_there(root: Path) -> None:
 
 def test_no_attribute_of_a_value_is_without_words() -> None:
     """The interfaces page shows the source, so each value that it shows says what its attributes are."""
-    from portmapper.backend import Target
-    from portmapper.events import Event
-    from portmapper.model import Lease, MapRequest
-    from portmapper.source import Document, Row
+    from portmapper.api.backend import Target
+    from portmapper.api.events import Event
+    from portmapper.api.model import Lease, MapRequest
+    from portmapper.api.source import Document, Row
 
     for value in (Target, MapRequest, Lease, Document, Row, Event):
         words = value.__doc__ or ""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from portmapper.api.model import Protocol
+from portmapper.doctor.desired import Desired
 from portmapper.doctor.firewall import parse_firewall
-from portmapper.doctor.wanted import Wanted
-from portmapper.model import Protocol
 
-WEB = Wanted(Protocol.TCP, 8080, ipaddress.ip_address("192.0.2.7"), 8080)
+WEB = Desired(Protocol.TCP, 8080, ipaddress.ip_address("192.0.2.7"), 8080)
 DROP, ACCEPT = {"drop": None}, {"accept": None}
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from portmapper.api.findings import Severity
+from portmapper.daemon.pidfile import PidFile
 from portmapper.doctor import host
 from portmapper.doctor.host import route_findings, running_findings, state_directory_findings
-from portmapper.findings import Severity
-from portmapper.lock import PidFile
-from portmapper.network import DefaultRoute, Interface, Network
+from portmapper.network.host import DefaultRoute, Interface, Network
 
 LAN = Interface("eth0", (ipaddress.ip_interface("192.168.88.2/24"),))
 TUNNEL = Interface("wg0", (ipaddress.ip_interface("10.8.0.2/24"),))

@@ -7,13 +7,13 @@ import socket
 
 import pytest
 
+from portmapper.api.findings import Severity
+from portmapper.api.model import Protocol
+from portmapper.doctor.desired import Desired
 from portmapper.doctor.listening import Listener, listening_findings, read_listeners
-from portmapper.doctor.wanted import Wanted
-from portmapper.findings import Severity
-from portmapper.model import Protocol
 
 OURS = ipaddress.ip_address("192.0.2.7")
-WEB = Wanted(Protocol.TCP, 80, OURS, 8080)
+WEB = Desired(Protocol.TCP, 80, OURS, 8080)
 
 
 def listener(address: str, port: int = 8080, protocol: Protocol = Protocol.TCP) -> Listener:

@@ -26,10 +26,10 @@ def examine(lab: Lab, program: Program, tmp_path: Path) -> Examine:
     def examine(*rows: str, listening: bool = True) -> set[str]:
         if listening:
             lab.servers.listen("TCP", PORT)
-        wanted = tmp_path / "ports.csv"
-        wanted.write_text("\n".join(("protocol;port;address", *(rows or (f"TCP;{PORT};",)))) + "\n")
+        desired = tmp_path / "ports.csv"
+        desired.write_text("\n".join(("protocol;port;address", *(rows or (f"TCP;{PORT};",)))) + "\n")
         state = str(tmp_path / "state")
-        told = program.run("doctor", "--json", "--state-dir", state, str(wanted), timeout=60)
+        told = program.run("doctor", "--json", "--state-dir", state, str(desired), timeout=60)
         findings = told.json()["findings"]
         troubles = {f["code"] for f in findings if f["severity"] in ("warning", "error")}
         assert told.status == (1 if any(f["severity"] == "error" for f in findings) else 0), told.errors
@@ -214,9 +214,9 @@ def test_a_second_gateway_is_named(examine: Examine, lab: Lab, tmp_path: Path) -
 def test_another_instance_is_named(examine: Examine, program: Program, lab: Lab, tmp_path: Path) -> None:
     """One that runs for the same state directory."""
     lab.servers.listen("TCP", PORT)
-    wanted = tmp_path / "wanted.csv"
-    wanted.write_text(f"protocol;port\nTCP;{PORT}\n")
-    with program.running("run", "--state-dir", str(tmp_path / "state"), str(wanted), log=tmp_path / "log"):
+    desired = tmp_path / "wanted.csv"
+    desired.write_text(f"protocol;port\nTCP;{PORT}\n")
+    with program.running("run", "--state-dir", str(tmp_path / "state"), str(desired), log=tmp_path / "log"):
         while not lab.gateway.rules():
             pass
         assert examine() == {"already-running"}

@@ -161,9 +161,9 @@ def test_the_prober_reports_an_outage_and_only_that(lab: Lab) -> None:
 
 
 def _await_questions(prober: Prober, number: int) -> None:
-    goal = prober.asked + number
+    goal = prober.requested + number
     deadline = time.monotonic() + 10
-    while prober.asked < goal:
+    while prober.requested < goal:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -29,7 +29,7 @@ CASES = [
 PREFERRED = [(IGD2_AND_PCP, "pcp"), (IGD1_ONLY, "upnp"), (UPNP_OFF, "pcp"), (UPNP_ONLY, "upnp")]
 
 
-class Wanted:
+class Desired:
     """A CSV file of mappings, and the runs that read it."""
 
     def __init__(self, program: Program, directory: Path) -> None:
@@ -52,9 +52,9 @@ class Wanted:
 
 
 @pytest.fixture
-def wanted(program: Program, tmp_path: Path) -> Wanted:
+def desired(program: Program, tmp_path: Path) -> Desired:
     """One mapping on the LAN host; tests list others."""
-    return Wanted(program, tmp_path)
+    return Desired(program, tmp_path)
 
 
 def only_mapping(finished: Finished) -> dict[str, Any]:
@@ -67,12 +67,12 @@ def only_mapping(finished: Finished) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("variant", "backend", "protocol"), CASES)
 def test_a_first_run_opens_the_port(
-    lab: Lab, wanted: Wanted, variant: Variant, backend: str, protocol: str
+    lab: Lab, desired: Desired, variant: Variant, backend: str, protocol: str
 ) -> None:
     """One pass over one backend: active in the document, a rule in the gateway, an answer from outside."""
     lab.gateway.reset(variant)
-    wanted.list(f"{protocol};{PORT};{DURATION};a web server")
-    mapping = only_mapping(wanted.pass_once("--backend", backend))
+    desired.list(f"{protocol};{PORT};{DURATION};a web server")
+    mapping = only_mapping(desired.pass_once("--backend", backend))
     assert (mapping["state"], mapping["backend"], mapping["error"]) == ("active", backend, None)
     assert (mapping["protocol"], mapping["family"]) == (protocol, "ipv4")
     assert (mapping["internal_address"], mapping["internal_port"]) == (LAN_HOST, PORT)
@@ -84,13 +84,13 @@ def test_a_first_run_opens_the_port(
 
 @pytest.mark.parametrize(("variant", "backend", "protocol"), CASES)
 def test_a_second_run_renews_in_place(
-    lab: Lab, wanted: Wanted, variant: Variant, backend: str, protocol: str
+    lab: Lab, desired: Desired, variant: Variant, backend: str, protocol: str
 ) -> None:
     """The lease is adopted from the state directory: one rule, before and after, and still an answer."""
     lab.gateway.reset(variant)
-    wanted.list(f"{protocol};{PORT};{DURATION};a web server")
-    only_mapping(wanted.pass_once("--backend", backend))
-    mapping = only_mapping(wanted.pass_once("--backend", backend))
+    desired.list(f"{protocol};{PORT};{DURATION};a web server")
+    only_mapping(desired.pass_once("--backend", backend))
+    mapping = only_mapping(desired.pass_once("--backend", backend))
     assert (mapping["state"], mapping["backend"]) == ("active", backend)
     assert lab.gateway.rules() == {Rule(protocol, PORT, LAN_HOST, PORT)}
     assert lab.reaches(protocol, PORT)
@@ -98,25 +98,25 @@ def test_a_second_run_renews_in_place(
 
 @pytest.mark.parametrize(("variant", "backend", "protocol"), CASES)
 def test_only_close_ports_releases(
-    lab: Lab, wanted: Wanted, variant: Variant, backend: str, protocol: str
+    lab: Lab, desired: Desired, variant: Variant, backend: str, protocol: str
 ) -> None:
     """What a run opened another run closes; closing it again is no error."""
     lab.gateway.reset(variant)
-    wanted.list(f"{protocol};{PORT};{DURATION};a web server")
-    only_mapping(wanted.pass_once("--backend", backend))
-    close = ("run", "--only-close-ports", "--backend", backend, *wanted.state, str(wanted.file))
-    closed = wanted.program.run(*close)
+    desired.list(f"{protocol};{PORT};{DURATION};a web server")
+    only_mapping(desired.pass_once("--backend", backend))
+    close = ("run", "--only-close-ports", "--backend", backend, *desired.state, str(desired.file))
+    closed = desired.program.run(*close)
     assert closed.status == 0, closed.errors
     assert lab.gateway.rules() == set()
     assert not lab.reaches(protocol, PORT)
-    assert wanted.program.run(*close).status == 0
+    assert desired.program.run(*close).status == 0
 
 
 @pytest.mark.parametrize("backend", IGD2_AND_PCP.backends)
-def test_close_ports_on_exit_releases_at_sigterm(lab: Lab, wanted: Wanted, backend: str) -> None:
+def test_close_ports_on_exit_releases_at_sigterm(lab: Lab, desired: Desired, backend: str) -> None:
     """A daemon opens both protocols, and an orderly stop closes them and exits 0."""
-    wanted.list(f"TCP;{PORT};{DURATION};web", f"UDP;{PORT};{DURATION};game")
-    with wanted.daemon("--close-ports-on-exit", "--backend", backend) as daemon:
+    desired.list(f"TCP;{PORT};{DURATION};web", f"UDP;{PORT};{DURATION};game")
+    with desired.daemon("--close-ports-on-exit", "--backend", backend) as daemon:
         daemon.until(lambda: len(lab.gateway.rules()) == 2, "open")
         assert lab.reaches("TCP", PORT)
         assert lab.reaches("UDP", PORT)
@@ -125,19 +125,19 @@ def test_close_ports_on_exit_releases_at_sigterm(lab: Lab, wanted: Wanted, backe
     assert lab.gateway.rules() == set()
 
 
-def test_a_plain_stop_leaves_ports_open_and_the_next_start_adopts_them(lab: Lab, wanted: Wanted) -> None:
+def test_a_plain_stop_leaves_ports_open_and_the_next_start_adopts_them(lab: Lab, desired: Desired) -> None:
     """Without --close-ports-on-exit the port stays, and a new daemon makes no second rule."""
-    wanted.list(f"TCP;{PORT};{DURATION};web")
-    with wanted.daemon() as daemon:
+    desired.list(f"TCP;{PORT};{DURATION};web")
+    with desired.daemon() as daemon:
         daemon.until(lab.gateway.rules, "open")
         assert daemon.end() == 0
     assert lab.reaches("TCP", PORT)
-    only_mapping(wanted.pass_once())
+    only_mapping(desired.pass_once())
     assert lab.gateway.rules() == {Rule("TCP", PORT, LAN_HOST, PORT)}
 
 
 @pytest.mark.parametrize("udp_offset", [100, 0], ids=["own-ports", "one-port-for-both"])
-def test_a_daemon_renews_before_the_lease_runs_out(lab: Lab, wanted: Wanted, udp_offset: int) -> None:
+def test_a_daemon_renews_before_the_lease_runs_out(lab: Lab, desired: Desired, udp_offset: int) -> None:
     """Leases of a few seconds over each protocol outlive themselves without a gap that the WAN sees.
 
     With TCP and UDP on one port this also holds against miniupnpd's habit that `test_lab_itself` shows.
@@ -147,8 +147,8 @@ def test_a_daemon_renews_before_the_lease_runs_out(lab: Lab, wanted: Wanted, udp
     rows = [f"TCP;{port};8;short;{backend}" for backend, port in ports.items()]
     rows += [f"UDP;{port + udp_offset};8;short;{backend}" for backend, port in ports.items()]
     ways = [(row[:3], int(row[4:8])) for row in rows]
-    wanted.list(*rows, columns="protocol;port;duration;comment;backend")
-    with wanted.daemon() as daemon:
+    desired.list(*rows, columns="protocol;port;duration;comment;backend")
+    with desired.daemon() as daemon:
         daemon.until(lambda: all(lab.reaches(*way) for way in ways), "open")
         opened = time.monotonic()
         with ExitStack() as watches:
@@ -161,20 +161,20 @@ def test_a_daemon_renews_before_the_lease_runs_out(lab: Lab, wanted: Wanted, udp
 
 @pytest.mark.parametrize(("variant", "backend"), PREFERRED, ids=lambda value: getattr(value, "name", value))
 def test_without_a_choice_the_best_backend_that_answers_is_taken(
-    lab: Lab, wanted: Wanted, variant: Variant, backend: str
+    lab: Lab, desired: Desired, variant: Variant, backend: str
 ) -> None:
     """PCP where it is spoken, UPnP where it is all there is."""
     lab.gateway.reset(variant)
-    wanted.list(f"TCP;{PORT};{DURATION};web")
-    assert only_mapping(wanted.pass_once())["backend"] == backend
+    desired.list(f"TCP;{PORT};{DURATION};web")
+    assert only_mapping(desired.pass_once())["backend"] == backend
     assert lab.reaches("TCP", PORT)
 
 
-def test_a_denied_port_is_refused_and_the_others_open(lab: Lab, wanted: Wanted) -> None:
+def test_a_denied_port_is_refused_and_the_others_open(lab: Lab, desired: Desired) -> None:
     """A permission rule's no is reported as such, exit 1, and holds up nothing else."""
     lab.gateway.reset(Variant("narrow", rules=("allow 8000-8999 192.168.88.0/24 8000-8999",)))
-    wanted.list(f"TCP;9000;{DURATION};denied", f"TCP;{PORT};{DURATION};web")
-    finished = wanted.pass_once()
+    desired.list(f"TCP;9000;{DURATION};denied", f"TCP;{PORT};{DURATION};web")
+    finished = desired.pass_once()
     assert finished.status == 1, finished.errors
     states = {mapping["internal_port"]: mapping["state"] for mapping in finished.json()["mappings"]}
     assert states == {9000: "refused", PORT: "active"}
@@ -196,13 +196,13 @@ def natpmp_router(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> I
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
 @pytest.mark.usefixtures("natpmp_router")
-def test_natpmp_alone_opens_renews_and_releases(lab: Lab, wanted: Wanted, protocol: str) -> None:
+def test_natpmp_alone_opens_renews_and_releases(lab: Lab, desired: Desired, protocol: str) -> None:
     """A gateway that answers PCP with version 0 is spoken to in NAT-PMP."""
-    wanted.list(f"{protocol};{SIMULATED_PORT};{DURATION};web")
+    desired.list(f"{protocol};{SIMULATED_PORT};{DURATION};web")
     for _ in ("first", "renewal"):
-        mapping = only_mapping(wanted.pass_once())
+        mapping = only_mapping(desired.pass_once())
         assert (mapping["state"], mapping["backend"]) == ("active", "natpmp")
         assert lab.reaches(protocol, SIMULATED_PORT, heard_from=LAN_GATEWAY)
-    closed = wanted.program.run("run", "--only-close-ports", *wanted.state, str(wanted.file))
+    closed = desired.program.run("run", "--only-close-ports", *desired.state, str(desired.file))
     assert closed.status == 0, closed.errors
     assert lab.ask_from_wan(protocol, SIMULATED_PORT) is None

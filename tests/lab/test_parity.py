@@ -136,7 +136,7 @@ def assert_no_gap(lab: Lab, program: Program, directory: Path, seconds: float, d
     assert {way: prober.outages for way, prober in zip(ways, probers, strict=True)} == {
         way: [] for way in ways
     }
-    assert all(prober.asked > seconds * 5 for prober in probers)
+    assert all(prober.requested > seconds * 5 for prober in probers)
 
 
 @pytest.mark.timeout(WATCHED + 60)

@@ -145,8 +145,8 @@ def test_another_default_route_takes_the_mappings_along(
             own_lab.lan.ip("route", "replace", "default", "via", OTHER_GATEWAY)
             began = time.monotonic()
             kept.asks = OTHER_WAN
-            wanted = {Rule(*way, OTHER_HOST, way[1]) for way in kept.ways}
-            kept.until(lambda: second.rules() == wanted, "opened at the new gateway")
+            desired = {Rule(*way, OTHER_HOST, way[1]) for way in kept.ways}
+            kept.until(lambda: second.rules() == desired, "opened at the new gateway")
             took = kept.until_open(began, 10)
             clean = kept.until(lambda: own_lab.gateway.rules() == set(), "closed at the old", 10)
     finally:

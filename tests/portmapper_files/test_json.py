@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portmapper.errors import SourceError
-from portmapper.source import FormatOptions, Row
+from portmapper.api.errors import SourceError
+from portmapper.api.source import FormatOptions, Row
 from portmapper_files.json_format import JsonFormat
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.errors import SourceError
-from portmapper.source import MAX_DOCUMENT
-from portmapper.sources import SourceReader, SourceState, open_source
+from portmapper.api.errors import SourceError
+from portmapper.api.reading import SourceState
+from portmapper.api.source import MAX_DOCUMENT
+from portmapper.sources.reader import SourceReader, open_source
 from portmapper_files import plugin, stdin
 from portmapper_files.file import FileSource
 from portmapper_files.stdin import StdinSource

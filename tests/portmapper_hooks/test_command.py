@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from portmapper.errors import SettingError
-from portmapper.events import Event, EventKind
-from portmapper.model import Family, Protocol
+from portmapper.api.errors import SettingError
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Family, Protocol
 from portmapper_hooks import command, turns
 from portmapper_hooks.command import CommandObserver
 

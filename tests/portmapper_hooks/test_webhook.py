@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from portmapper.errors import SettingError
-from portmapper.events import Event, EventKind
-from portmapper.model import Protocol
+from portmapper.api.errors import SettingError
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Protocol
 from portmapper_hooks import webhook
 from portmapper_hooks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookObserver
 

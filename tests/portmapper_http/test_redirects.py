@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.errors import SourceError
+from portmapper.api.errors import SourceError
 from portmapper_http import connecting, places
 from portmapper_http.places import is_public
 from portmapper_http.source import HttpSource

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from portmapper.errors import SourceError
-from portmapper.source import MAX_DOCUMENT
+from portmapper.api.errors import SourceError
+from portmapper.api.source import MAX_DOCUMENT
 from portmapper_http import plugin, source
 from portmapper_http.source import HttpSource
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.control_socket import SOCKET_NAME, short_address
+from portmapper.control.unix_socket import SOCKET_NAME, short_address
 from portmapper_simulator.gateway import EmbeddedGateway
 from portmapper_simulator.settings import Settings
 

@@ -12,13 +12,13 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from portmapper.errors import SettingError
-from portmapper.events import Event, EventKind
-from portmapper.measurements import Measurements
-from portmapper.model import MappingState
+from portmapper.api.errors import SettingError
+from portmapper.api.events import Event, EventKind
+from portmapper.api.metrics import Metrics
+from portmapper.api.model import MappingState
 from portmapper_metrics.prometheus import PrometheusObserver
 
-NUMBERS = Measurements(
+NUMBERS = Metrics(
     mappings={MappingState.ACTIVE: 2, MappingState.FAILED: 0},
     renewals={"pcp": 7},
     failures={"Conflict": 1},

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from portmapper.backend import Target
-from portmapper.model import MapRequest, Protocol
+from portmapper.api.backend import Target
+from portmapper.api.model import MapRequest, Protocol
 from portmapper_pcp.pcp import PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -75,13 +75,13 @@ class Peer(asyncio.DatagramProtocol):
         external: ipaddress.IPv4Address | ipaddress.IPv6Address = OUTSIDE,
     ) -> bytes:
         """Answer a PCP request: what is not given is as a good gateway has it."""
-        asked = struct.unpack_from("!I", request, 4)[0]
+        requested = struct.unpack_from("!I", request, 4)[0]
         header = struct.pack(
             "!BBxBII12x",
             2,
             0x80 | (request[1] if opcode is None else opcode),
             result,
-            asked if lifetime is None else lifetime,
+            requested if lifetime is None else lifetime,
             self.epoch,
         )
         if request[1] == 0:
@@ -110,12 +110,12 @@ class Peer(asyncio.DatagramProtocol):
         header = struct.pack("!BBHI", 0, 0x80 | request[1], result, self.epoch)
         if request[1] == 0:
             return header + external.packed
-        internal, suggested, asked = struct.unpack_from("!HHI", request, 4)
+        internal, suggested, requested = struct.unpack_from("!HHI", request, 4)
         return header + struct.pack(
             "!HHI",
             internal_port or internal,
             suggested if port is None else port,
-            asked if lifetime is None else lifetime,
+            requested if lifetime is None else lifetime,
         )
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portmapper.backend import GatewayEvent
-from portmapper.errors import NetworkFailure
-from portmapper.model import MapRequest
+from portmapper.api.backend import GatewayEvent
+from portmapper.api.errors import NetworkFailure
+from portmapper.api.model import MapRequest
 from portmapper_pcp import announcements, gateway
 from portmapper_pcp.announcements import Listener
 from portmapper_pcp.nat_pmp import NatPmpGateway
@@ -133,13 +133,13 @@ async def test_p12_a_strangers_flood_changes_nothing(peer: Any, pcp: PcpGateway,
     """The right packets from the wrong port are dropped, mostly by the system; nobody is even asked."""
     ears = Ears()
     await pcp.watch(ears)
-    asked = len(peer.requests)
+    requested = len(peer.requests)
     peer.epoch = 0
     for _ in range(300):
         peer.announce(peer.pcp(ANNOUNCE), stranger)
     await asyncio.sleep(0.02)
     assert ears.events == []
-    assert len(peer.requests) == asked
+    assert len(peer.requests) == requested
 
 
 async def test_p12_a_forged_epoch_is_believed_once_in_a_while_and_never_kept(
@@ -149,11 +149,11 @@ async def test_p12_a_forged_epoch_is_believed_once_in_a_while_and_never_kept(
     ears = Ears()
     await pcp.watch(ears)
     for round_ in range(5):
-        asked = len(peer.requests)
+        requested = len(peer.requests)
         forged = bytearray(peer.pcp(ANNOUNCE))
         forged[8:12] = round_.to_bytes(4, "big")
         peer.announce(bytes(forged))
-        await _settled(peer, asked + 1)
+        await _settled(peer, requested + 1)
     assert ears.events == [GatewayEvent.RESTARTED]
 
 
@@ -163,11 +163,11 @@ async def test_p11_an_address_announced_with_a_steady_epoch_changes_nothing(
     """Some gateways announce their address every now and then."""
     ears = Ears()
     await nat_pmp.watch(ears)
-    asked = len(peer.requests)
+    requested = len(peer.requests)
     peer.announce(peer.natpmp(ASK_ADDRESS))
     await asyncio.sleep(0.02)
     assert ears.events == []
-    assert len(peer.requests) == asked
+    assert len(peer.requests) == requested
 
 
 async def test_a_restart_is_believed_though_the_epoch_goes_on(peer: Any, pcp: PcpGateway) -> None:

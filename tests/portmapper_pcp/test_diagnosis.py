@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.findings import Severity
+from portmapper.api.findings import Severity
 from portmapper_pcp import diagnosis
 from portmapper_pcp.nat_pmp import NatPmpBackend
 from portmapper_pcp.pcp import PcpBackend

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.errors import GatewayTimeout, NetworkFailure, Unsupported
+from portmapper.api.errors import GatewayTimeout, NetworkFailure, Unsupported
 from portmapper_pcp.exchange import Exchange
 from portmapper_pcp.wire import Key, MalformedPacket
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from portmapper.backend import Target
-from portmapper.errors import GatewayTimeout, NetworkFailure
-from portmapper.model import IPAddress, Lease, Protocol
+from portmapper.api.backend import Target
+from portmapper.api.errors import GatewayTimeout, NetworkFailure
+from portmapper.api.model import IPAddress, Lease, Protocol
 from portmapper_pcp import former_address, gateway, nat_pmp
 from portmapper_pcp.nat_pmp import NatPmpGateway
 from portmapper_pcp.pcp import PcpGateway

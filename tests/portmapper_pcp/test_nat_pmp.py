@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.backend import GatewayEvent, MapsOtherHosts, Target, WatchesGateway
-from portmapper.errors import BackendError, NetworkFailure, NoResources, NotAuthorized, Unsupported
-from portmapper.model import ANY_PORT, MapRequest, Protocol
+from portmapper.api.backend import GatewayEvent, MapsOtherHosts, Target, WatchesGateway
+from portmapper.api.errors import BackendError, NetworkFailure, NoResources, NotAuthorized, Unsupported
+from portmapper.api.model import ANY_PORT, MapRequest, Protocol
 from portmapper_pcp import nat_pmp, schedule
 from portmapper_pcp.nat_pmp import NatPmpBackend, NatPmpGateway
 
@@ -132,16 +132,16 @@ async def test_what_may_be_closed_is_asked_for_urgently(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other requests have the usual pauses."""
-    asked: list[bool] = []
+    requested: list[bool] = []
 
     def waits(limit: float, *, urgent: bool = False) -> Iterator[float]:
-        asked.append(urgent)
+        requested.append(urgent)
         return schedule.waits(limit, urgent=urgent)
 
     monkeypatch.setattr(nat_pmp, "waits", waits)
     await gateway.map(request_80)
     await gateway.map(attrs.evolve(request_80, anew=True))
-    assert asked == [False, True]
+    assert requested == [False, True]
 
 
 async def test_p15_a_concrete_port_is_always_suggested(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portmapper.errors import Unsupported
-from portmapper.model import Protocol
+from portmapper.api.errors import Unsupported
+from portmapper.api.model import Protocol
 from portmapper_pcp import natpmp_codec
 from portmapper_pcp.natpmp_codec import Reply
 from portmapper_pcp.wire import MalformedPacket

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portmapper.errors import Unsupported
+from portmapper.api.errors import Unsupported
 from portmapper_pcp import pcp_codec
 from portmapper_pcp.pcp_codec import MapData
 from portmapper_pcp.wire import MalformedPacket

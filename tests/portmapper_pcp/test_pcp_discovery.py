@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from portmapper.backend import MapsOtherHosts, Target, WatchesGateway
-from portmapper.errors import NetworkFailure, Unsupported
+from portmapper.api.backend import MapsOtherHosts, Target, WatchesGateway
+from portmapper.api.errors import NetworkFailure, Unsupported
 from portmapper_pcp.pcp import PcpBackend, PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")

@@ -9,8 +9,15 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.errors import BackendError, Conflict, NetworkFailure, NoResources, NotAuthorized, Unsupported
-from portmapper.model import ANY_PORT, MapRequest
+from portmapper.api.errors import (
+    BackendError,
+    Conflict,
+    NetworkFailure,
+    NoResources,
+    NotAuthorized,
+    Unsupported,
+)
+from portmapper.api.model import ANY_PORT, MapRequest
 from portmapper_pcp import pcp, schedule
 from portmapper_pcp.pcp import PcpGateway
 
@@ -75,17 +82,17 @@ async def test_what_may_be_closed_is_asked_for_urgently(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other requests have the usual pauses."""
-    asked: list[bool] = []
+    requested: list[bool] = []
 
     def waits(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Iterator[float]:
-        asked.append(urgent)
+        requested.append(urgent)
         return schedule.waits(limit, jitter, urgent=urgent)
 
     monkeypatch.setattr(pcp, "waits", waits)
     peer.answer = lambda request: [peer.pcp(request)]
     await pcp_gateway.map(request_80)
     await pcp_gateway.map(attrs.evolve(request_80, anew=True))
-    assert asked == [False, True]
+    assert requested == [False, True]
 
 
 async def test_renewal_suggests_what_is_held(

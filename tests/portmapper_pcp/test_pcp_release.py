@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.backend import GatewayEvent, Target
-from portmapper.errors import NetworkFailure, NoResources, NotAuthorized
-from portmapper.model import Lease, MapRequest, Protocol
+from portmapper.api.backend import GatewayEvent, Target
+from portmapper.api.errors import NetworkFailure, NoResources, NotAuthorized
+from portmapper.api.model import Lease, MapRequest, Protocol
 from portmapper_pcp.pcp import PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -55,12 +55,12 @@ async def test_a_pinhole_that_may_not_be_deleted_is_cut_short(
     peer_over_ipv6: Any, request_80: MapRequest
 ) -> None:
     """miniupnpd refuses what it has renewed before; the caller learns when to look again."""
-    peer, asked = peer_over_ipv6, list[int]()
+    peer, requested = peer_over_ipv6, list[int]()
 
     def answer(request: bytes) -> list[bytes]:
-        asked.append(int.from_bytes(request[4:8], "big"))
-        lifetime = {0: 0, 1: 120}.get(asked[-1], asked[-1])
-        return [peer.pcp(request, result=0 if asked[-1] else 2, lifetime=lifetime, external=LOCAL_IPV6)]
+        requested.append(int.from_bytes(request[4:8], "big"))
+        lifetime = {0: 0, 1: 120}.get(requested[-1], requested[-1])
+        return [peer.pcp(request, result=0 if requested[-1] else 2, lifetime=lifetime, external=LOCAL_IPV6)]
 
     peer.answer = answer
     gateway = PcpGateway(Target(LOCAL_IPV6, "lo", LOCAL_IPV6, port=peer.port))
@@ -70,7 +70,7 @@ async def test_a_pinhole_that_may_not_be_deleted_is_cut_short(
             await gateway.unmap(lease)
     finally:
         await gateway.close()
-    assert (asked[1:], refused.value.retry_after) == ([0, 1], 121)
+    assert (requested[1:], refused.value.retry_after) == ([0, 1], 121)
 
 
 @pytest.mark.parametrize("result", [0, 8])

@@ -27,7 +27,7 @@ def test_the_demo_connects_through_every_port_it_opened() -> None:
     assert answers == [
         (protocol, backend) for backend in ("pcp", "natpmp", "upnp") for protocol in ("TCP", "UDP")
     ]
-    assert finished.stdout.count(" active ") == 6
+    assert finished.stdout.count(" is open over ") == 6
 
 
 def test_a_port_that_another_program_takes_meanwhile_is_passed_over(

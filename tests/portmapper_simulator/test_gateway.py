@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from portmapper.errors import PortmapperError
-from portmapper.model import Protocol
+from portmapper.api.errors import PortmapperError
+from portmapper.api.model import Protocol
 from portmapper_simulator.gateway import EmbeddedGateway
 from portmapper_simulator.settings import Rule, Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.model import Protocol
+from portmapper.api.model import Protocol
 
 KEY = {"NewRemoteHost": "", "NewProtocol": "TCP"}
 COMMON = "/ctl/CmnIfCfg"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.model import Protocol
+from portmapper.api.model import Protocol
 
 NONCE = bytes(range(12))
 HEADER = struct.Struct("!BBxBII12x")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.model import Protocol
+from portmapper.api.model import Protocol
 from portmapper_simulator import points
 from portmapper_simulator.points import Point
 from portmapper_simulator.quirks import QUIRKS

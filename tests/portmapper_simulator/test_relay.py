@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.model import Protocol
+from portmapper.api.model import Protocol
 from portmapper_simulator import relay as relay_module
 from portmapper_simulator.relay import Relay, Traffic, make_relay
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.errors import UsageError
+from portmapper.api.errors import UsageError
 from portmapper_simulator.plugin import portmapper_register_commands
 from portmapper_simulator.profiles import PROFILES, settings_of
 from portmapper_simulator.quirks import QUIRKS
@@ -20,7 +20,7 @@ from portmapper_simulator.simulate_command import SimulateCommand, read_settings
 
 PROGRAM = (
     "import argparse, sys\n"
-    "from portmapper.errors import PortmapperError\n"
+    "from portmapper.api.errors import PortmapperError\n"
     "from portmapper_simulator.simulate_command import SimulateCommand\n"
     "parser = argparse.ArgumentParser()\n"
     "command = SimulateCommand()\n"

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.model import Protocol
+from portmapper.api.model import Protocol
 from portmapper_simulator.table import Entry, Table
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from portmapper.model import MapRequest, Protocol
+from portmapper.api.model import MapRequest, Protocol
 from portmapper_upnp.connect import connect
 from portmapper_upnp.igd import IgdGateway
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 from portmapper_upnp.requester import open_session
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")

@@ -7,10 +7,10 @@ import ipaddress
 
 import pytest
 
-from portmapper.backend import GatewayEvent
+from portmapper.api.backend import GatewayEvent
 from portmapper_upnp.announcements import SHORTEST_GAP, Announcements
 from portmapper_upnp.answer import read_packet
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 
 GATEWAY = ipaddress.ip_address("127.0.0.1")
 IGD = "urn:schemas-upnp-org:device:InternetGatewayDevice:2"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from portmapper.backend import Target
-from portmapper.findings import Finding, Severity
+from portmapper.api.backend import Target
+from portmapper.api.findings import Finding, Severity
 from portmapper_upnp import diagnosis
 from portmapper_upnp.backend import IgdBackend
 

@@ -13,8 +13,8 @@ from contextlib import aclosing
 
 import pytest
 
-from portmapper.backend import Target
-from portmapper.errors import NetworkFailure, Unsupported
+from portmapper.api.backend import Target
+from portmapper.api.errors import NetworkFailure, Unsupported
 from portmapper_upnp import discovery, search
 from portmapper_upnp.backend import IgdBackend
 
@@ -64,9 +64,9 @@ async def test_d1_the_first_search_goes_out_by_multicast_and_unicast(monkeypatch
         def sendto(self, packet, address):
             sent.append((address[0], packet))
 
-    asked = search.Search(LOOPBACK, LOOPBACK)
-    monkeypatch.setattr(asked, "_transport", Transport())
-    asked._send(search.DEVICE_TARGETS)
+    requested = search.Search(LOOPBACK, LOOPBACK)
+    monkeypatch.setattr(requested, "_transport", Transport())
+    requested._send(search.DEVICE_TARGETS)
     assert {address for address, _ in sent} == {"127.0.0.1", "239.255.255.250"}
     assert all(packet.startswith(b"M-SEARCH * HTTP/1.1\r\nHOST: ") for _, packet in sent)
     assert all(b'MAN: "ssdp:discover"\r\nMX: 1\r\n' in packet for _, packet in sent)
@@ -217,14 +217,14 @@ async def test_closing_the_iterator_ends_the_search(router, responder):
 async def test_a_search_ends_at_once_when_cancelled_as_a_datagram_comes():
     """The two in one turn of the event loop must not lose the cancellation."""
 
-    async def listen(asked):
-        async for _ in asked.answers():
+    async def listen(requested):
+        async for _ in requested.answers():
             pass
 
-    async with search.Search(LOOPBACK, LOOPBACK, port=9) as asked:
-        listening = asyncio.create_task(listen(asked))
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        listening = asyncio.create_task(listen(requested))
         await asyncio.sleep(0)
-        asked.datagram_received(b"x", ("127.0.0.1", 1900))
+        requested.datagram_received(b"x", ("127.0.0.1", 1900))
         await asyncio.sleep(0)
         listening.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -234,9 +234,9 @@ async def test_a_search_ends_at_once_when_cancelled_as_a_datagram_comes():
 async def test_a_flood_does_not_prolong_the_search(monkeypatch):
     """The end comes even when there always is a next datagram."""
     monkeypatch.setattr(search, "SEARCH_TIME", 0.0)
-    async with search.Search(LOOPBACK, LOOPBACK, port=9) as asked:
-        asked.datagram_received(b"x", ("127.0.0.1", 1900))
-        assert [datagram async for datagram in asked.answers()] == []
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        requested.datagram_received(b"x", ("127.0.0.1", 1900))
+        assert [datagram async for datagram in requested.answers()] == []
 
 
 async def test_a_liar_with_many_locations_costs_a_few_fetches(router, responder, found):

@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 from async_upnp_client.const import HttpRequest
 
-from portmapper.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, Unsupported
+from portmapper.api.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, Unsupported
 from portmapper_upnp import requester as requester_module
 from portmapper_upnp.connect import connect
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 from portmapper_upnp.requester import BoundedRequester, decode
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")

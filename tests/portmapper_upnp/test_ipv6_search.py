@@ -7,13 +7,13 @@ import ipaddress
 
 import pytest
 
-from portmapper.backend import Target
-from portmapper.errors import Unsupported
+from portmapper.api.backend import Target
+from portmapper.api.errors import Unsupported
 from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.discovery import Discovery
 from portmapper_upnp.location import acceptable_location, at_same_host
+from portmapper_upnp.location_check import Place
 from portmapper_upnp.multicast import destination, interface_index, listening_socket, searching_socket
-from portmapper_upnp.place import Place
 from portmapper_upnp.requester import _host
 
 ME = ipaddress.ip_address("::1")
@@ -71,8 +71,8 @@ async def test_what_answers_may_be_the_default_gateway(router_there, session):
     discovery = Discovery(Target(ME, interface="lo", gateway=ME), session=session, ssdp_port=1900)
     location = f"http://[2001:db8::1]:{router_there.port}/desc.xml"
     answered = Place(location, ipaddress.ip_address("2001:db8::1"), ME)
-    asked = [(str(place.address), place.location) for place in discovery._places(answered)]
-    assert asked == [("::1", f"http://[::1]:{router_there.port}/desc.xml"), ("2001:db8::1", location)]
+    requested = [(str(place.address), place.location) for place in discovery._places(answered)]
+    assert requested == [("::1", f"http://[::1]:{router_there.port}/desc.xml"), ("2001:db8::1", location)]
     chosen = Discovery(Target(ME, gateway=ME, chosen=True), session=session, ssdp_port=1900)
     assert [str(place.address) for place in chosen._places(answered)] == ["::1"]
 

@@ -8,8 +8,8 @@ import ipaddress
 import attrs
 import pytest
 
-from portmapper.backend import GatewayEvent
-from portmapper.errors import (
+from portmapper.api.backend import GatewayEvent
+from portmapper.api.errors import (
     BackendError,
     Conflict,
     NetworkFailure,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portmapper.errors import Conflict
+from portmapper.api.errors import Conflict
 
 OTHER = "192.168.7.7"
 SERVER = "Server: Debian/6.1 UPnP/1.1 MiniUPnPd/2.3.1\r\n"

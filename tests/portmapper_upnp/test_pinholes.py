@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import attrs
 import pytest
 
-from portmapper.backend import GatewayEvent, Target
-from portmapper.errors import BackendError, NetworkFailure, NoResources, NotAuthorized, Unsupported
-from portmapper.model import Protocol
+from portmapper.api.backend import GatewayEvent, Target
+from portmapper.api.errors import BackendError, NetworkFailure, NoResources, NotAuthorized, Unsupported
+from portmapper.api.model import Protocol
 from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.connect import connect
-from portmapper_upnp.place import Place
+from portmapper_upnp.location_check import Place
 from portmapper_upnp.requester import open_session
 
 ME = ipaddress.ip_address("::1")
@@ -34,29 +34,29 @@ class Firewall:
         self.unknown = 704
         self.status = {"FirewallEnabled": "1", "InboundPinholeAllowed": "1"}
 
-    def add(self, asked: dict[str, str]) -> dict[str, str]:
+    def add(self, requested: dict[str, str]) -> dict[str, str]:
         """Open, or renew what leads there already."""
-        hole = (asked["Protocol"], asked["InternalClient"], asked["InternalPort"])
+        hole = (requested["Protocol"], requested["InternalClient"], requested["InternalPort"])
         number = next((n for n, known in self.pinholes.items() if known[:3] == hole), None)
         number = number or str(len(self.pinholes) + 1)
-        self.pinholes[number] = (*hole, asked["LeaseTime"])
+        self.pinholes[number] = (*hole, requested["LeaseTime"])
         return {"UniqueID": number}
 
-    def update(self, asked: dict[str, str]) -> dict[str, str] | int:
+    def update(self, requested: dict[str, str]) -> dict[str, str] | int:
         """Renew."""
-        if asked["UniqueID"] not in self.pinholes:
+        if requested["UniqueID"] not in self.pinholes:
             return self.unknown
-        hole = self.pinholes[asked["UniqueID"]]
-        self.pinholes[asked["UniqueID"]] = (*hole[:3], asked["NewLeaseTime"])
+        hole = self.pinholes[requested["UniqueID"]]
+        self.pinholes[requested["UniqueID"]] = (*hole[:3], requested["NewLeaseTime"])
         return {}
 
-    def delete(self, asked: dict[str, str]) -> dict[str, str] | int:
+    def delete(self, requested: dict[str, str]) -> dict[str, str] | int:
         """Close."""
-        return {} if self.pinholes.pop(asked["UniqueID"], None) else self.unknown
+        return {} if self.pinholes.pop(requested["UniqueID"], None) else self.unknown
 
-    def packets(self, asked: dict[str, str]) -> dict[str, str] | int:
+    def packets(self, requested: dict[str, str]) -> dict[str, str] | int:
         """Count."""
-        return {"PinholePackets": "0"} if asked["UniqueID"] in self.pinholes else self.unknown
+        return {"PinholePackets": "0"} if requested["UniqueID"] in self.pinholes else self.unknown
 
 
 @pytest.fixture
@@ -91,14 +91,14 @@ async def gateway(firewall):
 
 
 @pytest.fixture
-def wanted(request_for):
+def desired(request_for):
     """Ask for this host's port 80, by TCP unless told otherwise."""
     return lambda **changes: request_for(**{"internal_address": ME, **changes})
 
 
-async def test_a_pinhole_is_opened_for_everybody(router, firewall, gateway, wanted):
+async def test_a_pinhole_is_opened_for_everybody(router, firewall, gateway, desired):
     """By the number of the protocol, from any host and port; its outside is its inside."""
-    lease = await gateway.map(wanted(lifetime=600))
+    lease = await gateway.map(desired(lifetime=600))
     assert list(router.named("AddPinhole")[0].items()) == [
         ("RemoteHost", ""),
         ("RemotePort", "0"),
@@ -109,74 +109,76 @@ async def test_a_pinhole_is_opened_for_everybody(router, firewall, gateway, want
     ]
     assert (lease.private, lease.lifetime, lease.permanent) == ("1", 600, False)
     assert (lease.external_address, lease.external_port) == (ME, 80)
-    udp = await gateway.map(wanted(protocol=Protocol.UDP))
+    udp = await gateway.map(desired(protocol=Protocol.UDP))
     assert firewall.pinholes[udp.private][0] == "17"
 
 
-@pytest.mark.parametrize(("asked", "told"), [(0, 86_400), (1, 1), (86_400, 86_400), (4_000_000_000, 86_400)])
-async def test_the_lease_time_is_within_the_standards_bounds(firewall, gateway, wanted, asked, told):
+@pytest.mark.parametrize(
+    ("requested", "told"), [(0, 86_400), (1, 1), (86_400, 86_400), (4_000_000_000, 86_400)]
+)
+async def test_the_lease_time_is_within_the_standards_bounds(firewall, gateway, desired, requested, told):
     """There is no pinhole without end: as long as it will is a day."""
-    lease = await gateway.map(wanted(lifetime=asked))
+    lease = await gateway.map(desired(lifetime=requested))
     assert (lease.lifetime, lease.permanent) == (told, False)
     assert firewall.pinholes["1"][3] == str(told)
 
 
-async def test_a_renewal_updates_in_place(router, firewall, gateway, wanted):
+async def test_a_renewal_updates_in_place(router, firewall, gateway, desired):
     """One call, and the same number."""
-    lease = await gateway.map(wanted(lifetime=600))
+    lease = await gateway.map(desired(lifetime=600))
     router.calls.clear()
-    renewed = await gateway.map(wanted(lifetime=700, held=lease))
+    renewed = await gateway.map(desired(lifetime=700, held=lease))
     assert [action for action, _ in router.calls] == ["UpdatePinhole"]
     assert renewed.private == lease.private
     assert firewall.pinholes["1"][3] == "700"
 
 
 @pytest.mark.parametrize("unknown", [704, 402, 606])
-async def test_a_pinhole_that_was_forgotten_is_opened_again(router, firewall, gateway, wanted, unknown):
+async def test_a_pinhole_that_was_forgotten_is_opened_again(router, firewall, gateway, desired, unknown):
     """By the standard's code, miniupnpd's, and that for a number which is another host's by now."""
-    lease = await gateway.map(wanted())
+    lease = await gateway.map(desired())
     firewall.pinholes.clear()
     firewall.unknown = unknown
     assert not await gateway.holds(lease)
-    assert (await gateway.map(wanted(held=lease))).private == "1"
+    assert (await gateway.map(desired(held=lease))).private == "1"
     assert len(router.named("AddPinhole")) == 2
 
 
-async def test_numbers_given_anew_after_a_restart_are_not_mixed_up(firewall, gateway, wanted):
+async def test_numbers_given_anew_after_a_restart_are_not_mixed_up(firewall, gateway, desired):
     """The second pinhole gets the first one's number, and neither takes the other's for its own."""
-    web = await gateway.map(wanted())
-    dns = await gateway.map(wanted(internal_port=53))
+    web = await gateway.map(desired())
+    dns = await gateway.map(desired(internal_port=53))
     firewall.pinholes.clear()
-    renewed_dns = await gateway.map(wanted(internal_port=53, held=dns))
+    renewed_dns = await gateway.map(desired(internal_port=53, held=dns))
     assert renewed_dns.private == web.private == "1"
     assert not await gateway.holds(web)
-    renewed_web = await gateway.map(wanted(held=web))
+    renewed_web = await gateway.map(desired(held=web))
     assert renewed_web.private == "2"
     assert {hole[2] for hole in firewall.pinholes.values()} == {"53", "80"}
     await gateway.unmap(renewed_dns)
     assert {hole[2] for hole in firewall.pinholes.values()} == {"80"}
 
 
-async def test_a_number_of_an_earlier_run_is_asked_for_again(router, firewall, gateway, wanted):
+async def test_a_number_of_an_earlier_run_is_asked_for_again(router, firewall, gateway, desired):
     """It may be another pinhole's by now: closing it must close ours and no other."""
     firewall.pinholes["1"] = ("6", "::1", "22", "600")
     firewall.pinholes["2"] = ("6", "::1", "80", "600")
-    lease = attrs.evolve(await gateway.map(wanted(internal_port=22)), internal_port=80, external_port=80)
+    lease = attrs.evolve(await gateway.map(desired(internal_port=22)), internal_port=80, external_port=80)
     router.calls.clear()
     await gateway.unmap(lease)
     assert set(firewall.pinholes) == {"1"}
     assert router.named("DeletePinhole") == [{"UniqueID": "2"}]
 
 
-async def test_an_announced_restart_forgets_every_number(router, firewall, gateway, wanted):
+async def test_an_announced_restart_forgets_every_number(router, firewall, gateway, desired):
     """From then on they are asked for."""
     heard: list[GatewayEvent] = []
     gateway._announcements = SimpleNamespace(listen=_listens(heard), close=lambda: None)
     await gateway.watch(heard.append)
-    lease = await gateway.map(wanted())
+    lease = await gateway.map(desired())
     heard.pop()(GatewayEvent.RESTARTED)
     assert heard == [GatewayEvent.RESTARTED]
-    await gateway.map(wanted(held=lease))
+    await gateway.map(desired(held=lease))
     assert not router.named("UpdatePinhole")
     await gateway.close()
 
@@ -188,9 +190,9 @@ def _listens(heard):
     return listen
 
 
-async def test_one_that_is_gone_is_closed(firewall, gateway, wanted):
+async def test_one_that_is_gone_is_closed(firewall, gateway, desired):
     """Whatever the gateway calls it."""
-    lease = await gateway.map(wanted())
+    lease = await gateway.map(desired())
     firewall.pinholes.clear()
     firewall.unknown = 402
     await gateway.unmap(lease)
@@ -206,9 +208,9 @@ async def test_one_that_is_gone_is_closed(firewall, gateway, wanted):
         ({"GetPinholePackets": 704}, False),
     ],
 )
-async def test_whether_it_stands_is_asked(router, gateway, wanted, faults, held):
+async def test_whether_it_stands_is_asked(router, gateway, desired, faults, held):
     """By what the gateway knows; one that no packet has come through stands all the same."""
-    lease = await gateway.map(wanted())
+    lease = await gateway.map(desired())
     router.faults.update(faults)
     assert await gateway.holds(lease) is held
 
@@ -221,21 +223,21 @@ async def test_whether_it_stands_is_asked(router, gateway, wanted, faults, held)
     ],
 )
 async def test_a_gateway_that_allows_none_is_not_asked_for_one(
-    router, firewall, gateway, wanted, status, kind, words
+    router, firewall, gateway, desired, status, kind, words
 ):
     """It says so before, and is asked again the next time: its owner may have changed it."""
     firewall.status = status
     with pytest.raises(kind, match=words):
-        await gateway.map(wanted())
+        await gateway.map(desired())
     assert not router.named("AddPinhole")
     firewall.status = {"FirewallEnabled": "1", "InboundPinholeAllowed": "1"}
-    assert (await gateway.map(wanted())).private == "1"
+    assert (await gateway.map(desired())).private == "1"
 
 
-async def test_a_gateway_that_does_not_tell_its_status_is_tried(router, gateway, wanted):
+async def test_a_gateway_that_does_not_tell_its_status_is_tried(router, gateway, desired):
     """Some leave the action out."""
     router.faults["GetFirewallStatus"] = 401
-    assert (await gateway.map(wanted())).private == "1"
+    assert (await gateway.map(desired())).private == "1"
 
 
 @pytest.mark.parametrize(
@@ -253,28 +255,28 @@ async def test_a_gateway_that_does_not_tell_its_status_is_tried(router, gateway,
         (709, NetworkFailure),
     ],
 )
-async def test_each_refusal_has_its_type(router, gateway, wanted, code, kind):
+async def test_each_refusal_has_its_type(router, gateway, desired, code, kind):
     """With the gateway's number and words for people."""
     router.faults["AddPinhole"] = code
     with pytest.raises(kind, match="the words of the router") as refusal:
-        await gateway.map(wanted())
+        await gateway.map(desired())
     assert refusal.value.code == code
 
 
-async def test_another_host_has_to_ask_for_itself(router, gateway, wanted):
+async def test_another_host_has_to_ask_for_itself(router, gateway, desired):
     """In secure mode; where it may be done, it is."""
-    assert (await gateway.map(wanted(internal_address=OTHER))).internal_address == OTHER
+    assert (await gateway.map(desired(internal_address=OTHER))).internal_address == OTHER
     router.faults["AddPinhole"] = 606
     with pytest.raises(NotAuthorized, match=f"only by {OTHER} itself: run portmapper there"):
-        await gateway.map(wanted(internal_address=OTHER, internal_port=81))
+        await gateway.map(desired(internal_address=OTHER, internal_port=81))
 
 
 @pytest.mark.parametrize("number", ["", "-1", "one", "9" * 11, "\u0661"])
-async def test_a_number_that_is_none_is_refused(router, gateway, wanted, number):
+async def test_a_number_that_is_none_is_refused(router, gateway, desired, number):
     """Nobody could renew such a pinhole."""
     router.more["AddPinhole"] = lambda _: {"UniqueID": number}
     with pytest.raises(NetworkFailure, match="does not tell its id"):
-        await gateway.map(wanted())
+        await gateway.map(desired())
 
 
 async def test_an_ipv4_request_is_not_for_a_firewall(gateway, request_for):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.errors import BackendError, Conflict, NetworkFailure, NotAuthorized
+from portmapper.api.errors import BackendError, Conflict, NetworkFailure, NotAuthorized
 
 ANSWERS = {
     "another prefix": "<SOAP-ENV:Envelope><SOAP-ENV:Body>{}</SOAP-ENV:Body></SOAP-ENV:Envelope>",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from portmapper.errors import Unsupported
+from portmapper.api.errors import Unsupported
 from portmapper_upnp.description import canonical_description
-from portmapper_upnp.lenient import parse, words
+from portmapper_upnp.lenient_xml import parse, words
 from portmapper_upnp.requester import decode
 from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION, ServiceKind
 

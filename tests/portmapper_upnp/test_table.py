@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portmapper.model import Protocol
+from portmapper.api.model import Protocol
 
 OTHER = "192.168.7.7"
 

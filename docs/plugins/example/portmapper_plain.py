@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from portmapper.errors import SourceError
-from portmapper.events import Event, EventKind, Observer
-from portmapper.hookspecs import hookimpl
-from portmapper.source import Format, FormatOptions, Row
+from portmapper.api import Event, EventKind, Format, FormatOptions, Observer, Row, SourceError, hookimpl
 
 
 class PlainFormat(Format):
@@ -26,8 +23,8 @@ class PlainFormat(Format):
         for number, line in enumerate(lines, 1):
             if not line.strip() or line.startswith("#"):
                 continue
-            wanted, _, comment = line.strip().partition(" ")
-            port, _, protocol = wanted.partition("/")
+            desired, _, comment = line.strip().partition(" ")
+            port, _, protocol = desired.partition("/")
             fields = {"port": port, "protocol": protocol, "comment": comment.strip()}
             yield Row(fields, f"line {number}", f"line {number}, {{}}")
 

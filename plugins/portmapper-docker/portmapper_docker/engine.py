@@ -12,8 +12,7 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from portmapper.errors import SourceError, quoted
-from portmapper.source import MAX_DOCUMENT
+from portmapper.api import MAX_DOCUMENT, SourceError, quoted
 
 _SCHEME = "docker:"
 _UNIX = "unix://"

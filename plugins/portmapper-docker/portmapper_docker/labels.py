@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from portmapper.errors import quoted
-from portmapper.ports import PROTOCOLS
-from portmapper.source import Row
+from portmapper.api import PROTOCOLS, Row, quoted
 
 PREFIX = "portmapper."
 _PORT = "port"

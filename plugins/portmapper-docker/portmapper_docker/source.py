@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from portmapper.errors import SourceError
-from portmapper.source import Row, Source
+from portmapper.api import Row, Source, SourceError
 
 if TYPE_CHECKING:
     from aiodocker import Docker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from portmapper.events import Event, EventKind
+from portmapper.api import Event, EventKind
 
 _STATES = {
     EventKind.OPENED: "open",

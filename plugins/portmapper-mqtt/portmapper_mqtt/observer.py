@@ -10,8 +10,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from portmapper.errors import UsageError, quoted
-from portmapper.events import Event, EventKind, Observer
+from portmapper.api import Event, EventKind, Observer, UsageError, quoted
 from portmapper_mqtt.messages import Messages, Topics
 
 if TYPE_CHECKING:

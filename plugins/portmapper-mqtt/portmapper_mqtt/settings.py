@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from portmapper.errors import UsageError
+from portmapper.api import UsageError
 
 PREFIX = "PORTMAPPER_MQTT_"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}

@@ -10,9 +10,16 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, ClassVar
 
-from portmapper.backend import Backend, Gateway, Target
-from portmapper.errors import GatewayTimeout, NetworkFailure, Unsupported, quoted
-from portmapper.model import IPAddress
+from portmapper.api import (
+    Backend,
+    Gateway,
+    GatewayTimeout,
+    IPAddress,
+    NetworkFailure,
+    Target,
+    Unsupported,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from portmapper_routeros.rest import Router
@@ -47,13 +54,13 @@ class RouterOsBackend(Backend):
         if target.chosen and target.gateway != address:
             return
         router = self._connected(settings)
-        asked = time.monotonic()
+        requested = time.monotonic()
         try:
             about = await router.item("system/resource")
         except Missing:
             raise Unsupported("no REST API there: it needs RouterOS 7.1 or newer") from None
         gateway = RouterOsGateway(router, settings.interface, address, target.local_address, about)
-        gateway.latency = time.monotonic() - asked
+        gateway.latency = time.monotonic() - requested
         yield gateway
 
     async def close(self) -> None:

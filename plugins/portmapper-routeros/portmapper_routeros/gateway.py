@@ -7,9 +7,21 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
-from portmapper.backend import Gateway, ListsMappings, MapsOtherHosts, VerifiesLeases
-from portmapper.errors import Conflict, NetworkFailure, NotAuthorized
-from portmapper.model import ANY_PORT, IPAddress, Lease, MapRequest, Protocol, TableEntry
+from portmapper.api import (
+    ANY_PORT,
+    Conflict,
+    Gateway,
+    IPAddress,
+    Lease,
+    ListsMappings,
+    MapRequest,
+    MapsOtherHosts,
+    NetworkFailure,
+    NotAuthorized,
+    Protocol,
+    TableEntry,
+    VerifiesLeases,
+)
 from portmapper_routeros import rules
 from portmapper_routeros.rest import Item, Missing, Router
 from portmapper_routeros.rules import OUTSIDE_LIST, Outside
@@ -108,16 +120,16 @@ class RouterOsGateway(Gateway, ListsMappings, VerifiesLeases, MapsOtherHosts):
         raise conflict
 
     async def _settle(self, request: MapRequest, port: int, table: Sequence[Item], outside: Outside) -> None:
-        wanted = rules.wanted_rule(request, port, outside)
+        desired = rules.wanted_rule(request, port, outside)
         same = [rule for rule in table if rules.is_ours(rule) and _is_rule_of(rule, request.protocol, port)]
         if not same:
-            _check(await self._router.add(_NAT, wanted), wanted)
+            _check(await self._router.add(_NAT, desired), desired)
             return
         first, *others = same
         if not rules.is_enabled(first):
             raise NotAuthorized(f"our rule for port {port}/{request.protocol} was disabled on the router")
-        if any(first.get(key, "") != value for key, value in wanted.items()):
-            _check(await self._router.change(_NAT, _number(first), wanted), wanted)
+        if any(first.get(key, "") != value for key, value in desired.items()):
+            _check(await self._router.change(_NAT, _number(first), desired), desired)
         for rule in others:
             await self._router.remove(_NAT, _number(rule))
 
@@ -134,12 +146,12 @@ class RouterOsGateway(Gateway, ListsMappings, VerifiesLeases, MapsOtherHosts):
 
 def _candidates(request: MapRequest) -> Iterator[int]:
     held = request.held
-    wanted = request.external_port
-    if wanted == ANY_PORT:
-        wanted = held.external_port if held is not None else request.internal_port
-    yield wanted
+    desired = request.external_port
+    if desired == ANY_PORT:
+        desired = held.external_port if held is not None else request.internal_port
+    yield desired
     if not request.exact:
-        yield from (port for port in (wanted + 1, wanted + 2) if port <= 65535)
+        yield from (port for port in (desired + 1, desired + 2) if port <= 65535)
         yield from random.sample(range(49152, 65536), _OTHER_PORTS)
 
 
@@ -183,9 +195,9 @@ def _number(rule: Item) -> str:
     return number
 
 
-def _check(made: Item, wanted: Item) -> None:
+def _check(made: Item, desired: Item) -> None:
     """Believe the router only what it says it made."""
-    if any(made.get(key) != wanted[key] for key in ("protocol", "dst-port", "to-addresses", "to-ports")):
+    if any(made.get(key) != desired[key] for key in ("protocol", "dst-port", "to-addresses", "to-ports")):
         raise NetworkFailure("the router made another rule than the one asked for")
 
 

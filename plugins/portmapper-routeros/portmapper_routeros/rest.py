@@ -12,14 +12,7 @@ from typing import NoReturn
 import aiohttp
 from yarl import URL
 
-from portmapper.errors import (
-    BackendError,
-    GatewayTimeout,
-    NetworkFailure,
-    NotAuthorized,
-    Unsupported,
-    quoted,
-)
+from portmapper.api import BackendError, GatewayTimeout, NetworkFailure, NotAuthorized, Unsupported, quoted
 from portmapper_routeros.settings import Settings
 
 _SECONDS = 5.0

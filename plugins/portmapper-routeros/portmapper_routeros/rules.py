@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import attrs
 
-from portmapper.model import IPAddress, MapRequest, Protocol, TableEntry
+from portmapper.api import IPAddress, MapRequest, Protocol, TableEntry
 from portmapper_routeros.rest import Item
 
 TAG = "portmapper: "

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from portmapper.errors import NotAuthorized, Unsupported
+from portmapper.api import NotAuthorized, Unsupported
 
 PREFIX = "PORTMAPPER_ROUTEROS_"
 _MAX_CREDENTIALS = 4096

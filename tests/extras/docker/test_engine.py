@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from portmapper_docker.source import DockerSource
 
-from portmapper.errors import SourceError
+from portmapper.api.errors import SourceError
 
 WEB = {"Id": "ab" * 32, "Names": ["/web"], "Labels": {"portmapper.port": "8080/tcp"}}
 

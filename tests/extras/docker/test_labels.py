@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from portmapper_docker.labels import rows_of
 
-from portmapper.errors import RowError
-from portmapper.records import mappings_of
-from portmapper.rows import rejected_row
+from portmapper.api.errors import RowError
+from portmapper.sources.row_cache import rejected_row
+from portmapper.sources.row_parser import mappings_of
 
 
 def opened(labels: dict[str, str]) -> list[tuple[str, int, int, str, int]]:

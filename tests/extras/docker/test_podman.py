@@ -112,8 +112,8 @@ def test_run_follows_containers_as_they_come_and_go(
 
     def listed() -> tuple[str, list[int], list[str]]:
         """Ask the daemon for its source: state, wanted ports, places rejected."""
-        asked = [*program, "status", "--json", "--state-dir", str(state)]
-        done = subprocess.run(asked, check=False, capture_output=True, timeout=60)
+        requested = [*program, "status", "--json", "--state-dir", str(state)]
+        done = subprocess.run(requested, check=False, capture_output=True, timeout=60)
         document = json.loads(done.stdout or b"{}")
         if not document.get("sources"):
             return "", [], []

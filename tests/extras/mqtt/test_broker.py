@@ -17,8 +17,8 @@ import attrs
 import pytest
 from portmapper_mqtt.observer import MqttObserver
 
-from portmapper.events import Event, EventKind
-from portmapper.model import Family, Protocol
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Family, Protocol
 
 pytestmark = pytest.mark.lab
 

@@ -9,9 +9,9 @@ from portmapper_mqtt.messages import Topics
 from portmapper_mqtt.observer import MqttObserver
 from portmapper_mqtt.settings import read_settings
 
-from portmapper.errors import UsageError
-from portmapper.events import Event, EventKind
-from portmapper.model import Protocol
+from portmapper.api.errors import UsageError
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Protocol
 
 PREFIX = "PORTMAPPER_MQTT_"
 

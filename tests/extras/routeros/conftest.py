@@ -15,8 +15,8 @@ from aiohttp import web
 from portmapper_routeros.backend import RouterOsBackend
 from portmapper_routeros.gateway import RouterOsGateway
 
-from portmapper.backend import Target
-from portmapper.model import IPAddress
+from portmapper.api.backend import Target
+from portmapper.api.model import IPAddress
 
 Item = dict[str, str]
 MENUS = ("ip/firewall/nat", "ip/address", "interface/list/member")
@@ -34,7 +34,7 @@ class RouterOsDouble:
 
     menus: dict[str, list[Item]] = attrs.field(factory=lambda: {menu: [] for menu in MENUS})
     port: int = 0
-    asked: list[str] = attrs.field(factory=list)
+    requested: list[str] = attrs.field(factory=list)
     answer: Callable[[web.Request], web.StreamResponse | None] | None = None
     silent: asyncio.Event | None = None
     last: int = 0
@@ -59,7 +59,7 @@ class RouterOsDouble:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         path = request.path.removeprefix("/rest/")
-        self.asked.append(f"{request.method} {path}")
+        self.requested.append(f"{request.method} {path}")
         if request.headers.get("Authorization") != "Basic YWRtaW46czpjcmV0":
             return problem(401, "Unauthorized")
         if self.silent is not None:

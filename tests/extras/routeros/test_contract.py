@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from portmapper_routeros.backend import RouterOsBackend
 
-from portmapper.backend import Target
-from portmapper.model import Protocol
+from portmapper.api.backend import Target
+from portmapper.api.model import Protocol
 from portmapper.testing import BackendContract, BackendSubject
 
 NOISE = b'\x00\xff{"ret": [1, 2'

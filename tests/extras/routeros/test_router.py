@@ -16,9 +16,9 @@ import attrs
 import pytest
 from aiohttp import web
 
-from portmapper.errors import BackendError, GatewayTimeout, NetworkFailure, NotAuthorized, Unsupported
-from portmapper.model import MapRequest, Protocol
-from portmapper.threads import in_thread
+from portmapper.api.errors import BackendError, GatewayTimeout, NetworkFailure, NotAuthorized, Unsupported
+from portmapper.api.model import MapRequest, Protocol
+from portmapper.support.threads import in_thread
 
 WEB = MapRequest(Protocol.TCP, ipaddress.ip_address("192.168.88.20"), 80, 8080, comment="web")
 PREFIX = "PORTMAPPER_ROUTEROS_"
@@ -78,7 +78,7 @@ async def test_a_certificate_of_a_stranger_is_refused(
     monkeypatch.delenv(f"{PREFIX}CA")
     with pytest.raises(NetworkFailure, match="_CA"):
         await first(backend, here)
-    assert router.asked == []
+    assert router.requested == []
 
 
 async def test_a_fingerprint_is_enough_and_a_wrong_one_is_not(
@@ -145,7 +145,7 @@ async def test_credentials_that_others_may_read_are_refused(
     (tmp_path / "credentials").chmod(0o640)
     with pytest.raises(NotAuthorized, match="chmod 600"):
         await first(backend, here)
-    assert router.asked == []
+    assert router.requested == []
 
 
 def told(status: int, body: object) -> Callable[[web.Request], web.StreamResponse]:
@@ -207,7 +207,7 @@ async def test_a_silent_router_costs_bounded_time(
     """The request gives up, and one that was cancelled leaves the table free for the next."""
     router.silent = asyncio.Event()
     under_way = asyncio.create_task(gateway.map(WEB))
-    while "GET interface/list/member" not in router.asked:
+    while "GET interface/list/member" not in router.requested:
         await asyncio.sleep(0.01)
     under_way.cancel()
     await asyncio.gather(under_way, return_exceptions=True)

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.errors import Conflict, NotAuthorized
-from portmapper.model import MapRequest, Protocol
+from portmapper.api.errors import Conflict, NotAuthorized
+from portmapper.api.model import MapRequest, Protocol
 
 HOST = ipaddress.ip_address("192.168.88.20")
 OTHER = ipaddress.ip_address("192.168.88.30")
@@ -41,7 +41,7 @@ async def test_mapping_again_changes_nothing(gateway: Any, router: Any) -> None:
     before = [dict(rule) for rule in router.rules]
     await gateway.map(attrs.evolve(WEB, held=lease))
     assert router.rules == before
-    assert sum(line.startswith(("PUT", "PATCH")) for line in router.asked) == 1
+    assert sum(line.startswith(("PUT", "PATCH")) for line in router.requested) == 1
 
 
 async def test_many_at_once_make_one_rule_each(gateway: Any, router: Any) -> None:

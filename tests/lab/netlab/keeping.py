@@ -14,8 +14,8 @@ from netlab.gateway import Rule
 from netlab.hosts import answer_text, exchange
 from netlab.lab import LAN_HOST, WAN_GATEWAY, WAN_HOST, Lab
 from netlab.program import Finished, Program, Running
-from portmapper.control_client import ask_daemon
-from portmapper.errors import PortmapperError
+from portmapper.api.errors import PortmapperError
+from portmapper.control.client import ask_daemon
 
 QUICK = 0.15
 """Seconds that an answer within the lab may take while the moment of recovery is looked for."""

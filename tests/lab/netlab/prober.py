@@ -61,7 +61,7 @@ class Prober:
             is_blocked: tells whether the gateway waits for the kernel, which can take a tenth of a second to
                 commit its rules while other labs come and go; the second question waits for that.
         """
-        self.asked = 0
+        self.requested = 0
         self.outages: list[Outage] = []
         self._ask = ask
         self._lateness = lateness
@@ -88,7 +88,7 @@ class Prober:
         late = self._lateness()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             asked_at = time.monotonic()
-            self.asked += 1
+            self.requested += 1
             failed = self._failed()
             failed_at = failed or failed_at
             if failed and began is None:

@@ -68,8 +68,8 @@ class HostFaults:
 
     def _all_is_there(self) -> bool:
         kept = self._scene.kept
-        wanted = {Rule(*way, OTHER_HOST, way[1]) for way in kept.ways}
-        return self._scene.other.rules() == wanted and all(kept.answers(way) for way in kept.ways)
+        desired = {Rule(*way, OTHER_HOST, way[1]) for way in kept.ways}
+        return self._scene.other.rules() == desired and all(kept.answers(way) for way in kept.ways)
 
     def is_back(self) -> bool:
         """Tell whether everything was open there in time, and stands where it was and nowhere else."""

@@ -86,7 +86,7 @@ class Report:
 
     seed: int
     faults: list[Happened] = dataclasses.field(default_factory=list)
-    asked: int = 0
+    requested: int = 0
     void: int = 0
     foreign: int = 0
     left: int = 0
@@ -95,7 +95,7 @@ class Report:
 
     def text(self) -> str:
         """Return it as a table for people."""
-        lines = [f"seed {self.seed}: {len(self.faults)} faults, {self.asked} questions from the WAN"]
+        lines = [f"seed {self.seed}: {len(self.faults)} faults, {self.requested} questions from the WAN"]
         lines.append(
             f"{'fault':<36}{'backend':<9}{'times':>5}{'outages':>9}{'longest':>10}"
             f"{'recovered':>11}{'late':>9}{'bound':>7}"

@@ -152,7 +152,7 @@ class Soak:
                 self._report.void += 1
             else:
                 cause[-1].outages.append((way, outage))
-        self._report.asked += watch.asked
+        self._report.requested += watch.requested
         self._report.void += watch.void
         if watch.late > LATE:
             self._complain(f"the machine itself did not answer for {watch.late:.1f} s: this tells nothing")

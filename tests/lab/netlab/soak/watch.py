@@ -28,7 +28,7 @@ class Watch:
     """
 
     def __init__(self, lab: Lab, kept: Kept) -> None:
-        self.asked = 0
+        self.requested = 0
         self.void = 0
         self.late = 0.0
         self._lab = lab
@@ -51,7 +51,7 @@ class Watch:
     def __exit__(self, *exception: object) -> None:
         self._stop(list(self._asking))
         self._end.close()
-        self.asked = sum(prober.asked for _, prober in self._probers)
+        self.requested = sum(prober.requested for _, prober in self._probers)
         self.late = sum(outage.length for outage in self._reference.outages)
 
     def follow(self) -> None:

@@ -1,0 +1,152 @@
+"""Reads HTTP that aiohttp's strict parser refuses: doubled lengths, header lines that are none (H1).
+
+Small routers speak it, and the clients that they were tried with took it. Only what was refused is asked
+again this way, on a connection of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import attrs
+
+from portmapper.api import NetworkFailure
+
+MAX_HEAD = 32 * 1024
+"""Bytes of status line and headers."""
+
+_STATUS = re.compile(rb"[\r\n]*HTTP/[0-9.]{1,8}[ \t]+(?P<status>[1-5][0-9]{2})\b", re.IGNORECASE)
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_CONTINUE = re.compile(rb"[\r\n]*HTTP/[0-9.]{1,8}[ \t]+1[0-9]{2}\b", re.IGNORECASE)
+_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*([0-9]{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_CHUNKED = re.compile(rb"^transfer-encoding[ \t]*:.*chunked", re.IGNORECASE | re.MULTILINE)
+_CHARSET = re.compile(rb"^content-type[ \t]*:.*charset=[\"']?([A-Za-z0-9_-]{1,40})", re.I | re.M)
+_CHUNK = re.compile(rb"[ \t]*([0-9a-f]{1,8})[^\r\n]{0,200}\r?\n", re.IGNORECASE)
+
+
+@attrs.frozen
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: of HTTP.
+        body: as it was sent, without its chunks' marks.
+        charset: that the headers name.
+    """
+
+    status: int
+    body: bytes
+    charset: str | None
+
+
+async def exchange(
+    method: str, url: str, headers: Mapping[str, str], body: bytes, local: str | None, longest: int
+) -> Answer:
+    """Ask once for an http URL and read up to `longest` bytes of body; the caller bounds the time.
+
+    Args:
+        local: the address to leave from, the system's choice when None.
+
+    Raises:
+        OSError: not connected, or cut.
+        NetworkFailure: too long, or not HTTP.
+    """
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(
+        parts.hostname, parts.port or 80, local_addr=(local, 0) if local else None
+    )
+    try:
+        writer.write(_request(method, parts.path or "/", parts.query, headers, body))
+        return await read_answer(reader, longest)
+    finally:
+        writer.transport.abort()
+
+
+async def read_answer(reader: asyncio.StreamReader, longest: int) -> Answer:
+    """Read one answer with up to `longest` bytes of body.
+
+    Raises:
+        OSError: the connection was cut.
+        NetworkFailure: too long, or not HTTP.
+    """
+    return await _Reading(reader, longest).answer()
+
+
+def _request(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    target = f"{path}?{query}" if query else path
+    fields = {**headers, "Connection": "close", "Content-Length": str(len(body))}
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
+
+
+class _Reading:
+    def __init__(self, reader: asyncio.StreamReader, longest: int) -> None:
+        self._reader = reader
+        self._longest = longest
+        self._bytes = bytearray()
+
+    async def answer(self) -> Answer:
+        head = await self._head()
+        while _CONTINUE.match(head):
+            head = await self._head()
+        status = _STATUS.match(head)
+        if status is None:
+            raise NetworkFailure("the gateway's answer is not HTTP")
+        charset = _CHARSET.search(head)
+        return Answer(
+            int(status["status"]), await self._body(head), charset[1].decode("ascii") if charset else None
+        )
+
+    async def _head(self) -> bytes:
+        while (end := _END_OF_HEAD.search(self._bytes)) is None:
+            if len(self._bytes) > MAX_HEAD:
+                raise NetworkFailure(f"the gateway's headers are longer than {MAX_HEAD} bytes")
+            if not await self._more():
+                raise NetworkFailure("the gateway's answer is not HTTP")
+        head = bytes(self._bytes[: end.end()])
+        del self._bytes[: end.end()]
+        return head
+
+    async def _body(self, head: bytes) -> bytes:
+        if _CHUNKED.search(head):
+            return await self._chunks()
+        named = _LENGTH.search(head)
+        length = int(named[1]) if named else None
+        while (length is None or len(self._bytes) < length) and await self._more():
+            self._bound(self._bytes)
+        return bytes(self._bytes[:length])
+
+    async def _chunks(self) -> bytes:
+        """Put the chunks together; what does not look like one ends them."""
+        body = bytearray()
+        while True:
+            mark = await self._mark()
+            size = int(mark[1], 16) if mark else 0
+            if mark is None or size == 0:
+                return bytes(body)
+            del self._bytes[: mark.end()]
+            while len(self._bytes) < size and await self._more():
+                self._bound(self._bytes)
+            body += self._bytes[:size]
+            self._bound(body)
+            del self._bytes[:size]
+
+    async def _mark(self) -> re.Match[bytes] | None:
+        while True:
+            while self._bytes.startswith((b"\r", b"\n")):
+                del self._bytes[:1]
+            mark = _CHUNK.match(bytes(self._bytes[:256]))
+            if mark or len(self._bytes) >= 256 or not await self._more():
+                return mark
+
+    async def _more(self) -> bool:
+        received = await self._reader.read(16 * 1024)
+        self._bytes += received
+        return bool(received)
+
+    def _bound(self, read: bytearray) -> None:
+        if len(read) > self._longest:
+            raise NetworkFailure(f"the gateway's answer is longer than {self._longest} bytes")

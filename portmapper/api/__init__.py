@@ -1,0 +1,177 @@
+"""Everything a plugin may import: `from portmapper.api import Backend, Lease, hookimpl`.
+
+What comes in: nothing; this package depends only on `support`.
+What goes out: the values (mappings, leases, events), the error vocabulary, and the interfaces and hooks that
+plugins implement. The core decides by these types and never by a protocol's numbers.
+"""
+
+from __future__ import annotations
+
+from portmapper.support.lazy import lazy_exports
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from portmapper.api.backend import Backend as Backend
+    from portmapper.api.backend import Diagnoses as Diagnoses
+    from portmapper.api.backend import Gateway as Gateway
+    from portmapper.api.backend import GatewayEvent as GatewayEvent
+    from portmapper.api.backend import ListsMappings as ListsMappings
+    from portmapper.api.backend import MapsOtherHosts as MapsOtherHosts
+    from portmapper.api.backend import Target as Target
+    from portmapper.api.backend import VerifiesLeases as VerifiesLeases
+    from portmapper.api.backend import WatchesGateway as WatchesGateway
+    from portmapper.api.command import Command as Command
+    from portmapper.api.config import READ as READ
+    from portmapper.api.config import structure as structure
+    from portmapper.api.errors import SILENCE as SILENCE
+    from portmapper.api.errors import AnotherNat as AnotherNat
+    from portmapper.api.errors import BackendError as BackendError
+    from portmapper.api.errors import Conflict as Conflict
+    from portmapper.api.errors import GatewayRestarted as GatewayRestarted
+    from portmapper.api.errors import GatewayTimeout as GatewayTimeout
+    from portmapper.api.errors import NetworkFailure as NetworkFailure
+    from portmapper.api.errors import NoResources as NoResources
+    from portmapper.api.errors import NotAuthorized as NotAuthorized
+    from portmapper.api.errors import OnlyPermanentLeases as OnlyPermanentLeases
+    from portmapper.api.errors import PluginFault as PluginFault
+    from portmapper.api.errors import PortmapperError as PortmapperError
+    from portmapper.api.errors import RowError as RowError
+    from portmapper.api.errors import SettingError as SettingError
+    from portmapper.api.errors import SourceError as SourceError
+    from portmapper.api.errors import Unsupported as Unsupported
+    from portmapper.api.errors import UsageError as UsageError
+    from portmapper.api.errors import quoted as quoted
+    from portmapper.api.events import Event as Event
+    from portmapper.api.events import EventKind as EventKind
+    from portmapper.api.events import Observer as Observer
+    from portmapper.api.findings import CODES as CODES
+    from portmapper.api.findings import Finding as Finding
+    from portmapper.api.findings import Severity as Severity
+    from portmapper.api.hookspecs import PLUGIN_API as PLUGIN_API
+    from portmapper.api.hookspecs import hookimpl as hookimpl
+    from portmapper.api.metrics import Metrics as Metrics
+    from portmapper.api.metrics import MetricsPage as MetricsPage
+    from portmapper.api.metrics import ShowsMetrics as ShowsMetrics
+    from portmapper.api.model import ALL_GATEWAYS as ALL_GATEWAYS
+    from portmapper.api.model import ANY_PORT as ANY_PORT
+    from portmapper.api.model import DEFAULT_DURATION as DEFAULT_DURATION
+    from portmapper.api.model import MAX_DURATION as MAX_DURATION
+    from portmapper.api.model import PROTOCOLS as PROTOCOLS
+    from portmapper.api.model import ConflictPolicy as ConflictPolicy
+    from portmapper.api.model import ExternalKind as ExternalKind
+    from portmapper.api.model import Family as Family
+    from portmapper.api.model import IPAddress as IPAddress
+    from portmapper.api.model import IPNetwork as IPNetwork
+    from portmapper.api.model import Lease as Lease
+    from portmapper.api.model import Mapping as Mapping
+    from portmapper.api.model import MappingKey as MappingKey
+    from portmapper.api.model import MappingState as MappingState
+    from portmapper.api.model import MapRequest as MapRequest
+    from portmapper.api.model import Protocol as Protocol
+    from portmapper.api.model import TableEntry as TableEntry
+    from portmapper.api.model import external_kind as external_kind
+    from portmapper.api.reading import Reading as Reading
+    from portmapper.api.reading import Rejected as Rejected
+    from portmapper.api.reading import SourceState as SourceState
+    from portmapper.api.source import MAX_DOCUMENT as MAX_DOCUMENT
+    from portmapper.api.source import Document as Document
+    from portmapper.api.source import Format as Format
+    from portmapper.api.source import FormatOptions as FormatOptions
+    from portmapper.api.source import Row as Row
+    from portmapper.api.source import Source as Source
+    from portmapper.api.suggestions import nearest as nearest
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "backend": (
+            "Backend",
+            "Diagnoses",
+            "Gateway",
+            "GatewayEvent",
+            "ListsMappings",
+            "MapsOtherHosts",
+            "Target",
+            "VerifiesLeases",
+            "WatchesGateway",
+        ),
+        "command": ("Command",),
+        "config": (
+            "READ",
+            "structure",
+        ),
+        "errors": (
+            "AnotherNat",
+            "BackendError",
+            "Conflict",
+            "GatewayRestarted",
+            "GatewayTimeout",
+            "NetworkFailure",
+            "NoResources",
+            "NotAuthorized",
+            "OnlyPermanentLeases",
+            "PluginFault",
+            "PortmapperError",
+            "RowError",
+            "SILENCE",
+            "SettingError",
+            "SourceError",
+            "Unsupported",
+            "UsageError",
+            "quoted",
+        ),
+        "events": (
+            "Event",
+            "EventKind",
+            "Observer",
+        ),
+        "findings": (
+            "CODES",
+            "Finding",
+            "Severity",
+        ),
+        "hookspecs": (
+            "PLUGIN_API",
+            "hookimpl",
+        ),
+        "metrics": (
+            "Metrics",
+            "MetricsPage",
+            "ShowsMetrics",
+        ),
+        "model": (
+            "ALL_GATEWAYS",
+            "ANY_PORT",
+            "ConflictPolicy",
+            "DEFAULT_DURATION",
+            "ExternalKind",
+            "Family",
+            "IPAddress",
+            "IPNetwork",
+            "Lease",
+            "MAX_DURATION",
+            "MapRequest",
+            "Mapping",
+            "MappingKey",
+            "MappingState",
+            "PROTOCOLS",
+            "Protocol",
+            "TableEntry",
+            "external_kind",
+        ),
+        "reading": (
+            "Reading",
+            "Rejected",
+            "SourceState",
+        ),
+        "source": (
+            "Document",
+            "Format",
+            "FormatOptions",
+            "MAX_DOCUMENT",
+            "Row",
+            "Source",
+        ),
+        "suggestions": ("nearest",),
+    },
+)

@@ -1,0 +1,131 @@
+"""Turns tables of the settings file into frozen attrs classes, strictly in keys and types."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+import attrs
+
+from portmapper.api.errors import SettingError, quoted
+from portmapper.api.suggestions import nearest
+
+T = TypeVar("T")
+
+READ = "read"
+"""Metadata of an attrs field: a function from the value as written to what it means, or `ValueError`."""
+
+
+def structure(kind: type[T], table: object, path: tuple[str | int, ...] = ()) -> T:
+    """Return a table of the settings file as an object of an attrs class.
+
+    Each field is a key; a field without a default must be there. `path` is where the table stands.
+
+    Raises:
+        SettingError: a key is unknown, missing, or of a wrong type or value; its path is named.
+    """
+    try:
+        structured: T = _converter().structure(table, kind)
+    except SettingError as error:
+        raise SettingError((*path, *error.path), error.reason) from None
+    return structured
+
+
+@functools.cache
+def _converter() -> Any:
+    """Build the converter once, when there is a table: importing cattrs costs 40 ms."""
+    import cattrs
+
+    converter = cattrs.Converter(detailed_validation=False)
+    for kind, hook in _PLAIN.items():
+        converter.register_structure_hook(kind, hook)
+    # By its class, an enum of texts would be taken for a text.
+    converter.register_structure_hook(enum.StrEnum, _read_enum)
+    converter.register_structure_hook_func(_is_tuple, functools.partial(_read_tuple, converter))
+    converter.register_structure_hook_factory(attrs.has, functools.partial(_table_reader, converter))
+    return converter
+
+
+def _table_reader(converter: Any, kind: type[Any]) -> Callable[[object, object], object]:
+    attrs.resolve_types(kind)
+    fields = {field.name: field for field in attrs.fields(kind)}
+
+    def read(table: object, _: object) -> object:
+        if not isinstance(table, dict):
+            raise SettingError((), f"{quoted(table)} is not a table")
+        for key in table:
+            if key not in fields:
+                raise SettingError((key,), f"unknown key{nearest(key, tuple(fields))}")
+        missing = [name for name, field in fields.items() if field.default is attrs.NOTHING]
+        for name in missing:
+            if name not in table:
+                raise SettingError((name,), "is missing")
+        return kind(**{key: _read_field(converter, fields[key], value) for key, value in table.items()})
+
+    return read
+
+
+def _read_field(converter: Any, field: Any, value: object) -> object:
+    try:
+        if READ in field.metadata:
+            return field.metadata[READ](value)
+        return converter.structure(value, field.type)
+    except SettingError as error:
+        raise SettingError((field.name, *error.path), error.reason) from None
+    except ValueError as error:
+        raise SettingError((field.name,), str(error)) from None
+
+
+def _read_tuple(converter: Any, value: object, kind: Any) -> tuple[object, ...]:
+    if not isinstance(value, list):
+        raise SettingError((), f"{quoted(value)} is not a list")
+    read = []
+    for place, item in enumerate(value):
+        try:
+            read.append(converter.structure(item, get_args(kind)[0]))
+        except SettingError as error:
+            raise SettingError((place, *error.path), error.reason) from None
+    return tuple(read)
+
+
+def _read_enum(value: object, kind: type[enum.Enum]) -> object:
+    for member in kind:
+        if isinstance(value, str) and member.value == value.lower():
+            return member
+    raise SettingError((), f"{quoted(value)} is not one of {', '.join(str(member.value) for member in kind)}")
+
+
+def _is_tuple(kind: object) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _plain(kind: type[Any], word: str, *also: type[Any]) -> Callable[[object, object], object]:
+    def read(value: object, _: object) -> object:
+        # A bool is an int to Python; `true` is no number.
+        if type(value) not in (kind, *also):
+            raise SettingError((), f"{quoted(value)} is not {word}")
+        return kind(value)
+
+    return read
+
+
+def _read_path(value: object, _: object) -> Path:
+    path = Path(value).expanduser() if isinstance(value, str) and value else Path()
+    if not path.is_absolute():
+        raise SettingError((), f"{quoted(value)} is not an absolute path")
+    return path
+
+
+_PLAIN: types.MappingProxyType[type, Callable[[object, object], object]] = types.MappingProxyType(
+    {
+        str: _plain(str, "a text"),
+        bool: _plain(bool, "true or false"),
+        int: _plain(int, "a whole number"),
+        float: _plain(float, "a number", int),
+        Path: _read_path,
+    }
+)

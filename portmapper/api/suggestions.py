@@ -1,0 +1,11 @@
+"""Suggests the known name closest to a mistyped one."""
+
+from __future__ import annotations
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """Suggest the nearest known word, or list all of them, as the end of a sentence."""
+    import difflib  # only for a mistake
+
+    close = difflib.get_close_matches(word, known, n=1)
+    return f", did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"

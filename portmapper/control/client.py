@@ -1,0 +1,84 @@
+"""Asks the daemon of a state directory over its control socket, or its loopback port.
+
+One request, one answer, one connection: `http.client` would load OpenSSL and the parser of e-mails for it,
+a tenth of what `status` takes from its start to its end.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from portmapper.api.errors import PortmapperError
+from portmapper.control import loopback
+from portmapper.control.loopback import LOOPBACK, PORT_FILE
+from portmapper.control.unix_socket import VERSION, short_address
+
+ANSWER_LIMIT = 10.0
+"""Seconds of silence."""
+
+CHUNK = 65_536
+OK = 200
+
+
+class NotRunning(PortmapperError):
+    """No daemon serves that state directory."""
+
+
+def ask_daemon(directory: Path, path: str, method: str = "GET", body: object = None) -> Any:
+    """Return the JSON answer to one request, such as `status`; `body` goes with it as JSON.
+
+    Raises:
+        NotRunning: nobody listens there.
+        PortmapperError: the daemon's answer is an error, or none.
+    """
+    content = b"" if body is None else json.dumps(body).encode()
+    try:
+        connection, headers = _connect(directory)
+        with connection:
+            connection.sendall(_request(method, path, headers, content))
+            status, document = _parse(b"".join(iter(lambda: connection.recv(CHUNK), b"")))
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+        raise NotRunning(f"no daemon runs for {directory}") from error
+    except (OSError, ValueError) as error:
+        raise PortmapperError(f"the daemon of {directory} does not answer: {error}") from error
+    if status != OK:
+        raise PortmapperError(f"the daemon refuses: {document.get('error', status)}")
+    return document
+
+
+def _connect(directory: Path) -> tuple[socket.socket, str]:
+    """Return a connection, and the header lines that a request over it has to bring."""
+    if loopback.NEEDED or (directory / PORT_FILE).exists():
+        control = loopback.read(directory)
+        connection = socket.create_connection((LOOPBACK, control.port), ANSWER_LIMIT)
+        return connection, f"Authorization: {control.authorization}\r\n"
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(ANSWER_LIMIT)
+        with short_address(directory) as address:
+            connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection, ""
+
+
+def _request(method: str, path: str, headers: str, content: bytes) -> bytes:
+    """Spell a request whose answer ends with the connection, as HTTP/1.0 has it."""
+    head = (
+        f"{method} /{VERSION}/{path} HTTP/1.0\r\nHost: localhost\r\n{headers}"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+def _parse(answer: bytes) -> tuple[int, Any]:
+    """Return status and document. Raises `ValueError`: it is no whole answer of ours."""
+    head, _, content = answer.partition(b"\r\n\r\n")
+    version, _, rest = head.partition(b" ")
+    if not version.startswith(b"HTTP/1."):
+        raise ValueError("that is not HTTP")
+    return int(rest[:3]), json.loads(content)

@@ -1,0 +1,32 @@
+"""Builds a daemon that stores nothing and closes its ports when it stops, for demonstrations and tests."""
+
+from __future__ import annotations
+
+from portmapper.api.model import ConflictPolicy
+from portmapper.daemon.daemon import Daemon, RunOptions
+from portmapper.daemon.reloadable import Reloadable
+from portmapper.pluginhost.manager import load_plugins
+from portmapper.sources.reader import open_source
+from portmapper.store.leases import Store
+
+
+def temporary_daemon(source: str, *, gateway: str, backend: str) -> Daemon:
+    """Return a daemon for one source, one gateway and one backend; call its `run` and `stop`.
+
+    Args:
+        source: a path, `-` or a URL, as on the command line.
+        gateway: an address, ADDRESS:PORT or the URL of an IGD description.
+        backend: the name of the only backend to use.
+
+    Raises:
+        UsageError: no plugin provides the backend or the source.
+    """
+    plugins = load_plugins()
+    # Another program may take a port between the choice of a free one and its opening.
+    conflict = ConflictPolicy.NEXT
+    return Daemon(
+        RunOptions(close_on_exit=True, chosen=(gateway,), allowed=(backend,), conflict=conflict),
+        [cls() for cls in plugins.choose_backends([backend])],
+        Reloadable([open_source(source, plugins.sources, plugins.formats)]),
+        Store(None),
+    )

@@ -1,0 +1,192 @@
+"""One target's gateways: every backend is asked in parallel, the best answer after a short grace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from ipaddress import IPv4Address, IPv6Address
+from typing import cast
+
+from portmapper.api.backend import Backend, Gateway, Target
+from portmapper.api.errors import BackendError, GatewayTimeout, PortmapperError, quoted
+from portmapper.pluginhost import guard
+from portmapper.pluginhost.faults import blame
+
+GRACE = 0.2
+"""Seconds that a better protocol has after the first answer; a LAN's round trip is a few ms."""
+
+ROUND_LIMIT = 6.0
+"""Seconds after which even a backend without a bound of its own has had its time."""
+
+MAX_GATEWAYS = 64
+"""Gateways of one backend at one target; a house has one or two."""
+
+
+ROUNDS_BEFORE_DROPPED = 2
+"""Executor in a row that a gateway may be silent while others answer: one that boots speaks its protocols one
+after the other, and its epoch is needed to see that it did."""
+
+ROUNDS_BEFORE_FORGOTTEN = 10
+"""And those after which nobody searches for it any more; with their growing pauses about five minutes."""
+
+
+class Probe:
+    """Who answers at one target, who does not and why.
+
+    Attributes:
+        target: where.
+        gateways: those that answered, best first.
+        failures: backend name to the reason it gave for finding nothing, in this round.
+        settled: a choice can be made now: nothing better can come, or the grace is over.
+        done: the round is over.
+        dropped: identities of the gateways that this round gave up.
+    """
+
+    def __init__(self, target: Target, backends: Sequence[Backend], changed: Callable[[Probe], None]) -> None:
+        self.target = target
+        self.gateways: list[Gateway] = []
+        self.failures: dict[str, BackendError] = {}
+        self.settled = False
+        self.done = False
+        self.dropped: frozenset[str] = frozenset()
+        self._backends = [backend for backend in backends if target.family in backend.families]
+        self._order = [backend.name for backend in backends]
+        self._changed = changed
+        self._running: set[str] = set()
+        self._answered: set[str] = set()
+        self._missed: dict[str, int] = {}
+        self._superseded: list[Gateway] = []
+        self._grace: asyncio.TimerHandle | None = None
+
+    @property
+    def answering(self) -> frozenset[str]:
+        """Identities of the gateways that answered in this round so far."""
+        return frozenset(self._answered)
+
+    async def round(self) -> bool:
+        """Ask every backend once more, all at once; tell whether all that is known answered.
+
+        A gateway that answers again stays the object it was, so that it keeps what it knows of its
+        epoch, unless its description moved. One that is silent while others answer is dropped, but not
+        in the first such round: a gateway that boots speaks its protocols one after the other. When
+        all are silent it may be rebooting, and what is known of it is kept.
+        """
+        self.settled = self.done = False
+        self.dropped = frozenset()
+        self.failures.clear()
+        self._answered.clear()
+        self._running = {backend.name for backend in self._backends}
+        try:
+            async with asyncio.TaskGroup() as probes:
+                for backend in self._backends:
+                    probes.create_task(self._probe(backend))
+        finally:
+            self._stop_grace()
+        if self._answered:
+            self._drop_the_silent()
+        self.done = True
+        self._settle()
+        await self._close_superseded()
+        return bool(self._answered) and not self._missed
+
+    def _drop_the_silent(self) -> None:
+        known = {gateway.identity for gateway in self.gateways} | self._missed.keys()
+        missed = {identity: self._missed.get(identity, 0) + 1 for identity in known - self._answered}
+        self.dropped = frozenset(name for name, rounds in missed.items() if rounds == ROUNDS_BEFORE_DROPPED)
+        self._missed = {name: rounds for name, rounds in missed.items() if rounds < ROUNDS_BEFORE_FORGOTTEN}
+        self._superseded += [g for g in self.gateways if g.identity in self.dropped]
+        self.gateways = [g for g in self.gateways if g.identity not in self.dropped]
+
+    async def close(self) -> None:
+        """Close every gateway found."""
+        self._superseded += self.gateways
+        self.gateways = []
+        await self._close_superseded()
+
+    async def _close_superseded(self) -> None:
+        while self._superseded:
+            gateway = self._superseded.pop()
+            await guard.close(f"backend:{gateway.backend}", gateway)
+
+    async def _probe(self, backend: Backend) -> None:
+        try:
+            await guard.in_time(f"backend:{backend.name}", self._answers(backend), ROUND_LIMIT)
+        except BackendError as error:
+            self.failures[backend.name] = error
+        except TimeoutError:
+            self.failures[backend.name] = GatewayTimeout(f"no end of the search within {ROUND_LIMIT:.0f} s")
+        except PortmapperError as error:
+            self.failures[backend.name] = BackendError(str(error))
+        self._running.discard(backend.name)
+        if self._nothing_better_can_come():
+            self._settle()
+
+    async def _answers(self, backend: Backend) -> None:
+        answers = cast(AsyncGenerator[Gateway, None], backend.discover(self.target))
+        found: set[str] = set()
+        async with aclosing(answers):
+            async for gateway in answers:
+                if (reason := gateway_fault(gateway, backend)) is not None:
+                    raise blame(f"backend:{backend.name}", reason)
+                found.add(gateway.identity)
+                if len(found) > MAX_GATEWAYS:
+                    reason = f"it found more than {MAX_GATEWAYS} gateways"
+                    raise blame(f"backend:{backend.name}", reason)
+                if backend.name in self._running:
+                    self._take(gateway)
+
+    def _take(self, gateway: Gateway) -> None:
+        self._answered.add(gateway.identity)
+        known = next((old for old in self.gateways if old.identity == gateway.identity), None)
+        if known is not None and known.location == gateway.location:
+            self._superseded.append(gateway)
+            gateway = known
+        elif known is not None:
+            self._superseded.append(known)
+            self.gateways.remove(known)
+        if gateway is not known:
+            self.gateways.append(gateway)
+            self.gateways.sort(key=self._preference)
+        if self.settled or self._nothing_better_can_come():
+            self._settle()
+        elif self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(GRACE, self._settle)
+
+    def _preference(self, gateway: Gateway) -> tuple[int, bool]:
+        """Order by backend, and within one the default gateway first (CONFORMANCE D9)."""
+        return (self._order.index(gateway.backend), gateway.address != self.target.gateway)
+
+    def _nothing_better_can_come(self) -> bool:
+        answered = [g for g in self.gateways if g.identity in self._answered]
+        if not answered:
+            return False
+        best = self._order.index(answered[0].backend)
+        return not any(name in self._running for name in self._order[:best])
+
+    def _settle(self) -> None:
+        self._stop_grace()
+        self.settled = True
+        self._changed(self)
+
+    def _stop_grace(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
+
+
+def gateway_fault(gateway: object, backend: Backend) -> str | None:
+    """Say what cannot be so in a gateway that a backend found; None when it can."""
+    if not isinstance(gateway, Gateway):
+        return f"it found {quoted(gateway)} and no gateway"
+    if gateway.backend != backend.name:
+        return f"it found a gateway of {gateway.backend}, not its own"
+    for name in ("address", "local_address"):
+        if not isinstance(getattr(gateway, name, None), IPv4Address | IPv6Address):
+            return f"its gateway has no `{name}`"
+    for name in ("protocol", "model", "identity"):
+        if not isinstance(getattr(gateway, name, None), str):
+            return f"its gateway has no `{name}`"
+    if not isinstance(gateway.concurrency, int) or gateway.concurrency < 1:
+        return f"its gateway bears {quoted(gateway.concurrency)} requests at once"
+    return None

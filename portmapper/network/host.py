@@ -1,0 +1,299 @@
+"""Facts about this host's network: interfaces with their addresses, and default gateways."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+from portmapper.api.model import Family, IPAddress, IPNetwork
+
+IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+_UNIQUE_LOCAL = ipaddress.ip_network("fc00::/7")
+
+
+@attrs.frozen
+class DefaultRoute:
+    """A way out.
+
+    Attributes:
+        interface: its name; empty where the system does not tell.
+        gateway: the next hop.
+        metric: lower is preferred.
+    """
+
+    interface: str
+    gateway: IPAddress
+    metric: int = 0
+
+
+@attrs.frozen
+class Interface:
+    """One interface that is up.
+
+    Attributes:
+        name: as the system calls it.
+        addresses: each with its network.
+        passing: those IPv6 addresses that will go soon, or cannot be used: temporary ones (RFC 8981),
+            deprecated, tentative and duplicate ones.
+    """
+
+    name: str
+    addresses: tuple[IPInterface, ...]
+    passing: frozenset[IPAddress] = frozenset()
+
+    @property
+    def stable_ipv6(self) -> Sequence[IPAddress]:
+        """Our global IPv6 addresses that stay.
+
+        Unique local ones (RFC 4193) count only where there is no other: a network that translates
+        prefixes (RFC 6296) can have them reached from outside.
+        """
+        lasting = [a.ip for a in self.addresses if a.version == 6 and a.ip not in self.passing]
+        public = [address for address in lasting if address in _GLOBAL_UNICAST]
+        return public or [address for address in lasting if address in _UNIQUE_LOCAL]
+
+    def address_in(self, network: IPNetwork) -> IPAddress | None:
+        """Return our first lasting address there that lies in `network`."""
+        inside = (a.ip for a in self.addresses if a.version == network.version and a.ip in network)
+        return next((address for address in inside if address not in self.passing), None)
+
+    def first_address(self, version: int) -> IPAddress | None:
+        """Return our first address of that IP version; of IPv6 ones the first stable global one."""
+        if version == 6:
+            return next(iter(self.stable_ipv6), None)
+        return next((a.ip for a in self.addresses if a.version == version), None)
+
+    def seen_by(self, family: Family) -> Sequence[object]:
+        """Return those of its addresses that matter to one family."""
+        if family is Family.IPV6:
+            return self.stable_ipv6
+        return [own for own in self.addresses if own.version == 4]
+
+    def reaches(self, host: IPAddress) -> bool:
+        """Tell whether `host` is on its link."""
+        return any(own.version == host.version and host in own.network for own in self.addresses)
+
+    def has(self, address: IPAddress) -> bool:
+        """Tell whether it is one of this interface's, whatever its zone."""
+        return any(int(own.ip) == int(address) and own.version == address.version for own in self.addresses)
+
+
+@attrs.frozen
+class Network:
+    """What the host's network looked like at one moment.
+
+    Attributes:
+        interfaces: those that are up, without loopback.
+        routes: default routes, the preferred first.
+        former: routes that something took away, such as a VPN's, while their gateways are as near as before.
+    """
+
+    interfaces: tuple[Interface, ...]
+    routes: tuple[DefaultRoute, ...]
+    former: tuple[DefaultRoute, ...] = attrs.field(default=(), eq=False)
+
+    def is_ours(self, address: IPAddress) -> bool:
+        """Tell whether `address` is one of this host's."""
+        return address.is_loopback or any(interface.has(address) for interface in self.interfaces)
+
+    def interface_of(self, address: IPAddress) -> str | None:
+        """Return the name of the interface that has one of our addresses."""
+        return next((interface.name for interface in self.interfaces if interface.has(address)), None)
+
+    def seen_by(self, family: Family) -> object:
+        """Return all that matters to one family: two networks that agree in it are the same to it."""
+        routes = tuple(route for route in self.routes if route.gateway.version == family.version)
+        return routes, tuple((i.name, tuple(i.seen_by(family))) for i in self.interfaces)
+
+    def in_order_of(self, before: Network) -> Network:
+        """Return the same network with the addresses that were there `before` in their former order, first.
+
+        A new address must not take the first place of one that stays.
+        """
+        known = {i.name: {a: place for place, a in enumerate(i.addresses)} for i in before.interfaces}
+        return attrs.evolve(
+            self, interfaces=tuple(_in_order(i, known.get(i.name, {})) for i in self.interfaces)
+        )
+
+    def with_former_gateways_of(self, before: Network) -> Network:
+        """Return the same network, which keeps in mind the IPv4 gateway that an interface had `before`.
+
+        A VPN may take the default route away. The gateway is still there, and holds our leases.
+        """
+        sides = {i.name: i for i in self.interfaces}
+        near = (r for r in (*before.routes, *before.former) if r.interface in sides)
+        near = (r for r in near if r.gateway.version == 4 and self.default_gateway(r.interface) is None)
+        former = {r.interface: r for r in near if sides[r.interface].reaches(r.gateway)}
+        return attrs.evolve(self, former=tuple(former.values()))
+
+    def default_gateway(self, interface: str, version: int = 4) -> IPAddress | None:
+        """Return the gateway of that interface, None when no default route leaves or left by it."""
+        by_it = (r.gateway for r in (*self.routes, *self.former) if r.interface == interface)
+        return next((gateway for gateway in by_it if gateway.version == version), None)
+
+    def by_preference(self, version: int = 4) -> list[Interface]:
+        """Return the interfaces, those of default routes first, in the order of the routes."""
+        order = [route.interface for route in self.routes if route.gateway.version == version]
+        return sorted(self.interfaces, key=lambda i: order.index(i.name) if i.name in order else len(order))
+
+    def local_address_towards(self, address: IPAddress) -> IPAddress | None:
+        """Return the address that this host would send from to reach `address`; sends nothing."""
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(_socket_address(address, 9))
+            except OSError:
+                return None
+            return ipaddress.ip_address(probe.getsockname()[0])
+
+
+def read_network() -> Network:
+    """Read interfaces and default routes as they are now."""
+    return Network(tuple(_interfaces()), tuple(sorted(_default_routes(), key=lambda route: route.metric)))
+
+
+def _socket_address(address: IPAddress, port: int) -> tuple[object, ...]:
+    """Return what a socket connects to; it takes the zone as a number. Raises `OSError` for no interface."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return (str(address), port)
+    link = socket.if_nametoindex(address.scope_id) if address.scope_id else 0
+    return (str(address).partition("%")[0], port, 0, link)
+
+
+def _in_order(interface: Interface, known: dict[IPInterface, int]) -> Interface:
+    addresses = sorted(interface.addresses, key=lambda address: known.get(address, len(known)))
+    return attrs.evolve(interface, addresses=tuple(addresses))
+
+
+def _interfaces() -> Iterator[Interface]:
+    import psutil
+
+    passing = _passing(Path("/proc/net/if_inet6")) if sys.platform == "linux" else {}
+    up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
+    for name, addresses in psutil.net_if_addrs().items():
+        if name in up:
+            usable = tuple(_usable(addresses))
+            if usable:
+                yield Interface(name, usable, frozenset(passing.get(name, ())))
+
+
+def _usable(addresses: Iterable[object]) -> Iterator[IPInterface]:
+    for entry in addresses:
+        if getattr(entry, "family", None) not in (socket.AF_INET, socket.AF_INET6):
+            continue
+        address = str(getattr(entry, "address", "")).partition("%")[0]
+        mask = getattr(entry, "netmask", None)
+        interface = ipaddress.ip_interface(f"{address}/{_prefix_length(mask)}" if mask else address)
+        if not interface.ip.is_loopback:
+            yield interface
+
+
+def _prefix_length(mask: str) -> int:
+    return int(ipaddress.ip_address(mask.partition("%")[0])).bit_count()
+
+
+def _default_routes() -> Iterable[DefaultRoute]:
+    if sys.platform == "linux":
+        return [*_linux_routes(Path("/proc/net/route")), *_linux_ipv6_routes(Path("/proc/net/ipv6_route"))]
+    return _asked_routes()
+
+
+def _linux_routes(table: Path) -> Iterator[DefaultRoute]:
+    """Parse the kernel's IPv4 table: addresses are hexadecimal in host byte order."""
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()[1:]
+    except OSError:
+        return
+    for line in lines:
+        interface, destination, gateway, flags, _, _, metric, mask, *_ = line.split()
+        if destination == mask == "00000000" and int(flags, 16) & _RTF_GATEWAY:
+            address = ipaddress.IPv4Address(int(gateway, 16).to_bytes(4, sys.byteorder))
+            yield DefaultRoute(interface, address, int(metric))
+
+
+_RTF_GATEWAY = 0x2
+_RTF_REJECT = 0x200
+
+
+def _linux_ipv6_routes(table: Path) -> Iterator[DefaultRoute]:
+    """Parse the kernel's IPv6 table: everything is hexadecimal, and a link-local gateway needs its zone."""
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        destination, length, _, _, gateway, metric, _, _, flags, interface, *_ = line.split()
+        bits = int(flags, 16)
+        if (int(destination, 16), length) == (0, "00") and bits & _RTF_GATEWAY and not bits & _RTF_REJECT:
+            address = ipaddress.IPv6Address(int(gateway, 16))
+            if address.is_link_local:
+                address = ipaddress.IPv6Address(f"{address}%{interface}")
+            yield DefaultRoute(interface, address, int(metric, 16))
+
+
+_IFA_F_TEMPORARY = 0x01
+_IFA_F_DADFAILED = 0x08
+_IFA_F_DEPRECATED = 0x20
+_IFA_F_TENTATIVE = 0x40
+_PASSING = _IFA_F_TEMPORARY | _IFA_F_DADFAILED | _IFA_F_DEPRECATED | _IFA_F_TENTATIVE
+
+
+def _passing(table: Path) -> dict[str, set[IPAddress]]:
+    """Return the addresses of each interface that will not stay, by the kernel's flags (if_addr.h)."""
+    found: dict[str, set[IPAddress]] = {}
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        address, _, _, _, flags, interface = line.split()
+        if int(flags, 16) & _PASSING:
+            found.setdefault(interface, set()).add(ipaddress.IPv6Address(int(address, 16)))
+    return found
+
+
+def _asked_routes() -> Iterator[DefaultRoute]:
+    """Ask `route` on macOS and the BSDs, `route print` on Windows; neither has a table to read."""
+    import subprocess  # Linux has no use for it
+
+    command = (
+        ["route", "print", "-4", "0.0.0.0"] if sys.platform == "win32" else ["route", "-n", "get", "default"]
+    )
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    yield from _windows_routes(answer) if sys.platform == "win32" else _bsd_route(answer)
+
+
+def _bsd_route(answer: str) -> Iterator[DefaultRoute]:
+    gateway = re.search(r"gateway: ([0-9.]+)\s", answer)
+    interface = re.search(r"interface: (\S+)", answer)
+    if gateway and interface:
+        yield DefaultRoute(interface[1], ipaddress.ip_address(gateway[1]))
+
+
+def _windows_routes(answer: str) -> Iterator[DefaultRoute]:
+    """Each row: destination, mask, gateway, our address on that side, metric."""
+    for row in re.finditer(
+        r"^\s*0\.0\.0\.0\s+0\.0\.0\.0\s+([0-9.]+)\s+([0-9.]+)\s+(\d+)", answer, re.MULTILINE
+    ):
+        name = _interface_named(row[2])
+        yield DefaultRoute(name, ipaddress.ip_address(row[1]), int(row[3]))
+
+
+def _interface_named(address: str) -> str:
+    import psutil
+
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(entry.address == address for entry in addresses):
+            return str(name)
+    return ""

@@ -1,0 +1,28 @@
+"""Collects a scheduler's metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from portmapper.api.metrics import Metrics
+from portmapper.api.model import MappingState
+
+if TYPE_CHECKING:
+    from portmapper.scheduler.scheduler import Scheduler
+    from portmapper.support.clock import Clock
+
+
+def measure(scheduler: Scheduler, dropped: Mapping[str, int], clock: Clock) -> Metrics:
+    """Return a scheduler's numbers."""
+    states = Counter(entry.state for entry in scheduler.entries.values())
+    counters = scheduler.counters
+    return Metrics(
+        mappings={state: states[state] for state in MappingState},
+        renewals=dict(counters.renewals),
+        failures=dict(counters.failures),
+        latencies={(g.backend, str(g.address)): g.latency for g in scheduler.discovery.gateways},
+        since_success=None if counters.last_success is None else clock.monotonic() - counters.last_success,
+        dropped=dropped,
+    )

@@ -1,0 +1,171 @@
+"""The status document: one description of gateways, mappings and sources for people and programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from portmapper import __version__
+from portmapper.api.model import ExternalKind, IPAddress, MappingState, external_kind
+from portmapper.pluginhost.faults import FAULTS
+
+if TYPE_CHECKING:
+    from portmapper.api.backend import Gateway
+    from portmapper.api.reading import Reading
+    from portmapper.scheduler.lease_state import LeaseState
+    from portmapper.scheduler.scheduler import Scheduler
+    from portmapper.store.leases import StoredLease
+    from portmapper.support.clock import Clock
+
+Document = dict[str, Any]
+
+_DETAILS = {
+    ExternalKind.PUBLIC: "",
+    ExternalKind.PRIVATE: "double NAT: the external address is private, another NAT stands between",
+    ExternalKind.CGNAT: "the provider's own NAT (CGNAT) stands between: the external address is shared",
+    ExternalKind.NONE: "no external address: the gateway is not connected",
+}
+_BY_GRANT = "external address not known yet: this protocol tells it with the first port opened"
+
+
+def status_document(
+    scheduler: Scheduler,
+    readings: Sequence[Reading],
+    started_at: datetime,
+    clock: Clock,
+    error: str | None = None,
+) -> Document:
+    """Return the contract's `status` document of a scheduler and what it was told to read.
+
+    `error` is what is wrong with the state directory.
+    """
+    # Two addresses of this host may reach one gateway.
+    gateways = {gateway.identity: gateway for gateway in reversed(scheduler.discovery.gateways)}
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "started_at": started_at.isoformat(),
+        "gateways": [
+            gateway_document(gateway, scheduler.external.get(gateway.identity))
+            for gateway in reversed(gateways.values())
+        ],
+        "mappings": [
+            mapping_document(entry, scheduler.external, clock) for entry in scheduler.entries.values()
+        ],
+        "sources": [source_document(reading) for reading in readings],
+        "faults": FAULTS.document(),
+        "error": error,
+    }
+
+
+def stored_document(leases: Iterable[StoredLease]) -> Document:
+    """Return the same document from the lease store alone, when no daemon runs."""
+    return {
+        "version": __version__,
+        "pid": None,
+        "started_at": None,
+        "gateways": [],
+        "mappings": [_stored_mapping(stored) for stored in leases],
+        "sources": [],
+        "faults": [],
+        "error": None,
+    }
+
+
+def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
+    """Describe one gateway."""
+    kind = external_kind(external)
+    return {
+        "backend": gateway.backend,
+        "protocol": gateway.protocol,
+        "address": str(gateway.address),
+        "external_address": str(external) if external else None,
+        "external_kind": kind.value,
+        "detail": _detail(gateway, kind),
+    }
+
+
+def _detail(gateway: Gateway, kind: ExternalKind) -> str:
+    if gateway.local_address.version == 6:
+        return "opens pinholes: over IPv6 nothing is translated"
+    if kind is ExternalKind.NONE and gateway.address_by_grant:
+        return _BY_GRANT
+    return _DETAILS[kind]
+
+
+def mapping_document(entry: LeaseState, external: dict[str, IPAddress | None], clock: Clock) -> Document:
+    """Describe one wanted mapping and what became of it."""
+    mapping, lease = entry.mapping, entry.lease
+    internal = lease.internal_address if lease else next((p.internal_address for p in entry.places), None)
+    outside = (lease.external_address or external.get(lease.gateway)) if lease else None
+    return {
+        "protocol": mapping.protocol.value,
+        "internal_address": str(internal) if internal else None,
+        "internal_port": mapping.internal_port,
+        "wanted_external_port": mapping.port,
+        "external_address": str(outside) if outside else None,
+        "external_port": lease.external_port if lease else None,
+        "state": entry.state.value,
+        "backend": lease.backend if lease else None,
+        "gateway": lease.gateway.partition(":")[2] if lease else mapping.gateway,
+        "lifetime": lease.lifetime if lease else None,
+        "expires_at": _date(entry.expires_at if lease else None, clock),
+        "renews_at": _date(entry.due if lease else None, clock),
+        "permanent": lease.permanent if lease else False,
+        "family": mapping.family.value,
+        "comment": mapping.comment,
+        "source": mapping.source,
+        "error": entry.error,
+        "passed_over": [
+            {"backend": gateway.partition(":")[0], "reason": str(error)}
+            for gateway, error in (entry.passed_over if lease else ())
+        ],
+    }
+
+
+def source_document(reading: Reading) -> Document:
+    """Describe one source as it was last read."""
+    return {
+        "location": reading.location,
+        "format": reading.format,
+        "state": reading.state.value,
+        "mappings": len(reading.mappings),
+        "rejected": [{"where": bad.where, "reason": bad.reason} for bad in reading.rejected],
+        "error": reading.error,
+    }
+
+
+def _date(monotonic: float | None, clock: Clock) -> str | None:
+    if monotonic is None:
+        return None
+    left = timedelta(seconds=monotonic - clock.monotonic())
+    return (clock.now() + left).replace(microsecond=0).isoformat()
+
+
+def _stored_mapping(stored: StoredLease) -> Document:
+    lease = stored.lease
+    now = datetime.now(stored.granted_at.tzinfo)
+    expiry = None if lease.permanent else stored.granted_at + timedelta(seconds=lease.lifetime)
+    stands = stored.confirmed and not stored.expired(now)
+    return {
+        "protocol": lease.protocol.value,
+        "internal_address": str(lease.internal_address),
+        "internal_port": lease.internal_port,
+        "wanted_external_port": stored.wanted_port,
+        "external_address": str(lease.external_address) if lease.external_address else None,
+        "external_port": lease.external_port,
+        "state": (MappingState.ACTIVE if stands else MappingState.PENDING).value,
+        "backend": lease.backend,
+        "gateway": lease.gateway.partition(":")[2],
+        "lifetime": lease.lifetime,
+        "expires_at": expiry.replace(microsecond=0).isoformat() if expiry else None,
+        "renews_at": None,
+        "permanent": lease.permanent,
+        "family": lease.family.value,
+        "comment": stored.comment,
+        "source": stored.source,
+        "error": None if stands else "it ran out, or was never confirmed",
+        "passed_over": [],
+    }

@@ -1,0 +1,120 @@
+"""Every notation of an internal address: a host, a network, and cidr-utils' short forms."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+
+from portmapper.api.errors import RowError, quoted
+from portmapper.api.model import ALL_GATEWAYS, IPAddress, IPNetwork
+
+# The grammar is that of cidr-utils 0.5.10, which upnp-daemon's files are written for. ASCII digits only:
+# `\d` would take Arabic ones too, and `\Z` refuses the line feed that `$` lets pass.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(
+    rf"(?P<octets>{_OCTET}(?:\.{_OCTET}){{0,3}})"
+    rf"(?:/(?:(?P<prefix>3[0-2]|[12]?[0-9])|(?P<mask>{_OCTET}(?:\.{_OCTET}){{3}})))?\Z"
+)
+_IPV6_LETTERS = re.compile(r"[0-9A-Fa-f:.]+\Z")
+_IPV6_PREFIX = re.compile(r"(?:[0-9]|[1-9][0-9]|1[01][0-9]|12[0-8])\Z")
+
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_address(text: str) -> IPAddress | IPNetwork | None:
+    """Read an address as a source writes it; empty is this host, and so is `0.0.0.0`.
+
+    Host bits of a network are masked away, and a network of one address is that host.
+
+    Raises:
+        RowError: of the field `address`, for everything else.
+    """
+    if not text:
+        return None
+    return _parse_ipv6(text) if ":" in text else _parse_ipv4(text)
+
+
+@functools.lru_cache(maxsize=256)
+def parse_gateway(text: str) -> str | None:
+    """Read which gateway a mapping is for, as `Mapping.gateway`; `default` and empty are the best one.
+
+    A list may come from elsewhere, so that it names no URL that would be fetched, and no port.
+
+    Raises:
+        RowError: of the field `gateway`, for everything else.
+    """
+    if text.lower() in ("", "default"):
+        return None
+    if text.lower() == ALL_GATEWAYS:
+        return ALL_GATEWAYS
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise RowError("gateway", f"{quoted(text)} is not one of default, all, or an address") from None
+    if address.is_unspecified or address.is_multicast or address == _BROADCAST:
+        raise RowError("gateway", f"{quoted(text)} is the address of no gateway")
+    if address.version == 6 and address.is_link_local and address.scope_id is None:
+        raise RowError("gateway", f"{quoted(text)} is link-local: name its interface too, as in {text}%eth0")
+    return str(address)
+
+
+def _parse_ipv4(text: str) -> IPAddress | IPNetwork | None:
+    match = _IPV4.match(text)
+    if match is None:
+        raise _refused(text, _hint(text))
+    octets = match["octets"].split(".")
+    short = 8 * len(octets) if len(octets) < 4 else None
+    length = _prefix_length(match, text)
+    if short is not None and length is not None and length != short:
+        raise _refused(text, f"{match['octets']} alone means /{short}; write all four octets for /{length}")
+    length = next((bits for bits in (length, short) if bits is not None), 32)
+    host = ".".join(octets + ["0"] * (4 - len(octets)))
+    if length == 32:
+        return None if host == "0.0.0.0" else ipaddress.IPv4Address(host)
+    return ipaddress.IPv4Network(f"{host}/{length}", strict=False)
+
+
+def _prefix_length(match: re.Match[str], text: str) -> int | None:
+    if match["prefix"] is not None:
+        return int(match["prefix"])
+    if match["mask"] is None:
+        return None
+    mask = int(ipaddress.IPv4Address(match["mask"]))
+    length = mask.bit_count()
+    if mask != (0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF:
+        raise _refused(text, "the mask's bits are not contiguous")
+    return length
+
+
+def _parse_ipv6(text: str) -> IPAddress | IPNetwork:
+    host, slash, prefix = text.partition("/")
+    if not _IPV6_LETTERS.match(host) or (slash and not _IPV6_PREFIX.match(prefix)):
+        raise _refused(text, _hint(text))
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        raise _refused(text, "") from None
+    if slash and prefix != "128":
+        return ipaddress.IPv6Network((address, int(prefix)), strict=False)
+    if address.is_unspecified:
+        raise _refused(text, "leave it empty for this host")
+    return address
+
+
+def _hint(text: str) -> str:
+    if re.search(r"\s", text):
+        return "it has a space in it"
+    if "%" in text:
+        return "a zone is not needed, leave it away"
+    if re.search(r"(?:^|[./])0[0-9]", text):
+        return "a number has a leading zero"
+    if re.search(r"[*-]", text):
+        return "write a range as a network, such as 192.168.0.0/24"
+    return ""
+
+
+def _refused(text: str, hint: str) -> RowError:
+    reason = f"{quoted(text)} is neither an address nor a network"
+    return RowError("address", f"{reason}: {hint}" if hint else reason)

@@ -1,0 +1,117 @@
+"""What may be opened at all, whoever lists it: rules in order, of which the first that matches decides."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address
+
+import attrs
+
+from portmapper.api.model import ANY_PORT, Family, IPAddress, IPNetwork, Mapping, Protocol
+from portmapper.network.host import Network, read_network
+from portmapper.sources.port_syntax import MAX_PORT
+
+EVERY_PORT = range(1, MAX_PORT + 1)
+
+
+class Action(enum.StrEnum):
+    """What a rule says to a mapping that it matches."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@attrs.frozen
+class Rule:
+    """One rule of the policy.
+
+    Where it is not known yet what the gateway will give (`port = "any"`), or which of this host's
+    addresses a mapping is for, a denial matches what may be, and a permission only what is sure.
+
+    Attributes:
+        action: allow or deny.
+        port: external ports.
+        internal_port: internal ports.
+        protocol: which protocols.
+        address: internal addresses; None is every one. This host's own count as they are when the list
+            is read.
+    """
+
+    action: Action
+    port: range = EVERY_PORT
+    internal_port: range = EVERY_PORT
+    protocol: tuple[Protocol, ...] = tuple(Protocol)
+    address: IPNetwork | None = None
+
+    def matches(self, mapping: Mapping, addresses: Sequence[IPAddress]) -> bool:
+        """Tell whether this rule speaks of such a mapping, which may be for these addresses."""
+        return (
+            mapping.protocol in self.protocol
+            and mapping.internal_port in self.internal_port
+            and self._matches_port(mapping)
+            and self._matches_address(addresses)
+        )
+
+    def _matches_port(self, mapping: Mapping) -> bool:
+        # A pinhole opens the internal port itself.
+        port = mapping.internal_port if mapping.family is Family.IPV6 else mapping.port
+        if port == ANY_PORT:
+            return self.action is Action.DENY or self.port == EVERY_PORT
+        return port in self.port
+
+    def _matches_address(self, addresses: Sequence[IPAddress]) -> bool:
+        if self.address is None:
+            return True
+        lies = [address in self.address for address in addresses]
+        if self.action is Action.DENY:
+            return any(lies) or not lies
+        return all(lies) and bool(lies)
+
+    def __str__(self) -> str:
+        words = [self.action.value]
+        for name in ("port", "internal_port"):
+            ports: range = getattr(self, name)
+            if ports != EVERY_PORT:
+                words.append(f"{name} {_spell(ports)}")
+        words += self.protocol if len(self.protocol) == 1 else ()
+        return " ".join([*words, str(self.address)] if self.address else words)
+
+
+@attrs.frozen
+class Policy:
+    """The rules, in order; what none of them matches is allowed.
+
+    Attributes:
+        rules: the first that matches decides.
+    """
+
+    rules: tuple[Rule, ...] = ()
+
+    def judge(self, network: Callable[[], Network] = read_network) -> Callable[[Mapping], str]:
+        """Return what says why a mapping may not be opened, empty when it may; for one reading of a list."""
+        by_address = any(rule.address is not None for rule in self.rules)
+        facts = network() if by_address else Network((), ())
+
+        def refusal(mapping: Mapping) -> str:
+            addresses = _addresses(mapping, facts) if by_address else ()
+            for number, rule in enumerate(self.rules):
+                if rule.matches(mapping, addresses):
+                    return "" if rule.action is Action.ALLOW else f"denied by policy[{number}] ({rule})"
+            return ""
+
+        return refusal
+
+
+def _addresses(mapping: Mapping, network: Network) -> Sequence[IPAddress]:
+    """Return the addresses that a mapping may be for."""
+    desired = mapping.address
+    if isinstance(desired, IPv4Address | IPv6Address):
+        return [desired]
+    version = 6 if mapping.family is Family.IPV6 else 4
+    own = [a.ip for interface in network.interfaces for a in interface.addresses if a.version == version]
+    return [address for address in own if desired is None or address in desired]
+
+
+def _spell(ports: range) -> str:
+    return str(ports.start) if len(ports) == 1 else f"{ports.start}-{ports[-1]}"

@@ -1,0 +1,48 @@
+"""Ports and protocols as people write them: `80`, `2722-2723`, `any`, `8080/tcp`."""
+
+from __future__ import annotations
+
+import re
+
+from portmapper.api.errors import UsageError, quoted
+from portmapper.api.model import ANY_PORT, PROTOCOLS, Protocol
+
+ANY = range(ANY_PORT, ANY_PORT + 1)
+MAX_PORT = 65535
+
+_PORTS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?\Z")
+
+
+def parse_ports(text: str) -> range:
+    """Read `80` or `2722-2723`, or `any` (`ANY`), in ASCII digits.
+
+    Raises:
+        ValueError: with what is wrong, the text included.
+    """
+    if text.lower() == "any":
+        return ANY
+    match = _PORTS.match(text)
+    if match is None:
+        raise ValueError(f"{quoted(text)} is not a port (1-{MAX_PORT}) and not a range such as 2722-2723")
+    first = int(match[1])
+    last = int(match[2] or first)
+    if not 1 <= first <= MAX_PORT or not 1 <= last <= MAX_PORT:
+        raise ValueError(f"{quoted(text)} is not in 1-{MAX_PORT}")
+    if last < first:
+        raise ValueError(f"{quoted(text)} ends before it begins")
+    return range(first, last + 1)
+
+
+def parse_port_argument(text: str) -> tuple[range, tuple[Protocol, ...]]:
+    """Read the command line's `8080/tcp`, `2722-2723/udp`, `any/both`.
+
+    Raises:
+        UsageError: it is nothing of the kind.
+    """
+    ports, slash, protocol = text.partition("/")
+    if not slash or protocol.upper() not in PROTOCOLS:
+        raise UsageError(f"{quoted(text)}: write PORT/PROTO, such as 8080/tcp, 2722-2723/udp or 53/both")
+    try:
+        return parse_ports(ports), PROTOCOLS[protocol.upper()]
+    except ValueError as error:
+        raise UsageError(str(error)) from None

@@ -1,0 +1,109 @@
+"""A scheduler among gateways in memory, on a clock turned by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+
+from portmapper.api.backend import Backend
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Lease, Mapping, MappingState
+from portmapper.network.host import DefaultRoute, Interface, Network
+from portmapper.observability.publisher import EventPublisher
+from portmapper.scheduler.options import Options
+from portmapper.scheduler.scheduler import Scheduler
+from portmapper.store.leases import Store
+from portmapper.testing.clock import FakeClock
+from portmapper.testing.fake_device import GATEWAY
+
+LOCAL = ipaddress.ip_interface("192.168.88.10/24")
+
+
+def network_at(*addresses: str, gateway: str | None = str(GATEWAY)) -> Network:
+    """Return a network of one interface a given address, the first with the default route."""
+    interfaces = [
+        Interface(f"eth{number}", (ipaddress.ip_interface(address),))
+        for number, address in enumerate(addresses)
+    ]
+    routes = [DefaultRoute("eth0", ipaddress.ip_address(gateway))] if gateway and interfaces else []
+    return Network(tuple(interfaces), tuple(routes))
+
+
+@attrs.define(eq=False)
+class Harness:
+    """A scheduler and all around it.
+
+    Attributes:
+        clock, backends, network, options: what the next scheduler starts with.
+        store: its store, which outlives it.
+        scheduler: the one that runs.
+        events: all that was published.
+    """
+
+    clock: FakeClock
+    backends: Sequence[Backend]
+    network: Network = attrs.field(factory=lambda: network_at(str(LOCAL)))
+    options: Options = attrs.field(factory=Options)
+    store: Store = attrs.field(factory=lambda: Store(None))
+    scheduler: Scheduler = None  # type: ignore[assignment]
+    events: list[Event] = attrs.field(factory=list)
+    _running: Any = None
+
+    async def start(self, *mappings: Mapping, run: bool = True) -> Harness:
+        """Start a scheduler that wants these, and let it do what takes no time."""
+        journal = EventPublisher(self.store)
+        journal.listen(self.events.append)
+        self.scheduler = Scheduler(
+            self.backends, self.store, journal.publish, self.options, self.clock, lambda: self.network
+        )
+        if run:
+            self._running = asyncio.create_task(self.scheduler.run())
+        await self.want(*mappings)
+        return self
+
+    async def want(self, *mappings: Mapping) -> None:
+        """Want these and nothing else."""
+        self.scheduler.set_desired(mappings)
+        await self.clock.advance(0.5)
+
+    async def crash(self) -> None:
+        """End the scheduler as `kill -9` would: nothing is released, nothing is told."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+        await self.scheduler.close()
+
+    async def end(self) -> None:
+        """End all of it, with the test."""
+        if self.scheduler is not None:
+            await self.crash()
+        self.store.close()
+
+    def kinds(self) -> list[EventKind]:
+        """Return what happened, by name."""
+        return [event.kind for event in self.events]
+
+    def state(self, mapping: Mapping) -> MappingState:
+        """Return where a wanted mapping stands."""
+        return self.scheduler.entries[mapping.key].state
+
+    def lease(self, mapping: Mapping) -> Lease | None:
+        """Return what is held for a wanted mapping."""
+        return self.scheduler.entries[mapping.key].lease
+
+
+@asynccontextmanager
+async def scheduled(clock: FakeClock, *backends: Backend, **attributes: Any) -> AsyncIterator[Harness]:
+    """Give a world whose time is `clock`, the event loop's too; `attributes` are `Harness`'s attributes."""
+    with clock.driving(asyncio.get_running_loop()):
+        harness = Harness(clock, backends, **attributes)
+        try:
+            yield harness
+        finally:
+            await harness.end()

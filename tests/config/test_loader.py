@@ -1,0 +1,179 @@
+"""The settings file is read strictly, and what is wrong with it is told with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portmapper.api.errors import SettingError, UsageError
+from portmapper.api.model import ConflictPolicy, Family
+from portmapper.config.loader import MAX_SIZE, line_of, read_settings
+from portmapper.config.schema import LogLevel
+
+WHOLE = """
+# everything
+sources = ["ports.csv", "https://example.org/ports.json"]
+format = "csv"
+csv_delimiter = ","
+interval = 30
+conflict = "next"
+family = "both"
+close_ports_on_exit = true
+gateway = ["192.168.1.1"]
+state_dir = "/var/lib/portmapper"
+pid_file = "/run/portmapper.pid"
+disable_plugins = ["simulator"]
+
+[backend]
+order = ["upnp"]
+forbidden = ["natpmp"]
+
+[log]
+level = "debug"
+format = "json"
+file = "/var/log/portmapper.log"
+
+[[policy]]
+action = "allow"
+port = "1024-65535"
+internal_port = 22
+protocol = "tcp"
+address = "192.168.1.0/24"
+
+[[mapping]]
+port = 8080
+protocol = "tcp"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return where the settings file is."""
+    return tmp_path / "portmapper.toml"
+
+
+def test_every_key_is_read(file: Path) -> None:
+    """A file with all of them gives values of the right types."""
+    file.write_text(WHOLE)
+    settings = read_settings(file).settings
+    assert settings.interval == 30.0
+    assert settings.conflict is ConflictPolicy.NEXT
+    assert settings.family == (Family.IPV4, Family.IPV6)
+    assert settings.log.level is LogLevel.DEBUG
+    assert settings.log.file == Path("/var/log/portmapper.log")
+    assert settings.policy[0].port == range(1024, 65536)
+    assert settings.policy[0].internal_port == range(22, 23)
+    assert str(settings.policy[0].address) == "192.168.1.0/24"
+    assert settings.mapping == ({"port": 8080, "protocol": "tcp"},)
+
+
+def test_an_empty_file_is_all_defaults(file: Path) -> None:
+    """Nothing has to be set."""
+    file.write_text("")
+    assert read_settings(file).settings.interval == 60.0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("intervall = 5", ":1: intervall: unknown key, did you mean interval?"),
+        ("\n[log]\nlevle = 'info'", ":3: log.levle: unknown key, did you mean level?"),
+        ("[log]\nlevel = 'loud'", ":2: log.level: 'loud' is not one of debug, info, warning, error"),
+        ("interval = '5'", ":1: interval: '5' is not a number of seconds, 1 or more"),
+        ("interval = true", ":1: interval: True is not a number of seconds, 1 or more"),
+        ("sources = 'a.csv'", ":1: sources: 'a.csv' is not a list"),
+        ("sources = [\n'a.csv',\n3\n]", ":1: sources[1]: 3 is not a text"),
+        ("close_ports_on_exit = 1", ":1: close_ports_on_exit: 1 is not true or false"),
+        ("conflict = 'mine'", ":1: conflict: 'mine' is not one of own, next, take, fail"),
+        ("family = 'ipv5'", ":1: family: 'ipv5' is not one of ipv4, ipv6, both"),
+        ("state_dir = 'here'", ":1: state_dir: 'here' is not an absolute path"),
+        ("csv_delimiter = ';;'", ":1: csv_delimiter: a CSV delimiter is one character, not ';;'"),
+        ("log = 3", ":1: log: 3 is not a table"),
+        ("[[policy]]\nport = 80", ":1: policy[0].action: is missing"),
+        (
+            "[[policy]]\naction = 'deny'\n\n[[policy]]\naction = 'allow'\nport = '80-79'",
+            ":6: policy[1].port: '80-79' ends before it begins",
+        ),
+        ("[[policy]]\naction = 'deny'\nport = 'any'", ":3: policy[0].port: 'any' is neither a port nor"),
+        ("[[policy]]\naction = 'deny'\naddress = '*'", ":3: policy[0].address: "),
+        (
+            "[[mapping]]\nport = 80\nprotcol = 'tcp'",
+            ":3: mapping[0].protcol: unknown key, did you mean protocol?",
+        ),
+        ("mapping = 3", ":1: mapping: is not an array of tables: write [[mapping]]"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(text: str, told: str, file: Path) -> None:
+    """The message names file, line, key, and the nearest key there is."""
+    file.write_text(text)
+    with pytest.raises(SettingError) as caught:
+        read_settings(file).check_others([])
+    assert f"{file}{told}" in str(caught.value)
+
+
+def test_a_plugins_table_is_left_to_its_plugin(file: Path) -> None:
+    """What no plugin has is an error all the same."""
+    file.write_text("\n[[hook]]\non = 'opened'\n")
+    read = read_settings(file)
+    read.check_others(["hook"])
+    with pytest.raises(SettingError, match=r":2: hook: unknown key, did you mean hooks\?"):
+        read.check_others(["hooks"])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"interval =", "not TOML: "),
+        (b"\xff\xfe", "not UTF-8 text"),
+        (b"#" * (MAX_SIZE + 1), "larger than 256 KiB"),
+        (b"a = " + b"[" * 100_000, "nested too deep|not TOML"),
+    ],
+)
+def test_what_is_no_settings_file_is_one_line(content: bytes, told: str, file: Path) -> None:
+    """Neither a traceback nor a wait."""
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=told):
+        read_settings(file)
+
+
+def test_a_directory_and_nothing_at_all_are_told(tmp_path: Path) -> None:
+    """As any file that cannot be read."""
+    for path in (tmp_path, tmp_path / "none.toml"):
+        with pytest.raises(UsageError, match=str(path)):
+            read_settings(path)
+
+
+def test_lines_are_found_behind_values_of_several_lines() -> None:
+    """Strings, arrays and tables inside them do not count as keys of their own."""
+    begin = 'a = """\n[b]\nc = 1\n"""\nd = [\n  1, # ]\n  2,\n]\n'
+    text = begin + "[x.y]\nz = {p = 1}\n[[t]]\n[[t]]\nk = 1\n[t.sub]\nq = 2\n"
+    expected = {
+        ("a",): 1,
+        ("d", 1): 5,
+        ("x", "y"): 9,
+        ("x", "y", "z", "p"): 10,
+        ("t", 0): 11,
+        ("t", 1): 12,
+        ("t", 1, "k"): 13,
+        ("t", 1, "sub", "q"): 15,
+    }
+    assert {path: line_of(text, path) for path in expected} == expected
+    assert line_of(text, ("nowhere",)) == 1
+
+
+@given(st.text(alphabet="ab[]{}=.'\"\n# 1,", max_size=60))
+def test_no_text_is_too_odd(text: str) -> None:
+    """Whatever stands there is settings, or one error of ours."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "portmapper.toml"
+        path.write_text(text)
+        try:
+            read = read_settings(path)
+            read.check_others([])
+        except UsageError:
+            pass

@@ -1,0 +1,148 @@
+"""Default routes as each system tells them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import pytest
+
+from portmapper.api.model import Family
+from portmapper.network import host
+from portmapper.network.host import DefaultRoute, Interface, Network, read_network
+
+HEADER = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+LITTLE = pytest.mark.skipif(host.sys.byteorder == "big", reason="the table is in host byte order")
+
+
+@LITTLE
+def test_linuxs_table_is_read(tmp_path: Path) -> None:
+    """Only default routes that have a gateway."""
+    table = tmp_path / "route"
+    table.write_text(
+        HEADER
+        + "eth0\t00000000\t0158A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+        + "eth0\t0058A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
+        + "tun0\t00000000\t00000000\t0001\t0\t0\t50\t00000000\t0\t0\t0\n"
+        + "tun1\t00000000\t0100000A\t0003\t0\t0\t0\t00000080\t0\t0\t0\n"
+    )
+    assert list(host._linux_routes(table)) == [
+        DefaultRoute("eth0", ipaddress.ip_address("192.168.88.1"), 100)
+    ]
+
+
+def test_a_table_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
+    """A container may hide it."""
+    assert list(host._linux_routes(tmp_path / "missing")) == []
+
+
+def test_the_answers_of_bsd_and_windows_are_read() -> None:
+    """Each in its own words; what is not understood is no route."""
+    bsd = "   route to: default\n    gateway: 192.168.88.1\n  interface: en0\n"
+    assert list(host._bsd_route(bsd)) == [DefaultRoute("en0", ipaddress.ip_address("192.168.88.1"))]
+    windows = "Destination Netmask Gateway\n  0.0.0.0  0.0.0.0  192.168.88.1  192.168.88.10  25\n"
+    (route,) = host._windows_routes(windows)
+    assert (str(route.gateway), route.metric) == ("192.168.88.1", 25)
+    assert list(host._bsd_route("route: not in table")) == []
+    assert list(host._windows_routes("nothing")) == []
+
+
+def test_interfaces_come_in_the_order_of_their_routes() -> None:
+    """Those without a default route last, in their own order."""
+    one, two, three = (
+        Interface(name, (ipaddress.ip_interface(f"10.0.{number}.1/24"),))
+        for number, name in enumerate(("one", "two", "three"))
+    )
+    gateway = ipaddress.ip_address("10.0.2.9")
+    seen = Network((one, two, three), (DefaultRoute("three", gateway),))
+    assert seen.by_preference() == [three, one, two]
+    assert seen.default_gateway("three") == gateway
+    assert seen.default_gateway("three", 6) is None
+    assert seen.is_ours(ipaddress.ip_address("10.0.1.1"))
+    assert not seen.is_ours(ipaddress.ip_address("10.0.1.2"))
+
+
+def test_this_hosts_network_can_be_read() -> None:
+    """Whatever it is, loopback is not part of it."""
+    for interface in read_network().interfaces:
+        assert not any(address.ip.is_loopback for address in interface.addresses)
+
+
+def test_linuxs_ipv6_routes_are_read_with_the_zone_of_a_link_local_gateway(tmp_path: Path) -> None:
+    """Neither a route to one network nor the kernel's own refusal of a default route counts."""
+    table = tmp_path / "ipv6_route"
+    any_, local = "0" * 32, "fe80000000000000" + "0" * 15 + "1"
+    table.write_text(
+        f"{any_} 00 {any_} 00 {local} 00000400 00000001 00000000 00000003     eth0\n"
+        f"20010db8{'0' * 24} 40 {any_} 00 {any_} 00000100 00000001 00000000 00000001     eth0\n"
+        f"{any_} 00 {any_} 00 {any_} ffffffff 00000001 00000000 00200200       lo\n"
+    )
+    (route,) = host._linux_ipv6_routes(table)
+    assert (route.interface, str(route.gateway), route.metric) == ("eth0", "fe80::1%eth0", 1024)
+    assert list(host._linux_ipv6_routes(tmp_path / "missing")) == []
+
+
+def test_ipv6_addresses_that_will_not_stay_are_told_by_their_flags(tmp_path: Path) -> None:
+    """Temporary, deprecated and tentative ones; a permanent one stays."""
+    table = tmp_path / "if_inet6"
+    flags = {"1": "80", "2": "01", "3": "20", "4": "c0"}
+    table.write_text(
+        "".join(f"20010db8{'0' * 23}{last} 02 40 00 {flag}     eth0\n" for last, flag in flags.items())
+    )
+    assert host._passing(table) == {
+        "eth0": {ipaddress.ip_address(f"2001:db8::{last}") for last in ("2", "3", "4")}
+    }
+    assert host._passing(tmp_path / "missing") == {}
+
+
+def side(*addresses: str, passing: Sequence[str] = ()) -> Interface:
+    """Return an interface with these addresses."""
+    own = tuple(ipaddress.ip_interface(f"{address}/64") for address in addresses)
+    return Interface("eth0", own, frozenset(map(ipaddress.ip_address, passing)))
+
+
+def test_stable_addresses_are_global_and_last() -> None:
+    """A unique local one is taken only where there is no other."""
+    here = side("fe80::5", "fd00::5", "2001:db8::5", "2001:db8::6", passing=["2001:db8::6"])
+    assert [str(address) for address in here.stable_ipv6] == ["2001:db8::5"]
+    assert [str(address) for address in side("fe80::5", "fd00::5").stable_ipv6] == ["fd00::5"]
+    assert side("fe80::5").first_address(6) is None
+
+
+def test_a_new_address_comes_after_those_that_stay() -> None:
+    """However the system orders them."""
+    before = Network((side("2001:db8::5"),), ())
+    after = Network((side("2001:db8::1", "2001:db8::5"),), ()).in_order_of(before)
+    assert [str(address) for address in after.interfaces[0].stable_ipv6] == ["2001:db8::5", "2001:db8::1"]
+
+
+def test_a_gateway_that_lost_the_default_route_is_kept_in_mind_while_it_is_near() -> None:
+    """A VPN took the route; another gateway, another network or a link that goes ends it."""
+    home = ipaddress.ip_address("192.168.88.1")
+    eth0 = Interface("eth0", (ipaddress.ip_interface("192.168.88.5/24"),))
+    before = Network((eth0,), (DefaultRoute("eth0", home),))
+    behind_vpn = Network((eth0,), ()).with_former_gateways_of(before)
+    assert behind_vpn.default_gateway("eth0") == home
+    still = Network((eth0,), ()).with_former_gateways_of(behind_vpn)
+    assert still.default_gateway("eth0") == home
+    other = Network((eth0,), (DefaultRoute("eth0", ipaddress.ip_address("192.168.88.254")),))
+    assert str(other.with_former_gateways_of(still).default_gateway("eth0")) == "192.168.88.254"
+    away = Interface("eth0", (ipaddress.ip_interface("10.0.0.5/24"),))
+    assert Network((away,), ()).with_former_gateways_of(still).default_gateway("eth0") is None
+    gone = Network((), ()).with_former_gateways_of(still)
+    assert Network((eth0,), ()).with_former_gateways_of(gone).default_gateway("eth0") is None
+
+
+def test_a_family_sees_only_what_matters_to_it() -> None:
+    """A new IPv6 address, or a temporary one, is no reason to renew what is open over IPv4."""
+    four = ipaddress.ip_interface("192.168.88.5/24")
+    before = Network((Interface("eth0", (four,)),), ())
+    after = Network((Interface("eth0", (four, *side("2001:db8::5").addresses)),), ())
+    assert before.seen_by(Family.IPV4) == after.seen_by(Family.IPV4)
+    assert before.seen_by(Family.IPV6) != after.seen_by(Family.IPV6)
+    passing = Network(
+        (attrs.evolve(after.interfaces[0], passing=frozenset(after.interfaces[0].stable_ipv6)),), ()
+    )
+    assert passing.seen_by(Family.IPV6) == before.seen_by(Family.IPV6)

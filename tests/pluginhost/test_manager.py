@@ -1,0 +1,264 @@
+"""Plugins: found by entry point, isolated from each other, ours first."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+import portmapper.pluginhost.manager
+from portmapper.api.backend import Backend
+from portmapper.api.command import Command
+from portmapper.api.errors import UsageError
+from portmapper.api.events import Observer
+from portmapper.api.hookspecs import hookimpl
+from portmapper.api.source import Format, Source
+from portmapper.pluginhost.manager import KINDS, NEEDED, Plugins, load_plugins
+
+
+class Distribution:
+    """As much of one as a report shows."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version = "1.2"
+
+
+class EntryPoint:
+    """An entry point that loads what the test gives it."""
+
+    def __init__(self, name: str, plugin: object, distribution: str = "someones") -> None:
+        self.name = name
+        self.plugin = plugin
+        self.dist = Distribution(distribution)
+
+    def load(self) -> object:
+        """Return the plugin, or fail."""
+        if isinstance(self.plugin, BaseException):
+            raise self.plugin
+        return self.plugin
+
+
+def plugin(**hooks: Callable[[], Any]) -> types.ModuleType:
+    """Return a plugin that implements these hooks."""
+    module = types.ModuleType("plugin")
+    for kind, hook in hooks.items():
+        setattr(module, f"portmapper_register_{kind}", hookimpl(hook))
+    return module
+
+
+def named(name: str, rank: int = 100) -> type[Any]:
+    """Return a class of that name, good enough for any kind."""
+    needed = dict.fromkeys(name for names in NEEDED.values() for name in names)
+    return type(name.title() or "Nameless", (), {**needed, "name": name, "rank": rank})
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plugins]:
+    """Load these entry points, and no installed one."""
+
+    def loaded(*entry_points: EntryPoint, disabled: Sequence[str] = ()) -> Plugins:
+        monkeypatch.setattr(portmapper.pluginhost.manager, "_entry_points", lambda: list(entry_points))
+        return load_plugins(disabled)
+
+    return loaded
+
+
+def states(plugins: Plugins) -> dict[str, str]:
+    """Return what became of each."""
+    return {report.name: report.state for report in plugins.reports}
+
+
+def misspelt() -> types.ModuleType:
+    """Return a plugin whose only hook has a name that nobody calls."""
+    return plugin(backend=lambda: [])
+
+
+def good() -> types.ModuleType:
+    """Return a plugin with one backend."""
+    return plugin(backends=lambda: [named("good")])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        ImportError("no module named x"),
+        SyntaxError("nonsense"),
+        SystemExit(1),
+        plugin(backends=lambda: 1 / 0),
+        plugin(backends=lambda: 7),
+        plugin(backends=lambda: [object]),
+        plugin(backends=lambda: [named("")]),
+        misspelt(),
+    ],
+    ids=["import", "syntax", "exit", "raises", "number", "nameless", "empty name", "misspelt"],
+)
+def test_a_broken_plugin_is_reported_and_alone(load: Callable[..., Plugins], broken: Any) -> None:
+    """Nothing of it stays, and the others are loaded."""
+    plugins = load(EntryPoint("a", broken), EntryPoint("b", good()))
+    assert states(plugins) == {"a": "failed", "b": "loaded"}
+    assert plugins.reports[0].error
+    assert [backend.name for backend in plugins.backends] == ["good"]
+
+
+@pytest.mark.parametrize(("kind", "missing"), [(kind, name) for kind in KINDS for name in NEEDED[kind]])
+def test_a_class_that_lacks_something_is_not_used(
+    load: Callable[..., Plugins], kind: str, missing: str
+) -> None:
+    """Its kind, its name and what is missing are told."""
+    lacking = named("mine")
+    delattr(lacking, missing)
+    plugins = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [lacking]})), EntryPoint("b", good()))
+    assert states(plugins) == {"a": "failed", "b": "loaded"}
+    assert plugins.reports[0].error == f"{kind}:mine has no {missing}"
+    assert [backend.name for backend in plugins.backends] == ["good"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_method_that_was_not_written_is_missing(load: Callable[..., Plugins], kind: str) -> None:
+    """The interface has it, and nothing in it."""
+    interface = {"backend": Backend, "source": Source, "format": Format, "observer": Observer}.get(
+        kind, Command
+    )
+    unfinished = type("Unfinished", (interface,), {"name": "mine", "help": "x"})
+    (report,) = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [unfinished]}))).reports
+    assert report.state == "failed"
+    assert set(str(report.error).partition(" has no ")[2].split(", ")) == set(interface.__abstractmethods__)
+
+
+def test_a_rank_is_a_number(load: Callable[..., Plugins]) -> None:
+    """All backends are sorted by it."""
+    (report,) = load(EntryPoint("a", plugin(backends=lambda: [named("mine", "first")]))).reports  # type: ignore[arg-type]
+    assert report.error == "backend:mine has the rank 'first', not a whole number"
+
+
+def test_a_misspelt_hook_is_named(load: Callable[..., Plugins]) -> None:
+    """Its author would wait for a call that never comes."""
+    (report,) = load(EntryPoint("a", misspelt())).reports
+    assert "portmapper_register_backend" in str(report.error)
+
+
+def test_a_report_says_what_a_plugin_provides(load: Callable[..., Plugins]) -> None:
+    """Kind and name of all of it, and which distribution it came with."""
+    (report,) = load(
+        EntryPoint("a", plugin(backends=lambda: [named("x"), named("y")], formats=lambda: [named("z")]))
+    ).reports
+    assert report.provides == ("backend:x", "backend:y", "format:z")
+    assert (report.distribution, report.version, report.error) == ("someones", "1.2", None)
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_a_plugin_can_be_switched_off(
+    load: Callable[..., Plugins], monkeypatch: pytest.MonkeyPatch, by_environment: bool
+) -> None:
+    """By argument or by environment; it is not even imported."""
+    names = ["a", "c"]
+    if by_environment:
+        monkeypatch.setenv("PORTMAPPER_DISABLE_PLUGINS", ",".join(names))
+    plugins = load(
+        EntryPoint("a", AssertionError("imported")),
+        EntryPoint("b", good()),
+        disabled=[] if by_environment else names,
+    )
+    assert states(plugins) == {"a": "disabled", "b": "loaded"}
+
+
+def test_the_second_of_a_name_is_refused(load: Callable[..., Plugins]) -> None:
+    """Ours come first, so a stranger cannot take the place of one."""
+    plugins = load(
+        EntryPoint("aaa", plugin(backends=lambda: [named("good", 1)])),
+        EntryPoint("ours", good(), "portmapperd"),
+    )
+    assert states(plugins) == {"ours": "loaded", "aaa": "failed"}
+    assert [backend.rank for backend in plugins.backends] == [100]
+
+
+def test_two_of_a_name_in_one_plugin_are_refused(load: Callable[..., Plugins]) -> None:
+    """Whichever was meant."""
+    plugins = load(EntryPoint("a", plugin(backends=lambda: [named("x"), named("x")])))
+    assert states(plugins) == {"a": "failed"}
+    assert plugins.backends == []
+
+
+def test_two_entry_points_may_have_one_name(load: Callable[..., Plugins]) -> None:
+    """The second is refused, not the program ended."""
+    plugins = load(EntryPoint("a", good()), EntryPoint("a", plugin(formats=lambda: [named("x")])))
+    assert [report.state for report in plugins.reports] == ["loaded", "failed"]
+
+
+def test_ours_come_first_then_by_name(load: Callable[..., Plugins]) -> None:
+    """Whatever the order in which they are installed."""
+    plugins = load(
+        EntryPoint("b", plugin()), EntryPoint("a", plugin()), EntryPoint("z", plugin(), "portmapperd")
+    )
+    assert [report.name for report in plugins.reports] == ["z", "a", "b"]
+
+
+def test_backends_are_chosen_by_name_and_in_that_order(load: Callable[..., Plugins]) -> None:
+    """Without names all of them, by rank; an unknown name lists those that there are."""
+    plugins = load(EntryPoint("a", plugin(backends=lambda: [named("x", 2), named("y", 1)])))
+    assert [b.name for b in plugins.choose_backends([])] == ["y", "x"]
+    assert [b.name for b in plugins.choose_backends(["x", "y", "x"])] == ["x", "y"]
+    with pytest.raises(UsageError, match="'z'; there are: y, x"):
+        plugins.choose_backends(["z"])
+
+
+def test_the_source_that_claims_every_path_comes_last(load: Callable[..., Plugins]) -> None:
+    """A plugin's own kind of location is asked first."""
+    ours = EntryPoint("files", plugin(sources=lambda: [named("file"), named("stdin")]), "portmapperd")
+    plugins = load(ours, EntryPoint("a", plugin(sources=lambda: [named("consul")])))
+    assert [source.name for source in plugins.sources] == ["stdin", "consul", "file"]
+
+
+@pytest.mark.parametrize("built_for", ["1", "1.0", None])
+def test_a_plugin_for_this_api_is_loaded(load: Callable[..., Plugins], built_for: str | None) -> None:
+    """And one that does not say is taken at its hooks."""
+    module = good()
+    if built_for is not None:
+        module.portmapper_api = built_for  # type: ignore[attr-defined]
+    assert states(load(EntryPoint("a", module))) == {"a": "loaded"}
+
+
+@pytest.mark.parametrize(
+    ("built_for", "reason"),
+    [
+        ("2.0", "built for plugin API 2.0, this is 1.0: upgrade portmapperd"),
+        ("1.7", "built for plugin API 1.7, this is 1.0: upgrade portmapperd"),
+        ("0.9", "built for plugin API 0.9, this is 1.0: upgrade it"),
+        ("one", "portmapper_api is 'one', not a version such as '1.0'"),
+        (1.0, "portmapper_api is 1.0, not a version such as '1.0'"),
+    ],
+)
+def test_a_plugin_for_another_api_fails_with_a_clear_line(
+    load: Callable[..., Plugins], built_for: object, reason: str
+) -> None:
+    """None of its hooks is called, and the others are loaded."""
+    module = plugin(backends=lambda: 1 / 0)
+    module.portmapper_api = built_for  # type: ignore[attr-defined]
+    plugins = load(EntryPoint("a", module), EntryPoint("b", good()))
+    assert states(plugins) == {"a": "failed", "b": "loaded"}
+    assert plugins.reports[0].error == reason
+
+
+def test_hook_calls_are_traced_when_asked_for(
+    load: Callable[..., Plugins], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each with its plugin and what it brought."""
+    monkeypatch.setenv("PORTMAPPER_TRACE_PLUGINS", "1")
+    load(EntryPoint("a", good()))
+    assert "calling portmapper_register_backends of a" in caplog.messages
+    assert any(line.startswith("portmapper_register_backends brought [[") for line in caplog.messages)
+
+
+def test_the_installed_plugins_load() -> None:
+    """Our own, through their real entry points."""
+    if not importlib.metadata.entry_points(group="portmapper"):
+        pytest.skip("not installed")
+    ours = [report for report in load_plugins().reports if report.distribution == "portmapperd"]
+    assert {report.state for report in ours} == {"loaded"}
+    assert {"backend:pcp", "backend:natpmp", "backend:upnp"} <= {
+        name for report in ours for name in report.provides
+    }

@@ -1,0 +1,217 @@
+"""From a row as it was written to the mappings it stands for."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portmapper.api.errors import RowError, SourceError, UsageError
+from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Mapping, Protocol
+from portmapper.api.source import Row
+from portmapper.sources.port_syntax import ANY, parse_port_argument
+from portmapper.sources.row_parser import FIELDS, mappings_of, read_record
+
+
+def row(strict_keys: bool = False, **fields: object) -> Row:
+    """Make a row such as CSV yields it."""
+    desired = {"port": "80", "protocol": "tcp", **fields}
+    return Row(desired, "line 2", "line 2, column {}", strict_keys=strict_keys)
+
+
+def only(desired: Row) -> Mapping:
+    """Return the one mapping of a row."""
+    (mapping,) = mappings_of(desired, "ports.csv")
+    return mapping
+
+
+def test_defaults() -> None:
+    """Port and protocol are enough."""
+    assert only(row()) == Mapping(Protocol.TCP, 80, 80, duration=3600, source="ports.csv")
+    assert only(row()).where == "line 2"
+
+
+def test_every_field_is_read() -> None:
+    """Each field of the table has its place in the mapping."""
+    mapping = only(
+        row(
+            address="192.168.0.10/24",
+            duration="0",
+            comment="web",
+            internal_port="8080",
+            family="IPv4",
+            conflict="take",
+            backend="pcp",
+            enabled="yes",
+        )
+    )
+    assert mapping.address == ipaddress.ip_network("192.168.0.0/24")
+    assert mapping.written_address == "192.168.0.10/24"
+    assert (mapping.duration, mapping.comment, mapping.internal_port) == (0, "web", 8080)
+    assert (mapping.family, mapping.conflict, mapping.backend) == (Family.IPV4, ConflictPolicy.TAKE, "pcp")
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_an_empty_field_is_a_field_left_out(nothing: object) -> None:
+    """CSV leaves cells empty, JSON says null."""
+    left_out = {name: nothing for name in FIELDS if name not in ("port", "protocol")}
+    assert mappings_of(row(**left_out), "ports.csv") == mappings_of(row(), "ports.csv")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("port", "80.9", "80.9"),
+        ("port", 80.9, "80.9"),
+        ("port", 80.0, "80.0"),
+        ("port", "true", "true"),
+        ("port", True, "True"),
+        ("port", "80abc", "80abc"),
+        ("port", "70000", "70000"),
+        ("port", 70000, "70000"),
+        ("port", "0", "0"),
+        ("port", 0, "0"),
+        ("port", -1, "-1"),
+        ("port", "+80", "80"),
+        ("port", " 80", " 80"),
+        ("port", "٨٠", "٨٠"),
+        ("port", "90-80", "90-80"),
+        ("port", "80-70000", "80-70000"),
+        ("port", "1-2-3", "1-2-3"),
+        ("port", [80], "80"),
+        pytest.param("port", 10**5000, "too long", id="port-huge"),
+        ("protocol", "sctp", "sctp"),
+        ("protocol", 6, "6"),
+        ("protocol", ["tcp"], "tcp"),
+        ("address", 192, "192"),
+        ("address", "192.168.0/16", "192.168.0/16"),
+        ("duration", "-1", "-1"),
+        ("duration", "1h", "1h"),
+        ("duration", 1.5, "1.5"),
+        ("duration", True, "True"),
+        ("duration", 2**32, "4294967296"),
+        ("comment", 5, "5"),
+        ("comment", "a\udcff", "udcff"),
+        ("internal_port", "any", "any"),
+        ("internal_port", "65536", "65536"),
+        ("family", "ipv5", "ipv5"),
+        ("conflict", "steal", "steal"),
+        ("backend", False, "False"),
+        ("enabled", "maybe", "maybe"),
+        ("enabled", 2, "2"),
+    ],
+)
+def test_a_wrong_value_is_named(field: str, value: object, shown: str) -> None:
+    """The error tells the field and the value, and stays one short line."""
+    with pytest.raises(RowError) as caught:
+        mappings_of(row(**{field: value}), "ports.csv")
+    assert caught.value.field == field
+    assert shown in caught.value.reason
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("field", ["port", "protocol"])
+def test_a_missing_field_is_named(field: str) -> None:
+    """There is no mapping without a port and a protocol."""
+    with pytest.raises(RowError, match=f"{field}: is missing"):
+        mappings_of(row(**{field: ""}), "ports.csv")
+
+
+def test_ranges_protocols_and_families_are_spread() -> None:
+    """One row, one mapping for each port, protocol and family; internal ports keep step."""
+    expanded = mappings_of(row(port="6000-6001", protocol="both", family="both", internal_port=7000), "x")
+    assert len(expanded) == 8
+    assert {(m.port, m.internal_port) for m in expanded} == {(6000, 7000), (6001, 7001)}
+    assert mappings_of(row(port="6000-6001", internal_port="7000-7001"), "x")[1].internal_port == 7001
+
+
+@pytest.mark.parametrize("internal", ["65535", "7000-7002"])
+def test_an_internal_range_has_to_fit(internal: str) -> None:
+    """It may neither run beyond 65535 nor be of another length."""
+    with pytest.raises(RowError, match="internal_port"):
+        mappings_of(row(port="6000-6001", internal_port=internal), "x")
+
+
+def test_any_port_needs_an_internal_one() -> None:
+    """Port any takes whatever the gateway gives, for a port that must be known here."""
+    assert only(row(port="any", internal_port="80")).port == ANY_PORT
+    with pytest.raises(RowError, match="internal_port"):
+        mappings_of(row(port="any"), "x")
+
+
+def test_a_disabled_row_stands_for_nothing() -> None:
+    """It is read, and its mistakes are told all the same."""
+    assert mappings_of(row(enabled=False), "x") == []
+    with pytest.raises(RowError):
+        mappings_of(row(enabled="false", port="x"), "x")
+
+
+def test_an_ipv6_address_makes_a_pinhole() -> None:
+    """The family is the address's own, unless the row insists on another."""
+    assert only(row(address="2001:db8::1")).family is Family.IPV6
+    with pytest.raises(RowError, match="family: ipv4 does not go with"):
+        mappings_of(row(address="2001:db8::1", family="ipv4"), "x")
+
+
+def test_an_unknown_key_is_an_error_only_where_keys_are_strict() -> None:
+    """TOML's misspelt key gets the nearest known name, CSV's own column is its own affair."""
+    assert mappings_of(row(prot="x"), "x")
+    with pytest.raises(RowError, match="did you mean duration") as caught:
+        mappings_of(row(strict_keys=True, duraton=1), "x")
+    assert caught.value.field == "duraton"
+
+
+def test_control_characters_do_not_reach_the_gateway() -> None:
+    """A line feed or an escape in a comment becomes a space."""
+    assert only(row(comment="a\nb\x1bc\x9b")).comment == "a b c "
+
+
+def test_a_row_of_too_many_mappings_fails_the_document() -> None:
+    """The bound is checked before anything is spread."""
+    with pytest.raises(SourceError, match="more than"):
+        mappings_of(row(port="1-65535", protocol="both"), "x")
+
+
+def test_what_the_format_found_wrong_is_passed_on() -> None:
+    """A row that could not be split has no field to blame."""
+    with pytest.raises(RowError, match=r"^3 fields$"):
+        read_record(Row({}, "line 2", "", error="3 fields"))
+
+
+_values = st.one_of(
+    st.text(), st.none(), st.booleans(), st.integers(), st.floats(), st.lists(st.integers()), st.binary()
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), _values), st.booleans())
+def test_any_row_is_read_or_refused(fields: dict[str, object], strict_keys: bool) -> None:
+    """Nothing but our own errors comes out, whatever goes in."""
+    message = ""
+    try:
+        mappings_of(Row(fields, "[0]", "[0].{}", strict_keys), "x")
+    except (RowError, SourceError) as error:
+        message = str(error)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "ports", "protocols"),
+    [
+        ("8080/tcp", range(8080, 8081), (Protocol.TCP,)),
+        ("2722-2723/UDP", range(2722, 2724), (Protocol.UDP,)),
+        ("53/both", range(53, 54), (Protocol.TCP, Protocol.UDP)),
+        ("any/tcp", ANY, (Protocol.TCP,)),
+    ],
+)
+def test_a_port_argument(text: str, ports: range, protocols: tuple[Protocol, ...]) -> None:
+    """The command line's way to name ports."""
+    assert parse_port_argument(text) == (ports, protocols)
+
+
+@pytest.mark.parametrize("text", ["", "80", "80/", "/tcp", "80/x", "x/tcp", "0/tcp", "80/tcp/udp", "9-8/tcp"])
+def test_a_bad_port_argument(text: str) -> None:
+    """Is a usage error."""
+    with pytest.raises(UsageError):
+        parse_port_argument(text)
