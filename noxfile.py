@@ -1,4 +1,4 @@
-"""All checks. `nox` runs lint, types, unit tests and docs; `nox -s NAME` runs one session, `nox -l` lists them."""
+"""All checks: `nox` runs lint, types, unit tests and docs; `nox -s NAME` runs one, `nox -l` lists them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda te
 nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "docs"]
 
 WORKERS = "4"
-"""Number of pytest workers. Tests mostly wait for sockets and processes, so two per core keep the cores busy."""
+"""Number of pytest workers. Tests mostly wait for sockets and processes, so two per core are right."""
 
 EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/pyproject.toml"))
 
