@@ -7,7 +7,7 @@ import json
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper.sources.adhoc import read_records
+    from portmapper.sources.adhoc import parse_records
 
 SEEDS = [
     b'[{"port": 8080, "protocol": "TCP"}]',
@@ -23,7 +23,7 @@ def parse(data: bytes) -> None:
         records = json.loads(data)
     except (ValueError, RecursionError):
         return
-    read_records(records)
+    parse_records(records)
 
 
 if __name__ == "__main__":

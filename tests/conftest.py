@@ -20,7 +20,7 @@ from hypothesis import settings
 from portmapper.api.backend import Backend
 from portmapper.api.model import Mapping, Protocol
 from portmapper.network.host import Network
-from portmapper.observability.logs import STRANGERS
+from portmapper.observability.logs import THIRD_PARTY_LOGGERS
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.store.leases import Store
 from portmapper.testing.clock import FakeClock
@@ -86,7 +86,7 @@ def own_logging() -> Iterator[None]:
     """Take back what a command that ran within the test did to the log."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
-    levels = {name: logging.getLogger(name).level for name in STRANGERS}
+    levels = {name: logging.getLogger(name).level for name in THIRD_PARTY_LOGGERS}
     yield
     for handler in set(root.handlers) - set(handlers):
         handler.close()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from portmapper.api.command import parser_of
+from portmapper.api.command import build_parser
 from portmapper.cli.parsers import every_command
 from portmapper.support.text import sentence
 
@@ -30,7 +30,7 @@ def fill_in(app: Any, page: str, source: list[str]) -> None:
 def reference() -> Iterator[str]:
     """Yield the lines of the reference: a section for each command, ours first."""
     for command in every_command():
-        parser = parser_of(command)
+        parser = build_parser(command)
         yield from (f"## `{parser.prog}`", "", f"{sentence(command.help)}", "")
         yield from ("```text", parser.format_usage().strip(), "```", "")
         yield from (f":::{{program}} {parser.prog}", ":::", "")

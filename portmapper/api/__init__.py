@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from portmapper.api.command import Command as Command
     from portmapper.api.config import READ as READ
     from portmapper.api.config import structure as structure
-    from portmapper.api.errors import SILENCE as SILENCE
+    from portmapper.api.errors import UNREACHABLE as UNREACHABLE
     from portmapper.api.errors import AnotherNat as AnotherNat
     from portmapper.api.errors import BackendError as BackendError
     from portmapper.api.errors import Conflict as Conflict
@@ -113,7 +113,7 @@ __getattr__ = lazy_exports(
             "PluginFault",
             "PortmapperError",
             "RowError",
-            "SILENCE",
+            "UNREACHABLE",
             "SettingError",
             "SourceError",
             "Unsupported",

@@ -29,7 +29,7 @@ class Command(abc.ABC):
         """Do it and return the exit status. A `PortmapperError` becomes one line on standard error."""
 
 
-def parser_of(command: Command) -> argparse.ArgumentParser:
+def build_parser(command: Command) -> argparse.ArgumentParser:
     """Build a command's parser the way the command line does."""
     parser = argparse.ArgumentParser(prog=f"portmapper {command.name}", description=sentence(command.help))
     command.add_arguments(parser)

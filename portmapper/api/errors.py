@@ -141,7 +141,7 @@ class GatewayTimeout(BackendError):
     """The gateway did not answer in time."""
 
 
-SILENCE = (NetworkFailure, GatewayTimeout)
+UNREACHABLE = (NetworkFailure, GatewayTimeout)
 """What a request comes to at a gateway that is not there."""
 
 

@@ -1,4 +1,4 @@
-"""The Python API: keeps ports open for as long as a program runs, on its event loop."""
+"""The asynchronous Python API: keep ports open while a program runs, on its event loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portmapper.api.model import (
     MappingState,
     Protocol,
 )
-from portmapper.pluginhost.faults import made
+from portmapper.pluginhost.faults import instantiate
 from portmapper.scheduler.lease_state import LeaseState, entries_of
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
@@ -30,24 +30,26 @@ from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
 
 SOURCE = "program"
-"""Where such a mapping is from, in place of a source's location."""
+"""The source of the mappings that a program opens."""
 
 OPEN_LIMIT = 15.0
-"""Seconds within which a port is open, or the reason known why not."""
+"""Seconds to wait until a port is open or refused."""
 
 CLOSE_LIMIT = 10.0
-"""Seconds that closing may take."""
+"""Seconds to wait until closed ports are released."""
 
-LOOK_AGAIN = 0.01
+POLL_INTERVAL = 0.01
+"""Seconds between two checks for a grant or a release."""
 
 
 class ClientLease:
-    """A port that is kept open until it is closed, or its client is.
+    """A port that stays open until you close it or its client ends.
 
-    One that is open on all gateways speaks of the best that holds it; `endpoints` has each.
+    If it is open on several gateways, the properties describe the best gateway that holds it.
+    `endpoints` lists every gateway.
 
     Attributes:
-        mapping: what was asked for.
+        mapping: the requested mapping.
     """
 
     def __init__(self, client: Client, mapping: Mapping, entries: list[LeaseState]) -> None:
@@ -57,7 +59,7 @@ class ClientLease:
 
     @property
     def _entries(self) -> list[LeaseState]:
-        """What became of it on each gateway; after the client's end, what was known last."""
+        """The state on each gateway; after the client has ended, the last known state."""
         self._last = self._client.entries_of(self.mapping) or self._last
         return self._last
 
@@ -68,7 +70,7 @@ class ClientLease:
 
     @property
     def endpoints(self) -> dict[str, tuple[IPAddress | None, int]]:
-        """The outside address and port at each gateway that holds it, by the gateway's address."""
+        """The external address and port on each gateway that holds the mapping, by gateway address."""
         leases = [entry.lease for entry in self._entries if entry.lease]
         return {
             lease.gateway.partition(":")[2]: (
@@ -80,37 +82,37 @@ class ClientLease:
 
     @property
     def state(self) -> MappingState:
-        """Where it stands now."""
+        """The current state of the mapping."""
         return self._entry.state
 
     @property
     def error(self) -> str | None:
-        """Why it is not open, or why its renewal fails; None when all is well."""
+        """The reason why the port is not open or cannot be renewed; None if there is no error."""
         return self._entry.error
 
     @property
     def external_port(self) -> int | None:
-        """The port outside, None while it is not open."""
+        """The external port; None while the mapping is not open."""
         return self._entry.lease.external_port if self._entry.lease else None
 
     @property
     def external_address(self) -> IPAddress | None:
-        """The gateway's outside address, None while nobody told."""
+        """The gateway's external address; None while it is not known."""
         lease = self._entry.lease
         return (lease.external_address or self._client.external(lease.gateway)) if lease else None
 
     @property
     def backend(self) -> str | None:
-        """The protocol that holds it: `pcp`, `natpmp`, `upnp` or a plugin's."""
+        """The backend that holds the lease: `pcp`, `natpmp`, `upnp` or the name of a plugin's backend."""
         return self._entry.lease.backend if self._entry.lease else None
 
     async def close(self) -> None:
-        """Close the port; a failure is left to the lease's end. Closing twice is no error."""
+        """Close the port; closing it twice is allowed. If the gateway does not answer, the lease expires."""
         await self._client.close(self)
 
 
 class Client:
-    """Opens ports and renews them until it is left; nothing is written to disk.
+    """Opens ports and renews them until the block ends; writes nothing to disk.
 
     ```
     async with Client() as client:
@@ -125,15 +127,15 @@ class Client:
         gateway: Sequence[str] = (),
         conflict: ConflictPolicy | str = ConflictPolicy.OWN,
     ) -> None:
-        """Prepare; nothing is sent yet.
+        """Configure the client; nothing is sent yet.
 
         Args:
-            backend: use only these protocols, in this order; empty is every one.
-            gateway: ask these and search no other: addresses, or URLs of a description.
-            conflict: what to do when a port is taken: `own`, `next`, `take` or `fail`.
+            backend: use only these backends, in this order; empty means all.
+            gateway: use only these gateways, without discovery: addresses or URLs of a description.
+            conflict: what to do if a port is taken: `own`, `next`, `take` or `fail`.
 
         Raises:
-            UsageError: `conflict` is no policy.
+            UsageError: `conflict` is not a valid policy.
         """
         self._names = (backend,) if isinstance(backend, str) else tuple(backend)
         chosen = (gateway,) if isinstance(gateway, str) else tuple(gateway)
@@ -145,13 +147,13 @@ class Client:
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Begin to keep ports open.
+        """Start the scheduler.
 
         Raises:
-            UsageError: a backend that no plugin brings, or a gateway's name that is none.
+            UsageError: no plugin provides a named backend, or a gateway name is invalid.
         """
         backends = _backends(self._names)
-        # Not before: SQLite wants to be used by the thread that opened it.
+        # Not in __init__: SQLite allows only the thread that opened a connection to use it.
         self._store = Store(None)
         self._scheduler = Scheduler(backends, self._store, _ignore, self._options, Clock())
         self._running = asyncio.create_task(self._scheduler.run())
@@ -160,16 +162,16 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close every port, and stop."""
-        scheduler, self._scheduler = self._begun(), None
-        assert self._running is not None, "it was entered"
+        """Close every port and stop."""
+        scheduler, self._scheduler = self._started_scheduler(), None
+        assert self._running is not None, "the block was entered"
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
                 await scheduler.release_all()
         except TimeoutError:
-            pass  # what the gateway does not release ends with its lease
+            pass  # a lease that the gateway does not release expires
         finally:
             await scheduler.close()
             self._store.close()
@@ -186,32 +188,32 @@ class Client:
         comment: str = "",
         gateway: str | None = None,
     ) -> ClientLease:
-        """Open a port, and keep it open.
+        """Open a port and keep it open.
 
         Args:
-            port: wanted external port; 0 takes any, and needs `internal_port`.
+            port: desired external port; 0 means any, and needs `internal_port`.
             protocol: `tcp` or `udp`.
-            internal_port: port that listens; default the same.
-            address: the host that listens; default this one.
-            family: `ipv4` or `ipv6`, a pinhole; default that of `address`, else `ipv4`.
-            lifetime: seconds to ask for at a time; it is renewed before they are over.
-            comment: for the gateway's table.
-            gateway: `all` keeps it open on every gateway that answers, an address asks that one alone;
-                default the best.
+            internal_port: the port that listens; default: `port`.
+            address: the host that listens; default: this host.
+            family: `ipv4`, or `ipv6` for a pinhole; default: the family of `address`, else `ipv4`.
+            lifetime: lifetime of the lease in seconds; the client renews it before it expires.
+            comment: text for the gateway's table.
+            gateway: `all` opens the port on every gateway that answers, an address on that gateway only;
+                default: the best gateway.
 
         Raises:
-            UsageError: a port, a protocol, a family, a lifetime or a gateway that is none.
+            UsageError: the port, protocol, family, lifetime or gateway is invalid.
             NoGateway: no gateway answered.
-            BackendError: the gateways that answered refused, with the reason of the first.
+            BackendError: every gateway refused; the error of the first one.
         """
-        scheduler = self._begun()
+        scheduler = self._started_scheduler()
         mapping = _mapping(port, protocol, internal_port, address, family, lifetime, comment, gateway)
         self._mappings[mapping.key] = mapping
         scheduler.set_desired(self._mappings.values())
         try:
             async with asyncio.timeout(OPEN_LIMIT):
-                while not _decided(scheduler, mapping):  # noqa: ASYNC110 - as in on_request
-                    await asyncio.sleep(LOOK_AGAIN)
+                while not _is_decided(scheduler, mapping):  # noqa: ASYNC110 - no event reports an adoption
+                    await asyncio.sleep(POLL_INTERVAL)
         except BaseException as error:
             self._forget(mapping)
             if isinstance(error, TimeoutError):
@@ -220,42 +222,42 @@ class Client:
         entries = entries_of(scheduler.entries, mapping)
         if not any(entry.lease for entry in entries):
             self._forget(mapping)
-            raise _reason(entries)
+            raise _failure(entries)
         return ClientLease(self, mapping, entries)
 
     async def close(self, lease: ClientLease) -> None:
-        """Close one port, as `ClientLease.close` does."""
+        """Close one port; the same as `ClientLease.close`."""
         held = [entry.lease.token for entry in lease._entries if entry.lease]
         self._forget(lease.mapping)
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
-                while any(self._store.get(token) is not None for token in held):  # noqa: ASYNC110 - the same
-                    await asyncio.sleep(LOOK_AGAIN)
+                while any(self._store.get(token) is not None for token in held):  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(POLL_INTERVAL)
         except TimeoutError:
             return
 
     def entries_of(self, mapping: Mapping) -> list[LeaseState]:
-        """Return what became of a mapping that was asked for; nothing once the client is left."""
+        """Return the states of a mapping, one for each gateway; empty after the client has ended."""
         return entries_of(self._scheduler.entries, mapping) if self._scheduler else []
 
     def external(self, gateway: str) -> IPAddress | None:
-        """Return the outside address that a gateway, by its identity, told last."""
+        """Return the last known external address of a gateway, given its identity."""
         return self._scheduler.external.get(gateway) if self._scheduler else None
 
     def _forget(self, mapping: Mapping) -> None:
         if self._mappings.pop(mapping.key, None) is not None and self._scheduler is not None:
             self._scheduler.set_desired(self._mappings.values())
 
-    def _begun(self) -> Scheduler:
+    def _started_scheduler(self) -> Scheduler:
         if self._scheduler is None:
-            raise UsageError("the client is used inside 'with' or 'async with' only")
+            raise UsageError("use the client only inside 'with' or 'async with'")
         return self._scheduler
 
 
 def _backends(names: Sequence[str]) -> list[Backend]:
     from portmapper.pluginhost.manager import load_plugins
 
-    return made("backend", load_plugins().choose_backends(names))
+    return instantiate("backend", load_plugins().choose_backends(names))
 
 
 def _mapping(
@@ -268,40 +270,40 @@ def _mapping(
     comment: str,
     gateway: str | None,
 ) -> Mapping:
-    inside = port if internal_port is None else internal_port
-    if not 0 <= port <= MAX_PORT or not 1 <= inside <= MAX_PORT:
-        raise UsageError(f"ports are 1 to {MAX_PORT}, and 0 (any) needs an internal port")
+    internal = port if internal_port is None else internal_port
+    if not 0 <= port <= MAX_PORT or not 1 <= internal <= MAX_PORT:
+        raise UsageError(f"a port must be 1 to {MAX_PORT}; 0 (any port) needs an internal port")
     if protocol.upper() not in list(Protocol):
         raise UsageError(f"protocol must be tcp or udp, not {protocol!r}")
     if not 0 <= lifetime <= MAX_DURATION:
-        raise UsageError(f"a lifetime is 0 to {MAX_DURATION} seconds")
-    own = Family.of(address) if address is not None else None
-    if family is not None and (family not in list(Family) or own not in (None, family)):
-        raise UsageError(f"family must be ipv4 or ipv6, and that of the address, not {family!r}")
+        raise UsageError(f"a lifetime must be 0 to {MAX_DURATION} seconds")
+    address_family = Family.of(address) if address is not None else None
+    if family is not None and (family not in list(Family) or address_family not in (None, family)):
+        raise UsageError(f"family must be ipv4 or ipv6 and match the address, not {family!r}")
     try:
-        at = parse_gateway(gateway or "")
+        named_gateway = parse_gateway(gateway or "")
     except RowError as error:
         raise UsageError(str(error)) from None
     return Mapping(
         protocol=Protocol(protocol.upper()),
         port=port,
-        internal_port=inside,
+        internal_port=internal,
         address=address,
-        family=Family(family or own or Family.IPV4),
+        family=Family(family or address_family or Family.IPV4),
         duration=lifetime,
         comment=comment or "portmapper",
-        gateway=at,
+        gateway=named_gateway,
         source=SOURCE,
     )
 
 
-def _decided(scheduler: Scheduler, mapping: Mapping) -> bool:
+def _is_decided(scheduler: Scheduler, mapping: Mapping) -> bool:
     entries = entries_of(scheduler.entries, mapping)
     tried = all(entry.lease or entry.attempts or entry.removed for entry in entries)
     return tried and not scheduler.is_searching
 
 
-def _reason(entries: list[LeaseState]) -> Exception:
+def _failure(entries: list[LeaseState]) -> Exception:
     refusals = [error for entry in entries for _, error in entry.refusals]
     if not refusals:
         return NoGateway(entries[0].error or "no gateway answered")
@@ -310,4 +312,4 @@ def _reason(entries: list[LeaseState]) -> Exception:
 
 
 def _ignore(event: Event) -> None:
-    """The program sees its leases; there is no journal."""
+    """Drop the event: the program reads its leases, and there is no journal."""

@@ -32,27 +32,27 @@ class SettingsFile:
     Attributes:
         path: where it is, None when there is none.
         settings: the core's keys.
-        others: top-level keys that are a plugin's, or nobody's, with their values.
+        plugin_tables: top-level keys that are a plugin's, or nobody's, with their values.
         text: the file's text.
     """
 
     path: Path | None = None
     settings: Settings = attrs.field(factory=Settings)
-    others: Mapping[str, Any] = attrs.field(factory=dict)
+    plugin_tables: Mapping[str, Any] = attrs.field(factory=dict)
     text: str = ""
 
     def located(self, error: SettingError) -> SettingError:
         """Return an error with the file and the line of its key."""
         return SettingError(error.path, error.reason, f"{self.path}:{line_of(self.text, error.path)}")
 
-    def check_others(self, tables: Iterable[str]) -> None:
+    def check_plugin_tables(self, tables: Iterable[str]) -> None:
         """See to it that each other key is one of these plugins' tables.
 
         Raises:
             SettingError: one is not; the nearest that there is is named.
         """
         known = tuple(tables)
-        for key in self.others:
+        for key in self.plugin_tables:
             if key not in known:
                 hint = nearest(key, (*KEYS, *known))
                 raise self.located(SettingError((key,), f"unknown key{hint}"))
@@ -72,13 +72,13 @@ def read_settings(path: Path) -> SettingsFile:
         raise UsageError(f"{path}: nested too deep") from None
     except ValueError as error:
         raise UsageError(f"{path}: not TOML: {error}") from None
-    others = {key: value for key, value in document.items() if key not in KEYS}
+    plugin_tables = {key: value for key, value in document.items() if key not in KEYS}
     try:
         ours = structure(Settings, {key: value for key, value in document.items() if key in KEYS})
         _check_rows(ours)
     except SettingError as error:
         raise SettingsFile(path, text=text).located(error) from None
-    return SettingsFile(path, ours, others, text)
+    return SettingsFile(path, ours, plugin_tables, text)
 
 
 def line_of(text: str, path: _Path) -> int:

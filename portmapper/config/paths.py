@@ -9,10 +9,10 @@ from pathlib import Path
 
 def settings_file() -> Path | None:
     """Return the settings file to use where none is named, None when there is none."""
-    return next((path for path in settings_places() if path.is_file()), None)
+    return next((path for path in settings_paths() if path.is_file()), None)
 
 
-def settings_places() -> tuple[Path, ...]:
+def settings_paths() -> tuple[Path, ...]:
     """Return where settings files are looked for, the user's first."""
     home = Path(os.path.expanduser("~"))
     if sys.platform == "win32":

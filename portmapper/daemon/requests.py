@@ -9,7 +9,7 @@ from typing import Any
 from portmapper.api.model import Lease, Mapping
 from portmapper.scheduler.lease_state import LeaseState, entries_of
 from portmapper.scheduler.scheduler import Scheduler
-from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, read_records
+from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, parse_records
 from portmapper.sources.policy import Policy
 from portmapper.store.leases import Store
 
@@ -45,7 +45,7 @@ class Requests:
         Raises:
             UsageError: a record is wrong, or the policy denies it.
         """
-        mappings = read_records(records)
+        mappings = parse_records(records)
         check_policy(mappings, policy)
         self._asked.add(mappings)
         self._changed()
@@ -67,7 +67,7 @@ class Requests:
         Raises:
             UsageError: a record is wrong.
         """
-        ports = read_records(records)
+        ports = parse_records(records)
         found = {place: list(self._at(port)) for place, port in enumerate(ports)}
         tokens = {
             place: [lease.token for mapping in requested for lease in self._leases_of(mapping)]

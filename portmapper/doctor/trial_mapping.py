@@ -12,7 +12,7 @@ from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, Conflict, NotAuthorized, Unsupported
 from portmapper.api.model import ANY_PORT, Lease, MapRequest, Protocol
 from portmapper.doctor.desired import Desired
-from portmapper.gateways.calls import bounded, release_unwanted
+from portmapper.gateways.calls import bounded, try_release
 
 LIFETIME = 120
 """Seconds after which it is gone even when we are not there to give it back; miniupnpd's least."""
@@ -77,7 +77,7 @@ async def _ask(gateway: Gateway, desired: Desired) -> Lease:
     )
     lease = await bounded(gateway, gateway.map(request))
     lease = attrs.evolve(lease, gateway=gateway.identity, backend=gateway.backend, token=request.token)
-    if not await release_unwanted(gateway, lease):
+    if not await try_release(gateway, lease):
         raise NotAuthorized(f"it grants port {lease.external_port}, and does not take it back")
     if request.exact and lease.external_port != desired.port:
         raise Conflict(f"port {desired.port} is not to be had; the gateway offered {lease.external_port}")

@@ -12,8 +12,8 @@ import attrs
 from portmapper.api.backend import Gateway, ListsMappings, VerifiesLeases
 from portmapper.api.errors import BackendError, Conflict, GatewayTimeout, PluginFault, PortmapperError, quoted
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
-from portmapper.pluginhost.faults import blame
-from portmapper.pluginhost.guard import in_time
+from portmapper.pluginhost import guard
+from portmapper.pluginhost.faults import record_fault
 
 CALL_LIMIT = 20.0
 """Seconds after which a backend that keeps no bound of its own is cut off."""
@@ -28,7 +28,9 @@ MakeRoom = Callable[[TableEntry | None], Awaitable[bool]]
 """Told who holds the port (None when the protocol does not say), makes room if it is ours to do so."""
 
 
-async def ask(gateway: Gateway, request: MapRequest, policy: ConflictPolicy, make_room: MakeRoom) -> Lease:
+async def request_lease(
+    gateway: Gateway, request: MapRequest, policy: ConflictPolicy, make_room: MakeRoom
+) -> Lease:
     """Return the lease, on a port that the policy allows.
 
     Under `own` what stands in the way is replaced when it is ours. A port other than the wanted one
@@ -50,14 +52,14 @@ async def _map_exactly(gateway: Gateway, request: MapRequest) -> Lease:
     lease = await _map(gateway, request)
     if not request.exact or lease.external_port == request.external_port:
         return lease
-    await release_unwanted(gateway, lease)
+    await try_release(gateway, lease)
     raise Conflict(f"port {request.external_port} is taken; the gateway offered {lease.external_port}")
 
 
 async def bounded(gateway: Gateway, call: Awaitable[T]) -> T:
     """Await a backend's call within its time; whatever goes wrong in it becomes a `BackendError`."""
     try:
-        return await in_time(f"backend:{gateway.backend}", call, CALL_LIMIT)
+        return await guard.run(f"backend:{gateway.backend}", call, CALL_LIMIT)
     except BackendError:
         raise
     except TimeoutError as error:
@@ -77,7 +79,7 @@ async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:
     return entries
 
 
-async def still_holds(gateway: VerifiesLeases, lease: Lease) -> bool:
+async def verify_lease(gateway: VerifiesLeases, lease: Lease) -> bool:
     """Ask whether a lease stands. Raises `BackendError`."""
     assert isinstance(gateway, Gateway)
     answer = await bounded(gateway, gateway.holds(lease))
@@ -94,7 +96,7 @@ async def read_external_address(gateway: Gateway) -> IPAddress | None:
     return address
 
 
-async def release_unwanted(gateway: Gateway, lease: Lease) -> bool:
+async def try_release(gateway: Gateway, lease: Lease) -> bool:
     """Release a lease that is not wanted; tell whether it could be."""
     try:
         await bounded(gateway, gateway.unmap(lease))
@@ -146,4 +148,4 @@ def _is_number(value: object) -> bool:
 
 
 def _fault(gateway: Gateway, reason: str) -> PluginFault:
-    return blame(f"backend:{gateway.backend}", reason)
+    return record_fault(f"backend:{gateway.backend}", reason)

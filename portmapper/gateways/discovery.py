@@ -17,7 +17,7 @@ from portmapper.api.errors import PortmapperError, quoted
 from portmapper.api.model import Family, IPAddress, Lease
 from portmapper.gateways.probe import Probe
 from portmapper.pluginhost import guard
-from portmapper.pluginhost.faults import blame
+from portmapper.pluginhost.faults import record_fault
 from portmapper.support.backoff import retry_delay
 from portmapper.support.clock import Clock
 
@@ -49,8 +49,8 @@ class Discovery:
         *,
         clock: Clock,
         longest_pause: float,
-        searched: Callable[[Probe], None],
-        news: Callable[[Gateway, GatewayEvent], None] | None,
+        on_search: Callable[[Probe], None],
+        on_event: Callable[[Gateway, GatewayEvent], None] | None,
     ) -> None:
         """Prepare to search with `backends`, best first.
 
@@ -64,8 +64,8 @@ class Discovery:
         self._backends = backends
         self._clock = clock
         self._longest_pause = longest_pause
-        self._searched = searched
-        self._news = news
+        self._on_search = on_search
+        self._on_event = on_event
         self._watches: dict[Target, _Watch] = {}
 
     @property
@@ -102,12 +102,12 @@ class Discovery:
             watch.tasks = [asyncio.create_task(self._keep_searching(watch))]
         return self._watches[target].search
 
-    def look_again(self, target: Target) -> None:
+    def search_again(self, target: Target) -> None:
         """Probe a known target at once; what is known stays until the answer says otherwise."""
         if target in self._watches:
             self._watches[target].bell.set()
 
-    def look_everywhere(self, families: Collection[Family] = tuple(Family)) -> None:
+    def search_all(self, families: Collection[Family] = tuple(Family)) -> None:
         """Probe every known target of these families at once."""
         for watch in self._watches.values():
             if watch.search.target.family in families:
@@ -121,7 +121,7 @@ class Discovery:
         await asyncio.gather(*watch.tasks, return_exceptions=True)
         await watch.search.close()
 
-    async def forget_unused(
+    async def close_unused(
         self, old: Iterable[Probe], in_use: Collection[Target], leases: Iterable[Lease]
     ) -> None:
         """End these searches, but those in use, and those whose gateway alone can close one of the leases."""
@@ -153,18 +153,18 @@ class Discovery:
                 await self._clock.wait(asyncio.Event(), too_soon)
 
     def _changed(self, search: Probe) -> None:
-        self._searched(search)
-        if self._news is not None and search.target in self._watches:
+        self._on_search(search)
+        if self._on_event is not None and search.target in self._watches:
             self._watch_gateways(self._watches[search.target])
 
     def _watch_gateways(self, watch: _Watch) -> None:
-        assert self._news is not None
+        assert self._on_event is not None
         watch.watched = [gateway for gateway in watch.watched if gateway in watch.search.gateways]
         watch.tasks = [task for task in watch.tasks if not task.done()]
         for gateway in watch.search.gateways:
             if isinstance(gateway, WatchesGateway) and gateway not in watch.watched:
                 watch.watched.append(gateway)
-                watch.tasks.append(asyncio.create_task(_begin_watching(gateway, self._news)))
+                watch.tasks.append(asyncio.create_task(_begin_watching(gateway, self._on_event)))
 
 
 async def _begin_watching(gateway: Gateway, news: Callable[[Gateway, GatewayEvent], None]) -> None:
@@ -175,9 +175,9 @@ async def _begin_watching(gateway: Gateway, news: Callable[[Gateway, GatewayEven
         if isinstance(event, GatewayEvent):
             news(gateway, event)
         else:
-            blame(plugin, f"it told {quoted(event)} as an event")
+            record_fault(plugin, f"it told {quoted(event)} as an event")
 
     try:
-        await guard.in_time(plugin, gateway.watch(tell), WATCH_LIMIT)
+        await guard.run(plugin, gateway.watch(tell), WATCH_LIMIT)
     except (PortmapperError, TimeoutError) as error:
         _log.warning("%s: cannot watch the gateway %s: %s", gateway.backend, gateway.address, error)

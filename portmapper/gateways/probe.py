@@ -11,7 +11,7 @@ from typing import cast
 from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import BackendError, GatewayTimeout, PortmapperError, quoted
 from portmapper.pluginhost import guard
-from portmapper.pluginhost.faults import blame
+from portmapper.pluginhost.faults import record_fault
 
 GRACE = 0.2
 """Seconds that a better protocol has after the first answer; a LAN's round trip is a few ms."""
@@ -111,7 +111,7 @@ class Probe:
 
     async def _probe(self, backend: Backend) -> None:
         try:
-            await guard.in_time(f"backend:{backend.name}", self._answers(backend), ROUND_LIMIT)
+            await guard.run(f"backend:{backend.name}", self._answers(backend), ROUND_LIMIT)
         except BackendError as error:
             self.failures[backend.name] = error
         except TimeoutError:
@@ -128,11 +128,11 @@ class Probe:
         async with aclosing(answers):
             async for gateway in answers:
                 if (reason := gateway_fault(gateway, backend)) is not None:
-                    raise blame(f"backend:{backend.name}", reason)
+                    raise record_fault(f"backend:{backend.name}", reason)
                 found.add(gateway.identity)
                 if len(found) > MAX_GATEWAYS:
                     reason = f"it found more than {MAX_GATEWAYS} gateways"
-                    raise blame(f"backend:{backend.name}", reason)
+                    raise record_fault(f"backend:{backend.name}", reason)
                 if backend.name in self._running:
                     self._take(gateway)
 

@@ -41,13 +41,13 @@ class Interface:
     Attributes:
         name: as the system calls it.
         addresses: each with its network.
-        passing: those IPv6 addresses that will go soon, or cannot be used: temporary ones (RFC 8981),
+        transient: those IPv6 addresses that will go soon, or cannot be used: temporary ones (RFC 8981),
             deprecated, tentative and duplicate ones.
     """
 
     name: str
     addresses: tuple[IPInterface, ...]
-    passing: frozenset[IPAddress] = frozenset()
+    transient: frozenset[IPAddress] = frozenset()
 
     @property
     def stable_ipv6(self) -> Sequence[IPAddress]:
@@ -56,14 +56,14 @@ class Interface:
         Unique local ones (RFC 4193) count only where there is no other: a network that translates
         prefixes (RFC 6296) can have them reached from outside.
         """
-        lasting = [a.ip for a in self.addresses if a.version == 6 and a.ip not in self.passing]
+        lasting = [a.ip for a in self.addresses if a.version == 6 and a.ip not in self.transient]
         public = [address for address in lasting if address in _GLOBAL_UNICAST]
         return public or [address for address in lasting if address in _UNIQUE_LOCAL]
 
     def address_in(self, network: IPNetwork) -> IPAddress | None:
         """Return our first lasting address there that lies in `network`."""
         inside = (a.ip for a in self.addresses if a.version == network.version and a.ip in network)
-        return next((address for address in inside if address not in self.passing), None)
+        return next((address for address in inside if address not in self.transient), None)
 
     def first_address(self, version: int) -> IPAddress | None:
         """Return our first address of that IP version; of IPv6 ones the first stable global one."""
@@ -71,7 +71,7 @@ class Interface:
             return next(iter(self.stable_ipv6), None)
         return next((a.ip for a in self.addresses if a.version == version), None)
 
-    def seen_by(self, family: Family) -> Sequence[object]:
+    def relevant_to(self, family: Family) -> Sequence[object]:
         """Return those of its addresses that matter to one family."""
         if family is Family.IPV6:
             return self.stable_ipv6
@@ -108,12 +108,12 @@ class Network:
         """Return the name of the interface that has one of our addresses."""
         return next((interface.name for interface in self.interfaces if interface.has(address)), None)
 
-    def seen_by(self, family: Family) -> object:
+    def relevant_to(self, family: Family) -> object:
         """Return all that matters to one family: two networks that agree in it are the same to it."""
         routes = tuple(route for route in self.routes if route.gateway.version == family.version)
-        return routes, tuple((i.name, tuple(i.seen_by(family))) for i in self.interfaces)
+        return routes, tuple((i.name, tuple(i.relevant_to(family))) for i in self.interfaces)
 
-    def in_order_of(self, before: Network) -> Network:
+    def ordered_like(self, before: Network) -> Network:
         """Return the same network with the addresses that were there `before` in their former order, first.
 
         A new address must not take the first place of one that stays.
@@ -176,13 +176,13 @@ def _in_order(interface: Interface, known: dict[IPInterface, int]) -> Interface:
 def _interfaces() -> Iterator[Interface]:
     import psutil
 
-    passing = _passing(Path("/proc/net/if_inet6")) if sys.platform == "linux" else {}
+    transient = _passing(Path("/proc/net/if_inet6")) if sys.platform == "linux" else {}
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     for name, addresses in psutil.net_if_addrs().items():
         if name in up:
             usable = tuple(_usable(addresses))
             if usable:
-                yield Interface(name, usable, frozenset(passing.get(name, ())))
+                yield Interface(name, usable, frozenset(transient.get(name, ())))
 
 
 def _usable(addresses: Iterable[object]) -> Iterator[IPInterface]:

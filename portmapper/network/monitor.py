@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def watching(changed: Callable[[], None]) -> AsyncIterator[None]:
+async def monitoring(changed: Callable[[], None]) -> AsyncIterator[None]:
     """Call `changed` shortly after each change of the host's network."""
     link = _open() if sys.platform == "linux" else None
     if link is None:

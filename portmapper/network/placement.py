@@ -29,7 +29,7 @@ def places(mapping: Mapping, network: Network, chosen: Sequence[Target] | None) 
     """Return the places to try for a mapping, the best first.
 
     An empty address is tried on every interface, those of default routes first, and over IPv6 is the
-    first of `pinhole_hosts`; a network only on interfaces that lie in it; a host is one of ours or a
+    first of `pinhole_addresses`; a network only on interfaces that lie in it; a host is one of ours or a
     foreign device. A mapping that names its gateway is only placed there.
 
     Args:
@@ -42,7 +42,7 @@ def places(mapping: Mapping, network: Network, chosen: Sequence[Target] | None) 
     else:
         found = _searched(mapping, network)
         if mapping.gateway is not None:
-            found += [p for target in further_targets(network) for p in _towards(mapping, network, target)]
+            found += [p for target in secondary_targets(network) for p in _towards(mapping, network, target)]
     if mapping.gateway in (None, ALL_GATEWAYS):
         return found
     there = [place for place in found if str(place.target.gateway) == mapping.gateway]
@@ -52,7 +52,7 @@ def places(mapping: Mapping, network: Network, chosen: Sequence[Target] | None) 
 def _searched(mapping: Mapping, network: Network) -> list[Place]:
     version = mapping.family.version
     if version == 6 and mapping.address is None:
-        routed = pinhole_hosts(network, None)[:1]
+        routed = pinhole_addresses(network, None)[:1]
         if routed:
             return [Place(host, _target_from(host, network)) for host in routed]
     return [
@@ -62,7 +62,7 @@ def _searched(mapping: Mapping, network: Network) -> list[Place]:
     ]
 
 
-def pinhole_hosts(network: Network, chosen: Sequence[Target] | None) -> list[IPAddress]:
+def pinhole_addresses(network: Network, chosen: Sequence[Target] | None) -> list[IPAddress]:
     """Return the addresses that a pinhole for this host is wanted for, the first one first.
 
     These are its stable global ones on the interfaces that have an IPv6 default route, or on the one
@@ -81,7 +81,7 @@ def expand(
 ) -> Iterator[Mapping]:
     """Yield each mapping, then those for the further addresses of a pinhole for this host."""
     further: list[Mapping] = []
-    hosts = pinhole_hosts(network, chosen)[1:]
+    hosts = pinhole_addresses(network, chosen)[1:]
     for mapping in mappings:
         yield mapping
         if hosts and mapping.family is Family.IPV6 and mapping.address is None:
@@ -108,7 +108,7 @@ def interface_target(
     return Target(local, interface.name, network.default_gateway(interface.name, version))
 
 
-def further_targets(network: Network) -> Iterator[Target]:
+def secondary_targets(network: Network) -> Iterator[Target]:
     """Yield the gateways of an interface's further default routes: only the first one is searched there."""
     for route in dict.fromkeys((r.interface, r.gateway) for r in network.routes):
         side = next((i for i in network.interfaces if i.name == route[0]), None)
@@ -124,8 +124,8 @@ def search_targets(network: Network) -> list[Target]:
     hosts have IPv6 addresses on many a side where nothing stands between them and their peers.
     """
     targets = [interface_target(network, i) for i in network.by_preference() if i.first_address(4)]
-    targets += [_target_from(host, network) for host in pinhole_hosts(network, None)]
-    return targets + list(further_targets(network))
+    targets += [_target_from(host, network) for host in pinhole_addresses(network, None)]
+    return targets + list(secondary_targets(network))
 
 
 def _target_from(host: IPAddress, network: Network) -> Target:

@@ -42,18 +42,18 @@ class Topology:
         self.network = read()
         self._chosen = reachable_targets(chosen, self.network)
         self._places: dict[_Use, list[Place]] = {}
-        self.everywhere: dict[Target, None] = {}
+        self.all_gateway_targets: dict[Target, None] = {}
         self._answered: dict[Target, dict[str, None]] = {}
 
-    def look(self) -> frozenset[Family]:
+    def refresh(self) -> frozenset[Family]:
         """Read the network again; tell for which families it changed."""
         before, chosen_before = self.network, self._chosen
-        self.network = self._read().in_order_of(before).with_former_gateways_of(before)
+        self.network = self._read().ordered_like(before).with_former_gateways_of(before)
         self._chosen = reachable_targets(self._names, self.network)
         self._places.clear()
         if self._chosen != chosen_before:
             return frozenset(Family)
-        return frozenset(f for f in Family if self.network.seen_by(f) != before.seen_by(f))
+        return frozenset(f for f in Family if self.network.relevant_to(f) != before.relevant_to(f))
 
     def expand(self, mappings: Iterable[Mapping]) -> Iterator[Mapping]:
         """Yield each mapping, then those for the further addresses of a pinhole for this host.
@@ -61,13 +61,13 @@ class Topology:
         A mapping for all gateways comes once for each that ever answered; a gateway that goes away keeps
         its own. It comes as it is while none did.
         """
-        self.everywhere.clear()
+        self.all_gateway_targets.clear()
         for mapping in expand(mappings, self.network, self._chosen):
             if mapping.gateway != ALL_GATEWAYS:
                 yield mapping
                 continue
             targets = [place.target for place in self.places_of(mapping)]
-            self.everywhere.update(dict.fromkeys(targets))
+            self.all_gateway_targets.update(dict.fromkeys(targets))
             known = dict.fromkeys(name for target in targets for name in self._answered.get(target, ()))
             yield from [attrs.evolve(mapping, gateway=name) for name in known] or [mapping]
 
@@ -76,9 +76,9 @@ class Topology:
         known = self._answered.setdefault(target, {})
         new = {str(address) for address in addresses} - known.keys()
         known.update(dict.fromkeys(sorted(new)[: MOST_GATEWAYS - len(known)]))
-        return bool(new) and target in self.everywhere
+        return bool(new) and target in self.all_gateway_targets
 
-    def why_nowhere(self, mapping: Mapping) -> str:
+    def explain_no_place(self, mapping: Mapping) -> str:
         """Say why there is no place at all for a mapping."""
         family = "IPv6" if mapping.family is Family.IPV6 else "IPv4"
         if isinstance(mapping.address, IPv4Network | IPv6Network):

@@ -39,7 +39,7 @@ class Faults:
     def __init__(self) -> None:
         self._known: dict[str, Fault] = {}
 
-    def note(self, plugin: str, error: str) -> None:
+    def record(self, plugin: str, error: str) -> None:
         """Remember a fault; it is logged when it is another than this plugin's last."""
         line = " ".join(error.split())[:MAX_LENGTH]
         fault = self._known.get(plugin)
@@ -65,23 +65,23 @@ FAULTS = Faults()
 """Plugins are loaded once in a process, and so are their faults."""
 
 
-def blame(plugin: str, error: BaseException | str) -> PluginFault:
+def record_fault(plugin: str, error: BaseException | str) -> PluginFault:
     """Note what a plugin did wrong, and return the error that says so."""
     reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     reason = " ".join(reason.split())[:MAX_LENGTH]
-    FAULTS.note(plugin, reason)
+    FAULTS.record(plugin, reason)
     if isinstance(error, BaseException):
         _log.debug("plugin %s failed", plugin, exc_info=error)
     kind, _, name = plugin.partition(":")
     return PluginFault(f"the {kind} {name} is broken: {reason}")
 
 
-def made(kind: str, factories: Iterable[Callable[[], T]]) -> list[T]:
+def instantiate(kind: str, factories: Iterable[Callable[[], T]]) -> list[T]:
     """Return an object of each; one that cannot be made is noted and left out."""
     objects = []
     for factory in factories:
         try:
             objects.append(factory())
         except Exception as error:
-            blame(f"{kind}:{getattr(factory, 'name', factory)}", error)
+            record_fault(f"{kind}:{getattr(factory, 'name', factory)}", error)
     return objects

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
 from portmapper.api.errors import PluginFault, PortmapperError
-from portmapper.pluginhost.faults import FAULTS, blame
+from portmapper.pluginhost.faults import FAULTS, record_fault
 
 CLEAN_UP_LIMIT = 1.0
 """Seconds that a call which was cancelled has for its end, before it is left to itself."""
@@ -25,7 +25,7 @@ class Closable(Protocol):
         """Free what is open."""
 
 
-async def in_time(plugin: str, call: Awaitable[T], limit: float | None) -> T:
+async def run(plugin: str, call: Awaitable[T], limit: float | None) -> T:
     """Await a plugin's call for at most `limit` seconds, None being for ever; `plugin` is its `kind:name`.
 
     The call runs in a task of its own: one that ignores its cancellation is left to itself.
@@ -44,7 +44,7 @@ async def in_time(plugin: str, call: Awaitable[T], limit: float | None) -> T:
         if not task.done():
             await _given_up(task)
     if not task.done() or task.cancelled():
-        FAULTS.note(plugin, f"a call took longer than {limit:g} s")
+        FAULTS.record(plugin, f"a call took longer than {limit:g} s")
         raise TimeoutError(f"no answer within {limit:g} s")
     return task.result()
 
@@ -52,11 +52,11 @@ async def in_time(plugin: str, call: Awaitable[T], limit: float | None) -> T:
 async def close(plugin: str, closable: Closable, limit: float = CLOSE_LIMIT) -> None:
     """Close something of a plugin's within `limit` seconds, whatever it does meanwhile."""
     try:
-        await in_time(plugin, closable.close(), limit)
+        await run(plugin, closable.close(), limit)
     except PluginFault:
         return  # it was noted
     except (PortmapperError, TimeoutError) as error:
-        FAULTS.note(plugin, f"cannot be closed: {error}")
+        FAULTS.record(plugin, f"cannot be closed: {error}")
 
 
 async def _contained(plugin: str, call: Awaitable[T]) -> T:
@@ -69,9 +69,9 @@ async def _contained(plugin: str, call: Awaitable[T]) -> T:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        raise blame(plugin, error) from error
+        raise record_fault(plugin, error) from error
     except (Exception, SystemExit) as error:
-        raise blame(plugin, error) from error
+        raise record_fault(plugin, error) from error
 
 
 async def _given_up(task: asyncio.Future[Any]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KINDS = ("backend", "source", "format", "observer", "command")
 
-NEEDED = {
+REQUIRED = {
     "backend": ("rank", "families", "discover", "close"),
     "source": ("fetch_limit", "claims", "fetch", "watch", "close"),
     "format": ("suffixes", "content_types", "parse"),
@@ -201,7 +201,7 @@ def _check_name(kind: str, cls: type[Any], taken: Iterable[type[Any]]) -> None:
 def _check_interface(kind: str, cls: type[Any]) -> None:
     """Refuse a class that would fail when it is first used, or take the others with it."""
     unwritten: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
-    missing = [name for name in NEEDED[kind] if name in unwritten or not hasattr(cls, name)]
+    missing = [name for name in REQUIRED[kind] if name in unwritten or not hasattr(cls, name)]
     if missing:
         raise PluginFault(f"{kind}:{cls.name} has no {', '.join(missing)}")
     if kind == "backend" and not isinstance(cls.rank, int):

@@ -10,9 +10,9 @@ from typing import Protocol as Interface
 import attrs
 
 from portmapper.api.backend import Gateway, MapsOtherHosts, Target, VerifiesLeases
-from portmapper.api.errors import SILENCE, BackendError, Unsupported
+from portmapper.api.errors import UNREACHABLE, BackendError, Unsupported
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MapRequest, Protocol
-from portmapper.gateways.calls import ask
+from portmapper.gateways.calls import request_lease
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.probe import Probe
 from portmapper.gateways.workqueue import WorkQueues
@@ -227,7 +227,7 @@ class Executor:
                 request = attrs.evolve(request, anew=True)
             make_room = partial(self._own_conflicts.at_port, entry, request, gateway)
             async with self._rule_order.followed(entry, request.held, gateway):
-                lease = await ask(gateway, request, policy, make_room)
+                lease = await request_lease(gateway, request, policy, make_room)
         except BackendError as error:
             self._ownership.not_granted(request, error, entry.lease)
             if await self._own_conflicts.behind(request, gateway, error):
@@ -318,7 +318,7 @@ class Executor:
 
 def _silences(entry: LeaseState) -> dict[Attempt, Refusal]:
     """Return what a round tried in vain for want of an answer."""
-    silent = {gateway: error for gateway, error in entry.refusals if isinstance(error, SILENCE)}
+    silent = {gateway: error for gateway, error in entry.refusals if isinstance(error, UNREACHABLE)}
     return {attempt: (attempt[0], silent[attempt[0]]) for attempt in entry.tried if attempt[0] in silent}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 import attrs
 
 from portmapper.api.backend import Gateway, GatewayEvent, Target
-from portmapper.api.errors import SILENCE
+from portmapper.api.errors import UNREACHABLE
 from portmapper.api.events import EventKind
 from portmapper.api.model import IPAddress, MappingKey
 from portmapper.gateways.discovery import Discovery
@@ -43,7 +43,7 @@ class GatewayEvents:
                 return  # every further refusal says the same
             self._gone.add(gateway.identity)
             self._tell.gateway(EventKind.GATEWAY_LOST, gateway)
-            self._discovery.look_everywhere()
+            self._discovery.search_all()
         else:
             self._gone.discard(gateway.identity)
             self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
@@ -76,7 +76,7 @@ class GatewayEvents:
 
     def failed(self, entry: LeaseState) -> None:
         """Take note of the gateways that did not answer, so that their first answer is news."""
-        self._silent.update(gateway for gateway, error in entry.refusals if isinstance(error, SILENCE))
+        self._silent.update(gateway for gateway, error in entry.refusals if isinstance(error, UNREACHABLE))
 
     def searched(self, search: Probe) -> None:
         """Try what had nobody to ask, and move what stands at a gateway that was given up."""
@@ -144,4 +144,4 @@ class GatewayEvents:
 
 def _refused(entry: LeaseState, gateways: Collection[str]) -> bool:
     """Tell whether one of these said no before another granted it; silence is no answer."""
-    return any(gateway in gateways and not isinstance(error, SILENCE) for gateway, error in entry.passed_over)
+    return any(gateway in gateways and not isinstance(error, UNREACHABLE) for gateway, error in entry.passed_over)

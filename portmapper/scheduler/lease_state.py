@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 import attrs
 
 from portmapper.api.backend import Target
-from portmapper.api.errors import SILENCE, BackendError, Conflict, NotAuthorized
+from portmapper.api.errors import UNREACHABLE, BackendError, Conflict, NotAuthorized
 from portmapper.api.model import ALL_GATEWAYS, IPAddress, Lease, Mapping, MappingKey, MappingState
 from portmapper.network.placement import Place
 
@@ -171,6 +171,6 @@ def _state_of(errors: list[BackendError]) -> MappingState:
         return MappingState.REFUSED
     if any(isinstance(error, Conflict) for error in errors):
         return MappingState.CONFLICT
-    if any(not isinstance(error, SILENCE) for error in errors):
+    if any(not isinstance(error, UNREACHABLE) for error in errors):
         return MappingState.REFUSED
     return MappingState.FAILED

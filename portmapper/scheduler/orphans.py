@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from portmapper.api.backend import Gateway, Target
-from portmapper.api.errors import SILENCE, BackendError
+from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import Lease
 from portmapper.gateways.calls import bounded
 from portmapper.gateways.discovery import Discovery
@@ -118,7 +118,7 @@ class Orphans:
             await bounded(gateway, gateway.unmap(stored.lease))
         except BackendError as error:
             attempts = self._failed.get(token, (0, 0.0))[0]
-            passing = isinstance(error, SILENCE)
+            passing = isinstance(error, UNREACHABLE)
             longest = LONGEST_PAUSE if passing else LONGEST_PAUSE_REFUSED
             pause = max(retry_delay(attempts, longest), error.retry_after or 0)
             self._failed[token] = (attempts + 1, self._clock.monotonic() + pause)

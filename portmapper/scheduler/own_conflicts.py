@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from portmapper.api.backend import Gateway
-from portmapper.api.errors import SILENCE, BackendError, GatewayTimeout
+from portmapper.api.errors import UNREACHABLE, BackendError, GatewayTimeout
 from portmapper.api.model import Lease, MapRequest, TableEntry
-from portmapper.gateways.calls import bounded, release_unwanted
+from portmapper.gateways.calls import bounded, try_release
 from portmapper.gateways.discovery import Discovery
 from portmapper.scheduler.lease_state import LeaseState
 from portmapper.store.leases import StoredLease
@@ -61,10 +61,10 @@ class OwnConflicts:
         An external port was edited there: the new one cannot stand before the old one is closed. `error` is
         what a gateway said that does not tell that it is of this kind.
         """
-        if isinstance(error, SILENCE):
+        if isinstance(error, UNREACHABLE):
             return False
         former = self._ownership.orphan_behind(request, gateway)
-        if former is None or self._is_sought(former) or not await release_unwanted(gateway, former.lease):
+        if former is None or self._is_sought(former) or not await try_release(gateway, former.lease):
             return False
         self._ownership.released(former.lease.token)
         return True

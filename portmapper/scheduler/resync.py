@@ -9,7 +9,7 @@ from functools import partial
 from portmapper.api.backend import Gateway, VerifiesLeases
 from portmapper.api.errors import BackendError
 from portmapper.api.model import Family, IPAddress, Lease
-from portmapper.gateways.calls import read_external_address, still_holds
+from portmapper.gateways.calls import read_external_address, verify_lease
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import WorkQueues
 from portmapper.network.placement import Place
@@ -136,7 +136,7 @@ class Resync:
         if not isinstance(gateway, VerifiesLeases) or lease is None or lease.gateway != gateway.identity:
             return
         try:
-            holds = await still_holds(gateway, lease)
+            holds = await verify_lease(gateway, lease)
         except BackendError:
             return  # no answer proves nothing; the renewal will tell
         if entry.lease is lease:

@@ -16,7 +16,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 
 from portmapper.api.backend import Gateway
-from portmapper.api.errors import SILENCE, BackendError
+from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import Family, Lease, MapRequest
 from portmapper.gateways.calls import bounded
 from portmapper.gateways.discovery import Discovery
@@ -81,7 +81,7 @@ class RuleOrder:
             try:
                 await _unless_refused(gateway, gateway.unmap(held))
                 await self._renew(counterpart, counterpart.lease)
-            except SILENCE:
+            except UNREACHABLE:
                 entry.order_unknown = True
                 raise
             entry.opened_at = self._clock.now()
@@ -159,7 +159,7 @@ async def _unless_refused(gateway: Gateway, call: Awaitable[object]) -> None:
     """Await an answer. A refusal is dealt with in the round of who is refused."""
     try:
         await bounded(gateway, call)
-    except SILENCE:
+    except UNREACHABLE:
         raise
     except BackendError as error:
         _log.debug("%s: %s", gateway.backend, error)

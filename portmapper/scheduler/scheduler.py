@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from portmapper.api.backend import Backend, Gateway, GatewayEvent
-from portmapper.api.errors import SILENCE
+from portmapper.api.errors import UNREACHABLE
 from portmapper.api.events import Event
 from portmapper.api.model import IPAddress, Lease, Mapping, MappingKey
 from portmapper.gateways.discovery import Discovery
@@ -70,8 +70,8 @@ class Scheduler:
             backends,
             clock=self._clock,
             longest_pause=options.interval,
-            searched=self._searched,
-            news=self._heard if options.watch else None,
+            on_search=self._searched,
+            on_event=self._heard if options.watch else None,
         )
         self._pairs = ProtocolPairs(self.entries, ownership, begin=self._begin_unless_active, plan=self._plan)
         self._executor = Executor(self.discovery, ownership, queues, self._clock, self, self._pairs, options)
@@ -124,17 +124,17 @@ class Scheduler:
                 entry = entry or self.entries.setdefault(key, LeaseState(mapping))
                 entry.mapping = mapping
                 self._plan(entry)
-        for target in self._topology.everywhere:
+        for target in self._topology.all_gateway_targets:
             self.discovery.search(target)
 
     @property
     def is_searching(self) -> bool:
         """Tell whether gateways may yet be found that a mapping for all of them is for."""
-        return any(not self.discovery.search(target).done for target in self._topology.everywhere)
+        return any(not self.discovery.search(target).done for target in self._topology.all_gateway_targets)
 
     def retry_now(self) -> None:
         """Forget every pause and try at once what is not open."""
-        self.discovery.look_everywhere()
+        self.discovery.search_all()
         for entry in self.entries.values():
             if entry.lease is None:
                 entry.attempts = 0
@@ -163,10 +163,10 @@ class Scheduler:
 
     async def network_changed(self) -> None:
         """Read the network again; every mapping of a family for which it changed is placed anew."""
-        changed = self._topology.look()
+        changed = self._topology.refresh()
         if changed:
             self._take_desired()
-            self.discovery.look_everywhere(changed)
+            self.discovery.search_all(changed)
             for entry in self.entries.values():
                 if entry.mapping.family in changed:
                     entry.attempts = 0
@@ -184,7 +184,7 @@ class Scheduler:
     async def release_all(self) -> None:
         """Release every lease; what is wanted is not opened again. Failures are told and not raised."""
         self._agenda.clear()
-        self._topology.everywhere.clear()
+        self._topology.all_gateway_targets.clear()
         await self._queues.stop()
         self._executor.stop()
         for entry in self.entries.values():
@@ -205,7 +205,7 @@ class Scheduler:
         if old and not self._executor.active and not self._ownership.orphans():
             entries = self.entries.values()
             in_use = {place.target for entry in entries for place in entry.places}
-            await self.discovery.forget_unused(old, in_use, [e.lease for e in entries if e.lease])
+            await self.discovery.close_unused(old, in_use, [e.lease for e in entries if e.lease])
 
     # Time
 
@@ -237,7 +237,7 @@ class Scheduler:
 
     def _place(self, entry: LeaseState) -> list[Place]:
         places = self._topology.places_of(entry.mapping)
-        entry.nowhere = "" if places else self._topology.why_nowhere(entry.mapping)
+        entry.nowhere = "" if places else self._topology.explain_no_place(entry.mapping)
         return places
 
     # How rounds end
@@ -274,9 +274,9 @@ class Scheduler:
         self.counters.failed(error for _, error in entry.refusals)
         self._holdings.refused(entry)
         self._news.failed(entry)
-        if any(isinstance(error, SILENCE) for _, error in entry.refusals):
+        if any(isinstance(error, UNREACHABLE) for _, error in entry.refusals):
             for place in entry.places:
-                self.discovery.look_again(place.target)
+                self.discovery.search_again(place.target)
             if not entry.suspect:
                 self._pairs.renew_younger(entry)  # only the answer may have been lost
         self._pause(entry)
@@ -319,7 +319,7 @@ class Scheduler:
 
     def _renew_early(self, entry: LeaseState) -> None:
         """Renew out of turn, but not what was just renewed, nor what the gateway says no to."""
-        refused = any(not isinstance(error, SILENCE) for _, error in entry.refusals)
+        refused = any(not isinstance(error, UNREACHABLE) for _, error in entry.refusals)
         if not refused and entry not in self._executor.active:
             self._plan(entry, max(0.0, entry.granted_at + MIN_RENEWAL_GAP - self._clock.monotonic()))
 

@@ -49,7 +49,7 @@ class AdhocMappings:
         self.mappings: tuple[Mapping, ...] = ()
         self._read()
 
-    def take_over(self, now: datetime) -> None:
+    def adopt(self, now: datetime) -> None:
         """Be a daemon's: what was opened without one is kept from now on, if it still stands."""
         self._records = [
             record for record in self._records if record.get(UNTIL, now.timestamp()) >= now.timestamp()
@@ -71,7 +71,7 @@ class AdhocMappings:
         self._forget({mapping.key for mapping in added})
         for mapping in added:
             end = until(mapping)
-            self._records.append(record_of(mapping) | ({} if end is None else {UNTIL: end}))
+            self._records.append(to_record(mapping) | ({} if end is None else {UNTIL: end}))
         self._write()
 
     def remove(self, mappings: Iterable[Mapping]) -> None:
@@ -90,7 +90,7 @@ class AdhocMappings:
         self.mappings = tuple(mapping for record in self._records for mapping in _mappings(record))
 
 
-def read_records(records: object) -> list[Mapping]:
+def parse_records(records: object) -> list[Mapping]:
     """Return the mappings that a request's records stand for, checked as a list's rows are.
 
     Raises:
@@ -114,13 +114,13 @@ def check_policy(mappings: Iterable[Mapping], policy: Policy) -> None:
     Raises:
         UsageError: it denies one.
     """
-    refusal = policy.judge()
+    refusal = policy.checker()
     for mapping in mappings:
         if reason := refusal(mapping):
             raise UsageError(f"{mapping.protocol} {mapping.port or 'any'}: {reason}")
 
 
-def record_of(mapping: Mapping) -> dict[str, Any]:
+def to_record(mapping: Mapping) -> dict[str, Any]:
     """Return the record that stands for one mapping."""
     record = {
         "port": mapping.port or "any",

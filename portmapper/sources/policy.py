@@ -88,7 +88,7 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
 
-    def judge(self, network: Callable[[], Network] = read_network) -> Callable[[Mapping], str]:
+    def checker(self, network: Callable[[], Network] = read_network) -> Callable[[Mapping], str]:
         """Return what says why a mapping may not be opened, empty when it may; for one reading of a list."""
         by_address = any(rule.address is not None for rule in self.rules)
         facts = network() if by_address else Network((), ())

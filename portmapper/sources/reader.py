@@ -12,7 +12,7 @@ from portmapper.api.errors import PortmapperError, SourceError, UsageError, quot
 from portmapper.api.reading import Reading, SourceState
 from portmapper.api.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
 from portmapper.pluginhost import guard
-from portmapper.pluginhost.faults import blame
+from portmapper.pluginhost.faults import record_fault
 from portmapper.sources.policy import Policy
 from portmapper.sources.row_cache import RowCache
 from portmapper.support.threads import in_thread
@@ -59,7 +59,7 @@ class SourceReader:
         self._rows = RowCache(options.families, self._policy)
         self._parsing = False
 
-    def apply(self, policy: Policy) -> None:
+    def set_policy(self, policy: Policy) -> None:
         """Go by another policy from the next read on."""
         if policy != self._policy:
             self._policy = policy
@@ -73,7 +73,7 @@ class SourceReader:
         except (PortmapperError, TimeoutError) as error:
             return self._failed(str(error))
         except Exception as error:
-            return self._failed(str(blame(f"source:{self._source.name}", error)))
+            return self._failed(str(record_fault(f"source:{self._source.name}", error)))
         self.reading = self._good
         return self.reading
 
@@ -92,7 +92,7 @@ class SourceReader:
     async def watch(self, changed: Callable[[], None]) -> None:
         """Have `changed` called when a read may find something new, until `close`."""
         try:
-            await guard.in_time(self._plugin, self._source.watch(changed), WATCH_LIMIT)
+            await guard.run(self._plugin, self._source.watch(changed), WATCH_LIMIT)
         except (PortmapperError, TimeoutError) as error:
             _log.warning("%s: cannot be watched, only read once an interval: %s", self.location, error)
 
@@ -105,11 +105,11 @@ class SourceReader:
         return f"source:{self._source.name}"
 
     async def _fetch(self) -> Document | Sequence[Row]:
-        fetched = await guard.in_time(self._plugin, self._source.fetch(), self._source.fetch_limit)
+        fetched = await guard.run(self._plugin, self._source.fetch(), self._source.fetch_limit)
         is_document = isinstance(fetched, Document) and isinstance(fetched.content, bytes)
         are_rows = isinstance(fetched, Sequence) and all(isinstance(row, Row) for row in fetched)
         if not is_document and not are_rows:
-            raise blame(self._plugin, f"it fetched {quoted(fetched)}, no document and no rows")
+            raise record_fault(self._plugin, f"it fetched {quoted(fetched)}, no document and no rows")
         return fetched
 
     async def _read(self) -> Reading:
@@ -137,12 +137,12 @@ class SourceReader:
             except PortmapperError:
                 raise
             except (Exception, SystemExit) as error:
-                raise blame(plugin, error) from error
+                raise record_fault(plugin, error) from error
             finally:
                 self._parsing = False
 
         self._parsing = True
-        return await guard.in_time(plugin, in_thread(parse), PARSE_LIMIT)
+        return await guard.run(plugin, in_thread(parse), PARSE_LIMIT)
 
     def _split(self, document: Document) -> tuple[str, Iterable[Row]]:
         if len(document.content) > MAX_DOCUMENT:
@@ -201,7 +201,7 @@ def _claims(kind: type[Source], location: str) -> bool:
     try:
         return kind.claims(location)
     except Exception as error:
-        blame(f"source:{kind.name}", error)
+        record_fault(f"source:{kind.name}", error)
         return False
 
 
@@ -211,7 +211,7 @@ def _opened(kind: type[Source], location: str) -> Source:
     except PortmapperError:
         raise
     except Exception as error:
-        raise SourceError(f"{location}: {blame(f'source:{kind.name}', error)}") from error
+        raise SourceError(f"{location}: {record_fault(f'source:{kind.name}', error)}") from error
 
 
 async def read_first(readers: Sequence[SourceReader]) -> list[Reading]:

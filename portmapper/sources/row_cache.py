@@ -32,7 +32,7 @@ class RowCache:
         known: dict[int, _Slots] = {}
         taken: dict[str, Mapping] = {}
         rejected: list[Rejected] = []
-        refusal = self._policy.judge()
+        refusal = self._policy.checker()
         for count, row in enumerate(rows, 1):
             if not isinstance(row, Row) or not isinstance(row.fields, AnyMapping):
                 raise TypeError(f"{quoted(row)} is no row")

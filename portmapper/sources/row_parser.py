@@ -32,7 +32,7 @@ MAX_MAPPINGS = 65536
 
 
 @attrs.frozen
-class Record:
+class ParsedRow:
     """One row, each field read and checked by itself.
 
     Attributes:
@@ -62,7 +62,7 @@ class Record:
     enabled: bool = True
 
 
-FIELDS = tuple(field.name for field in attrs.fields(Record))
+FIELDS = tuple(field.name for field in attrs.fields(ParsedRow))
 _KNOWN = frozenset(FIELDS)
 FAMILIES = {
     "ipv4": (Family.IPV4,),
@@ -85,7 +85,7 @@ def mappings_of(
         RowError: the row is wrong; the field and its value are named.
         SourceError: it stands for more than `limit` mappings.
     """
-    record = read_record(row)
+    record = parse_row(row)
     if not record.enabled:
         return []
     internal = _internal_ports(record)
@@ -115,7 +115,7 @@ def mappings_of(
     ]
 
 
-def read_record(row: Row) -> Record:
+def parse_row(row: Row) -> ParsedRow:
     """Read each field of a row. An empty text, like null, is a field left out.
 
     Raises:
@@ -133,10 +133,10 @@ def read_record(row: Row) -> Record:
     for key in ("port", "protocol"):
         if key not in given:
             raise RowError(key, "is missing")
-    return Record(**{name: _READERS[name](value) for name, value in given.items()})
+    return ParsedRow(**{name: _READERS[name](value) for name, value in given.items()})
 
 
-def _internal_ports(record: Record) -> range:
+def _internal_ports(record: ParsedRow) -> range:
     if record.internal_port is None:
         if record.port == ANY:
             raise RowError("internal_port", "is missing: port any does not tell which one listens")
@@ -149,7 +149,7 @@ def _internal_ports(record: Record) -> range:
     return range(first, first + count)
 
 
-def _families(record: Record) -> tuple[Family, ...]:
+def _families(record: ParsedRow) -> tuple[Family, ...]:
     families = record.family
     if record.address is not None:
         own = (Family.of(record.address),)

@@ -10,7 +10,7 @@ from portmapper.api.reading import Reading, SourceState
 from portmapper.sources.reader import SourceReader, read_first, warn_of_rejected
 from portmapper.support.clock import Clock
 
-NEWS_PAUSE = 0.05
+DEBOUNCE = 0.05
 """Seconds that a burst of changes to a source may last before it is read."""
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class SourceWatcher:
         for followed, reading in zip(self._followed, readings, strict=True):
             followed.reading = reading
 
-    async def follow(self) -> None:
+    async def run(self) -> None:
         """Read again what changes, until cancelled."""
         async with asyncio.TaskGroup() as self._tasks:
             for followed in self._followed:
@@ -101,7 +101,7 @@ class SourceWatcher:
         await followed.reader.watch(followed.news.set)
         while True:
             told = await self._clock.wait(followed.news, self._interval)
-            await asyncio.sleep(NEWS_PAUSE if told else 0)
+            await asyncio.sleep(DEBOUNCE if told else 0)
             followed.news.clear()
             reading = await followed.reader.read()
             if reading is not followed.reading:

@@ -10,7 +10,7 @@ from datetime import datetime
 import attrs
 
 from portmapper.api.backend import Gateway
-from portmapper.api.errors import SILENCE, BackendError
+from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import ANY_PORT, Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
 from portmapper.store.leases import AnyPort, Store, StoredLease
 
@@ -102,7 +102,7 @@ class Ownership:
         """
         if holding is not None and holding.token == request.token:
             return
-        if request.held is not None or isinstance(error, SILENCE):
+        if request.held is not None or isinstance(error, UNREACHABLE):
             self.abandon(request.token)
         else:
             self.released(request.token)

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from portmapper.api.command import parser_of
+from portmapper.api.command import build_parser
 from portmapper.testing.calls import check_name
 from portmapper.testing.subjects import CommandSubject
 
@@ -29,7 +29,7 @@ class CommandContract:
 
     def test_every_option_is_explained(self, subject: CommandSubject) -> None:
         """In its help, which the man page and the completions are made from, too."""
-        for action in parser_of(subject.command)._actions:
+        for action in build_parser(subject.command)._actions:
             assert action.help, f"{action.option_strings or action.dest} has no help"
 
     def test_its_help_is_shown(self, subject: CommandSubject, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,11 +53,11 @@ class CommandContract:
 
 def arguments_of(subject: CommandSubject) -> argparse.Namespace:
     """Parse the subject's arguments."""
-    return parser_of(subject.command).parse_args(list(subject.arguments))
+    return build_parser(subject.command).parse_args(list(subject.arguments))
 
 
 def ended(subject: CommandSubject, *arguments: str) -> object:
     """Return the status that parsing these ends the program with."""
     with pytest.raises(SystemExit) as exit:
-        parser_of(subject.command).parse_args(arguments)
+        build_parser(subject.command).parse_args(arguments)
     return exit.value.code

@@ -47,5 +47,5 @@ def test_the_template_has_every_key_and_is_right_when_uncommented(tmp_path: Path
     text = TEMPLATE.format(found="", gateway='# gateway = ["192.168.1.1"]')
     path = tmp_path / "portmapper.toml"
     path.write_text(re.sub(r"^# (\[|\w+ = )", r"\1", text, flags=re.MULTILINE))
-    read_settings(path).check_others(["hook", "webhook", "metrics"])
+    read_settings(path).check_plugin_tables(["hook", "webhook", "metrics"])
     assert set(tomllib.loads(path.read_text())) == {*KEYS, "hook", "webhook", "metrics"}

@@ -110,7 +110,7 @@ def test_what_is_wrong_is_told_with_its_line(text: str, told: str, file: Path) -
     """The message names file, line, key, and the nearest key there is."""
     file.write_text(text)
     with pytest.raises(SettingError) as caught:
-        read_settings(file).check_others([])
+        read_settings(file).check_plugin_tables([])
     assert f"{file}{told}" in str(caught.value)
 
 
@@ -118,9 +118,9 @@ def test_a_plugins_table_is_left_to_its_plugin(file: Path) -> None:
     """What no plugin has is an error all the same."""
     file.write_text("\n[[hook]]\non = 'opened'\n")
     read = read_settings(file)
-    read.check_others(["hook"])
+    read.check_plugin_tables(["hook"])
     with pytest.raises(SettingError, match=r":2: hook: unknown key, did you mean hooks\?"):
-        read.check_others(["hooks"])
+        read.check_plugin_tables(["hooks"])
 
 
 @pytest.mark.parametrize(
@@ -174,6 +174,6 @@ def test_no_text_is_too_odd(text: str) -> None:
         path.write_text(text)
         try:
             read = read_settings(path)
-            read.check_others([])
+            read.check_plugin_tables([])
         except UsageError:
             pass

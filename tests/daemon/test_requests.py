@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portmapper.api.errors import PortmapperError, UsageError
-from portmapper.sources.adhoc import read_records
+from portmapper.sources.adhoc import parse_records
 from portmapper.sources.row_parser import FIELDS
 
 VALUES = st.recursive(
@@ -27,7 +27,7 @@ RECORDS = st.lists(
 def test_any_records_are_mappings_or_a_usage_error(records: object) -> None:
     """Nothing else comes out of the parser."""
     with contextlib.suppress(UsageError):
-        read_records(records)
+        parse_records(records)
 
 
 @given(body=st.binary(max_size=200))
@@ -38,11 +38,11 @@ def test_any_body_that_is_json_is_mappings_or_our_error(body: bytes) -> None:
     except (ValueError, RecursionError):
         return
     with contextlib.suppress(PortmapperError):
-        read_records(records)
+        parse_records(records)
 
 
 @pytest.mark.parametrize("records", [None, 1, "8080", {}, [1], [{"port": True, "protocol": "TCP"}]])
 def test_a_record_of_the_wrong_shape_is_a_usage_error(records: object) -> None:
     """The caller gets one line."""
     with pytest.raises(UsageError):
-        read_records(records)
+        parse_records(records)

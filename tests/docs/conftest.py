@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from portmapper.api.command import parser_of
+from portmapper.api.command import build_parser
 from portmapper.cli.parsers import every_command
 from portmapper.pluginhost.manager import KINDS
 
@@ -86,7 +86,7 @@ def tutorial(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def parsers() -> Mapping[str, argparse.ArgumentParser]:
     """Return the parser of each command, of which the documentation is made."""
-    return {command.name: parser_of(command) for command in every_command()}
+    return {command.name: build_parser(command) for command in every_command()}
 
 
 @pytest.fixture

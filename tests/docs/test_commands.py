@@ -212,8 +212,8 @@ def test_every_settings_file_shown_is_accepted_whole(blocks: Blocks, tmp_path: P
         path = tmp_path / "portmapper.toml"
         path.write_text(block.body, encoding="utf-8")
         file = read_settings(path)
-        file.check_others(observers)
-        for table, part in file.others.items():
+        file.check_plugin_tables(observers)
+        for table, part in file.plugin_tables.items():
             assert observers[table].configured(part) is not None, f"{block.page}:{block.line}"
 
 

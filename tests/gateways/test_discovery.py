@@ -208,8 +208,8 @@ async def discover(clock: FakeClock) -> AsyncIterator[Callable[..., Discovery]]:
             backends,
             clock=clock,
             longest_pause=60,
-            searched=searched,
-            news=lambda gateway, event: discovery.heard.append((gateway.backend, event)),
+            on_search=searched,
+            on_event=lambda gateway, event: discovery.heard.append((gateway.backend, event)),
         )
         discovery.heard = []
         made.append(discovery)
@@ -241,7 +241,7 @@ async def test_a_target_with_a_gateway_is_left_in_peace(
     discovery.search(TARGET)
     await clock.advance(86400)
     assert backend.searches == 1
-    discovery.look_again(TARGET)
+    discovery.search_again(TARGET)
     await clock.advance(1)
     assert backend.searches == 2
 
@@ -255,11 +255,11 @@ async def test_a_protocol_that_is_missing_is_searched_for_a_while(
     discovery.search(TARGET)
     await clock.advance(10)
     pcp.devices = ()
-    discovery.look_again(TARGET)
+    discovery.search_again(TARGET)
     await clock.advance(3600)
     assert 10 <= pcp.searches <= 13
     pcp.devices = (device,)
-    discovery.look_again(TARGET)
+    discovery.search_again(TARGET)
     await clock.advance(10)
     assert [gateway.backend for gateway in discovery.gateways] == ["pcp", "upnp"]
 
@@ -272,7 +272,7 @@ async def test_there_is_no_more_than_one_round_a_second(
     discovery = discover(backend)
     discovery.search(TARGET)
     for _ in range(100):
-        discovery.look_everywhere()
+        discovery.search_all()
         await clock.advance(0.1)
     assert backend.searches <= 11
 
@@ -290,7 +290,7 @@ async def test_a_gateway_is_watched_once(
     discovery = discover(FakeBackend("pcp", device), FakeBackend("upnp", device))
     discovery.search(TARGET)
     await clock.advance(2)
-    discovery.look_everywhere()
+    discovery.search_all()
     await clock.advance(2)
     device.tell(GatewayEvent.RESTARTED)
     assert sorted(discovery.heard) == [("pcp", GatewayEvent.RESTARTED), ("upnp", GatewayEvent.RESTARTED)]

@@ -97,15 +97,15 @@ def test_ipv6_addresses_that_will_not_stay_are_told_by_their_flags(tmp_path: Pat
     assert host._passing(tmp_path / "missing") == {}
 
 
-def side(*addresses: str, passing: Sequence[str] = ()) -> Interface:
+def side(*addresses: str, transient: Sequence[str] = ()) -> Interface:
     """Return an interface with these addresses."""
     own = tuple(ipaddress.ip_interface(f"{address}/64") for address in addresses)
-    return Interface("eth0", own, frozenset(map(ipaddress.ip_address, passing)))
+    return Interface("eth0", own, frozenset(map(ipaddress.ip_address, transient)))
 
 
 def test_stable_addresses_are_global_and_last() -> None:
     """A unique local one is taken only where there is no other."""
-    here = side("fe80::5", "fd00::5", "2001:db8::5", "2001:db8::6", passing=["2001:db8::6"])
+    here = side("fe80::5", "fd00::5", "2001:db8::5", "2001:db8::6", transient=["2001:db8::6"])
     assert [str(address) for address in here.stable_ipv6] == ["2001:db8::5"]
     assert [str(address) for address in side("fe80::5", "fd00::5").stable_ipv6] == ["fd00::5"]
     assert side("fe80::5").first_address(6) is None
@@ -114,7 +114,7 @@ def test_stable_addresses_are_global_and_last() -> None:
 def test_a_new_address_comes_after_those_that_stay() -> None:
     """However the system orders them."""
     before = Network((side("2001:db8::5"),), ())
-    after = Network((side("2001:db8::1", "2001:db8::5"),), ()).in_order_of(before)
+    after = Network((side("2001:db8::1", "2001:db8::5"),), ()).ordered_like(before)
     assert [str(address) for address in after.interfaces[0].stable_ipv6] == ["2001:db8::5", "2001:db8::1"]
 
 
@@ -140,9 +140,9 @@ def test_a_family_sees_only_what_matters_to_it() -> None:
     four = ipaddress.ip_interface("192.168.88.5/24")
     before = Network((Interface("eth0", (four,)),), ())
     after = Network((Interface("eth0", (four, *side("2001:db8::5").addresses)),), ())
-    assert before.seen_by(Family.IPV4) == after.seen_by(Family.IPV4)
-    assert before.seen_by(Family.IPV6) != after.seen_by(Family.IPV6)
-    passing = Network(
-        (attrs.evolve(after.interfaces[0], passing=frozenset(after.interfaces[0].stable_ipv6)),), ()
+    assert before.relevant_to(Family.IPV4) == after.relevant_to(Family.IPV4)
+    assert before.relevant_to(Family.IPV6) != after.relevant_to(Family.IPV6)
+    transient = Network(
+        (attrs.evolve(after.interfaces[0], transient=frozenset(after.interfaces[0].stable_ipv6)),), ()
     )
-    assert passing.seen_by(Family.IPV6) == before.seen_by(Family.IPV6)
+    assert transient.relevant_to(Family.IPV6) == before.relevant_to(Family.IPV6)

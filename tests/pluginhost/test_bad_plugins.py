@@ -16,7 +16,7 @@ from portmapper.api.errors import PortmapperError
 from portmapper.api.events import EventKind
 from portmapper.api.model import Lease, Mapping, MappingState, MapRequest
 from portmapper.observability.status import status_document
-from portmapper.pluginhost.faults import FAULTS, made
+from portmapper.pluginhost.faults import FAULTS, instantiate
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import GATEWAY, FakeDevice
@@ -271,7 +271,7 @@ def test_what_cannot_be_made_is_left_out() -> None:
 
     device = FakeDevice(FakeClock(), GATEWAY)
     good = FakeBackend("good", device)
-    backends: list[Backend] = made("backend", [Unmakeable, lambda: good])
+    backends: list[Backend] = instantiate("backend", [Unmakeable, lambda: good])
     assert backends == [good]
     assert FAULTS.document() == [
         {"plugin": "backend:unmakeable", "error": "OSError: no such device", "count": 1}
@@ -281,13 +281,13 @@ def test_what_cannot_be_made_is_left_out() -> None:
 def test_faults_stay_few_and_short() -> None:
     """However many plugins fail, however much they say."""
     for number in range(1000):
-        FAULTS.note(f"backend:b{number}", "x\n" * 10_000)
+        FAULTS.record(f"backend:b{number}", "x\n" * 10_000)
     assert len(FAULTS.document()) == 100
     assert all(len(fault["error"]) <= 300 for fault in FAULTS.document())
 
 
 def test_a_refusal_of_the_plugin_is_an_error_of_ours() -> None:
     """Whoever catches the vocabulary catches it."""
-    from portmapper.pluginhost.faults import blame
+    from portmapper.pluginhost.faults import record_fault
 
-    assert isinstance(blame("backend:x", "it lied"), PortmapperError)
+    assert isinstance(record_fault("backend:x", "it lied"), PortmapperError)

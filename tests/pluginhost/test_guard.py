@@ -19,7 +19,7 @@ async def test_a_call_that_fails_in_the_moment_its_asker_is_cancelled_is_no_comp
     async def fail() -> None:
         raise NetworkFailure("cannot search")
 
-    asker = asyncio.create_task(guard.in_time("backend:x", fail(), 1.0))
+    asker = asyncio.create_task(guard.run("backend:x", fail(), 1.0))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     asker.cancel()

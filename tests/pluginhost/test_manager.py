@@ -16,7 +16,7 @@ from portmapper.api.errors import UsageError
 from portmapper.api.events import Observer
 from portmapper.api.hookspecs import hookimpl
 from portmapper.api.source import Format, Source
-from portmapper.pluginhost.manager import KINDS, NEEDED, Plugins, load_plugins
+from portmapper.pluginhost.manager import KINDS, REQUIRED, Plugins, load_plugins
 
 
 class Distribution:
@@ -52,7 +52,7 @@ def plugin(**hooks: Callable[[], Any]) -> types.ModuleType:
 
 def named(name: str, rank: int = 100) -> type[Any]:
     """Return a class of that name, good enough for any kind."""
-    needed = dict.fromkeys(name for names in NEEDED.values() for name in names)
+    needed = dict.fromkeys(name for names in REQUIRED.values() for name in names)
     return type(name.title() or "Nameless", (), {**needed, "name": name, "rank": rank})
 
 
@@ -104,7 +104,7 @@ def test_a_broken_plugin_is_reported_and_alone(load: Callable[..., Plugins], bro
     assert [backend.name for backend in plugins.backends] == ["good"]
 
 
-@pytest.mark.parametrize(("kind", "missing"), [(kind, name) for kind in KINDS for name in NEEDED[kind]])
+@pytest.mark.parametrize(("kind", "missing"), [(kind, name) for kind in KINDS for name in REQUIRED[kind]])
 def test_a_class_that_lacks_something_is_not_used(
     load: Callable[..., Plugins], kind: str, missing: str
 ) -> None:

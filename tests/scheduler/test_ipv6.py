@@ -12,7 +12,7 @@ from portmapper.api.backend import Gateway, Target
 from portmapper.api.model import ConflictPolicy, Family, IPAddress, Mapping, MappingState
 from portmapper.api.source import Row
 from portmapper.network.host import DefaultRoute, Interface, Network
-from portmapper.network.placement import pinhole_hosts, places, search_targets
+from portmapper.network.placement import pinhole_addresses, places, search_targets
 from portmapper.sources.row_parser import FAMILIES, mappings_of
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import FakeDevice
@@ -73,13 +73,13 @@ def test_a_pinhole_is_asked_for_from_its_own_address(pinhole: Mapping) -> None:
 
 def test_every_stable_address_is_wanted_and_no_passing_one() -> None:
     """The first one first."""
-    assert pinhole_hosts(home(FORMER, LATTER), None) == [FORMER, LATTER]
-    assert pinhole_hosts(home(FORMER, LATTER, passing=[FORMER]), None) == [LATTER]
+    assert pinhole_addresses(home(FORMER, LATTER), None) == [FORMER, LATTER]
+    assert pinhole_addresses(home(FORMER, LATTER, transient=[FORMER]), None) == [LATTER]
 
 
 def test_another_address_of_ours_asks_for_itself(desired: Desired) -> None:
     """Also one that no list would be given for: it was named."""
-    network = home(FORMER, LATTER, passing=[LATTER])
+    network = home(FORMER, LATTER, transient=[LATTER])
     (place,) = places(desired(family=Family.IPV6, address=LATTER), network, None)
     assert (place.internal_address, place.target.local_address) == (LATTER, LATTER)
 
@@ -126,7 +126,7 @@ async def test_an_address_that_becomes_the_first_keeps_its_pinhole(six, pinhole,
     await six.scheduler.network_changed()
     await clock.advance(1)
     token = next(s.lease.token for s in six.store.leases if s.lease.internal_address == LATTER)
-    six.network = home(FORMER, LATTER, passing=[FORMER])
+    six.network = home(FORMER, LATTER, transient=[FORMER])
     await six.scheduler.network_changed()
     await clock.advance(1)
     assert len(six.scheduler.entries) == 1

@@ -654,7 +654,7 @@ async def test_what_stands_at_a_protocol_that_is_gone_moves_to_another(
     await harness.start(desired(duration=86400))
     assert harness.lease(desired()).backend == "pcp"
     pcp.devices = ()
-    harness.scheduler.discovery.look_everywhere()
+    harness.scheduler.discovery.search_all()
     await clock.advance(10)
     assert harness.lease(desired()).backend == "upnp"
     assert device.open_ports() == {WEB}

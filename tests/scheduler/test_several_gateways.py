@@ -109,7 +109,7 @@ async def test_what_a_gateway_refused_is_not_tried_there_whenever_it_is_found(tw
     await two.start(desired())
     devices[0].calls.clear()
     for _ in range(10):
-        two.scheduler.discovery.look_everywhere()
+        two.scheduler.discovery.search_all()
         await clock.advance(20)
     assert [device.open_ports() for device in devices] == [set(), {HTTP}]
     assert devices[0].requested() == []
@@ -204,7 +204,7 @@ async def test_a_row_that_is_gone_is_closed_everywhere(two, devices, everywhere,
 async def test_closing_on_exit_closes_everywhere(two, devices, everywhere, clock):
     """A search that answers meanwhile opens nothing again."""
     await two.start(everywhere)
-    two.scheduler.discovery.look_everywhere()
+    two.scheduler.discovery.search_all()
     await two.scheduler.release_all()
     await clock.advance(5)
     assert not any(device.open_ports() for device in devices)

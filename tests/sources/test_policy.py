@@ -27,7 +27,7 @@ def mapping(port: int = 8080, **more: Any) -> Mapping:
 
 def denied(rules: list[Rule], desired: Mapping, network: Network = HOME) -> bool:
     """Tell whether these rules deny it."""
-    return bool(Policy(tuple(rules)).judge(lambda: network)(desired))
+    return bool(Policy(tuple(rules)).checker(lambda: network)(desired))
 
 
 def test_what_no_rule_matches_is_allowed() -> None:
@@ -116,7 +116,7 @@ async def test_another_policy_is_applied_to_a_list_that_did_not_change() -> None
         InlineSource("here", [{"port": 80, "protocol": "tcp"}]), (), "auto", FormatOptions()
     )
     assert len((await reader.read()).mappings) == 1
-    reader.apply(Policy((Rule(DENY),)))
+    reader.set_policy(Policy((Rule(DENY),)))
     assert len((await reader.read()).rejected) == 1
 
 

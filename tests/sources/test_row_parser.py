@@ -12,7 +12,7 @@ from portmapper.api.errors import RowError, SourceError, UsageError
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Mapping, Protocol
 from portmapper.api.source import Row
 from portmapper.sources.port_syntax import ANY, parse_port_argument
-from portmapper.sources.row_parser import FIELDS, mappings_of, read_record
+from portmapper.sources.row_parser import FIELDS, mappings_of, parse_row
 
 
 def row(strict_keys: bool = False, **fields: object) -> Row:
@@ -177,7 +177,7 @@ def test_a_row_of_too_many_mappings_fails_the_document() -> None:
 def test_what_the_format_found_wrong_is_passed_on() -> None:
     """A row that could not be split has no field to blame."""
     with pytest.raises(RowError, match=r"^3 fields$"):
-        read_record(Row({}, "line 2", "", error="3 fields"))
+        parse_row(Row({}, "line 2", "", error="3 fields"))
 
 
 _values = st.one_of(
