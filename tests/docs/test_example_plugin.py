@@ -34,7 +34,7 @@ def installed(example: Path, tmp_path: Path) -> Path:
     info = site / f"portmapper_plain-{project['version']}.dist-info"
     info.mkdir(parents=True)
     shutil.copy(example / "portmapper_plain.py", site)
-    shutil.copy(example / "wanted.ports", tmp_path)
+    shutil.copy(example / "home.ports", tmp_path)
     (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
     lines = [f"{name} = {where}" for name, where in project["entry-points"]["portmapper"].items()]
     (info / "entry_points.txt").write_text("\n".join(["[portmapper]", *lines, ""]))
@@ -55,12 +55,12 @@ def test_it_is_loaded_with_all_it_provides(installed: Path, shell: Shell) -> Non
     reports = json.loads(shell("portmapper plugins --json", PYTHONPATH=str(installed)).stdout)
     plain = next(report for report in reports if report["name"] == "plain")
     assert (plain["state"], plain["distribution"]) == ("loaded", "portmapper-plain")
-    assert plain["provides"] == ["format:plain", "observer:teller"]
+    assert plain["provides"] == ["format:plain", "observer:stderr"]
 
 
 def test_its_format_reads_the_list_that_is_shown(installed: Path, shell: Shell) -> None:
     """The list beside it is read by its suffix, each row at its line."""
-    result = shell("portmapper check --json wanted.ports", PYTHONPATH=str(installed))
+    result = shell("portmapper check --json home.ports", PYTHONPATH=str(installed))
     document = json.loads(result.stdout)
     assert result.returncode == 0
     assert [(m["protocol"], m["port"], m["where"]) for m in document["mappings"]] == [
@@ -72,7 +72,7 @@ def test_its_format_reads_the_list_that_is_shown(installed: Path, shell: Shell) 
 
 async def test_its_observer_tells_opened_ports(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It says what was opened, and nothing else."""
-    observer = _module(example).Teller()
+    observer = _module(example).StderrObserver()
     for kind in (EventKind.OPENED, EventKind.CLOSED):
         await observer.observe(
             Event(at=datetime.now(UTC), kind=kind, protocol=Protocol.TCP, external_port=80, comment="web")

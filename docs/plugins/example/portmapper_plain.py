@@ -1,4 +1,4 @@
-"""A format with one port a line, and an observer that says what was opened."""
+"""A format with one port per line, and an observer that prints opened ports."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from portmapper.api import Event, EventKind, Format, FormatOptions, Observer, Ro
 
 
 class PlainFormat(Format):
-    """Lines such as `8080/tcp web server`; `#` begins a comment line."""
+    """Lines such as `8080/tcp web server`; `#` starts a comment line."""
 
     name = "plain"
     suffixes = (".ports",)
 
     def parse(self, content: bytes, options: FormatOptions) -> Iterator[Row]:
-        """Yield a row for each line that has something on it."""
+        """Yield a row for each line that is neither empty nor a comment."""
         try:
             lines = content.decode("utf-8").splitlines()
         except UnicodeDecodeError as error:
@@ -23,19 +23,19 @@ class PlainFormat(Format):
         for number, line in enumerate(lines, 1):
             if not line.strip() or line.startswith("#"):
                 continue
-            desired, _, comment = line.strip().partition(" ")
-            port, _, protocol = desired.partition("/")
+            ports, _, comment = line.strip().partition(" ")
+            port, _, protocol = ports.partition("/")
             fields = {"port": port, "protocol": protocol, "comment": comment.strip()}
             yield Row(fields, f"line {number}", f"line {number}, {{}}")
 
 
-class Teller(Observer):
-    """Says each opened port on standard error."""
+class StderrObserver(Observer):
+    """Prints each opened port to standard error."""
 
-    name = "teller"
+    name = "stderr"
 
     async def observe(self, event: Event) -> None:
-        """Say it, if it is an opened port."""
+        """Print the event if a port was opened."""
         if event.kind is EventKind.OPENED:
             print(f"{event.protocol} {event.external_port} is open: {event.comment}", file=sys.stderr)
 
@@ -49,4 +49,4 @@ def portmapper_register_formats() -> list[type[Format]]:
 @hookimpl
 def portmapper_register_observers() -> list[type[Observer]]:
     """Register the observer."""
-    return [Teller]
+    return [StderrObserver]
