@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from portmapper.api.command import build_parser
-from portmapper.cli.parsers import every_command
+from portmapper.cli.parsers import all_commands
 from portmapper.support.text import sentence
 
 PAGE = "command-line"
@@ -29,7 +29,7 @@ def fill_in(app: Any, page: str, source: list[str]) -> None:
 
 def reference() -> Iterator[str]:
     """Yield the lines of the reference: a section for each command, ours first."""
-    for command in every_command():
+    for command in all_commands():
         parser = build_parser(command)
         yield from (f"## `{parser.prog}`", "", f"{sentence(command.help)}", "")
         yield from ("```text", parser.format_usage().strip(), "```", "")

@@ -1,6 +1,6 @@
-"""The command line: parses options, calls the packages below, prints results.
+"""The command line: parses options, calls the packages below, and prints results.
 
-What comes in: arguments, and the terminal.
-What goes out: text or JSON, and an exit status of the contract. It imports every package, and no package
-imports it. rich and other heavy libraries are imported only when a screen is shown.
+Input: command-line arguments and the terminal.
+Output: text or JSON, and an exit status. This package may import every other package, and no package imports
+it. To keep startup fast, it imports rich and other heavy libraries only when it draws a screen.
 """

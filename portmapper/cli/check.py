@@ -1,4 +1,4 @@
-"""`portmapper check`: read sources, report every mapping and every rejected row, touch nothing."""
+"""`portmapper check`: read the sources and report every mapping and every rejected row; change nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portmapper.cli.options import (
     add_log_options,
     add_plugin_option,
     add_source_options,
-    begin_logging,
+    configure_logging,
 )
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ REJECTED = 2
 
 
 class Check(Command):
-    """Read sources and report, without touching a gateway."""
+    """The command `check`."""
 
     name = "check"
-    help = "read sources and report, without touching a gateway"
+    help = "read the sources and report errors, without contacting a gateway"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `check`."""
         add_source_options(parser)
         add_config_option(parser)
         add_plugin_option(parser)
@@ -39,14 +39,14 @@ class Check(Command):
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Read each source once; exit status 2 when anything is rejected."""
+        """Read each source one time; return 2 if a row is rejected."""
         import asyncio
 
         from portmapper.cli.run_config import RunConfig
         from portmapper.pluginhost.manager import load_plugins
         from portmapper.sources.reader import read_first
 
-        begin_logging(arguments, "error")
+        configure_logging(arguments, "error")
         plugins = load_plugins(arguments.disable_plugin)
         readings = asyncio.run(read_first(RunConfig(arguments, plugins).setup.readers))
         print(json.dumps(_document(readings), indent=2)) if arguments.json else _show(readings)
@@ -83,7 +83,9 @@ def _show(readings: Sequence[Reading]) -> None:
     from portmapper.support.text import endpoint, printable
 
     for reading in readings:
-        print(f"{printable(reading.location)}: {reading.format}, {len(reading.mappings)} mapping(s)")
+        count = len(reading.mappings)
+        mappings = "1 mapping" if count == 1 else f"{count} mappings"
+        print(f"{printable(reading.location)}: {reading.format}, {mappings}")
         for mapping in reading.mappings:
             this_host = "this host over IPv6" if mapping.family == "ipv6" else "this host"
             to = endpoint(mapping.address or this_host, mapping.internal_port)

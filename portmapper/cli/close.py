@@ -1,4 +1,4 @@
-"""`portmapper close`: close single ports, or with `--stale` what nobody answers for."""
+"""`portmapper close`: close single ports, or with `--stale` all stale mappings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from portmapper.cli.options import (
     add_log_options,
     add_plugin_option,
     add_state_option,
-    begin_logging,
+    configure_logging,
 )
-from portmapper.cli.targets import ask_daemon_if_any, directory_of, ports_of, targets_of
+from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from portmapper.actions.close import Outcome
+    from portmapper.actions.close import CloseOutcome
     from portmapper.actions.tables import GatewayTables
     from portmapper.api.model import Protocol
     from portmapper.store.leases import Store
@@ -35,20 +35,23 @@ if TYPE_CHECKING:
 
 
 class Close(Command):
-    """Close ports."""
+    """The command `close`."""
 
     name = "close"
-    help = "close single ports, or what nobody answers for"
+    help = "close single ports, or all stale mappings"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `close`."""
         parser.add_argument(
-            "port", nargs="*", metavar="PORT/PROTO", help="external, such as 8080/tcp or 2722-2723/udp"
+            "port",
+            nargs="*",
+            metavar="PORT/PROTO",
+            help="an external port, such as 8080/tcp or 2722-2723/udp",
         )
         parser.add_argument(
-            "--stale", action="store_true", help="instead: what 'list --stale' shows, after a question"
+            "--stale", action="store_true", help="close what 'list --stale' shows, after a confirmation"
         )
-        parser.add_argument("--yes", action="store_true", help="with --stale: do not ask")
+        parser.add_argument("--yes", action="store_true", help="with --stale: do not ask for confirmation")
         add_config_option(parser)
         add_gateway_options(parser)
         add_state_option(parser)
@@ -56,34 +59,34 @@ class Close(Command):
         add_log_options(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Exit status 0 when none of them is ours and open any more, 1 when one could not be closed."""
+        """Close the ports; return 0 if none of our mappings is left there, 1 if closing one failed."""
         import asyncio
 
         if arguments.stale == bool(arguments.port):
             raise UsageError("name ports such as 8080/tcp, or give --stale")
         if arguments.yes and not arguments.stale:
             raise UsageError("--yes goes with --stale")
-        begin_logging(arguments, "warning")
+        configure_logging(arguments, "warning")
         directory = directory_of(arguments)
-        closing = _Closing(arguments, directory, ports_of(arguments.port))
-        with closing.own_store() as store:
-            outcomes = asyncio.run(closing.close_stale(store) if arguments.stale else closing.close(store))
+        closer = _Closer(arguments, directory, ports_of(arguments.port))
+        with closer.store() as store:
+            outcomes = asyncio.run(closer.close_stale(store) if arguments.stale else closer.close(store))
         return _report(outcomes)
 
 
-class _Closing:
-    """One call of the command: what the daemon holds through it, the rest at the gateways themselves."""
+class _Closer:
+    """Closes ports: those that the daemon holds through the daemon, the others directly at the gateways."""
 
     def __init__(self, arguments: argparse.Namespace, directory: Path, ports: Sequence[Port]) -> None:
         self._arguments = arguments
         self._directory = directory
         self._ports = ports
-        self._outcomes: list[Outcome] = []
-        self._daemon_runs = self._ask_daemon(ports)
+        self._outcomes: list[CloseOutcome] = []
+        self._daemon_runs = self._close_in_daemon(ports)
 
     @contextmanager
-    def own_store(self) -> Iterator[Store]:
-        """Give the lease store, locked; an empty one in memory where a daemon keeps it."""
+    def store(self) -> Iterator[Store]:
+        """Lock and yield the lease store, or an empty one in memory if a running daemon uses it."""
         from portmapper.daemon.pidfile import PidFile
         from portmapper.store.leases import FILE_NAME, Store
 
@@ -100,30 +103,30 @@ class _Closing:
             if pid_file:
                 pid_file.remove()
 
-    async def close(self, store: Store) -> list[Outcome]:
-        """Close the ports that were named."""
-        from portmapper.actions.close import Outcome, PortCloser, Result
+    async def close(self, store: Store) -> list[CloseOutcome]:
+        """Close the ports given on the command line."""
+        from portmapper.actions.close import CloseOutcome, CloseResult, PortCloser
         from portmapper.sources.adhoc import AdhocMappings
 
-        known = {(outcome.protocol, outcome.port) for outcome in self._outcomes}
-        left = [port for port in self._ports if port not in known]
+        done = {(outcome.protocol, outcome.port) for outcome in self._outcomes}
+        left = [port for port in self._ports if port not in done]
         if not left:
             return self._outcomes
         try:
             async with self._tables(store) as tables:
-                removal = PortCloser(tables, store, self._network.is_ours)
-                self._outcomes += [await removal.close(port) for port in left]
+                closer = PortCloser(tables, store, self._network.is_ours)
+                self._outcomes += [await closer.close(port) for port in left]
         except NoGateway:
             if not self._daemon_runs:
                 raise
-            # What the daemon does not hold, and no gateway that we know of, is not open.
-            self._outcomes += [Outcome(*port, Result.NOT_OPEN) for port in left]
-        requested = AdhocMappings(store)
-        requested.remove([m for m in requested.mappings if (m.protocol, m.port) in left])
+            # The daemon does not hold these ports and no gateway answers, so they are not open.
+            self._outcomes += [CloseOutcome(*port, CloseResult.NOT_OPEN) for port in left]
+        adhoc = AdhocMappings(store)
+        adhoc.remove([m for m in adhoc.mappings if (m.protocol, m.port) in left])
         return self._outcomes
 
-    async def close_stale(self, store: Store) -> list[Outcome]:
-        """Show what nobody answers for, ask, and close it."""
+    async def close_stale(self, store: Store) -> list[CloseOutcome]:
+        """Show the stale mappings, ask for confirmation, and close them."""
         from portmapper.actions.close import PortCloser
         from portmapper.actions.stale import stale_rows
         from portmapper.cli.list import show
@@ -134,70 +137,70 @@ class _Closing:
                 print("nothing is stale")
                 return []
             show(rows, stale=True)
-            if not self._arguments.yes and not _agreed(len(rows)):
+            if not self._arguments.yes and not _confirmed(len(rows)):
                 return []
-            self._ask_daemon([(row.entry.protocol, row.entry.external_port) for row, _ in rows])
-            known = {(outcome.protocol, outcome.port) for outcome in self._outcomes}
-            removal = PortCloser(tables, store, self._network.is_ours)
-            left = [row for row, _ in rows if (row.entry.protocol, row.entry.external_port) not in known]
-            return self._outcomes + [await removal.close_row(row) for row in left]
+            self._close_in_daemon([(row.entry.protocol, row.entry.external_port) for row, _ in rows])
+            done = {(outcome.protocol, outcome.port) for outcome in self._outcomes}
+            closer = PortCloser(tables, store, self._network.is_ours)
+            left = [row for row, _ in rows if (row.entry.protocol, row.entry.external_port) not in done]
+            return self._outcomes + [await closer.close_row(row) for row in left]
 
-    def _ask_daemon(self, ports: Sequence[Port]) -> bool:
-        """Have the daemon close what it holds of these; tell whether one runs."""
-        from portmapper.actions.close import Outcome, Result
+    def _close_in_daemon(self, ports: Sequence[Port]) -> bool:
+        """Let the daemon close those of these ports that it holds; return whether a daemon is running."""
+        from portmapper.actions.close import CloseOutcome, CloseResult
         from portmapper.api.model import Protocol
 
         records = [{"port": port, "protocol": protocol.value} for protocol, port in ports]
-        answer = ask_daemon_if_any(self._directory, "close", records)
-        for told in answer["ports"] if answer else ():
-            if told["result"] != "unknown":
-                protocol, result = Protocol(told["protocol"]), Result(told["result"])
-                self._outcomes.append(Outcome(protocol, told["port"], result, told["detail"]))
+        answer = call_daemon(self._directory, "close", records)
+        for closed in answer["ports"] if answer else ():
+            if closed["result"] != "unknown":
+                protocol, result = Protocol(closed["protocol"]), CloseResult(closed["result"])
+                self._outcomes.append(CloseOutcome(protocol, closed["port"], result, closed["detail"]))
         return answer is not None
 
     @asynccontextmanager
     async def _tables(self, store: Store) -> AsyncIterator[GatewayTables]:
         from portmapper.actions.tables import GatewayTables
-        from portmapper.cli.list import tell_of_failures
+        from portmapper.cli.list import report_failures
         from portmapper.network.host import read_network
-        from portmapper.pluginhost.faults import made
+        from portmapper.pluginhost.faults import instantiate
         from portmapper.pluginhost.manager import load_plugins
 
         plugins = load_plugins(self._arguments.disable_plugin)
-        backends = made("backend", plugins.choose_backends(self._arguments.backend))
+        backends = instantiate("backend", plugins.choose_backends(self._arguments.backend))
         self._network = read_network()
         targets = targets_of(self._arguments, self._network)
         async with GatewayTables(backends, targets, store.leases, datetime.now(UTC)) as tables:
             if not tables.gateways:
                 raise NoGateway("no gateway answered")
-            tell_of_failures(tables, quiet_of_leases=True)
+            report_failures(tables, leases_shown=False)
             yield tables
 
 
-def _agreed(count: int) -> bool:
-    """Ask whoever sits there; an end of the input is a no.
+def _confirmed(count: int) -> bool:
+    """Ask the user for confirmation; the end of standard input counts as no.
 
-    The event loop would only take note of a Ctrl-C, and go on when the line is there: it has to end the
-    waiting.
+    asyncio's own handler for Ctrl-C only cancels the task after the line has been read. Python's default
+    handler interrupts the read.
     """
-    loops = signal.signal(signal.SIGINT, signal.default_int_handler)
+    asyncio_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         print(f"Close {'it' if count == 1 else f'these {count}'}? [y/N] ", end="", flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
     finally:
-        signal.signal(signal.SIGINT, loops)
+        signal.signal(signal.SIGINT, asyncio_handler)
 
 
-def _report(outcomes: Sequence[Outcome]) -> int:
-    """Say of each port what became of it, and return the exit status."""
-    from portmapper.actions.close import Result
+def _report(outcomes: Sequence[CloseOutcome]) -> int:
+    """Print the result for each port and return the exit status."""
+    from portmapper.actions.close import CloseResult
     from portmapper.support.text import printable
 
     for outcome in outcomes:
         port = f"{outcome.protocol} {outcome.port}"
-        if outcome.result in (Result.CLOSED, Result.NOT_OPEN):
+        if outcome.result in (CloseResult.CLOSED, CloseResult.NOT_OPEN):
             print(f"{port} is {outcome.result}")
         else:
-            verb = "is still open" if outcome.result is not Result.LEFT_ALONE else "is left alone"
+            verb = "is still open" if outcome.result is not CloseResult.LEFT_ALONE else "is left alone"
             print(f"portmapper: {port} {verb}: {printable(outcome.detail)}", file=sys.stderr)
-    return 1 if any(outcome.result in (Result.FAILED, Result.LISTED) for outcome in outcomes) else 0
+    return 1 if any(outcome.result in (CloseResult.FAILED, CloseResult.LISTED) for outcome in outcomes) else 0

@@ -1,4 +1,4 @@
-"""`portmapper completion`: what a shell needs to complete our commands and options."""
+"""`portmapper completion`: print a script with which a shell completes commands and options."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ DIRECTORIES = ("DIR",)
 
 
 class Completion(Command):
-    """Print a completion script, of the commands and plugins that are installed now."""
+    """The command `completion`; its script includes the commands of the plugins installed now."""
 
     name = "completion"
     help = "print a completion script for bash, zsh or fish"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
-        parser.add_argument("shell", choices=SHELLS, help="the shell that is to complete")
+        """Add the argument of `completion`."""
+        parser.add_argument("shell", choices=SHELLS, help="the shell that runs the script")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Print it."""
+        """Print the completion script."""
         import shtab
 
-        from portmapper.cli.parsers import whole_parser
+        from portmapper.cli.parsers import full_parser
 
-        parser = whole_parser()
+        parser = full_parser()
         _mark_files(parser)
         print(shtab.complete(parser, shell=arguments.shell))
         return 0
 
 
 def _mark_files(parser: argparse.ArgumentParser) -> None:
-    """Tell which values are files and directories, by how the help calls them."""
+    """Mark the options whose values are files or directories, recognized by their metavar in the help."""
     import shtab
 
-    # argparse has no public way to a parser's options.
+    # argparse has no public API to list a parser's options.
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for below in action.choices.values():
-                _mark_files(below)
+            for subparser in action.choices.values():
+                _mark_files(subparser)
         elif action.metavar in FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
         elif action.metavar in DIRECTORIES:

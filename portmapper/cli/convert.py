@@ -1,4 +1,4 @@
-"""`portmapper convert`: write a list of one format in another."""
+"""`portmapper convert`: convert a list to another format."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, RowError
-from portmapper.cli.options import add_format_options, add_log_options, add_plugin_option, begin_logging
+from portmapper.cli.options import add_format_options, add_log_options, add_plugin_option, configure_logging
 
 if TYPE_CHECKING:
     from portmapper.api.source import Row
-    from portmapper.sources.row_parser import Record
+    from portmapper.sources.row_parser import ParsedRow
 
 REJECTED = 2
 
 
 class Convert(Command):
-    """Write a CSV, JSON or TOML list as TOML."""
+    """The command `convert`; it writes a CSV, JSON or TOML list as TOML."""
 
     name = "convert"
-    help = "write a list of one format in another"
+    help = "convert a list to another format"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `convert`."""
         parser.add_argument("source", metavar="SOURCE", help="a path, '-' for standard input, or a URL")
         parser.add_argument("--to", choices=("toml",), default="toml", help="default toml")
         parser.add_argument(
-            "-o", "--output", type=Path, metavar="FILE", help="write there; default: standard output"
+            "-o", "--output", type=Path, metavar="FILE", help="write to FILE; default: standard output"
         )
         add_format_options(parser)
         add_plugin_option(parser)
         add_log_options(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Convert every good row; exit status 2 when one was left out."""
+        """Convert all valid rows; return 2 if a row is invalid."""
         import asyncio
 
         import tomli_w
@@ -46,7 +46,7 @@ class Convert(Command):
         from portmapper.pluginhost.manager import load_plugins
         from portmapper.sources.reader import AUTO, open_source
 
-        begin_logging(arguments, "warning")
+        configure_logging(arguments, "warning")
         plugins = load_plugins(arguments.disable_plugin)
         options = FormatOptions(csv_delimiter=arguments.csv_delimiter or ";")
         reader = open_source(
@@ -54,29 +54,29 @@ class Convert(Command):
         )
         tables, rejected = _convert(asyncio.run(reader.read_rows()))
         _write(tomli_w.dumps({"mapping": tables}), arguments.output)
-        for complaint in rejected:
-            print(f"portmapper: {reader.location}: {complaint}", file=sys.stderr)
+        for reason in rejected:
+            print(f"portmapper: {reader.location}: {reason}", file=sys.stderr)
         return REJECTED if rejected else 0
 
 
 def _convert(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
     from portmapper.sources.row_cache import rejected_row
-    from portmapper.sources.row_parser import mappings_of, read_record
+    from portmapper.sources.row_parser import mappings_of, parse_row
     from portmapper.support.text import printable
 
     tables, rejected = [], []
     for row in rows:
         try:
             mappings_of(row, "")
-            tables.append(_table(row, read_record(row)))
+            tables.append(_table(row, parse_row(row)))
         except RowError as error:
             bad = rejected_row(row, error)
             rejected.append(printable(f"{bad.where}: {bad.reason}"))
     return tables, rejected
 
 
-def _table(row: Row, record: Record) -> dict[str, Any]:
-    """Return the fields that the row gives, in the types TOML has for them; what it left out stays out."""
+def _table(row: Row, record: ParsedRow) -> dict[str, Any]:
+    """Return the fields of the row with TOML types; fields that the row omits are omitted."""
     typed = {
         "port": _ports(record.port),
         "protocol": _choices(record.protocol),
@@ -100,7 +100,7 @@ def _ports(ports: range) -> int | str:
 
 
 def _choices(values: Iterable[str]) -> str:
-    """Name one value, or `both` of them, as protocols and families are spelt."""
+    """Return the single value, or `both` if there are two, as lists write protocols and families."""
     names = [str(value) for value in values]
     return names[0] if len(names) == 1 else "both"
 

@@ -1,4 +1,4 @@
-"""`portmapper run --daemon`: what comes before and after going to the background."""
+"""`portmapper run --daemon`: checks before the process detaches, and the run in the background."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portmapper.api.errors import PortmapperError
-from portmapper.cli.options import begin_logging
+from portmapper.cli.options import configure_logging
 
 if TYPE_CHECKING:
     from portmapper.daemon.pidfile import PidFiles
     from portmapper.sources.reader import SourceReader
 
 
-def try_before_detaching(
+def check_before_detaching(
     arguments: argparse.Namespace, readers: Sequence[SourceReader], directory: Path
 ) -> None:
-    """Find out what is wrong while the caller can still see it, and read standard input.
+    """Report errors while standard error is still visible to the user, and read standard input.
 
     Raises:
-        UsageError: a named gateway is none.
+        UsageError: a `--gateway` value is invalid or not reachable.
         SourceError: a source cannot be read or parsed.
         StoreError: the state directory cannot be used.
     """
@@ -38,22 +38,22 @@ def try_before_detaching(
     asyncio.run(read_first(readers))
 
 
-def detached(arguments: argparse.Namespace, pid_files: PidFiles, serve: Callable[[], int]) -> int:
-    """Go on in the background: run `serve` there, and return 0 in the process that was launched.
+def run_detached(arguments: argparse.Namespace, pid_files: PidFiles, serve: Callable[[], int]) -> int:
+    """Detach and run `serve` in the background; the launching process returns 0.
 
     Raises:
-        PortmapperError: in the launching process: it cannot be done.
+        PortmapperError: detaching failed; raised in the launching process.
     """
     from portmapper.daemon.daemonize import detach
 
     if not detach(pid_files.write):
         pid_files.release()
         return 0
-    begin_logging(arguments, "info", detached=True)
+    configure_logging(arguments, "info", detached=True)
     try:
         return serve()
     except Exception as error:
-        # Nobody sees standard error any more.
+        # Standard error is closed now, so the log is the only place to report this.
         expected = isinstance(error, PortmapperError)
         logging.getLogger(__name__).critical("%s", error or repr(error), exc_info=not expected)
         raise

@@ -1,4 +1,4 @@
-"""Fills in from the settings file what the command line leaves open."""
+"""Takes the values of omitted options from the settings file."""
 
 from __future__ import annotations
 
@@ -15,36 +15,33 @@ if TYPE_CHECKING:
 
 
 _WITHOUT_DEFAULT = {"config", "state_dir", "json", "watch"}
-"""Options that stay as they are where there is no settings file."""
+"""Options that need no default value without a settings file."""
 
 
-def settle(arguments: argparse.Namespace) -> None:
-    """Give each option that the command line leaves open the value of the settings file, else its default.
+def apply_settings(arguments: argparse.Namespace) -> None:
+    """Set each omitted option to its value in the settings file, or to its default.
 
-    Options win over the file. `given` holds the arguments as they were, for a reload; `settings_file` the
-    file; `settled` the names of the options that the file decided.
+    Options on the command line override the file. The attribute `given` keeps the original arguments for a
+    reload, and `settings_file` the parsed file.
 
     Raises:
-        UsageError: the file cannot be read, or something in it is wrong.
+        UsageError: the file cannot be read or is invalid.
     """
     path = _path(arguments.config)
     if path is None and vars(arguments).keys() <= _WITHOUT_DEFAULT:
-        return  # `status` need not load what knows the defaults
+        return  # keeps `status` fast: it needs no defaults, so the settings schema is not imported
     from portmapper.config.loader import SettingsFile, read_settings
 
     arguments.given = argparse.Namespace(**vars(arguments))
     file = read_settings(path) if path else SettingsFile()
     arguments.settings_file = file
-    arguments.settled = set()
     _fill(arguments, _values(file.settings))
     if "disable_plugin" in arguments:
         arguments.disable_plugin = [*arguments.disable_plugin, *file.settings.disable_plugins]
-    if file.others:
-        file.check_others(_tables(_plugins(arguments)))
+    if file.plugin_tables:
+        file.check_plugin_tables(_tables(_plugins(arguments)))
     if "backend" in arguments and not arguments.backend:
         arguments.backend = _backends(arguments, file)
-        if arguments.backend:
-            arguments.settled.add("backend")
 
 
 def _path(config: Path | None) -> Path | None:
@@ -54,7 +51,7 @@ def _path(config: Path | None) -> Path | None:
 
 
 def _values(settings: Settings) -> dict[str, Any]:
-    """Return the options by the names that argparse knows them by."""
+    """Return the settings by the names of their command-line options in the argparse namespace."""
     level = None if os.environ.get("PORTMAPPER_LOG") else settings.log.level
     return {
         "format": settings.format,
@@ -74,11 +71,8 @@ def _values(settings: Settings) -> dict[str, Any]:
 
 def _fill(arguments: argparse.Namespace, values: dict[str, Any]) -> None:
     for name, value in values.items():
-        # Not the number 0, which nobody may have typed as "left out".
         if name in arguments and getattr(arguments, name) in (None, False, []):
             setattr(arguments, name, value)
-            if value:
-                arguments.settled.add(name)
 
 
 def _plugins(arguments: argparse.Namespace) -> Plugins:
@@ -92,20 +86,23 @@ def _tables(plugins: Plugins) -> Iterable[str]:
 
 
 def _backends(arguments: argparse.Namespace, file: SettingsFile) -> list[str]:
-    """Return the names of all backends that are not forbidden, in the wanted order; none for all by rank."""
+    """Return the names of the backends that are not forbidden, in the configured order.
+
+    The list is empty if the file configures neither, which means all backends by rank.
+    """
     from portmapper.api.errors import SettingError
     from portmapper.api.suggestions import nearest
 
-    desired = file.settings.backend
-    if not desired.order and not desired.forbidden:
+    setting = file.settings.backend
+    if not setting.order and not setting.forbidden:
         return []
     known = [backend.name for backend in _plugins(arguments).backends]
-    for key, names in (("order", desired.order), ("forbidden", desired.forbidden)):
-        for place, name in enumerate(names):
+    for key, names in (("order", setting.order), ("forbidden", setting.forbidden)):
+        for index, name in enumerate(names):
             if name not in known:
                 reason = f"no backend named {name!r}{nearest(name, tuple(known))}"
-                raise file.located(SettingError(("backend", key, place), reason))
-    allowed = [name for name in dict.fromkeys([*desired.order, *known]) if name not in desired.forbidden]
+                raise file.located(SettingError(("backend", key, index), reason))
+    allowed = [name for name in dict.fromkeys([*setting.order, *known]) if name not in setting.forbidden]
     if not allowed:
         raise file.located(SettingError(("backend", "forbidden"), "no backend is left"))
     return allowed

@@ -1,4 +1,4 @@
-"""`portmapper discover`: every protocol of every gateway that answers, best first."""
+"""`portmapper discover`: show every gateway that answers, with each of its protocols, best first."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from portmapper.cli.options import (
     add_gateway_options,
     add_log_options,
     add_plugin_option,
-    begin_logging,
+    configure_logging,
 )
 
 if TYPE_CHECKING:
-    from portmapper.actions.discover import Discovered
+    from portmapper.actions.discover import DiscoveryResult
     from portmapper.api.backend import Backend, Target
 
 
 class Discover(Command):
-    """Show the gateways that answer."""
+    """The command `discover`."""
 
     name = "discover"
     help = "show the gateways that answer"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `discover`."""
         add_config_option(parser)
         add_gateway_options(parser)
         add_plugin_option(parser)
@@ -38,24 +38,24 @@ class Discover(Command):
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Ask, wait, print; exit status 3 when nobody answered."""
+        """Search and print what answered; the exit status is 3 if no gateway answers."""
         import asyncio
 
-        from portmapper.actions.discover import survey
+        from portmapper.actions.discover import discover_gateways
         from portmapper.network.gateway_option import reachable_targets
         from portmapper.network.host import read_network
         from portmapper.network.placement import search_targets
-        from portmapper.pluginhost.faults import made
+        from portmapper.pluginhost.faults import instantiate
         from portmapper.pluginhost.manager import load_plugins
 
-        begin_logging(arguments, "warning")
+        configure_logging(arguments, "warning")
         plugins = load_plugins(arguments.disable_plugin)
-        backends = made("backend", plugins.choose_backends(arguments.backend))
+        backends = instantiate("backend", plugins.choose_backends(arguments.backend))
         network = read_network()
         chosen = reachable_targets(arguments.gateway, network)
         targets = search_targets(network) if chosen is None else chosen
         with _progress(arguments.json, backends, targets):
-            found = asyncio.run(survey(backends, targets))
+            found = asyncio.run(discover_gateways(backends, targets))
         if arguments.json:
             print(json.dumps({"gateways": _documents(found)}, indent=2))
         else:
@@ -63,20 +63,20 @@ class Discover(Command):
         if not found.gateways:
             from portmapper.api.errors import NoGateway
 
-            raise NoGateway(_nobody(found, targets))
+            raise NoGateway(_reason(found, targets))
         return 0
 
 
-def _documents(found: Discovered) -> list[dict[str, Any]]:
+def _documents(found: DiscoveryResult) -> list[dict[str, Any]]:
     from portmapper.observability.status import gateway_document
 
     return [
-        {**gateway_document(gateway, outside), "model": gateway.model, "location": gateway.location}
-        for gateway, outside in found.gateways
+        {**gateway_document(gateway, external), "model": gateway.model, "location": gateway.location}
+        for gateway, external in found.gateways
     ]
 
 
-def _nobody(found: Discovered, targets: Sequence[Target]) -> str:
+def _reason(found: DiscoveryResult, targets: Sequence[Target]) -> str:
     if not targets:
         return "no gateway: this host has no network that could lead to one"
     reasons = "; ".join(f"{name}: {error}" for name, error in found.failures.items())
@@ -89,10 +89,11 @@ def _progress(quiet: bool, backends: Sequence[Backend], targets: Sequence[Target
     from rich.console import Console
 
     protocols = ", ".join(backend.name for backend in backends)
-    return Console(stderr=True).status(f"asking {protocols} on {len(targets)} interface(s)")
+    interfaces = "1 interface" if len(targets) == 1 else f"{len(targets)} interfaces"
+    return Console(stderr=True).status(f"searching with {protocols} on {interfaces}")
 
 
-def _show(found: Discovered) -> None:
+def _show(found: DiscoveryResult) -> None:
     if not found.gateways:
         return
     from rich.console import Console
@@ -105,14 +106,14 @@ def _show(found: Discovered) -> None:
     table = Table(
         "Backend", "Protocol", "Gateway", "External", "Answer", "Can", "Model", box=None, pad_edge=False
     )
-    for gateway, outside in found.gateways:
-        facts = gateway_document(gateway, outside)
+    for gateway, external in found.gateways:
+        document = gateway_document(gateway, external)
         abilities = {"list": ListsMappings, "other hosts": MapsOtherHosts}
         table.add_row(
             gateway.backend,
             gateway.protocol,
             str(gateway.address),
-            _external(facts),
+            _external_address(document),
             f"{gateway.latency * 1000:.0f} ms",
             ", ".join(word for word, ability in abilities.items() if isinstance(gateway, ability)) or "-",
             printable(gateway.model, 60) or "-",
@@ -120,8 +121,8 @@ def _show(found: Discovered) -> None:
     Console(markup=False, highlight=False).print(table)
 
 
-def _external(facts: dict[str, Any]) -> str:
-    if facts["external_address"] is None:
+def _external_address(document: dict[str, Any]) -> str:
+    if document["external_address"] is None:
         return "-"
-    kind = facts["external_kind"]
-    return str(facts["external_address"]) + ("" if kind == "public" else f" ({kind})")
+    kind = document["external_kind"]
+    return str(document["external_address"]) + ("" if kind == "public" else f" ({kind})")

@@ -1,4 +1,4 @@
-"""`portmapper doctor`: why a port is not open, and what to do about it."""
+"""`portmapper doctor`: find out why a port is not open, and what to do about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from portmapper.cli.options import (
     add_plugin_option,
     add_source_options,
     add_state_option,
-    begin_logging,
+    configure_logging,
 )
 from portmapper.cli.targets import directory_of
 
@@ -37,16 +37,16 @@ MARKS = {"ok": ("✓", "green"), "info": ("·", "cyan"), "warning": ("!", "yello
 
 
 class Doctor(Command):
-    """Examine everything on the way from a list to an open port."""
+    """The command `doctor`; it checks every step from the list to the open port."""
 
     name = "doctor"
     help = "find out why a port is not open, and what to do"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `doctor`."""
         add_source_options(parser)
         parser.add_argument(
-            "--no-probe", action="store_true", help="make no test mappings; they are given back at once"
+            "--no-probe", action="store_true", help="create no test mappings (they are released at once)"
         )
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
         add_gateway_options(parser)
@@ -56,23 +56,23 @@ class Doctor(Command):
         add_log_options(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Examine, and print each finding as it comes; exit status 1 when one is an error."""
+        """Examine, and print each finding as soon as it is known; return 1 if one is an error."""
         import asyncio
 
-        begin_logging(arguments, "error")
-        return asyncio.run(_tell(arguments))
+        configure_logging(arguments, "error")
+        return asyncio.run(_examine(arguments))
 
 
-async def _tell(arguments: argparse.Namespace) -> int:
+async def _examine(arguments: argparse.Namespace) -> int:
     findings = []
-    with _telling(arguments.json) as tell:
+    with _finding_printer(arguments.json) as print_finding:
         async for finding in _findings(arguments):
             findings.append(finding)
-            tell(finding)
+            print_finding(finding)
     if arguments.json:
         print(json.dumps({"findings": [_document(finding) for finding in findings]}, indent=2))
     else:
-        _conclude(findings)
+        _print_conclusion(findings)
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
@@ -94,9 +94,9 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
     for finding in running_findings([directory / "portmapper.pid"], bool(sources)):
         yield finding
     leases = _leases(directory)
-    told = None if sources else _ask_daemon(directory)
-    if told is not None:
-        desired, findings = told
+    from_daemon = None if sources else _from_daemon(directory)
+    if from_daemon is not None:
+        desired, findings = from_daemon
     else:
         from portmapper.doctor.desired import desired_of_list
 
@@ -115,7 +115,7 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
 async def _read(
     arguments: argparse.Namespace, plugins: Plugins, sources: Sequence[str]
 ) -> tuple[list[Reading], list[Finding]]:
-    """Read each list, or what the settings file lists; one that cannot be read is a finding and no end."""
+    """Read the given lists, or those of the settings file; an unreadable list becomes a finding."""
     from portmapper.doctor.host import source_findings
 
     readers, findings = _readers(arguments, plugins, sources)
@@ -134,11 +134,11 @@ def _readers(
     from portmapper.doctor.host import unreadable
     from portmapper.sources.reader import open_source
 
-    listed = arguments.settings_file.settings
-    if not sources and not listed.sources and not listed.mapping:
+    settings = arguments.settings_file.settings
+    if not sources and not settings.sources and not settings.mapping:
         return [], []
     if not sources:
-        return list(RunConfig(arguments, plugins, observed=False).setup.readers), []
+        return list(RunConfig(arguments, plugins, with_observers=False).setup.readers), []
     options, policy = format_options(arguments), policy_of(arguments)
     readers, findings = [], []
     for location in sources:
@@ -150,14 +150,14 @@ def _readers(
     return readers, findings
 
 
-def _ask_daemon(directory: Path) -> tuple[list[Desired], list[Finding]] | None:
-    """Return the ports and lists of the daemon of that state directory, None when none runs."""
-    from portmapper.control.client import NotRunning, ask_daemon
+def _from_daemon(directory: Path) -> tuple[list[Desired], list[Finding]] | None:
+    """Return the ports and source findings of the daemon that uses this state directory, None without one."""
+    from portmapper.control.client import NotRunning, call_daemon
     from portmapper.doctor.desired import desired_of_daemon
     from portmapper.doctor.host import daemon_source_findings
 
     try:
-        document: Mapping[str, Any] = ask_daemon(directory, "status")
+        document: Mapping[str, Any] = call_daemon(directory, "status")
     except NotRunning:
         return None
     return desired_of_daemon(document), list(daemon_source_findings(document["sources"]))
@@ -171,7 +171,7 @@ def _leases(directory: Path) -> Sequence[StoredLease]:
     try:
         store = Store(path if path.exists() else None)
     except StoreError:
-        return ()  # what is wrong with the directory was told
+        return ()  # `state_directory_findings` has reported the cause
     try:
         return tuple(store.leases)
     finally:
@@ -188,8 +188,8 @@ def _document(finding: Finding) -> dict[str, str]:
 
 
 @contextmanager
-def _telling(as_json: bool) -> Iterator[Callable[[Finding], None]]:
-    """Yield what prints a finding as it comes, on a terminal above a sign that more is to come."""
+def _finding_printer(as_json: bool) -> Iterator[Callable[[Finding], None]]:
+    """Yield a function that prints one finding; on a terminal, show a spinner below the findings."""
     if as_json:
         yield lambda _: None
     elif not sys.stdout.isatty():
@@ -199,7 +199,7 @@ def _telling(as_json: bool) -> Iterator[Callable[[Finding], None]]:
 
         console = Console()
         with console.status("examining"):
-            yield lambda finding: console.print(_drawn(finding))
+            yield lambda finding: console.print(_styled(finding))
 
 
 def _lines(finding: Finding) -> list[str]:
@@ -213,23 +213,19 @@ def _print(finding: Finding) -> None:
     print(MARKS[finding.severity.value][0], "\n  ".join(_lines(finding)), flush=True)
 
 
-def _drawn(finding: Finding) -> RenderableType:
+def _styled(finding: Finding) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    mark, colour = MARKS[finding.severity.value]
+    mark, color = MARKS[finding.severity.value]
     summary, *advice = _lines(finding)
     grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row(Text(mark, style=colour), Text(summary))
+    grid.add_row(Text(mark, style=color), Text(summary))
     for line in advice:
         grid.add_row("", Text(line, style="dim"))
     return grid
 
 
-def _conclude(findings: Sequence[Finding]) -> None:
-    troubles = list(_troubles(findings))
-    print(f"\n{len(troubles)} to look at: {', '.join(troubles)}" if troubles else "\nNothing is wrong.")
-
-
-def _troubles(findings: Sequence[Finding]) -> Iterator[str]:
-    yield from dict.fromkeys(f.code for f in findings if f.severity in ("error", "warning"))
+def _print_conclusion(findings: Sequence[Finding]) -> None:
+    codes = list(dict.fromkeys(f.code for f in findings if f.severity in ("error", "warning")))
+    print(f"\n{len(codes)} to look at: {', '.join(codes)}" if codes else "\nNothing is wrong.")

@@ -1,21 +1,21 @@
-"""When Python looks for garbage: seldom while the program starts, as usual once it runs."""
+"""Thresholds of Python's garbage collector after startup."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 
-STARTED_AFTER = 10.0
-"""Seconds; by then what stays for good is there."""
+STARTUP_SECONDS = 10.0
+"""After this time, the daemon has created its long-lived objects."""
 
-COLLECT_AFTER = 2000
-"""New objects until garbage is looked for. Each attempt to reach a gateway that is away leaves about eighty
-that refer to each other: a daemon that never looked would grow by 130 KiB a minute."""
+THRESHOLD = 2000
+"""New objects between two collections. Each attempt to reach an absent gateway leaves about 80 objects in
+reference cycles: without collections, a daemon would grow by 130 KiB a minute."""
 
 
-async def look_for_garbage(_daemon: object) -> None:
-    """Begin to, and never look again through what the start has made."""
-    await asyncio.sleep(STARTED_AFTER)
+async def tune_garbage_collection(_daemon: object) -> None:
+    """Wait until the daemon has started, exclude its long-lived objects, and collect more often."""
+    await asyncio.sleep(STARTUP_SECONDS)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    gc.set_threshold(THRESHOLD)

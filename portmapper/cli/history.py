@@ -1,4 +1,4 @@
-"""`portmapper history`: what was opened, changed and closed, when and why."""
+"""`portmapper history`: show which mappings were opened, changed and closed, when and why."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class History(Command):
-    """Show the journal."""
+    """The command `history`; it shows the journal."""
 
     name = "history"
     help = "show what was opened, changed and closed, when and why"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `history`."""
         add_config_option(parser)
         add_state_option(parser)
         parser.add_argument(
@@ -30,7 +30,7 @@ class History(Command):
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Read the journal from the store; no daemon need run."""
+        """Print the journal from the store; this works without a running daemon."""
         from portmapper.config.paths import state_directory
         from portmapper.store.leases import FILE_NAME, Store
 
@@ -52,8 +52,8 @@ def _show(events: Sequence[dict[str, Any]]) -> None:
     for event in events:
         words = [event["at"][:19].replace("T", " "), event["event"].replace("_", " ")]
         if event["protocol"]:
-            inside = endpoint(event["internal_address"], event["internal_port"])
-            words.append(f"{event['protocol']} {event['external_port'] or '*'} -> {inside}")
+            internal = endpoint(event["internal_address"], event["internal_port"])
+            words.append(f"{event['protocol']} {event['external_port'] or '*'} -> {internal}")
         if event["backend"]:
             words.append(f"by {event['backend']} at {event['gateway']}")
         if event["detail"]:

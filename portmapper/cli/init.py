@@ -1,4 +1,4 @@
-"""`portmapper init`: write a settings file with every key, after asking the gateway what it can do."""
+"""`portmapper init`: query the gateway, then write a settings file that shows every key."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, UsageError
-from portmapper.cli.options import add_gateway_options, add_log_options, add_plugin_option, begin_logging
+from portmapper.cli.options import add_gateway_options, add_log_options, add_plugin_option, configure_logging
 
 if TYPE_CHECKING:
-    from portmapper.actions.discover import Discovered
+    from portmapper.actions.discover import DiscoveryResult
 
 TEMPLATE = """\
-# Settings of portmapper. Everything that is commented out shows its default, or an example.
-# What is given on the command line wins. 'portmapper check' tells what is wrong here.
+# Settings of portmapper. Each line that is commented out shows the default or an example.
+# Options on the command line override this file. 'portmapper check' reports errors in it.
 #
 {found}
-# Lists of ports to keep open: paths, and URLs. Single ports have tables of their own, below.
+# Lists of ports to keep open: paths or URLs. Define single ports in [[mapping]] tables below.
 # sources = ["ports.csv", "https://example.org/ports.json"]
 # format = "auto"
 # csv_delimiter = ";"
@@ -33,13 +33,13 @@ TEMPLATE = """\
 # pid_file = "/var/lib/portmapper/portmapper.pid"
 # disable_plugins = []
 
-# A port to keep open; one such table for each.
+# A port to keep open. Repeat the table for each port.
 # [[mapping]]
 # port = 8080
 # protocol = "tcp"
 # comment = "web server"
 
-# Which protocols, and in which order; the others follow.
+# The backends to use, in this order. Backends that are not listed come last.
 # [backend]
 # order = ["pcp", "natpmp", "upnp"]
 # forbidden = []
@@ -49,7 +49,7 @@ TEMPLATE = """\
 # format = "text"
 # file = "/var/log/portmapper.log"
 
-# What may be opened at all, whoever lists it: the first rule that matches decides.
+# Which ports may be opened, for all lists: the first rule that matches decides.
 # [[policy]]
 # action = "allow"
 # port = "1024-65535"
@@ -60,10 +60,10 @@ TEMPLATE = """\
 # [[policy]]
 # action = "deny"
 
-# A program to run, or a URL to call, when something happens; and numbers for Prometheus.
+# Run a program or call a URL when something happens, and export metrics to Prometheus.
 # [[hook]]
 # on = ["opened", "external_port_changed"]
-# run = ["/usr/local/bin/tell"]
+# run = ["/usr/local/bin/notify"]
 #
 # [[webhook]]
 # on = "failed"
@@ -75,72 +75,73 @@ TEMPLATE = """\
 
 
 class Init(Command):
-    """Write a settings file."""
+    """The command `init`."""
 
     name = "init"
-    help = "write a settings file, after asking the gateway what it can do"
+    help = "query the gateway and write a settings file"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `init`."""
         parser.add_argument(
             "file", nargs="?", type=Path, metavar="FILE", help="default: in your configuration directory"
         )
-        parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+        parser.add_argument("--force", action="store_true", help="replace the file if it exists")
         add_gateway_options(parser)
         add_plugin_option(parser)
         add_log_options(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Ask, write, say where; a gateway that does not answer is written down as such."""
-        from portmapper.config.paths import settings_places
+        """Query the gateways and write the file, even if no gateway answers."""
+        from portmapper.config.paths import settings_paths
 
-        begin_logging(arguments, "error")
-        path: Path = (arguments.file or settings_places()[0]).absolute()
+        configure_logging(arguments, "error")
+        path: Path = (arguments.file or settings_paths()[0]).absolute()
         if path.exists() and not arguments.force:
-            raise UsageError(f"{path} is there already; --force replaces it")
-        text = _text(_ask(arguments), arguments.gateway)
+            raise UsageError(f"{path} already exists; use --force to replace it")
+        text = _text(_discover(arguments), arguments.gateway)
         _write(path, text)
-        print(f"{path} is written. Put your ports there, then: portmapper run")
+        print(f"wrote {path}. Add your ports to it, then run: portmapper run")
         return 0
 
 
-def _ask(arguments: argparse.Namespace) -> Discovered:
+def _discover(arguments: argparse.Namespace) -> DiscoveryResult:
     import asyncio
 
-    from portmapper.actions.discover import survey
+    from portmapper.actions.discover import discover_gateways
     from portmapper.cli.targets import targets_of
     from portmapper.network.host import read_network
     from portmapper.pluginhost.manager import load_plugins
 
     backends = [b() for b in load_plugins(arguments.disable_plugin).choose_backends(arguments.backend)]
-    return asyncio.run(survey(backends, targets_of(arguments, read_network())))
+    return asyncio.run(discover_gateways(backends, targets_of(arguments, read_network())))
 
 
-def _text(found: Discovered, gateways: list[str]) -> str:
+def _text(found: DiscoveryResult, gateways: list[str]) -> str:
     import tomli_w
 
     chosen = tomli_w.dumps({"gateway": gateways}).strip() if gateways else '# gateway = ["192.168.1.1"]'
-    return TEMPLATE.format(found="".join(f"# {line}\n" for line in _facts(found)), gateway=chosen)
+    return TEMPLATE.format(found="".join(f"# {line}\n" for line in _gateway_lines(found)), gateway=chosen)
 
 
-def _facts(found: Discovered) -> list[str]:
+def _gateway_lines(found: DiscoveryResult) -> list[str]:
     from portmapper.observability.status import gateway_document
     from portmapper.support.text import printable
 
     if not found.gateways:
-        return ["No gateway answered when this was written."]
-    lines = ["Gateways that answered when this was written, best first:"]
-    for gateway, outside in found.gateways:
-        facts = gateway_document(gateway, outside)
-        words = [facts["backend"], facts["protocol"], f"at {facts['address']}", printable(gateway.model, 60)]
+        return ["No gateway answered when this file was written."]
+    lines = ["Gateways that answered when this file was written, best first:"]
+    for gateway, external in found.gateways:
+        document = gateway_document(gateway, external)
+        place = f"at {document['address']}"
+        words = [document["backend"], document["protocol"], place, printable(gateway.model, 60)]
         lines.append("  " + " ".join(word for word in words if word))
-        if facts["detail"]:
-            lines.append(f"    {facts['detail']}")
+        if document["detail"]:
+            lines.append(f"    {document['detail']}")
     return lines
 
 
 def _write(path: Path, text: str) -> None:
-    """Write it whole or not at all, for the owner alone: a secret may come to stand there."""
+    """Write the file atomically and readable only by its owner: a user may add secrets to it."""
     new = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`portmapper install` and `uninstall`: pip, in the very environment that runs us."""
+"""`portmapper install` and `uninstall`: run pip in the environment that portmapper runs in."""
 
 from __future__ import annotations
 
@@ -16,70 +16,73 @@ from portmapper.api.errors import PortmapperError
 
 
 class Install(Command):
-    """Add plugins."""
+    """The command `install`."""
 
     name = "install"
     help = "install plugins into the environment of this program"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `install`."""
         parser.add_argument(
-            "distribution", nargs="+", metavar="NAME", help="a distribution, a path, or what else pip takes"
+            "distribution",
+            nargs="+",
+            metavar="NAME",
+            help="a distribution, a path, or any other requirement that pip accepts",
         )
-        parser.add_argument("-U", "--upgrade", action="store_true", help="take a newer version, too")
+        parser.add_argument("-U", "--upgrade", action="store_true", help="upgrade to the newest version")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Exit status 0 when pip is content, 1 otherwise."""
-        more = ["--upgrade"] if arguments.upgrade else []
-        return _run([*_installer("install"), *more, *_named(arguments.distribution)])
+        """Install with pip or uv; return 0 if it succeeds, otherwise 1."""
+        upgrade = ["--upgrade"] if arguments.upgrade else []
+        return _run([*_installer("install"), *upgrade, *_checked(arguments.distribution)])
 
 
 class Uninstall(Command):
-    """Remove plugins."""
+    """The command `uninstall`."""
 
     name = "uninstall"
     help = "remove plugins from the environment of this program"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the arguments of `uninstall`."""
         parser.add_argument("distribution", nargs="+", metavar="NAME", help="a distribution")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Exit status 0 when pip is content, 1 otherwise; nothing is asked."""
+        """Uninstall without confirmation; return 0 if it succeeds, otherwise 1."""
         if any(name.lower() == "portmapperd" for name in arguments.distribution):
-            raise PortmapperError("that is this program itself; use pip to remove it")
+            raise PortmapperError("portmapperd is this program itself; use pip to remove it")
         command = _installer("uninstall")
         yes = ["--yes"] if command[0] == sys.executable else []
-        return _run([*command, *yes, *_named(arguments.distribution)])
+        return _run([*command, *yes, *_checked(arguments.distribution)])
 
 
 def _installer(verb: str) -> list[str]:
-    """Return the command that installs here.
+    """Return the command line that runs pip or uv for this environment.
 
     Raises:
-        PortmapperError: the system's package manager owns this environment (PEP 668), or there is neither
-            pip nor uv.
+        PortmapperError: the system's package manager owns this environment (PEP 668), or it has neither pip
+            nor uv.
     """
     if sys.prefix == sys.base_prefix and _is_externally_managed():
         raise PortmapperError(
-            "this environment belongs to the system's package manager; install portmapperd into a virtual "
-            "environment (python3 -m venv, or pipx), and its plugins there"
+            "the system's package manager owns this environment; install portmapperd and its plugins into a "
+            "virtual environment (python3 -m venv, or pipx)"
         )
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip", verb]
     if uv := shutil.which("uv"):
         return [uv, "pip", verb, "--python", sys.executable]
-    raise PortmapperError("there is neither pip nor uv in this environment")
+    raise PortmapperError("this environment has neither pip nor uv")
 
 
 def _is_externally_managed() -> bool:
     return (Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED").exists()
 
 
-def _named(names: Sequence[str]) -> list[str]:
-    """Return the names, none of which can be an option of pip's."""
-    if wrong := [name for name in names if name.startswith("-")]:
-        raise PortmapperError(f"{wrong[0]!r} is no name of a distribution")
+def _checked(names: Sequence[str]) -> list[str]:
+    """Return the names; reject one that pip would read as an option."""
+    if options := [name for name in names if name.startswith("-")]:
+        raise PortmapperError(f"{options[0]!r} is not a distribution name")
     return list(names)
 
 

@@ -1,4 +1,4 @@
-"""`portmapper list`: what is open on the gateway, by its own table."""
+"""`portmapper list`: show the mappings in the gateway's table."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from portmapper.cli.options import (
     add_log_options,
     add_plugin_option,
     add_state_option,
-    begin_logging,
+    configure_logging,
 )
 from portmapper.cli.targets import directory_of, targets_of
 
 if TYPE_CHECKING:
-    from portmapper.actions.tables import GatewayTables, Listed
+    from portmapper.actions.tables import GatewayTables, TableRow
 
 COLUMNS = ("address", "port", "protocol", "duration", "comment", "internal_port")
 
 
 class List(Command):
-    """Show a gateway's table."""
+    """The command `list`."""
 
     name = "list"
-    help = "show what is open on the gateway, by its own table"
+    help = "show the mappings in the gateway's table"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `list`."""
         form = parser.add_mutually_exclusive_group()
         form.add_argument("--json", action="store_true", help="print the table as JSON")
         form.add_argument("--csv", action="store_true", help="print the table as a list that 'run' reads")
-        parser.add_argument("--stale", action="store_true", help="only what nobody answers for, and why")
+        parser.add_argument(
+            "--stale", action="store_true", help="show only stale mappings, and why they are stale"
+        )
         add_config_option(parser)
         add_gateway_options(parser)
         add_state_option(parser)
@@ -46,10 +48,10 @@ class List(Command):
         add_log_options(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Ask, wait, print; exit status 3 when nobody answered."""
+        """Query the gateways and print their tables; the exit status is 3 if no gateway answers."""
         import asyncio
 
-        begin_logging(arguments, "warning")
+        configure_logging(arguments, "warning")
         rows = asyncio.run(_rows(arguments))
         if arguments.json:
             print(json.dumps({"mappings": [_document(row, reason) for row, reason in rows]}, indent=2))
@@ -60,21 +62,23 @@ class List(Command):
         return 0
 
 
-async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[Listed, str]]:
+async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[TableRow, str]]:
     from portmapper.actions.stale import stale_rows
     from portmapper.actions.tables import GatewayTables
     from portmapper.api.errors import NoGateway
     from portmapper.network.host import read_network
-    from portmapper.pluginhost.faults import made
+    from portmapper.pluginhost.faults import instantiate
     from portmapper.pluginhost.manager import load_plugins
 
-    backends = made("backend", load_plugins(arguments.disable_plugin).choose_backends(arguments.backend))
+    backends = instantiate(
+        "backend", load_plugins(arguments.disable_plugin).choose_backends(arguments.backend)
+    )
     network = read_network()
     targets = targets_of(arguments, network)
     async with GatewayTables(backends, targets, _leases(arguments), datetime.now(UTC)) as tables:
         if not tables.gateways:
             raise NoGateway("no gateway answered")
-        tell_of_failures(tables)
+        report_failures(tables)
         return await stale_rows(tables.rows, network) if arguments.stale else [(r, "") for r in tables.rows]
 
 
@@ -89,17 +93,17 @@ def _leases(arguments: argparse.Namespace) -> Sequence[Any]:
         store.close()
 
 
-def tell_of_failures(tables: GatewayTables, quiet_of_leases: bool = False) -> None:
-    """Say on standard error which table could not be read."""
+def report_failures(tables: GatewayTables, *, leases_shown: bool = True) -> None:
+    """Print to standard error which tables could not be read, and whether leases are shown instead."""
     from portmapper.support.text import printable
 
     for identity, error in tables.failures.items():
-        print(f"portmapper: {identity} does not show its table: {printable(str(error))}", file=sys.stderr)
-    if not tables.readable and not tables.failures and not quiet_of_leases:
-        print("portmapper: no gateway here shows its table; these are our own leases", file=sys.stderr)
+        print(f"portmapper: cannot read the table of {identity}: {printable(str(error))}", file=sys.stderr)
+    if leases_shown and not tables.readable and not tables.failures:
+        print("portmapper: no gateway can list its table; showing portmapper's own leases", file=sys.stderr)
 
 
-def _document(row: Listed, reason: str) -> dict[str, Any]:
+def _document(row: TableRow, reason: str) -> dict[str, Any]:
     entry = row.entry
     document = {
         "protocol": entry.protocol.value,
@@ -115,18 +119,18 @@ def _document(row: Listed, reason: str) -> dict[str, Any]:
     return {**document, "stale": reason} if reason else document
 
 
-def _write_csv(rows: Sequence[Listed]) -> None:
+def _write_csv(rows: Sequence[TableRow]) -> None:
     from portmapper.support.text import printable
 
     writer = csv.writer(sys.stdout, delimiter=";", lineterminator="\n")
-    # Two gateways may have the same port open, each in its own right.
+    # With several gateways, the same port can be open on each of them, so each row names its gateway.
     several = len({row.device for row in rows}) > 1
     writer.writerow((*COLUMNS, "gateway") if several else COLUMNS)
     for row in rows:
         entry = row.entry
         if entry.internal_address is None or not entry.external_port or not entry.internal_port:
-            # It could not be opened again: nobody told whom for, or it is for every port there is.
-            print(f"portmapper: left out: {entry.protocol} {entry.external_port}", file=sys.stderr)
+            # `run` could not open it again: the internal host is unknown, or it maps every port.
+            print(f"portmapper: omitted {entry.protocol} {entry.external_port}", file=sys.stderr)
             continue
         comment = printable(entry.comment)
         lifetime = entry.lifetime
@@ -143,8 +147,8 @@ def _write_csv(rows: Sequence[Listed]) -> None:
         )
 
 
-def show(rows: Sequence[tuple[Listed, str]], stale: bool) -> None:
-    """Show rows as a table, with why they are stale."""
+def show(rows: Sequence[tuple[TableRow, str]], stale: bool) -> None:
+    """Print the rows as a table; if `stale`, show the reasons in place of the comments."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""Finds the verb, runs it, and turns what goes wrong into one line and an exit status."""
+"""Entry point: finds and runs the command, and turns an error into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("portmapper.cli.run:Run", "keep the ports of a list open"),
-        "status": ("portmapper.cli.status:Status", "show what the daemon keeps open"),
+        "status": ("portmapper.cli.status:Status", "show the mappings that the daemon keeps open"),
         "history": (
             "portmapper.cli.history:History",
             "show what was opened, changed and closed, when and why",
         ),
         "discover": ("portmapper.cli.discover:Discover", "show the gateways that answer"),
-        "list": ("portmapper.cli.list:List", "show what is open on the gateway, by its own table"),
+        "list": ("portmapper.cli.list:List", "show the mappings in the gateway's table"),
         "open": ("portmapper.cli.open:Open", "open single ports until they are closed"),
-        "close": ("portmapper.cli.close:Close", "close single ports, or what nobody answers for"),
+        "close": ("portmapper.cli.close:Close", "close single ports, or all stale mappings"),
         "doctor": ("portmapper.cli.doctor:Doctor", "find out why a port is not open, and what to do"),
-        "check": ("portmapper.cli.check:Check", "read sources and report, without touching a gateway"),
-        "init": (
-            "portmapper.cli.init:Init",
-            "write a settings file, after asking the gateway what it can do",
+        "check": (
+            "portmapper.cli.check:Check",
+            "read the sources and report errors, without contacting a gateway",
         ),
-        "convert": ("portmapper.cli.convert:Convert", "write a list of one format in another"),
+        "init": ("portmapper.cli.init:Init", "query the gateway and write a settings file"),
+        "convert": ("portmapper.cli.convert:Convert", "convert a list to another format"),
         "service": (
             "portmapper.cli.service:Service",
             "print or install a unit file for systemd, launchd or Windows",
         ),
         "plugins": (
             "portmapper.cli.plugins:ListPlugins",
-            "show the plugins and what they provide, or begin a new one",
+            "show the plugins and what they provide, or create a new one",
         ),
         "install": (
             "portmapper.cli.install:Install",
-            "install plugins into the environment of this program",
+            "install plugins into portmapper's environment",
         ),
         "uninstall": (
             "portmapper.cli.install:Uninstall",
-            "remove plugins from the environment of this program",
+            "remove plugins from portmapper's environment",
         ),
         "completion": (
             "portmapper.cli.completion:Completion",
@@ -59,14 +59,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
     }
 )
-"""Our own verbs: where each lives, and one line of help, so that neither costs an import."""
+"""Built-in commands: class and help line, so that the overview imports no command."""
 
 EXIT_STATUS = {"UsageError": 2, "SourceError": 2, "NoGateway": 3, "AlreadyRunning": 4}
-FORCED = 130
+INTERRUPTED = 130
 
-COLLECT_AFTER = 100_000
-"""New objects until garbage is looked for. A start makes up to 75 thousand, with UPnP, nearly all to stay:
-with Python's own 700 it would be looked through a hundred times in vain."""
+GC_THRESHOLD = 100_000
+"""New objects between two garbage collections during startup. A start creates up to 75,000 objects with UPnP,
+nearly all long-lived: with Python's default of 700, about a hundred collections would find nothing."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,27 +74,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = _run(words)
-        # Here, where a reader that has left can still be told from a bug.
+        # Flush here, where a closed pipe is handled below and not reported as a bug.
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        return FORCED
+        return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left; a second complaint at interpreter exit helps nobody.
+        # The reader closed the pipe. Redirect the output, or the flush at interpreter exit fails again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        return _failed(error)
+        return _report(error)
 
 
 def entry() -> NoReturn:
-    """Be the console script.
+    """Run as the console script.
 
-    The interpreter is not taken down: to free every object takes 50 ms, a fifth of a whole `run --oneshot`.
-    And where a call is still under way in a thread of its own (`portmapper.support.threads`), an import that
-    is in the midst of a C extension then would crash.
+    Exit without finalizing the interpreter. Freeing every object takes 50 ms, a fifth of a whole
+    `run --oneshot`. Also, finalizing crashes if a thread of `portmapper.support.threads` is still importing a
+    C extension.
     """
-    gc.set_threshold(COLLECT_AFTER)
+    gc.set_threshold(GC_THRESHOLD)
     status = main()
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError):
@@ -111,7 +111,7 @@ def _run(words: list[str]) -> int:
         print(_overview())
         return 0 if words else 2
     if words[0].startswith("-"):
-        # Options without a verb are upnp-daemon's way; its unit files go on working.
+        # upnp-daemon has no commands: its unit files, which only pass options, keep working.
         words = ["run", *words]
     return _run_command(_command(words[0]), words[1:])
 
@@ -125,9 +125,9 @@ def _run_command(command: Command, words: list[str]) -> int:
     command.add_arguments(parser)
     arguments = _parse(parser, words)
     if "config" in arguments:
-        from portmapper.cli.defaults import settle
+        from portmapper.cli.defaults import apply_settings
 
-        settle(arguments)
+        apply_settings(arguments)
     return command.run(arguments)
 
 
@@ -135,31 +135,31 @@ def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
     try:
         return parser.parse_intermixed_args(words)
     except TypeError:
-        # A plugin's command with subcommands: argparse cannot mix options among those.
+        # A plugin's command has subcommands, for which argparse cannot intermix options.
         return parser.parse_args(words)
 
 
 def _command(name: str) -> Command:
     if name in COMMANDS:
-        return imported(COMMANDS[name][0])()
+        return load_command(COMMANDS[name][0])()
     from portmapper.pluginhost.manager import load_plugins
 
-    added = {command.name: command for command in load_plugins().commands}
-    if name in added:
-        return added[name]()
-    raise _unknown(name, [*COMMANDS, *added])
+    from_plugins = {command.name: command for command in load_plugins().commands}
+    if name in from_plugins:
+        return from_plugins[name]()
+    raise _unknown_command(name, [*COMMANDS, *from_plugins])
 
 
-def imported(where: str) -> type[Command]:
-    """Return the command at `module:class`."""
+def load_command(path: str) -> type[Command]:
+    """Import the command at the path `module:class`."""
     import importlib
 
-    module, _, name = where.partition(":")
+    module, _, name = path.partition(":")
     command: type[Command] = getattr(importlib.import_module(module), name)
     return command
 
 
-def _unknown(name: str, known: Sequence[str]) -> Exception:
+def _unknown_command(name: str, known: Sequence[str]) -> Exception:
     import difflib
 
     from portmapper.api.errors import UsageError
@@ -174,30 +174,31 @@ def _overview() -> str:
 
     lines = {name: help_line for name, (_, help_line) in COMMANDS.items()}
     lines.update({command.name: command.help for command in load_plugins().commands})
-    verbs = "\n".join(f"  {name:<12} {help_line}" for name, help_line in lines.items())
+    commands = "\n".join(f"  {name:<12} {help_line}" for name, help_line in lines.items())
     return (
         "usage: portmapper COMMAND [OPTION]...\n\n"
-        "Keeps ports open on the NAT gateway in front of you, over PCP, NAT-PMP and UPnP IGD.\n\n"
-        f"commands:\n{verbs}\n\n"
-        "options:\n  -h, --help     show this, or with a command: its options\n"
+        "Keeps ports open on your NAT gateway, over PCP, NAT-PMP and UPnP IGD.\n\n"
+        f"commands:\n{commands}\n\n"
+        "options:\n  -h, --help     show this help; after a command: show its options\n"
         "  -V, --version  show the version\n\n"
         "example:\n  portmapper run ports.csv"
     )
 
 
-def _failed(error: Exception) -> int:
+def _report(error: Exception) -> int:
+    """Print the error and return its exit status."""
     from portmapper.api.errors import PortmapperError
 
     if isinstance(error, PortmapperError):
-        _complain(str(error))
+        _print_error(str(error))
         return next((EXIT_STATUS[c.__name__] for c in type(error).__mro__ if c.__name__ in EXIT_STATUS), 1)
     if os.environ.get("PORTMAPPER_LOG", "").lower() == "debug":
         raise error
-    _complain(f"internal error: {type(error).__name__}: {error} (PORTMAPPER_LOG=debug shows where)")
+    _print_error(f"internal error: {type(error).__name__}: {error} (PORTMAPPER_LOG=debug shows where)")
     return 1
 
 
-def _complain(message: str) -> None:
+def _print_error(message: str) -> None:
     from portmapper.support.text import printable
 
     print(f"portmapper: {printable(message)}", file=sys.stderr)

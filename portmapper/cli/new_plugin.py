@@ -1,4 +1,4 @@
-"""`portmapper plugins new`: a project that builds, is tested and can be installed as it is written."""
+"""`portmapper plugins new`: create a plugin project that builds, passes its tests and can be installed."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from portmapper.pluginhost.manager import load_plugins
 TEMPLATES = Path(__file__).parent / "templates"
 
 NAME = re.compile(r"[a-z0-9]|[a-z0-9][a-z0-9._-]{0,60}[a-z0-9]", re.IGNORECASE)
-"""What a distribution may be called (the packaging standard's rule), and no longer than a directory."""
+"""A valid distribution name by the packaging standard, short enough for a directory name."""
 
 
 def write_project(name: str, kind: str) -> Path:
-    """Write `./NAME` and return the path of its module.
+    """Create the directory `./NAME` and return the path of its module.
 
     Raises:
-        UsageError: the name is none for a distribution, or is taken.
-        PortmapperError: the directory is there already, or cannot be written.
+        UsageError: the name is not valid for a distribution, or is taken.
+        PortmapperError: the directory already exists or cannot be written.
     """
     if not NAME.fullmatch(name):
         raise UsageError(
-            f"{quoted(name)} is no name for a distribution: letters, digits, and single '-', '_' or '.' "
-            "between them, such as my-router"
+            f"{quoted(name)} is not a valid distribution name: use letters and digits, with single '-', '_' "
+            "or '.' between them, such as my-router"
         )
-    words = _words(name, kind)
-    _refuse_taken(words, kind)
-    module = Path(name, f"{words['@MODULE@']}.py")
+    values = _placeholders(name, kind)
+    _refuse_taken_names(values, kind)
+    module = Path(name, f"{values['@MODULE@']}.py")
     files = {
         Path(name, "pyproject.toml"): "pyproject.toml.txt",
         Path(name, "README.md"): "README.md.txt",
         module: f"{kind}.py.txt",
-        Path(name, "tests", f"test_{words['@MODULE@']}.py"): f"test_{kind}.py.txt",
+        Path(name, "tests", f"test_{values['@MODULE@']}.py"): f"test_{kind}.py.txt",
     }
     if kind == "backend":
         files[Path(name, "tests", "router.py")] = "router.py.txt"
-    _write(Path(name), {path: _filled(template, words) for path, template in files.items()})
+    _write(Path(name), {path: _filled(template, values) for path, template in files.items()})
     return module
 
 
-def _words(name: str, kind: str) -> Mapping[str, str]:
-    """Return what stands in the templates for each of their words."""
+def _placeholders(name: str, kind: str) -> Mapping[str, str]:
+    """Return the value of each placeholder in the templates."""
     distribution = re.sub(r"[-_.]+", "-", name).lower()
     short = distribution.removeprefix("portmapper-")
     module = distribution.replace("-", "_")
@@ -65,14 +65,14 @@ def _words(name: str, kind: str) -> Mapping[str, str]:
     }
 
 
-def _refuse_taken(words: Mapping[str, str], kind: str) -> None:
-    """Refuse a name with which the plugin could not be imported, or not be loaded."""
+def _refuse_taken_names(values: Mapping[str, str], kind: str) -> None:
+    """Refuse a name with which the plugin could not be imported or loaded."""
     provided = {name for report in load_plugins().reports for name in report.provides}
     provided |= {f"command:{name}" for name in COMMANDS}
-    if f"{kind}:{words['@SHORT@']}" in provided:
-        raise UsageError(f"there is {words['@AN@']} {kind} {words['@SHORT@']!r} already; take another name")
-    if importlib.util.find_spec(words["@MODULE@"]) is not None:
-        raise UsageError(f"there is a module {words['@MODULE@']!r} already; take another name")
+    if f"{kind}:{values['@SHORT@']}" in provided:
+        raise UsageError(f"the {kind} {values['@SHORT@']!r} already exists; choose another name")
+    if importlib.util.find_spec(values["@MODULE@"]) is not None:
+        raise UsageError(f"the module {values['@MODULE@']!r} already exists; choose another name")
 
 
 def _write(directory: Path, files: Mapping[Path, str]) -> None:
@@ -82,13 +82,13 @@ def _write(directory: Path, files: Mapping[Path, str]) -> None:
         for path, text in files.items():
             path.write_text(text, encoding="utf-8")
     except FileExistsError:
-        raise PortmapperError(f"{directory} is there already, and is left as it is") from None
+        raise PortmapperError(f"{directory} already exists; nothing was written") from None
     except OSError as error:
         raise PortmapperError(f"{directory} cannot be written: {error.strerror}") from error
 
 
-def _filled(template: str, words: Mapping[str, str]) -> str:
+def _filled(template: str, values: Mapping[str, str]) -> str:
     text = (TEMPLATES / template).read_text(encoding="utf-8")
-    for word, value in words.items():
-        text = text.replace(word, value)
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
     return text

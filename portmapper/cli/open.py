@@ -1,4 +1,4 @@
-"""`portmapper open`: open single ports, through the daemon where one runs."""
+"""`portmapper open`: open single ports, through the daemon if one is running."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from portmapper.cli.options import (
     add_log_options,
     add_plugin_option,
     add_state_option,
-    begin_logging,
+    configure_logging,
 )
-from portmapper.cli.targets import ask_daemon_if_any, directory_of, port_records
+from portmapper.cli.targets import call_daemon, directory_of, port_records
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
@@ -30,13 +30,13 @@ ANY_GATEWAY = ("all", "default")
 
 
 class Open(Command):
-    """Open ports."""
+    """The command `open`."""
 
     name = "open"
     help = "open single ports until they are closed"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `open`."""
         parser.add_argument(
             "port",
             nargs="+",
@@ -47,11 +47,11 @@ class Open(Command):
             "--to",
             metavar="ADDR[:PORT]",
             default="",
-            help="the host that gets the packets, and on which port; ':PORT' is this host (default: this "
-            "host, the same port)",
+            help="the host and port to forward to; ':PORT' means this host (default: this host, the same "
+            "port)",
         )
         parser.add_argument(
-            "--lifetime", type=_lifetime, default=3600, metavar="S", help="seconds to ask for (default 3600)"
+            "--lifetime", type=_lifetime, default=3600, metavar="S", help="requested seconds (default 3600)"
         )
         parser.add_argument(
             "--family",
@@ -67,16 +67,16 @@ class Open(Command):
         parser.add_argument("--json", action="store_true", help="print the status document of these ports")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Exit status 0 when all are open, 1 when some are not, 3 when no gateway answered."""
-        begin_logging(arguments, "warning")
+        """Open the ports; return 0 if all are open, 1 if some are not, 3 if no gateway answers."""
+        configure_logging(arguments, "warning")
         records = _records(arguments)
         directory = directory_of(arguments)
-        document = ask_daemon_if_any(directory, "open", records)
+        document = call_daemon(directory, "open", records)
         by_daemon = document is not None
         if by_daemon:
-            _tell_what_is_not_heeded(arguments)
+            _warn_about_ignored_options(arguments)
         else:
-            document = _open_once(arguments, records, directory)
+            document = _open_without_daemon(arguments, records, directory)
         if arguments.json:
             print(json.dumps(document, indent=2))
         else:
@@ -85,33 +85,33 @@ class Open(Command):
 
 
 def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return the records that the daemon is asked for, and check them here first."""
-    from portmapper.sources.adhoc import read_records
+    """Return the records to send to the daemon; check them here first."""
+    from portmapper.sources.adhoc import parse_records
 
-    host, port = _inside(arguments.to)
-    more: dict[str, Any] = {
+    host, port = _internal_endpoint(arguments.to)
+    common: dict[str, Any] = {
         "address": host,
         "internal_port": port,
         "duration": arguments.lifetime,
         "comment": COMMENT,
     }
     if arguments.given.family or (arguments.family and host is None):
-        more["family"] = arguments.family
-    more["gateway"] = _gateway_of_mapping(arguments)
+        common["family"] = arguments.family
+    common["gateway"] = _gateway_of_mapping(arguments)
     if len(arguments.given.backend) == 1:
-        more["backend"] = arguments.backend[0]
-    records = [{**record, **more} for record in port_records(arguments.port)]
-    read_records(records)
+        common["backend"] = arguments.backend[0]
+    records = [{**record, **common} for record in port_records(arguments.port)]
+    parse_records(records)
     return records
 
 
-def _inside(text: str) -> tuple[str | None, str | None]:
-    """Read `--to`: an address, an address and a port, or a port alone."""
+def _internal_endpoint(text: str) -> tuple[str | None, str | None]:
+    """Parse `--to`: an address, an address and a port, or only a port."""
     import ipaddress
 
     host, colon, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
     if colon and not port:
-        raise UsageError(f"--to {quoted(text)}: no port behind the colon")
+        raise UsageError(f"--to {quoted(text)}: the port after the colon is missing")
     try:
         return (str(ipaddress.ip_address(host.strip("[]"))) if host else None), port or None
     except ValueError:
@@ -119,7 +119,7 @@ def _inside(text: str) -> tuple[str | None, str | None]:
 
 
 def _gateway_of_mapping(arguments: argparse.Namespace) -> str | None:
-    """Return the gateway that the mappings themselves name: `all`, `default` or one address."""
+    """Return the value for the mappings' `gateway` field: `all`, `default` or one address."""
     from portmapper.api.errors import RowError
     from portmapper.sources.address_syntax import parse_gateway
 
@@ -128,34 +128,36 @@ def _gateway_of_mapping(arguments: argparse.Namespace) -> str | None:
         return None
     try:
         parse_gateway(named[0])
-    except RowError:  # with a port, or a URL: without a daemon it is asked all the same
+    except RowError:  # an address with a port, or a URL: usable only as a search target
         return None
     return str(named[0])
 
 
-def _tell_what_is_not_heeded(arguments: argparse.Namespace) -> None:
-    not_told = arguments.given.gateway and _gateway_of_mapping(arguments) is None
-    if not_told or len(arguments.given.backend) > 1:
-        print("portmapper: a daemon runs, and asks the gateways that it was started for", file=sys.stderr)
+def _warn_about_ignored_options(arguments: argparse.Namespace) -> None:
+    ignored = arguments.given.gateway and _gateway_of_mapping(arguments) is None
+    if ignored or len(arguments.given.backend) > 1:
+        print("portmapper: the running daemon uses the gateways that it was started with", file=sys.stderr)
 
 
-def _open_once(arguments: argparse.Namespace, records: list[dict[str, Any]], directory: Path) -> Any:
+def _open_without_daemon(
+    arguments: argparse.Namespace, records: list[dict[str, Any]], directory: Path
+) -> Any:
     import asyncio
 
     from portmapper.actions.open import open_without_daemon
     from portmapper.cli.run_config import observers_of, policy_of
     from portmapper.daemon.pidfile import PidFile
-    from portmapper.pluginhost.faults import made
+    from portmapper.pluginhost.faults import instantiate
     from portmapper.pluginhost.manager import load_plugins
     from portmapper.scheduler.options import Options
-    from portmapper.sources.adhoc import check_policy, read_records
+    from portmapper.sources.adhoc import check_policy, parse_records
     from portmapper.store.leases import FILE_NAME, Store
 
     plugins = load_plugins(arguments.disable_plugin)
-    mappings = read_records(records)
+    mappings = parse_records(records)
     check_policy(mappings, policy_of(arguments))
     observers = observers_of(plugins, arguments.settings_file)
-    backends: list[Backend] = made("backend", plugins.choose_backends(arguments.backend))
+    backends: list[Backend] = instantiate("backend", plugins.choose_backends(arguments.backend))
     chosen = tuple(gateway for gateway in arguments.gateway if gateway not in ANY_GATEWAY)
     options = Options(chosen=chosen, scope=frozenset(), watch=False)
     pid_file = PidFile(directory / "portmapper.pid")
@@ -174,20 +176,20 @@ def _show(document: dict[str, Any], by_daemon: bool) -> None:
     from portmapper.support.text import endpoint, printable
 
     for mapping in document["mappings"]:
-        inside = endpoint(mapping["internal_address"], mapping["internal_port"])
+        internal = endpoint(mapping["internal_address"], mapping["internal_port"])
         if mapping["state"] == "active":
-            outside = endpoint(mapping["external_address"], mapping["external_port"])
-            end = _end(mapping, by_daemon)
-            print(f"{mapping['protocol']} {outside} -> {inside} is open by {mapping['backend']}, {end}")
+            external = endpoint(mapping["external_address"], mapping["external_port"])
+            end = _how_long(mapping, by_daemon)
+            print(f"{mapping['protocol']} {external} -> {internal} is open by {mapping['backend']}, {end}")
         else:
-            why = printable(mapping["error"] or "no gateway answered")
+            reason = printable(mapping["error"] or "no gateway answered")
             port = mapping["wanted_external_port"] or "any"
-            print(f"{mapping['protocol']} {port} -> {inside} is not open: {why}", file=sys.stderr)
+            print(f"{mapping['protocol']} {port} -> {internal} is not open: {reason}", file=sys.stderr)
     if by_daemon and any(mapping["state"] != "active" for mapping in document["mappings"]):
-        print("portmapper: the daemon goes on trying until 'portmapper close'", file=sys.stderr)
+        print("portmapper: the daemon keeps trying until 'portmapper close'", file=sys.stderr)
 
 
-def _end(mapping: dict[str, Any], by_daemon: bool) -> str:
+def _how_long(mapping: dict[str, Any], by_daemon: bool) -> str:
     if by_daemon:
         return "kept by the daemon until 'portmapper close'"
     return "until 'portmapper close'" if mapping["permanent"] else f"for {mapping['lifetime']} s"

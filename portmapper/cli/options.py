@@ -1,4 +1,4 @@
-"""Options that several verbs share, and what they mean."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -17,66 +17,66 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def add_gateway_options(parser: argparse.ArgumentParser) -> None:
-    """Declare `--gateway` and `--backend`."""
+    """Add `--gateway` and `--backend`."""
     parser.add_argument(
         "--gateway",
         action="append",
         default=[],
         metavar="ADDR[:PORT]|URL",
-        help="ask this gateway and search no other: an address (PORT replaces 5351), or the URL of a "
-        "UPnP description; may repeat",
+        help="use only this gateway and do not search: an address (PORT replaces 5351), or the URL of a "
+        "UPnP description; may be repeated",
     )
     parser.add_argument(
         "--backend",
         action="append",
         default=[],
         metavar="NAME",
-        help="use only these protocols, in this order (pcp, natpmp, upnp, or a plugin's); may repeat",
+        help="use only these backends, in this order (pcp, natpmp, upnp, or a plugin's); may be repeated",
     )
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:
-    """Declare `--config`; what the settings file says fills in what other options leave open."""
+    """Add `--config`; the settings file provides the values of omitted options."""
     parser.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings in TOML; default: portmapper/portmapper.toml in your, then in the system's "
-        "configuration directory",
+        help="settings in TOML; default: portmapper/portmapper.toml in your configuration directory, then "
+        "in the system's",
     )
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what says where the list is and how it is written."""
+    """Add the options that specify the lists and how to read them."""
     parser.add_argument(
         "source", nargs="*", metavar="SOURCE", help="a path, '-' for standard input, or a URL"
     )
     parser.add_argument(
-        "-f", "--file", action="append", default=[], metavar="SOURCE", help="the same; may repeat"
+        "-f", "--file", action="append", default=[], metavar="SOURCE", help="the same; may be repeated"
     )
     add_format_options(parser)
     parser.add_argument(
         "--family",
         choices=("ipv4", "ipv6", "both"),
-        help="for rows that name neither a family nor an address: a mapping over IPv4 (the default), a "
-        "pinhole over IPv6, or both",
+        help="for rows without a family and an address: open an IPv4 mapping (the default), an IPv6 "
+        "pinhole, or both",
     )
 
 
 def add_format_options(parser: argparse.ArgumentParser) -> None:
-    """Declare `--format` and `--csv-delimiter`."""
+    """Add `--format` and `--csv-delimiter`."""
     parser.add_argument("--format", metavar="NAME", help="auto (the default), csv, json, toml, or a plugin's")
     parser.add_argument(
         "-d",
         "--csv-delimiter",
         type=_delimiter,
         metavar="C",
-        help="what separates the columns of a CSV file (default ';'; '\\t' is a tab)",
+        help="the column separator of CSV files (default ';'; '\\t' is a tab)",
     )
 
 
 def format_options(arguments: argparse.Namespace) -> FormatOptions:
-    """Return how documents are to be read."""
+    """Return the options for parsing documents."""
     from portmapper.api.source import FormatOptions
     from portmapper.sources.row_parser import FAMILIES
 
@@ -84,47 +84,53 @@ def format_options(arguments: argparse.Namespace) -> FormatOptions:
 
 
 def add_state_option(parser: argparse.ArgumentParser) -> None:
-    """Declare `--state-dir`."""
+    """Add `--state-dir`."""
     parser.add_argument(
-        "--state-dir", type=Path, metavar="DIR", help="where leases, journal, pid file and socket are kept"
+        "--state-dir", type=Path, metavar="DIR", help="the directory for leases, journal, pid file and socket"
     )
 
 
 def add_plugin_option(parser: argparse.ArgumentParser) -> None:
-    """Declare `--disable-plugin`."""
+    """Add `--disable-plugin`."""
     parser.add_argument(
-        "--disable-plugin", action="append", default=[], metavar="NAME", help="do not load it; may repeat"
+        "--disable-plugin",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="do not load this plugin; may be repeated",
     )
 
 
 def add_log_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how much is logged, where, and in what form."""
+    """Add `--log-level`, `--log-format` and `--log-file`."""
     parser.add_argument(
         "--log-level",
         choices=LOG_LEVELS,
-        help="default info (warning for one pass), or what PORTMAPPER_LOG says",
+        help="default: the value of PORTMAPPER_LOG, or info (warning for one pass)",
     )
     parser.add_argument("--log-format", choices=("text", "json"), help="default text")
     parser.add_argument(
         "--log-file",
         type=absolute_path,
         metavar="FILE",
-        help="log there; default: standard error, and in the background the system's log",
+        help="write the log to FILE; default: standard error, or in the background the system's log",
     )
 
 
-def begin_logging(arguments: argparse.Namespace, default: str = "info", *, detached: bool = False) -> None:
-    """Log as the options and `PORTMAPPER_LOG` say.
+def configure_logging(
+    arguments: argparse.Namespace, default: str = "info", *, detached: bool = False
+) -> None:
+    """Configure logging from the options and `PORTMAPPER_LOG`.
 
     Raises:
-        UsageError: `PORTMAPPER_LOG` is no level, or the log file cannot be opened.
+        UsageError: `PORTMAPPER_LOG` is not a level, or the log file cannot be opened.
     """
-    import logging  # not for those verbs that log nothing
+    import logging  # here, so that commands without a log start faster
 
     from portmapper.observability.logs import default_handler, file_handler, start_logging
 
     if detached and arguments.log_file:
-        return  # it was opened before, and stays open
+        return  # the launching process opened the file, and it is still open
     level = arguments.log_level or os.environ.get("PORTMAPPER_LOG", "").lower() or default
     if level not in LOG_LEVELS:
         raise UsageError(f"PORTMAPPER_LOG={level}: must be one of {', '.join(LOG_LEVELS)}")
@@ -135,17 +141,17 @@ def begin_logging(arguments: argparse.Namespace, default: str = "info", *, detac
     start_logging(handler, getattr(logging, level.upper()), arguments.log_format or "text")
 
 
-def warn_of_broken(plugins: Plugins) -> None:
-    """Log each plugin that could not be loaded."""
+def warn_of_failed_plugins(plugins: Plugins) -> None:
+    """Log a warning for each plugin that failed to load."""
     import logging
 
     for report in plugins.reports:
         if report.state == "failed":
-            logging.getLogger(__name__).warning("plugin %s is left out: %s", report.name, report.error)
+            logging.getLogger(__name__).warning("plugin %s failed to load: %s", report.name, report.error)
 
 
 def absolute_path(text: str) -> Path:
-    """Read a path that must not depend on the working directory."""
+    """Parse an absolute path: the option must not depend on the working directory."""
     path = Path(text)
     if not path.is_absolute():
         raise argparse.ArgumentTypeError(f"{text!r} is not an absolute path")

@@ -1,4 +1,4 @@
-"""The parsers of all commands, for what is made from them: completions, the man page, the reference."""
+"""The parsers of all commands, for shell completion, the man page and the reference."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Iterator
 
 from portmapper import __version__
 from portmapper.api.command import Command
-from portmapper.cli.main import COMMANDS, imported
+from portmapper.cli.main import COMMANDS, load_command
 from portmapper.pluginhost.manager import load_plugins
 from portmapper.support.text import sentence
 
-SUMMARY = "keep ports open on the NAT gateway in front of you"
+SUMMARY = "keep ports open on your NAT gateway"
 
 
-def every_command() -> Iterator[Command]:
-    """Yield ours in the order of the help, then those of plugins."""
-    for where, _ in COMMANDS.values():
-        yield imported(where)()
-    for added in load_plugins().commands:
-        yield added()
+def all_commands() -> Iterator[Command]:
+    """Yield the built-in commands in the order of the help, then those of plugins."""
+    for path, _ in COMMANDS.values():
+        yield load_command(path)()
+    for command in load_plugins().commands:
+        yield command()
 
 
-def whole_parser() -> argparse.ArgumentParser:
-    """Return one parser with every command below it."""
+def full_parser() -> argparse.ArgumentParser:
+    """Return one parser that has every command as a subcommand."""
     parser = argparse.ArgumentParser(prog="portmapper", description=sentence(SUMMARY))
     parser.add_argument("-V", "--version", action="version", version=__version__)
-    below = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for command in every_command():
-        added = below.add_parser(command.name, help=command.help, description=sentence(command.help))
-        command.add_arguments(added)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for command in all_commands():
+        subparser = commands.add_parser(command.name, help=command.help, description=sentence(command.help))
+        command.add_arguments(subparser)
     return parser

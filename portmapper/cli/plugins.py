@@ -1,4 +1,4 @@
-"""`portmapper plugins`: what is loaded, provides what, or failed and why; `new` begins another one."""
+"""`portmapper plugins`: list the plugins with what they provide or why they failed; `new` creates one."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ if TYPE_CHECKING:
 
 
 class ListPlugins(Command):
-    """Show the plugins and what they provide, or begin a new one."""
+    """The command `plugins`."""
 
     name = "plugins"
-    help = "show the plugins and what they provide, or begin a new one"
+    help = "show the plugins and what they provide, or create a new one"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `plugins`."""
         from portmapper.pluginhost.manager import KINDS
 
-        parser.add_argument("action", nargs="?", choices=("new",), help="write a project for a plugin")
-        parser.add_argument("project", nargs="?", metavar="NAME", help="the new distribution's name")
-        parser.add_argument("--kind", choices=KINDS, help="with new: what the plugin is to bring")
+        parser.add_argument("action", nargs="?", choices=("new",), help="create a plugin project")
+        parser.add_argument(
+            "project", nargs="?", metavar="NAME", help="with new: the name of the distribution"
+        )
+        parser.add_argument("--kind", choices=KINDS, help="with new: what the plugin provides")
         add_plugin_option(parser)
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Print one row for each entry point, or write the project."""
+        """Print one row for each plugin, or create a project."""
         from portmapper.pluginhost.manager import load_plugins
 
         if arguments.action or arguments.kind:
-            return _begin(arguments.project, arguments.kind)
+            return _create(arguments.project, arguments.kind)
         reports = load_plugins(arguments.disable_plugin).reports
         if arguments.json:
             import attrs
@@ -47,14 +49,14 @@ class ListPlugins(Command):
         return 0
 
 
-def _begin(name: str | None, kind: str | None) -> int:
+def _create(name: str | None, kind: str | None) -> int:
     from portmapper.cli.new_plugin import write_project
     from portmapper.pluginhost.manager import KINDS
 
     if name is None or kind is None:
-        raise UsageError(f"say which: portmapper plugins new NAME --kind {'|'.join(KINDS)}")
+        raise UsageError(f"usage: portmapper plugins new NAME --kind {'|'.join(KINDS)}")
     module = write_project(name, kind)
-    print(f"Edit: {module} works as it is, and its comments say what to replace.")
+    print(f"Edit: {module} works without changes; its comments show what to replace.")
     print(f"Test: cd {name} && python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest")
     print(f"Use:  portmapper install ./{name} && portmapper plugins")
     return 0

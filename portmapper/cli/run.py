@@ -1,4 +1,4 @@
-"""`portmapper run`: keep the ports of one or more lists open."""
+"""`portmapper run`: keep the ports of lists open."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from portmapper.cli.options import (
     add_plugin_option,
     add_source_options,
     add_state_option,
-    begin_logging,
-    warn_of_broken,
+    configure_logging,
+    warn_of_failed_plugins,
 )
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
     from portmapper.cli.run_config import RunConfig
-    from portmapper.daemon.daemon import Companion, Daemon, RunOptions
+    from portmapper.daemon.daemon import BackgroundTask, Daemon, RunOptions
     from portmapper.pluginhost.manager import Plugins
     from portmapper.sources.reader import SourceReader
     from portmapper.store.leases import Store
 
 
 class Run(Command):
-    """Keep the ports of a list open."""
+    """The command `run`."""
 
     name = "run"
     help = "keep the ports of a list open"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options, named as upnp-daemon names them where it has them."""
+        """Add the options of `run`; those that upnp-daemon has too have its names."""
         add_source_options(parser)
         add_config_option(parser)
         _add_process_options(parser)
@@ -50,59 +50,63 @@ class Run(Command):
         parser.add_argument(
             "--conflict",
             choices=[policy.value for policy in ConflictPolicy],
-            help="when the port is taken: replace only what is ours (own, the default), take another "
-            "port (next), replace anybody's (take), or give up (fail)",
+            help="if the port is taken: replace only portmapper's own mapping (own, the default), use "
+            "another port (next), replace any mapping (take), or give up (fail)",
         )
         add_state_option(parser)
         add_plugin_option(parser)
         add_log_options(parser)
         parser.add_argument(
-            "--json", action="store_true", help="with --oneshot: print the status document at the end"
+            "--json", action="store_true", help="with --oneshot: print the status document before exiting"
         )
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Run until stopped, or for one pass."""
-        from portmapper.cli.daemonize import detached, try_before_detaching
+        """Run until a signal stops it, or for one pass."""
+        from portmapper.cli.daemonize import check_before_detaching, run_detached
         from portmapper.cli.run_config import RunConfig
         from portmapper.config.paths import state_directory
         from portmapper.daemon.pidfile import PidFiles
-        from portmapper.daemon.signals import hold_signals, let_signals_through
+        from portmapper.daemon.signals import block_signals, unblock_signals
         from portmapper.pluginhost.manager import load_plugins
 
-        _check(arguments)
-        begin_logging(arguments, "warning" if arguments.oneshot else "info")
+        _check_options(arguments)
+        configure_logging(arguments, "warning" if arguments.oneshot else "info")
         plugins = load_plugins(arguments.disable_plugin)
-        warn_of_broken(plugins)
+        warn_of_failed_plugins(plugins)
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
-        configuration = RunConfig(arguments, plugins, observed=not arguments.only_close_ports)
+        config = RunConfig(arguments, plugins, with_observers=not arguments.only_close_ports)
         directory = (arguments.state_dir or state_directory()).absolute()
-        own = directory / "portmapper.pid"
-        pid_files = PidFiles(arguments.pid_file or own, own, must_write=_is_one_pass(arguments))
+        in_state = directory / "portmapper.pid"
+        pid_files = PidFiles(arguments.pid_file or in_state, in_state, must_write=_is_one_pass(arguments))
         try:
             if arguments.daemon:
-                try_before_detaching(arguments, configuration.setup.readers, directory)
-            hold_signals()
-            serve = partial(_serve, arguments, plugins, allowed, configuration, directory)
+                check_before_detaching(arguments, config.setup.readers, directory)
+            block_signals()
+            serve = partial(_serve, arguments, plugins, allowed, config, directory)
             if arguments.daemon:
-                return detached(arguments, pid_files, serve)
+                return run_detached(arguments, pid_files, serve)
             pid_files.write()
             return serve()
         finally:
-            let_signals_through()
+            unblock_signals()
             pid_files.remove()
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _check_options(arguments: argparse.Namespace) -> None:
     if arguments.json and not arguments.oneshot:
-        raise UsageError("--json goes with --oneshot; ask a running daemon with 'portmapper status --json'")
+        raise UsageError("--json needs --oneshot; for a running daemon, use 'portmapper status --json'")
     if arguments.daemon and (arguments.foreground or arguments.oneshot or arguments.only_close_ports):
-        raise UsageError("--daemon does not go with --foreground, --oneshot or --only-close-ports")
+        raise UsageError("--daemon cannot be combined with --foreground, --oneshot or --only-close-ports")
     if arguments.daemon and not hasattr(os, "fork"):
-        raise UsageError("--daemon is not to be had on this system; see 'portmapper service print'")
+        raise UsageError("--daemon is not available on this system; see 'portmapper service print'")
 
 
 def _is_one_pass(arguments: argparse.Namespace) -> bool:
-    """What one pass opens, only the store lets the next one renew. A daemon renews it itself."""
+    """Return whether this run ends after one pass.
+
+    Such a run must be able to write its store, because the next run can renew only the leases stored there. A
+    daemon renews its leases itself.
+    """
     return bool(arguments.oneshot or arguments.only_close_ports)
 
 
@@ -110,7 +114,7 @@ def _serve(
     arguments: argparse.Namespace,
     plugins: Plugins,
     allowed: tuple[str, ...],
-    configuration: RunConfig,
+    config: RunConfig,
     directory: Path,
 ) -> int:
     import asyncio
@@ -120,9 +124,9 @@ def _serve(
     store = Store(directory / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
         if arguments.only_close_ports:
-            return asyncio.run(_close_ports(arguments, plugins, configuration.setup.readers, store))
-        companions = _companions(arguments, directory)
-        daemon = asyncio.run(_run(arguments, plugins, allowed, configuration, store, companions))
+            return asyncio.run(_close_ports(arguments, plugins, config.setup.readers, store))
+        background_tasks = _background_tasks(arguments, directory)
+        daemon = asyncio.run(_run(arguments, plugins, allowed, config, store, background_tasks))
     finally:
         store.close()
     return _report(arguments, daemon) if arguments.oneshot else 0
@@ -132,19 +136,19 @@ async def _run(
     arguments: argparse.Namespace,
     plugins: Plugins,
     allowed: tuple[str, ...],
-    configuration: RunConfig,
+    config: RunConfig,
     store: Store,
-    companions: Sequence[Companion],
+    background_tasks: Sequence[BackgroundTask],
 ) -> Daemon:
     from portmapper.daemon.daemon import Daemon
 
     daemon = Daemon(
         _options(arguments, allowed),
         _backends(plugins, allowed, store),
-        configuration.setup,
+        config.setup,
         store,
-        companions,
-        configuration.reset,
+        background_tasks,
+        config.reload,
     )
     await daemon.run()
     return daemon
@@ -156,12 +160,12 @@ async def _close_ports(
     import asyncio
 
     from portmapper.actions.close_listed import ListCloser
-    from portmapper.daemon.signals import handling
-    from portmapper.pluginhost.faults import made
+    from portmapper.daemon.signals import signal_handlers
+    from portmapper.pluginhost.faults import instantiate
     from portmapper.sources.reader import read_first
 
-    closing = ListCloser(
-        made("backend", plugins.choose_backends(arguments.backend)),
+    closer = ListCloser(
+        instantiate("backend", plugins.choose_backends(arguments.backend)),
         store,
         chosen=arguments.gateway,
         conflict=ConflictPolicy(arguments.conflict),
@@ -169,18 +173,18 @@ async def _close_ports(
 
     async def close() -> None:
         readings = await read_first(readers)
-        await closing.close([mapping for reading in readings for mapping in reading.mappings])
+        await closer.close([mapping for reading in readings for mapping in reading.mappings])
 
     def stop() -> None:
-        working.cancel()
+        task.cancel()
 
-    working = asyncio.create_task(close())
-    with handling(stop=stop, interrupt=stop, reload=lambda: None):
-        await asyncio.wait([working])
-    if working.cancelled():
+    task = asyncio.create_task(close())
+    with signal_handlers(stop=stop, interrupt=stop, reload=lambda: None):
+        await asyncio.wait([task])
+    if task.cancelled():
         return 0
-    working.result()
-    return 1 if closing.failed else 0
+    task.result()
+    return 1 if closer.failed else 0
 
 
 def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOptions:
@@ -197,31 +201,33 @@ def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOpti
 
 
 def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[Backend]:
-    """Return the allowed backends, best first, and those that left-over leases need for their release."""
-    from portmapper.pluginhost.faults import made
+    """Return the allowed backends, best first, then those needed to release leases of earlier runs."""
+    from portmapper.pluginhost.faults import instantiate
 
     known = {backend.name: backend for backend in plugins.backends}
     needed = [stored.lease.backend for stored in store.leases]
-    return made("backend", [known[name] for name in dict.fromkeys([*allowed, *needed]) if name in known])
+    return instantiate(
+        "backend", [known[name] for name in dict.fromkeys([*allowed, *needed]) if name in known]
+    )
 
 
-def _companions(arguments: argparse.Namespace, directory: Path) -> list[Companion]:
-    """Return what runs beside the daemon: the control socket, and a table when a person looks on."""
+def _background_tasks(arguments: argparse.Namespace, directory: Path) -> list[BackgroundTask]:
+    """Return the tasks that run beside the daemon: control socket, GC tuning and, on a terminal, a table."""
     if arguments.oneshot:
         return []
-    from portmapper.cli.gc_tuning import look_for_garbage
+    from portmapper.cli.gc_tuning import tune_garbage_collection
     from portmapper.control.server import serve
 
-    companions: list[Companion] = [partial(serve, directory=directory), look_for_garbage]
+    background_tasks: list[BackgroundTask] = [partial(serve, directory=directory), tune_garbage_collection]
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
         from portmapper.cli.watch import live_table
 
-        companions.append(lambda daemon: live_table(daemon.status))
-    return companions
+        background_tasks.append(lambda daemon: live_table(daemon.status))
+    return background_tasks
 
 
 def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
-    """Print what came of one pass, and return its exit status."""
+    """Print the result of one pass and return the exit status."""
     document = daemon.document
     if arguments.json:
         print(json.dumps(document, indent=2))
@@ -232,40 +238,40 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
     if daemon.stopped:
         return 0
     if not document["gateways"] and any(mapping["state"] == "pending" for mapping in document["mappings"]):
-        print("portmapper: no gateway answered; portmapper doctor tells why", file=sys.stderr)
+        print("portmapper: no gateway answered; run 'portmapper doctor' to find out why", file=sys.stderr)
         return 3
     rejected = any(source["rejected"] for source in document["sources"])
-    closed = [mapping for mapping in document["mappings"] if mapping["state"] != "active"]
-    return 1 if closed or rejected else 0
+    not_open = any(mapping["state"] != "active" for mapping in document["mappings"])
+    return 1 if not_open or rejected else 0
 
 
 def _add_process_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how long it runs, where, and what it leaves behind."""
+    """Add the options for the process: foreground or daemon, duration, interval and exit."""
     parser.add_argument(
         "-F", "--foreground", action="store_true", help="stay in the foreground (the default)"
     )
     parser.add_argument(
-        "--daemon", action="store_true", help="detach; returns when the pid file is written and locked"
+        "--daemon", action="store_true", help="run in the background; returns once the pid file is locked"
     )
-    parser.add_argument("-1", "--oneshot", action="store_true", help="one pass, then exit")
+    parser.add_argument("-1", "--oneshot", action="store_true", help="run one pass, then exit")
     parser.add_argument(
         "-n",
         "--interval",
         type=_seconds,
         metavar="SECONDS",
-        help="how often sources are read again and leases verified (default 60)",
+        help="how often to read the sources again and verify leases (default 60)",
     )
     parser.add_argument(
-        "--close-ports-on-exit", action="store_true", help="release on exit what this run opened"
+        "--close-ports-on-exit", action="store_true", help="on exit, close the ports that this run opened"
     )
     parser.add_argument(
-        "--only-close-ports", action="store_true", help="release what the sources list, and exit"
+        "--only-close-ports", action="store_true", help="close the ports that the sources list, then exit"
     )
     parser.add_argument(
         "--pid-file",
         type=absolute_path,
         metavar="FILE",
-        help="default: in the state directory, whose own is locked in any case",
+        help="default: portmapper.pid in the state directory, which is locked in any case",
     )
 
 

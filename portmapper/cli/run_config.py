@@ -1,4 +1,4 @@
-"""What a run is made of, by its options and its settings file: sources, observers and policy."""
+"""Builds the reloadable parts of a run from options and settings: source readers, observers and policy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api.errors import SettingError, UsageError
-from portmapper.cli.defaults import settle
+from portmapper.cli.defaults import apply_settings
 from portmapper.cli.options import format_options
 from portmapper.daemon.reloadable import Reloadable
-from portmapper.pluginhost.faults import blame
+from portmapper.pluginhost.faults import record_fault
 from portmapper.sources.inline import InlineSource
 from portmapper.sources.policy import Policy
 from portmapper.sources.reader import AUTO, SourceReader, open_source
@@ -22,55 +22,57 @@ if TYPE_CHECKING:
     from portmapper.config.loader import SettingsFile
     from portmapper.pluginhost.manager import Plugins
 
-AT_START = (
+NEED_RESTART = (
     *("interval", "conflict", "close_ports_on_exit", "gateway", "backend", "state_dir", "pid_file"),
     *("disable_plugins", "log"),
 )
-"""Settings that count when the program starts; a reload leaves them as they are."""
+"""Settings that take effect only when the program starts; a reload does not change them."""
 
 _log = logging.getLogger(__name__)
 
 
 class RunConfig:
-    """Makes a run's setup, and makes it anew on reload; what did not change stays the same object.
+    """Builds the setup of a run, and builds it again on reload; unchanged parts remain the same objects.
 
     Attributes:
-        setup: as the settings file was last read.
+        setup: the setup of the settings file that was read last.
     """
 
-    def __init__(self, arguments: argparse.Namespace, plugins: Plugins, *, observed: bool = True) -> None:
-        """Make the setup; nothing is read but the settings file.
+    def __init__(
+        self, arguments: argparse.Namespace, plugins: Plugins, *, with_observers: bool = True
+    ) -> None:
+        """Build the setup; this reads no source.
 
         Args:
-            arguments: as `settle` left them.
-            plugins: what is loaded.
-            observed: make observers, too.
+            arguments: the arguments, completed by `apply_settings`.
+            plugins: the loaded plugins.
+            with_observers: whether to create observers too.
 
         Raises:
-            UsageError: there is no source, or one that nobody reads; or a setting is wrong.
+            UsageError: there is no source, no plugin reads a source, or a setting is invalid.
         """
         self._given = arguments.given
         self._file: SettingsFile = arguments.settings_file
         self._plugins = plugins
-        self._observed = observed
+        self._with_observers = with_observers
         self._readers: dict[object, SourceReader] = {}
         self._inline: InlineSource | None = None
         self._observers: dict[str, tuple[Any, Observer | None]] = {}
         self.setup = self._make(arguments)
 
-    def reset(self) -> Reloadable:
-        """Read the settings file again, and make the setup anew.
+    def reload(self) -> Reloadable:
+        """Read the settings file again and build a new setup.
 
         Raises:
-            UsageError: as at start; the setup stays as it was.
+            UsageError: as in the constructor; the old setup stays in effect.
         """
         arguments = argparse.Namespace(**vars(self._given))
-        settle(arguments)
+        apply_settings(arguments)
         setup = self._make(arguments)
-        before, now = self._file.settings, arguments.settings_file.settings
-        later = [name for name in AT_START if getattr(before, name) != getattr(now, name)]
-        if later:
-            _log.warning("settings that count from the next start on have changed: %s", ", ".join(later))
+        old, new = self._file.settings, arguments.settings_file.settings
+        changed = [name for name in NEED_RESTART if getattr(old, name) != getattr(new, name)]
+        if changed:
+            _log.warning("changed settings that take effect after a restart: %s", ", ".join(changed))
         self._file = arguments.settings_file
         self.setup = setup
         return setup
@@ -78,7 +80,7 @@ class RunConfig:
     def _make(self, arguments: argparse.Namespace) -> Reloadable:
         file: SettingsFile = arguments.settings_file
         policy = policy_of(arguments)
-        observers = self._make_observers(file) if self._observed else ()
+        observers = self._make_observers(file) if self._with_observers else ()
         return Reloadable(self._make_readers(arguments, file, policy), observers, policy)
 
     def _make_readers(
@@ -90,13 +92,13 @@ class RunConfig:
             (location, arguments.format, options): self._reader(location, arguments.format, options, policy)
             for location in dict.fromkeys(given or _listed(file))
         }
-        # What the command line names takes the place of all that the file lists.
+        # Sources on the command line replace all sources and mappings of the settings file.
         if file.settings.mapping and not given:
             readers[(InlineSource, options)] = self._inline_reader(file, options, policy)
         if not readers:
-            raise UsageError("no SOURCE given: name a file, '-' for standard input, or a URL")
+            raise UsageError("no SOURCE given: specify a file, '-' for standard input, or a URL")
         for reader in readers.values():
-            reader.apply(policy)
+            reader.set_policy(policy)
         self._readers = readers
         return list(readers.values())
 
@@ -115,36 +117,36 @@ class RunConfig:
     def _make_observers(self, file: SettingsFile) -> list[Observer]:
         made = {}
         for kind in self._plugins.observers:
-            part = part_of(kind, file)
-            before = self._observers.get(kind.name)
-            known = before is not None and before[0] == part
-            made[kind.name] = before if before and known else (part, _configured(kind, part, file))
+            table = table_of(kind, file)
+            old = self._observers.get(kind.name)
+            unchanged = old is not None and old[0] == table
+            made[kind.name] = old if old and unchanged else (table, _configured(kind, table, file))
         self._observers = made
         return [observer for _, observer in made.values() if observer is not None]
 
 
 def policy_of(arguments: argparse.Namespace) -> Policy:
-    """Return what the settings file lets anybody open."""
+    """Return the policy of the settings file."""
     return Policy(tuple(rule.rule for rule in arguments.settings_file.settings.policy))
 
 
 def observers_of(plugins: Plugins, file: SettingsFile) -> list[Observer]:
-    """Make every observer by its part of the settings file.
+    """Create the observers that the settings file configures.
 
     Raises:
-        SettingError: a key of it is wrong.
+        SettingError: a key in an observer's table is invalid.
     """
-    made = [_configured(kind, part_of(kind, file), file) for kind in plugins.observers]
+    made = [_configured(kind, table_of(kind, file), file) for kind in plugins.observers]
     return [observer for observer in made if observer is not None]
 
 
-def part_of(kind: type[Observer], file: SettingsFile) -> object:
-    """Return what the file has for an observer, None when it has nothing."""
-    return file.others.get(kind.table) if kind.table else None
+def table_of(kind: type[Observer], file: SettingsFile) -> object:
+    """Return the observer's table in the settings file, None without one."""
+    return file.plugin_tables.get(kind.table) if kind.table else None
 
 
 def _listed(file: SettingsFile) -> Sequence[str]:
-    """Return the file's sources; a relative path is relative to the file."""
+    """Return the sources in the settings file; a relative path is relative to the file's directory."""
     from pathlib import Path
 
     if file.path is None:
@@ -155,12 +157,12 @@ def _listed(file: SettingsFile) -> Sequence[str]:
     ]
 
 
-def _configured(kind: type[Observer], part: object, file: SettingsFile) -> Observer | None:
+def _configured(kind: type[Observer], table: object, file: SettingsFile) -> Observer | None:
     try:
-        return kind.configured(part)
+        return kind.configured(table)
     except SettingError as error:
         raise file.located(error) from None
     except Exception as error:
-        # One broken plugin stops nothing; its fault is in the log and in `status`.
-        blame(f"observer:{kind.name}", error)
+        # A faulty plugin must not stop the run. The log and `status` report the fault.
+        record_fault(f"observer:{kind.name}", error)
         return None

@@ -1,4 +1,4 @@
-"""`portmapper service`: unit files for the managers that start services."""
+"""`portmapper service`: print or install service definitions for systemd, launchd and Windows."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ KINDS = ("systemd", "launchd", "windows")
 MARK = "# Written by 'portmapper service'"
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
-"""What `ProtectHome=` and `PrivateTmp=` keep out of the service's sight."""
+"""Directories that `ProtectHome=` and `PrivateTmp=` hide from the service."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@?=&+,~-]+\Z")
 
 
 class Service(Command):
-    """Print or install what makes a service manager run the program."""
+    """The command `service`."""
 
     name = "service"
     help = "print or install a unit file for systemd, launchd or Windows"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
-        parser.add_argument("action", choices=("print", "install"), help="install is for systemd")
+        """Add the options of `service`."""
+        parser.add_argument("action", choices=("print", "install"), help="install works with systemd only")
         parser.add_argument("kind", nargs="?", choices=KINDS, default="systemd", help="default systemd")
         parser.add_argument(
-            "--user", action="store_true", help="for the manager of your own login instead of the system's"
+            "--user", action="store_true", help="for your user's service manager instead of the system's"
         )
         parser.add_argument(
             "-f",
@@ -43,29 +43,31 @@ class Service(Command):
             action="append",
             default=[],
             metavar="SOURCE",
-            help="the list: a path or a URL; may repeat (default: portmapper/ports.csv in the system's or "
-            "your configuration directory)",
+            help="the list: a path or a URL; may be repeated (default: portmapper/ports.csv in the system's "
+            "configuration directory, with --user in yours)",
         )
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Print or write the unit."""
+        """Print or install the unit."""
         sources = [_absolute(source) for source in arguments.file] or [_default_source(arguments)]
         command = [*_program(), "run", *(word for source in sources for word in ("--file", source))]
         if arguments.kind != "systemd":
             if arguments.action == "install":
-                raise UsageError(f"install is for systemd; see 'portmapper service print {arguments.kind}'")
+                raise UsageError(
+                    f"install works with systemd only; use 'portmapper service print {arguments.kind}'"
+                )
             print(_launchd(command, arguments.user) if arguments.kind == "launchd" else _windows(command))
             return 0
-        trouble = "" if arguments.user else _out_of_sight([command[0], *sources])
+        problem = "" if arguments.user else _hidden_path([command[0], *sources])
         unit = _systemd(command, arguments.user)
         if arguments.action == "install":
-            if trouble:
-                raise UsageError(trouble)
+            if problem:
+                raise UsageError(problem)
             _install(unit, arguments.user)
             return 0
         print(unit, end="")
-        if trouble:
-            print(f"portmapper: warning: {trouble}", file=sys.stderr)
+        if problem:
+            print(f"portmapper: warning: {problem}", file=sys.stderr)
         return 0
 
 
@@ -76,7 +78,7 @@ def _program() -> list[str]:
 
 def _absolute(source: str) -> str:
     if source == "-":
-        raise UsageError("a service has no standard input: name a file or a URL")
+        raise UsageError("a service has no standard input: specify a file or a URL")
     return source if "://" in source else os.path.abspath(source)
 
 
@@ -90,12 +92,12 @@ def _user_configuration() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
 
 
-def _out_of_sight(paths: list[str]) -> str:
-    """Say which of the paths the hardened system unit will not let the service see."""
+def _hidden_path(paths: list[str]) -> str:
+    """Return an error message if the hardened system unit hides one of the paths from the service."""
     for path in paths:
         for directory in HIDDEN:
             if Path(path).is_relative_to(directory):
-                return f"the service cannot see {path}, {directory} is hidden from it: use /opt or /etc"
+                return f"the service cannot see {path}: the unit hides {directory}; use /opt or /etc"
     return ""
 
 
@@ -109,9 +111,9 @@ def _systemd(command: list[str], for_user: bool) -> str:
 
 
 def _systemd_word(word: str) -> str:
-    """Quote a word as systemd.service(5) reads it."""
+    """Quote a word by the rules of systemd.service(5)."""
     if any(ord(character) < 32 for character in word):
-        raise UsageError(f"{word!r} cannot stand in a unit file")
+        raise UsageError(f"a unit file cannot contain {word!r}: it has control characters")
     if _PLAIN.match(word):
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
@@ -144,15 +146,15 @@ def _windows(command: list[str]) -> str:
 
 
 def _install(unit: str, for_user: bool) -> None:
-    """Write the unit, unless somebody else's is in its place.
+    """Write the unit; never replace a unit that portmapper did not write.
 
     Raises:
-        PortmapperError: it cannot be written, or is not ours to replace.
+        PortmapperError: the file cannot be written, or another program wrote it.
     """
     path = (_user_configuration() / "systemd" / "user" if for_user else SYSTEM_UNITS) / UNIT
     try:
         if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
-            raise PortmapperError(f"{path} is not ours; remove it first")
+            raise PortmapperError(f"{path} was not written by portmapper; remove it first")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(unit, encoding="utf-8")
     except OSError as error:
@@ -160,4 +162,4 @@ def _install(unit: str, for_user: bool) -> None:
     systemctl = ["systemctl", "--user"] if for_user else ["systemctl"]
     if shutil.which("systemctl") and Path("/run/systemd/system").exists():
         subprocess.run([*systemctl, "daemon-reload"], check=False)
-    print(f"{path} is written. Start it now and at every boot: {' '.join(systemctl)} enable --now portmapper")
+    print(f"wrote {path}. To start it now and at every boot: {' '.join(systemctl)} enable --now portmapper")

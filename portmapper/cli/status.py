@@ -1,4 +1,4 @@
-"""`portmapper status`: what the daemon keeps open, or what the store knows when none runs."""
+"""`portmapper status`: show the state of the daemon's mappings, or without a daemon the stored leases."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from portmapper.cli.options import add_config_option, add_state_option
 
 
 class Status(Command):
-    """Show what is open."""
+    """The command `status`."""
 
     name = "status"
-    help = "show what the daemon keeps open"
+    help = "show the mappings that the daemon keeps open"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the options."""
+        """Add the options of `status`."""
         add_config_option(parser)
         add_state_option(parser)
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
-        parser.add_argument("--watch", action="store_true", help="show it again every second, until Ctrl-C")
+        parser.add_argument(
+            "--watch", action="store_true", help="update the screen every second until Ctrl-C"
+        )
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Exit status 0 with a daemon, whatever the mappings' states; 1 without one."""
+        """Print the status; return 0 if a daemon is running, in whatever state its mappings are, else 1."""
         from portmapper.config.paths import state_directory
 
         directory = arguments.state_dir or state_directory()
@@ -41,17 +43,15 @@ class Status(Command):
 
             print_status(document)
         if not runs:
-            print(
-                f"portmapper: no daemon runs for {directory}; this is what its store knows", file=sys.stderr
-            )
+            print(f"portmapper: no daemon runs for {directory}; showing the stored leases", file=sys.stderr)
         return 0 if runs else 1
 
 
 def _document(directory: Path) -> tuple[dict[str, Any], bool]:
-    from portmapper.control.client import NotRunning, ask_daemon
+    from portmapper.control.client import NotRunning, call_daemon
 
     try:
-        return ask_daemon(directory, "status"), True
+        return call_daemon(directory, "status"), True
     except NotRunning:
         return _from_store(directory), False
 

@@ -1,4 +1,4 @@
-"""The status document as rich tables; fits 80 columns."""
+"""The status document as rich tables, for terminals of 80 columns or more."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from rich.text import Text
 from portmapper.support.text import endpoint, printable
 
 COMMENT_LENGTH = 40
-"""Characters of a mapping's comment that are shown."""
+"""Comments are cut to this many characters."""
 
-_COLOURS = {"active": "green", "pending": "yellow", "conflict": "red", "refused": "red", "failed": "red"}
+_COLORS = {"active": "green", "pending": "yellow", "conflict": "red", "refused": "red", "failed": "red"}
 
 
 def print_status(document: dict[str, Any]) -> None:
-    """Show the document once."""
+    """Print a status document."""
     Console().print(render(document))
 
 
 def render(document: dict[str, Any]) -> RenderableType:
-    """Return the document as tables: mappings, gateways, sources that have something to say."""
+    """Return a status document as tables and lines: mappings, errors, gateways, sources and faults."""
     parts: list[RenderableType] = [_mappings(document["mappings"])]
-    parts += [_why_line(mapping) for mapping in document["mappings"] if mapping["error"]]
+    parts += [_error_line(mapping) for mapping in document["mappings"] if mapping["error"]]
     parts += [Text(_gateway_line(gateway), style="dim") for gateway in document["gateways"]]
     parts += [line for source in document["sources"] for line in _source_lines(source)]
     parts += [_fault_line(fault) for fault in document.get("faults", ())]
@@ -41,15 +41,15 @@ def _mappings(mappings: list[dict[str, Any]]) -> Table:
     for name in ("State", "By"):
         table.add_column(name, no_wrap=True)
     table.add_column("Renewal", justify="right", no_wrap=True)
-    # It gives way first: a column that may not wrap would take the others' room where it is long.
+    # Comments wrap, so that a long comment takes no room from the other columns.
     table.add_column("Comment", overflow="fold", min_width=8)
     several = len({mapping.get("gateway") for mapping in mappings if mapping.get("gateway")}) > 1
     for mapping in mappings:
         state = mapping["state"]
         table.add_row(
-            Text(f"{mapping['protocol']} {_inside(mapping)}"),
-            Text(_outside(mapping)),
-            Text(state, style=_COLOURS[state]),
+            Text(f"{mapping['protocol']} {_internal(mapping)}"),
+            Text(_external(mapping)),
+            Text(state, style=_COLORS[state]),
             Text(_holder(mapping, several)),
             Text(_renewal(mapping)),
             Text(printable(mapping["comment"] or "", COMMENT_LENGTH)),
@@ -58,29 +58,29 @@ def _mappings(mappings: list[dict[str, Any]]) -> Table:
 
 
 def _holder(mapping: dict[str, Any], several: bool) -> str:
-    """Name the backend, and on a line of its own the gateway where there are several."""
+    """Return the backend, and with several gateways also the gateway on a second line."""
     backend = mapping["backend"] or "-"
     return f"{backend}\n{mapping['gateway']}" if several and mapping.get("gateway") else backend
 
 
-def _why_line(mapping: dict[str, Any]) -> Text:
+def _error_line(mapping: dict[str, Any]) -> Text:
     port = mapping["wanted_external_port"] or mapping["internal_port"]
     return Text(
-        printable(f"{mapping['protocol']} {port}: {mapping['error']}"), style=_COLOURS[mapping["state"]]
+        printable(f"{mapping['protocol']} {port}: {mapping['error']}"), style=_COLORS[mapping["state"]]
     )
 
 
-def _inside(mapping: dict[str, Any]) -> str:
+def _internal(mapping: dict[str, Any]) -> str:
     return endpoint(mapping["internal_address"], mapping["internal_port"])
 
 
-def _outside(mapping: dict[str, Any]) -> str:
+def _external(mapping: dict[str, Any]) -> str:
     port = mapping["external_port"] or mapping["wanted_external_port"] or "any"
     return endpoint(mapping["external_address"], port)
 
 
 def _renewal(mapping: dict[str, Any]) -> str:
-    """Say when it will be renewed; a lease without end is looked at instead."""
+    """Return the time until the renewal; a permanent lease is only checked."""
     if mapping["permanent"]:
         return "checked"
     if mapping["renews_at"] is None:

@@ -1,4 +1,4 @@
-"""What `open`, `close` and `list` share: their ports, where they ask, and whether a daemon runs."""
+"""Parsing of ports, and access to the daemon and the gateways, for `open`, `close` and `list`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def port_records(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield a record for each `8080/tcp` or `2722-2723/udp`, as the daemon and the lists have them.
+    """Yield a record, in the form of a list row, for each argument such as `8080/tcp` or `2722-2723/udp`.
 
     Raises:
-        UsageError: one is nothing of the kind.
+        UsageError: an argument is not of this form.
     """
     from portmapper.sources.port_syntax import parse_port_argument
 
@@ -28,10 +28,10 @@ def port_records(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def ports_of(texts: Sequence[str]) -> list[tuple[Protocol, int]]:
-    """Return each port by itself.
+    """Expand arguments such as `2722-2723/both` to single ports, without duplicates.
 
     Raises:
-        UsageError: one is no port.
+        UsageError: an argument is invalid, or is `any`.
     """
     from portmapper.api.errors import UsageError
     from portmapper.api.model import ANY_PORT
@@ -39,37 +39,37 @@ def ports_of(texts: Sequence[str]) -> list[tuple[Protocol, int]]:
 
     parsed = [parse_port_argument(text) for text in texts]
     if any(port == ANY_PORT for ports, _ in parsed for port in ports):
-        raise UsageError("which port? Name it as 'list' shows it, such as 8080/tcp")
+        raise UsageError("'any' is not a port to close: specify a port that 'list' shows, such as 8080/tcp")
     return list(dict.fromkeys((p, port) for ports, protocols in parsed for port in ports for p in protocols))
 
 
 def directory_of(arguments: argparse.Namespace) -> Path:
-    """Return the state directory."""
+    """Return the state directory: the option's value or the default."""
     from portmapper.config.paths import state_directory
 
     directory: Path = (arguments.state_dir or state_directory()).absolute()
     return directory
 
 
-def ask_daemon_if_any(directory: Path, verb: str, records: Sequence[dict[str, Any]]) -> Any:
-    """Return the daemon's answer, None when none runs for that state directory.
+def call_daemon(directory: Path, verb: str, records: Sequence[dict[str, Any]]) -> Any:
+    """Send a request to the daemon and return its answer, None if no daemon runs for this state directory.
 
     Raises:
-        PortmapperError: its answer is an error.
+        PortmapperError: the daemon answers with an error.
     """
-    from portmapper.control.client import NotRunning, ask_daemon
+    from portmapper.control.client import NotRunning, call_daemon
 
     try:
-        return ask_daemon(directory, verb, "POST", {"mappings": list(records)})
+        return call_daemon(directory, verb, "POST", {"mappings": list(records)})
     except NotRunning:
         return None
 
 
 def targets_of(arguments: argparse.Namespace, network: Network) -> Sequence[Target]:
-    """Return where to ask.
+    """Return the gateways to query: those of `--gateway`, or where to search for them.
 
     Raises:
-        UsageError: a named gateway is none.
+        UsageError: a `--gateway` value is invalid or not reachable.
     """
     from portmapper.network.gateway_option import reachable_targets
     from portmapper.network.placement import search_targets

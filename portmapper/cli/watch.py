@@ -1,4 +1,4 @@
-"""The status table of a run on a terminal, alive."""
+"""The live status table of `run` on a terminal."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from portmapper.cli.tables import render
 
 
 async def live_table(document: Callable[[], dict[str, Any]]) -> None:
-    """Show the document until cancelled, once a second; what is logged scrolls by above it."""
+    """Show the document and update it every second until cancelled; log lines appear above it."""
     console = Console()
     with Live(console=console, auto_refresh=False) as live:
-        # The live display redirects standard error; a log handler kept the original.
+        # The live display redirects standard error. Log handlers still have the original stream.
         streams = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
-        before = [handler.setStream(sys.stderr) for handler in streams]
+        originals = [handler.setStream(sys.stderr) for handler in streams]
         try:
             while True:
                 live.update(render(document()), refresh=True)
                 await asyncio.sleep(1)
         finally:
             live.update(render(document()), refresh=True)
-            for handler, stream in zip(streams, before, strict=True):
+            for handler, stream in zip(streams, originals, strict=True):
                 if stream is not None:
                     handler.setStream(stream)

@@ -22,8 +22,8 @@ def as_it_was() -> Iterator[None]:
 @pytest.mark.usefixtures("as_it_was")
 async def test_a_daemon_that_has_started_looks_for_garbage_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its start looks for none, and it may run for years."""
-    monkeypatch.setattr(gc_tuning, "STARTED_AFTER", 0.0)
+    monkeypatch.setattr(gc_tuning, "STARTUP_SECONDS", 0.0)
     gc.set_threshold(100_000)
-    await gc_tuning.look_for_garbage(None)
-    assert gc.get_threshold()[0] == gc_tuning.COLLECT_AFTER
+    await gc_tuning.tune_garbage_collection(None)
+    assert gc.get_threshold()[0] == gc_tuning.THRESHOLD
     assert gc.get_freeze_count() > 0

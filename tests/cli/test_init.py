@@ -28,7 +28,7 @@ def test_nothing_is_replaced_unasked(program: Any, gateway: Any, tmp_path: Path)
     path.write_text("interval = 5\n")
     done = program.run("init", str(path), *gateway.options)
     assert (done.status, path.read_text()) == (2, "interval = 5\n")
-    assert "--force replaces it" in done.errors
+    assert "use --force to replace it" in done.errors
     assert program.run("init", str(path), "--force", *gateway.options).status == 0
     assert "interval = 60" in path.read_text()
 

@@ -111,10 +111,10 @@ def test_another_name_is_refused(name: str, here: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("name", "kind", "words"),
     [
-        ("portmapper-pcp", "backend", "there is a backend 'pcp' already"),
-        ("doctor", "command", "there is a command 'doctor' already"),
-        ("json", "source", "there is a module 'json' already"),
-        ("portmapper", "source", "there is a module 'portmapper' already"),
+        ("portmapper-pcp", "backend", "the backend 'pcp' already exists"),
+        ("doctor", "command", "the command 'doctor' already exists"),
+        ("json", "source", "the module 'json' already exists"),
+        ("portmapper", "source", "the module 'portmapper' already exists"),
     ],
 )
 def test_a_name_that_would_not_load_is_refused(
@@ -131,7 +131,7 @@ def test_a_directory_that_is_there_is_left_as_it_is(here: Path, capsys: pytest.C
     (here / "mine").mkdir()
     (here / "mine" / "notes").write_text("kept")
     assert main(["plugins", "new", "mine", "--kind", "source"]) == 1
-    assert capsys.readouterr().err == "portmapper: mine is there already, and is left as it is\n"
+    assert capsys.readouterr().err == "portmapper: mine already exists; nothing was written\n"
     assert [path.name for path in (here / "mine").iterdir()] == ["notes"]
 
 

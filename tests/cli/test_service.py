@@ -110,7 +110,7 @@ def test_install_writes_a_user_unit_and_says_what_is_next(
         assert settings(unit.read_text())["ExecStart"].endswith(f"--file {tmp_path}/portmapper/ports.csv")
     unit.write_text("[Service]\nExecStart=/bin/true\n")
     assert main(["service", "install", "--user"]) == 1
-    assert "not ours" in capsys.readouterr().err
+    assert "not written by portmapper" in capsys.readouterr().err
     assert "/bin/true" in unit.read_text()
 
 

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from portmapper.api.command import build_parser
-from portmapper.cli.parsers import every_command
+from portmapper.cli.parsers import all_commands
 from portmapper.pluginhost.manager import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ def tutorial(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def parsers() -> Mapping[str, argparse.ArgumentParser]:
     """Return the parser of each command, of which the documentation is made."""
-    return {command.name: build_parser(command) for command in every_command()}
+    return {command.name: build_parser(command) for command in all_commands()}
 
 
 @pytest.fixture

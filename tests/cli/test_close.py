@@ -10,10 +10,10 @@ import pytest
 
 ASKING = """
 import asyncio
-from portmapper.cli.close import _agreed
+from portmapper.cli.close import _confirmed
 
 async def ask():
-    print("agreed" if _agreed(2) else "refused", flush=True)
+    print("agreed" if _confirmed(2) else "refused", flush=True)
 
 try:
     asyncio.run(ask())

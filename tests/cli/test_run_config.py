@@ -111,7 +111,7 @@ def test_a_reload_reads_mappings_sources_and_policy_again(
         )
         running.signal(signal.SIGHUP)
         running.until(lambda: gateway.ports() == {8080, 8002}, "as the new settings say")
-        assert "count from the next start on have changed: interval" in running.log
+        assert "changed settings that take effect after a restart: interval" in running.log
         config.write_text("intervall = 3\n")
         running.signal(signal.SIGHUP)
         running.logs("the settings from before are kept")
