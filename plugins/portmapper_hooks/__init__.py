@@ -1,1 +1,1 @@
-"""Observers that run a command, or call a URL, for each event that they are made for."""
+"""Observers that run a command or call a URL for selected events."""

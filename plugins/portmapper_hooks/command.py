@@ -1,4 +1,4 @@
-"""Runs a program for each event of the kinds that a `[[hook]]` names."""
+"""Observer that runs a program for each event listed in a `[[hook]]` table."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import ClassVar, Self
 
 from portmapper.api import Event, Observer
 from portmapper.support.text import printable
-from portmapper_hooks.facts import environment_of, json_of
-from portmapper_hooks.said import Said
+from portmapper_hooks.payload import environment_of, json_of
 from portmapper_hooks.settings import HookSettings, tables
-from portmapper_hooks.turns import Turns, mapping_of
+from portmapper_hooks.stderr_capture import StderrCapture
+from portmapper_hooks.work_queue import WorkQueue, mapping_key
 
 FINISH_LIMIT = 5.0
-"""Seconds that programs under way have when the daemon ends."""
+"""Seconds that running programs get to finish when the daemon stops."""
 
 _log = logging.getLogger(__name__)
 
 
 class CommandObserver(Observer):
-    """Runs programs, without a shell, each within its time limit."""
+    """Runs programs without a shell, each within its time limit."""
 
     name = "command"
     table = "hook"
@@ -34,36 +34,36 @@ class CommandObserver(Observer):
 
     def __init__(self, hooks: Sequence[HookSettings]) -> None:
         self._hooks = hooks
-        self._turns = Turns()
+        self._queue = WorkQueue()
 
     @classmethod
     def configured(cls, part: object) -> Self | None:
-        """Run what the tables `[[hook]]` say."""
+        """Return an observer for the `[[hook]]` tables, or None if there are none."""
         return cls(tables(HookSettings, part, cls.table)) if part is not None else None
 
     async def observe(self, event: Event) -> None:
-        """Have the programs run; those of one mapping in the order of its events."""
+        """Queue the matching programs; those of one mapping run in the order of its events."""
         for hook in self._hooks:
             if event.kind in hook.on:
-                await self._turns.add(mapping_of(event), partial(run, hook, event))
+                await self._queue.add(mapping_key(event), partial(run, hook, event))
 
     async def close(self) -> None:
-        """Let what runs finish, then kill it."""
-        await self._turns.close(FINISH_LIMIT)
+        """Let running programs finish within the limit, then kill them."""
+        await self._queue.close(FINISH_LIMIT)
 
 
 async def run(hook: HookSettings, event: Event) -> None:
-    """Run a hook's program with the facts of an event, and log what goes wrong."""
+    """Run a hook's program with the fields of an event, and log a failure."""
     name = printable(hook.run[0])
-    with Said() as said:
+    with StderrCapture() as captured:
         try:
             process = await asyncio.create_subprocess_exec(
                 *hook.run,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=said.pipe,
+                stderr=captured.pipe,
                 env={**os.environ, **environment_of(event)},
-                # Ctrl-C is for us alone; and all that the program starts can be killed with it.
+                # Ctrl-C must reach portmapper only, and a session's children can be killed together.
                 start_new_session=True,
             )
         except OSError as error:
@@ -71,28 +71,30 @@ async def run(hook: HookSettings, event: Event) -> None:
             return
         try:
             async with asyncio.timeout(hook.time_limit):
-                await _talk(process, json_of(event))
+                await _send_and_wait(process, json_of(event))
         except TimeoutError:
             _log.warning("hook %s on %s: killed after %g s", name, event.kind, hook.time_limit)
         else:
             if process.returncode:
-                _log.warning("hook %s on %s: exit status %d%s", name, event.kind, process.returncode, said)
+                _log.warning(
+                    "hook %s on %s: exit status %d%s", name, event.kind, process.returncode, captured
+                )
         finally:
-            await _end(process)
+            await _kill(process)
 
 
-async def _talk(process: asyncio.subprocess.Process, facts: bytes) -> None:
-    """Give the facts, and wait for the end."""
-    assert process.stdin is not None, "it is a pipe"
+async def _send_and_wait(process: asyncio.subprocess.Process, payload: bytes) -> None:
+    """Write the payload to standard input, and wait until the program exits."""
+    assert process.stdin is not None, "opened with a pipe"
     with contextlib.suppress(ConnectionError):
-        process.stdin.write(facts)
+        process.stdin.write(payload)
         await process.stdin.drain()
     process.stdin.close()
     await process.wait()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what still runs of it."""
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill the program and its children if it still runs."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):

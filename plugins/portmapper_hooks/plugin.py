@@ -1,4 +1,4 @@
-"""What this plugin registers. Nothing is imported before it is asked for."""
+"""Entry point of the plugin. Imports the observers only when the hook is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_observers() -> list[type[Observer]]:
-    """Register commands and webhooks."""
+    """Register the observers `command` and `webhook`."""
     from portmapper_hooks.command import CommandObserver
     from portmapper_hooks.webhook import WebhookObserver
 

@@ -1,4 +1,4 @@
-"""The shape of `[[hook]]` and `[[webhook]]` in the settings file."""
+"""Schema of the `[[hook]]` and `[[webhook]]` tables in the settings file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portmapper.api import READ, EventKind, SettingError, nearest, quoted, struc
 T = TypeVar("T")
 
 MAX_HOOKS = 64
-"""Tables of one kind in a settings file."""
+"""Most tables of one kind in a settings file."""
 
 MAX_TIME = 3600.0
 
@@ -21,12 +21,12 @@ MAX_TIME = 3600.0
 def _kinds(value: object) -> frozenset[EventKind]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not names:
-        raise ValueError(f"{quoted(value)} is neither the name of an event nor a list of them")
-    for place, name in enumerate(names):
+        raise ValueError(f"{quoted(value)} is not an event name or a list of event names")
+    for index, name in enumerate(names):
         if name not in list(EventKind):
             hint = nearest(name, tuple(EventKind)) if isinstance(name, str) else ""
-            path = () if isinstance(value, str) else (place,)
-            raise SettingError(path, f"{quoted(name)} is no event{hint}")
+            path = () if isinstance(value, str) else (index,)
+            raise SettingError(path, f"{quoted(name)} is not an event{hint}")
     return frozenset(EventKind(name) for name in names)
 
 
@@ -62,12 +62,12 @@ def _attempts(value: object) -> int:
 
 @attrs.frozen
 class HookSettings:
-    """One table `[[hook]]`.
+    """One `[[hook]]` table.
 
     Attributes:
-        on: the name of an event, or a list of them.
-        run: the program and its arguments; no shell reads them.
-        time_limit: seconds after which it is killed.
+        on: an event name, or a list of event names.
+        run: the program and its arguments, run without a shell.
+        time_limit: seconds after which the program is killed.
     """
 
     on: frozenset[EventKind] = attrs.field(metadata={READ: _kinds})
@@ -77,15 +77,15 @@ class HookSettings:
 
 @attrs.frozen
 class WebhookSettings:
-    """One table `[[webhook]]`.
+    """One `[[webhook]]` table.
 
     Attributes:
-        on: the name of an event, or a list of them.
-        url: where to POST, http or https.
-        secret: the key that signs each request; empty signs nothing.
-        secret_file: a file that holds the key instead, read each time; an absolute path.
+        on: an event name, or a list of event names.
+        url: http or https URL to POST to.
+        secret: key that signs each request; empty for unsigned requests.
+        secret_file: absolute path of a file with the key, read for each request.
         time_limit: seconds that one attempt may take.
-        attempts: how often it is tried at most.
+        attempts: most attempts for one event.
     """
 
     on: frozenset[EventKind] = attrs.field(metadata={READ: _kinds})
@@ -97,13 +97,13 @@ class WebhookSettings:
 
 
 def tables(kind: type[T], part: object, name: str) -> list[T]:
-    """Return an object for each table of that name.
+    """Return one object for each table of an array of tables.
 
     Raises:
-        SettingError: it is no array of tables, or a key of one is wrong.
+        SettingError: the setting is not an array of tables, or a key of a table is invalid.
     """
     if not isinstance(part, list):
         raise SettingError((name,), f"is not an array of tables: write [[{name}]]")
     if len(part) > MAX_HOOKS:
         raise SettingError((name,), f"more than {MAX_HOOKS} tables")
-    return [structure(kind, table, (name, place)) for place, table in enumerate(part)]
+    return [structure(kind, table, (name, index)) for index, table in enumerate(part)]

@@ -1,4 +1,4 @@
-"""POSTs each event of the kinds that a `[[webhook]]` names to a URL, as signed JSON."""
+"""Observer that POSTs each event listed in a `[[webhook]]` table as signed JSON."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from portmapper import __version__
 from portmapper.api import Event, Observer, PortmapperError
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread
-from portmapper_hooks.facts import json_of
+from portmapper_hooks.payload import json_of
 from portmapper_hooks.settings import WebhookSettings, tables
-from portmapper_hooks.turns import Turns, mapping_of
+from portmapper_hooks.work_queue import WorkQueue, mapping_key
 
 if TYPE_CHECKING:
     import aiohttp
 
 FINISH_LIMIT = 3.0
-"""Seconds that calls under way have when the daemon ends."""
+"""Seconds that running requests get to finish when the daemon stops."""
 
-FIRST_PAUSE = 1.0
-"""Seconds before the second attempt; each later pause is twice as long, and all are jittered."""
+FIRST_DELAY = 1.0
+"""Seconds before the second attempt; the delay doubles for each later one, with jitter."""
 
-MAX_PAUSE = 60.0
+MAX_DELAY = 60.0
 MAX_SECRET = 4096
 
 TIMESTAMP_HEADER = "X-Portmapper-Timestamp"
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class WebhookObserver(Observer):
-    """Calls URLs, again where that fails for now."""
+    """Calls URLs, and retries after a temporary failure."""
 
     name = "webhook"
     table = "webhook"
@@ -47,42 +47,42 @@ class WebhookObserver(Observer):
 
     def __init__(self, webhooks: Sequence[WebhookSettings]) -> None:
         self._webhooks = webhooks
-        self._turns = Turns()
+        self._queue = WorkQueue()
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
     def configured(cls, part: object) -> Self | None:
-        """Call what the tables `[[webhook]]` say."""
+        """Return an observer for the `[[webhook]]` tables, or None if there are none."""
         return cls(tables(WebhookSettings, part, cls.table)) if part is not None else None
 
     async def observe(self, event: Event) -> None:
-        """Have the URLs called; each with the events of one mapping in their order."""
+        """Queue the matching requests; a URL gets the events of one mapping in order."""
         for webhook in self._webhooks:
             if event.kind in webhook.on:
-                key = (webhook.url, mapping_of(event))
-                await self._turns.add(key, partial(self._deliver, webhook, event))
+                key = (webhook.url, mapping_key(event))
+                await self._queue.add(key, partial(self._deliver, webhook, event))
 
     async def close(self) -> None:
-        """Let what is under way finish, then give it up."""
-        await self._turns.close(FINISH_LIMIT)
+        """Let running requests finish within the limit, then cancel them."""
+        await self._queue.close(FINISH_LIMIT)
         if self._session is not None:
             await self._session.close()
 
     async def _deliver(self, webhook: WebhookSettings, event: Event) -> None:
         host = printable(urlsplit(webhook.url).hostname or "")
-        pause = FIRST_PAUSE
+        delay = FIRST_DELAY
         for attempt in range(1, webhook.attempts + 1):
-            problem, again = await self._post(webhook, json_of(event))
+            problem, temporary = await self._post(webhook, json_of(event))
             if not problem:
                 return
-            if not again or attempt == webhook.attempts:
+            if not temporary or attempt == webhook.attempts:
                 _log.warning("webhook at %s on %s: %s", host, event.kind, problem)
                 return
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
-            pause = min(2 * pause, MAX_PAUSE)
+            await asyncio.sleep(delay * random.uniform(0.75, 1.25))
+            delay = min(2 * delay, MAX_DELAY)
 
     async def _post(self, webhook: WebhookSettings, body: bytes) -> tuple[str, bool]:
-        """Try once; return what is wrong, empty for nothing, and whether another attempt makes sense."""
+        """Send one request; return the problem (empty on success) and whether it is temporary."""
         aiohttp = await in_thread(_import_aiohttp)
         self._session = self._session or aiohttp.ClientSession(trust_env=False)
         try:
@@ -98,23 +98,23 @@ class WebhookObserver(Observer):
         except (PortmapperError, aiohttp.InvalidURL) as error:
             return str(error), False
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return printable(str(error)) or "no answer in time", True
+            return printable(str(error)) or "no answer within the time limit", True
         return (
             ("", False) if 200 <= status < 300 else (f"HTTP status {status}", status >= 500 or status == 429)
         )
 
 
 def headers_of(webhook: WebhookSettings, body: bytes) -> dict[str, str]:
-    """Return the headers of a request: with a secret, the time and the signature over time and body.
+    """Return the request headers; a secret adds a timestamp and a signature over timestamp and body.
 
     Raises:
-        PortmapperError: the secret's file cannot be read, or is empty.
+        PortmapperError: the secret file cannot be read, or is empty.
     """
     headers = {"Content-Type": "application/json", "User-Agent": f"portmapper/{__version__}"}
     secret = webhook.secret.encode() if webhook.secret_file is None else _read_secret(webhook.secret_file)
     if not secret:
         return headers
-    # OpenSSL is loaded with it: not in every start.
+    # hmac loads OpenSSL, which would slow down every start.
     import hmac
 
     now = str(int(time.time()))
@@ -129,12 +129,12 @@ def _read_secret(path: Path) -> bytes:
     except OSError as error:
         raise PortmapperError(f"{path}: {error.strerror}") from None
     if not secret:
-        raise PortmapperError(f"{path}: holds no secret")
+        raise PortmapperError(f"{path}: contains no secret")
     return secret
 
 
 def _import_aiohttp() -> Any:
-    """Import aiohttp beside the loop, at the first event that needs it."""
+    """Import aiohttp in a thread, because the import would block the event loop."""
     import aiohttp
 
     return aiohttp

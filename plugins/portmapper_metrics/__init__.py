@@ -1,1 +1,1 @@
-"""Shows what the daemon measures to Prometheus."""
+"""Observer that exposes the daemon's metrics to Prometheus."""

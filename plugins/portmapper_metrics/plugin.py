@@ -1,4 +1,4 @@
-"""What this plugin registers. Nothing is imported before it is asked for."""
+"""Entry point of the plugin. Imports the observer only when the hook is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_observers() -> list[type[Observer]]:
-    """Register the page for Prometheus."""
+    """Register the observer `prometheus`."""
     from portmapper_metrics.prometheus import PrometheusObserver
 
     return [PrometheusObserver]

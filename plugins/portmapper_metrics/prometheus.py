@@ -1,4 +1,4 @@
-"""Shows the daemon's numbers as Prometheus reads them, on the control socket and on a port if wanted."""
+"""Observer that serves metrics on the control socket and, if configured, on a TCP port."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def _address(value: object) -> tuple[str, int]:
 
 @attrs.frozen
 class MetricsSettings:
-    """The table `[metrics]`.
+    """The `[metrics]` table.
 
     Attributes:
-        listen: an address and TCP port of this host, at which anybody who reaches it may read; None is none.
+        listen: address and TCP port to listen on, without authentication; None to listen on no port.
     """
 
     listen: tuple[str, int] | None = attrs.field(default=None, metadata={READ: _address})
 
 
 class PrometheusObserver(Observer, ShowsMetrics):
-    """Counts events, and shows all numbers when it is asked."""
+    """Counts events, and returns all metrics as a page."""
 
     name = "prometheus"
     table = "metrics"
@@ -55,15 +55,15 @@ class PrometheusObserver(Observer, ShowsMetrics):
 
     @classmethod
     def configured(cls, part: object) -> Self:
-        """Show them on the control socket, and where `[metrics]` says."""
+        """Return an observer; without a `[metrics]` table it serves the control socket only."""
         return cls(MetricsSettings() if part is None else structure(MetricsSettings, part, (cls.table,)))
 
     def attach(self, measure: Callable[[], Metrics]) -> None:
-        """Take what measures."""
+        """Set the function that returns the daemon's current metrics."""
         self._measure = measure
 
     async def start(self) -> None:
-        """Listen, if that is wanted; a port that cannot be had is told, and holds nothing up."""
+        """Listen on the configured port; if that fails, log a warning and continue."""
         if self._settings.listen is None:
             return
         host, port = self._settings.listen
@@ -75,20 +75,20 @@ class PrometheusObserver(Observer, ShowsMetrics):
         try:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
-            _log.warning("no metrics at %s port %d: %s", host, port, error.strerror or error)
+            _log.warning("cannot serve metrics at %s port %d: %s", host, port, error.strerror or error)
 
     async def observe(self, event: Event) -> None:
-        """Count it."""
+        """Count the event by kind."""
         self._events[event.kind.value] += 1
 
     async def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def page(self) -> MetricsPage:
-        """Return the numbers in Prometheus's text format."""
-        assert self._measure is not None, "it is attached before it is asked"
+        """Return all metrics in the Prometheus text format."""
+        assert self._measure is not None, "the host calls `attach` before it requests a page"
         text = await in_thread(_import_text)
         body: bytes = text.text_of(self._measure(), self._events)
         return MetricsPage(text.CONTENT_TYPE, body)
@@ -101,14 +101,14 @@ class PrometheusObserver(Observer, ShowsMetrics):
 
 
 def _import_web() -> Any:
-    """Import aiohttp beside the loop."""
+    """Import aiohttp in a thread, because the import would block the event loop."""
     from aiohttp import web
 
     return web
 
 
 def _import_text() -> Any:
-    """Import the client library beside the loop, when the page is first asked for."""
+    """Import the Prometheus library in a thread, when the page is first requested."""
     from portmapper_metrics import text
 
     return text

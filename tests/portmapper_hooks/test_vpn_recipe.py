@@ -1,4 +1,4 @@
-"""The recipe for VPNs, whole: a random port that changes is pushed to a torrent client each time."""
+"""The VPN recipe from the docs: a torrent client gets each new port that the VPN assigns."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.skipif(
 
 
 class TorrentClient:
-    """A double of qBittorrent's web API: a login with a cookie, and the preferences.
+    """Fake of qBittorrent's web API: login with a cookie, and preferences.
 
     Attributes:
-        ports: each port that it was told to listen on, in order.
-        logins: how often somebody logged in.
+        ports: each listening port that was set, in order.
+        logins: number of logins.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class TorrentClient:
         self.logins = 0
 
     async def login(self, request: web.Request) -> web.Response:
-        """Give a cookie for the right name and password, as qBittorrent does: else 200 and `Fails.`."""
+        """Set a cookie for the right name and password; else answer 200 `Fails.`, as qBittorrent does."""
         form = await request.post()
         if (form.get("username"), form.get("password")) != ("admin", "a&b"):
             return web.Response(text="Fails.")
@@ -48,7 +48,7 @@ class TorrentClient:
         return response
 
     async def set_preferences(self, request: web.Request) -> web.Response:
-        """Take preferences from who has the cookie; others get 403."""
+        """Accept preferences with the cookie; answer 403 without it."""
         if request.cookies.get("SID") != "hush":
             return web.Response(status=403)
         preferences = json.loads(parse_qs(await request.text())["json"][0])
@@ -75,11 +75,13 @@ async def client() -> AsyncIterator[tuple[TorrentClient, str]]:
     await runner.cleanup()
 
 
-async def test_each_port_that_the_vpn_gives_reaches_the_torrent_client(
+async def test_each_assigned_port_reaches_the_torrent_client(
     client: tuple[TorrentClient, str], tmp_path: Path, free_port: Callable[[], int], monkeypatch: Any
 ) -> None:
-    """The first one, the next ones after the gateway forgot everything, and the last one again after a
-    restart of the daemon, for the client may have been restarted with it."""
+    """The hook runs for the first port, after each gateway restart, and after a daemon restart.
+
+    After a daemon restart the client gets the same port again, because it may have restarted too.
+    """
     torrents, url = client
     (tmp_path / "login").write_text("username=admin&password=a%26b")
     monkeypatch.setenv("QBITTORRENT_URL", url)
@@ -98,11 +100,11 @@ async def test_each_port_that_the_vpn_gives_reaches_the_torrent_client(
         daemon = await _started(command, tmp_path / "log")
         try:
             await _until(lambda: torrents.ports == [_granted(gateway)], tmp_path / "log")
-            for told in (2, 3):
+            for assigned in (2, 3):
                 await gateway.restart()
                 await _until(
-                    lambda told=told: (
-                        len(set(torrents.ports)) >= told and torrents.ports[-1] == _granted(gateway)
+                    lambda assigned=assigned: (
+                        len(set(torrents.ports)) >= assigned and torrents.ports[-1] == _granted(gateway)
                     ),
                     tmp_path / "log",
                 )

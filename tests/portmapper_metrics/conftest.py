@@ -1,4 +1,4 @@
-"""A daemon in a process of its own, with settings, at a gateway in memory."""
+"""Fixtures that run a daemon in a separate process against a simulated gateway."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from portmapper.control.unix_socket import SOCKET_NAME, short_address
 from portmapper_simulator.gateway import EmbeddedGateway
@@ -22,18 +23,32 @@ from portmapper_simulator.settings import Settings
 PATIENCE = 30.0
 
 
+@pytest.fixture
+def samples() -> Callable[[bytes], dict[tuple[str, ...], float]]:
+    """Return a function that parses a page into values by name and labels."""
+
+    def parse(body: bytes) -> dict[tuple[str, ...], float]:
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+        }
+
+    return parse
+
+
 class RunningDaemon:
-    """A daemon that runs.
+    """A running daemon.
 
     Attributes:
-        state: its state directory.
+        state: the daemon's state directory.
     """
 
     def __init__(self, state: Path) -> None:
         self.state = state
 
     def fetch(self, path: str) -> bytes:
-        """Return a page of its control socket; raises HTTPException for another status than 200."""
+        """Return a page from the control socket; raise HTTPException unless the status is 200."""
         connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
         with contextlib.closing(connection), short_address(self.state) as address:
             connection.sock = socket.socket(socket.AF_UNIX)
@@ -48,7 +63,7 @@ class RunningDaemon:
 
 @pytest.fixture
 def gateway_port() -> Iterator[int]:
-    """Run a gateway in a thread, and return where it speaks PCP."""
+    """Run a gateway in a thread, and return its PCP port."""
     ready, ports = threading.Event(), []
     loop = asyncio.new_event_loop()
     ended = asyncio.Event()
@@ -72,7 +87,7 @@ def gateway_port() -> Iterator[int]:
 def daemon_with(
     tmp_path: Path, gateway_port: int
 ) -> Callable[[str], contextlib.AbstractContextManager[RunningDaemon]]:
-    """Run a daemon with these settings until its one mapping is open."""
+    """Return a context manager that runs a daemon and waits until its one mapping is open."""
 
     @contextlib.contextmanager
     def run(settings: str) -> Iterator[RunningDaemon]:

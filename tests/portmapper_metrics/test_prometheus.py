@@ -1,4 +1,4 @@
-"""The numbers are shown as Prometheus reads them, on the control socket and on a port."""
+"""Metrics on the control socket and on a TCP port."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from prometheus_client.parser import text_string_to_metric_families
 
 from portmapper.api.errors import SettingError
 from portmapper.api.events import Event, EventKind
 from portmapper.api.metrics import Metrics
 from portmapper.api.model import MappingState
 from portmapper_metrics.prometheus import PrometheusObserver
+
+Samples = Callable[[bytes], dict[tuple[str, ...], float]]
 
 NUMBERS = Metrics(
     mappings={MappingState.ACTIVE: 2, MappingState.FAILED: 0},
@@ -28,17 +29,8 @@ NUMBERS = Metrics(
 )
 
 
-def samples(body: bytes) -> dict[tuple[str, ...], float]:
-    """Return each number by its name and labels."""
-    return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(body.decode())
-        for sample in family.samples
-    }
-
-
-async def test_every_number_is_on_the_page() -> None:
-    """Under names with their unit; the library's own default registry stays untouched."""
+async def test_the_page_has_every_metric(samples: Samples) -> None:
+    """Metric names contain the unit, and the library's default registry is not changed."""
     before = set(REGISTRY._names_to_collectors)
     observer = PrometheusObserver.configured(None)
     observer.attach(lambda: NUMBERS)
@@ -58,7 +50,7 @@ async def test_every_number_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "told"),
+    ("part", "reason"),
     [
         ({"listen": "9464"}, "metrics.listen: '9464' is not ADDRESS:PORT"),
         ({"listen": "localhost:9464"}, "is not ADDRESS:PORT"),
@@ -67,28 +59,30 @@ async def test_every_number_is_on_the_page() -> None:
         ([], "metrics: [] is not a table"),
     ],
 )
-def test_a_wrong_table_is_told(part: object, told: str) -> None:
-    """With the path of the key."""
+def test_an_invalid_table_is_rejected(part: object, reason: str) -> None:
+    """The error contains the path of the key."""
     with pytest.raises(SettingError) as caught:
         PrometheusObserver.configured(part)
-    assert told in str(caught.value)
+    assert reason in str(caught.value)
 
 
-async def test_a_port_that_is_taken_is_told(
+async def test_a_port_in_use_is_logged(
     free_port: Callable[[], int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And holds nothing up: the control socket has the page as well."""
+    """Starting continues, because the control socket serves the page as well."""
     listen = f"127.0.0.1:{free_port()}"
     first, second = (PrometheusObserver.configured({"listen": listen}) for _ in range(2))
     await first.start()
     await second.start()
-    assert f"no metrics at {listen.replace(':', ' port ')}" in caplog.text
+    assert f"cannot serve metrics at {listen.replace(':', ' port ')}" in caplog.text
     await second.close()
     await first.close()
 
 
-def test_a_daemon_shows_its_numbers(daemon_with: Callable[[str], Any], free_port: Callable[[], int]) -> None:
-    """On the control socket under both paths, and at the address that was wanted."""
+def test_a_daemon_serves_its_metrics(
+    daemon_with: Callable[[str], Any], free_port: Callable[[], int], samples: Samples
+) -> None:
+    """The control socket has them under both paths, and the configured address under one."""
     port = free_port()
     with daemon_with(f'[metrics]\nlisten = "127.0.0.1:{port}"\n') as daemon:
         for path in ("/metrics", "/v1/metrics"):
@@ -102,7 +96,7 @@ def test_a_daemon_shows_its_numbers(daemon_with: Callable[[str], Any], free_port
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/status", timeout=30)
 
 
-def test_without_the_plugin_there_is_no_page(daemon_with: Callable[[str], Any]) -> None:
-    """The control socket says so as JSON."""
+def test_without_the_plugin_the_page_does_not_exist(daemon_with: Callable[[str], Any]) -> None:
+    """The control socket answers with an error status."""
     with daemon_with('disable_plugins = ["metrics"]\n') as daemon, pytest.raises(http.client.HTTPException):
         daemon.fetch("/metrics")

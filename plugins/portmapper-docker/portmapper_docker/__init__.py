@@ -1,1 +1,1 @@
-"""Container labels as a source."""
+"""Source that reads the labels of running containers."""

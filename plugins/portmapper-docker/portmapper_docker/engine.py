@@ -1,4 +1,4 @@
-"""One connection to a container engine, with a bound on what it may answer."""
+"""Connection to a container engine, with a limit on the size of its answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNIX = "unix://"
 _SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 _CONTAINER = re.compile(r"/?([\w.-]{1,128})", re.ASCII)
 
-# aiodocker unpacks what the engine sends without looking at its shape.
+# aiodocker does not validate the structure of the engine's answers.
 FAILURES = (
     aiodocker.DockerError,
     aiohttp.ClientError,
@@ -33,25 +33,25 @@ FAILURES = (
 
 
 def socket_of(location: str, environment: Mapping[str, str]) -> str:
-    """Return the path of the socket that a location names.
+    """Return the path of a location's socket.
 
     Raises:
-        SourceError: it names none, or there is none.
+        SourceError: the location is invalid, or the socket does not exist.
     """
-    named = location.removeprefix(_SCHEME)
-    if named.startswith("///"):
-        path = named[2:]
-    elif named not in ("", "//"):
+    rest = location.removeprefix(_SCHEME)
+    if rest.startswith("///"):
+        path = rest[2:]
+    elif rest not in ("", "//"):
         raise SourceError("write docker: or docker:///PATH/TO/SOCKET")
     elif host := environment.get("DOCKER_HOST", ""):
-        # The ports of a remote engine are not this host's.
+        # A remote engine publishes ports on its own host, not on this one.
         if not host.startswith(f"{_UNIX}/"):
-            raise SourceError(f"DOCKER_HOST is {quoted(host)}: only unix:///PATH is read")
+            raise SourceError(f"DOCKER_HOST is {quoted(host)}: only unix:///PATH is supported")
         path = host.removeprefix(_UNIX)
     else:
         path = next(filter(os.path.exists, _SOCKETS), "")
         if not path:
-            raise SourceError("no engine's socket is here: name one, docker:///PATH/TO/SOCKET")
+            raise SourceError("no engine socket was found: write docker:///PATH/TO/SOCKET")
     return _checked(path)
 
 
@@ -69,7 +69,7 @@ def _checked(path: str) -> str:
 
 @asynccontextmanager
 async def engine(path: str) -> AsyncIterator[aiodocker.Docker]:
-    """Connect to the engine behind a socket."""
+    """Connect to the engine at a Unix socket."""
     connector = aiohttp.UnixConnector(path)
     async with (
         aiohttp.ClientSession(connector=connector, response_class=_Bounded) as session,
@@ -79,7 +79,7 @@ async def engine(path: str) -> AsyncIterator[aiodocker.Docker]:
 
 
 class _Bounded(aiohttp.ClientResponse):
-    """An answer that is given up when it is larger than a document may be."""
+    """HTTP response that fails when its body exceeds the limit for documents."""
 
     async def read(self) -> bytes:
         if self._body is None:
@@ -94,7 +94,7 @@ class _Bounded(aiohttp.ClientResponse):
 
 
 def name_and_labels(container: Any) -> tuple[str, dict[str, str]]:
-    """Read one element of the engine's list. Raises one of `FAILURES` for what is none."""
+    """Read one element of the engine's container list. Raises one of `FAILURES` if it is invalid."""
     names, labels = container["Names"] or [container["Id"][:12]], container["Labels"] or {}
     found = _CONTAINER.fullmatch(names[0])
     texts = {key: text for key, text in labels.items() if isinstance(text, str)}
@@ -102,11 +102,11 @@ def name_and_labels(container: Any) -> tuple[str, dict[str, str]]:
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line why the engine could not be asked."""
+    """Return in one line why a request to the engine failed."""
     if isinstance(error, SourceError):
         return str(error)
     if isinstance(error, TimeoutError):
-        return "the engine did not answer in time"
+        return "the engine did not answer within the time limit"
     if isinstance(error, aiodocker.DockerError):
-        return f"the engine refuses: {quoted(error.message)}"
+        return f"the engine refused: {quoted(error.message)}"
     return f"no valid answer from the engine ({type(error).__name__})"

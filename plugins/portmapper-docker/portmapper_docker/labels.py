@@ -1,4 +1,4 @@
-"""Reads labels into rows. Whoever may start a container wrote them: nothing in them is trusted."""
+"""Turns labels into rows. Anyone who may start a container can set them, so they are untrusted."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from portmapper.api import PROTOCOLS, Row, quoted
 
 PREFIX = "portmapper."
 _PORT = "port"
-# Not `address` and `backend`: a container speaks for its own host, and not for how its ports are opened.
+# `address` and `backend` are missing on purpose: a container may open ports to its own host only, and
+# the backend is the operator's choice.
 _OTHERS = ("internal_port", "comment", "duration", "family", "conflict", "enabled")
 _DEFAULT_PROTOCOL = "tcp"
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 def rows_of(container: str, labels: Mapping[str, str]) -> Iterator[Row]:
-    """Yield a row for each port of a container's labels, and one with its error for what is no label of ours.
+    """Yield a row for each port in a container's labels, and a rejected row for each invalid label.
 
-    `container` is the name as messages show it.
+    `container` is the container's name as shown in messages.
     """
     ours = {key.removeprefix(PREFIX): labels[key] for key in sorted(labels) if key.startswith(PREFIX)}
     for label, text in ours.items():
         field, dot, name = label.partition(".")
         place = _place(container, label)
         if dot and not _NAME.fullmatch(name):
-            yield _wrong(place, "the name behind the dot is not letters, digits, _ and -")
+            yield _rejected(place, "the name after the dot may contain only letters, digits, _ and -")
         elif field == _PORT:
             yield from _port_rows(container, name, text, ours)
         elif field not in _OTHERS:
-            yield _wrong(place, f"no such label; there are: {', '.join((_PORT, *_OTHERS))}")
+            yield _rejected(place, f"unknown label; the labels are: {', '.join((_PORT, *_OTHERS))}")
         elif f"{_PORT}{dot}{name}" not in ours:
-            yield _wrong(place, f"goes with {PREFIX}{_PORT}{dot}{name}, which is not there")
+            yield _rejected(place, f"needs {PREFIX}{_PORT}{dot}{name}, which is missing")
 
 
 def _port_rows(container: str, name: str, text: str, ours: Mapping[str, str]) -> Iterator[Row]:
@@ -41,7 +42,7 @@ def _port_rows(container: str, name: str, text: str, ours: Mapping[str, str]) ->
         port, slash, protocol = part.strip().partition("/")
         place = _place(container, f"{_PORT}{suffix}")
         if (protocol if slash else _DEFAULT_PROTOCOL).upper() not in PROTOCOLS:
-            yield _wrong(place, f"{quoted(part.strip())} is not PORT/PROTOCOL: tcp, udp or both")
+            yield _rejected(place, f"{quoted(part.strip())} is not PORT/PROTOCOL: tcp, udp or both")
             continue
         fields = {"comment": container, **others, "port": port, "protocol": protocol or _DEFAULT_PROTOCOL}
         yield Row(fields, place, f"container {container}, label {PREFIX}{{}}{suffix}")
@@ -52,5 +53,5 @@ def _place(container: str, label: str) -> str:
     return f"container {container}, label {PREFIX + label if plain else quoted(PREFIX + label)}"
 
 
-def _wrong(place: str, reason: str) -> Row:
+def _rejected(place: str, reason: str) -> Row:
     return Row({}, place, "{}", error=reason)

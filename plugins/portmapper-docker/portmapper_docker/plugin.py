@@ -1,4 +1,4 @@
-"""The entry point. It imports nothing of its own before a hook is called."""
+"""Entry point of the plugin. Imports the source only when the hook is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_sources() -> list[type[Source]]:
-    """Register container engines."""
+    """Register the source `docker`."""
     from portmapper_docker.source import DockerSource
 
     return [DockerSource]

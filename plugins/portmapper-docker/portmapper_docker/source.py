@@ -1,4 +1,4 @@
-"""The source `docker:`: what running containers ask for with their labels."""
+"""The source `docker:`: mappings from the labels of running containers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from aiodocker import Docker
 
 _FETCH_SECONDS = 10.0
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 30.0
-# Events from just before the stream began are asked for, too: nothing falls between list and stream.
+_FIRST_DELAY = 0.5
+_MAX_DELAY = 30.0
+# The stream also requests slightly older events, so that none is missed between list and stream.
 _OVERLAP_SECONDS = 2
-# Health checks make events, too, many and of no interest; `died` and `remove` are Podman's words.
+# Frequent events such as health checks are ignored. `died` and `remove` are Podman's names.
 _ACTIONS = frozenset({"start", "die", "died", "stop", "restart", "cleanup", "destroy", "remove", "rename"})
 
 _log = logging.getLogger(__name__)
 
 
 class DockerSource(Source):
-    """A container engine's socket, `docker:` or `docker:///PATH`."""
+    """Running containers of the engine at `docker:` or `docker:///PATH`."""
 
     name = "docker"
 
@@ -45,7 +45,7 @@ class DockerSource(Source):
         """List the running containers and read their labels.
 
         Raises:
-            SourceError: there is no engine, or it does not answer as one.
+            SourceError: the engine is unreachable, or its answer is invalid.
         """
         from portmapper_docker.engine import FAILURES, engine, name_and_labels, reason, socket_of
         from portmapper_docker.labels import rows_of
@@ -71,26 +71,26 @@ class DockerSource(Source):
             self._follower = None
 
     async def _follow(self, changed: Callable[[], None]) -> None:
-        """Keep a stream of events, and ask again ever more rarely while there is none."""
+        """Read the engine's event stream, and reconnect with backoff when it ends."""
         from portmapper_docker.engine import FAILURES, engine, reason, socket_of
 
-        pause = _FIRST_PAUSE
+        delay = _FIRST_DELAY
         while True:
-            began = time.monotonic()
+            started = time.monotonic()
             try:
                 async with engine(socket_of(self.location, os.environ)) as docker:
                     await _stream(docker, changed)
-                ended = "the engine ended its events"
+                cause = "the engine closed the event stream"
             except (*FAILURES, SourceError) as error:
-                ended = reason(error)
-            _log.debug("%s: %s", self.location, ended)
+                cause = reason(error)
+            _log.debug("%s: %s", self.location, cause)
             changed()
-            pause = _FIRST_PAUSE if time.monotonic() - began > pause else min(2 * pause, _LONGEST_PAUSE)
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+            delay = _FIRST_DELAY if time.monotonic() - started > delay else min(2 * delay, _MAX_DELAY)
+            await asyncio.sleep(delay * random.uniform(0.8, 1.2))
 
 
 async def _stream(docker: Docker, changed: Callable[[], None]) -> None:
-    """Call `changed` at each event that may alter the list, until the stream ends."""
+    """Call `changed` for each event that can change the list, until the stream ends."""
     events = docker.events.subscribe(create_task=False)
     since = str(int(time.time()) - _OVERLAP_SECONDS)
     running = asyncio.create_task(docker.events.run(filters='{"type":["container"]}', since=since))

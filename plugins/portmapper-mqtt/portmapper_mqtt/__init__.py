@@ -1,1 +1,1 @@
-"""Mappings on an MQTT broker, with Home Assistant discovery."""
+"""Observer that publishes mapping states to an MQTT broker, with Home Assistant discovery."""

@@ -1,4 +1,4 @@
-"""Topics and payloads: what a mapping's events mean to the broker and to Home Assistant."""
+"""Topics and payloads for the broker and for Home Assistant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATES = {
 _SENSORS = {"state": "State", "external_address": "External address", "external_port": "External port"}
 
 Messages = dict[str, str]
-"""Topic to payload, all retained; an empty payload takes the topic away."""
+"""Payload by topic, all retained; an empty payload deletes the topic."""
 
 
 class Topics:
@@ -31,29 +31,31 @@ class Topics:
         self._discovery = discovery
 
     def messages(self, event: Event) -> Messages:
-        """Return what an event changes; nothing for one that is about no mapping."""
+        """Return the messages for an event; none for an event without a mapping."""
         if event.protocol is None or event.internal_port is None:
             return {}
-        slot = _slot(event)
-        state_topic = f"portmapper/{self.host}/{slot}/state"
-        configs = {sensor: self._config_topic(slot, sensor) for sensor in _SENSORS}
+        mapping_id = _mapping_id(event)
+        state_topic = f"portmapper/{self.host}/{mapping_id}/state"
+        configs = {sensor: self._config_topic(mapping_id, sensor) for sensor in _SENSORS}
         if event.kind is EventKind.CLOSED:
             return dict.fromkeys([state_topic, *configs.values()], "")
         if event.kind not in _STATES:
             return {}
-        found = {topic: self._config(event, slot, sensor, state_topic) for sensor, topic in configs.items()}
-        return {**found, state_topic: _state(event)}
+        messages = {
+            topic: self._config(event, mapping_id, sensor, state_topic) for sensor, topic in configs.items()
+        }
+        return {**messages, state_topic: _state(event)}
 
-    def _config_topic(self, slot: str, sensor: str) -> str:
-        return f"{self._discovery}/sensor/portmapper_{self.host}/{slot}_{sensor}/config"
+    def _config_topic(self, mapping_id: str, sensor: str) -> str:
+        return f"{self._discovery}/sensor/portmapper_{self.host}/{mapping_id}_{sensor}/config"
 
-    def _config(self, event: Event, slot: str, sensor: str, state_topic: str) -> str:
+    def _config(self, event: Event, mapping_id: str, sensor: str, state_topic: str) -> str:
         port = event.wanted_external_port or event.internal_port
         title = event.comment or "port"
         return json.dumps(
             {
                 "name": f"{title} {port}/{event.protocol}: {_SENSORS[sensor]}",
-                "unique_id": f"portmapper_{self.host}_{slot}_{sensor}",
+                "unique_id": f"portmapper_{self.host}_{mapping_id}_{sensor}",
                 "state_topic": state_topic,
                 "value_template": f"{{{{ value_json.{sensor} }}}}",
                 "availability_topic": self.status,
@@ -66,8 +68,8 @@ class Topics:
         )
 
 
-def _slot(event: Event) -> str:
-    """Name the mapping by what stays the same while its lease changes."""
+def _mapping_id(event: Event) -> str:
+    """Return an id of the mapping that stays the same when its lease changes."""
     return f"{event.protocol}_{event.family}_{event.wanted_external_port}_{event.internal_port}".lower()
 
 

@@ -1,4 +1,4 @@
-"""The observer `mqtt`: keeps the broker's retained messages as the mappings are."""
+"""The observer `mqtt`: keeps the broker's retained messages up to date with the mappings."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
     from portmapper_mqtt.settings import Settings
 
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
+_FIRST_DELAY = 1.0
+_MAX_DELAY = 60.0
 _CLOSE_SECONDS = 3.0
 _CALL_SECONDS = 10.0
-# A mapping has four topics, and a list 65 536 mappings at most.
+# A mapping has four topics, and a list has at most 65,536 mappings.
 _MAX_TOPICS = 4 * 65536
 
 _log = logging.getLogger(__name__)
 
 
 class MqttObserver(Observer):
-    """Sends what changed, and everything again when the broker comes back."""
+    """Publishes changes, and republishes everything after a reconnect."""
 
     name = "mqtt"
 
@@ -39,87 +39,87 @@ class MqttObserver(Observer):
         self._retained: Messages = {}
         self._unsent: dict[str, None] = {}
         self._holders: dict[str, object] = {}
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._closing = False
         self._sender: asyncio.Task[None] | None = None
-        self._refused = False
+        self._disabled = False
 
     async def observe(self, event: Event) -> None:
-        """Note what the event changes; the sending is a task of its own."""
-        if self._sender is None and not self._refused:
-            self._begin()
-        if self._topics is None or self._is_of_another_lease(event):
+        """Record the messages for an event; a separate task publishes them."""
+        if self._sender is None and not self._disabled:
+            self._start()
+        if self._topics is None or self._is_replaced_lease(event):
             return
         for topic, payload in self._topics.messages(event).items():
             if self._retained.get(topic) != payload and len(self._retained) < _MAX_TOPICS:
                 self._retained[topic] = payload
                 self._unsent[topic] = None
-        self._news.set()
+        self._changed.set()
 
     async def close(self) -> None:
-        """Send what is left, say `offline`, and hang up; an absent broker holds nothing up."""
+        """Publish what is left and `offline`, and disconnect, all within a time limit."""
         self._closing = True
-        self._news.set()
+        self._changed.set()
         if self._sender is not None:
-            _, late = await asyncio.wait([self._sender], timeout=_CLOSE_SECONDS)
-            for task in late:
+            _, unfinished = await asyncio.wait([self._sender], timeout=_CLOSE_SECONDS)
+            for task in unfinished:
                 task.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         from portmapper_mqtt.settings import read_settings
 
         try:
             self._settings = read_settings(os.environ)
         except UsageError as error:
-            self._refused = True
+            self._disabled = True
             _log.warning("mqtt: %s", error)
             return
-        self._refused = self._settings is None
+        self._disabled = self._settings is None
         if self._settings is not None:
             self._topics = Topics(socket.gethostname(), self._settings.discovery)
             self._sender = asyncio.create_task(self._keep_sending(self._settings, self._topics))
 
-    def _is_of_another_lease(self, event: Event) -> bool:
-        """Tell whether a lease was closed that another one of the same mapping has replaced."""
-        slot = f"{event.protocol} {event.family} {event.wanted_external_port} {event.internal_port}"
+    def _is_replaced_lease(self, event: Event) -> bool:
+        """Return whether the event closes a lease that a newer lease of its mapping has replaced."""
+        mapping_id = f"{event.protocol} {event.family} {event.wanted_external_port} {event.internal_port}"
         holder = (event.internal_address, event.backend, event.gateway)
         if event.kind is EventKind.CLOSED:
-            if self._holders.get(slot, holder) != holder:
+            if self._holders.get(mapping_id, holder) != holder:
                 return True
-            self._holders.pop(slot, None)
+            self._holders.pop(mapping_id, None)
         if event.kind in (EventKind.OPENED, EventKind.EXTERNAL_PORT_CHANGED):
-            self._holders[slot] = holder
+            self._holders[mapping_id] = holder
         return False
 
     async def _keep_sending(self, settings: Settings, topics: Topics) -> None:
-        """Connect, and again ever more rarely while the broker is away; one line for each change."""
+        """Connect, retry with backoff, and log each new reason for a failure once."""
         from aiomqtt import MqttError
 
-        pause, told = _FIRST_PAUSE, ""
+        delay, logged = _FIRST_DELAY, ""
         while not self._closing:
             try:
                 async with _connection(settings, topics) as client:
-                    pause, told = _FIRST_PAUSE, ""
-                    await self._send(client, topics)
+                    delay, logged = _FIRST_DELAY, ""
+                    await self._publish_until_closed(client, topics)
                     return
             except (MqttError, OSError, ValueError) as error:
-                if told != (told := quoted(str(error))):
-                    _log.warning("mqtt: no connection to the broker: %s", told)
+                if logged != (logged := quoted(str(error))):
+                    _log.warning("mqtt: no connection to the broker: %s", logged)
             try:
-                async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):
+                async with asyncio.timeout(delay * random.uniform(0.8, 1.2)):
                     while not self._closing:
-                        self._news.clear()
-                        await self._news.wait()
+                        self._changed.clear()
+                        await self._changed.wait()
             except TimeoutError:
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                delay = min(2 * delay, _MAX_DELAY)
 
-    async def _send(self, client: Client, topics: Topics) -> None:
-        """Send everything that is known, then what changes, until the observer is closed."""
+    async def _publish_until_closed(self, client: Client, topics: Topics) -> None:
+        """Publish all messages, then each change, until the observer is closed."""
         self._unsent = dict.fromkeys(self._retained)
         await client.publish(topics.status, "online", qos=1, retain=True)
         while True:
-            self._news.clear()
+            self._changed.clear()
             while self._unsent:
                 topic = next(iter(self._unsent))
                 payload = self._retained[topic]
@@ -131,17 +131,17 @@ class MqttObserver(Observer):
             if self._closing:
                 await client.publish(topics.status, "offline", qos=1, retain=True)
                 return
-            await _first_of(self._news, client)
+            await _wait_for_change(self._changed, client)
 
 
-async def _first_of(news: asyncio.Event, client: Client) -> None:
-    """Wait for news; a connection that is lost meanwhile raises an MqttError."""
+async def _wait_for_change(changed: asyncio.Event, client: Client) -> None:
+    """Wait until the event is set; raise MqttError if the connection is lost first."""
 
-    async def lost() -> None:
+    async def disconnected() -> None:
         async for _ in client.messages:
-            pass  # nothing is subscribed to: this only ends with the connection
+            pass  # without a subscription, this loop ends only with the connection
 
-    waiting = [asyncio.create_task(news.wait()), asyncio.create_task(lost())]
+    waiting = [asyncio.create_task(changed.wait()), asyncio.create_task(disconnected())]
     try:
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

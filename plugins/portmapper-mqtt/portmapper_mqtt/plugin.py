@@ -1,4 +1,4 @@
-"""The entry point. It imports nothing of its own before a hook is called."""
+"""Entry point of the plugin. Imports the observer only when the hook is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_observers() -> list[type[Observer]]:
-    """Register the broker."""
+    """Register the observer `mqtt`."""
     from portmapper_mqtt.observer import MqttObserver
 
     return [MqttObserver]

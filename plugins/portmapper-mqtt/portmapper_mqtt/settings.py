@@ -1,4 +1,4 @@
-"""Which broker, and as whom: from the environment."""
+"""Settings for the broker, read from environment variables."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from portmapper.api import UsageError
 
 PREFIX = "PORTMAPPER_MQTT_"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
-# No wildcards: + and # are for those who subscribe.
+# The wildcards + and # are valid only in subscriptions.
 _TOPIC = re.compile(r"[^+#\0\s]{1,64}")
 
 
 @attrs.frozen
 class Settings:
-    """What the user set.
+    """Settings of the broker connection.
 
     Attributes:
-        host, port: of the broker.
-        tls: the connection is encrypted, and the certificate checked.
-        user, password: None where the broker asks for none.
+        host: the broker's name or address.
+        port: the broker's TCP port.
+        tls: encrypt the connection, and verify the certificate.
+        user: user name, None for no login.
+        password: password, None for no login.
         discovery: prefix of Home Assistant's discovery topics.
     """
 
@@ -36,10 +38,10 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings | None:
-    """Read them; None when no broker is named.
+    """Read the settings, or return None if no broker is set.
 
     Raises:
-        UsageError: a value makes no sense.
+        UsageError: a value is invalid.
     """
     url = environment.get(f"{PREFIX}URL", "")
     if not url:

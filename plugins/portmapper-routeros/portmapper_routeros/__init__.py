@@ -1,1 +1,1 @@
-"""Static dstnat rules on RouterOS, over its REST API."""
+"""Backend that manages static dstnat rules over RouterOS's REST API."""

@@ -1,4 +1,4 @@
-"""The `routeros` backend: the one router that the environment names."""
+"""The backend `routeros`: the router set in the environment variables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RESOLVE_SECONDS = 5.0
 
 
 class RouterOsBackend(Backend):
-    """Static rules on RouterOS. They stay until removed, so protocols with leases come first."""
+    """Static rules on RouterOS; they never expire, so protocols with leases rank higher."""
 
     name: ClassVar[str] = "routeros"
     rank: ClassVar[int] = 40
@@ -38,13 +38,13 @@ class RouterOsBackend(Backend):
         self._router: Router | None = None
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Yield the router, unless the user named another gateway.
+        """Yield the router, unless the user chose another gateway.
 
         Raises:
-            BackendError: it is named, and cannot be used; the reason.
+            BackendError: a router is set, but it cannot be used.
         """
         from portmapper_routeros.gateway import RouterOsGateway
-        from portmapper_routeros.rest import Missing
+        from portmapper_routeros.rest import NotFound
         from portmapper_routeros.settings import read_settings
 
         settings = read_settings(os.environ)
@@ -57,8 +57,8 @@ class RouterOsBackend(Backend):
         requested = time.monotonic()
         try:
             about = await router.item("system/resource")
-        except Missing:
-            raise Unsupported("no REST API there: it needs RouterOS 7.1 or newer") from None
+        except NotFound:
+            raise Unsupported("the router has no REST API: it needs RouterOS 7.1 or newer") from None
         gateway = RouterOsGateway(router, settings.interface, address, target.local_address, about)
         gateway.latency = time.monotonic() - requested
         yield gateway
@@ -83,7 +83,9 @@ async def _resolve(settings: Settings) -> IPAddress:
         async with asyncio.timeout(_RESOLVE_SECONDS):
             found = await loop.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
     except TimeoutError:
-        raise GatewayTimeout(f"{quoted(settings.host)} is not resolved in time") from None
+        raise GatewayTimeout(
+            f"cannot resolve {quoted(settings.host)} within {_RESOLVE_SECONDS:g} s"
+        ) from None
     except OSError:
-        raise NetworkFailure(f"no address of {quoted(settings.host)} is known") from None
+        raise NetworkFailure(f"cannot resolve {quoted(settings.host)}") from None
     return ipaddress.ip_address(found[0][4][0])

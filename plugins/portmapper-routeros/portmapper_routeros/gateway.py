@@ -1,4 +1,4 @@
-"""One RouterOS router as a gateway: a rule for each mapping."""
+"""A RouterOS router as a gateway, with one rule for each mapping."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from portmapper.api import (
     VerifiesLeases,
 )
 from portmapper_routeros import rules
-from portmapper_routeros.rest import Item, Missing, Router
-from portmapper_routeros.rules import OUTSIDE_LIST, Outside
+from portmapper_routeros.rest import Item, NotFound, Router
+from portmapper_routeros.rules import WAN_LIST, WanSide
 
 _NAT = "ip/firewall/nat"
-_OTHER_PORTS = 8
+_RANDOM_PORTS = 8
 _ID = re.compile(r"\*[0-9A-Fa-f]{1,16}")
 _Port = tuple[Protocol, int]
 
 
 class RouterOsGateway(Gateway, ListsMappings, VerifiesLeases, MapsOtherHosts):
-    """A router whose administrator gave us a user."""
+    """A router that portmapper manages with its own user account."""
 
     backend = "routeros"
 
@@ -49,18 +49,18 @@ class RouterOsGateway(Gateway, ListsMappings, VerifiesLeases, MapsOtherHosts):
         self._interface = interface
 
     async def map(self, request: MapRequest) -> Lease:
-        """Add the rule, or bring ours into line with what is asked. It is in force until removed."""
+        """Add the rule, or change the existing one to match the request. It never expires."""
         async with self._router.lock:
-            outside = await self._outside()
-            table = await self._table(outside)
-            port = self._choose(request, table)
-            await self._settle(request, port, table, outside)
+            wan = await self._wan_side()
+            table = await self._table(wan)
+            port = self._choose_port(request, table)
+            await self._write_rule(request, port, table, wan)
         return Lease(
             protocol=request.protocol,
             internal_address=request.internal_address,
             internal_port=request.internal_port,
             external_port=port,
-            external_address=await self._address_of(outside),
+            external_address=await self._wan_address(wan),
             lifetime=0,
             permanent=True,
             backend=self.backend,
@@ -69,46 +69,46 @@ class RouterOsGateway(Gateway, ListsMappings, VerifiesLeases, MapsOtherHosts):
         )
 
     async def unmap(self, lease: Lease) -> None:
-        """Remove our rules of this lease, and no others."""
+        """Remove portmapper's rules for this lease, and no others."""
         async with self._router.lock:
             for rule in await self._rules():
                 if rules.is_ours(rule) and _leads_to(rule, lease):
-                    await self._router.remove(_NAT, _number(rule))
+                    await self._router.remove(_NAT, _rule_id(rule))
 
     async def external_address(self) -> IPAddress | None:
-        """Tell the address of the outside interface, or what the router's cloud service sees."""
-        return await self._address_of(await self._outside())
+        """Return the WAN interface's address, or the one that the router's cloud service reports."""
+        return await self._wan_address(await self._wan_side())
 
     async def holds(self, lease: Lease) -> bool:
-        """Tell whether our rule is there and enabled, and no rule before it takes its packets."""
-        for rule in await self._table(await self._outside()):
+        """Return whether portmapper's rule exists, is enabled, and no earlier rule takes its packets."""
+        for rule in await self._table(await self._wan_side()):
             if rules.takes(rule, lease.protocol, lease.external_port):
                 return rules.is_ours(rule) and _leads_to(rule, lease)
         return False
 
     async def list_mappings(self) -> Sequence[TableEntry]:
-        """Return each enabled rule that opens one port."""
+        """Return an entry for each enabled rule that opens a single port."""
         found = (rules.entry(rule) for rule in await self._rules() if rules.is_enabled(rule))
         return [entry for entry in found if entry is not None]
 
     async def _rules(self) -> list[Item]:
         return await self._router.items(_NAT, chain="dstnat")
 
-    async def _table(self, outside: Outside) -> list[Item]:
-        return [rule for rule in await self._rules() if outside.sees(rule)]
+    async def _table(self, wan: WanSide) -> list[Item]:
+        return [rule for rule in await self._rules() if wan.sees(rule)]
 
-    async def _outside(self) -> Outside:
+    async def _wan_side(self) -> WanSide:
         lists: dict[str, set[str]] = {}
         for member in await self._router.items("interface/list/member"):
             lists.setdefault(member.get("list", ""), set()).add(member.get("interface", ""))
-        members = {self._interface} if self._interface else lists.get(OUTSIDE_LIST, set())
-        return Outside(self._interface, members, lists)
+        members = {self._interface} if self._interface else lists.get(WAN_LIST, set())
+        return WanSide(self._interface, members, lists)
 
-    def _choose(self, request: MapRequest, table: Sequence[Item]) -> int:
-        """Return the first port that is free or ours.
+    def _choose_port(self, request: MapRequest, table: Sequence[Item]) -> int:
+        """Return the first port that is free or held by our rule.
 
         Raises:
-            Conflict: there is none among those that the request lets us try.
+            Conflict: the request allows no such port.
         """
         conflict: Conflict | None = None
         for port in _candidates(request):
@@ -119,28 +119,30 @@ class RouterOsGateway(Gateway, ListsMappings, VerifiesLeases, MapsOtherHosts):
         assert conflict is not None
         raise conflict
 
-    async def _settle(self, request: MapRequest, port: int, table: Sequence[Item], outside: Outside) -> None:
-        desired = rules.wanted_rule(request, port, outside)
-        same = [rule for rule in table if rules.is_ours(rule) and _is_rule_of(rule, request.protocol, port)]
-        if not same:
+    async def _write_rule(self, request: MapRequest, port: int, table: Sequence[Item], wan: WanSide) -> None:
+        desired = rules.desired_rule(request, port, wan)
+        ours = [rule for rule in table if rules.is_ours(rule) and _is_rule_of(rule, request.protocol, port)]
+        if not ours:
             _check(await self._router.add(_NAT, desired), desired)
             return
-        first, *others = same
+        first, *duplicates = ours
         if not rules.is_enabled(first):
-            raise NotAuthorized(f"our rule for port {port}/{request.protocol} was disabled on the router")
+            raise NotAuthorized(
+                f"portmapper's rule for port {port}/{request.protocol} was disabled on the router"
+            )
         if any(first.get(key, "") != value for key, value in desired.items()):
-            _check(await self._router.change(_NAT, _number(first), desired), desired)
-        for rule in others:
-            await self._router.remove(_NAT, _number(rule))
+            _check(await self._router.change(_NAT, _rule_id(first), desired), desired)
+        for rule in duplicates:
+            await self._router.remove(_NAT, _rule_id(rule))
 
-    async def _address_of(self, outside: Outside) -> IPAddress | None:
+    async def _wan_address(self, wan: WanSide) -> IPAddress | None:
         for item in await self._router.items("ip/address", disabled="false"):
-            used = {item.get("actual-interface", ""), item.get("interface", "")}
-            if not used.isdisjoint(outside.members) and item.get("invalid") != "true":
+            interfaces = {item.get("actual-interface", ""), item.get("interface", "")}
+            if not interfaces.isdisjoint(wan.members) and item.get("invalid") != "true":
                 return _address(item.get("address", "").partition("/")[0])
         try:
             return _address((await self._router.item("ip/cloud")).get("public-address", ""))
-        except Missing:
+        except NotFound:
             return None  # a router without the cloud service
 
 
@@ -152,11 +154,11 @@ def _candidates(request: MapRequest) -> Iterator[int]:
     yield desired
     if not request.exact:
         yield from (port for port in (desired + 1, desired + 2) if port <= 65535)
-        yield from random.sample(range(49152, 65536), _OTHER_PORTS)
+        yield from random.sample(range(49152, 65536), _RANDOM_PORTS)
 
 
 def _holder(request: MapRequest, port: int, table: Sequence[Item]) -> Item | None:
-    """Return the rule that keeps the port from us: any but ours that leads, or led, to this host."""
+    """Return the rule that holds the port, except our own rule that leads, or led, to this host."""
     for rule in table:
         if rules.takes(rule, request.protocol, port) and not _may_change(rule, request, port):
             return rule
@@ -188,7 +190,7 @@ def _conflict(protocol: Protocol, port: int, rule: Item) -> Conflict:
     return Conflict(f"external port {port}/{protocol} is held by {who}", holder=holder)
 
 
-def _number(rule: Item) -> str:
+def _rule_id(rule: Item) -> str:
     number = rule.get(".id", "")
     if not _ID.fullmatch(number):
         raise NetworkFailure("the router's rule has no valid .id")
@@ -196,9 +198,9 @@ def _number(rule: Item) -> str:
 
 
 def _check(made: Item, desired: Item) -> None:
-    """Believe the router only what it says it made."""
+    """Verify that the router created the requested rule."""
     if any(made.get(key) != desired[key] for key in ("protocol", "dst-port", "to-addresses", "to-ports")):
-        raise NetworkFailure("the router made another rule than the one asked for")
+        raise NetworkFailure("the router created another rule than the requested one")
 
 
 def _address(text: str) -> IPAddress | None:

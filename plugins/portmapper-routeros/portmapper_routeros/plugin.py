@@ -1,4 +1,4 @@
-"""The entry point. It imports nothing of its own before a hook is called."""
+"""Entry point of the plugin. Imports the backend only when the hook is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_backends() -> list[type[Backend]]:
-    """Return the RouterOS backend."""
+    """Register the backend `routeros`."""
     from portmapper_routeros.backend import RouterOsBackend
 
     return [RouterOsBackend]

@@ -1,4 +1,4 @@
-"""What a dstnat rule means: whose it is, which ports it takes, from which side."""
+"""Interpretation of dstnat rules: owner, ports, and the interfaces they apply to."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from portmapper.api import IPAddress, MapRequest, Protocol, TableEntry
 from portmapper_routeros.rest import Item
 
 TAG = "portmapper: "
-"""How the comment of each rule of ours begins; a rule without it is never touched."""
+"""Comment prefix of portmapper's rules; rules without it are never changed."""
 
-OUTSIDE_LIST = "WAN"
+WAN_LIST = "WAN"
 _PROTOCOLS = {"tcp": Protocol.TCP, "6": Protocol.TCP, "udp": Protocol.UDP, "17": Protocol.UDP}
-# A rule that takes no packet away: it only notes, or sends on through the table.
+# These actions do not redirect a packet.
 _PASSING = frozenset({"log", "passthrough", "accept", "return", "add-dst-to-address-list"})
 _MAX_COMMENT = 200
 
 
 @attrs.frozen
-class Outside:
-    """Where packets from the Internet come in.
+class WanSide:
+    """The router's interfaces to the Internet.
 
     Attributes:
-        interface: its name; empty when rules name the list `WAN`.
-        members: the interfaces of that side.
-        lists: every interface list of the router with its members.
+        interface: interface name; empty if rules use the interface list `WAN`.
+        members: the WAN interfaces.
+        lists: members of every interface list of the router.
     """
 
     interface: str
@@ -36,58 +36,60 @@ class Outside:
 
     @property
     def condition(self) -> Item:
-        """What makes a rule match on that side only: LAN hosts still reach the Internet's port 80."""
+        """Condition for WAN packets only; else LAN hosts could not reach this port on the Internet."""
         if self.interface:
             return {"in-interface": self.interface}
-        return {"in-interface-list": OUTSIDE_LIST}
+        return {"in-interface-list": WAN_LIST}
 
     def sees(self, rule: Item) -> bool:
-        """Tell whether a packet from outside can meet this rule."""
-        return self._named(rule.get("in-interface", "")) and self._listed(rule.get("in-interface-list", ""))
+        """Return whether a packet from the WAN can match this rule."""
+        return self._matches_interface(rule.get("in-interface", "")) and self._matches_list(
+            rule.get("in-interface-list", "")
+        )
 
-    def _named(self, name: str) -> bool:
+    def _matches_interface(self, name: str) -> bool:
         if name.startswith("!"):
             return set(self.members) != {name[1:]}
         return not name or name == self.interface or name in self.members
 
-    def _listed(self, name: str) -> bool:
+    def _matches_list(self, name: str) -> bool:
         inside = self.lists.get(name.lstrip("!"), set())
         if name.startswith("!"):
             return name[1:] != "all" and not (self.members and inside.issuperset(self.members))
-        return name in ("", "all", OUTSIDE_LIST if not self.interface else "") or not inside.isdisjoint(
+        return name in ("", "all", WAN_LIST if not self.interface else "") or not inside.isdisjoint(
             self.members
         )
 
 
 def is_ours(rule: Item) -> bool:
-    """Tell whether portmapper made it, on this host or another."""
+    """Return whether portmapper created the rule, on this host or another."""
     return rule.get("comment", "").startswith(TAG) and rule.get("dynamic", "false") != "true"
 
 
 def is_enabled(rule: Item) -> bool:
-    """Tell whether it is in force."""
+    """Return whether the rule is enabled."""
     return rule.get("disabled", "false") != "true"
 
 
 def takes(rule: Item, protocol: Protocol, port: int) -> bool:
-    """Tell whether the rule takes packets to this port away."""
+    """Return whether the rule redirects packets to this port."""
     if rule.get("action") in _PASSING or not is_enabled(rule):
         return False
-    spoken = rule.get("protocol", "")
-    if spoken and not _matches_protocol(spoken, protocol):
+    named = rule.get("protocol", "")
+    if named and not _matches_protocol(named, protocol):
         return False
     ports = rule.get("dst-port", "")
     within = any(first <= port <= last for first, last in _ranges(ports.lstrip("!")))
     return not ports or within is not ports.startswith("!")
 
 
-def _matches_protocol(spoken: str, protocol: Protocol) -> bool:
-    matches = _PROTOCOLS.get(spoken.lstrip("!").lower()) is protocol
-    return matches is not spoken.startswith("!")
+def _matches_protocol(named: str, protocol: Protocol) -> bool:
+    matches = _PROTOCOLS.get(named.lstrip("!").lower()) is protocol
+    return matches is not named.startswith("!")
 
 
 def _ranges(ports: str) -> Iterator[tuple[int, int]]:
-    """Read `80,443,6000-6010`; what is no port is left out."""
+    """Read a list such as `80,443,6000-6010`; skip invalid parts."""
     for part in ports.split(","):
         first, _, last = part.partition("-")
         if first.isdecimal() and (last or first).isdecimal() and len(part) <= 11:
@@ -95,7 +97,7 @@ def _ranges(ports: str) -> Iterator[tuple[int, int]]:
 
 
 def destination(rule: Item) -> IPAddress | None:
-    """Return who gets the packets, None where it is no single address."""
+    """Return the destination address, or None if it is not a single address."""
     try:
         return ipaddress.ip_address(rule.get("to-addresses", ""))
     except ValueError:
@@ -103,7 +105,7 @@ def destination(rule: Item) -> IPAddress | None:
 
 
 def entry(rule: Item) -> TableEntry | None:
-    """Return the rule as an entry of the table; None for one that opens no single port."""
+    """Return the rule as a table entry, or None if it does not open a single port."""
     protocol = _PROTOCOLS.get(rule.get("protocol", "").lower())
     ports = list(_ranges(rule.get("dst-port", "")))
     single = len(ports) == 1 and ports[0][0] == ports[0][1] and 1 <= ports[0][0] <= 65535
@@ -120,8 +122,8 @@ def entry(rule: Item) -> TableEntry | None:
     )
 
 
-def wanted_rule(request: MapRequest, port: int, outside: Outside) -> Item:
-    """Return the rule that does what is asked."""
+def desired_rule(request: MapRequest, port: int, wan: WanSide) -> Item:
+    """Return the rule for a request."""
     plain = "".join(c if c.isprintable() else "?" for c in request.comment)
     rule = {
         "chain": "dstnat",
@@ -132,4 +134,4 @@ def wanted_rule(request: MapRequest, port: int, outside: Outside) -> Item:
         "to-ports": str(request.internal_port),
         "comment": f"{TAG}{plain[:_MAX_COMMENT]}",
     }
-    return rule | outside.condition
+    return rule | wan.condition

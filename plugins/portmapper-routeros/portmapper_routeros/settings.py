@@ -1,4 +1,4 @@
-"""Which router, as whom, and how its certificate is checked: from the environment."""
+"""Settings for the router, read from environment variables."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from portmapper.api import NotAuthorized, Unsupported
 PREFIX = "PORTMAPPER_ROUTEROS_"
 _MAX_CREDENTIALS = 4096
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# What stands in a URL or a comparison with a rule's text; RouterOS itself allows nearly everything.
+# Stricter than RouterOS, because the name is used in URLs and compared with rules.
 _INTERFACE = re.compile(r"[\w.@<> -]{1,64}")
 
 
 @attrs.frozen
 class Settings:
-    """What the administrator set.
+    """Settings of the router connection.
 
     Attributes:
-        host, port: of the router's REST service.
-        user, password: who asks.
-        authority: file with the certificate authority, empty for the system's.
-        fingerprint: SHA-256 of the router's certificate, empty when its signature is checked.
-        interface: name of the outside interface, empty for the interface list `WAN`.
+        host: host of the router's REST service.
+        port: TCP port of the router's REST service.
+        user: user name.
+        password: password.
+        authority: file with the certificate authority, empty for the system's authorities.
+        fingerprint: SHA-256 of the router's certificate, empty to verify its signature instead.
+        interface: name of the WAN interface, empty for the interface list `WAN`.
     """
 
     host: str
@@ -41,11 +43,11 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings | None:
-    """Read them; None when no router is named.
+    """Read the settings, or return None if no router is set.
 
     Raises:
-        Unsupported: a value makes no sense.
-        NotAuthorized: the credentials are missing, or open to others.
+        Unsupported: a value is invalid.
+        NotAuthorized: the credentials are missing, or readable by others.
     """
     url = environment.get(f"{PREFIX}URL", "")
     if not url:
@@ -72,11 +74,11 @@ def _host_and_port(url: str) -> tuple[str, int]:
         host, port = parts.hostname, parts.port or 443
     except ValueError:
         raise Unsupported(f"{PREFIX}URL is not a URL") from None
-    # Over http the password would cross the network for everybody to read.
+    # Over http, the password would cross the network unencrypted.
     if parts.scheme != "https" or not host:
         raise Unsupported(f"{PREFIX}URL must be https://HOST")
     if parts.username is not None:
-        raise Unsupported(f"{PREFIX}URL holds a user: put it into {PREFIX}CREDENTIALS")
+        raise Unsupported(f"{PREFIX}URL contains a user: put it into {PREFIX}CREDENTIALS")
     return host, port
 
 
@@ -91,17 +93,17 @@ def _credentials(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _read_credentials(path: str) -> tuple[str, str]:
-    """Read `user:password` from a file that nobody but its owner can read."""
+    """Read `user:password` from a file that only its owner can read."""
     name = f"{PREFIX}CREDENTIALS"
     try:
-        # Not to wait for ever for the writer of a pipe.
+        # Opening a named pipe would otherwise block until it has a writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise NotAuthorized(f"{name}: {path} is not a regular file")
             if os.name == "posix" and mode & 0o077:
-                raise NotAuthorized(f"{name}: others may read {path}: chmod 600 it")
+                raise NotAuthorized(f"{name}: others can read {path}: run chmod 600 on it")
             text = file.read(_MAX_CREDENTIALS).decode()
     except OSError as error:
         raise NotAuthorized(f"{name}: {path} cannot be read: {error.strerror}") from None

@@ -118,7 +118,7 @@ async def test_an_endless_answer_is_given_up(engine: Engine, source: DockerSourc
 async def test_the_engines_refusal_is_quoted(engine: Engine, source: DockerSource) -> None:
     """Its words may hold anything."""
     engine.status, engine.containers = 500, '{"message": "bad\\n\\u001b[2J"}'
-    with pytest.raises(SourceError, match=r"the engine refuses: 'bad\\n\\x1b\[2J'"):
+    with pytest.raises(SourceError, match=r"the engine refused: 'bad\\n\\x1b\[2J'"):
         await source.fetch()
 
 

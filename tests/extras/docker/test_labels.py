@@ -66,11 +66,11 @@ def test_each_name_has_fields_of_its_own() -> None:
         ("portmapper.port", "80/sctp", "portmapper.port", "'80/sctp'"),
         ("portmapper.port", "70000/tcp", "portmapper.port", "70000"),
         ("portmapper.port", "", "portmapper.port", "missing"),
-        ("portmapper.port.a.b", "80", "portmapper.port.a.b", "behind the dot"),
-        ("portmapper.port.{}\x1b[2J", "80", r"'portmapper.port.{}\x1b[2J'", "behind the dot"),
-        ("portmapper.prot", "80", "portmapper.prot", "no such label; there are: port"),
-        ("portmapper.address", "10.0.0.1", "portmapper.address", "no such label"),
-        ("portmapper.comment.x", "hm", "portmapper.comment.x", "goes with portmapper.port.x"),
+        ("portmapper.port.a.b", "80", "portmapper.port.a.b", "after the dot"),
+        ("portmapper.port.{}\x1b[2J", "80", r"'portmapper.port.{}\x1b[2J'", "after the dot"),
+        ("portmapper.prot", "80", "portmapper.prot", "unknown label; the labels are: port"),
+        ("portmapper.address", "10.0.0.1", "portmapper.address", "unknown label"),
+        ("portmapper.comment.x", "hm", "portmapper.comment.x", "needs portmapper.port.x"),
     ],
 )
 def test_a_bad_label_is_named_with_its_container(label: str, text: str, where: str, reason: str) -> None:

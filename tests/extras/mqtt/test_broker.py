@@ -167,7 +167,7 @@ async def test_a_wrong_password_is_one_warning(
 ) -> None:
     """And the daemon goes on."""
     monkeypatch.setenv("PORTMAPPER_MQTT_PASSWORD", "wrong")
-    monkeypatch.setattr("portmapper_mqtt.observer._FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("portmapper_mqtt.observer._FIRST_DELAY", 0.05)
     observer = MqttObserver()
     await observer.observe(FOUND)
     async with asyncio.timeout(60):

@@ -118,7 +118,7 @@ async def test_a_wrong_password_is_said_so(
     ("name", "value", "reason"),
     [
         ("URL", "http://127.0.0.1", "must be https"),
-        ("URL", "https://a:b@127.0.0.1", "holds a user"),
+        ("URL", "https://a:b@127.0.0.1", "contains a user"),
         ("URL", "https://[", "not a URL"),
         ("FINGERPRINT", "zz", "64 hexadecimal"),
         ("CA", "/nowhere/ca.pem", "No such file"),

@@ -1,4 +1,4 @@
-"""What a hook is told of an event: the same names as JSON and as environment variables."""
+"""Event fields for hooks: the same names in JSON and in environment variables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from portmapper.support.text import printable
 PREFIX = "PORTMAPPER_"
 
 
-def facts_of(event: Event) -> dict[str, str | int | None]:
-    """Return the facts by name; texts are harmless to a terminal, and of bounded length."""
+def fields_of(event: Event) -> dict[str, str | int | None]:
+    """Return the event's fields by name, with texts bounded and safe for a terminal."""
     return {
         "event": event.kind.value,
         "at": event.at.isoformat(),
@@ -31,12 +31,12 @@ def facts_of(event: Event) -> dict[str, str | int | None]:
 
 
 def environment_of(event: Event) -> dict[str, str]:
-    """Return the facts as environment variables; what is not known is empty."""
+    """Return the fields as environment variables; an unknown value is an empty string."""
     return {
-        PREFIX + name.upper(): "" if value is None else str(value) for name, value in facts_of(event).items()
+        PREFIX + name.upper(): "" if value is None else str(value) for name, value in fields_of(event).items()
     }
 
 
 def json_of(event: Event) -> bytes:
-    """Return the facts as one line of JSON."""
-    return json.dumps(facts_of(event)).encode() + b"\n"
+    """Return the fields as one line of JSON."""
+    return json.dumps(fields_of(event)).encode() + b"\n"
