@@ -1,4 +1,4 @@
-"""Closes single ports by hand: our leases, and entries to this host that nobody remembers."""
+"""Close single ports: our leases, and table entries to this host that the lease store does not know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from portmapper.actions.tables import GatewayTables, Listed, lease_of
+from portmapper.actions.tables import GatewayTables, TableRow, lease_from_entry
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, NotAuthorized
 from portmapper.api.model import IPAddress, Lease, Protocol
@@ -17,8 +17,11 @@ from portmapper.store.leases import Store, StoredLease
 Port = tuple[Protocol, int]
 
 
-class Result(enum.StrEnum):
-    """What became of a port that was to be closed."""
+class CloseResult(enum.StrEnum):
+    """The result of closing a port.
+
+    `LISTED`: a source lists the port, so only an edit of the source closes it.
+    """
 
     CLOSED = "closed"
     NOT_OPEN = "not open"
@@ -28,50 +31,50 @@ class Result(enum.StrEnum):
 
 
 @attrs.frozen
-class Outcome:
-    """What became of one port.
+class CloseOutcome:
+    """The result for one port.
 
     Attributes:
         protocol: TCP or UDP.
         port: the external port.
-        result: in one word.
-        detail: why, or whose it is; may be empty.
+        result: the result in one word.
+        detail: the reason, or the host that the mapping leads to; may be empty.
     """
 
     protocol: Protocol
     port: int
-    result: Result
+    result: CloseResult
     detail: str = ""
 
 
 class PortCloser:
-    """Closes ports on the gateways whose tables were read."""
+    """Closes ports on gateways whose tables have been read."""
 
     def __init__(self, tables: GatewayTables, store: Store, is_ours: Callable[[IPAddress], bool]) -> None:
-        """Prepare.
+        """Create a closer for one pass.
 
         Args:
-            tables: inside their block.
-            store: knows our leases; what is closed is forgotten there.
-            is_ours: tells whether an address is this host's.
+            tables: the gateways and their tables, inside their `async with` block.
+            store: contains our leases; closed leases are removed from it.
+            is_ours: returns whether an address belongs to this host.
         """
         self._tables = tables
         self._store = store
         self._is_ours = is_ours
 
-    async def close(self, port: Port) -> Outcome:
-        """Close what is ours at an external port; another host's entry is left alone."""
+    async def close(self, port: Port) -> CloseOutcome:
+        """Close our leases and entries at an external port; skip entries of other hosts."""
         outcomes = [await self._close_lease(stored) for stored in self._leases(port)]
-        held = {(row.device, row.entry.internal_address) for row in self._rows(port) if row.stored}
-        rows = [row for row in self._rows(port) if (row.device, row.entry.internal_address) not in held]
+        held_by_us = {(row.device, row.entry.internal_address) for row in self._rows(port) if row.stored}
+        rows = [row for row in self._rows(port) if (row.device, row.entry.internal_address) not in held_by_us]
         outcomes += [await self._close_entry(row) for row in rows]
-        return _worst(outcomes) if outcomes else Outcome(*port, Result.NOT_OPEN)
+        return _worst(outcomes) if outcomes else CloseOutcome(*port, CloseResult.NOT_OPEN)
 
-    async def close_row(self, row: Listed) -> Outcome:
-        """Close one entry, whosever it is: the user was asked."""
+    async def close_row(self, row: TableRow) -> CloseOutcome:
+        """Close one entry, even if another host owns it: the user has confirmed."""
         if row.stored is not None:
             return await self._close_lease(row.stored)
-        return await self._close_entry(row, anybodys=True)
+        return await self._close_entry(row, any_host=True)
 
     def _leases(self, port: Port) -> Iterator[StoredLease]:
         for stored in self._store.leases:
@@ -79,44 +82,46 @@ class PortCloser:
             if lease.protocol is port[0] and port[1] in (stored.wanted_port, lease.external_port):
                 yield stored
 
-    def _rows(self, port: Port) -> Iterator[Listed]:
+    def _rows(self, port: Port) -> Iterator[TableRow]:
         return (row for row in self._tables.rows if (row.entry.protocol, row.entry.external_port) == port)
 
-    async def _close_lease(self, stored: StoredLease) -> Outcome:
+    async def _close_lease(self, stored: StoredLease) -> CloseOutcome:
         lease = stored.lease
         gateway = self._tables.gateway(lease.gateway, lease.internal_address)
         if gateway is None:
-            detail = f"its gateway does not answer over {lease.backend}"
-            return Outcome(lease.protocol, lease.external_port, Result.FAILED, detail)
+            detail = f"the gateway does not answer over {lease.backend}"
+            return CloseOutcome(lease.protocol, lease.external_port, CloseResult.FAILED, detail)
         return await self._release(gateway, lease)
 
-    async def _close_entry(self, row: Listed, anybodys: bool = False) -> Outcome:
+    async def _close_entry(self, row: TableRow, any_host: bool = False) -> CloseOutcome:
         entry, gateway = row.entry, row.gateway
         internal = entry.internal_address
-        if gateway is None or internal is None or not (anybodys or self._is_ours(internal)):
-            return Outcome(
+        if gateway is None or internal is None or not (any_host or self._is_ours(internal)):
+            return CloseOutcome(
                 entry.protocol,
                 entry.external_port,
-                Result.LEFT_ALONE,
-                f"it leads to {internal or 'a host that the gateway does not name'}",
+                CloseResult.LEFT_ALONE,
+                f"it leads to {internal or 'an unknown host'}",
             )
-        return await self._release(gateway, lease_of(entry, gateway, internal))
+        return await self._release(gateway, lease_from_entry(entry, gateway, internal))
 
-    async def _release(self, gateway: Gateway, lease: Lease) -> Outcome:
+    async def _release(self, gateway: Gateway, lease: Lease) -> CloseOutcome:
         try:
             await bounded(gateway, gateway.unmap(lease))
         except BackendError as error:
             refused = isinstance(error, NotAuthorized)
-            if not (refused and await self._released_otherwise(gateway, lease)):
-                why = f"{gateway.backend}: {error}"
-                return Outcome(lease.protocol, lease.external_port, Result.FAILED, why)
+            if not (refused and await self._release_over_other_protocol(gateway, lease)):
+                reason = f"{gateway.backend}: {error}"
+                return CloseOutcome(lease.protocol, lease.external_port, CloseResult.FAILED, reason)
         if lease.token:
             self._store.remove(lease.token)
-        return Outcome(lease.protocol, lease.external_port, Result.CLOSED)
+        return CloseOutcome(lease.protocol, lease.external_port, CloseResult.CLOSED)
 
-    async def _released_otherwise(self, refusing: Gateway, lease: Lease) -> bool:
-        """Close a pinhole over another protocol of the same device: it has one firewall for all."""
-        for gateway in self._tables.same_device(refusing) if lease.internal_address.version == 6 else ():
+    async def _release_over_other_protocol(self, refusing_gateway: Gateway, lease: Lease) -> bool:
+        """Close a pinhole over another protocol: all protocols of a device share one firewall."""
+        for gateway in (
+            self._tables.same_device(refusing_gateway) if lease.internal_address.version == 6 else ()
+        ):
             other = attrs.evolve(
                 lease, backend=gateway.backend, gateway=gateway.identity, token=b"", private=""
             )
@@ -128,7 +133,7 @@ class PortCloser:
         return False
 
 
-def _worst(outcomes: list[Outcome]) -> Outcome:
-    """Of several at one port, return the one that says most."""
-    order = [Result.FAILED, Result.LEFT_ALONE, Result.CLOSED]
+def _worst(outcomes: list[CloseOutcome]) -> CloseOutcome:
+    """Return the most important of several results at one port."""
+    order = [CloseResult.FAILED, CloseResult.LEFT_ALONE, CloseResult.CLOSED]
     return min(outcomes, key=lambda outcome: order.index(outcome.result))

@@ -1,4 +1,4 @@
-"""Closes what sources list, and nothing else: `run --only-close-ports`."""
+"""Close the mappings that sources list, and no others: `run --only-close-ports`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class ListCloser:
-    """One pass that closes mappings on every gateway that can have them.
+    """One pass that closes mappings on every gateway that may have them.
 
     Attributes:
-        failed: how many could not be closed.
+        failed: number of mappings that could not be closed.
     """
 
     def __init__(
@@ -47,28 +47,28 @@ class ListCloser:
         self._queues = WorkQueues(self._idle.set)
 
     async def close(self, mappings: Sequence[Mapping]) -> None:
-        """Close these mappings; one that is not open, or that another host holds, is left alone.
+        """Close these mappings; skip those that are not open or that another host holds.
 
         Raises:
-            NoGateway: there is something to close, and nobody to ask.
+            NoGateway: there are mappings to close, and no gateway answered.
         """
-        every = expand(mappings, self._network, self._chosen)
-        desired = [(mapping, place) for mapping in every for place in self._places(mapping)]
-        searches = {place.target: Probe(place.target, self._backends, lambda _: None) for _, place in desired}
+        expanded = expand(mappings, self._network, self._chosen)
+        desired = [(mapping, place) for mapping in expanded for place in self._places(mapping)]
+        probes = {place.target: Probe(place.target, self._backends, lambda _: None) for _, place in desired}
         try:
-            await asyncio.gather(*(search.round() for search in searches.values()))
-            if mappings and not any(search.gateways for search in searches.values()):
+            await asyncio.gather(*(probe.round() for probe in probes.values()))
+            if mappings and not any(probe.gateways for probe in probes.values()):
                 raise NoGateway("no gateway answered")
             for mapping, place in desired:
-                for gateway in searches[place.target].gateways:
+                for gateway in probes[place.target].gateways:
                     self._queues.submit(gateway, partial(self._close, gateway, mapping, place))
             while self._queues.busy:
                 self._idle.clear()
                 await self._idle.wait()
         finally:
             await self._queues.stop()
-            for search in searches.values():
-                await search.close()
+            for probe in probes.values():
+                await probe.close()
             for backend in self._backends:
                 await backend.close()
 
@@ -86,13 +86,13 @@ class ListCloser:
                 _log.debug(
                     "%s does not close %s %d: %s", gateway.backend, mapping.protocol, mapping.port, error
                 )
-                return  # nobody says that anything stands there
+                return  # nothing indicates that the gateway has this mapping
             self.failed += 1
             _log.warning("%s cannot close %s %d: %s", gateway.backend, mapping.protocol, mapping.port, error)
 
     async def _leases(self, gateway: Gateway, mapping: Mapping, place: Place) -> AsyncIterator[Lease]:
-        """Yield what may stand there: what we know of, else what a lease of ours would be."""
-        known = [s for s in self._known(gateway, mapping) if _is_asked_from(place, s.lease.internal_address)]
+        """Yield the leases that may exist: those in the store, else the lease that we would have."""
+        known = [s for s in self._known(gateway, mapping) if _can_close(place, s.lease.internal_address)]
         for stored in known:
             yield stored.lease
         if not known:
@@ -114,13 +114,13 @@ class ListCloser:
                 yield stored
 
 
-def _is_asked_from(place: Place, host: IPAddress) -> bool:
-    """Tell whether a lease can be closed there: a pinhole is closed from its own address alone."""
+def _can_close(place: Place, host: IPAddress) -> bool:
+    """Return whether that place can close the lease: only a pinhole's own host can close the pinhole."""
     return host.version == 4 or host == place.internal_address
 
 
 def _lease(gateway: Gateway, mapping: Mapping, place: Place, entry: TableEntry | None = None) -> Lease:
-    """Return the lease that this mapping, or the gateway's own entry at its port, amounts to."""
+    """Return the lease that matches this mapping, or the gateway's entry at its port."""
     internal = entry.internal_address if entry and entry.internal_address else place.internal_address
     return Lease(
         protocol=mapping.protocol,

@@ -1,4 +1,4 @@
-"""Asks every backend everywhere, once, and waits for every answer: what `discover` shows."""
+"""Discovery with all backends on all networks, which waits for every answer."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from portmapper.pluginhost import guard
 
 
 @attrs.frozen
-class Discovered:
-    """What was found.
+class DiscoveryResult:
+    """The gateways that answered, and why backends found none.
 
     Attributes:
-        gateways: all that answered, best first, each with its outside address.
-        failures: backend name to the reason why it found nothing.
+        gateways: all gateways that answered, best first, each with its external address.
+        failures: backend name to the reason why it found no gateway.
     """
 
     gateways: Sequence[tuple[Gateway, IPAddress | None]]
     failures: Mapping[str, BackendError]
 
 
-async def survey(backends: Sequence[Backend], targets: Sequence[Target]) -> Discovered:
-    """Probe every target with every backend; closes all that it opened."""
-    searches = [Probe(target, backends, lambda _: None) for target in targets]
+async def discover_gateways(backends: Sequence[Backend], targets: Sequence[Target]) -> DiscoveryResult:
+    """Probe every target with every backend, then close all connections."""
+    probes = [Probe(target, backends, lambda _: None) for target in targets]
     try:
-        await asyncio.gather(*(search.round() for search in searches))
-        gateways = _distinct(searches)
-        outside = await asyncio.gather(*(_outside(gateway) for gateway in gateways))
-        failures = {name: error for search in searches for name, error in search.failures.items()}
-        return Discovered(list(zip(gateways, outside, strict=True)), failures)
+        await asyncio.gather(*(probe.round() for probe in probes))
+        gateways = _distinct(probes)
+        addresses = await asyncio.gather(*(_external_address(gateway) for gateway in gateways))
+        failures = {name: error for probe in probes for name, error in probe.failures.items()}
+        return DiscoveryResult(list(zip(gateways, addresses, strict=True)), failures)
     finally:
-        for search in searches:
-            await search.close()
+        for probe in probes:
+            await probe.close()
         for backend in backends:
             await guard.close(f"backend:{backend.name}", backend)
 
 
-def _distinct(searches: Sequence[Probe]) -> list[Gateway]:
-    """Name each gateway once, though it may answer on two interfaces."""
+def _distinct(probes: Sequence[Probe]) -> list[Gateway]:
+    """Return each gateway once, even if it answered on two interfaces."""
     found: dict[str, Gateway] = {}
-    for search in searches:
-        for gateway in search.gateways:
+    for probe in probes:
+        for gateway in probe.gateways:
             found.setdefault(gateway.identity, gateway)
     return list(found.values())
 
 
-async def _outside(gateway: Gateway) -> IPAddress | None:
+async def _external_address(gateway: Gateway) -> IPAddress | None:
     try:
         return await read_external_address(gateway)
     except BackendError:

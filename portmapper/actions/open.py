@@ -1,4 +1,4 @@
-"""Opens ports in one pass, for a caller that does not stay: `open` where no daemon runs."""
+"""Open ports in one pass: `open` if no daemon runs."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ async def open_without_daemon(
     options: Options,
     observers: Sequence[Observer] = (),
 ) -> Document:
-    """Open these, leave everything else alone, and return the status document.
+    """Open these mappings, change nothing else, and return the status document.
 
-    What is open then stands in the store, and is written down as asked for, so that a daemon which
-    starts before it runs out keeps it.
+    The store records the mappings as ad-hoc mappings. A daemon that starts before their leases expire
+    keeps them open.
 
     Args:
-        backends: best first.
-        store: where leases are kept.
-        mappings: what is wanted.
-        options: with an empty `scope`, or what others left is released.
-        observers: told of what happens.
+        backends: the backends, best first.
+        store: the lease store.
+        mappings: the desired mappings.
+        options: with an empty `scope`, so that the scheduler releases no leases of other runs.
+        observers: receive the events.
 
     Raises:
-        UsageError: a named gateway is none.
+        UsageError: the name of a gateway is invalid.
     """
     clock = Clock()
-    journal = EventPublisher(store, observers)
-    scheduler = Scheduler(backends, store, journal.publish, options, clock)
-    journal.start()
+    publisher = EventPublisher(store, observers)
+    scheduler = Scheduler(backends, store, publisher.publish, options, clock)
+    publisher.start()
     try:
         scheduler.set_desired(mappings)
         await scheduler.settled()
-        _write_down(scheduler, store, clock)
+        _record_adhoc(scheduler, store, clock)
         return status_document(scheduler, (), clock.now().replace(microsecond=0), clock)
     finally:
         await scheduler.close()
-        await journal.close()
+        await publisher.close()
 
 
-def _write_down(scheduler: Scheduler, store: Store, clock: Clock) -> None:
+def _record_adhoc(scheduler: Scheduler, store: Store, clock: Clock) -> None:
     leases = {key: entry.lease for key, entry in scheduler.entries.items()}
     now = clock.now().timestamp()
 
-    def until(mapping: Mapping) -> float | None:
+    def expiry(mapping: Mapping) -> float | None:
         lease = leases[mapping.key]
         return None if lease is None or lease.permanent else now + lease.lifetime
 
     opened = [entry.mapping for entry in scheduler.entries.values() if entry.lease is not None]
-    AdhocMappings(store).add(opened, until)
+    AdhocMappings(store).add(opened, expiry)

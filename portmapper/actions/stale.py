@@ -1,11 +1,12 @@
-"""Which entries of a gateway's table nobody answers for.
+"""Find stale entries in a gateway's table: their host is gone, or nothing listens on their port.
 
-It is judged by asking, and only within this host's own networks, whatever the table says:
+Only hosts in this host's own networks are probed, regardless of the table:
 
-- A connection to the internal address and port (TCP, also for an entry of UDP) tells whether the host is
-  there: where the network says that it is unreachable, nobody answered ARP for it.
-- A TCP port that refuses has nothing listening. Silence is no proof: a firewall drops too.
-- Of UDP only this host's own sockets can tell.
+- A TCP connection to the internal address and port shows whether the host exists, for UDP entries too:
+  "host unreachable" means that no host answered ARP.
+- A refused TCP connection means that nothing listens. No answer proves nothing, because a firewall may drop
+  the packets.
+- For UDP, only this host's own sockets are known.
 """
 
 from __future__ import annotations
@@ -17,35 +18,36 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 
-from portmapper.actions.tables import Listed
+from portmapper.actions.tables import TableRow
 from portmapper.api.model import IPAddress, Protocol
 from portmapper.network.host import Network
 
-PATIENCE = 4.0
-"""Seconds that a host has; Linux gives ARP three."""
+CONNECT_TIMEOUT = 4.0
+"""Seconds to wait for a connection; Linux waits three seconds for ARP."""
 
-AT_ONCE = 64
-MOST = 1024
-"""Hosts and ports asked; a table with more is not judged to its end."""
+MAX_CONCURRENT = 64
+MAX_PROBES = 1024
+"""Number of hosts and ports to probe; the rest of a larger table is not checked."""
 
 NO_HOST = "no host answers at that address"
-NOBODY_LISTENS = "nothing listens on that port"
+NOT_LISTENING = "nothing listens on that port"
 
-Place = tuple[IPAddress, int]
-
-
-async def stale_rows(rows: Sequence[Listed], network: Network) -> list[tuple[Listed, str]]:
-    """Return the rows that nobody answers for, each with the reason."""
-    near = [row for row in rows if _can_be_judged(row, network)]
-    places = list(dict.fromkeys(_place(row) for row in near))[:MOST]
-    gate = asyncio.Semaphore(AT_ONCE)
-    answers = dict(zip(places, await asyncio.gather(*(_ask(place, gate) for place in places)), strict=True))
-    bound = _bound_udp_ports()
-    judged = [(row, _verdict(row, answers.get(_place(row)), network, bound)) for row in near]
-    return [(row, reason) for row, reason in judged if reason]
+Endpoint = tuple[IPAddress, int]
 
 
-def _can_be_judged(row: Listed, network: Network) -> bool:
+async def stale_rows(rows: Sequence[TableRow], network: Network) -> list[tuple[TableRow, str]]:
+    """Return the stale rows, each with the reason."""
+    checkable = [row for row in rows if _can_check(row, network)]
+    endpoints = list(dict.fromkeys(_endpoint(row) for row in checkable))[:MAX_PROBES]
+    limit = asyncio.Semaphore(MAX_CONCURRENT)
+    found = await asyncio.gather(*(_probe(endpoint, limit) for endpoint in endpoints))
+    errors = dict(zip(endpoints, found, strict=True))
+    bound_ports = _bound_udp_ports()
+    checked = [(row, _verdict(row, errors.get(_endpoint(row)), network, bound_ports)) for row in checkable]
+    return [(row, reason) for row, reason in checked if reason]
+
+
+def _can_check(row: TableRow, network: Network) -> bool:
     address = row.entry.internal_address
     if address is None or not row.entry.internal_port:
         return False
@@ -58,24 +60,24 @@ def _can_be_judged(row: Listed, network: Network) -> bool:
     )
 
 
-def _verdict(row: Listed, error: int | None, network: Network, bound: set[int]) -> str:
+def _verdict(row: TableRow, error: int | None, network: Network, bound_ports: set[int]) -> str:
     address, entry = row.entry.internal_address, row.entry
-    assert address is not None, "only such rows are judged"
+    assert address is not None, "only such rows are checked"
     if error == errno.EHOSTUNREACH:
         return NO_HOST
     if entry.protocol is Protocol.TCP:
-        return NOBODY_LISTENS if error == errno.ECONNREFUSED else ""
-    return NOBODY_LISTENS if network.is_ours(address) and entry.internal_port not in bound else ""
+        return NOT_LISTENING if error == errno.ECONNREFUSED else ""
+    return NOT_LISTENING if network.is_ours(address) and entry.internal_port not in bound_ports else ""
 
 
-async def _ask(place: Place, gate: asyncio.Semaphore) -> int | None:
-    """Return the error number of a connection; 0 when it was taken, None when nothing was said in time."""
-    address, port = place
+async def _probe(endpoint: Endpoint, limit: asyncio.Semaphore) -> int | None:
+    """Return the error number of a connection attempt; 0 if it succeeded, None after a timeout."""
+    address, port = endpoint
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    async with gate:
+    async with limit:
         with socket.socket(family, socket.SOCK_STREAM) as probe, contextlib.suppress(TimeoutError):
             probe.setblocking(False)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
                 try:
                     await asyncio.get_running_loop().sock_connect(probe, (str(address), port))
                 except OSError as error:
@@ -84,12 +86,12 @@ async def _ask(place: Place, gate: asyncio.Semaphore) -> int | None:
     return None
 
 
-def _place(row: Listed) -> Place:
+def _endpoint(row: TableRow) -> Endpoint:
     return (row.entry.internal_address or ipaddress.IPv4Address(0), row.entry.internal_port)
 
 
 def _bound_udp_ports() -> set[int]:
-    """Return the UDP ports that a program of this host has bound."""
+    """Return the UDP ports that programs of this host have bound."""
     import psutil
 
     return {connection.laddr.port for connection in psutil.net_connections("udp") if connection.laddr}

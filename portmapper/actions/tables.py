@@ -1,4 +1,4 @@
-"""The gateways' own tables, read once: every entry, and the leases of ours that no table shows."""
+"""The gateways' tables, read once, and our leases that no table shows."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from portmapper.store.leases import StoredLease
 
 
 @attrs.frozen
-class Listed:
+class TableRow:
     """One open port.
 
     Attributes:
-        entry: what the gateway's table says, or what our lease amounts to.
-        backend: who told, or who holds the lease.
+        entry: the entry in the gateway's table, or an entry made from our lease.
+        backend: the backend that read the table or holds the lease.
         device: the gateway's address.
-        gateway: where it was read, None for a lease that no table shows.
-        stored: our lease, None for what is not ours.
+        gateway: the gateway whose table has the entry; None for a lease that no table shows.
+        stored: our lease; None if the mapping is not ours.
     """
 
     entry: TableEntry
@@ -40,14 +40,14 @@ class Listed:
 
 
 class GatewayTables:
-    """Asks every gateway that can list, whatever its rank; the gateways stay open inside the block.
+    """Reads the table of every gateway that can list; the gateways stay open inside the block.
 
     Attributes:
-        gateways: all that answered.
-        rows: every open port, by protocol and port.
-        failures: identity of a gateway to why it does not show its table.
-        readable: identities of the gateways that showed their table.
-        silences: backend name to the reason it gave for finding nothing.
+        gateways: all gateways that answered.
+        rows: every open port, sorted by protocol and port.
+        failures: identity of a gateway to the reason why its table cannot be read.
+        readable: identities of the gateways whose tables were read.
+        search_failures: backend name to the reason why it found no gateway.
     """
 
     def __init__(
@@ -57,33 +57,33 @@ class GatewayTables:
         leases: Iterable[StoredLease],
         now: datetime,
     ) -> None:
-        """Prepare to ask `backends` at `targets`; `leases` are ours as they stand at time `now`."""
+        """Configure the probe for `backends` at `targets`, with our leases at time `now`."""
         self.gateways: list[Gateway] = []
-        self.rows: list[Listed] = []
+        self.rows: list[TableRow] = []
         self.failures: dict[str, BackendError] = {}
         self.readable: set[str] = set()
-        self.silences: dict[str, BackendError] = {}
+        self.search_failures: dict[str, BackendError] = {}
         self._backends = backends
         self._leases = [stored for stored in leases if not stored.expired(now)]
-        requested = [*targets, *_further(targets, [stored.lease for stored in self._leases])]
-        self._searches = [Probe(target, backends, lambda _: None) for target in requested]
-        self._reached: list[Gateway] = []
+        all_targets = [*targets, *_more_targets(targets, [stored.lease for stored in self._leases])]
+        self._probes = [Probe(target, backends, lambda _: None) for target in all_targets]
+        self._found: list[Gateway] = []
         self._by_port: defaultdict[tuple[str, Protocol, int], list[StoredLease]] = defaultdict(list)
         for stored in self._leases:
             lease = stored.lease
             self._by_port[_device(lease), lease.protocol, lease.external_port].append(stored)
 
     async def __aenter__(self) -> Self:
-        """Probe, and read."""
+        """Find the gateways and read their tables."""
         try:
-            await asyncio.gather(*(search.round() for search in self._searches))
-            self._reached = [gateway for search in self._searches for gateway in search.gateways]
-            first = {gateway.identity: gateway for gateway in reversed(self._reached)}
-            self.gateways = [gateway for gateway in self._reached if first[gateway.identity] is gateway]
-            for search in self._searches:
-                self.silences.update(search.failures)
+            await asyncio.gather(*(probe.round() for probe in self._probes))
+            self._found = [gateway for probe in self._probes for gateway in probe.gateways]
+            first = {gateway.identity: gateway for gateway in reversed(self._found)}
+            self.gateways = [gateway for gateway in self._found if first[gateway.identity] is gateway]
+            for probe in self._probes:
+                self.search_failures.update(probe.failures)
             tables = await asyncio.gather(*(self._read(gateway) for gateway in self.gateways))
-            self.rows = sorted(self._merged([row for table in tables for row in table]), key=_place)
+            self.rows = sorted(self._merged([row for table in tables for row in table]), key=_sort_key)
         except BaseException:
             await self._close()
             raise
@@ -96,28 +96,28 @@ class GatewayTables:
         await self._close()
 
     def gateway(self, identity: str, host: IPAddress) -> Gateway | None:
-        """Return the gateway of that identity, None when it did not answer.
+        """Return the gateway with that identity; None if it did not answer.
 
         Args:
-            identity: of the gateway.
-            host: an internal address; the gateway as it is reached from there comes first.
+            identity: identity of the gateway.
+            host: an internal address; the gateway as found from that address is preferred.
         """
-        known = [gateway for gateway in self._reached if gateway.identity == identity]
+        known = [gateway for gateway in self._found if gateway.identity == identity]
         return next((gateway for gateway in known if gateway.local_address == host), next(iter(known), None))
 
     def same_device(self, gateway: Gateway) -> list[Gateway]:
-        """Return what the same device answers to the same address of ours over other protocols."""
+        """Return the gateways of the same device over other protocols, found from the same address."""
         where = (str(gateway.address), gateway.local_address)
-        reached = [g for g in self._reached if (str(g.address), g.local_address) == where]
-        return [other for other in reached if other.backend != gateway.backend]
+        found = [g for g in self._found if (str(g.address), g.local_address) == where]
+        return [other for other in found if other.backend != gateway.backend]
 
     async def _close(self) -> None:
-        for search in self._searches:
-            await search.close()
+        for probe in self._probes:
+            await probe.close()
         for backend in self._backends:
             await guard.close(f"backend:{backend.name}", backend)
 
-    async def _read(self, gateway: Gateway) -> list[Listed]:
+    async def _read(self, gateway: Gateway) -> list[TableRow]:
         if not isinstance(gateway, ListsMappings):
             return []
         try:
@@ -128,21 +128,21 @@ class GatewayTables:
         self.readable.add(gateway.identity)
         device = str(gateway.address)
         return [
-            Listed(entry, gateway.backend, device, gateway, self._ours(entry, device)) for entry in entries
+            TableRow(entry, gateway.backend, device, gateway, self._ours(entry, device)) for entry in entries
         ]
 
     def _ours(self, entry: TableEntry, device: str) -> StoredLease | None:
-        """Return our lease that this entry is; a device shows in one table what it opened over others."""
-        there = self._by_port[device, entry.protocol, entry.external_port]
-        return next((stored for stored in there if _leads_there(stored.lease, entry)), None)
+        """Return our lease for this entry; one table shows the mappings of all protocols of a device."""
+        candidates = self._by_port[device, entry.protocol, entry.external_port]
+        return next((stored for stored in candidates if _matches(stored.lease, entry)), None)
 
-    def _merged(self, rows: list[Listed]) -> Iterator[Listed]:
-        """Yield each entry of a device once, then our leases at gateways that show no table."""
+    def _merged(self, rows: list[TableRow]) -> Iterator[TableRow]:
+        """Yield each entry of a device once, then our leases on gateways whose table was not read."""
         seen = set()
         for row in rows:
-            hole = (row.device, row.entry.protocol, row.entry.external_port, row.entry.internal_address)
-            if hole not in seen:
-                seen.add(hole)
+            key = (row.device, row.entry.protocol, row.entry.external_port, row.entry.internal_address)
+            if key not in seen:
+                seen.add(key)
                 yield row
         shown = {row.stored.lease.token for row in rows if row.stored}
         for stored in self._leases:
@@ -151,11 +151,11 @@ class GatewayTables:
                 and stored.lease.token not in shown
                 and stored.lease.gateway not in self.readable
             ):
-                yield Listed(_entry_of(stored), stored.lease.backend, _device(stored.lease), None, stored)
+                yield TableRow(_entry_of(stored), stored.lease.backend, _device(stored.lease), None, stored)
 
 
-def _further(targets: Sequence[Target], leases: Sequence[Lease]) -> list[Target]:
-    """Return targets for the further IPv6 addresses that leases are for: each closes its own pinholes."""
+def _more_targets(targets: Sequence[Target], leases: Sequence[Lease]) -> list[Target]:
+    """Return targets for more IPv6 addresses with leases: only a pinhole's own host can close it."""
     known = {target.local_address for target in targets}
     hosts = dict.fromkeys((lease.internal_address, _device(lease)) for lease in leases)
     return [
@@ -166,7 +166,7 @@ def _further(targets: Sequence[Target], leases: Sequence[Lease]) -> list[Target]
     ]
 
 
-def _leads_there(lease: Lease, entry: TableEntry) -> bool:
+def _matches(lease: Lease, entry: TableEntry) -> bool:
     return entry.internal_address is None or entry.internal_address == lease.internal_address
 
 
@@ -176,23 +176,23 @@ def _device(lease: Lease) -> str:
 
 def _entry_of(stored: StoredLease) -> TableEntry:
     lease = stored.lease
-    left = stored.granted_at.timestamp() + lease.lifetime - datetime.now(stored.granted_at.tzinfo).timestamp()
+    elapsed = datetime.now(stored.granted_at.tzinfo).timestamp() - stored.granted_at.timestamp()
     return TableEntry(
         protocol=lease.protocol,
         external_port=lease.external_port,
         internal_address=lease.internal_address,
         internal_port=lease.internal_port,
         comment=stored.comment,
-        lifetime=0 if lease.permanent else max(1, int(left)),
+        lifetime=0 if lease.permanent else max(1, int(lease.lifetime - elapsed)),
     )
 
 
-def _place(row: Listed) -> tuple[Protocol, int, str]:
+def _sort_key(row: TableRow) -> tuple[Protocol, int, str]:
     return (row.entry.protocol, row.entry.external_port, row.device)
 
 
-def lease_of(entry: TableEntry, gateway: Gateway, internal: IPAddress) -> Lease:
-    """Return the lease that an entry of a gateway's table amounts to, to release it."""
+def lease_from_entry(entry: TableEntry, gateway: Gateway, internal: IPAddress) -> Lease:
+    """Return a lease for an entry of a gateway's table, to release it."""
     return Lease(
         protocol=entry.protocol,
         internal_address=internal,

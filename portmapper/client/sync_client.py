@@ -1,4 +1,4 @@
-"""The Python API for programs without an event loop."""
+"""The synchronous Python API, for programs without an event loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class SyncLease:
-    """A `ClientLease` for programs without an event loop; it has the same attributes."""
+    """A `ClientLease` without async methods; it has the same attributes."""
 
     def __init__(self, client: SyncClient, lease: ClientLease) -> None:
         self._client = client
@@ -26,12 +26,12 @@ class SyncLease:
         return getattr(self._lease, name)
 
     def close(self) -> None:
-        """Close the port."""
+        """Close the port, as `ClientLease.close` does."""
         self._client._run(self._lease.close())
 
 
 class SyncClient:
-    """A `Client` for programs without an event loop: it runs one in a thread of its own."""
+    """A `Client` without async methods: it runs an event loop in its own thread."""
 
     def __init__(
         self,
@@ -40,12 +40,12 @@ class SyncClient:
         gateway: Sequence[str] = (),
         conflict: ConflictPolicy | str = ConflictPolicy.OWN,
     ) -> None:
-        """Prepare, as `Client` does."""
+        """Configure the client, as `Client` does."""
         self._client = Client(backend=backend, gateway=gateway, conflict=conflict)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> Self:
-        """Begin to keep ports open, as `Client` does."""
+        """Start the thread and the client in it."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="portmapper", daemon=True)
         self._thread.start()
@@ -59,7 +59,7 @@ class SyncClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close every port, and end the thread."""
+        """Close every port and stop the thread."""
         try:
             self._run(self._client.__aexit__(kind, error, trace))
         finally:
@@ -78,7 +78,7 @@ class SyncClient:
         gateway: str | None = None,
     ) -> SyncLease:
         """Open a port and keep it open, as `Client.open` does."""
-        opening = self._client.open(
+        coroutine = self._client.open(
             port,
             protocol,
             internal_port=internal_port,
@@ -88,17 +88,17 @@ class SyncClient:
             comment=comment,
             gateway=gateway,
         )
-        return SyncLease(self, self._run(opening))
+        return SyncLease(self, self._run(coroutine))
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self._loop is None:
-            work.close()
-            raise UsageError("the client is used inside 'with' only")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            coroutine.close()
+            raise UsageError("use the client only inside 'with'")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def _stop(self) -> None:
         loop, self._loop = self._loop, None
-        assert loop is not None, "it was entered"
+        assert loop is not None, "the block was entered"
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
         loop.close()

@@ -1,7 +1,7 @@
-"""Asks the daemon of a state directory over its control socket, or its loopback port.
+"""Client of the daemon's HTTP API, over its Unix socket or its loopback port.
 
-One request, one answer, one connection: `http.client` would load OpenSSL and the parser of e-mails for it,
-a tenth of what `status` takes from its start to its end.
+Each request has its own connection. `http.client` is not used: it loads OpenSSL and the e-mail parser,
+which costs a tenth of the run time of `status`.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from portmapper.control.loopback import LOOPBACK, PORT_FILE
 from portmapper.control.unix_socket import VERSION, short_address
 
 ANSWER_LIMIT = 10.0
-"""Seconds of silence."""
+"""Seconds without any data before the client gives up."""
 
 CHUNK = 65_536
 OK = 200
 
 
 class NotRunning(PortmapperError):
-    """No daemon serves that state directory."""
+    """No daemon runs for that state directory."""
 
 
-def ask_daemon(directory: Path, path: str, method: str = "GET", body: object = None) -> Any:
-    """Return the JSON answer to one request, such as `status`; `body` goes with it as JSON.
+def call_daemon(directory: Path, path: str, method: str = "GET", body: object = None) -> Any:
+    """Send one request, such as `status`, and return the JSON answer; send `body` as JSON.
 
     Raises:
-        NotRunning: nobody listens there.
-        PortmapperError: the daemon's answer is an error, or none.
+        NotRunning: no daemon listens.
+        PortmapperError: the daemon answered with an error or did not answer.
     """
     content = b"" if body is None else json.dumps(body).encode()
     try:
@@ -45,12 +45,12 @@ def ask_daemon(directory: Path, path: str, method: str = "GET", body: object = N
     except (OSError, ValueError) as error:
         raise PortmapperError(f"the daemon of {directory} does not answer: {error}") from error
     if status != OK:
-        raise PortmapperError(f"the daemon refuses: {document.get('error', status)}")
+        raise PortmapperError(f"the daemon refused the request: {document.get('error', status)}")
     return document
 
 
 def _connect(directory: Path) -> tuple[socket.socket, str]:
-    """Return a connection, and the header lines that a request over it has to bring."""
+    """Return a connection, and the header lines that authorize a request on it."""
     if loopback.NEEDED or (directory / PORT_FILE).exists():
         control = loopback.read(directory)
         connection = socket.create_connection((LOOPBACK, control.port), ANSWER_LIMIT)
@@ -67,7 +67,7 @@ def _connect(directory: Path) -> tuple[socket.socket, str]:
 
 
 def _request(method: str, path: str, headers: str, content: bytes) -> bytes:
-    """Spell a request whose answer ends with the connection, as HTTP/1.0 has it."""
+    """Encode a request as HTTP/1.0, so that the end of the connection ends the answer."""
     head = (
         f"{method} /{VERSION}/{path} HTTP/1.0\r\nHost: localhost\r\n{headers}"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -76,9 +76,9 @@ def _request(method: str, path: str, headers: str, content: bytes) -> bytes:
 
 
 def _parse(answer: bytes) -> tuple[int, Any]:
-    """Return status and document. Raises `ValueError`: it is no whole answer of ours."""
+    """Return status and document. Raises `ValueError` for an incomplete or foreign answer."""
     head, _, content = answer.partition(b"\r\n\r\n")
     version, _, rest = head.partition(b" ")
     if not version.startswith(b"HTTP/1."):
-        raise ValueError("that is not HTTP")
+        raise ValueError("the answer is not HTTP")
     return int(rest[:3]), json.loads(content)

@@ -1,7 +1,7 @@
-"""Where the daemon's API is found on systems without Unix sockets, such as Windows: a loopback port.
+"""Loopback port of the daemon's API, for systems without Unix sockets, such as Windows.
 
-Everybody on the host can connect to it, so a file in the state directory, for its owner's eyes only,
-names the port and the token that each request has to bring.
+Every user of the host can connect to the port. Therefore each request needs a token. A file in the state
+directory, which only its owner can read, contains the port and the token.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ NEEDED = not hasattr(socket, "AF_UNIX")
 
 @attrs.frozen
 class ControlPort:
-    """A port and what opens it."""
+    """The loopback port and the token that authorizes requests."""
 
     port: int
     token: str = attrs.field(repr=False)
 
     @property
     def authorization(self) -> str:
-        """The header of that name, as a request brings it."""
+        """The value of the `Authorization` header."""
         return f"Bearer {self.token}"
 
-    def admits(self, authorization: str) -> bool:
-        """Tell whether a request's header is right, in a time that says nothing of how wrong it is."""
+    def authorizes(self, authorization: str) -> bool:
+        """Return whether a request's `Authorization` header is valid, in constant time."""
         import secrets
 
-        brought = authorization.encode("utf-8", "surrogateescape")  # as aiohttp decoded it
-        return secrets.compare_digest(brought, self.authorization.encode())
+        received = authorization.encode("utf-8", "surrogateescape")  # aiohttp decodes headers this way
+        return secrets.compare_digest(received, self.authorization.encode())
 
 
 def listen(directory: Path) -> tuple[socket.socket, ControlPort]:
     """Listen on a free port, and write the file that names it.
 
     Raises:
-        OSError: there is no port, or the directory cannot be written.
+        OSError: no port is free, or the file cannot be written.
     """
-    import secrets  # loads OpenSSL, which `status` has no use for
+    import secrets  # loads OpenSSL, which `status` does not need
 
     listener = socket.create_server((LOOPBACK, 0))
     try:
@@ -57,26 +57,26 @@ def listen(directory: Path) -> tuple[socket.socket, ControlPort]:
 
 
 def read(directory: Path) -> ControlPort:
-    """Read where the daemon of that directory listens.
+    """Read the port and the token of the daemon that uses a state directory.
 
     Raises:
-        OSError: no such file, so most likely no daemon.
-        ValueError: it is none of ours.
+        OSError: the file does not exist, so most likely no daemon runs.
+        ValueError: the file is invalid.
     """
     document = json.loads((directory / PORT_FILE).read_bytes())
     if not isinstance(document, dict):
         raise ValueError(f"{PORT_FILE} is not an object")
     port, token = document.get("port"), document.get("token")
     if not (isinstance(port, int) and 0 < port < 65536 and isinstance(token, str) and token.isascii()):
-        raise ValueError(f"{PORT_FILE} names no port and token")
+        raise ValueError(f"{PORT_FILE} has no valid port and token")
     return ControlPort(port, token)
 
 
 def _write(directory: Path, control: ControlPort) -> None:
-    """Write it aside and move it there: a reader sees the whole file or none."""
-    aside = directory / f"{PORT_FILE}.new"
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write the file under another name and rename it, so that no reader sees half of it."""
+    temporary = directory / f"{PORT_FILE}.new"
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         json.dump(attrs.asdict(control), file)
-    os.replace(aside, directory / PORT_FILE)
+    os.replace(temporary, directory / PORT_FILE)

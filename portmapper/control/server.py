@@ -1,4 +1,4 @@
-"""The daemon's HTTP API for programs of its owner: status, history, events, reload, open, close."""
+"""Server of the daemon's HTTP API: status, history, events, metrics, reload, open, close."""
 
 from __future__ import annotations
 
@@ -24,56 +24,56 @@ if TYPE_CHECKING:
 
     from portmapper.api.metrics import MetricsPage
 
-Question = Callable[[object], Awaitable[dict[str, Any]]]
+RequestHandler = Callable[[object], Awaitable[dict[str, Any]]]
 
-LONGEST_HISTORY = 10_000
-EVENTS_BEHIND = 1000
-"""Events that a slow reader of the stream may be behind before it is cut off."""
+MAX_HISTORY = 10_000
+EVENT_QUEUE_LIMIT = 1000
+"""Events that may wait for a slow reader of the stream before its connection is closed."""
 
 SHUTDOWN_LIMIT = 1.0
-"""Seconds that requests under way have when the daemon stops."""
+"""Seconds that running requests have to finish when the daemon stops."""
 
-LISTEN_AGAIN = 5.0
-"""Seconds until a socket is tried again that the directory did not take."""
+LISTEN_RETRY_DELAY = 5.0
+"""Seconds before the next attempt, after the socket could not be created."""
 
 _log = logging.getLogger(__name__)
 
 
-class Controlled(Protocol):
-    """What the API needs of a daemon."""
+class DaemonInterface(Protocol):
+    """The methods of a daemon that the API calls."""
 
     def status(self) -> dict[str, Any]:
         """Return the status document."""
 
     def history(self, limit: int) -> list[dict[str, Any]]:
-        """Return the latest events, the oldest first."""
+        """Return the latest `limit` events, oldest first."""
 
     async def metrics(self) -> MetricsPage | None:
-        """Return the numbers that an observer shows, None where none does."""
+        """Return the metrics page of an observer; None if no observer has one."""
 
     def reload(self) -> None:
-        """Read the sources again, and try at once what is not open."""
+        """Reload the settings and the sources, and retry mappings that are not open."""
 
     async def open(self, records: object) -> dict[str, Any]:
-        """Keep these mappings open until `close`; raises `UsageError`."""
+        """Keep these mappings open until `close`. Raises `UsageError`."""
 
     async def close(self, records: object) -> dict[str, Any]:
-        """Close ports that `open` asked for; raises `UsageError`."""
+        """Close ports that `open` requested. Raises `UsageError`."""
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener` with each event until what is returned is called."""
+        """Call `listener` with each event; return a function that removes the listener."""
 
 
-async def serve(daemon: Controlled, directory: Path, *, loopback: bool = loopback.NEEDED) -> None:
-    """Serve the API until cancelled. A socket that cannot be had is told, and holds nothing up.
+async def serve(daemon: DaemonInterface, directory: Path, *, loopback: bool = loopback.NEEDED) -> None:
+    """Serve the API until canceled. If the socket cannot be created, log it once and retry.
 
     Args:
-        daemon: who answers.
-        directory: of its state.
-        loopback: on a loopback port with a token, instead of a Unix socket.
+        daemon: the daemon that answers the requests.
+        directory: its state directory.
+        loopback: use a loopback port with a token instead of a Unix socket.
     """
     web = await in_thread(_import_web)
-    listener, port = await _listen_at_last(directory, loopback)
+    listener, port = await _listen_with_retry(directory, loopback)
     runner = web.AppRunner(_application(daemon, web, port), access_log=None, shutdown_timeout=SHUTDOWN_LIMIT)
     try:
         await runner.setup()
@@ -85,7 +85,7 @@ async def serve(daemon: Controlled, directory: Path, *, loopback: bool = loopbac
         (directory / (PORT_FILE if loopback else SOCKET_NAME)).unlink(missing_ok=True)
 
 
-def _application(daemon: Controlled, web: Any, port: ControlPort | None) -> Any:
+def _application(daemon: DaemonInterface, web: Any, port: ControlPort | None) -> Any:
     checks = [_with_token(web, port)] if port else []
     application = web.Application(middlewares=[_errors_as_json(web), *checks])
     api = _API(daemon, web)
@@ -105,9 +105,9 @@ def _application(daemon: Controlled, web: Any, port: ControlPort | None) -> Any:
 
 
 class _API:
-    """One method for each path."""
+    """Request handlers, one method for each path."""
 
-    def __init__(self, daemon: Controlled, web: Any) -> None:
+    def __init__(self, daemon: DaemonInterface, web: Any) -> None:
         self._daemon = daemon
         self._web = web
 
@@ -116,8 +116,8 @@ class _API:
 
     async def history(self, request: web.Request) -> web.Response:
         limit = request.query.get("limit", "1000")
-        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= LONGEST_HISTORY):
-            raise self._web.HTTPBadRequest(text=f"limit must be a number from 1 to {LONGEST_HISTORY}")
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_HISTORY):
+            raise self._web.HTTPBadRequest(text=f"limit must be a number from 1 to {MAX_HISTORY}")
         try:
             return self._answer(self._daemon.history(int(limit)))
         except StoreError as error:
@@ -126,7 +126,7 @@ class _API:
     async def metrics(self, _: web.Request) -> web.Response:
         page = await self._daemon.metrics()
         if page is None:
-            raise self._web.HTTPNotFound(text="no plugin shows metrics")
+            raise self._web.HTTPNotFound(text="no plugin provides metrics")
         response: web.Response = self._web.Response(
             body=page.body, headers={"Content-Type": page.content_type}
         )
@@ -137,36 +137,36 @@ class _API:
         return self._answer({"reloading": True})
 
     async def open(self, request: web.Request) -> web.Response:
-        return await self._ask(self._daemon.open, request)
+        return await self._handle(self._daemon.open, request)
 
     async def close(self, request: web.Request) -> web.Response:
-        return await self._ask(self._daemon.close, request)
+        return await self._handle(self._daemon.close, request)
 
-    async def _ask(self, question: Question, request: web.Request) -> web.Response:
+    async def _handle(self, handler: RequestHandler, request: web.Request) -> web.Response:
         try:
             document = json.loads(await request.read())
             records = document["mappings"]
         except (ValueError, TypeError, KeyError, RecursionError):
             raise self._web.HTTPBadRequest(text='the body must be {"mappings": [...]}') from None
         try:
-            return self._answer(await question(records))
+            return self._answer(await handler(records))
         except UsageError as error:
             raise self._web.HTTPBadRequest(text=str(error)) from error
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Send each event as one line of JSON, as it happens."""
+        """Stream each event as one line of JSON."""
         response: web.StreamResponse = self._web.StreamResponse(
             headers={"Content-Type": "application/x-ndjson"}
         )
         await response.prepare(request)
-        queue: asyncio.Queue[Event] = asyncio.Queue(EVENTS_BEHIND)
-        ignore = self._daemon.listen(lambda event: None if queue.full() else queue.put_nowait(event))
+        queue: asyncio.Queue[Event] = asyncio.Queue(EVENT_QUEUE_LIMIT)
+        remove_listener = self._daemon.listen(lambda event: None if queue.full() else queue.put_nowait(event))
         try:
             while not queue.full():
                 line = json.dumps(event_document(await queue.get()))
                 await response.write(line.encode() + b"\n")
         finally:
-            ignore()
+            remove_listener()
         return response
 
     def _answer(self, document: object) -> web.Response:
@@ -188,50 +188,52 @@ def _errors_as_json(web: Any) -> Any:
 def _with_token(web: Any, port: ControlPort) -> Any:
     @web.middleware  # type: ignore[untyped-decorator]
     async def middleware(request: web.Request, handler: Any) -> Any:
-        if not port.admits(request.headers.get("Authorization", "")):
-            raise web.HTTPUnauthorized(text=f"the token of {PORT_FILE} is missing or wrong")
+        if not port.authorizes(request.headers.get("Authorization", "")):
+            raise web.HTTPUnauthorized(text=f"the token from {PORT_FILE} is missing or invalid")
         return await handler(request)
 
     return middleware
 
 
-async def _listen_at_last(directory: Path, on_loopback: bool) -> tuple[socket.socket, ControlPort | None]:
-    """Listen as soon as the directory can be written, and say once that it cannot."""
-    told = False
+async def _listen_with_retry(directory: Path, on_loopback: bool) -> tuple[socket.socket, ControlPort | None]:
+    """Listen as soon as the directory is writable; log only the first failure."""
+    logged = False
     while True:
         try:
             return loopback.listen(directory) if on_loopback else (_listen(directory), None)
         except OSError as error:
-            if not told:
-                _log.warning("no control socket in %s: %s", directory, error.strerror or error)
-            told = True
-            await asyncio.sleep(LISTEN_AGAIN)
+            if not logged:
+                _log.warning(
+                    "cannot create the control socket in %s: %s; retrying", directory, error.strerror or error
+                )
+            logged = True
+            await asyncio.sleep(LISTEN_RETRY_DELAY)
 
 
 def _listen(directory: Path) -> socket.socket:
-    """Return a listening socket that only its owner may open; what a crash left there is replaced.
+    """Return a listening socket that only its owner may open; replace one that a crash left behind.
 
-    It gets its name once it listens: who finds it there is never refused.
+    The socket gets its final name only once it listens, so no client that finds it is refused.
     """
-    unnamed = directory / f"{SOCKET_NAME}.new"
-    unnamed.unlink(missing_ok=True)
+    temporary = directory / f"{SOCKET_NAME}.new"
+    temporary.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
+    umask_before = os.umask(0o177)
     try:
-        with short_address(directory, unnamed.name) as address:
+        with short_address(directory, temporary.name) as address:
             listener.bind(address)
         listener.listen()
-        unnamed.replace(directory / SOCKET_NAME)
+        temporary.replace(directory / SOCKET_NAME)
     except BaseException:
         listener.close()
         raise
     finally:
-        os.umask(before)
+        os.umask(umask_before)
     return listener
 
 
 def _import_web() -> Any:
-    """Import aiohttp beside the loop: it takes longer than opening the first port."""
+    """Import aiohttp; the caller uses a thread, because the import takes longer than opening a port."""
     from aiohttp import web
 
     return web

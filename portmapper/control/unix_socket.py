@@ -1,4 +1,4 @@
-"""Where the daemon's API is found: a Unix socket in the state directory."""
+"""Unix socket of the daemon's API, in the state directory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 
 SOCKET_NAME = "control.sock"
 VERSION = "v1"
-"""First part of every path; another one when an answer changes its meaning."""
+"""First part of every path; it changes if the meaning of an answer changes."""
 
 
 @contextlib.contextmanager
 def short_address(directory: Path, name: str = SOCKET_NAME) -> Iterator[str]:
-    """Give the socket's address while the directory is held open.
+    """Yield a short address of the socket in a directory.
 
-    An address holds 107 bytes and a path may be longer; one through Linux's `/proc/self/fd` is short.
+    A Unix socket's address has at most 107 bytes, and a path may be longer. On Linux, an address through
+    `/proc/self/fd` is always short; it is valid while the directory is open.
     """
     if not Path("/proc/self/fd").exists():
         yield str(directory / name)

@@ -1,4 +1,4 @@
-"""The life of one run: read the sources, keep their mappings open, stop in order."""
+"""The daemon: read the sources, keep their mappings open, shut down in order."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from portmapper.api.errors import PortmapperError
 from portmapper.api.events import Event
 from portmapper.api.metrics import MetricsPage, ShowsMetrics
 from portmapper.api.model import ConflictPolicy, Mapping, MappingKey, MappingState
-from portmapper.daemon.reloadable import Reloadable, Resetting
+from portmapper.daemon.reloadable import LoadSettings, Reloadable
 from portmapper.daemon.requests import Requests
-from portmapper.daemon.signals import handling
+from portmapper.daemon.signals import signal_handlers
 from portmapper.daemon.systemd import ServiceManager
-from portmapper.network.monitor import watching
-from portmapper.observability.metrics import measure
+from portmapper.network.monitor import monitoring
+from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
 from portmapper.observability.status import Document, mapping_document, status_document
 from portmapper.scheduler.options import Options
@@ -29,28 +29,28 @@ from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
 
 RELEASE_LIMIT = 10.0
-"""Seconds that closing ports on exit may take."""
+"""Time limit in seconds for closing ports on exit."""
 
-WRITE_PAUSE = 1.0
-"""Seconds between two tries to write what a full disk had no room for."""
+WRITE_RETRY_DELAY = 1.0
+"""Seconds before another attempt to write to a store whose disk was full."""
 
-STATUS_PAUSE = 1.0
-"""Seconds between two messages to a service manager."""
+STATUS_INTERVAL = 1.0
+"""Minimum number of seconds between two messages to the service manager."""
 
 _log = logging.getLogger(__name__)
 
 
 @attrs.frozen
 class RunOptions:
-    """What a run was asked to do.
+    """The options of a run.
 
     Attributes:
-        interval: seconds between two looks at sources, network and gateways.
-        oneshot: one pass, then exit.
-        close_on_exit: release on exit what this run opened.
-        conflict: policy of mappings that name none.
+        interval: seconds between two checks of sources, network and gateways.
+        oneshot: run one pass, then exit.
+        close_on_exit: on exit, release what this run opened.
+        conflict: policy for mappings that set none.
         chosen: gateways that the user named.
-        allowed: backends that may open ports; empty is every one.
+        allowed: backends that may open ports; empty means all.
     """
 
     interval: float = 60.0
@@ -61,134 +61,138 @@ class RunOptions:
     allowed: tuple[str, ...] = ()
 
 
-Companion = Callable[["Daemon"], Coroutine[None, None, None]]
-"""What runs beside a daemon until it is cancelled, such as a screen or the control socket."""
+BackgroundTask = Callable[["Daemon"], Coroutine[None, None, None]]
+"""Runs beside the daemon until it is canceled, such as a screen or the server of the control socket."""
 
 
 class Daemon:
     """One run, from startup to shutdown.
 
     Attributes:
-        document: the status document as it was when the run ended.
-        stopped: somebody asked for the end.
+        document: the status document at the end of the run.
+        stopped: a stop was requested.
     """
 
     def __init__(
         self,
         options: RunOptions,
         backends: Sequence[Backend],
-        setup: Reloadable,
+        reloadable: Reloadable,
         store: Store,
-        companions: Sequence[Companion] = (),
-        reset: Resetting | None = None,
+        background_tasks: Sequence[BackgroundTask] = (),
+        load_settings: LoadSettings | None = None,
     ) -> None:
-        """Prepare; nothing is sent yet.
+        """Create the daemon; nothing is sent yet.
 
         Raises:
-            UsageError: a named gateway is none.
+            UsageError: the name of a gateway is invalid.
         """
         self.document: Document = {}
         self.stopped = False
         self._options = options
-        self._setup = setup
-        self._reset = reset
+        self._reloadable = reloadable
+        self._load_settings = load_settings
         self._store = store
-        self._companions = companions
+        self._background_tasks = background_tasks
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
-        self._journal = EventPublisher(store, setup.observers)
-        self._attach()
-        self._scheduler = Scheduler(backends, store, self._journal.publish, self._scheduler_options())
-        self._asked = AdhocMappings(store)
-        self._on_request = Requests(self._scheduler, store, self._asked, self._want)
-        self._lists = SourceWatcher(setup.readers, options.interval, self._clock, self._want, self._reloaded)
+        self._publisher = EventPublisher(store, reloadable.observers)
+        self._attach_metrics()
+        self._scheduler = Scheduler(backends, store, self._publisher.publish, self._scheduler_options())
+        self._adhoc = AdhocMappings(store)
+        self._requests = Requests(self._scheduler, store, self._adhoc, self._update_desired)
+        self._watcher = SourceWatcher(
+            reloadable.readers, options.interval, self._clock, self._update_desired, self._reloaded
+        )
         self._service = ServiceManager()
-        self._working: asyncio.Task[None] | None = None
+        self._main_task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Run to the end.
+        """Run until the end.
 
         Raises:
             SourceError: a source cannot be read or parsed at start.
         """
-        with handling(stop=self.stop, interrupt=self._interrupted, reload=self.reload):
-            self._working = asyncio.create_task(self._work())
+        with signal_handlers(stop=self.stop, interrupt=self._interrupted, reload=self.reload):
+            self._main_task = asyncio.create_task(self._run_main())
             if self.stopped:
-                self._working.cancel()
+                self._main_task.cancel()
             try:
-                await self._working
+                await self._main_task
             except asyncio.CancelledError:
                 if not self.stopped:
                     raise
             finally:
-                self._service.tell("STOPPING=1")
+                self._service.notify("STOPPING=1")
                 self.document = self.status()
                 await self._shut_down()
 
     def stop(self) -> None:
-        """End the run in order, whatever it is waiting for."""
+        """Stop the run in order, even while it waits."""
         self.stopped = True
-        if self._working is not None:
-            self._working.cancel()
+        if self._main_task is not None:
+            self._main_task.cancel()
 
     def reload(self) -> None:
-        """Read the settings and every source now, and try at once what is not open.
+        """Reload the settings and every source now, and retry mappings that are not open.
 
-        Settings that are wrong are told, and those from before stay.
+        If the new settings are invalid, the old settings stay in effect.
         """
-        self._service.tell_reloading()
-        if self._reset is not None:
+        self._service.notify_reloading()
+        if self._load_settings is not None:
             try:
-                self._setup = self._reset()
+                self._reloadable = self._load_settings()
             except PortmapperError as error:
-                _log.error("%s; the settings from before are kept", error)
-        self._attach()
-        self._journal.tell(self._setup.observers)
+                _log.error("%s; the old settings stay in effect", error)
+        self._attach_metrics()
+        self._publisher.set_observers(self._reloadable.observers)
         self._scheduler.retry_now()
-        self._lists.reload(self._setup.readers)
+        self._watcher.reload(self._reloadable.readers)
 
     def status(self) -> Document:
-        """Return the status document as it is now."""
-        readings, error = self._lists.readings, self._store.error
+        """Return the current status document."""
+        readings, error = self._watcher.readings, self._store.error
         return status_document(self._scheduler, readings, self._started_at, self._clock, error)
 
     async def open(self, records: object) -> Document:
-        """Keep these mappings open until `close`, and return the status document of them alone.
+        """Keep these mappings open until `close`, and return a status document with only these mappings.
 
         Raises:
-            UsageError: a record is wrong, or the policy denies it.
+            UsageError: a record is invalid, or the policy denies it.
         """
-        entries = await self._on_request.open(records, self._setup.policy)
+        entries = await self._requests.open(records, self._reloadable.policy)
         described = [mapping_document(entry, self._scheduler.external, self._clock) for entry in entries]
         return {**self.status(), "mappings": described}
 
     async def close(self, records: object) -> Document:
-        """Close ports that `open` asked for, and tell of each what became of it.
+        """Close ports that `open` requested, and return the result for each.
 
         Raises:
-            UsageError: a record is wrong.
+            UsageError: a record is invalid.
         """
-        return {"ports": await self._on_request.close(records)}
+        return {"ports": await self._requests.close(records)}
 
     async def metrics(self) -> MetricsPage | None:
-        """Return what the first observer that shows metrics shows, None where there is none."""
-        showing = [o for o in self._journal.observers if isinstance(o, ShowsMetrics)]
-        return await showing[0].page() if showing else None
+        """Return the page of the first observer that provides metrics; None if there is none."""
+        providers = [o for o in self._publisher.observers if isinstance(o, ShowsMetrics)]
+        return await providers[0].page() if providers else None
 
     def history(self, limit: int) -> list[Document]:
-        """Return the latest events, the oldest first."""
+        """Return the latest `limit` events, oldest first."""
         return self._store.history(limit)
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener` with every event from now on; returns what ends that."""
-        return self._journal.listen(listener)
+        """Call `listener` with each event from now on; return a function that removes the listener."""
+        return self._publisher.listen(listener)
 
     # Startup
 
-    def _attach(self) -> None:
-        for observer in self._setup.observers:
+    def _attach_metrics(self) -> None:
+        for observer in self._reloadable.observers:
             if isinstance(observer, ShowsMetrics):
-                observer.attach(lambda: measure(self._scheduler, self._journal.dropped, self._clock))
+                observer.attach(
+                    lambda: collect_metrics(self._scheduler, self._publisher.dropped, self._clock)
+                )
 
     def _scheduler_options(self) -> Options:
         options = self._options
@@ -197,7 +201,7 @@ class Daemon:
             interval=options.interval,
             chosen=options.chosen,
             allowed=options.allowed or None,
-            scope={reader.location for reader in self._setup.readers} if options.oneshot else None,
+            scope={reader.location for reader in self._reloadable.readers} if options.oneshot else None,
             watch=not options.oneshot,
         )
 
@@ -206,97 +210,101 @@ class Daemon:
             raise KeyboardInterrupt
         self.stop()
 
-    async def _work(self) -> None:
-        await self._lists.read_first()
-        self._journal.start()
+    async def _run_main(self) -> None:
+        await self._watcher.read_first()
+        self._publisher.start()
         if self._options.oneshot:
-            self._want()
+            self._update_desired()
             await self._scheduler.settled()
         else:
-            self._asked.take_over(self._clock.now())
-            self._want()
+            self._adhoc.adopt(self._clock.now())
+            self._update_desired()
             await self._keep_open()
 
     # The main loop
 
     async def _keep_open(self) -> None:
-        async with watching(self._network_changed), asyncio.TaskGroup() as tasks:
+        async with monitoring(self._network_changed), asyncio.TaskGroup() as tasks:
             tasks.create_task(self._scheduler.run())
-            tasks.create_task(self._lists.follow())
-            tasks.create_task(self._keep_written())
-            for companion in self._companions:
-                tasks.create_task(companion(self))
-            if self._service.listens:
-                tasks.create_task(self._keep_service_manager_told())
-            _log.info("keeping %d mapping(s) open", len(self._scheduler.entries))
+            tasks.create_task(self._watcher.run())
+            tasks.create_task(self._retry_store_writes())
+            for background_task in self._background_tasks:
+                tasks.create_task(background_task(self))
+            if self._service.is_present:
+                tasks.create_task(self._notify_service_manager())
+            _log.info("keeping %s open", _count(len(self._scheduler.entries)))
 
-    async def _keep_written(self) -> None:
-        """Write what the store lacks soon after there is room.
+    async def _retry_store_writes(self) -> None:
+        """Write missing records to the store as soon as the disk has room.
 
-        A crash before the next renewal would forget it, and leave open what nobody wants any more.
+        Otherwise a crash before the next renewal would lose them, and their ports would stay open.
         """
         failed = asyncio.Event()
-        self._store.failed = failed.set
+        self._store.on_write_failure = failed.set
         if self._store.error:
             failed.set()
         while True:
             await failed.wait()
             failed.clear()
-            await asyncio.sleep(WRITE_PAUSE)
+            await asyncio.sleep(WRITE_RETRY_DELAY)
             self._store.catch_up()
 
     def _reloaded(self) -> None:
-        self._service.tell("READY=1")
+        self._service.notify("READY=1")
 
-    async def _keep_service_manager_told(self) -> None:
-        """Say that we are ready, then what changes, and that we live."""
-        news, ping = asyncio.Event(), self._service.ping_interval
-        pause = STATUS_PAUSE if ping is None else min(STATUS_PAUSE, ping / 2)
-        ignore = self._journal.listen(lambda _: news.set())
-        self._service.tell("READY=1")
+    async def _notify_service_manager(self) -> None:
+        """Notify the service manager of readiness, then of status changes, with regular watchdog pings."""
+        changed, ping = asyncio.Event(), self._service.ping_interval
+        interval = STATUS_INTERVAL if ping is None else min(STATUS_INTERVAL, ping / 2)
+        remove_listener = self._publisher.listen(lambda _: changed.set())
+        self._service.notify("READY=1")
         try:
             while True:
-                self._service.tell("WATCHDOG=1", f"STATUS={self._summary()}")
-                await asyncio.sleep(pause)
-                await self._clock.wait(news, None if ping is None else ping - pause)
-                news.clear()
+                self._service.notify("WATCHDOG=1", f"STATUS={self._summary()}")
+                await asyncio.sleep(interval)
+                await self._clock.wait(changed, None if ping is None else ping - interval)
+                changed.clear()
         finally:
-            ignore()
+            remove_listener()
 
     def _summary(self) -> str:
         entries = self._scheduler.entries.values()
         is_open = sum(entry.state is MappingState.ACTIVE for entry in entries)
-        return f"{is_open} of {len(entries)} mapping(s) open"
+        return f"{is_open} of {_count(len(entries))} open"
 
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(self._scheduler.network_changed())
 
-    def _want(self) -> None:
-        """Have the mappings of all sources open, and what `open` asked for; of two the same, the first."""
+    def _update_desired(self) -> None:
+        """Send all desired mappings, listed and requested, to the scheduler; the first of duplicates wins."""
         desired: dict[MappingKey, Mapping] = {}
-        for reading in self._lists.readings:
+        for reading in self._watcher.readings:
             for mapping in reading.mappings:
                 desired.setdefault(mapping.key, mapping)
-        # One pass over its own sources leaves what others asked for as it is.
-        for mapping in () if self._options.oneshot else self._asked.mappings:
+        # A oneshot pass must not change the mappings of other runs.
+        for mapping in () if self._options.oneshot else self._adhoc.mappings:
             desired.setdefault(mapping.key, mapping)
-        # Also what was asked for, or was read, before the policy became what it is.
-        refusal = self._setup.policy.judge()
+        # The policy may have changed since these mappings were requested or read.
+        refusal = self._reloadable.policy.checker()
         self._scheduler.set_desired(mapping for mapping in desired.values() if not refusal(mapping))
 
     # Shutdown
 
     async def _shut_down(self) -> None:
-        await self._lists.close()
+        await self._watcher.close()
         if self._options.close_on_exit:
             await self._close_ports()
         await self._scheduler.close()
-        await self._journal.close()
+        await self._publisher.close()
 
     async def _close_ports(self) -> None:
-        _log.info("closing what is open")
+        _log.info("closing all open ports")
         try:
             async with asyncio.timeout(RELEASE_LIMIT):
                 await self._scheduler.release_all()
         except TimeoutError:
-            _log.warning("not every port could be closed within %.0f s", RELEASE_LIMIT)
+            _log.warning("could not close every port within %.0f s", RELEASE_LIMIT)
+
+
+def _count(mappings: int) -> str:
+    return f"{mappings} mapping{'' if mappings == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Goes into the background the way Unix daemons do."""
+"""Detach from the terminal, as Unix daemons do."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _READY = b"ready"
 
 
 def detach(ready: Callable[[], None]) -> bool:
-    """Fork twice and return True in the daemon, False in the process that was launched.
+    """Fork twice; return True in the daemon and False in the process that was launched.
 
-    The daemon has a session of its own, umask 027, `/` as working directory and nothing on its
-    standard streams. The launching process goes on only when `ready` has run in the daemon, so that
-    the pid file is written before the command line returns.
+    The daemon has its own session, umask 027, the working directory `/`, and standard streams that lead to
+    `/dev/null`. The launching process returns only after `ready` has run in the daemon, so that the pid file
+    exists before the command line returns.
 
     Raises:
-        PortmapperError: in the launching process: what `ready` raised, or no process can be made.
+        PortmapperError: in the launching process: the error that `ready` raised, or a failed fork.
     """
-    told, tell = os.pipe()
+    reader, writer = os.pipe()
     child = _fork()
     if child:
-        os.close(tell)
-        _wait_until_ready(told, child)
+        os.close(writer)
+        _wait_until_ready(reader, child)
         return False
-    os.close(told)
+    os.close(reader)
     os.setsid()
     if _fork():
         os._exit(0)
@@ -40,9 +40,9 @@ def detach(ready: Callable[[], None]) -> bool:
     try:
         ready()
     except PortmapperError as error:
-        _give_up(tell, error)
-    os.write(tell, _READY)
-    os.close(tell)
+        _exit_with(writer, error)
+    os.write(writer, _READY)
+    os.close(writer)
     return True
 
 
@@ -53,26 +53,26 @@ def _fork() -> int:
         raise PortmapperError(f"cannot detach: {error.strerror}") from error
 
 
-def _wait_until_ready(told: int, child: int) -> None:
-    with os.fdopen(told, "rb") as answer:
-        said = answer.read()
+def _wait_until_ready(reader: int, child: int) -> None:
+    with os.fdopen(reader, "rb") as pipe:
+        message = pipe.read()
     os.waitpid(child, 0)
-    if said != _READY:
-        raise PortmapperError(said.decode() or "the daemon ended before it was ready")
+    if message != _READY:
+        raise PortmapperError(message.decode() or "the daemon ended before it was ready")
 
 
-def _give_up(tell: int, error: PortmapperError) -> NoReturn:
-    """End the daemon without the clean-up that is the launching process's to do."""
-    os.write(tell, str(error).encode())
+def _exit_with(writer: int, error: PortmapperError) -> NoReturn:
+    """Report the error and end the daemon without cleanup: the launching process cleans up."""
+    os.write(writer, str(error).encode())
     os._exit(1)
 
 
 def _close_standard_streams() -> None:
-    """Point them at nothing; a closed descriptor would be taken by the next file that is opened."""
+    """Redirect them to `/dev/null`; the next opened file would reuse a closed descriptor."""
     sys.stdout.flush()
     sys.stderr.flush()
-    nothing = os.open(os.devnull, os.O_RDWR)
+    devnull = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
-    if nothing > 2:
-        os.close(nothing)
+        os.dup2(devnull, stream)
+    if devnull > 2:
+        os.close(devnull)

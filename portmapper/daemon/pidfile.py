@@ -1,4 +1,4 @@
-"""The pid file: one instance holds it, locked, for as long as it lives."""
+"""The pid file: one instance locks it while it runs."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ _log = logging.getLogger(__name__)
 class PidFile:
     """An exclusively locked file with our decimal pid and a newline.
 
-    The lock belongs to the open file, so it survives a fork and ends with the last process that
-    has it open; a file that a crash left behind is simply locked again.
+    The lock belongs to the open file. It survives a fork and ends when the last process closes the file, so
+    a file that a crash left behind can be locked again.
     """
 
     def __init__(self, path: Path) -> None:
         """Lock the file.
 
         Raises:
-            AlreadyRunning: another instance holds it.
-            StoreError: it cannot be created.
+            AlreadyRunning: another instance holds the lock.
+            StoreError: the file cannot be created.
         """
         self.path = path
         while True:
             self._file: int | None = _open(path)
-            self._lock_or_tell(self._file)
+            self._lock_or_raise(self._file)
             if _is_at(self._file, path):
                 break
-            # Its last holder removed it between our opening and locking it: nobody else would see our lock.
+            # The previous holder removed the file after we opened it: other processes would not see our lock.
             os.close(self._file)
         os.ftruncate(self._file, 0)
 
     def write(self) -> None:
-        """Write the pid of the process that calls; a fork has another than its parent.
+        """Write the pid of the calling process; a forked child has another pid than its parent.
 
         Raises:
             StoreError: the disk is full.
@@ -60,19 +60,19 @@ class PidFile:
             raise StoreError(f"cannot write the pid file {self.path}: {error.strerror}") from error
 
     def remove(self) -> None:
-        """Remove the file and give up the lock, for the process that ends with it; once is enough."""
+        """Remove the file and release the lock; further calls do nothing."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink()
             self.release()
 
     def release(self) -> None:
-        """Close our end of it; the file stays, and so does the lock of a process forked from us."""
+        """Close our descriptor; the file remains, and a forked process keeps the lock."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
-    def _lock_or_tell(self, file: int) -> None:
+    def _lock_or_raise(self, file: int) -> None:
         try:
             _lock(file)
         except OSError as error:
@@ -84,24 +84,24 @@ class PidFile:
 
 
 class PidFiles:
-    """The pid file that the user names, and the state directory's own.
+    """The pid file that the user names, and the pid file of the state directory.
 
-    Two daemons with pid files of their own must not share one lease store: each would close what
-    the other opened.
+    Two daemons with different pid files must not share one lease store: each would close the mappings of
+    the other.
     """
 
     def __init__(self, named: Path, own: Path, *, must_write: bool) -> None:
-        """Lock both, or the one if they are the same.
+        """Lock both files, or one if they are the same.
 
         Args:
-            named: the one that the user names.
-            own: the state directory's. Where another is named, the store will tell what is wrong there.
-            must_write: a disk that is full or read-only is an error, too. Else there is no own one: nobody
-                could write there.
+            named: the pid file that the user names.
+            own: the pid file of the state directory.
+            must_write: raise an error if the state directory is full or read-only. Otherwise continue without
+                its pid file: no other process could write there either.
 
         Raises:
             AlreadyRunning: another instance holds one of them; neither is locked then.
-            StoreError: one cannot be created.
+            StoreError: a file cannot be created.
         """
         self._must_write = must_write
         self._files = [PidFile(named)] if named.resolve() != own.resolve() else []
@@ -114,13 +114,13 @@ class PidFiles:
             raise
         except StoreError as error:
             if not self._files:
-                self._go_without(error)
+                self._continue_without_own(error)
 
     def write(self) -> None:
-        """Write the pid of the process that calls into each.
+        """Write the pid of the calling process into each file.
 
         Raises:
-            StoreError: one cannot be written.
+            StoreError: a file cannot be written.
         """
         for file in self._files:
             try:
@@ -128,23 +128,23 @@ class PidFiles:
             except StoreError as error:
                 if file is not self._own:
                     raise
-                self._go_without(error)
+                self._continue_without_own(error)
 
     def remove(self) -> None:
-        """Remove each and give up its lock."""
+        """Remove each file and release its lock."""
         for file in self._files:
             file.remove()
 
     def release(self) -> None:
-        """Close our end of each; a process forked from us keeps the locks."""
+        """Close our descriptors; a forked process keeps the locks."""
         for file in self._files:
             file.release()
 
-    def _go_without(self, error: StoreError) -> None:
+    def _continue_without_own(self, error: StoreError) -> None:
         cause = error.__cause__
         if self._must_write or not isinstance(cause, OSError) or not cannot_write(cause):
             raise error
-        _log.warning("%s; going on without", error)
+        _log.warning("%s; continuing without it", error)
 
 
 def _open(path: Path) -> int:
@@ -170,7 +170,7 @@ def _lock(file: int) -> None:
 
 
 def holder_of(path: Path) -> str | None:
-    """Tell who holds a pid file, without touching it; None when nobody does."""
+    """Describe the process that holds a pid file, without changing the file; None if it is not locked."""
     try:
         file = os.open(path, os.O_RDWR)
     except OSError:

@@ -1,4 +1,4 @@
-"""What of a daemon a reload may change."""
+"""The part of a daemon's settings that a reload may change."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Reloadable:
     """Sources, observers and policy.
 
     Attributes:
-        readers: one for each source; what was there before is the same object.
-        observers: who is told of events; the same.
-        policy: what may be opened at all.
+        readers: one reader per source; a reload keeps the readers of unchanged sources.
+        observers: receive the events; a reload keeps unchanged observers.
+        policy: decides which mappings may be opened.
     """
 
     readers: Sequence[SourceReader] = ()
@@ -26,5 +26,5 @@ class Reloadable:
     policy: Policy = attrs.field(factory=Policy)
 
 
-Resetting = Callable[[], Reloadable]
-"""Reads the settings again; raises `UsageError` when they are wrong, and then all stays as it was."""
+LoadSettings = Callable[[], Reloadable]
+"""Loads the settings again. Raises `UsageError` if they are invalid; then the old settings stay in effect."""

@@ -1,4 +1,4 @@
-"""What other programs ask of a running daemon: to open ports until they are closed, and to close them."""
+"""Requests of other programs to a running daemon: open ports until they are closed, and close them."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, 
 from portmapper.sources.policy import Policy
 from portmapper.store.leases import Store
 
-PATIENCE = 8.0
-"""Seconds that an answer waits for the gateway: less than who asked waits for the answer."""
+ANSWER_LIMIT = 8.0
+"""Seconds to wait for the gateway; shorter than the client waits for the daemon's answer."""
 
-LOOK_AGAIN = 0.02
-"""Seconds between two looks at what is waited for."""
+POLL_INTERVAL = 0.02
+"""Seconds between two checks of a condition."""
 
 
 class Requests:
-    """Opens and closes what no source lists."""
+    """Opens and closes mappings that no source lists."""
 
     def __init__(
         self, scheduler: Scheduler, store: Store, requested: AdhocMappings, changed: Callable[[], None]
     ) -> None:
-        """Serve a daemon.
+        """Serve the requests of one daemon.
 
         Args:
-            scheduler: the daemon's.
-            store: the daemon's.
-            asked: what was asked for so far.
-            changed: called when another list of mappings is wanted.
+            scheduler: the daemon's scheduler.
+            store: the daemon's lease store.
+            requested: the mappings that `open` has requested so far.
+            changed: called after the requested mappings have changed.
         """
         self._scheduler = scheduler
         self._store = store
-        self._asked = requested
+        self._requested = requested
         self._changed = changed
 
     async def open(self, records: object, policy: Policy) -> list[LeaseState]:
-        """Keep these open from now on; returns when each is open or was refused, or after some seconds.
+        """Keep these mappings open; return when each is open or refused, or after `ANSWER_LIMIT`.
 
         Raises:
-            UsageError: a record is wrong, or the policy denies it.
+            UsageError: a record is invalid, or the policy denies it.
         """
         mappings = parse_records(records)
         check_policy(mappings, policy)
-        self._asked.add(mappings)
+        self._requested.add(mappings)
         self._changed()
 
         def entries() -> list[LeaseState]:
@@ -62,42 +62,40 @@ class Requests:
         return entries()
 
     async def close(self, records: object) -> list[dict[str, Any]]:
-        """Close these ports, if `open` asked for them, and tell of each what became of it.
+        """Close these ports if `open` requested them, and return the result for each.
 
         Raises:
-            UsageError: a record is wrong.
+            UsageError: a record is invalid.
         """
         ports = parse_records(records)
-        found = {place: list(self._at(port)) for place, port in enumerate(ports)}
+        found = {index: list(self._requested_at(port)) for index, port in enumerate(ports)}
         tokens = {
-            place: [lease.token for mapping in requested for lease in self._leases_of(mapping)]
-            for place, requested in found.items()
+            index: [lease.token for mapping in requested for lease in self._leases_of(mapping)]
+            for index, requested in found.items()
         }
-        self._asked.remove(mapping for requested in found.values() for mapping in requested)
+        self._requested.remove(mapping for requested in found.values() for mapping in requested)
         self._changed()
-        await _until(lambda: not any(self._stand(known) for known in tokens.values()))
+        await _until(lambda: not any(self._are_held(known) for known in tokens.values()))
         return [
             {
                 "protocol": port.protocol.value,
                 "port": port.port,
-                **self._outcome(port, found[place], tokens[place]),
+                **self._result(port, found[index], tokens[index]),
             }
-            for place, port in enumerate(ports)
+            for index, port in enumerate(ports)
         ]
 
-    def _outcome(
-        self, port: Mapping, requested: Sequence[Mapping], tokens: Sequence[bytes]
-    ) -> dict[str, Any]:
-        listed = next((e.mapping.source for e in self._entries_at(port)), None)
+    def _result(self, port: Mapping, requested: Sequence[Mapping], tokens: Sequence[bytes]) -> dict[str, Any]:
+        listed = next((e.mapping.source for e in self._listed_at(port)), None)
         if listed is not None:
             return {"result": "listed", "detail": f"{listed} lists it"}
-        if self._stand(tokens):
-            return {"result": "failed", "detail": "the gateway did not answer; the daemon goes on trying"}
+        if self._are_held(tokens):
+            return {"result": "failed", "detail": "the gateway did not answer; the daemon keeps trying"}
         return {"result": "closed" if requested else "unknown", "detail": ""}
 
-    def _at(self, port: Mapping) -> Iterator[Mapping]:
-        """Yield what was asked for at an external port, wanted or granted."""
-        for mapping in self._asked.mappings:
+    def _requested_at(self, port: Mapping) -> Iterator[Mapping]:
+        """Yield the requested mappings at an external port, desired or granted."""
+        for mapping in self._requested.mappings:
             ports = {mapping.port, *(lease.external_port for lease in self._leases_of(mapping))}
             if mapping.protocol is port.protocol and port.port in ports:
                 yield mapping
@@ -105,24 +103,24 @@ class Requests:
     def _leases_of(self, mapping: Mapping) -> list[Lease]:
         return [entry.lease for entry in entries_of(self._scheduler.entries, mapping) if entry.lease]
 
-    def _entries_at(self, port: Mapping) -> Iterator[LeaseState]:
+    def _listed_at(self, port: Mapping) -> Iterator[LeaseState]:
         for entry in self._scheduler.entries.values():
             ports = {entry.mapping.port, entry.lease.external_port if entry.lease else entry.mapping.port}
-            desired = entry.mapping.protocol is port.protocol and port.port in ports
-            if desired and entry.mapping.source != COMMAND_LINE:
+            matches = entry.mapping.protocol is port.protocol and port.port in ports
+            if matches and entry.mapping.source != COMMAND_LINE:
                 yield entry
 
-    def _stand(self, tokens: Iterable[bytes]) -> bool:
-        """Tell whether one of these leases is not released yet, and no source's entry has taken it over."""
+    def _are_held(self, tokens: Iterable[bytes]) -> bool:
+        """Return whether one of these leases is not released yet, and not adopted by a listed mapping."""
         held = {entry.lease.token for entry in self._scheduler.entries.values() if entry.lease}
         return any(token not in held and self._store.get(token) is not None for token in tokens)
 
 
 async def _until(condition: Callable[[], object]) -> None:
-    """Wait for what gateways decide; nobody announces an adoption, so it is looked for."""
+    """Wait until the condition is true, at most `ANSWER_LIMIT`; no event reports an adoption, so poll."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(ANSWER_LIMIT):
             while not condition():  # noqa: ASYNC110 - see above
-                await asyncio.sleep(LOOK_AGAIN)
+                await asyncio.sleep(POLL_INTERVAL)
     except TimeoutError:
         return

@@ -1,4 +1,4 @@
-"""Signals: kept back while the program starts, then handed to whoever runs on the event loop."""
+"""Signals: blocked during startup, then handled on the event loop."""
 
 from __future__ import annotations
 
@@ -8,43 +8,44 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-_ENDING = (signal.SIGTERM, signal.SIGINT)
-_HELD = _ENDING if sys.platform == "win32" else (*_ENDING, signal.SIGHUP)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_BLOCKED = _STOP_SIGNALS if sys.platform == "win32" else (*_STOP_SIGNALS, signal.SIGHUP)
 
 
-def hold_signals() -> None:
-    """Keep what arrives from now on waiting.
+def block_signals() -> None:
+    """Block the signals until `unblock_signals`; those that arrive meanwhile stay pending.
 
-    Whoever reads our pid may signal at once, and the default action would end us before we can answer.
+    A program that reads our pid file may send a signal immediately. Without blocking, the default action
+    would end the process before the handlers are installed.
     """
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
 
 
-def let_signals_through() -> None:
-    """Deliver what waits, and what arrives from now on."""
+def unblock_signals() -> None:
+    """Deliver pending signals and all later ones."""
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
 
 
 @contextmanager
-def handling(
+def signal_handlers(
     *, stop: Callable[[], None], interrupt: Callable[[], None], reload: Callable[[], None]
 ) -> Iterator[None]:
-    """Call these on the running loop for SIGTERM, SIGINT and SIGHUP; restores what was before."""
+    """Handle SIGTERM, SIGINT and SIGHUP on the running loop inside the block; restore the old handlers."""
     handlers: dict[signal.Signals, Callable[[], None]] = {signal.SIGTERM: stop, signal.SIGINT: interrupt}
     if sys.platform != "win32":
         handlers[signal.SIGHUP] = reload
-    before = {number: signal.getsignal(number) for number in handlers}
+    previous = {number: signal.getsignal(number) for number in handlers}
     _install(handlers)
-    let_signals_through()
+    unblock_signals()
     try:
         yield
     finally:
-        for number, handler_before in before.items():
+        for number, previous_handler in previous.items():
             if sys.platform != "win32":
                 asyncio.get_running_loop().remove_signal_handler(number)
-            signal.signal(number, handler_before)
+            signal.signal(number, previous_handler)
 
 
 def _install(handlers: Mapping[signal.Signals, Callable[[], None]]) -> None:

@@ -1,4 +1,4 @@
-"""Tells a service manager how we are, in systemd's protocol (sd_notify(3)): lines in a datagram."""
+"""Notifications to the service manager, in systemd's protocol (sd_notify(3)): lines in a datagram."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ import time
 
 
 class ServiceManager:
-    """The manager that started us, if it asked to be told.
+    """The service manager that started this process, if it wants notifications.
 
     Attributes:
-        listens: somebody wants to be told.
-        ping_interval: seconds between two signs of life, half of what its watchdog grants; None
-            where it has none.
+        is_present: a service manager listens.
+        ping_interval: seconds between two watchdog pings, half of the manager's timeout; None without a
+            watchdog.
     """
 
     def __init__(self) -> None:
         address = os.environ.get("NOTIFY_SOCKET", "")
-        self.listens = address[:1] in ("/", "@")
-        # A leading @ is how the environment spells the zero byte of an abstract socket.
+        self.is_present = address[:1] in ("/", "@")
+        # In the environment, a leading @ represents the zero byte of an abstract socket.
         self._address = f"\0{address[1:]}" if address[:1] == "@" else address
-        self.ping_interval = _watchdog() if self.listens else None
+        self.ping_interval = _watchdog() if self.is_present else None
 
-    def tell(self, *lines: str) -> None:
-        """Send lines such as `READY=1`; a manager that is gone is no fault of ours."""
-        if not self.listens:
+    def notify(self, *lines: str) -> None:
+        """Send lines such as `READY=1`; ignore a manager that has gone."""
+        if not self.is_present:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.setblocking(False)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+            datagrams.setblocking(False)
             try:
-                channel.sendto("\n".join(lines).encode(), self._address)
+                datagrams.sendto("\n".join(lines).encode(), self._address)
             except OSError:
                 return
 
-    def tell_reloading(self) -> None:
-        """Say that `READY=1` will follow; with the time, as `Type=notify-reload` wants it."""
-        self.tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+    def notify_reloading(self) -> None:
+        """Announce a reload, which ends with `READY=1`; `Type=notify-reload` requires the time."""
+        self.notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
 def _watchdog() -> float | None:

@@ -1,4 +1,4 @@
-"""Builds a daemon that stores nothing and closes its ports when it stops, for demonstrations and tests."""
+"""A daemon that stores nothing and closes its ports when it stops, for demos and tests."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def temporary_daemon(source: str, *, gateway: str, backend: str) -> Daemon:
     Args:
         source: a path, `-` or a URL, as on the command line.
         gateway: an address, ADDRESS:PORT or the URL of an IGD description.
-        backend: the name of the only backend to use.
+        backend: the name of the backend.
 
     Raises:
         UsageError: no plugin provides the backend or the source.
     """
     plugins = load_plugins()
-    # Another program may take a port between the choice of a free one and its opening.
+    # Another program may take the port after it was chosen as free and before it is opened.
     conflict = ConflictPolicy.NEXT
     return Daemon(
         RunOptions(close_on_exit=True, chosen=(gateway,), allowed=(backend,), conflict=conflict),

@@ -1,4 +1,4 @@
-"""The ports that are examined: what a list wants, or what a running daemon keeps."""
+"""The ports to check: those of a list, or those of a running daemon."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import attrs
 
 from portmapper.api.backend import Target
 from portmapper.api.model import Family, IPAddress, MappingState, Protocol
-from portmapper.api.model import Mapping as WantedMapping
+from portmapper.api.model import Mapping as DesiredMapping
 from portmapper.network.host import Network
 from portmapper.network.placement import places
 from portmapper.store.leases import StoredLease
 
 
 @attrs.frozen
-class Desired:
-    """One port.
+class DesiredPort:
+    """One port to check.
 
     Attributes:
         protocol: TCP or UDP.
         port: external port; 0 for any.
-        internal_address: who listens.
-        internal_port: on which port.
-        is_open: it is held for us already, so that no test mapping may touch it.
+        internal_address: the host that listens.
+        internal_port: the port that it listens on.
+        is_open: we hold a lease for it, so no test mapping may replace it.
     """
 
     protocol: Protocol
@@ -36,20 +36,20 @@ class Desired:
 
     @property
     def family(self) -> Family:
-        """The family of its internal address."""
+        """The address family of the internal address."""
         return Family.of(self.internal_address)
 
     def __str__(self) -> str:
         return f"{self.protocol} {self.port or self.internal_port}"
 
 
-def desired_of_list(
-    mappings: Iterable[WantedMapping],
+def desired_from_list(
+    mappings: Iterable[DesiredMapping],
     network: Network,
     chosen: Sequence[Target] | None,
     leases: Iterable[StoredLease],
-) -> list[Desired]:
-    """Return the ports of a list; those with a lease of ours count as open."""
+) -> list[DesiredPort]:
+    """Return the ports of a list; a port with a confirmed lease of ours counts as open."""
     held = {
         (s.lease.protocol, s.lease.internal_address, s.lease.internal_port) for s in leases if s.confirmed
     }
@@ -58,7 +58,7 @@ def desired_of_list(
         for place in places(mapping, network, chosen)[:1]:
             key = (mapping.protocol, place.internal_address, mapping.internal_port)
             ports.append(
-                Desired(
+                DesiredPort(
                     mapping.protocol,
                     mapping.port,
                     place.internal_address,
@@ -69,10 +69,10 @@ def desired_of_list(
     return ports
 
 
-def desired_of_daemon(document: Mapping[str, Any]) -> list[Desired]:
-    """Return the ports of a daemon's status document; one that it found no place for is left out."""
+def desired_from_daemon(document: Mapping[str, Any]) -> list[DesiredPort]:
+    """Return the ports of a daemon's status document, except those without an internal address."""
     return [
-        Desired(
+        DesiredPort(
             Protocol(mapping["protocol"]),
             int(mapping["wanted_external_port"]),
             ipaddress.ip_address(mapping["internal_address"]),

@@ -1,8 +1,8 @@
-"""Whether this host's own firewall drops what arrives, as far as its rules can be read with certainty.
+"""Check whether this host's own firewall drops incoming connections.
 
-Read is what `nft` shows, iptables' rules on nftables among them. A rule that asks for more than a
-protocol, a port, an interface or the state of the connection may fit or not: such a rule is taken
-to let through, so that a firewall is only blamed when it is sure.
+The rules come from `nft`, which also shows the rules of iptables-nft. A condition on anything but protocol,
+port, interface or connection state may match or not. Such a rule counts as accepting, so that doctor
+reports a firewall only if it certainly drops the packets.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 import attrs
 
 from portmapper.api.findings import Finding
-from portmapper.doctor.desired import Desired
+from portmapper.doctor.desired import DesiredPort
 
-PATIENCE = 5.0
-"""Seconds for `nft`."""
+NFT_TIMEOUT = 5.0
+"""Time limit in seconds for `nft`."""
 
-DEEPEST = 16
-"""Chains that lead into each other; the kernel itself allows as many."""
+MAX_JUMP_DEPTH = 16
+"""Maximum depth of jumps between chains; the kernel has the same limit."""
 
-_UNSURE = "unsure"
+_UNKNOWN = "unknown"
 _TRANSPORTS = frozenset({"tcp", "udp", "icmp", "icmpv6", "sctp", "dccp", "udplite"})
 _FAMILIES = {4: ("ip", "inet"), 6: ("ip6", "inet")}
 
@@ -36,83 +36,85 @@ class Firewall:
     """The rules for packets to this host.
 
     Attributes:
-        entries: name and policy of each chain where they arrive, with its family and table.
-        chains: the rules of every chain, by family, table and name.
+        input_chains: key (family, table, name) and policy of each input chain.
+        chains: the rules of every chain, by key.
     """
 
-    entries: Sequence[tuple[tuple[str, str, str], str]]
+    input_chains: Sequence[tuple[tuple[str, str, str], str]]
     chains: Mapping[tuple[str, str, str], Sequence[Rule]]
 
-    def drops(self, port: Desired, interface: str) -> bool:
-        """Tell whether a new connection from outside is dropped or rejected for certain."""
+    def drops(self, port: DesiredPort, interface: str) -> bool:
+        """Return whether a new connection from outside is certainly dropped or rejected."""
         packet = Packet(port.protocol.value.lower(), port.internal_port, interface)
         families = _FAMILIES[port.internal_address.version]
         return any(
             (self._verdict(chain, packet) or policy) in ("drop", "reject")
-            for chain, policy in self.entries
+            for chain, policy in self.input_chains
             if chain[0] in families
         )
 
     def _verdict(self, chain: tuple[str, str, str], packet: Packet, depth: int = 0) -> str:
-        """Return what becomes of the packet there: a verdict, unsure, or nothing when it comes back."""
-        if depth > DEEPEST:
-            return _UNSURE
+        """Return the verdict of a chain: a verdict, unknown, or empty if the packet returns from it."""
+        if depth > MAX_JUMP_DEPTH:
+            return _UNKNOWN
         for rule in self.chains.get(chain, ()):
-            fits = packet.fits(rule)
-            for statement in rule if fits else ():
-                verdict = self._of(statement, chain, packet, depth)
+            matches = packet.matches(rule)
+            for statement in rule if matches else ():
+                verdict = self._statement_verdict(statement, chain, packet, depth)
                 if verdict == "return":
                     return ""
-                if verdict and not (fits == _UNSURE and verdict in ("drop", "reject")):
-                    return _UNSURE if fits == _UNSURE else verdict
+                if verdict and not (matches == _UNKNOWN and verdict in ("drop", "reject")):
+                    return _UNKNOWN if matches == _UNKNOWN else verdict
         return ""
 
-    def _of(
+    def _statement_verdict(
         self, statement: Mapping[str, Any], chain: tuple[str, str, str], packet: Packet, depth: int
     ) -> str:
-        for word in ("jump", "goto"):
-            if word in statement:
-                target = (chain[0], chain[1], str(statement[word].get("target")))
+        for keyword in ("jump", "goto"):
+            if keyword in statement:
+                target = (chain[0], chain[1], str(statement[keyword].get("target")))
                 return self._verdict(target, packet, depth + 1)
         if "queue" in statement or "vmap" in statement or "xt" in statement:
-            return _UNSURE
-        return next((word for word in ("accept", "drop", "reject", "return") if word in statement), "")
+            return _UNKNOWN
+        return next(
+            (keyword for keyword in ("accept", "drop", "reject", "return") if keyword in statement), ""
+        )
 
 
 @attrs.frozen
 class Packet:
-    """A new connection as it arrives.
+    """The first packet of a new connection.
 
     Attributes:
         protocol: `tcp` or `udp`.
         port: destination port.
-        interface: by which it comes.
+        interface: the interface on which it arrives.
     """
 
     protocol: str
     port: int
     interface: str
 
-    def fits(self, rule: Rule) -> str:
-        """Return `yes`, unsure, or nothing when a condition says no."""
-        answers = [self._fits(statement["match"]) for statement in rule if "match" in statement]
+    def matches(self, rule: Rule) -> str:
+        """Return `yes`, unknown, or empty if a condition does not match."""
+        answers = [self._matches(statement["match"]) for statement in rule if "match" in statement]
         if "" in answers:
             return ""
-        return _UNSURE if _UNSURE in answers else "yes"
+        return _UNKNOWN if _UNKNOWN in answers else "yes"
 
-    def _fits(self, match: Mapping[str, Any]) -> str:
+    def _matches(self, match: Mapping[str, Any]) -> str:
         left = match.get("left")
         left = left if isinstance(left, dict) else {}
         if left.get("payload", {}).get("protocol") in _TRANSPORTS - {self.protocol}:
-            return ""  # it looks into another kind of packet, whatever for
-        known = self._known(left)
-        holds = None if known is None else _holds(known, match.get("right"))
-        if holds is None:
-            return _UNSURE
-        return "yes" if holds == (match.get("op") != "!=") else ""
+            return ""  # the condition is for packets of another protocol
+        known = self._value_of(left)
+        matches_right = None if known is None else _compare(known, match.get("right"))
+        if matches_right is None:
+            return _UNKNOWN
+        return "yes" if matches_right == (match.get("op") != "!=") else ""
 
-    def _known(self, left: Mapping[str, Any]) -> object | None:
-        """Return the packet's own value of what a condition looks at, None when we cannot know it."""
+    def _value_of(self, left: Mapping[str, Any]) -> object | None:
+        """Return the packet's value for the left side of a condition; None if it is not known."""
         payload = left.get("payload", {})
         if payload.get("field") == "dport":
             return self.port
@@ -124,10 +126,10 @@ class Packet:
         return known.get(left.get("meta", {}).get("key"))
 
 
-def _holds(known: object, right: Any) -> bool | None:
-    """Tell whether a value is the right-hand side, one of its set, or within its range."""
+def _compare(known: object, right: Any) -> bool | None:
+    """Return whether a value equals the right side, or is in its set or range; None if unknown."""
     if isinstance(right, dict) and "set" in right:
-        answers = [_holds(known, one) for one in right["set"]]
+        answers = [_compare(known, item) for item in right["set"]]
         return True if True in answers else None if None in answers else False
     if isinstance(right, dict) and "range" in right:
         low, high = right["range"]
@@ -142,13 +144,17 @@ def _holds(known: object, right: Any) -> bool | None:
 
 
 def read_firewall() -> Firewall | None:
-    """Return the rules, None where they cannot be read: no `nft`, or no permission."""
+    """Return the rules; None if they cannot be read: no `nft`, or no permission."""
     program = shutil.which("nft")
     if program is None:
         return None
     try:
         answer = subprocess.run(
-            [program, "-j", "list", "ruleset"], capture_output=True, text=True, timeout=PATIENCE, check=True
+            [program, "-j", "list", "ruleset"],
+            capture_output=True,
+            text=True,
+            timeout=NFT_TIMEOUT,
+            check=True,
         )
         return parse_firewall(json.loads(answer.stdout)["nftables"])
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
@@ -156,28 +162,30 @@ def read_firewall() -> Firewall | None:
 
 
 def parse_firewall(objects: Iterable[Mapping[str, Any]]) -> Firewall:
-    """Return the rules of nft's JSON."""
-    entries: list[tuple[tuple[str, str, str], str]] = []
+    """Parse the rules from nft's JSON."""
+    input_chains: list[tuple[tuple[str, str, str], str]] = []
     chains: dict[tuple[str, str, str], list[Rule]] = {}
     for item in objects:
         if (chain := item.get("chain")) and chain.get("hook") == "input" and chain.get("type") == "filter":
             key = (chain["family"], chain["table"], chain["name"])
-            entries.append((key, str(chain.get("policy", "accept"))))
+            input_chains.append((key, str(chain.get("policy", "accept"))))
         if rule := item.get("rule"):
             key = (rule["family"], rule["table"], rule["chain"])
             chains.setdefault(key, []).append(rule.get("expr", []))
-    return Firewall(entries, chains)
+    return Firewall(input_chains, chains)
 
 
-def firewall_findings(desired: Iterable[Desired], firewall: Firewall, interface_of: Any) -> Iterator[Finding]:
-    """Tell which ports for this host its own firewall drops; `interface_of` names an address's interface."""
+def firewall_findings(
+    desired: Iterable[DesiredPort], firewall: Firewall, interface_of: Any
+) -> Iterator[Finding]:
+    """Report which ports of this host its firewall drops; `interface_of` returns an address's interface."""
     for port in desired:
         interface = interface_of(port.internal_address)
         if interface is None:
             continue
         name = f"{port.protocol} {port.internal_port}"
         if firewall.drops(port, interface):
-            advice = f"let new connections to {name} in, on {interface}"
-            yield Finding.error("local-firewall", f"this host's own firewall drops {name}", advice)
+            advice = f"allow new connections to {name} on {interface}"
+            yield Finding.error("local-firewall", f"the firewall of this host drops {name}", advice)
         else:
-            yield Finding.ok("local-firewall", f"no rule of this host's firewall is known to drop {name}")
+            yield Finding.ok("local-firewall", f"no known firewall rule of this host drops {name}")

@@ -1,4 +1,4 @@
-"""Whether a program of this host listens where the packets will arrive."""
+"""Check whether a program of this host listens on the internal address and port."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import attrs
 
 from portmapper.api.findings import Finding
 from portmapper.api.model import IPAddress, Protocol
-from portmapper.doctor.desired import Desired
+from portmapper.doctor.desired import DesiredPort
 
 
 @attrs.frozen
 class Listener:
-    """One socket that takes packets.
+    """One socket that receives packets.
 
     Attributes:
         protocol: TCP or UDP.
-        address: where it is bound; the unspecified address for everywhere.
-        port: its port.
+        address: the address that it is bound to; the unspecified address for all.
+        port: the port that it is bound to.
     """
 
     protocol: Protocol
@@ -27,14 +27,14 @@ class Listener:
     port: int
 
     @property
-    def place(self) -> tuple[Protocol, int]:
-        """Its protocol and port."""
+    def endpoint(self) -> tuple[Protocol, int]:
+        """The protocol and port of the socket."""
         return self.protocol, self.port
 
-    def hears(self, address: IPAddress) -> bool:
-        """Tell whether packets to that address of ours reach it.
+    def receives(self, address: IPAddress) -> bool:
+        """Return whether the socket receives packets for that address of ours.
 
-        A socket on `::` takes IPv4 too, unless its program said no, which nobody shows.
+        A socket on `::` also receives IPv4, unless its program disabled that; the system does not show it.
         """
         if self.address.is_unspecified:
             return self.address.version in (6, address.version)
@@ -42,7 +42,7 @@ class Listener:
 
 
 def read_listeners() -> Sequence[Listener] | None:
-    """Return the sockets of every program; None where the system does not tell (macOS without root)."""
+    """Return the sockets of all programs; None if the system does not list them (macOS without root)."""
     import psutil
 
     try:
@@ -58,26 +58,26 @@ def read_listeners() -> Sequence[Listener] | None:
 
 
 def listening_findings(
-    desired: Iterable[Desired], listeners: Sequence[Listener], is_ours: Callable[[IPAddress], bool]
+    desired: Iterable[DesiredPort], listeners: Sequence[Listener], is_ours: Callable[[IPAddress], bool]
 ) -> Iterator[Finding]:
-    """Tell of each port for this host whether somebody answers."""
+    """Report for each port of this host whether a program listens."""
     for port in desired:
         if is_ours(port.internal_address):
-            there = (port.protocol, port.internal_port)
-            yield _judged(port, [listener for listener in listeners if listener.place == there])
+            endpoint = (port.protocol, port.internal_port)
+            yield _listening_finding(port, [one for one in listeners if one.endpoint == endpoint])
 
 
-def _judged(port: Desired, there: Sequence[Listener]) -> Finding:
+def _listening_finding(port: DesiredPort, listeners: Sequence[Listener]) -> Finding:
     name = f"{port.protocol} {port.internal_port}"
-    if any(listener.hears(port.internal_address) for listener in there):
+    if any(listener.receives(port.internal_address) for listener in listeners):
         return Finding.ok("nothing-listening", f"a program listens on {name}")
-    if there and all(listener.address.is_loopback for listener in there):
-        advice = f"let the program listen on {port.internal_address} or on every address"
-        summary = f"the program on {name} listens on {there[0].address} only"
+    if listeners and all(listener.address.is_loopback for listener in listeners):
+        advice = f"configure the program to listen on {port.internal_address} or on all addresses"
+        summary = f"the program on {name} listens on {listeners[0].address} only"
         return Finding.warning("listening-on-loopback", summary, advice)
-    elsewhere = f" at {port.internal_address}" if there else ""
+    elsewhere = f" at {port.internal_address}" if listeners else ""
     summary = f"nothing listens on {name}{elsewhere}"
-    return Finding.warning("nothing-listening", summary, "start the program that is to answer")
+    return Finding.warning("nothing-listening", summary, "start the program that uses the port")
 
 
 def _address(text: str) -> IPAddress:

@@ -1,4 +1,4 @@
-"""The examination, from this host outwards; a cause that explains the rest ends its part."""
+"""Run all checks, from this host outward; a finding that explains the rest skips the checks after it."""
 
 from __future__ import annotations
 
@@ -13,129 +13,127 @@ from portmapper.api.backend import Backend, Diagnoses, Gateway, Target
 from portmapper.api.errors import BackendError
 from portmapper.api.findings import Finding, Severity
 from portmapper.api.model import ANY_PORT, Family, IPAddress
-from portmapper.doctor.desired import Desired
+from portmapper.doctor.desired import DesiredPort
 from portmapper.doctor.firewall import firewall_findings, read_firewall
 from portmapper.doctor.gateways import address_findings, answer_findings, grant_findings
 from portmapper.doctor.host import route_findings
 from portmapper.doctor.listening import listening_findings, read_listeners
-from portmapper.doctor.ports import held_by_another, holder_of, judged
-from portmapper.doctor.trial_mapping import try_any_port, try_port
+from portmapper.doctor.ports import entry_at, held_finding, port_finding
+from portmapper.doctor.trial_mapping import request_any_port, request_port
 from portmapper.gateways.calls import read_external_address
 from portmapper.network.host import Network
 from portmapper.network.placement import search_targets
 from portmapper.store.leases import StoredLease
 
-MOST_PORTS = 64
-"""Wanted ports that test mappings are made for; a gateway takes a while for each."""
+MAX_TEST_MAPPINGS = 64
+"""Maximum number of ports to make test mappings for; each takes the gateway some time."""
 
-SILENCE = frozenset({"upnp-off", "ssdp-blocked"})
-"""What a protocol is only to blame for when its gateway was not found."""
+DISCOVERY_CODES = frozenset({"upnp-off", "ssdp-blocked"})
+"""Findings of a protocol that only count if no gateway answered over this protocol."""
 
 PROBLEMS = (Severity.ERROR, Severity.WARNING)
 
 
 @attrs.frozen
-class Question:
-    """What is to be examined.
+class DoctorRequest:
+    """What doctor checks.
 
     Attributes:
-        backends: best first.
+        backends: the backends, best first.
         network: this host's interfaces and routes.
-        chosen: gateways that the user named, None for all that are found.
-        wanted: the ports.
-        leases: ours, as they stand.
-        now: the time.
-        may_try: make test mappings.
+        chosen: gateways that the user named; None for discovery.
+        desired: the ports to check.
+        leases: our leases.
+        now: the current time.
+        may_probe: request test mappings from the gateways.
     """
 
     backends: Sequence[Backend]
     network: Network
     chosen: Sequence[Target] | None
-    desired: Sequence[Desired]
+    desired: Sequence[DesiredPort]
     leases: Sequence[StoredLease]
     now: datetime
-    may_try: bool = True
+    may_probe: bool = True
 
     @property
     def targets(self) -> Sequence[Target]:
-        """Where to look for gateways."""
+        """The targets to search for gateways."""
         return search_targets(self.network) if self.chosen is None else self.chosen
 
 
-async def examine(question: Question) -> AsyncIterator[Finding]:
-    """Yield what is found, in order."""
-    way_out = list(route_findings(question.network, question.chosen))
-    for finding in way_out:
+async def run_checks(request: DoctorRequest) -> AsyncIterator[Finding]:
+    """Run the checks and yield their findings in order."""
+    route = list(route_findings(request.network, request.chosen))
+    for finding in route:
         yield finding
-    if not _problem(way_out):
-        async for finding in _gateways(question):
+    if not _has_problem(route):
+        async for finding in _gateway_findings(request):
             yield finding
-    for finding in await asyncio.to_thread(lambda: list(_host(question))):
+    for finding in await asyncio.to_thread(lambda: list(_host_findings(request))):
         yield finding
 
 
-async def _gateways(question: Question) -> AsyncIterator[Finding]:
-    diagnosing = asyncio.create_task(_diagnoses(question))
+async def _gateway_findings(request: DoctorRequest) -> AsyncIterator[Finding]:
+    diagnosis = asyncio.create_task(_all_diagnoses(request))
     try:
-        async with GatewayTables(
-            question.backends, question.targets, question.leases, question.now
-        ) as tables:
-            told = _relevant(await diagnosing, tables.gateways)
-            silent = not tables.gateways and any(finding.code == "ssdp-blocked" for finding in told)
-            for finding in [] if silent else answer_findings(tables.gateways, tables.silences):
+        async with GatewayTables(request.backends, request.targets, request.leases, request.now) as tables:
+            diagnoses = _relevant(await diagnosis, tables.gateways)
+            silent = not tables.gateways and any(finding.code == "ssdp-blocked" for finding in diagnoses)
+            for finding in [] if silent else answer_findings(tables.gateways, tables.search_failures):
                 yield finding
-            for finding in told:
+            for finding in diagnoses:
                 yield finding
             gateways = [g for g in tables.gateways if g.local_address.version == 4]
-            if gateways and not _problem(told, "double-nat"):
-                async for finding in _grants(question, gateways, tables):
+            if gateways and not _has_problem(diagnoses, "double-nat"):
+                async for finding in _grant_findings(request, gateways, tables):
                     yield finding
     finally:
-        diagnosing.cancel()
-        await asyncio.gather(diagnosing, return_exceptions=True)
+        diagnosis.cancel()
+        await asyncio.gather(diagnosis, return_exceptions=True)
 
 
-async def _grants(
-    question: Question, gateways: Sequence[Gateway], tables: GatewayTables
+async def _grant_findings(
+    request: DoctorRequest, gateways: Sequence[Gateway], tables: GatewayTables
 ) -> AsyncIterator[Finding]:
-    trial = await try_any_port(gateways) if question.may_try else None
-    outside = await asyncio.gather(*(_outside(gateway) for gateway in gateways))
-    address = list(address_findings(outside, trial))
+    trial = await request_any_port(gateways) if request.may_probe else None
+    addresses = await asyncio.gather(*(_external_address(gateway) for gateway in gateways))
+    address = list(address_findings(addresses, trial))
     for finding in address:
         yield finding
-    if trial is None or _problem(address):
+    if trial is None or _has_problem(address):
         return
     for finding in grant_findings(trial):
         yield finding
     if trial.lease is not None:
-        for desired in question.desired[:MOST_PORTS]:
-            if desired.family is Family.IPV4:
-                yield await _port(question, desired, gateways, tables)
+        for port in request.desired[:MAX_TEST_MAPPINGS]:
+            if port.family is Family.IPV4:
+                yield await _port_finding(request, port, gateways, tables)
 
 
-async def _port(
-    question: Question, desired: Desired, gateways: Sequence[Gateway], tables: GatewayTables
+async def _port_finding(
+    request: DoctorRequest, port: DesiredPort, gateways: Sequence[Gateway], tables: GatewayTables
 ) -> Finding:
-    if desired.is_open:
-        return Finding.ok("port-denied", f"{desired} is open")
-    holder = holder_of(desired, [row.entry for row in tables.rows]) if desired.port != ANY_PORT else None
-    if (held := held_by_another(desired, holder)) is not None:
-        return held
+    if port.is_open:
+        return Finding.ok("port-denied", f"{port} is open")
+    holder = entry_at(port, [row.entry for row in tables.rows]) if port.port != ANY_PORT else None
+    if (finding := held_finding(port, holder)) is not None:
+        return finding
     if holder is not None:
-        # A test mapping would take the place of what this very host has there, and close it.
-        return Finding.ok("port-denied", f"{desired} is open already, by another program")
-    trial = await try_port(gateways, desired)
-    return judged(desired, trial, question.network.is_ours, bool(tables.readable))
+        # A test mapping would replace this entry and then close it.
+        return Finding.ok("port-denied", f"{port} is already open, by another program")
+    trial = await request_port(gateways, port)
+    return port_finding(port, trial, request.network.is_ours, bool(tables.readable))
 
 
-async def _diagnoses(question: Question) -> list[tuple[str, Finding]]:
-    """Ask each backend that has more to tell, of the first place that has a gateway."""
-    target = next((t for t in question.targets if t.family is Family.IPV4 and t.gateway is not None), None)
+async def _all_diagnoses(request: DoctorRequest) -> list[tuple[str, Finding]]:
+    """Let each backend that can diagnose check the first target that has an IPv4 gateway."""
+    target = next((t for t in request.targets if t.family is Family.IPV4 and t.gateway is not None), None)
     if target is None:
         return []
-    able = [backend for backend in question.backends if isinstance(backend, Diagnoses)]
-    answers = await asyncio.gather(*(_diagnosis(backend, target) for backend in able))
-    return [pair for answer in answers for pair in answer]
+    capable = [backend for backend in request.backends if isinstance(backend, Diagnoses)]
+    results = await asyncio.gather(*(_diagnosis(backend, target) for backend in capable))
+    return [pair for result in results for pair in result]
 
 
 async def _diagnosis(backend: Backend, target: Target) -> list[tuple[str, Finding]]:
@@ -148,36 +146,36 @@ async def _diagnosis(backend: Backend, target: Target) -> list[tuple[str, Findin
 
 
 DIAGNOSIS_LIMIT = 15.0
-"""Seconds for what one backend looks at."""
+"""Time limit in seconds for the diagnosis of one backend."""
 
 
-def _relevant(told: Sequence[tuple[str, Finding]], gateways: Sequence[Gateway]) -> list[Finding]:
-    """Leave out what the search itself disproves, and that a protocol is off where none is on."""
+def _relevant(diagnoses: Sequence[tuple[str, Finding]], gateways: Sequence[Gateway]) -> list[Finding]:
+    """Drop findings that discovery disproves, and `upnp-off` if no gateway answers at all."""
     found = {gateway.backend for gateway in gateways}
     return [
         finding
-        for backend, finding in told
-        if not (finding.code in SILENCE and backend in found)
+        for backend, finding in diagnoses
+        if not (finding.code in DISCOVERY_CODES and backend in found)
         and not (finding.code == "upnp-off" and not found)
     ]
 
 
-async def _outside(gateway: Gateway) -> IPAddress | None:
+async def _external_address(gateway: Gateway) -> IPAddress | None:
     try:
         return await read_external_address(gateway)
     except BackendError:
         return None
 
 
-def _host(question: Question) -> Iterator[Finding]:
-    """Look at this host's programs and its firewall; both take no part in what gateways do."""
+def _host_findings(request: DoctorRequest) -> Iterator[Finding]:
+    """Check this host's listeners and its firewall; this blocks, so the caller uses a thread."""
     listeners = read_listeners()
     if listeners is not None:
-        yield from listening_findings(question.desired, listeners, question.network.is_ours)
-    firewall = read_firewall() if question.desired else None
+        yield from listening_findings(request.desired, listeners, request.network.is_ours)
+    firewall = read_firewall() if request.desired else None
     if firewall is not None:
-        yield from firewall_findings(question.desired, firewall, question.network.interface_of)
+        yield from firewall_findings(request.desired, firewall, request.network.interface_of)
 
 
-def _problem(findings: Sequence[Finding], code: str = "") -> bool:
+def _has_problem(findings: Sequence[Finding], code: str = "") -> bool:
     return any(finding.severity in PROBLEMS and code in ("", finding.code) for finding in findings)

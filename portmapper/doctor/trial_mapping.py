@@ -1,4 +1,4 @@
-"""Test mappings: made, looked at, and given back at once."""
+"""Test mappings: request them, check them, and release them immediately."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ import attrs
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, Conflict, NotAuthorized, Unsupported
 from portmapper.api.model import ANY_PORT, Lease, MapRequest, Protocol
-from portmapper.doctor.desired import Desired
+from portmapper.doctor.desired import DesiredPort
 from portmapper.gateways.calls import bounded, try_release
 
 LIFETIME = 120
-"""Seconds after which it is gone even when we are not there to give it back; miniupnpd's least."""
+"""Lifetime in seconds, if the release fails; the minimum of miniupnpd."""
 
 HIGH_PORTS = range(49152, 65536)
-TRIES = 3
+MAX_ATTEMPTS = 3
 COMMENT = "portmapper doctor"
 TOKEN_LENGTH = 12
 
 
 @attrs.frozen
-class TrialMapping:
-    """What came of one.
+class TrialResult:
+    """The result of a test mapping.
 
     Attributes:
-        lease: what was granted, and is given back; None when nothing was.
-        errors: what each gateway said that granted nothing, the best first.
+        lease: the granted lease, which has been released; None if no gateway granted one.
+        errors: the errors of the gateways that refused, best gateway first.
     """
 
     lease: Lease | None
     errors: Sequence[BackendError]
 
     def refused_with(self, *kinds: type[BackendError]) -> BackendError | None:
-        """Return the first refusal of such a kind."""
+        """Return the first error of one of these types."""
         return next((error for error in self.errors if isinstance(error, kinds)), None)
 
 
-async def try_any_port(gateways: Sequence[Gateway]) -> TrialMapping:
-    """Ask for a high port of this host, and for another when it happens to be taken."""
-    trial = TrialMapping(None, ())
-    for port in random.sample(HIGH_PORTS, TRIES):
-        own = gateways[0].local_address
-        trial = await try_port(gateways, Desired(Protocol.TCP, port, own, port))
+async def request_any_port(gateways: Sequence[Gateway]) -> TrialResult:
+    """Request a high port for this host; on a conflict, try another one."""
+    trial = TrialResult(None, ())
+    for port in random.sample(HIGH_PORTS, MAX_ATTEMPTS):
+        local = gateways[0].local_address
+        trial = await request_port(gateways, DesiredPort(Protocol.TCP, port, local, port))
         if trial.lease is not None or trial.refused_with(Conflict) is None:
             break
     return trial
 
 
-async def try_port(gateways: Sequence[Gateway], desired: Desired) -> TrialMapping:
-    """Ask one gateway after the other for a port until one grants it, and give it back."""
+async def request_port(gateways: Sequence[Gateway], desired: DesiredPort) -> TrialResult:
+    """Request a port from one gateway after another until one grants it; release it immediately."""
     errors: list[BackendError] = []
     for gateway in gateways:
         try:
-            return TrialMapping(await _ask(gateway, desired), errors)
+            return TrialResult(await _request_and_release(gateway, desired), errors)
         except BackendError as error:
             errors.append(error)
-    return TrialMapping(None, errors)
+    return TrialResult(None, errors)
 
 
-async def _ask(gateway: Gateway, desired: Desired) -> Lease:
+async def _request_and_release(gateway: Gateway, desired: DesiredPort) -> Lease:
     if desired.family.version != gateway.local_address.version:
         raise Unsupported("the gateway opens no port for that family")
     request = MapRequest(
@@ -78,7 +78,7 @@ async def _ask(gateway: Gateway, desired: Desired) -> Lease:
     lease = await bounded(gateway, gateway.map(request))
     lease = attrs.evolve(lease, gateway=gateway.identity, backend=gateway.backend, token=request.token)
     if not await try_release(gateway, lease):
-        raise NotAuthorized(f"it grants port {lease.external_port}, and does not take it back")
+        raise NotAuthorized(f"the gateway granted port {lease.external_port} but does not release it")
     if request.exact and lease.external_port != desired.port:
-        raise Conflict(f"port {desired.port} is not to be had; the gateway offered {lease.external_port}")
+        raise Conflict(f"port {desired.port} is not available; the gateway offered {lease.external_port}")
     return lease

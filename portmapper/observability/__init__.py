@@ -1,6 +1,6 @@
 """What users and programs can see: events, status documents, logs, metrics.
 
-What comes in: events of the scheduler, and its state when somebody asks for it.
-What goes out: journal rows, log lines, calls to observers, and the documents that `status` prints. Nothing
-here changes a mapping.
+What comes in: events of the scheduler, and the scheduler's state on request.
+What goes out: journal rows, log lines, calls to observers, and the documents that `status` prints. This
+package changes no mapping.
 """

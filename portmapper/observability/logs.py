@@ -1,4 +1,4 @@
-"""The log: one line an event, as text or as JSON, with nothing in it that a terminal would obey."""
+"""The log: one line per record, as text or JSON, without control characters."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from portmapper.support.text import printable
 
 SYSTEM_LOG = Path("/dev/log")
 
-STRANGERS = ("asyncio", "aiohttp", "async_upnp_client")
-"""Libraries that log what we report ourselves, in words of their own."""
+THIRD_PARTY_LOGGERS = ("asyncio", "aiohttp", "async_upnp_client")
+"""Loggers of libraries whose warnings portmapper reports in its own words."""
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level and message; never more than one line unless a traceback follows."""
+    """Format time, level and message on one line; a traceback adds lines."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        """Make the message harmless: it may quote a gateway or a source."""
+        """Escape the message: it may quote a gateway or a source."""
         record.message = printable(record.message, 2000)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
-        """Make a traceback harmless, too: the error in it quotes as well."""
+        """Escape the traceback: the exception's text may quote a gateway or a source, too."""
         return "\n".join(printable(line, 2000) for line in super().formatException(ei).split("\n"))
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: at, level, logger, message."""
+    """Format one JSON object per line: at, level, logger, message."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
@@ -51,7 +51,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def default_handler(detached: bool) -> logging.Handler:
-    """Return where lines go when no file is named: standard error, or the system's log once detached."""
+    """Return the handler if no log file is named: standard error, or the system's log after detaching."""
     if not detached:
         return logging.StreamHandler(sys.stderr)
     if not SYSTEM_LOG.exists():
@@ -64,10 +64,10 @@ def default_handler(detached: bool) -> logging.Handler:
 
 
 def file_handler(path: Path) -> logging.Handler:
-    """Return a log file, opened again whenever a rotation moved it away.
+    """Return the handler for a log file, which reopens the file after log rotation.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     from logging.handlers import WatchedFileHandler
 
@@ -75,10 +75,10 @@ def file_handler(path: Path) -> logging.Handler:
 
 
 def start_logging(handler: logging.Handler, level: int, form: str) -> None:
-    """Send all lines from `level` up to `handler`; of the libraries above only what is an error."""
+    """Send records of `level` and above to `handler`, and only errors of third-party libraries."""
     handler.setFormatter(JSONFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in STRANGERS:
+    for name in THIRD_PARTY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)

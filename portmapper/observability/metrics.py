@@ -1,4 +1,4 @@
-"""Collects a scheduler's metrics."""
+"""Metrics of a scheduler, as observers publish them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from portmapper.support.clock import Clock
 
 
-def measure(scheduler: Scheduler, dropped: Mapping[str, int], clock: Clock) -> Metrics:
-    """Return a scheduler's numbers."""
+def collect_metrics(scheduler: Scheduler, dropped: Mapping[str, int], clock: Clock) -> Metrics:
+    """Return the current metrics of a scheduler; `dropped` is the number of lost events by observer."""
     states = Counter(entry.state for entry in scheduler.entries.values())
     counters = scheduler.counters
     return Metrics(

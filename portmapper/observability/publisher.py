@@ -1,4 +1,4 @@
-"""Publishes events: to the store's journal, to the log in one line each, and to the observers."""
+"""Event publisher: sends each event to the journal, the log and the observers."""
 
 from __future__ import annotations
 
@@ -10,77 +10,77 @@ from typing import Any
 from portmapper.api.errors import PluginFault, PortmapperError
 from portmapper.api.events import Event, EventKind, Observer
 from portmapper.pluginhost import guard
-from portmapper.pluginhost.faults import blame
+from portmapper.pluginhost.faults import record_fault
 from portmapper.store.leases import Store
 from portmapper.support.text import endpoint
 
 QUEUE_LIMIT = 1000
-"""Events that a slow observer may be behind before the oldest are dropped."""
+"""Events that may wait for a slow observer before the oldest are dropped."""
 
 _log = logging.getLogger("portmapper")
 _WARNINGS = {EventKind.FAILED, EventKind.CONFLICT, EventKind.LOST, EventKind.GATEWAY_LOST}
 
 
 class EventPublisher:
-    """Takes every event once and hands it on; a slow or broken observer holds nothing up."""
+    """Sends each event to everyone, and never waits for a slow or faulty observer."""
 
     def __init__(self, store: Store, observers: Iterable[Observer] = ()) -> None:
         self._store = store
-        self._feeds = [_Feed(observer) for observer in observers]
-        self._ending: set[asyncio.Task[None]] = set()
+        self._queues = [_ObserverQueue(observer) for observer in observers]
+        self._closing: set[asyncio.Task[None]] = set()
         self._listeners: set[Callable[[Event], None]] = set()
 
     @property
     def observers(self) -> list[Observer]:
-        """Who is told of events."""
-        return [feed.observer for feed in self._feeds]
+        """The observers that receive events."""
+        return [queue.observer for queue in self._queues]
 
     @property
     def dropped(self) -> dict[str, int]:
-        """How many events each observer was too slow for."""
-        return {feed.observer.name: feed.dropped for feed in self._feeds}
+        """The number of dropped events for each observer."""
+        return {queue.observer.name: queue.dropped for queue in self._queues}
 
     def start(self) -> None:
-        """Begin to hand events to the observers."""
-        for feed in self._feeds:
-            feed.start()
+        """Start to deliver events to the observers."""
+        for queue in self._queues:
+            queue.start()
 
-    def tell(self, observers: Sequence[Observer]) -> None:
-        """Tell these from now on; those that are not among them any more are ended."""
-        before = {feed.observer: feed for feed in self._feeds}
-        self._feeds = [before.get(observer) or _Feed(observer) for observer in observers]
+    def set_observers(self, observers: Sequence[Observer]) -> None:
+        """Replace the observers: keep those that are in both lists, and close those that were removed."""
+        before = {queue.observer: queue for queue in self._queues}
+        self._queues = [before.get(observer) or _ObserverQueue(observer) for observer in observers]
         self.start()
-        for feed in set(before.values()) - set(self._feeds):
-            task = asyncio.create_task(feed.close())
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+        for queue in set(before.values()) - set(self._queues):
+            task = asyncio.create_task(queue.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     def publish(self, event: Event) -> None:
-        """Write one event down and tell everyone; returns at once."""
+        """Record one event and send it to everyone; return immediately."""
         self._store.record(event)
         level = logging.WARNING if event.kind in _WARNINGS else logging.INFO
-        _log.log(level, "%s", one_line(event), extra={"portmapper_event": event})
-        for feed in self._feeds:
-            feed.put(event)
+        _log.log(level, "%s", event_line(event), extra={"portmapper_event": event})
+        for queue in self._queues:
+            queue.put(event)
         for listener in tuple(self._listeners):
             listener(event)
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener` with every event from now on; returns what ends that."""
+        """Call `listener` with each event from now on; return a function that removes the listener."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
     async def close(self) -> None:
-        """Let the observers finish, within their bound."""
-        await asyncio.gather(*(feed.close() for feed in self._feeds), *self._ending)
+        """Let the observers finish, within their time limits."""
+        await asyncio.gather(*(queue.close() for queue in self._queues), *self._closing)
 
 
-class _Feed:
+class _ObserverQueue:
     """One observer with its own queue and task.
 
     Attributes:
-        observer: whom it tells.
-        dropped: events that it was too slow for.
+        observer: the observer that receives the events.
+        dropped: the number of events that it was too slow for.
     """
 
     def __init__(self, observer: Observer) -> None:
@@ -91,13 +91,13 @@ class _Feed:
 
     def start(self) -> None:
         if self._task is None:
-            self._task = asyncio.create_task(self._feed())
+            self._task = asyncio.create_task(self._deliver())
 
     def put(self, event: Event) -> None:
         if self._queue.qsize() >= QUEUE_LIMIT:
             self._queue.get_nowait()
             self.dropped += 1
-            blame(self._plugin, "it is slow: events were dropped")
+            record_fault(self._plugin, "it is slow: events were dropped")
         self._queue.put_nowait(event)
 
     async def close(self) -> None:
@@ -105,7 +105,7 @@ class _Feed:
         if self._task is not None:
             await asyncio.wait([self._task], timeout=self.observer.end_limit)
             if not self._task.done():
-                blame(self._plugin, "it did not finish in time")
+                record_fault(self._plugin, "it did not finish in time")
                 self._task.cancel()
                 await asyncio.wait([self._task], timeout=guard.CLEAN_UP_LIMIT)
         await guard.close(self._plugin, self.observer, self.observer.end_limit)
@@ -114,36 +114,36 @@ class _Feed:
     def _plugin(self) -> str:
         return f"observer:{self.observer.name}"
 
-    async def _feed(self) -> None:
-        await self._guarded(self.observer.start())
+    async def _deliver(self) -> None:
+        await self._run_guarded(self.observer.start())
         while (event := await self._queue.get()) is not None:
-            await self._guarded(self.observer.observe(event))
+            await self._run_guarded(self.observer.observe(event))
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _run_guarded(self, call: Awaitable[None]) -> None:
         try:
-            await guard.in_time(self._plugin, work, None)
+            await guard.run(self._plugin, call, None)
         except PluginFault:
-            return  # it was noted
+            return  # the guard recorded the fault
         except PortmapperError as error:
-            blame(self._plugin, str(error))
+            record_fault(self._plugin, str(error))
 
 
-def one_line(event: Event) -> str:
-    """Say an event in one line for a person."""
-    words = [event.kind.value.replace("_", " ")]
+def event_line(event: Event) -> str:
+    """Return an event as one line of text."""
+    parts = [event.kind.value.replace("_", " ")]
     if event.protocol is not None:
         port = event.external_port or event.wanted_external_port
-        inside = endpoint(event.internal_address, event.internal_port)
-        words.append(f"{event.protocol} {endpoint(event.external_address, port)} -> {inside}")
+        internal = endpoint(event.internal_address, event.internal_port)
+        parts.append(f"{event.protocol} {endpoint(event.external_address, port)} -> {internal}")
     if event.backend:
-        words.append(f"by {event.backend} at {event.gateway}" if event.gateway else f"by {event.backend}")
+        parts.append(f"by {event.backend} at {event.gateway}" if event.gateway else f"by {event.backend}")
     if event.detail:
-        words.append(f"({event.detail})")
-    return " ".join(words)
+        parts.append(f"({event.detail})")
+    return " ".join(parts)
 
 
 def event_document(event: Event) -> dict[str, Any]:
-    """Return an event as the contract's `history` has it."""
+    """Return an event as a JSON object of `history`."""
     return {
         "at": event.at.isoformat(),
         "event": event.kind.value,

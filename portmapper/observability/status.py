@@ -1,4 +1,4 @@
-"""The status document: one description of gateways, mappings and sources for people and programs."""
+"""The status document: gateways, mappings and sources as JSON."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Document = dict[str, Any]
 
 _DETAILS = {
     ExternalKind.PUBLIC: "",
-    ExternalKind.PRIVATE: "double NAT: the external address is private, another NAT stands between",
-    ExternalKind.CGNAT: "the provider's own NAT (CGNAT) stands between: the external address is shared",
+    ExternalKind.PRIVATE: "double NAT: the external address is private; the gateway is behind another NAT",
+    ExternalKind.CGNAT: "carrier-grade NAT (CGNAT): the provider shares the external address with others",
     ExternalKind.NONE: "no external address: the gateway is not connected",
 }
-_BY_GRANT = "external address not known yet: this protocol tells it with the first port opened"
+_BY_GRANT = "external address not known yet: this protocol reports it when a port is opened"
 
 
 def status_document(
@@ -37,9 +37,9 @@ def status_document(
     clock: Clock,
     error: str | None = None,
 ) -> Document:
-    """Return the contract's `status` document of a scheduler and what it was told to read.
+    """Return the `status` document of a running scheduler and its sources.
 
-    `error` is what is wrong with the state directory.
+    `error` describes a problem with the state directory.
     """
     # Two addresses of this host may reach one gateway.
     gateways = {gateway.identity: gateway for gateway in reversed(scheduler.discovery.gateways)}
@@ -61,7 +61,7 @@ def status_document(
 
 
 def stored_document(leases: Iterable[StoredLease]) -> Document:
-    """Return the same document from the lease store alone, when no daemon runs."""
+    """Return the `status` document if no daemon runs, from the lease store alone."""
     return {
         "version": __version__,
         "pid": None,
@@ -89,23 +89,23 @@ def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
 
 def _detail(gateway: Gateway, kind: ExternalKind) -> str:
     if gateway.local_address.version == 6:
-        return "opens pinholes: over IPv6 nothing is translated"
+        return "opens pinholes: IPv6 addresses are not translated"
     if kind is ExternalKind.NONE and gateway.address_by_grant:
         return _BY_GRANT
     return _DETAILS[kind]
 
 
 def mapping_document(entry: LeaseState, external: dict[str, IPAddress | None], clock: Clock) -> Document:
-    """Describe one wanted mapping and what became of it."""
+    """Describe one desired mapping and its lease."""
     mapping, lease = entry.mapping, entry.lease
     internal = lease.internal_address if lease else next((p.internal_address for p in entry.places), None)
-    outside = (lease.external_address or external.get(lease.gateway)) if lease else None
+    external_address = (lease.external_address or external.get(lease.gateway)) if lease else None
     return {
         "protocol": mapping.protocol.value,
         "internal_address": str(internal) if internal else None,
         "internal_port": mapping.internal_port,
         "wanted_external_port": mapping.port,
-        "external_address": str(outside) if outside else None,
+        "external_address": str(external_address) if external_address else None,
         "external_port": lease.external_port if lease else None,
         "state": entry.state.value,
         "backend": lease.backend if lease else None,
@@ -126,7 +126,7 @@ def mapping_document(entry: LeaseState, external: dict[str, IPAddress | None], c
 
 
 def source_document(reading: Reading) -> Document:
-    """Describe one source as it was last read."""
+    """Describe the last reading of one source."""
     return {
         "location": reading.location,
         "format": reading.format,
@@ -140,15 +140,15 @@ def source_document(reading: Reading) -> Document:
 def _date(monotonic: float | None, clock: Clock) -> str | None:
     if monotonic is None:
         return None
-    left = timedelta(seconds=monotonic - clock.monotonic())
-    return (clock.now() + left).replace(microsecond=0).isoformat()
+    remaining = timedelta(seconds=monotonic - clock.monotonic())
+    return (clock.now() + remaining).replace(microsecond=0).isoformat()
 
 
 def _stored_mapping(stored: StoredLease) -> Document:
     lease = stored.lease
     now = datetime.now(stored.granted_at.tzinfo)
     expiry = None if lease.permanent else stored.granted_at + timedelta(seconds=lease.lifetime)
-    stands = stored.confirmed and not stored.expired(now)
+    is_valid = stored.confirmed and not stored.expired(now)
     return {
         "protocol": lease.protocol.value,
         "internal_address": str(lease.internal_address),
@@ -156,7 +156,7 @@ def _stored_mapping(stored: StoredLease) -> Document:
         "wanted_external_port": stored.wanted_port,
         "external_address": str(lease.external_address) if lease.external_address else None,
         "external_port": lease.external_port,
-        "state": (MappingState.ACTIVE if stands else MappingState.PENDING).value,
+        "state": (MappingState.ACTIVE if is_valid else MappingState.PENDING).value,
         "backend": lease.backend,
         "gateway": lease.gateway.partition(":")[2],
         "lifetime": lease.lifetime,
@@ -166,6 +166,6 @@ def _stored_mapping(stored: StoredLease) -> Document:
         "family": lease.family.value,
         "comment": stored.comment,
         "source": stored.source,
-        "error": None if stands else "it ran out, or was never confirmed",
+        "error": None if is_valid else "the lease expired or was never confirmed",
         "passed_over": [],
     }
