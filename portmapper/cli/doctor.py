@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from portmapper.api.findings import Finding
     from portmapper.api.reading import Reading
-    from portmapper.doctor.desired import Desired
+    from portmapper.doctor.desired import DesiredPort
     from portmapper.pluginhost.manager import Plugins
     from portmapper.sources.reader import SourceReader
     from portmapper.store.leases import StoredLease
@@ -78,7 +78,7 @@ async def _examine(arguments: argparse.Namespace) -> int:
 
 async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
     from portmapper.doctor.host import running_findings, state_directory_findings
-    from portmapper.doctor.runner import Question, examine
+    from portmapper.doctor.runner import DoctorRequest, run_checks
     from portmapper.network.gateway_option import reachable_targets
     from portmapper.network.host import read_network
     from portmapper.pluginhost.manager import load_plugins
@@ -98,17 +98,17 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
     if from_daemon is not None:
         desired, findings = from_daemon
     else:
-        from portmapper.doctor.desired import desired_of_list
+        from portmapper.doctor.desired import desired_from_list
 
         readings, findings = await _read(arguments, plugins, sources)
         mappings = [mapping for reading in readings for mapping in reading.mappings]
-        desired = desired_of_list(mappings, network, chosen, leases)
+        desired = desired_from_list(mappings, network, chosen, leases)
     for finding in findings:
         yield finding
-    question = Question(
-        backends, network, chosen, desired, leases, datetime.now(UTC), may_try=not arguments.no_probe
+    question = DoctorRequest(
+        backends, network, chosen, desired, leases, datetime.now(UTC), may_probe=not arguments.no_probe
     )
-    async for finding in examine(question):
+    async for finding in run_checks(question):
         yield finding
 
 
@@ -131,7 +131,7 @@ def _readers(
     from portmapper.api.errors import PortmapperError
     from portmapper.cli.options import format_options
     from portmapper.cli.run_config import RunConfig, policy_of
-    from portmapper.doctor.host import unreadable
+    from portmapper.doctor.host import unreadable_finding
     from portmapper.sources.reader import open_source
 
     settings = arguments.settings_file.settings
@@ -146,21 +146,21 @@ def _readers(
             form = arguments.format
             readers.append(open_source(location, plugins.sources, plugins.formats, form, options, policy))
         except PortmapperError as error:
-            findings.append(unreadable(location, error))
+            findings.append(unreadable_finding(location, error))
     return readers, findings
 
 
-def _from_daemon(directory: Path) -> tuple[list[Desired], list[Finding]] | None:
+def _from_daemon(directory: Path) -> tuple[list[DesiredPort], list[Finding]] | None:
     """Return the ports and source findings of the daemon that uses this state directory, None without one."""
     from portmapper.control.client import NotRunning, call_daemon
-    from portmapper.doctor.desired import desired_of_daemon
+    from portmapper.doctor.desired import desired_from_daemon
     from portmapper.doctor.host import daemon_source_findings
 
     try:
         document: Mapping[str, Any] = call_daemon(directory, "status")
     except NotRunning:
         return None
-    return desired_of_daemon(document), list(daemon_source_findings(document["sources"]))
+    return desired_from_daemon(document), list(daemon_source_findings(document["sources"]))
 
 
 def _leases(directory: Path) -> Sequence[StoredLease]:
