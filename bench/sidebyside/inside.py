@@ -92,7 +92,7 @@ async def quiet(count: str) -> float:
         for _ in range(PASSES):
             before = time.process_time()
             scheduler.set_desired(desired)
-            await scheduler.look()
+            await scheduler.resync()
             await scheduler.settled()
             spent.append(time.process_time() - before)
         await scheduler.close()

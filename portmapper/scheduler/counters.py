@@ -1,4 +1,4 @@
-"""Counts what the scheduler does, for those who measure."""
+"""Counters for metrics: renewals, failures, the latest success."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ NO_GATEWAY = "NoGateway"
 
 
 class Counters:
-    """What happened since the start.
+    """Totals since the scheduler started.
 
     Attributes:
-        renewals: leases renewed, by backend.
-        failures: rounds that opened nothing, by the name of each error that a gateway gave.
+        renewals: renewed leases by backend.
+        failures: failed rounds by the name of each error that a gateway returned.
         last_success: monotonic seconds of the latest grant, None before the first.
     """
 
@@ -31,5 +31,5 @@ class Counters:
             self.renewals[backend] += 1
 
     def failed(self, errors: Iterable[BackendError]) -> None:
-        """Count a round that nobody granted."""
+        """Count a round in which no gateway granted the mapping."""
         self.failures.update([type(error).__name__ for error in errors] or [NO_GATEWAY])

@@ -1,4 +1,4 @@
-"""Turns what the scheduler does into events, one for each change and none for mere repetition."""
+"""Events for what the scheduler does: one event for each change, none for a repetition."""
 
 from __future__ import annotations
 
@@ -20,45 +20,46 @@ class EventRecorder:
         self._clock = clock
 
     def granted(
-        self, entry: LeaseState, before: Lease | None, lease: Lease, outside: IPAddress | None
+        self, entry: LeaseState, before: Lease | None, lease: Lease, external: IPAddress | None
     ) -> bool:
-        """Tell of a port that was opened, or that is another than before; return False for a renewal."""
+        """Report a port that was opened or changed; return False for a plain renewal."""
         if before is None or before.internal_address != lease.internal_address:
             kind, detail = EventKind.OPENED, ""
         elif before.external_port != lease.external_port:
             kind, detail = EventKind.EXTERNAL_PORT_CHANGED, f"was {before.external_port}"
         elif before.gateway != lease.gateway:
-            kind, detail = EventKind.OPENED, f"moved here from {before.backend}"
+            kind, detail = EventKind.OPENED, f"moved from {before.backend}"
         else:
             return False
-        self._of(kind, entry.mapping, lease, detail, outside)
+        self._publish_for(kind, entry.mapping, lease, detail, external)
         return True
 
     def adopted(
-        self, entry: LeaseState, before: Lease, lease: Lease, outside: IPAddress | None, *, repeat: bool
+        self, entry: LeaseState, before: Lease, lease: Lease, external: IPAddress | None, *, repeat: bool
     ) -> None:
-        """Tell what became of an earlier run's lease; `repeat` tells of it though it is what it was.
+        """Report what changed about an adopted lease of an earlier run.
 
-        Programs that were started together with the daemon know nothing of the earlier run.
+        With `repeat`, also report that the port is open: programs that were started together with the daemon
+        know nothing of the earlier run.
         """
         if repeat:
-            self._of(EventKind.OPENED, entry.mapping, lease, "open since an earlier run", outside)
+            self._publish_for(EventKind.OPENED, entry.mapping, lease, "open since an earlier run", external)
         was, now = before.external_address, lease.external_address
         if was is not None and now is not None and was != now:
-            self.moved(entry.mapping, lease, was, now)
+            self.external_address_changed(entry.mapping, lease, was, now)
 
     def failed(self, entry: LeaseState) -> None:
-        """Tell why a mapping is not open, or why its renewal failed."""
+        """Report why a mapping is not open, or why its renewal failed."""
         conflict = entry.state is MappingState.CONFLICT
         kind = EventKind.CONFLICT if conflict else EventKind.FAILED
-        self._of(kind, entry.mapping, entry.lease, entry.error or "not renewed", None)
+        self._publish_for(kind, entry.mapping, entry.lease, entry.error or "not renewed", None)
 
-    def lost(self, mapping: Mapping, lease: Lease, why: str) -> None:
-        """Tell of a lease that stands no longer, though it is wanted."""
-        self._of(EventKind.LOST, mapping, lease, why, None)
+    def lost(self, mapping: Mapping, lease: Lease, reason: str) -> None:
+        """Report the loss of a lease whose mapping is still desired."""
+        self._publish_for(EventKind.LOST, mapping, lease, reason, None)
 
     def released(self, stored: StoredLease, error: str = "") -> None:
-        """Tell of a lease that was closed, or why it could not be."""
+        """Report that a lease was released, or why that failed."""
         lease = stored.lease
         self._publish(
             Event(
@@ -68,26 +69,28 @@ class EventRecorder:
                 wanted_external_port=stored.wanted_port,
                 comment=stored.comment,
                 source=stored.source,
-                **_facts(lease),  # type: ignore[arg-type]
+                **_lease_fields(lease),  # type: ignore[arg-type]
             )
         )
 
     def gateway(self, kind: EventKind, gateway: Gateway, detail: str = "") -> None:
-        """Tell of a gateway as a whole."""
+        """Report an event that concerns a gateway and no single mapping."""
         at = self._clock.now()
         self._publish(
             Event(at=at, kind=kind, detail=detail, backend=gateway.backend, gateway=str(gateway.address))
         )
 
-    def moved(self, mapping: Mapping, lease: Lease, before: IPAddress | None, now: IPAddress | None) -> None:
-        """Tell that a mapping is reached under another outside address from now on."""
-        self._of(EventKind.EXTERNAL_ADDRESS_CHANGED, mapping, lease, f"was {before or 'none'}", now)
-
-    def _of(
-        self, kind: EventKind, mapping: Mapping, lease: Lease | None, detail: str, outside: IPAddress | None
+    def external_address_changed(
+        self, mapping: Mapping, lease: Lease, before: IPAddress | None, now: IPAddress | None
     ) -> None:
-        facts: dict[str, object] = (
-            _facts(lease)
+        """Report that a mapping has a new external address."""
+        self._publish_for(EventKind.EXTERNAL_ADDRESS_CHANGED, mapping, lease, f"was {before or 'none'}", now)
+
+    def _publish_for(
+        self, kind: EventKind, mapping: Mapping, lease: Lease | None, detail: str, external: IPAddress | None
+    ) -> None:
+        fields: dict[str, object] = (
+            _lease_fields(lease)
             if lease
             else {
                 "protocol": mapping.protocol,
@@ -95,9 +98,9 @@ class EventRecorder:
                 "gateway": mapping.gateway or "",
             }
         )
-        facts["family"] = mapping.family
-        if outside is not None:
-            facts["external_address"] = outside
+        fields["family"] = mapping.family
+        if external is not None:
+            fields["external_address"] = external
         self._publish(
             Event(
                 at=self._clock.now(),
@@ -106,12 +109,12 @@ class EventRecorder:
                 wanted_external_port=mapping.port,
                 comment=mapping.comment,
                 source=mapping.source,
-                **facts,  # type: ignore[arg-type]
+                **fields,  # type: ignore[arg-type]
             )
         )
 
 
-def _facts(lease: Lease) -> dict[str, object]:
+def _lease_fields(lease: Lease) -> dict[str, object]:
     return {
         "protocol": lease.protocol,
         "family": lease.family,

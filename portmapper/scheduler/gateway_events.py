@@ -1,4 +1,4 @@
-"""What gateways tell unasked, and what follows for the mappings that stand there."""
+"""Reactions to gateway events: restarts, ends, new external addresses, finished searches."""
 
 from __future__ import annotations
 
@@ -19,122 +19,127 @@ from portmapper.support.backoff import restart_jitter
 
 
 class GatewayEvents:
-    """Turns a gateway's word into rounds, once for each change."""
+    """Plans rounds for gateway events, once for each change."""
 
     def __init__(
         self,
         entries: Mapping[MappingKey, LeaseState],
         discovery: Discovery,
-        tell: EventRecorder,
+        events: EventRecorder,
         plan: Callable[[LeaseState, float], None],
     ) -> None:
         self._entries = entries
         self._discovery = discovery
-        self._tell = tell
+        self._events = events
         self._plan = plan
         self._gone: set[str] = set()
-        self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
+        self._restart_reports: defaultdict[IPAddress, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
 
-    def came_or_went(self, gateway: Gateway, event: GatewayEvent) -> None:
-        """Renew what stands there: it lost its table, or is gone and may come back without one."""
-        if event is GatewayEvent.GONE:
+    def restarted_or_gone(self, gateway: Gateway, event: GatewayEvent) -> None:
+        """Renew the leases there: the gateway lost its table, or is gone and may come back without it."""
+        gone = event is GatewayEvent.GONE
+        if gone:
             if gateway.identity in self._gone:
-                return  # every further refusal says the same
+                return  # each further refusal repeats the event
             self._gone.add(gateway.identity)
-            self._tell.gateway(EventKind.GATEWAY_LOST, gateway)
+            self._events.gateway(EventKind.GATEWAY_LOST, gateway)
             self._discovery.search_all()
         else:
             self._gone.discard(gateway.identity)
-            self._tell.gateway(EventKind.GATEWAY_RESTARTED, gateway)
-            self._ask_again(gateway, restarted=True)
+            self._events.gateway(EventKind.GATEWAY_RESTARTED, gateway)
+            self._retry_unopened(gateway, restarted=True)
             for search in self._discovery.searches:
                 if gateway in search.gateways:
-                    self._call_back(search.target, [gateway.identity])
-        gone = event is GatewayEvent.GONE
-        # Who says goodbye has its table still, and may end in the midst of what would put it in order.
-        self._renew_all_at(gateway, over_each=gone or self._is_first_to_tell(gateway), table_is_lost=not gone)
+                    self._move_back(search.target, [gateway.identity])
+        # A gateway that says goodbye still has its table. It may end while the rule order is being restored.
+        every_protocol = gone or self._is_first_report(gateway)
+        self._renew_all_on(gateway, every_protocol=every_protocol, table_is_lost=not gone)
 
-    def _is_first_to_tell(self, gateway: Gateway) -> bool:
-        """Tell whether no other protocol of the device has told of this restart yet.
+    def _is_first_report(self, gateway: Gateway) -> bool:
+        """Return whether no other protocol of the device has reported this restart yet.
 
-        One that is seldom asked tells of it late, by its epoch, when all has long been renewed.
+        A protocol that is rarely used reports it late, by its epoch, when everything has long been renewed.
         """
-        told = self._told[gateway.address]
-        first = not told or gateway.identity in told
+        reports = self._restart_reports[gateway.address]
+        first = not reports or gateway.identity in reports
         if first:
-            told.clear()
-        told.add(gateway.identity)
+            reports.clear()
+        reports.add(gateway.identity)
         return first
 
     def answered(self, gateway: Gateway) -> None:
-        """Take note that it is there: its next goodbye is news, and who waits for it is tried at once."""
+        """Mark the gateway as reachable, and retry what waits for it."""
         self._gone.discard(gateway.identity)
         if gateway.identity in self._silent:
             self._silent.discard(gateway.identity)
-            self._ask_again(gateway, restarted=False)
+            self._retry_unopened(gateway, restarted=False)
 
-    def failed(self, entry: LeaseState) -> None:
-        """Take note of the gateways that did not answer, so that their first answer is news."""
+    def did_not_answer(self, entry: LeaseState) -> None:
+        """Mark the gateways that did not answer in this round, so that their next answer starts retries."""
         self._silent.update(gateway for gateway, error in entry.refusals if isinstance(error, UNREACHABLE))
 
-    def searched(self, search: Probe) -> None:
-        """Try what had nobody to ask, and move what stands at a gateway that was given up."""
+    def search_finished(self, search: Probe) -> None:
+        """Retry entries that found no gateway, and move leases away from gateways that were given up."""
         for entry in self._entries.values():
             given_up = entry.lease is not None and entry.lease.gateway in search.dropped
-            is_closed = entry.no_gateway and (entry.lease is None or entry.is_of_former_address)
+            is_closed = entry.no_gateway and (entry.lease is None or entry.has_former_address)
             if given_up or (search.gateways and is_closed):
                 self._plan(entry, 0.0)
         if search.answering:
-            self._call_back(search.target, search.answering)
+            self._move_back(search.target, search.answering)
 
-    def moved(self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None) -> None:
-        """Tell that it has another external address; leases stay."""
-        self._tell.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, f"{before} became {now or 'none'}")
+    def external_address_changed(
+        self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None
+    ) -> None:
+        """Report the gateway's new external address and update its leases, which stay valid."""
+        self._events.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, f"{before} became {now or 'none'}")
         for entry in self._entries.values():
             if entry.lease is not None and entry.lease.gateway == gateway.identity:
                 entry.lease = attrs.evolve(entry.lease, external_address=now)
-                self._tell.moved(entry.mapping, entry.lease, before, now)
+                self._events.external_address_changed(entry.mapping, entry.lease, before, now)
 
-    def _call_back(self, target: Target, answering: Collection[str]) -> None:
-        """Move to a target that answers what is open elsewhere because it did not; what it refused stays."""
-        away = [e for e in self._entries.values() if e.stands_behind(target) and not _refused(e, answering)]
+    def _move_back(self, target: Target, answering: Collection[str]) -> None:
+        """Move leases back that went elsewhere because `target` was silent; what it refused stays."""
+        away = [e for e in self._entries.values() if e.prefers(target) and not _refused(e, answering)]
         for entry in away:
             entry.moving = True
-        self._plan_spread(away)
+        self._plan_with_jitter(away)
 
-    def _ask_again(self, gateway: Gateway, *, restarted: bool) -> None:
-        """Try what is not open: a gateway that is back has room, and an answer for what ran out meanwhile.
+    def _retry_unopened(self, gateway: Gateway, *, restarted: bool) -> None:
+        """Retry what is not open: a gateway that is back has room, and answers for expired leases again.
 
-        A round that is under way began in its silence and has to be repeated only where it restarted since.
+        A round that is under way must be repeated only if the gateway restarted since the round began.
         """
         waiting = [
             entry
             for entry in self._entries.values()
             if (entry.lease is None or entry.suspect)
             and entry.is_for(str(gateway.address))
-            and not entry.is_held_by_another
+            and not entry.is_in_conflict
         ]
         for entry in waiting:
-            entry.attempts = min(entry.attempts, 1)  # its failure has been told; its pauses begin anew
-        self._plan_spread([entry for entry in waiting if restarted or entry.due is not None])
+            entry.attempts = min(
+                entry.attempts, 1
+            )  # restart the backoff, but do not report the failure again
+        self._plan_with_jitter([entry for entry in waiting if restarted or entry.due is not None])
 
-    def _renew_all_at(self, gateway: Gateway, *, over_each: bool, table_is_lost: bool) -> None:
-        """Renew all that stands on this device, over whichever protocol it was opened, or over this one."""
+    def _renew_all_on(self, gateway: Gateway, *, every_protocol: bool, table_is_lost: bool) -> None:
+        """Renew all leases on this device that were opened over this protocol, or over any protocol."""
         device = {gateway.identity}
-        if over_each:
+        if every_protocol:
             device |= {g.identity for g in self._discovery.gateways if g.address == gateway.address}
         affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]
         for entry in affected:
             entry.suspect = True
             entry.order_unknown = entry.order_unknown or table_is_lost
             entry.attempts = 0
-        self._plan_spread(affected)
+        self._plan_with_jitter(affected)
 
-    def _plan_spread(self, entries: list[LeaseState]) -> None:
-        """Begin a round of each soon, not all at once.
+    def _plan_with_jitter(self, entries: list[LeaseState]) -> None:
+        """Plan a round of each entry soon, but not all at once.
 
-        The two protocols of one port come together, and in the order of their opening: see
+        The two protocols of one port get the same delay, in the order in which they were opened: see
         `portmapper.scheduler.protocol_pairs`.
         """
         delays: dict[object, float] = {}
@@ -143,5 +148,7 @@ class GatewayEvents:
 
 
 def _refused(entry: LeaseState, gateways: Collection[str]) -> bool:
-    """Tell whether one of these said no before another granted it; silence is no answer."""
-    return any(gateway in gateways and not isinstance(error, UNREACHABLE) for gateway, error in entry.passed_over)
+    """Return whether one of the gateways refused before another granted; no answer is no refusal."""
+    return any(
+        gateway in gateways and not isinstance(error, UNREACHABLE) for gateway, error in entry.passed_over
+    )

@@ -1,4 +1,4 @@
-"""What entries hold: the entry itself, the ownership and what is told of it change together."""
+"""Changes of an entry's lease: the entry, the lease ownership and the events change together."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from portmapper.api.errors import Conflict
 from portmapper.api.model import IPAddress, Lease
 from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.lease_state import LeaseState
-from portmapper.store.ownership import Ownership, displaces, hole
+from portmapper.store.ownership import Ownership, displaces, forward_target
 from portmapper.support.clock import Clock
 
 
 class LeaseChanges:
-    """Gives leases to entries, and takes them away."""
+    """Assigns leases to entries and takes them away."""
 
     def __init__(
         self,
         ownership: Ownership,
-        tell: EventRecorder,
+        events: EventRecorder,
         clock: Clock,
         external: Mapping[str, IPAddress | None],
         repeat: bool,
     ) -> None:
-        """Prepare.
+        """Keep the collaborators.
 
         Args:
-            ownership: every lease that may stand.
-            tell: publishes events.
+            ownership: knows every lease that may be open.
+            events: publishes events.
             clock: the time.
-            external: each gateway's outside address, by its identity.
-            repeat: tell of what an earlier run opened as if it were opened now.
+            external: external address of each gateway, by gateway identity.
+            repeat: report the adopted leases of an earlier run as opened.
         """
         self._ownership = ownership
-        self._tell = tell
+        self._events = events
         self._clock = clock
         self._external = external
         self._repeat = repeat
 
-    def take(self, entry: LeaseState, lease: Lease) -> bool:
-        """Give an entry what a gateway granted; tell whether that renews what it held."""
+    def apply_grant(self, entry: LeaseState, lease: Lease) -> bool:
+        """Assign a granted lease to its entry; return whether this renews the earlier lease."""
         before, adopted = entry.lease, entry.adopted
         known = before or adopted
         renewed = known is not None and _is_same(known, lease)
         if not renewed:
             entry.opened_at = self._clock.now()
         entry.granted(lease, self._clock.monotonic())
-        outside = self._external.get(lease.gateway)
-        is_told = self._tell.granted(entry, known, lease, outside)
+        external = self._external.get(lease.gateway)
+        is_reported = self._events.granted(entry, known, lease, external)
         if adopted is not None:
-            self._tell.adopted(entry, adopted, lease, outside, repeat=self._repeat and not is_told)
+            self._events.adopted(entry, adopted, lease, external, repeat=self._repeat and not is_reported)
         if before is not None and before.token != lease.token:
             if displaces(lease, before):
                 self._ownership.released(before.token)
@@ -57,24 +57,24 @@ class LeaseChanges:
                 self._ownership.abandon(before.token)
         return renewed
 
-    def refused(self, entry: LeaseState) -> None:
-        """Take note of a round that brought nothing."""
+    def apply_failure(self, entry: LeaseState) -> None:
+        """Update an entry after a round in which no gateway granted it."""
         entry.no_gateway = not entry.refusals
-        if entry.lease is not None and _is_gone(entry, entry.lease):
-            former = entry.is_of_former_address
+        if entry.lease is not None and _is_port_taken(entry, entry.lease):
+            former = entry.has_former_address
             holder = (
-                f"for {entry.lease.internal_address}, no address of ours," if former else "for another host"
+                f"{entry.lease.internal_address}, a former address of this host" if former else "another host"
             )
-            self.lose(entry, f"the gateway holds its port {holder} now", stands=former)
+            self.lose(entry, f"the gateway now maps its port to {holder}", still_open=former)
         entry.attempts += 1
-        if entry.attempts == 1 or entry.again:
-            self._tell.failed(entry)
+        if entry.attempts == 1 or entry.dirty:
+            self._events.failed(entry)
 
-    def lose(self, entry: LeaseState, why: str, stands: bool = False) -> None:
-        """Do without a lease; one that `stands` on the gateway all the same is to be released."""
+    def lose(self, entry: LeaseState, reason: str, still_open: bool = False) -> None:
+        """Take away a lost lease; a lease that is `still_open` on the gateway becomes an orphan."""
         assert entry.lease is not None
-        self._tell.lost(entry.mapping, entry.lease, why)
-        if stands:
+        self._events.lost(entry.mapping, entry.lease, reason)
+        if still_open:
             self._ownership.abandon(entry.lease.token)
         else:
             self._ownership.released(entry.lease.token)
@@ -82,8 +82,8 @@ class LeaseChanges:
         entry.suspect = False
         entry.attempts = 0
 
-    def drop(self, entry: LeaseState) -> None:
-        """Have what nobody wants any more released."""
+    def remove(self, entry: LeaseState) -> None:
+        """Mark an entry as no longer desired; its lease becomes an orphan."""
         entry.removed = True
         entry.due = None
         if entry.lease is not None:
@@ -92,11 +92,11 @@ class LeaseChanges:
 
 
 def _is_same(before: Lease, lease: Lease) -> bool:
-    """Tell whether the gateway's rule is the one that it had, over whichever protocol it was asked for."""
+    """Return whether both leases are the same rule on the gateway, over any port mapping protocol."""
     port = before.external_port == lease.external_port
-    return before.token == lease.token or (port and hole(before) == hole(lease))
+    return before.token == lease.token or (port and forward_target(before) == forward_target(lease))
 
 
-def _is_gone(entry: LeaseState, lease: Lease) -> bool:
-    """Tell whether its own gateway said that the port belongs to somebody else."""
+def _is_port_taken(entry: LeaseState, lease: Lease) -> bool:
+    """Return whether the lease's own gateway reported that another host has the port."""
     return any(gateway == lease.gateway and isinstance(error, Conflict) for gateway, error in entry.refusals)

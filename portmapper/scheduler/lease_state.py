@@ -1,4 +1,4 @@
-"""One wanted mapping as the scheduler keeps it, from first wish to last release."""
+"""The scheduler's state of one desired mapping."""
 
 from __future__ import annotations
 
@@ -15,41 +15,44 @@ from portmapper.api.model import ALL_GATEWAYS, IPAddress, Lease, Mapping, Mappin
 from portmapper.network.placement import Place
 
 Attempt = tuple[str, IPAddress]
-"""A gateway's identity, and the internal address it was asked for."""
+"""A gateway's identity, and the internal address that was requested."""
 
 Refusal = tuple[str, BackendError]
-"""A gateway's identity, and its no."""
+"""A gateway's identity, and the error that it returned."""
 
 
 @attrs.define(eq=False)
 class LeaseState:
-    """A wanted mapping and what became of it.
+    """A desired mapping and its lease.
+
+    A round is one attempt to get the mapping granted, over all gateways that may; see
+    `portmapper.scheduler.executor`.
 
     Attributes:
-        mapping: what is wanted.
-        lease: what is held, None while nothing is.
-        expires_at: monotonic seconds when the lease runs out, None when it does not.
-        granted_at: monotonic seconds of the grant.
-        adopted: what an earlier run left and this one has not renewed yet; None once it has a lease.
-        opened_at: when the lease was first granted, perhaps by an earlier run; None without one.
+        mapping: the desired mapping.
+        lease: the lease that is held, or None.
+        expires_at: monotonic seconds when the lease expires, None if it never does.
+        granted_at: monotonic seconds of the latest grant.
+        adopted: a lease of an earlier run that this run has not renewed yet; None once `lease` is set.
+        opened_at: wall-clock time of the lease's first grant, perhaps by an earlier run; None without lease.
         due: monotonic seconds when the next round begins, None while none is planned.
-        not_before: monotonic seconds before which the last failure lets nobody ask again.
-        attempts: rounds in a row that brought nothing.
-        losses: times in a row that the gateway did not hold what it had granted.
-        doubtful: the gateway said that it restarted, and has not renewed the lease since.
-        again: something happened during a round that asks for another one.
-        disordered: the gateway may have got it and its twin in another order than that of their opening; see
-            `portmapper.scheduler.rule_order`.
-        anew: the gateway may have closed it, and a renewal has to open it again; see
+        not_before: monotonic seconds until which the pause after the latest failure lasts.
+        attempts: failed rounds in a row.
+        losses: number of times in a row that the gateway did not hold a lease that it had granted.
+        suspect: the gateway reported a restart or its end, and has not renewed the lease since.
+        dirty: something happened during a round that requires another round.
+        order_unknown: the gateway may hold its rule and its counterpart's in another order than `opened_at`
+            shows; see `portmapper.scheduler.rule_order`.
+        anew: the gateway may have closed the port, so the renewal must reopen it; see
             `portmapper.scheduler.protocol_pairs`.
-        moving: the network changed: the best place is asked first, and not the lease's holder.
-        removed: nobody wants it any more.
-        places: where this round tries.
-        tried: what this round tried.
-        refusals: what the last round was told, in the order of the gateways.
-        passed_over: what those gateways said that were asked before the one that holds the lease.
-        no_gateway: the last round found nobody to ask.
-        nowhere: why the last round had no place to ask at; empty when it had one.
+        moving: the network changed, so the next round starts at the best place and not at the lease's holder.
+        removed: the mapping is no longer desired.
+        places: the places where this round tries, best first.
+        tried: the attempts of this round.
+        refusals: the errors of the last round, in the order of the attempts.
+        passed_over: the errors of the gateways that were tried before the one that granted the lease.
+        no_gateway: the last round found no gateway to ask.
+        no_place: why the last round had no place to try; empty if it had one.
     """
 
     mapping: Mapping
@@ -63,7 +66,7 @@ class LeaseState:
     attempts: int = 0
     losses: int = 0
     suspect: bool = False
-    again: bool = False
+    dirty: bool = False
     order_unknown: bool = False
     anew: bool = False
     moving: bool = False
@@ -73,44 +76,44 @@ class LeaseState:
     refusals: tuple[Refusal, ...] = ()
     passed_over: tuple[Refusal, ...] = ()
     no_gateway: bool = False
-    nowhere: str = ""
+    no_place: str = ""
 
     @property
     def state(self) -> MappingState:
-        """Where it stands, in the contract's words."""
+        """The state as `status` shows it."""
         if self.lease is not None:
-            in_doubt = self.suspect or self.is_of_former_address
-            return MappingState.PENDING if in_doubt else MappingState.ACTIVE
+            is_uncertain = self.suspect or self.has_former_address
+            return MappingState.PENDING if is_uncertain else MappingState.ACTIVE
         if self.refusals:
             return _state_of([error for _, error in self.refusals])
-        return MappingState.FAILED if self._is_nowhere else MappingState.PENDING
+        return MappingState.FAILED if self._is_in_no_network else MappingState.PENDING
 
     @property
     def error(self) -> str | None:
-        """Why it is not open, or why its renewal fails; None when all is well."""
+        """Why the mapping is not open, or why its renewal fails; None if neither is the case."""
         if self.refusals:
             return "; ".join(f"{gateway.partition(':')[0]}: {error}" for gateway, error in self.refusals)
-        if not self.no_gateway or (self.lease is not None and not self.is_of_former_address):
+        if not self.no_gateway or (self.lease is not None and not self.has_former_address):
             return None
         named = self.mapping.gateway not in (None, ALL_GATEWAYS)
-        return self.nowhere or (
+        return self.no_place or (
             f"the gateway {self.mapping.gateway} does not answer" if named else "no gateway answered"
         )
 
     def is_for(self, gateway: str) -> bool:
-        """Tell whether the gateway of that address may open it."""
+        """Return whether the mapping may be opened on the gateway at that address."""
         return self.mapping.gateway in (None, gateway)
 
     @property
-    def is_of_former_address(self) -> bool:
-        """Tell whether its lease leads where it has no place any more: this host has another address now."""
+    def has_former_address(self) -> bool:
+        """Whether the lease is for an address that this host no longer has."""
         lease = self.lease
         return lease is not None and all(
             place.internal_address != lease.internal_address for place in self.places
         )
 
-    def stands_behind(self, target: Target) -> bool:
-        """Tell whether it is open where it was only tried after that target."""
+    def prefers(self, target: Target) -> bool:
+        """Return whether the lease is at a place that is tried only after `target`."""
         if self.lease is None:
             return False
         tried = False
@@ -121,25 +124,25 @@ class LeaseState:
         return False
 
     @property
-    def is_held_by_another(self) -> bool:
-        """Tell whether the last round was told so; who had the port before a restart may have it again."""
+    def is_in_conflict(self) -> bool:
+        """Whether a gateway reported in the last round that another host has the port."""
         return any(isinstance(error, Conflict) for _, error in self.refusals)
 
     @property
-    def _is_nowhere(self) -> bool:
-        """Tell whether it is for a network that this host is not in; then no gateway is to blame."""
-        wants_network = isinstance(self.mapping.address, IPv4Network | IPv6Network)
-        return wants_network and self.no_gateway and self.lease is None and not self.places
+    def _is_in_no_network(self) -> bool:
+        """Whether the mapping is for a network that this host is not in, so that no gateway is at fault."""
+        names_network = isinstance(self.mapping.address, IPv4Network | IPv6Network)
+        return names_network and self.no_gateway and self.lease is None and not self.places
 
     def begin_round(self, places: Sequence[Place]) -> None:
-        """Start over at the first place, with nothing tried."""
+        """Start a round at the first place, with nothing tried yet."""
         self.places = places
         self.tried = ()
         self.refusals = ()
-        self.again = False
+        self.dirty = False
 
     def granted(self, lease: Lease, now: float) -> None:
-        """Take what a gateway granted at monotonic time `now`."""
+        """Store a lease that was granted at monotonic time `now`."""
         if self.refusals or self.lease is None or self.lease.gateway != lease.gateway:
             self.passed_over = self.refusals
         self.lease = lease
@@ -153,17 +156,18 @@ class LeaseState:
 
 
 def entries_of(entries: AnyMapping[MappingKey, LeaseState], mapping: Mapping) -> list[LeaseState]:
-    """Return the entries of one mapping: one for each gateway where it is for all of them."""
+    """Return the entries of one mapping: one per gateway if the mapping is for all gateways."""
     if mapping.gateway != ALL_GATEWAYS:
         return [entries[mapping.key]] if mapping.key in entries else []
     return [entry for key, entry in entries.items() if key[:-1] == mapping.key[:-1] and key[-1] is not None]
 
 
 def _state_of(errors: list[BackendError]) -> MappingState:
-    """Name the state after the refusal that says most.
+    """Return the state for the most informative error.
 
-    A known holder is a conflict; then a rule's no; then a port that cannot be had for a reason that
-    the protocol does not tell (miniupnpd's PCP says so for a port that its rules deny); silence last.
+    A conflict with a known holder comes first, then a denial by a rule. Then comes a port that is not
+    available for a reason that the protocol does not state: miniupnpd's PCP answers so for a port that its
+    rules deny. A gateway that does not answer comes last.
     """
     if any(isinstance(error, Conflict) and error.holder for error in errors):
         return MappingState.CONFLICT

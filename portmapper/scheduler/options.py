@@ -1,4 +1,4 @@
-"""How a scheduler behaves."""
+"""Options of the scheduler."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from portmapper.api.model import ConflictPolicy
 
 @attrs.frozen
 class Options:
-    """How a scheduler behaves.
+    """Options of the scheduler.
 
     Attributes:
-        conflict: policy of mappings that name none.
-        interval: seconds between two looks at what nothing announced; no failed attempt waits longer.
-        chosen: gateways that the user named; empty searches for them.
-        allowed: backends that may open ports; None is every one. Others only release.
-        scope: sources whose left-over leases are released; None is all of them.
-        watch: listen for what gateways tell unasked.
+        conflict: conflict policy for mappings that set none.
+        interval: seconds between two resyncs, and the longest pause after a failure that may pass.
+        chosen: gateways that the user named; empty means search for them.
+        allowed: backends that may open ports; None means all. The other backends only release leases.
+        scope: sources whose orphaned leases are released; None means all.
+        watch: listen for announcements of gateways.
     """
 
     conflict: ConflictPolicy = ConflictPolicy.OWN

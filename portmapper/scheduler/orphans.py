@@ -1,4 +1,4 @@
-"""Releases leases that no mapping claims any more."""
+"""Releases orphans: leases that no mapping claims."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from portmapper.support.clock import Clock
 
 LONGEST_PAUSE = 300.0
 LONGEST_PAUSE_REFUSED = 3600.0
-"""Seconds between two attempts at what a gateway refuses: the lease of an address that is gone, say.
+"""Seconds between two attempts to release what a gateway refuses to, such as the lease of a former address.
 
-A permanent one is never given up. It stands for ever if we forget it, and its address may come back, or
-the gateway be told to let other hosts close it; until then that is one packet an hour.
+A permanent lease is retried for ever, because it stays open for ever if we forget it. Its address may come
+back, or the gateway may be configured to let other hosts close it. Until then, this is one packet an hour.
 """
 
-Tell = Callable[[StoredLease, str], None]
-"""Told of each lease that was released, or why it was not."""
+Report = Callable[[StoredLease, str], None]
+"""Called with each lease that was released, or with the reason why its release failed."""
 
 
 class Orphans:
-    """The releases under way, and when a failed one is tried again."""
+    """The releases under way, and when a failed release is retried."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Orphans:
         *,
         is_claimed: Callable[[StoredLease], bool],
         is_idle: Callable[[], bool],
-        tell: Tell,
+        report: Report,
     ) -> None:
         self._discovery = discovery
         self._ownership = ownership
@@ -48,23 +48,23 @@ class Orphans:
         self._clock = clock
         self._is_claimed = is_claimed
         self._is_idle = is_idle
-        self._tell = tell
+        self._report = report
         self._running: set[bytes] = set()
         self._failed: dict[bytes, tuple[int, float]] = {}
         self._rounds_ended = 0
 
     def after_round(self, targets: Callable[[], Sequence[Target]]) -> None:
-        """Begin the releases that this round held up.
+        """Start the releases that the ended round has delayed.
 
-        It takes a look at every orphan, so with many of them not after every round: ten thousand leases
-        that are adopted one by one would be looked at ten thousand times.
+        This checks every orphan. With many orphans it does not run after every round: if ten thousand leases
+        are adopted one by one, it would check all of them ten thousand times.
         """
         self._rounds_ended += 1
         if self._is_idle() or 10 * self._rounds_ended >= self._ownership.orphan_count:
             self.start(targets)
 
     def start(self, targets: Callable[[], Sequence[Target]]) -> None:
-        """Begin every release that can begin; `targets` is where unknown gateways may be found."""
+        """Start every release that can start; `targets` are searched for gateways that are not known yet."""
         self._rounds_ended = 0
         orphans, now = self._ownership.orphans(), self._clock.now()
         if self._failed:
@@ -75,12 +75,13 @@ class Orphans:
             token = stored.lease.token
             if token in self._running or self._is_claimed(stored):
                 continue
-            if stored.expired(now):  # not before what is wanted was adopted: the clock may have been set
+            # Check this only after the claims: the wall clock may have been set, and a claimed lease be open.
+            if stored.expired(now):
                 self._ownership.released(token)
                 continue
-            if self._is_too_early(token):
+            if self._is_pausing(token):
                 continue
-            cover = self._ownership.cover_of(stored)
+            cover = self._ownership.desired_lease_of_same_forward(stored)
             if cover is not None:
                 self._leave_to(cover, stored)
                 continue
@@ -93,7 +94,7 @@ class Orphans:
                     self._discovery.search(target)
 
     def unfinished(self) -> bool:
-        """Tell whether an orphan may still be released by a search that is under way."""
+        """Return whether a search under way may still find the gateway of an orphan."""
         searching = any(not search.done for search in self._discovery.searches)
         orphans = self._ownership.orphans()
         return searching and any(
@@ -101,15 +102,15 @@ class Orphans:
         )
 
     def _leave_to(self, cover: Lease, stored: StoredLease) -> None:
-        """Do not close the hole that a wanted lease opens too.
+        """Do not close what a desired lease keeps open too.
 
-        A permanent one that another protocol granted is kept in mind until that lease is released: a
-        gateway with a table for each protocol holds it for ever.
+        A permanent lease of another protocol stays an orphan until that desired lease is released: a gateway
+        with one table per protocol would hold it for ever.
         """
         if cover.gateway == stored.lease.gateway or not stored.lease.permanent:
             self._ownership.released(stored.lease.token)
 
-    def _is_too_early(self, token: bytes) -> bool:
+    def _is_pausing(self, token: bytes) -> bool:
         return token in self._failed and self._clock.monotonic() < self._failed[token][1]
 
     async def _release(self, gateway: Gateway, stored: StoredLease) -> None:
@@ -118,23 +119,22 @@ class Orphans:
             await bounded(gateway, gateway.unmap(stored.lease))
         except BackendError as error:
             attempts = self._failed.get(token, (0, 0.0))[0]
-            passing = isinstance(error, UNREACHABLE)
-            longest = LONGEST_PAUSE if passing else LONGEST_PAUSE_REFUSED
+            longest = LONGEST_PAUSE if isinstance(error, UNREACHABLE) else LONGEST_PAUSE_REFUSED
             pause = max(retry_delay(attempts, longest), error.retry_after or 0)
             self._failed[token] = (attempts + 1, self._clock.monotonic() + pause)
             if attempts == 0:
-                self._tell(stored, f"{error}; {_ends(stored)}")
+                self._report(stored, f"{error}; {_describe_end(stored)}")
         else:
             self._failed.pop(token, None)
             self._ownership.released(token)
             if stored.confirmed:
-                self._tell(stored, "")
+                self._report(stored, "")
         finally:
             self._running.discard(token)
 
 
-def _ends(stored: StoredLease) -> str:
-    """Say what becomes of a lease that cannot be released."""
+def _describe_end(stored: StoredLease) -> str:
+    """Return when a lease ends that cannot be released."""
     if stored.lease.permanent:
-        return "it has no end, and is tried again and again"
-    return f"it ends by itself at {stored.runs_out_at.astimezone():%Y-%m-%d %H:%M:%S}"
+        return "it never expires, so portmapper keeps trying"
+    return f"it expires at {stored.expires_at.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""Makes room for a mapping where only something of ours stands in its way."""
+"""Conflicts of a mapping with our own older leases."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from portmapper.gateways.calls import bounded, try_release
 from portmapper.gateways.discovery import Discovery
 from portmapper.scheduler.lease_state import LeaseState
 from portmapper.store.leases import StoredLease
-from portmapper.store.ownership import Ownership, is_at
+from portmapper.store.ownership import Ownership, is_on_device
 
 
 class OwnConflicts:
-    """Releases our own stale entries so that a desired mapping can take their place."""
+    """Releases our own stale leases so that a desired mapping can take their place."""
 
     def __init__(
-        self, discovery: Discovery, ownership: Ownership, is_sought: Callable[[StoredLease], bool]
+        self, discovery: Discovery, ownership: Ownership, may_be_adopted: Callable[[StoredLease], bool]
     ) -> None:
         self._discovery = discovery
         self._ownership = ownership
-        self._is_sought = is_sought
+        self._may_be_adopted = may_be_adopted
 
-    async def at_port(
+    async def free_external_port(
         self, entry: LeaseState, request: MapRequest, at: Gateway, holder: TableEntry | None
     ) -> bool:
-        """Tell whether what holds the port is ours to replace; release it where that is needed."""
+        """Return whether the port's holder is ours to replace; release it if it is not named."""
         if holder is not None:
             before = entry.lease is not None and _is_entry_of(entry.lease, holder)
             return before or self._ownership.is_ours(holder, request, at)
-        former = self._former_at(entry, request, at)
+        former = self._own_lease_at_port(entry, request, at)
         gateway = self._discovery.gateway(former.gateway, former.internal_address) if former else None
-        return former is not None and gateway is not None and await self._close(gateway, former)
+        return former is not None and gateway is not None and await self._release(gateway, former)
 
-    def _former_at(self, entry: LeaseState, request: MapRequest, at: Gateway) -> Lease | None:
-        """Return what of ours has the port: nobody's any more, or its own for an address that is gone."""
-        orphan = self._ownership.orphan_at(request, at)
+    def _own_lease_at_port(self, entry: LeaseState, request: MapRequest, at: Gateway) -> Lease | None:
+        """Return our lease on the port: an orphan, or the entry's own lease for a former address."""
+        orphan = self._ownership.orphan_at_external_port(request, at)
         if orphan is not None:
             return orphan.lease
-        held = entry.lease if entry.is_of_former_address else None
-        same = held is not None and held.external_port == request.external_port and is_at(held, at)
+        held = entry.lease if entry.has_former_address else None
+        same = held is not None and held.external_port == request.external_port and is_on_device(held, at)
         return held if same else None
 
-    async def _close(self, gateway: Gateway, former: Lease) -> bool:
-        """Tell whether the port may be free now. To an address that is gone no answer comes."""
+    async def _release(self, gateway: Gateway, former: Lease) -> bool:
+        """Return whether the port may be free now; the answer to a former address never arrives."""
         try:
             await bounded(gateway, gateway.unmap(former))
         except GatewayTimeout:
@@ -55,16 +55,19 @@ class OwnConflicts:
         self._ownership.released(former.token)
         return True
 
-    async def behind(self, request: MapRequest, gateway: Gateway, error: BackendError | None = None) -> bool:
-        """Make room where a gateway keeps one mapping for each internal port, as PCP and NAT-PMP do.
+    async def free_internal_port(
+        self, request: MapRequest, gateway: Gateway, error: BackendError | None = None
+    ) -> bool:
+        """Release an orphan with the same internal port; return whether that was done.
 
-        An external port was edited there: the new one cannot stand before the old one is closed. `error` is
-        what a gateway said that does not tell that it is of this kind.
+        PCP and NAT-PMP servers keep one mapping for each internal port. After the external port was edited
+        in the list, they cannot open the new one before the old one is closed. `error` is the refusal of a
+        gateway that is not known to be of this kind.
         """
         if isinstance(error, UNREACHABLE):
             return False
-        former = self._ownership.orphan_behind(request, gateway)
-        if former is None or self._is_sought(former) or not await try_release(gateway, former.lease):
+        former = self._ownership.orphan_at_internal_port(request, gateway)
+        if former is None or self._may_be_adopted(former) or not await try_release(gateway, former.lease):
             return False
         self._ownership.released(former.lease.token)
         return True

@@ -1,12 +1,12 @@
-"""The two protocols of one port: whoever acts on the one has to think of the other.
+"""Pairs of mappings that open one port for both protocols, and how miniupnpd confuses them.
 
-miniupnpd 2.3.1 on nftables keeps the filter rules of a port in one pile, without their protocol. A renewal
-over PCP or NAT-PMP takes the topmost away and puts its own on; a release takes the topmost away. So to renew
-the elder of `80/tcp` and `80/udp`, whose rule lies below, closes the younger until that one is renewed in its
-turn. A renewal over UPnP leaves the pile as it is: there the younger is closed and opened again (`anew`).
+miniupnpd 2.3.1 on nftables keeps the filter rules of a port as a stack and ignores their protocol. A renewal
+over PCP or NAT-PMP removes the top rule and pushes its own. A release removes the top rule. So the renewal of
+the older one of `80/tcp` and `80/udp`, whose rule lies below, closes the newer one until that is renewed too.
+A renewal over UPnP leaves the stack as it is: the newer one must be closed and reopened (`anew`).
 
-Who lies below is told by the order of opening. After a restart, or a request whose answer was lost, it is not
-known any more, and no renewal mends it: `portmapper.scheduler.rule_order` does.
+The order of opening shows whose rule lies below. After a restart, or after a request whose answer was lost,
+the order is unknown and no renewal repairs it. `portmapper.scheduler.rule_order` restores it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from portmapper.store.ownership import Ownership
 
 
 class ProtocolPairs:
-    """Finds an entry's twin, and has it renewed where the gateway may have closed it."""
+    """Finds an entry's counterpart, and has it renewed if the gateway may have closed it."""
 
     def __init__(
         self,
@@ -29,44 +29,45 @@ class ProtocolPairs:
         begin: Callable[[LeaseState], None],
         plan: Callable[[LeaseState], None],
     ) -> None:
-        """Prepare.
+        """Keep the collaborators.
 
         Args:
-            entries: what is wanted, by key.
-            ownership: knows whose lease stands at a port.
+            entries: desired mappings by key.
+            ownership: knows whose lease is open on a port.
             begin: begins a round now, unless one is under way.
-            plan: begins a round soon, after the one that may be under way.
+            plan: begins a round soon; if one is under way, after it.
         """
         self._entries = entries
         self._ownership = ownership
         self._begin = begin
         self._plan = plan
 
-    def of(self, entry: LeaseState) -> LeaseState | None:
-        """Return what is wanted at the same port by the other protocol."""
+    def counterpart(self, entry: LeaseState) -> LeaseState | None:
+        """Return the entry for the same port and the other protocol."""
         other = Protocol.UDP if entry.mapping.protocol is Protocol.TCP else Protocol.TCP
         return self._entries.get((other, *entry.mapping.key[1:]))
 
-    def younger(self, entry: LeaseState) -> LeaseState | None:
-        """Return what its renewal closes."""
-        counterpart = self.of(entry)
-        return counterpart if counterpart and _is_elder(entry, counterpart) else None
+    def newer(self, entry: LeaseState) -> LeaseState | None:
+        """Return the counterpart if it was opened after the entry, so that the entry's renewal closes it."""
+        counterpart = self.counterpart(entry)
+        return counterpart if counterpart and _is_older(entry, counterpart) else None
 
-    def renew_younger(self, entry: LeaseState) -> None:
-        """Renew the younger one right after the elder.
+    def renew_newer(self, entry: LeaseState) -> None:
+        """Renew the newer counterpart right after the older one.
 
-        What another protocol renewed has lost its filter rule; what the same one did, UPnP that is, has not.
+        If the older one was renewed over another protocol, the newer one has lost its filter rule and must be
+        reopened. If both are renewed over UPnP, it has not.
         """
-        counterpart = self.younger(entry)
+        counterpart = self.newer(entry)
         if counterpart:
-            counterpart.anew = counterpart.anew or _are_of_two_protocols(entry.lease, counterpart.lease)
+            counterpart.anew = counterpart.anew or _have_two_backends(entry.lease, counterpart.lease)
             self._begin(counterpart)
 
     def reopen_after_release(self, released: Lease) -> None:
-        """Open at once what stands at the port by the other protocol, or is being adopted there.
+        """Reopen the counterpart of a released lease at once, also if it is still being adopted.
 
-        Who adopts it may still hold what another gateway opened meanwhile; and what was released may be open
-        again by now, so that the order is in doubt.
+        The adopting entry may still hold a lease on another gateway. And the released port may have been
+        opened again meanwhile, so that the order is unknown.
         """
         counterpart = self._ownership.counterpart_of(released)
         if counterpart is None:
@@ -87,9 +88,9 @@ def _may_adopt(entry: LeaseState, lease: Lease) -> bool:
     return ports == (lease.protocol, lease.external_port, lease.internal_port)
 
 
-def _are_of_two_protocols(one: Lease | None, other: Lease | None) -> bool:
+def _have_two_backends(one: Lease | None, other: Lease | None) -> bool:
     return one is not None and other is not None and one.backend != other.backend
 
 
-def _is_elder(one: LeaseState, other: LeaseState) -> bool:
+def _is_older(one: LeaseState, other: LeaseState) -> bool:
     return one.opened_at is not None and other.opened_at is not None and one.opened_at < other.opened_at

@@ -1,4 +1,4 @@
-"""Looks, once an interval, at what no gateway announced: outside addresses, lost leases, lost tables."""
+"""Checks, once per interval, what gateways did not announce: external addresses, lost leases, lost tables."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from portmapper.network.placement import Place
 from portmapper.scheduler.lease_state import LeaseState
 from portmapper.scheduler.protocol_pairs import ProtocolPairs
 
-Moved = Callable[[Gateway, IPAddress | None, IPAddress | None], None]
+AddressChanged = Callable[[Gateway, IPAddress | None, IPAddress | None], None]
 
 
 class Resync:
-    """What is checked rather than told.
+    """Compares what is known of the gateways with what they report when queried.
 
     Attributes:
-        external: gateway identity to the outside address it last told.
+        external: latest external address of each gateway, by gateway identity.
     """
 
     def __init__(
@@ -33,17 +33,17 @@ class Resync:
         pairs: ProtocolPairs,
         renew: Callable[[LeaseState], None],
         vanished: Callable[[LeaseState], None],
-        moved: Moved,
+        address_changed: AddressChanged,
     ) -> None:
-        """Prepare.
+        """Keep the collaborators.
 
         Args:
-            discovery: the gateways known.
-            queues: carry the questions.
-            twins: know which renewal may close another port for a moment.
-            renew: asked to renew an entry out of turn.
-            vanished: told of an entry whose lease the gateway does not hold.
-            moved: told of a gateway's new outside address, after the old one.
+            discovery: the known gateways.
+            queues: run the queries.
+            pairs: know which renewal may close another port for a moment.
+            renew: called with an entry to renew before it is due.
+            vanished: called with an entry whose lease the gateway does not hold.
+            address_changed: called with a gateway, its former and its new external address.
         """
         self.external: dict[str, IPAddress | None] = {}
         self._discovery = discovery
@@ -51,43 +51,42 @@ class Resync:
         self._pairs = pairs
         self._renew = renew
         self._vanished = vanished
-        self._moved = moved
+        self._address_changed = address_changed
 
-    def learn(self, gateway: Gateway, lease: Lease) -> None:
-        """Take the outside address from a fresh lease, or ask for it the first time."""
+    def update_address(self, gateway: Gateway, lease: Lease) -> None:
+        """Take the external address from a fresh lease, or query it the first time."""
         if lease.family is Family.IPV6:
             return  # nothing is translated: a pinhole has its host's own address
         if lease.external_address is not None:
-            self._note(gateway, lease.external_address)
+            self._set_address(gateway, lease.external_address)
         elif gateway.identity not in self.external:
-            self.ask_address(gateway)
+            self.query_address(gateway)
 
-    def ask_address(self, gateway: Gateway) -> None:
-        """Ask a gateway for its outside address, in its lane."""
+    def query_address(self, gateway: Gateway) -> None:
+        """Queue a query of the gateway's external address."""
         if gateway.local_address.version == 6:
             return
         self.external.setdefault(gateway.identity, None)
-        self._queues.submit(gateway, partial(self._ask_address, gateway))
+        self._queues.submit(gateway, partial(self._query_address, gateway))
 
-    def look(self, entries: Iterable[LeaseState]) -> None:
-        """Check every gateway in use.
+    def check(self, entries: Iterable[LeaseState]) -> None:
+        """Check every gateway that holds a lease.
 
-        A gateway with a table that can be read is asked for each lease. Of one without, the lease
-        that is next in turn is renewed: the answer's epoch shows a lost table, and its address the
-        outside address, even when the announcement was lost.
+        If the gateway's table can be read, each lease is verified. If not, one lease is renewed: the answer's
+        epoch reveals a lost table, and its address the external address, even if the announcement was lost.
         """
-        for gateway, mine in self._by_holder(entries).items():
-            self.ask_address(gateway)
+        for gateway, held in self._by_holder(entries).items():
+            self.query_address(gateway)
             if isinstance(gateway, VerifiesLeases):
-                for entry in mine:
+                for entry in held:
                     self._queues.submit(gateway, partial(self._verify, gateway, entry))
             else:
-                self._renew(self._next_in_turn(mine))
+                self._renew(self._next_to_renew(held))
 
-    def _next_in_turn(self, held: Iterable[LeaseState]) -> LeaseState:
-        """Return the one that is due first; one whose renewal takes no other's with it, if there is any."""
-        by_turn = sorted(held, key=lambda entry: entry.due or 0.0)
-        return next((entry for entry in by_turn if not self._pairs.of(entry)), by_turn[0])
+    def _next_to_renew(self, held: Iterable[LeaseState]) -> LeaseState:
+        """Return the entry that is due first, preferably one whose renewal closes no counterpart."""
+        by_due_time = sorted(held, key=lambda entry: entry.due or 0.0)
+        return next((entry for entry in by_due_time if not self._pairs.counterpart(entry)), by_due_time[0])
 
     def _by_holder(self, entries: Iterable[LeaseState]) -> dict[Gateway, list[LeaseState]]:
         held: defaultdict[Gateway, list[LeaseState]] = defaultdict(list)
@@ -96,7 +95,8 @@ class Resync:
             lease = entry.lease
             if lease is None:
                 continue
-            # Nearly all are held by one gateway, for one address: to compare two costs more than all else.
+            # Nearly all leases share one gateway and one address. Comparing addresses would cost more than
+            # everything else here, so this compares identities.
             use = (lease.gateway, id(lease.internal_address), id(entry.places))
             if use not in known:
                 known[use] = self._holder(lease, entry.places)
@@ -106,9 +106,9 @@ class Resync:
         return held
 
     def _holder(self, lease: Lease, places: Iterable[Place]) -> Gateway | None:
-        """Return who holds a lease, as it is reached from the address that this host has now.
+        """Return the gateway that holds a lease, as reached from an address that this host has now.
 
-        A former address stays known while its leases wait to be released; from there nobody answers.
+        A former address stays known until its leases are released, but no gateway can be reached from it.
         """
         identity = lease.gateway
         ours = [lease.internal_address, *(place.target.local_address for place in places)]
@@ -118,18 +118,18 @@ class Resync:
                 return gateway
         return self._discovery.gateway(identity)
 
-    async def _ask_address(self, gateway: Gateway) -> None:
+    async def _query_address(self, gateway: Gateway) -> None:
         try:
             address = await read_external_address(gateway)
         except BackendError:
-            return  # a gateway that is down is seen by its leases; the last address stays known
-        self._note(gateway, address)
+            return  # keep the last address; the leases will show whether the gateway is down
+        self._set_address(gateway, address)
 
-    def _note(self, gateway: Gateway, address: IPAddress | None) -> None:
+    def _set_address(self, gateway: Gateway, address: IPAddress | None) -> None:
         before = self.external.get(gateway.identity)
         self.external[gateway.identity] = address
         if before is not None and address != before:
-            self._moved(gateway, before, address)
+            self._address_changed(gateway, before, address)
 
     async def _verify(self, gateway: Gateway, entry: LeaseState) -> None:
         lease = entry.lease
@@ -138,7 +138,7 @@ class Resync:
         try:
             holds = await verify_lease(gateway, lease)
         except BackendError:
-            return  # no answer proves nothing; the renewal will tell
+            return  # no answer proves nothing; the renewal will show it
         if entry.lease is lease:
             if holds:
                 entry.losses = 0

@@ -1,11 +1,10 @@
-"""Piles up the filter rules of the two protocols of one port anew, where their order is not known any more.
+"""Restores the order of the filter rules of one port's two protocols when that order is unknown.
 
-See `portmapper.scheduler.protocol_pairs` for the pile. What is closed, renewed and opened in this order, at
-once and whatever stood before, leaves the rule of the one below that of the other:
+`portmapper.scheduler.protocol_pairs` describes how miniupnpd stacks these rules. Three steps in a row restore
+the order, whatever rules there were before: close the first mapping, renew its counterpart, open the first
+mapping. After that, the counterpart's rule lies below the other.
 
-    close the one, renew the other, open the one
-
-Nothing less does. A renewal changes the topmost rule alone, so that a wrong rule below stays there.
+Nothing less is enough. A renewal changes the top rule alone, so a wrong rule below it would stay.
 """
 
 from __future__ import annotations
@@ -22,64 +21,64 @@ from portmapper.gateways.calls import bounded
 from portmapper.gateways.discovery import Discovery
 from portmapper.scheduler.lease_state import LeaseState
 from portmapper.scheduler.protocol_pairs import ProtocolPairs
-from portmapper.store.ownership import is_at
+from portmapper.store.ownership import is_on_device
 from portmapper.support.clock import Clock
 
-FOLLOWED_AFTER = 0.05
-"""Seconds until the younger's renewal is sent again, while the elder's waits for its answer."""
+REPEAT_AFTER = 0.05
+"""Seconds until the newer mapping's renewal is sent again, while the older one's waits for its answer."""
 
 _log = logging.getLogger(__name__)
 
 
 class RuleOrder:
-    """Brings an entry and its twin into an order that is known."""
+    """Keeps the rules of an entry and its counterpart in a known order."""
 
     def __init__(self, pairs: ProtocolPairs, discovery: Discovery, clock: Clock) -> None:
         self._pairs = pairs
         self._discovery = discovery
         self._clock = clock
 
-    def doubt(self, entry: LeaseState) -> None:
-        """Doubt the order of what an earlier run or another protocol opened.
+    def mark_unknown(self, entry: LeaseState) -> None:
+        """Mark the rule order as unknown after adoption, or if another protocol may have opened the port.
 
-        That run may have ended between two steps, and who asks over the other protocol first is not told
-        by the order of opening.
+        The earlier run may have ended between two steps. And the order of opening does not show which
+        mapping will be requested first over the other protocol.
         """
-        entry.order_unknown = entry.order_unknown or self._pairs.of(entry) is not None
+        entry.order_unknown = entry.order_unknown or self._pairs.counterpart(entry) is not None
 
-    def is_in_doubt(self, entry: LeaseState, gateway: Gateway) -> bool:
-        """Tell whether the order is unknown of what this gateway holds for the entry and for its twin."""
-        counterpart = self._pairs.of(entry)
+    def is_unknown(self, entry: LeaseState, gateway: Gateway) -> bool:
+        """Return whether the order of this gateway's rules for the entry and its counterpart is unknown."""
+        counterpart = self._pairs.counterpart(entry)
         return (
             entry.order_unknown
             and counterpart is not None
             and not counterpart.suspect
-            and self._piles(entry, counterpart, gateway)
+            and self._share_stack(entry, counterpart, gateway)
         )
 
-    async def put_in_order(self, entry: LeaseState, held: Lease | None, gateway: Gateway) -> bool:
-        """Close what is held and renew the twin's lease below it, before the entry is asked for.
+    async def restore(self, entry: LeaseState, held: Lease | None, gateway: Gateway) -> bool:
+        """Close the held lease and renew the counterpart's, so that the entry's rule is added on top.
 
-        Tell whether that was done, so that it is urgent to open it again.
+        Return whether that was done, which makes it urgent to reopen the entry.
 
-        Nothing is done before both were granted again, each in its own round: until then what stands may
-        not be ours to close.
+        This waits until both mappings were granted again, each in its own round: before that, the rules on
+        the gateway may not be ours to close.
 
         Args:
-            entry: what is about to be asked for.
-            held: what this gateway holds for it.
-            gateway: where it is asked for.
+            entry: the entry that is about to be requested.
+            held: the lease that this gateway holds for it.
+            gateway: where it will be requested.
 
         Raises:
-            NetworkFailure, GatewayTimeout: nothing is known of the order still.
+            NetworkFailure, GatewayTimeout: the order is still unknown.
         """
-        counterpart = self._pairs.of(entry)
-        if not self.is_in_doubt(entry, gateway):
+        counterpart = self._pairs.counterpart(entry)
+        if not self.is_unknown(entry, gateway):
             entry.order_unknown = entry.order_unknown and counterpart is not None and counterpart.suspect
         elif held is not None and counterpart is not None and counterpart.lease is not None:
             entry.order_unknown = counterpart.order_unknown = False
             try:
-                await _unless_refused(gateway, gateway.unmap(held))
+                await _ignore_refusal(gateway, gateway.unmap(held))
                 await self._renew(counterpart, counterpart.lease)
             except UNREACHABLE:
                 entry.order_unknown = True
@@ -88,50 +87,52 @@ class RuleOrder:
             return True
         return False
 
-    def is_closed_by_its_elder(self, entry: LeaseState, gateway: Gateway) -> bool:
-        """Tell whether each renewal of the twin, after which this one is renewed, closes it here."""
-        counterpart = self._pairs.of(entry)
+    def is_closed_by_counterpart(self, entry: LeaseState, gateway: Gateway) -> bool:
+        """Return whether each renewal of the counterpart closes the entry here until it is renewed too."""
+        counterpart = self._pairs.counterpart(entry)
         return (
             gateway.one_per_internal_port
             and counterpart is not None
-            and self._pairs.younger(counterpart) is entry
+            and self._pairs.newer(counterpart) is entry
         )
 
     @contextlib.asynccontextmanager
-    async def followed(self, entry: LeaseState, held: Lease | None, gateway: Gateway) -> AsyncIterator[None]:
-        """Send the younger's renewal right behind the elder's, while that waits for its answer.
+    async def renewing_newer(
+        self, entry: LeaseState, held: Lease | None, gateway: Gateway
+    ) -> AsyncIterator[None]:
+        """Renew the newer counterpart repeatedly while the older entry's renewal waits for its answer.
 
-        And again and again until that one has it: what is lost on the way may be sent again after the
-        younger's, and close it once more. The younger has a round of its own after that, for its packet may
-        have come first. Without all this it would be closed for as long as this host has something else to
-        do. A gateway that does not answer gets none.
+        One renewal is not enough: if the older one's packet is lost, it is sent again after the newer one's,
+        and closes the newer mapping once more. The newer mapping also gets its own round afterwards, because
+        its packet may have arrived first. Without this it would stay closed for as long as this host is busy
+        with something else. A gateway that does not answer gets no such renewals.
         """
-        counterpart = self._pairs.younger(entry)
+        counterpart = self._pairs.newer(entry)
         lease = counterpart.lease if counterpart else None
-        is_well = held is not None and not entry.suspect and entry.attempts == 0
-        here = lease is not None and lease.gateway == gateway.identity and gateway.one_per_internal_port
-        if counterpart is None or lease is None or not (is_well and here):
+        is_healthy = held is not None and not entry.suspect and entry.attempts == 0
+        is_here = lease is not None and lease.gateway == gateway.identity and gateway.one_per_internal_port
+        if counterpart is None or lease is None or not (is_healthy and is_here):
             yield
             return
-        following = asyncio.create_task(self._follow(counterpart, lease))
+        renewing = asyncio.create_task(self._renew_repeatedly(counterpart, lease))
         try:
             yield
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
 
-    async def _follow(self, counterpart: LeaseState, lease: Lease) -> None:
+    async def _renew_repeatedly(self, counterpart: LeaseState, lease: Lease) -> None:
         while True:
             await self._renew(counterpart, lease)
-            await asyncio.sleep(FOLLOWED_AFTER)
+            await asyncio.sleep(REPEAT_AFTER)
 
-    def _piles(self, entry: LeaseState, counterpart: LeaseState, gateway: Gateway) -> bool:
-        """Tell whether what stands here and the twin's lease lie on one pile. Pinholes have none.
+    def _share_stack(self, entry: LeaseState, counterpart: LeaseState, gateway: Gateway) -> bool:
+        """Return whether the rules of both are on one stack; pinholes have none.
 
-        Where both are renewed over UPnP, their order matters only to what closes one of them.
+        If both are renewed over UPnP, their order matters only while one of them must be reopened.
         """
         lease = counterpart.lease
-        if lease is None or lease.family is Family.IPV6 or not is_at(lease, gateway):
+        if lease is None or lease.family is Family.IPV6 or not is_on_device(lease, gateway):
             return False
         other = self._discovery.gateway(lease.gateway, lease.internal_address)
         by_renewal = gateway.one_per_internal_port or (other is not None and other.one_per_internal_port)
@@ -152,11 +153,11 @@ class RuleOrder:
             held=lease,
             anew=True,
         )
-        await _unless_refused(gateway, gateway.map(renewal))
+        await _ignore_refusal(gateway, gateway.map(renewal))
 
 
-async def _unless_refused(gateway: Gateway, call: Awaitable[object]) -> None:
-    """Await an answer. A refusal is dealt with in the round of who is refused."""
+async def _ignore_refusal(gateway: Gateway, call: Awaitable[object]) -> None:
+    """Await an answer; the refused mapping's own round handles a refusal."""
     try:
         await bounded(gateway, call)
     except UNREACHABLE:

@@ -1,4 +1,4 @@
-"""The journal's table in the store: events are added, read, and forgotten by age and number."""
+"""The journal's table in the store, bounded by age and by number of events."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from portmapper.api.events import Event
 from portmapper.support.text import storable
 
 KEEP_SECONDS = 400 * 86400
-"""A year and a month: whoever looks back at last year's audit still finds it."""
+"""A year and a month, so that a yearly audit still finds last year's events."""
 
 KEEP_EVENTS = 50_000
-"""About 10 MB; a gateway that fails at every interval fills no small machine's disk."""
+"""About 10 MB, so that a gateway that fails at every interval does not fill the disk of a small machine."""
 
 FORGET_EVERY = 500
-"""Events between two looks for what is to be forgotten; the first event of a run is followed by one."""
+"""Events between two deletions of old events; the first event of a run triggers one too."""
 
 _INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _TOO_OLD = "DELETE FROM journal WHERE at < ?"
@@ -24,13 +24,13 @@ _TOO_MANY = "DELETE FROM journal WHERE rowid <= (SELECT max(rowid) FROM journal)
 
 
 class JournalTable:
-    """Adds events, and counts when to forget; every method may raise a `sqlite3.Error`."""
+    """Adds events and deletes old ones; every method may raise a `sqlite3.Error`."""
 
     def __init__(self) -> None:
-        self._until_forgetting = 0
+        self._until_deletion = 0
 
     def add(self, database: sqlite3.Connection, event: Event) -> None:
-        """Write one event down, and now and then forget the oldest."""
+        """Add an event, and delete old events from time to time."""
         row = (
             event.at.timestamp(),
             event.kind.value,
@@ -43,15 +43,15 @@ class JournalTable:
             storable(event.detail),
         )
         database.execute(_INSERT, row)
-        if self._until_forgetting == 0:
+        if self._until_deletion == 0:
             database.execute(_TOO_OLD, (event.at.timestamp() - KEEP_SECONDS,))
             database.execute(_TOO_MANY, (KEEP_EVENTS,))
-            self._until_forgetting = FORGET_EVERY
-        self._until_forgetting -= 1
+            self._until_deletion = FORGET_EVERY
+        self._until_deletion -= 1
 
 
 def latest(database: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
-    """Return the latest events as the contract's `history` has them, the oldest first."""
+    """Return the latest events in the format of `history`, the oldest first."""
     rows = database.execute("SELECT * FROM journal ORDER BY rowid DESC LIMIT ?", (limit,))
     names = [column[0] for column in rows.description]
     found = [dict(zip(names, row, strict=True)) for row in rows]

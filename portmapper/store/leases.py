@@ -24,8 +24,8 @@ FILE_NAME = "leases.sqlite3"
 LEASES, JOURNAL = "the lease store", "the journal"
 
 LONGEST_UNSEEN = 86400
-"""Seconds that a grant may last whose answer was lost: a gateway may give more than was asked for, and
-RFC 6887 section 15 lets it give a day."""
+"""Seconds that a lease may last if the answer to its request was lost: a gateway may grant a longer lifetime
+than requested, and RFC 6887 section 15 allows it a day."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS leases (
@@ -49,17 +49,19 @@ CREATE TABLE IF NOT EXISTS ports (
 );
 """
 _VERSION = 3
-"""1: leases and journal. 2: what `open` asked for. 3: the last port of who takes any. The schema only grows:
-bringing a file up to date is to create what it lacks, and a cut in that is made good at the next start."""
+"""1: leases and journal. 2: ad-hoc mappings. 3: the last external port of mappings that accept any port.
+
+The schema only grows: an upgrade creates missing tables, and the next start completes an interrupted one."""
+
 PORTS_REMEMBERED = 1000
-"""Mappings of any external port whose last one is kept in mind; the oldest are forgotten."""
+"""Number of mappings that accept any external port and whose last port is remembered, the latest first."""
 
 _FORGET_PORT = "DELETE FROM ports WHERE (protocol, address, internal_port) = (?, ?, ?)"
 AnyPort = tuple[Protocol, str, int]
-"""A mapping of any external port: its protocol, its address as wanted, and its internal port."""
+"""A mapping that accepts any external port: its protocol, its address as configured, its internal port."""
 
 _NO_FILE = (-1, -1)
-"""As `file_at` tells files apart: none is this one."""
+"""A value that `file_at` returns for no file."""
 
 _INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 16)})"
 
@@ -68,13 +70,13 @@ _log = logging.getLogger(__name__)
 
 @attrs.frozen
 class StoredLease:
-    """A lease as the store knows it.
+    """A lease in the store.
 
     Attributes:
-        lease: what was granted, or asked for when `confirmed` is false.
-        wanted_port: the external port that the mapping wants.
-        granted_at: wall-clock time of the grant (or of the request).
-        confirmed: the gateway's answer was seen; else it may or may not hold it.
+        lease: the granted lease; what was requested while `confirmed` is false.
+        wanted_port: the external port that the mapping desires.
+        granted_at: wall-clock time of the grant or of the request.
+        confirmed: whether the gateway's answer arrived; if not, it may or may not hold the lease.
         source: location that listed the mapping.
         comment: the mapping's comment.
     """
@@ -87,25 +89,25 @@ class StoredLease:
     comment: str = ""
 
     @property
-    def runs_out_at(self) -> datetime:
-        """When a lease that is not permanent runs out by itself, at the latest; wall-clock time."""
+    def expires_at(self) -> datetime:
+        """The latest wall-clock time at which a lease expires that is not permanent."""
         lifetime = self.lease.lifetime if self.confirmed else max(self.lease.lifetime, LONGEST_UNSEEN)
         return self.granted_at + timedelta(seconds=lifetime)
 
     def expired(self, now: datetime) -> bool:
-        """Tell whether it has run out by itself."""
-        return not self.lease.permanent and now >= self.runs_out_at
+        """Return whether the lease has expired."""
+        return not self.lease.permanent and now >= self.expires_at
 
 
 class Store:
-    """Every lease that may stand on a gateway, with what is needed to renew and release it.
+    """Every lease that a gateway may hold, with what is needed to renew and release it.
 
-    The leases live in memory too: when the disk is full or read-only, ports stay open and the file
-    is written again when it can be.
+    The leases are also in memory. If the disk is full or read-only, ports stay open, and the file is updated
+    as soon as it can be written.
 
     Attributes:
-        ports: the external port that each mapping of any port was given last; `remember_port` adds to it.
-        failed: called whenever something cannot be written; `catch_up` tries again.
+        ports: the last external port of each mapping that accepts any port; `remember_port` adds to it.
+        on_write_failure: called whenever a write fails; `catch_up` tries it again.
     """
 
     def __init__(self, path: Path | None, *, must_write: bool = True) -> None:
@@ -113,13 +115,13 @@ class Store:
 
         Args:
             path: the file; None keeps everything in memory.
-            must_write: a disk that is full or read-only is an error, too. Else what the file has is kept in
-                memory, and written as soon as there is room.
+            must_write: treat a full or read-only disk as an error. Otherwise the file's content is kept in
+                memory and written as soon as possible.
 
         Raises:
-            StoreError: the file cannot be opened, or is of a newer version.
+            StoreError: the file cannot be opened, or a newer version wrote it.
         """
-        self.failed: Callable[[], None] = lambda: None
+        self.on_write_failure: Callable[[], None] = lambda: None
         self._path = path
         self._errors: dict[str, str] = {}
         self._leases: dict[bytes, StoredLease] = {}
@@ -132,38 +134,38 @@ class Store:
         try:
             self._database = open_database(path, _SCHEMA, _VERSION)
             self._file = file_at(path)
-            self._take_over(self._database)
+            self._load(self._database)
         except (sqlite3.Error, ValueError, OSError) as error:
             if path is None or must_write or not cannot_write(error):
                 raise StoreError(f"cannot open the lease store {path}: {error}") from error
-            self._do_without(path, error)
+            self._work_in_memory(path, error)
 
     @property
     def error(self) -> str | None:
-        """Why the file is not up to date, None when it is."""
+        """Why the file is not up to date, or None."""
         return next(iter(self._errors.values()), None)
 
     @property
     def leases(self) -> Iterable[StoredLease]:
-        """Every lease known, confirmed or not."""
+        """All leases, confirmed or not."""
         return tuple(self._leases.values())
 
     def get(self, token: bytes) -> StoredLease | None:
-        """Return the lease of that token, if it is known."""
+        """Return the lease with that token, or None."""
         return self._leases.get(token)
 
     def put(self, stored: StoredLease) -> None:
-        """Write a lease down, in place of an earlier one with its token."""
+        """Store a lease, in place of an earlier one with the same token."""
         self._leases[stored.lease.token] = stored
         self._write(stored.lease.token)
 
     def remove(self, token: bytes) -> None:
-        """Forget a lease that is released or has run out."""
+        """Remove a lease that was released or has expired."""
         if self._leases.pop(token, None) is not None:
             self._write(token)
 
     def remember_port(self, mapping: AnyPort, external_port: int) -> None:
-        """Keep in mind which external port was given, so that it can be asked for again."""
+        """Remember which external port was granted, so that it can be requested again."""
         if self.ports.get(mapping) == external_port:
             return
         self.ports[mapping] = external_port
@@ -176,7 +178,7 @@ class Store:
 
     @property
     def adhoc(self) -> tuple[str, ...]:
-        """What `open` asked for, one JSON record each."""
+        """The ad-hoc mappings, one JSON record each."""
         return self._adhoc
 
     @adhoc.setter
@@ -190,7 +192,7 @@ class Store:
         self._try(lambda: self._journal.add(self._database, event), JOURNAL)
 
     def history(self, limit: int) -> list[dict[str, Any]]:
-        """Return the latest events as the contract's `history` has them, the oldest first.
+        """Return the latest events in the format of `history`, the oldest first.
 
         Raises:
             StoreError: the journal is damaged.
@@ -201,7 +203,7 @@ class Store:
             raise StoreError(f"cannot read the journal: {error}") from error
 
     def catch_up(self) -> None:
-        """Write what the file lacks, if there is room now. Events that found none are lost."""
+        """Write what the file lacks, if possible; events that could not be written are lost."""
         self._try(self._catch_up)
         if JOURNAL in self._errors:
             self._try(self._write_nothing, JOURNAL)
@@ -211,17 +213,17 @@ class Store:
         self.catch_up()
         self._database.close()
 
-    def _take_over(self, database: sqlite3.Connection) -> None:
+    def _load(self, database: sqlite3.Connection) -> None:
         self._adhoc = tuple(text for (text,) in database.execute("SELECT record FROM adhoc"))
         self.ports = _read_ports(database)
         self._leases = {stored.lease.token: stored for stored in _read(database)}
 
-    def _do_without(self, path: Path, reason: Exception) -> None:
-        """Keep in memory what the file has, which is written anew as soon as it can be."""
+    def _work_in_memory(self, path: Path, reason: Exception) -> None:
+        """Load the file's content into memory, to be written again as soon as possible."""
         self._database = open_database(None, _SCHEMA, _VERSION)
         self._file = _NO_FILE
         with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as database:
-            self._take_over(database)
+            self._load(database)
         self._note_failure(LEASES, reason)
 
     def _write(self, token: bytes) -> None:
@@ -229,11 +231,11 @@ class Store:
         self._try(self._catch_up)
 
     def _catch_up(self) -> None:
-        """Write all that the file lacks, in one transaction."""
+        """Write everything that the file lacks, in one transaction."""
         if not (self._behind or self._adhoc_behind or self._ports_behind or self._file == _NO_FILE):
             return
         if file_at(self._path) != self._file:
-            self._begin_anew()
+            self._recreate_file()
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             if self._adhoc_behind:
@@ -245,10 +247,11 @@ class Store:
                     self._database.execute("DELETE FROM leases WHERE token = ?", (token,))
                 else:
                     self._database.execute(_INSERT_LEASE, _lease_row(stored))
-            for use in self._ports_behind:
-                self._database.execute(_FORGET_PORT, use)
-                if use in self.ports:
-                    self._database.execute("INSERT INTO ports VALUES (?, ?, ?, ?)", (*use, self.ports[use]))
+            for mapping in self._ports_behind:
+                self._database.execute(_FORGET_PORT, mapping)
+                if mapping in self.ports:
+                    row = (*mapping, self.ports[mapping])
+                    self._database.execute("INSERT INTO ports VALUES (?, ?, ?, ?)", row)
         self._behind.clear()
         self._ports_behind.clear()
         self._adhoc_behind = False
@@ -258,8 +261,8 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute(f"PRAGMA user_version = {_VERSION}")
 
-    def _begin_anew(self) -> None:
-        """Write all into a new file: what somebody removed would be lost with this process."""
+    def _recreate_file(self) -> None:
+        """Write everything into a new file; without it, a removed store would be lost with this process."""
         database = open_database(self._path, _SCHEMA, _VERSION)
         self._database.close()
         before = self._file
@@ -268,24 +271,24 @@ class Store:
         self._ports_behind.update(self.ports)
         self._adhoc_behind = True
         if before != _NO_FILE:
-            _log.warning("the lease store was removed or replaced by somebody, and is written anew")
+            _log.warning("the lease store was removed or replaced; recreated it with all leases")
 
     def _try(self, write: Callable[[], object], what: str = LEASES) -> None:
-        """Write if it can be done; a full disk must not close a port."""
+        """Write and note a failure; a full disk must not close a port."""
         try:
             write()
         except (sqlite3.Error, OSError, ValueError) as error:
             self._note_failure(what, error)
         else:
             if what in self._errors:
-                self._errors.clear()  # if the one had no room, the other has some now
+                self._errors.clear()  # both are in one file, so the other can be written too
                 _log.info("%s can be written again", what)
 
     def _note_failure(self, what: str, error: Exception) -> None:
         if what not in self._errors:
             _log.error("cannot write %s, ports stay open without it: %s", what, error)
         self._errors[what] = f"cannot write {what}: {error}"
-        self.failed()
+        self.on_write_failure()
 
 
 def _lease_row(stored: StoredLease) -> tuple[Any, ...]:

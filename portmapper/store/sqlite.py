@@ -18,31 +18,31 @@ UNWRITABLE_SQLITE = frozenset(
 IN_MEMORY = Path("/dev/shm")
 
 HEADER = 100
-"""Bytes at the start of every SQLite file, which are never all zero."""
+"""Length of the header of an SQLite file in bytes; they are never all zero."""
 
 
 def open_database(path: Path | None, schema: str, version: int) -> sqlite3.Connection:
-    """Open a file, or make it, and bring it up to date; None is a database in memory.
+    """Open a database file, create it if needed, and upgrade its schema; None opens one in memory.
 
     Raises:
-        ValueError: it is of a newer version.
-        sqlite3.Error: it is no database, or cannot be written.
-        OSError: it cannot be made.
+        ValueError: a newer version wrote the file.
+        sqlite3.Error: the file is not a database, or cannot be written.
+        OSError: the file cannot be created.
     """
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        _make(path)
+        _create(path)
     database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=2)
     try:
         (found,) = database.execute("PRAGMA user_version").fetchone()
         if found > version:
             raise ValueError("it was written by a newer version of portmapper")
         if found == 0:
-            # Nothing to roll back to in a new file: without a journal of its first page it is there after
-            # one wait for the disk, and not after four.
+            # A new file has nothing to roll back to. Without a journal of its first page, creating it waits
+            # for the disk once instead of four times.
             database.execute("PRAGMA journal_mode = MEMORY")
-        # A write-ahead log makes a commit one append without waiting for the disk; a power cut can
-        # cost the last commits but never the file.
+        # With a write-ahead log, a commit is one append that does not wait for the disk. A power cut can
+        # lose the last commits, but never the file.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         if found < version:
@@ -54,7 +54,7 @@ def open_database(path: Path | None, schema: str, version: int) -> sqlite3.Conne
 
 
 def cannot_write(error: Exception) -> bool:
-    """Tell whether the disk is full or read-only; not who may not write there, which is a mistake."""
+    """Return whether the disk is full or read-only; missing permissions are a configuration error instead."""
     if isinstance(error, OSError):
         return error.errno in UNWRITABLE
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in UNWRITABLE_SQLITE
@@ -62,35 +62,35 @@ def cannot_write(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def open_to_read(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a file that cannot be written: a copy, in memory where that is a disk.
+    """Open a copy of a file that cannot be written, in shared memory if the system has it.
 
-    SQLite reads a log only where it may write beside it. Without the log, where there is no room for a copy
-    either, the last commits are missing.
+    SQLite reads a write-ahead log only if it may write next to it. If there is no room for a copy either, the
+    file is read without its log, so the last commits are missing.
 
     Raises:
-        sqlite3.Error, OSError: there is none, or it cannot be read.
+        sqlite3.Error, OSError: the file does not exist or cannot be read.
     """
-    import shutil  # at most once in the life of a disk
+    import shutil  # rarely needed, so not imported at startup
     import tempfile
 
     memory = IN_MEMORY if IN_MEMORY.is_dir() else None
-    with contextlib.ExitStack() as leaving:
+    with contextlib.ExitStack() as cleanup:
         try:
-            place = leaving.enter_context(tempfile.TemporaryDirectory(dir=memory))
+            directory = cleanup.enter_context(tempfile.TemporaryDirectory(dir=memory))
             for file in (path, path.with_name(f"{path.name}-wal")):
                 if file.exists():
-                    shutil.copyfile(file, Path(place, file.name))
-            where = f"{Path(place, path.name).as_uri()}?mode=rw"
+                    shutil.copyfile(file, Path(directory, file.name))
+            uri = f"{Path(directory, path.name).as_uri()}?mode=rw"
         except OSError:
-            where = f"{path.absolute().as_uri()}?immutable=1"
-        database = sqlite3.connect(where, uri=True, isolation_level=None)
-        leaving.callback(database.close)
+            uri = f"{path.absolute().as_uri()}?immutable=1"
+        database = sqlite3.connect(uri, uri=True, isolation_level=None)
+        cleanup.callback(database.close)
         yield database
 
 
-def _make(path: Path) -> None:
-    """Make the file where there is none, or one that a power cut left without its first write."""
-    # Who knows a lease's token can close its port; SQLite gives its other files the same mode.
+def _create(path: Path) -> None:
+    """Create the file, also in place of a file that a power cut left without its first write."""
+    # Anyone who knows a lease's token can close its port. SQLite gives its other files the same mode.
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if os.read(file, HEADER).count(0) == HEADER:
@@ -100,8 +100,8 @@ def _make(path: Path) -> None:
 
 
 def file_at(path: Path | None) -> tuple[int, int] | None:
-    """Tell one file from another of that name."""
-    if path is None or sys.platform == "win32":  # no file that is open can be removed there
+    """Return the identity of the file at a path, to detect that it was replaced."""
+    if path is None or sys.platform == "win32":  # Windows does not remove open files
         return None
     try:
         found = path.stat()

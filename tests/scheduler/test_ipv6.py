@@ -44,10 +44,10 @@ class BothFamilies(FakeBackend):
                 yield gateway
 
 
-def home(*hosts: ipaddress.IPv6Address, passing: Sequence[ipaddress.IPv6Address] = ()) -> Network:
+def home(*hosts: ipaddress.IPv6Address, transient: Sequence[ipaddress.IPv6Address] = ()) -> Network:
     """Return a dual-stack network of one interface with these IPv6 addresses."""
     own = tuple(ipaddress.ip_interface(f"{host}/64") for host in hosts)
-    side = Interface("eth0", (FOUR, *own), frozenset(passing))
+    side = Interface("eth0", (FOUR, *own), frozenset(transient))
     routes = (DefaultRoute("eth0", ipaddress.ip_address("192.168.88.1")), DefaultRoute("eth0", ROUTER))
     return Network((side,), routes)
 
@@ -183,7 +183,7 @@ async def test_a_backend_without_ipv6_is_never_asked_for_it(new_harness, device,
         attrs.evolve(pinhole, backend="natpmp", conflict=ConflictPolicy.OWN)
     )
     (entry,) = harness.scheduler.entries.values()
-    assert (entry.state, entry.error) == (MappingState.REFUSED, "natpmp: it has no IPv6")
+    assert (entry.state, entry.error) == (MappingState.REFUSED, "natpmp: does not support IPv6")
     assert not harness.scheduler.discovery.gateways
 
 

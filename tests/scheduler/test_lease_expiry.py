@@ -61,7 +61,7 @@ async def test_the_lease_of_an_address_that_is_gone_is_tried_seldom_and_forgotte
     tried = len(device.requested("unmap"))
     assert 2 <= tried <= 16
     (told,) = [event for event in harness.events if event.detail.startswith("cannot be closed")]
-    assert "it ends by itself at" in told.detail
+    assert "it expires at" in told.detail
     await clock.advance(7200)
     assert len(device.requested("unmap")) == tried
     assert len(list(harness.store.leases)) == 1

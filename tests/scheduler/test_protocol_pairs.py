@@ -79,7 +79,7 @@ def test_what_another_protocol_renewed_has_the_younger_opened_anew(desired: Desi
     store, begun = Store(None), list[LeaseState]()
     entries = {entry.mapping.key: entry for entry in (elder, younger)}
     pairs = ProtocolPairs(entries, Ownership(store, None), begin=begun.append, plan=begun.append)
-    pairs.renew_younger(elder)
+    pairs.renew_newer(elder)
     assert begun == [younger]
     assert younger.anew is mixed
     store.close()

@@ -315,11 +315,11 @@ async def test_a_restart_that_another_protocol_tells_of_late_renews_nothing_twic
     pcp, upnp = _backends(device, "both")
     harness = new_harness(pcp, upnp)
     await harness.start(desired(), desired(protocol=UDP))
-    news = harness.scheduler._news
+    news = harness.scheduler._gateway_events
     requested = []
     for gateway in (pcp.found[0], upnp.found[0], pcp.found[0]):
         device.calls.clear()
-        news.came_or_went(gateway, GatewayEvent.RESTARTED)
+        news.restarted_or_gone(gateway, GatewayEvent.RESTARTED)
         await harness.clock.advance(2)
         requested.append(bool(device.requested()))
     assert requested == [True, False, True]

@@ -248,7 +248,7 @@ def test_a_file_catches_up_without_anything_new_to_write(file_store: NewStore, w
     """Whoever was told that it failed tries again, until there is room."""
     store: Any = file_store()
     failures: list[str] = []
-    store.failed = lambda: failures.append(store.error)
+    store.on_write_failure = lambda: failures.append(store.error)
     database, store._database = store._database, Failing(store._database)
     if what == "lease":
         store.put(stored(1))
