@@ -1,7 +1,7 @@
-"""Keeps ports open on the NAT gateway in front of you, over PCP, NAT-PMP and UPnP IGD.
+"""Keeps ports open on your NAT gateway over PCP, NAT-PMP and UPnP IGD.
 
-This package is the core: it knows no protocol, no file format and no screen. Those are plugins,
-found through the entry-point group ``portmapper``. Programs import `Client` or `SyncClient` from here.
+This package is the core. It contains no protocol and no file format: those are plugins, found through the
+entry-point group ``portmapper``. Programs import `Client` or `SyncClient` from here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,6 @@ __all__ = ["Client", "SyncClient", "__version__"]
 
 __version__ = "0.1.0"
 
-# `portmapper --version` must not pay for importing the Python API.
+# Importing the Python API is slow, and `portmapper --version` does not need it.
 _LAZY = {"client.async_client": ("Client",), "client.sync_client": ("SyncClient",)}
 __getattr__ = lazy_exports(__name__, _LAZY)

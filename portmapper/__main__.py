@@ -1,4 +1,4 @@
-"""`python -m portmapper` is the command line."""
+"""Runs the command line with `python -m portmapper`."""
 
 from portmapper.cli.main import entry
 

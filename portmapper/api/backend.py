@@ -1,4 +1,4 @@
-"""What a backend is: a small interface to open ports, and optional abilities beside it."""
+"""The backend interface: open and close ports, plus optional capabilities."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Target:
     """Where to look for a gateway.
 
     Attributes:
-        local_address: our own address on that side; requests leave from it. Over IPv6 it is the global
-            address that a pinhole is asked for, so each stable address has a target of its own.
-        interface: name of the interface that carries it, empty when unknown.
-        gateway: the gateway's address, None when the interface has no route to one (only a protocol
-            that searches by multicast can find it then). An IPv6 router's is mostly link-local, and
-            carries its zone: `fe80::1%eth0`.
-        port: replaces the protocol's own server port (5351), None for the standard one.
-        url: an IGD description to use as it is; searches nothing.
-        chosen: the user named this gateway, so that only it may answer, wherever it lies.
+        local_address: our address on the interface; requests are sent from it. Over IPv6 it is the global
+            address that a pinhole is requested for, so each stable address has a separate target.
+        interface: name of the interface that has this address, empty if unknown.
+        gateway: the gateway's address, or None if the interface has no route to one. Then only a protocol
+            that searches by multicast can find the gateway. The address of an IPv6 router is usually
+            link-local and includes its zone: `fe80::1%eth0`.
+        port: replaces the protocol's server port (5351), None for the standard port.
+        url: URL of an IGD description to use directly, without a search.
+        chosen: the user named this gateway: only this gateway may answer, even outside the local network.
     """
 
     local_address: IPAddress
@@ -39,17 +39,17 @@ class Target:
 
     @property
     def family(self) -> Family:
-        """The family that is asked for there."""
+        """Address family of the mappings that are requested there."""
         return Family.of(self.local_address)
 
 
 class GatewayEvent(enum.StrEnum):
-    """What a gateway can tell, or let us see, without being asked.
+    """An event that a gateway announces, or that a backend notices, without a request.
 
     Attributes:
-        RESTARTED: it lost its table; every lease there must be renewed.
-        EXTERNAL_ADDRESS_CHANGED: leases stay, the outside address is another.
-        GONE: it said goodbye, or refuses connections; look for gateways again.
+        RESTARTED: the gateway lost its table; renew every lease on it.
+        EXTERNAL_ADDRESS_CHANGED: the external address changed; leases stay valid.
+        GONE: the gateway announced that it leaves, or it refuses connections; search for gateways again.
     """
 
     RESTARTED = "restarted"
@@ -59,29 +59,29 @@ class GatewayEvent(enum.StrEnum):
 
 @functools.lru_cache(maxsize=64)
 def _identity(backend: str, address: IPAddress) -> str:
-    """Write it once: each mapping asks for it a dozen times, and its lease holds the very text."""
+    # Cached because each mapping reads it about a dozen times. Leases share the same string object.
     return f"{backend}:{address}"
 
 
 class Gateway(abc.ABC):
-    """One NAT device as one backend reaches it.
+    """One NAT device as reached through one backend.
 
-    Every method may raise a `BackendError` and nothing else, gives up within its own time bound,
-    and may be cancelled at any point without leaking a socket.
+    Every method may raise only `BackendError`. It must give up within a time limit of its own, and a
+    cancellation at any point must not leak a socket.
 
     Attributes:
         backend: the backend's name, such as `pcp`.
-        protocol: for people, such as `PCP 2` or `IGD 2`.
+        protocol: human-readable name and version, such as `PCP 2` or `IGD 2`.
         address: the gateway's address.
-        local_address: our address towards it.
-        model: what the device calls itself, empty when it does not; untrusted text.
-        location: description URL, None where the protocol has none.
-        concurrency: how many requests it bears at once.
-        latency: seconds from the question to its first answer.
-        address_by_grant: there is no question for the outside address; the first grant tells it.
-        one_per_internal_port: it knows a mapping by its internal port alone, as PCP and NAT-PMP do. Another
-            external port for it is asked for when the former one is closed; closed later, it would take the
-            new one along.
+        local_address: our address on the route to the gateway.
+        model: the device's own name, empty if it gives none; untrusted text.
+        location: URL of the description, None if the protocol has none.
+        concurrency: how many requests the gateway handles at once.
+        latency: seconds from the probe to its first answer.
+        address_by_grant: the protocol has no request for the external address; the first lease reports it.
+        one_per_internal_port: the gateway identifies a mapping by its internal port alone, as PCP and NAT-PMP
+            do. The scheduler closes the old external port before it requests another one, because closing
+            it later would also close the new one.
     """
 
     backend: str
@@ -97,37 +97,37 @@ class Gateway(abc.ABC):
 
     @property
     def identity(self) -> str:
-        """What stays the same when it is discovered again; the store knows it by this."""
+        """Identifier that stays the same across discoveries; leases are stored under it."""
         return _identity(self.backend, self.address)
 
     @abc.abstractmethod
     async def map(self, request: MapRequest) -> Lease:
-        """Create the mapping, or renew it when `request.held` is ours: one verb, safe to repeat."""
+        """Create the mapping, or renew it if `request.held` is ours. Repeating the call is safe."""
 
     @abc.abstractmethod
     async def unmap(self, lease: Lease) -> None:
-        """Close it; an entry that is gone already is a success."""
+        """Release a lease. An entry that no longer exists counts as released."""
 
     @abc.abstractmethod
     async def external_address(self) -> IPAddress | None:
-        """Tell the outside address, None when there is none or the protocol has no question for it."""
+        """Return the external address, or None if there is none or the protocol cannot query it."""
 
     async def close(self) -> None:  # noqa: B027 - a gateway without resources need not override it
-        """Free sockets and tasks; leases stay."""
+        """Close sockets and cancel tasks. Leases stay open."""
 
 
 class Backend(abc.ABC):
     """A plugin that speaks one port mapping protocol.
 
     Attributes:
-        name: short and lower case, as `--backend` takes it.
-        rank: order of preference, lower first; the standard ones are 10, 20 and 30.
-        families: the families that it opens ports for. It is never asked about targets of another one:
-            IPv4 mappings go to gateways that it found at IPv4 targets, and pinholes to those that it
-            found at IPv6 targets. There the gateway's `local_address` is the target's, a request's
-            `internal_address` is IPv6, and its external port is its internal one; the lease has the
-            internal address as its external one. Two addresses of this host may have a gateway object
-            each for one gateway: both have the same `identity`.
+        name: short, lower case, as given to `--backend`.
+        rank: order of preference, lower first; the standard backends have 10, 20 and 30.
+        families: the address families that it supports. It gets targets of these families only: IPv4
+            mappings go to gateways found at IPv4 targets, and pinholes to gateways found at IPv6 targets.
+            For a pinhole, the gateway's `local_address` is the target's, the request's `internal_address`
+            is IPv6, and the external port equals the internal port. The lease's external address is the
+            internal address. If this host has two IPv6 addresses, one gateway may have two gateway objects
+            with the same `identity`.
     """
 
     name: ClassVar[str]
@@ -136,50 +136,50 @@ class Backend(abc.ABC):
 
     @abc.abstractmethod
     def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Yield each gateway that answers there, and end when no further answer can come.
+        """Yield each gateway that answers at the target, and end when no more answers can arrive.
 
-        Silence is no error: the iterator ends without a yield. A `BackendError` says why there is
-        none where that is known (refused, not an IGD). Closing the iterator stops the search.
+        If nothing answers, the iterator ends without yielding; that is not an error. Raise `BackendError`
+        if the reason is known (refused, not an IGD). Closing the iterator stops the search.
         """
 
     async def close(self) -> None:  # noqa: B027 - a backend without resources need not override it
-        """Free what the gateways shared."""
+        """Free resources that the gateways share."""
 
 
 class ListsMappings(abc.ABC):
-    """Ability: read the gateway's whole table."""
+    """Capability: read the gateway's whole table."""
 
     @abc.abstractmethod
     async def list_mappings(self) -> Sequence[TableEntry]:
-        """Return every entry, other hosts' too; at most 65 536."""
+        """Return every entry, including those of other hosts; at most 65 536."""
 
 
 class VerifiesLeases(abc.ABC):
-    """Ability: ask whether a lease still stands, for gateways that lose or never hold them."""
+    """Capability: check whether a lease is still in effect, for gateways that lose leases."""
 
     @abc.abstractmethod
     async def holds(self, lease: Lease) -> bool:
-        """Tell whether the gateway's table has this lease, for our address and port."""
+        """Return whether the gateway's table has this lease with our address and port."""
 
 
 class WatchesGateway(abc.ABC):
-    """Ability: notice restarts and address changes without asking."""
+    """Capability: report restarts and address changes without polling."""
 
     @abc.abstractmethod
     async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
-        """Call `notify` from the event loop at each event until `close`; returns at once."""
+        """Start watching and return. `notify` is called on the event loop for each event until `close`."""
 
 
 class MapsOtherHosts(abc.ABC):  # noqa: B024 - a marker: `map` itself takes the other address
-    """Ability: `map` also accepts an internal address that is not ours."""
+    """Capability: `map` also accepts the internal address of another host."""
 
 
 class Diagnoses(abc.ABC):
-    """Ability of a backend: tell what only its protocol can see at a target."""
+    """Capability of a backend: report problems at a target that only its protocol can detect."""
 
     @abc.abstractmethod
     async def diagnose(self, target: Target) -> Sequence[Finding]:
-        """Look and tell, what is well too; raises nothing but a `BackendError`.
+        """Return findings, including checks that passed. Raise only `BackendError`.
 
-        It is asked beside the discovery, and sends no more than a few packets to the target's gateway.
+        `doctor` calls it in parallel with discovery. Send only a few packets to the target's gateway.
         """

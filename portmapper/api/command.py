@@ -1,4 +1,4 @@
-"""What a command is: one verb of the command line, ours or a plugin's."""
+"""The command interface: one subcommand of the command line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from portmapper.support.text import sentence
 
 
 class Command(abc.ABC):
-    """One verb of the command line.
+    """A subcommand of `portmapper`.
 
     Attributes:
-        name: the verb.
+        name: the subcommand's name.
         help: one line for the list of commands.
     """
 
@@ -22,15 +22,15 @@ class Command(abc.ABC):
 
     @abc.abstractmethod
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the verb's options; called only when the verb or its help is wanted."""
+        """Declare the options. Called only to run the command or to show its help."""
 
     @abc.abstractmethod
     def run(self, arguments: argparse.Namespace) -> int:
-        """Do it and return the exit status. A `PortmapperError` becomes one line on standard error."""
+        """Run the command and return the exit status. A `PortmapperError` is printed as one line."""
 
 
 def build_parser(command: Command) -> argparse.ArgumentParser:
-    """Build a command's parser the way the command line does."""
+    """Build the parser of one command, as the command line does."""
     parser = argparse.ArgumentParser(prog=f"portmapper {command.name}", description=sentence(command.help))
     command.add_arguments(parser)
     return parser

@@ -1,4 +1,4 @@
-"""Turns tables of the settings file into frozen attrs classes, strictly in keys and types."""
+"""Converts tables of the settings file to frozen attrs classes, with strict checks of keys and types."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from portmapper.api.suggestions import nearest
 T = TypeVar("T")
 
 READ = "read"
-"""Metadata of an attrs field: a function from the value as written to what it means, or `ValueError`."""
+"""Metadata key of an attrs field: a function that converts the written value, or raises `ValueError`."""
 
 
 def structure(kind: type[T], table: object, path: tuple[str | int, ...] = ()) -> T:
-    """Return a table of the settings file as an object of an attrs class.
+    """Convert a table of the settings file to an instance of the attrs class `kind`.
 
-    Each field is a key; a field without a default must be there. `path` is where the table stands.
+    Each field of the class is a key; a field without a default is required. `path` is the table's path.
 
     Raises:
-        SettingError: a key is unknown, missing, or of a wrong type or value; its path is named.
+        SettingError: a key is unknown or missing, or its type or value is invalid.
     """
     try:
         structured: T = _converter().structure(table, kind)
@@ -37,13 +37,13 @@ def structure(kind: type[T], table: object, path: tuple[str | int, ...] = ()) ->
 
 @functools.cache
 def _converter() -> Any:
-    """Build the converter once, when there is a table: importing cattrs costs 40 ms."""
+    # Built on first use: importing cattrs takes 40 ms, and most runs have no table to convert.
     import cattrs
 
     converter = cattrs.Converter(detailed_validation=False)
     for kind, hook in _PLAIN.items():
         converter.register_structure_hook(kind, hook)
-    # By its class, an enum of texts would be taken for a text.
+    # Otherwise cattrs would apply the hook for `str`, because StrEnum is a subclass of it.
     converter.register_structure_hook(enum.StrEnum, _read_enum)
     converter.register_structure_hook_func(_is_tuple, functools.partial(_read_tuple, converter))
     converter.register_structure_hook_factory(attrs.has, functools.partial(_table_reader, converter))
@@ -105,7 +105,7 @@ def _is_tuple(kind: object) -> bool:
 
 def _plain(kind: type[Any], word: str, *also: type[Any]) -> Callable[[object, object], object]:
     def read(value: object, _: object) -> object:
-        # A bool is an int to Python; `true` is no number.
+        # In Python a bool is an int, but `true` is not a valid number.
         if type(value) not in (kind, *also):
             raise SettingError((), f"{quoted(value)} is not {word}")
         return kind(value)
@@ -122,7 +122,7 @@ def _read_path(value: object, _: object) -> Path:
 
 _PLAIN: types.MappingProxyType[type, Callable[[object, object], object]] = types.MappingProxyType(
     {
-        str: _plain(str, "a text"),
+        str: _plain(str, "text"),
         bool: _plain(bool, "true or false"),
         int: _plain(int, "a whole number"),
         float: _plain(float, "a number", int),

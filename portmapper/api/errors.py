@@ -1,4 +1,4 @@
-"""The one vocabulary of failure. The scheduler decides on these types, never on a protocol's number."""
+"""Every error that portmapper raises. The scheduler decides by these types, never by result codes."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ if TYPE_CHECKING:
 
 
 def quoted(value: object) -> str:
-    """Show an untrusted value in a message: one line, text in quotes and escaped, about 60 characters."""
+    """Quote an untrusted value for a message: one line, escaped, about 60 characters."""
     shorten = reprlib.Repr()
     shorten.maxstring = shorten.maxother = shorten.maxlong = 60
     try:
         return shorten.repr(value)
     except ValueError:
-        # Python refuses to spell integers of more than 4300 digits.
+        # Python refuses to format integers of more than 4300 digits.
         return "a number too long to show"
 
 
 class PortmapperError(Exception):
-    """Everything this program raises on purpose; its text is one line for a person."""
+    """Base class of all errors that are raised on purpose; the text is one line for the user."""
 
 
 class UsageError(PortmapperError):
-    """The caller asked for something that makes no sense (exit status 2)."""
+    """An option, argument or request is invalid (exit status 2)."""
 
 
 class SettingError(UsageError):
-    """A key of the settings file is wrong.
+    """A key of the settings file is invalid.
 
     Attributes:
-        path: where it stands: names of tables and keys, and the numbers of those that repeat, from 0.
-        reason: what is wrong with it, the value included.
+        path: path of the key: names of tables and keys, and from 0 the index in an array of tables.
+        reason: what is wrong, including the value.
     """
 
     def __init__(self, path: tuple[str | int, ...], reason: str, where: str = "") -> None:
-        """Say what is wrong; `where` is the file and the line, once they are known."""
+        """Compose the message; `where` is the file and line, once they are known."""
         name = dotted(path)
         self.path = path
         self.reason = reason
@@ -45,7 +45,7 @@ class SettingError(UsageError):
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
-    """Write the path of a key as TOML does: `hook[1].run`."""
+    """Format the path of a key: `hook[1].run`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(parts).removeprefix(".")
 
@@ -55,11 +55,11 @@ class SourceError(PortmapperError):
 
 
 class RowError(PortmapperError):
-    """One row of a document is wrong.
+    """One row of a document is invalid.
 
     Attributes:
-        field: the column or key at fault, empty when it is the row as a whole.
-        reason: what is wrong with it, the value included.
+        field: the invalid column or key, empty if the error concerns the whole row.
+        reason: what is wrong, including the value.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -77,15 +77,15 @@ class AlreadyRunning(PortmapperError):
 
 
 class NoGateway(PortmapperError):
-    """No gateway answered, or there is none to ask (exit status 3)."""
+    """No gateway answered, or there is no route to one (exit status 3)."""
 
 
 class BackendError(PortmapperError):
-    """A gateway did not grant what was asked.
+    """A request to a gateway failed.
 
     Attributes:
-        code: the protocol's own result number, for people only.
-        retry_after: seconds before it makes sense to ask again, None when the gateway did not say.
+        code: the protocol's result code, for display only.
+        retry_after: seconds to wait before a retry, None if the gateway gave no time.
     """
 
     def __init__(self, message: str, *, code: int | None = None, retry_after: float | None = None) -> None:
@@ -95,18 +95,18 @@ class BackendError(PortmapperError):
 
 
 class Unsupported(BackendError):
-    """The gateway or the protocol cannot do this at all."""
+    """The gateway or the protocol does not support the request."""
 
 
 class NotAuthorized(BackendError):
-    """The gateway's rules say no."""
+    """The gateway's permission rules deny the request."""
 
 
 class Conflict(BackendError):
-    """The external port belongs to somebody else.
+    """Another mapping holds the external port.
 
     Attributes:
-        holder: the entry that stands in the way, None where the protocol does not tell.
+        holder: the entry that holds the port, None if the protocol does not report it.
     """
 
     def __init__(
@@ -122,19 +122,19 @@ class Conflict(BackendError):
 
 
 class NoResources(BackendError):
-    """The gateway's table is full, or our quota is."""
+    """The gateway's table or our quota is full."""
 
 
 class OnlyPermanentLeases(BackendError):
-    """The gateway grants no finite lifetime, and a finite one was insisted upon."""
+    """The gateway grants only permanent leases, but the request required a finite lifetime."""
 
 
 class NetworkFailure(BackendError):
-    """The gateway cannot be reached, or has no outside address itself."""
+    """The gateway is unreachable, or has no external address."""
 
 
 class AnotherNat(NetworkFailure):
-    """The gateway sees another address than ours: one more NAT stands between."""
+    """The gateway sees an address that is not ours: there is another NAT between us and it."""
 
 
 class GatewayTimeout(BackendError):
@@ -142,12 +142,12 @@ class GatewayTimeout(BackendError):
 
 
 UNREACHABLE = (NetworkFailure, GatewayTimeout)
-"""What a request comes to at a gateway that is not there."""
+"""The errors that a request to an unreachable gateway raises."""
 
 
 class GatewayRestarted(BackendError):
-    """The gateway lost its state while the request was under way."""
+    """The gateway restarted and lost its state during the request."""
 
 
 class PluginFault(BackendError):
-    """A plugin is broken: it raised what it must not, or returned what it cannot mean."""
+    """A plugin is faulty: it raised an unexpected exception or returned an invalid value."""

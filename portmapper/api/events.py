@@ -1,4 +1,4 @@
-"""What happened to a mapping or a gateway: the journal keeps it, observers are told of it."""
+"""Events of mappings and gateways, and the interface of observers that receive them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portmapper.api.model import Family, IPAddress, Protocol
 
 
 class EventKind(enum.StrEnum):
-    """The name of what happened."""
+    """Kind of an event, as the journal and hooks name it."""
 
     OPENED = "opened"
     RENEWED = "renewed"
@@ -30,18 +30,18 @@ class EventKind(enum.StrEnum):
 
 @attrs.frozen
 class Event:
-    """One event, with what is known about it.
+    """One event. Fields that do not apply are empty or None.
 
     Attributes:
-        at: wall-clock time, with its zone.
+        at: wall-clock time with time zone.
         kind: what happened.
-        detail: why, in one line for a person.
+        detail: the reason, one line for the user.
         protocol, family, internal_address, internal_port, wanted_external_port, external_address,
-            external_port: of the mapping, None for an event about a gateway alone.
+            external_port: of the mapping, None for an event that concerns only a gateway.
         backend: name of the backend.
         gateway: the gateway's address.
         comment: the mapping's comment.
-        source: the location that listed the mapping.
+        source: location of the source that lists the mapping.
     """
 
     at: datetime
@@ -61,12 +61,12 @@ class Event:
 
 
 class Observer(abc.ABC):
-    """A plugin that is told of every event. It may be slow: it holds nothing up but itself.
+    """A plugin that receives every event. A slow observer delays nothing else.
 
     Attributes:
-        name: short, in lower case.
-        table: the settings file's table that is this observer's, empty for none.
-        end_limit: seconds that it has when the daemon ends, for what it was told before.
+        name: short, lower case.
+        table: name of the observer's table in the settings file, empty for none.
+        end_limit: seconds that it has to finish earlier events when the daemon stops.
     """
 
     name: ClassVar[str]
@@ -75,22 +75,22 @@ class Observer(abc.ABC):
 
     @classmethod
     def configured(cls, part: object) -> Self | None:
-        """Make one by its part of the settings file; None when there is nothing for it to do.
+        """Create an observer from its table in the settings file, or return None if it is not needed.
 
-        `part` is what the file has under `table`, None where it has nothing: a dict for `[table]`, a
-        list of dicts for `[[table]]`. `portmapper.api.config.structure` checks it strictly.
+        `part` is the value of the key `table`: a dict for `[table]`, a list of dicts for `[[table]]`, None
+        if the file has no such table. `portmapper.api.structure` checks and converts it.
 
         Raises:
-            SettingError: a key is wrong; its path begins with `table`.
+            SettingError: a key is invalid; its path begins with `table`.
         """
         return cls()
 
     async def start(self) -> None:  # noqa: B027 - most have nothing to start
-        """Begin; called once, on the event loop, before the first event."""
+        """Start. Called on the event loop before the first event."""
 
     @abc.abstractmethod
     async def observe(self, event: Event) -> None:
-        """Take note of one event; events come one at a time, in order."""
+        """Handle one event. Events arrive one at a time and in order."""
 
     async def close(self) -> None:  # noqa: B027 - most hold nothing open
-        """Finish what is under way and free what is open."""
+        """Finish pending work and free resources."""

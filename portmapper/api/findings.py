@@ -1,4 +1,4 @@
-"""What an examination finds: a stable code for programs, a sentence and advice for people."""
+"""Findings of `doctor`: a stable code for programs, a summary and advice for people."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class Severity(enum.StrEnum):
     """How much a finding matters.
 
     Attributes:
-        ERROR: ports cannot be reached because of it.
-        WARNING: something does not work, or may not for long.
-        INFO: worth knowing.
-        OK: looked at, and nothing wrong.
+        ERROR: it keeps ports from being reachable.
+        WARNING: something does not work, or may stop working.
+        INFO: useful to know.
+        OK: the check found no problem.
     """
 
     ERROR = "error"
@@ -47,18 +47,18 @@ CODES = (
     "listening-on-loopback",
     "local-firewall",
 )
-"""Every code, in the order of the examination. They are a contract: other programs compare them."""
+"""Every code, in the order of the checks. Other programs compare them, so they must not change."""
 
 
 @attrs.frozen
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
         code: one of `CODES`.
         severity: how much it matters.
-        summary: one line, what is so; may quote a gateway's own words.
-        advice: one line, what to do about it; empty when nothing is to be done.
+        summary: what was found, one line; may quote text from a gateway.
+        advice: what to do about it, one line; empty if nothing needs to be done.
     """
 
     code: str
@@ -68,7 +68,7 @@ class Finding:
 
     @classmethod
     def ok(cls, code: str, summary: str) -> Finding:
-        """Report that nothing is wrong."""
+        """Report a check that passed."""
         return cls(code, Severity.OK, summary)
 
     @classmethod
@@ -78,5 +78,5 @@ class Finding:
 
     @classmethod
     def error(cls, code: str, summary: str, advice: str) -> Finding:
-        """Report something that keeps ports closed."""
+        """Report something that keeps ports from being reachable."""
         return cls(code, Severity.ERROR, summary, advice)

@@ -1,7 +1,7 @@
-"""The hooks a plugin may implement.
+"""The hooks that a plugin may implement.
 
-They are synchronous and declarative: each returns classes, and the work is done by their objects.
-pluggy knows no coroutines, and a hook that did input or output would hold up every other plugin.
+Hooks are synchronous and declarative: each returns classes, and instances of these classes do the work.
+pluggy does not support coroutines, and a hook that does I/O would block every other plugin.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PROJECT = "portmapper"
 
 PLUGIN_API = "1.0"
-"""Version of the hooks and interfaces. The first number changes when a plugin may have to, the second when
-something is added. A plugin names the one it was built for as `portmapper_api` in its entry point's module.
+"""Version of the hooks and interfaces. The major number changes if plugins may need changes, the minor number
+if something is added. A plugin declares its version as `portmapper_api` in the module of its entry point.
 """
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -29,22 +29,22 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def portmapper_register_backends() -> list[type[Backend]]:  # type: ignore[empty-body]
-    """Return the port mapping protocols that this plugin speaks."""
+    """Return the backends that this plugin provides."""
 
 
 @hookspec
 def portmapper_register_sources() -> list[type[Source]]:  # type: ignore[empty-body]
-    """Return the kinds of source that this plugin reads."""
+    """Return the sources that this plugin provides."""
 
 
 @hookspec
 def portmapper_register_formats() -> list[type[Format]]:  # type: ignore[empty-body]
-    """Return the document formats that this plugin parses."""
+    """Return the formats that this plugin provides."""
 
 
 @hookspec
 def portmapper_register_observers() -> list[type[Observer]]:  # type: ignore[empty-body]
-    """Return the observers that this plugin brings."""
+    """Return the observers that this plugin provides."""
 
 
 @hookspec

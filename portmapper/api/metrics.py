@@ -12,15 +12,15 @@ from portmapper.api.model import MappingState
 
 @attrs.frozen
 class Metrics:
-    """A daemon's numbers at one moment.
+    """Metrics of a daemon at one moment.
 
     Attributes:
-        mappings: how many there are in each state.
-        renewals: leases renewed since the start, by backend.
-        failures: rounds that opened nothing, by the name of each error.
-        latencies: seconds that each gateway took to answer when it was found, by backend and address.
-        since_success: seconds since a gateway last granted anything, None before the first.
-        dropped: events that each observer was too slow for.
+        mappings: number of mappings in each state.
+        renewals: number of renewed leases since the start, by backend.
+        failures: number of failed attempts to open a mapping, by the name of the error.
+        latencies: seconds from probe to answer of each gateway, by backend and address.
+        since_success: seconds since a gateway last granted a lease, None before the first.
+        dropped: number of events that were dropped because the observer was too slow, by observer.
     """
 
     mappings: Mapping[MappingState, int]
@@ -33,11 +33,11 @@ class Metrics:
 
 @attrs.frozen
 class MetricsPage:
-    """What is shown to another program.
+    """A response body for a metrics scraper.
 
     Attributes:
-        content_type: its media type, with parameters.
-        body: the bytes.
+        content_type: media type with parameters.
+        body: the content.
     """
 
     content_type: str
@@ -45,12 +45,12 @@ class MetricsPage:
 
 
 class ShowsMetrics(abc.ABC):
-    """An observer that shows what the daemon measures, at `/metrics` of the control socket."""
+    """An observer that serves the daemon's metrics at `/metrics` of the control socket."""
 
     @abc.abstractmethod
     def attach(self, measure: Callable[[], Metrics]) -> None:
-        """Take what measures; called before `start`."""
+        """Set the function that returns the current metrics. Called before `start`."""
 
     @abc.abstractmethod
     async def page(self) -> MetricsPage:
-        """Return the numbers as they are now."""
+        """Return the current metrics."""

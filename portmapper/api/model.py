@@ -1,4 +1,4 @@
-"""The values everything else speaks of: mappings, leases, gateways' facts. No input or output here."""
+"""The values of the model: mappings, requests, leases and table entries. No I/O here."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PROTOCOLS = {
     "UDP": (Protocol.UDP,),
     "BOTH": (Protocol.TCP, Protocol.UDP),
 }
-"""The words for a row's protocol, in upper case, and what each stands for."""
+"""The protocol names that a row may use, in upper case, and their protocols."""
 
 
 class Family(enum.StrEnum):
-    """The address family of a mapping; an IPv6 one is a pinhole."""
+    """Address family of a mapping. An IPv6 mapping is a pinhole."""
 
     IPV4 = "ipv4"
     IPV6 = "ipv6"
@@ -44,17 +44,17 @@ class Family(enum.StrEnum):
 
     @property
     def version(self) -> int:
-        """The version number of its Internet Protocol."""
+        """IP version number: 4 or 6."""
         return 6 if self is Family.IPV6 else 4
 
 
 class ConflictPolicy(enum.StrEnum):
-    """What to do when the wanted external port is not to be had.
+    """What to do if the requested external port is taken.
 
     Attributes:
-        OWN: replace only what is ours, also when our address changed.
-        NEXT: take another external port, and report it.
-        TAKE: replace whoever holds it, as upnp-daemon does.
+        OWN: replace only our own mapping, also after our address changed.
+        NEXT: use another external port, and report it.
+        TAKE: replace the mapping of any host, as upnp-daemon does.
         FAIL: replace nothing.
     """
 
@@ -65,7 +65,7 @@ class ConflictPolicy(enum.StrEnum):
 
 
 class MappingState(enum.StrEnum):
-    """Where a wanted mapping stands, as `status` reports it."""
+    """State of a desired mapping, as `status` reports it."""
 
     ACTIVE = "active"
     PENDING = "pending"
@@ -75,7 +75,7 @@ class MappingState(enum.StrEnum):
 
 
 class ExternalKind(enum.StrEnum):
-    """What sort of external address a gateway reports."""
+    """Kind of external address that a gateway reports."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -85,24 +85,24 @@ class ExternalKind(enum.StrEnum):
 
 @attrs.frozen
 class Mapping:
-    """One wanted mapping: one protocol, one family, one port. Ranges and `both` are spread before.
+    """One desired mapping: one protocol, one family, one port. Ranges and `both` are already expanded.
 
     Attributes:
         protocol: TCP or UDP.
-        port: wanted external port, 1-65535; `ANY_PORT` takes whatever the gateway gives.
+        port: requested external port, 1-65535; `ANY_PORT` lets the gateway choose.
         internal_port: port on the internal host, 1-65535.
-        address: whom for: None is this host, an address is that host, a network is this host on an
-            interface that lies in it.
-        duration: wanted lifetime in seconds; 0 is as long as the gateway will.
-        comment: stored on the gateway where the protocol can.
+        address: the host to map to: None for this host, an address for that host, a network for this host on
+            its interface in that network.
+        duration: requested lifetime in seconds; 0 for as long as the gateway allows.
+        comment: stored on the gateway if the protocol supports it.
         family: IPv4 mapping or IPv6 pinhole.
-        conflict: policy of this mapping; None is the run's default.
-        backend: the only backend allowed; None is any.
-        gateway: address of the only gateway that is asked; `ALL_GATEWAYS` keeps it open on every one
-            that answers; None is the best one, that of the default route first.
-        source: location of the source that listed it.
-        where: its place in that source, such as `line 4`.
-        written_address: the address as the source wrote it.
+        conflict: conflict policy of this mapping; None for the default.
+        backend: the only backend to use; None for any.
+        gateway: address of the only gateway to use; `ALL_GATEWAYS` for every gateway that answers; None for
+            the best one, with the default route's gateway first.
+        source: location of the source that lists it.
+        where: position in that source, such as `line 4`.
+        written_address: the address as written in the source.
     """
 
     protocol: Protocol
@@ -121,7 +121,7 @@ class Mapping:
 
     @property
     def key(self) -> MappingKey:
-        """What makes it the same mapping when its duration or comment is edited."""
+        """Identity of the mapping; it stays the same if the duration or comment changes."""
         return (self.protocol, self.family, self.port, self.address, self.internal_port, self.gateway)
 
 
@@ -130,22 +130,23 @@ MappingKey = tuple[Protocol, Family, int, IPAddress | IPNetwork | None, int, str
 
 @attrs.frozen
 class MapRequest:
-    """What a backend is asked to open, or to renew: the two are one verb.
+    """A request to open or renew a mapping; `Gateway.map` does both.
 
     Attributes:
         protocol: TCP or UDP.
-        internal_address: address of the host that listens; an IPv6 one asks for a pinhole.
-        internal_port: port it listens on.
-        external_port: wanted external port; `ANY_PORT` for any. Of a pinhole it is the internal port,
-            whatever the source wrote: nothing is translated.
-        lifetime: seconds; 0 is as long as the gateway will.
+        internal_address: address of the host that listens; an IPv6 address requests a pinhole.
+        internal_port: port that the host listens on.
+        external_port: requested external port; `ANY_PORT` for any. For a pinhole it is the internal port,
+            regardless of the source, because IPv6 has no port translation.
+        lifetime: seconds; 0 for as long as the gateway allows.
         comment: description for the gateway's table.
-        token: 12 random bytes, the same for every request of one mapping (the PCP nonce).
-        exact: the gateway should refuse rather than grant another external port.
-        replace: take the port from whoever holds it, where the protocol can.
+        token: 12 random bytes, the same in every request for one mapping (the PCP nonce).
+        exact: the gateway should refuse the request rather than grant another external port.
+        replace: replace the current holder of the port, if the protocol can.
         held: the lease that this request renews or replaces, if any.
-        anew: what was done at the other protocol of the port may have closed this one, so that it is urgent;
-            where the gateway is known for that and its renewal would not open the port again, close it first.
+        anew: reopen the mapping, urgently: a request for its counterpart (the other protocol on the same
+            port) may have closed it. If the gateway has this bug and a renewal would not open the port
+            again, the backend closes the mapping first.
     """
 
     protocol: Protocol
@@ -168,21 +169,21 @@ class MapRequest:
 
 @attrs.frozen
 class Lease:
-    """What a gateway granted.
+    """A mapping that a gateway granted.
 
     Attributes:
         protocol: TCP or UDP.
-        internal_address: address the gateway forwards to.
-        internal_port: port the gateway forwards to.
-        external_port: port the gateway opened.
-        external_address: the gateway's outside address, None where it did not say; of a pinhole the
+        internal_address: address that the gateway forwards to.
+        internal_port: port that the gateway forwards to.
+        external_port: port that the gateway opened.
+        external_address: the gateway's external address, None if it did not report one; for a pinhole the
             internal address.
-        lifetime: granted seconds; 0 when permanent.
-        permanent: it never expires by itself and must be verified and released by us.
-        backend: name of the backend that holds it.
+        lifetime: granted lifetime in seconds; 0 if permanent.
+        permanent: the lease never expires; portmapper must verify and release it.
+        backend: name of the backend that requested it.
         gateway: identity of the gateway that granted it (`Gateway.identity`).
-        token: the request's token, needed to renew and to release.
-        private: what only the backend understands, such as a pinhole's id.
+        token: the request's token, needed to renew and release it.
+        private: state that only the backend uses, such as a pinhole's id.
     """
 
     protocol: Protocol
@@ -205,15 +206,15 @@ class Lease:
 
 @attrs.frozen
 class TableEntry:
-    """One row of a gateway's own table, or the holder of a port that we wanted.
+    """One entry of a gateway's table, or the holder of a port that we requested.
 
     Attributes:
         protocol: TCP or UDP.
         external_port: the open port.
-        internal_address: who gets the packets; None where the gateway does not tell.
-        internal_port: on which port; 0 where the gateway does not tell.
+        internal_address: address that the gateway forwards to; None if it does not report one.
+        internal_port: port that the gateway forwards to; 0 if it does not report one.
         comment: the description in the table.
-        lifetime: remaining seconds; 0 when permanent or unknown.
+        lifetime: remaining seconds; 0 if permanent or unknown.
     """
 
     protocol: Protocol
@@ -228,7 +229,7 @@ _CGNAT = ipaddress.ip_network("100.64.0.0/10")
 
 
 def external_kind(address: IPAddress | None) -> ExternalKind:
-    """Classify an external address: CGNAT is RFC 6598's 100.64/10."""
+    """Classify an external address. CGNAT is 100.64.0.0/10 (RFC 6598)."""
     if address is None or address.is_unspecified or address.is_loopback or address.is_multicast:
         return ExternalKind.NONE
     if address.version == 4 and address in _CGNAT:

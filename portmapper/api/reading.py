@@ -1,4 +1,4 @@
-"""The result of reading a source: its mappings, its rejected rows, or the error."""
+"""The result of reading a source: mappings and rejected rows, or an error."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from portmapper.api.model import Mapping
 
 @attrs.frozen
 class Rejected:
-    """A row that was left out.
+    """A row that was rejected.
 
     Attributes:
-        where: row, and column or key, such as `line 4, column port`.
-        reason: what is wrong, the value included.
+        where: row and column or key, such as `line 4, column port`.
+        reason: what is wrong, including the value.
     """
 
     where: str
@@ -23,12 +23,12 @@ class Rejected:
 
 
 class SourceState(enum.StrEnum):
-    """How the last read went.
+    """Result of the last read.
 
     Attributes:
         OK: read and parsed; single rows may be rejected.
-        STALE: it failed; the mappings are those of the last good read.
-        FAILED: it failed, and there never was a good read.
+        STALE: the read failed; the mappings of the last successful read stay in effect.
+        FAILED: the read failed, and no earlier read succeeded.
     """
 
     OK = "ok"
@@ -38,15 +38,15 @@ class SourceState(enum.StrEnum):
 
 @attrs.frozen
 class Reading:
-    """What a source lists.
+    """The content of a source after a read.
 
     Attributes:
         location: as the user wrote it, without a password.
-        format: the name of the format, or of the source where it brings rows itself; empty when failed.
-        state: how the last read went.
-        mappings: all that are wanted from there, in the document's order.
-        rejected: the rows left out.
-        error: why it is not `ok`, one line without the location; None otherwise.
+        format: name of the format, or of the source if it returns rows itself; empty if the read failed.
+        state: result of the last read.
+        mappings: the desired mappings, in document order.
+        rejected: the rejected rows.
+        error: why the state is not `ok`, one line without the location; None otherwise.
     """
 
     location: str

@@ -1,4 +1,4 @@
-"""What a source and a format are: where a list of mappings comes from, and how it is written."""
+"""The interfaces of sources (where a list comes from) and formats (how it is parsed)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import attrs
 from portmapper.api.model import Family
 
 MAX_DOCUMENT = 16 * 1024 * 1024
-"""Bytes a document may have once decoded; a source stops reading there."""
+"""Maximum size of a decoded document in bytes; a source stops reading there."""
 
 
 @attrs.frozen
 class Document:
-    """What a source fetched.
+    """A document that a source fetched.
 
     Attributes:
         content: the bytes.
-        content_type: media type without parameters, lower case, when the source knows it.
-        suffix: file suffix such as `.csv`, lower case, when there is one.
+        content_type: media type without parameters, lower case; empty if unknown.
+        suffix: file suffix such as `.csv`, lower case; empty if there is none.
     """
 
     content: bytes
@@ -31,16 +31,16 @@ class Document:
 
 @attrs.frozen
 class Row:
-    """One wanted row as it was written; `portmapper.sources.row_parser` turns it into mappings.
+    """One row of a document as written; `portmapper.sources.row_parser` expands it to mappings.
 
     Attributes:
-        fields: field name to raw value: text, or what JSON and TOML know.
-        place: how to call the row in a message: `line 4`, `[2]`, `mapping[2]`.
-        field_place: the same for one field, with `{}` for its name: `line 4, column {}`.
-        strict_keys: an unknown key is an error (TOML), not something to ignore.
-        error: the row could not even be split into fields; the reason.
-        unfinished: the document ends without ending this row; when it is wrong, too, somebody is still
-            writing.
+        fields: field name to raw value: a string, or any JSON or TOML value.
+        place: name of the row in messages: `line 4`, `[2]`, `mapping[2]`.
+        field_place: name of one field in messages, with `{}` for the field: `line 4, column {}`.
+        strict_keys: an unknown key is an error (TOML) instead of being ignored.
+        error: why the row could not be split into fields; empty if it could.
+        unfinished: the document ends before the row does. If such a row is also invalid, the file is probably
+            still being written.
     """
 
     fields: Mapping[str, object]
@@ -53,11 +53,11 @@ class Row:
 
 @attrs.frozen
 class FormatOptions:
-    """What the user may set about formats.
+    """Options of formats.
 
     Attributes:
         csv_delimiter: one character.
-        families: those of a row that names neither a family nor an address; no format need know.
+        families: families of a row that names neither a family nor an address. Formats can ignore it.
     """
 
     csv_delimiter: str = ";"
@@ -68,8 +68,8 @@ class Format(abc.ABC):
     """A plugin that parses a document into rows.
 
     Attributes:
-        name: as `--format` takes it.
-        suffixes: file suffixes with their dot, lower case.
+        name: as given to `--format`.
+        suffixes: file suffixes with the dot, lower case.
         content_types: media types, lower case.
     """
 
@@ -79,16 +79,16 @@ class Format(abc.ABC):
 
     @abc.abstractmethod
     def parse(self, content: bytes, options: FormatOptions) -> Iterable[Row]:
-        """Yield the rows. Raises `SourceError` when the document as a whole cannot be parsed."""
+        """Yield the rows. Raise `SourceError` if the document as a whole cannot be parsed."""
 
 
 class Source(abc.ABC):
-    """A plugin's connection to one place that lists wanted mappings.
+    """One location that lists desired mappings.
 
     Attributes:
-        name: the plugin's word for this kind of source, such as `file`.
+        name: name of this kind of source, such as `file`.
         location: as the user wrote it.
-        fetch_limit: seconds after which `fetch` is cut off; None waits as long as it takes.
+        fetch_limit: seconds after which `fetch` is canceled; None for no limit.
     """
 
     name: ClassVar[str]
@@ -100,14 +100,14 @@ class Source(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def claims(cls, location: str) -> bool:
-        """Tell whether this kind of source reads that location. The first that says yes gets it."""
+        """Return whether this kind of source reads the location. The first source that does gets it."""
 
     @abc.abstractmethod
     async def fetch(self) -> Document | Sequence[Row]:
-        """Read it now, whole. Raises `SourceError` with one clear line."""
+        """Fetch the whole content now. Raise `SourceError` with a one-line message."""
 
-    async def watch(self, changed: Callable[[], None]) -> None:  # noqa: B027 - polling is the floor
-        """Call `changed` when the content may be another, until `close`; returns at once."""
+    async def watch(self, changed: Callable[[], None]) -> None:  # noqa: B027 - without it, the source is polled
+        """Start watching and return. `changed` is called when the content may have changed, until `close`."""
 
     async def close(self) -> None:  # noqa: B027 - most hold nothing open
-        """Stop watching and free what is open."""
+        """Stop watching and free resources."""

@@ -1,6 +1,6 @@
-"""The settings file, `portmapper.toml`: where it is, what it may contain, how it is read.
+"""The settings file `portmapper.toml`: its path, its keys, and the loader.
 
 What comes in: a TOML file, and the system's directories.
-What goes out: frozen settings objects, or one error with file, line and the nearest valid key. Tables of
-plugins are passed on to them.
+What goes out: frozen settings objects, or one error with file, line and the nearest valid key. The
+tables of plugins are passed on unchecked.
 """

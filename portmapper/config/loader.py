@@ -1,4 +1,4 @@
-"""Reads the settings file; whatever is wrong with it is told with file and line."""
+"""Loads the settings file, and reports errors with file and line."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from portmapper.config.schema import Settings
 from portmapper.sources.row_parser import FIELDS
 
 MAX_SIZE = 256 * 1024
-"""Bytes that a settings file may have."""
+"""Maximum size of a settings file in bytes."""
 
 KEYS = tuple(field.name for field in attrs.fields(Settings))
 
 _Path = tuple[str | int, ...]
-# A value that goes on over several lines ends on a line with one of these.
+# A value of several lines ends on a line with one of these.
 _MAY_END = re.compile(r"""[]}]|\"""|'''""")
 
 
 @attrs.frozen
 class SettingsFile:
-    """A settings file as it was read.
+    """A loaded settings file.
 
     Attributes:
-        path: where it is, None when there is none.
-        settings: the core's keys.
-        plugin_tables: top-level keys that are a plugin's, or nobody's, with their values.
+        path: its path, None if there is no file.
+        settings: settings of the core.
+        plugin_tables: the other top-level keys, which belong to plugins or are unknown, with their values.
         text: the file's text.
     """
 
@@ -42,14 +42,14 @@ class SettingsFile:
     text: str = ""
 
     def located(self, error: SettingError) -> SettingError:
-        """Return an error with the file and the line of its key."""
+        """Return the error with the file and the line of its key."""
         return SettingError(error.path, error.reason, f"{self.path}:{line_of(self.text, error.path)}")
 
     def check_plugin_tables(self, tables: Iterable[str]) -> None:
-        """See to it that each other key is one of these plugins' tables.
+        """Check that each other top-level key is the table of a plugin.
 
         Raises:
-            SettingError: one is not; the nearest that there is is named.
+            SettingError: a key is unknown; the message suggests the nearest known key.
         """
         known = tuple(tables)
         for key in self.plugin_tables:
@@ -59,11 +59,11 @@ class SettingsFile:
 
 
 def read_settings(path: Path) -> SettingsFile:
-    """Read a settings file.
+    """Load a settings file.
 
     Raises:
-        UsageError: it cannot be read, or is not TOML.
-        SettingError: a key of the core's is wrong.
+        UsageError: the file cannot be read or is not valid TOML.
+        SettingError: a key of the core is invalid.
     """
     text = _text(path)
     try:
@@ -74,15 +74,15 @@ def read_settings(path: Path) -> SettingsFile:
         raise UsageError(f"{path}: not TOML: {error}") from None
     plugin_tables = {key: value for key, value in document.items() if key not in KEYS}
     try:
-        ours = structure(Settings, {key: value for key, value in document.items() if key in KEYS})
-        _check_rows(ours)
+        settings = structure(Settings, {key: value for key, value in document.items() if key in KEYS})
+        _check_rows(settings)
     except SettingError as error:
         raise SettingsFile(path, text=text).located(error) from None
-    return SettingsFile(path, ours, plugin_tables, text)
+    return SettingsFile(path, settings, plugin_tables, text)
 
 
 def line_of(text: str, path: _Path) -> int:
-    """Return the line at which a key stands, or else the table that it belongs to; 1 where it has none."""
+    """Return the line of a key, or else of its nearest known table; 1 if there is none."""
     lines: dict[_Path, int] = {}
     for known, line in _lines(text):
         for length in range(1, len(known) + 1):
@@ -114,7 +114,7 @@ def _text(path: Path) -> str:
 
 
 def _check_rows(settings: Settings) -> None:
-    """A misspelt key of a mapping is an error here; a wrong value rejects the row, as in any list."""
+    """Raise an error for an unknown key of a mapping. A wrong value only rejects its row, as in any list."""
     for place, row in enumerate(settings.mapping):
         for key in row:
             if key not in FIELDS:
@@ -122,32 +122,32 @@ def _check_rows(settings: Settings) -> None:
 
 
 def _lines(text: str) -> Iterator[tuple[_Path, int]]:
-    """Yield the path of each table and key with its line, which tomllib does not tell."""
+    """Yield the path of each table and key with its line, because tomllib reports no lines."""
     counts: dict[_Path, int] = {}
     table: _Path = ()
     for line, statement in _statements(text):
         fragment = _loads(statement)
         if statement.startswith("["):
-            table = _numbered(_way(fragment), counts, repeats=statement.startswith("[["))
+            table = _with_indexes(_key_path(fragment), counts, repeats=statement.startswith("[["))
             yield table, line
         else:
-            yield (*table, *_way(fragment)), line
+            yield (*table, *_key_path(fragment)), line
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Yield line and text of each header and each key with its value, also over several lines."""
-    begun, first = "", 0
+    """Yield line and text of each header and each key with its value, which may have several lines."""
+    statement, first = "", 0
     for number, line in enumerate(text.split("\n"), 1):
-        if not begun and (not line.strip() or line.lstrip().startswith("#")):
+        if not statement and (not line.strip() or line.lstrip().startswith("#")):
             continue
-        first = first if begun else number
-        begun += f"{line}\n"
-        if (number == first or _MAY_END.search(line)) and _is_whole(begun):
-            yield first, begun.strip()
-            begun = ""
+        first = first if statement else number
+        statement += f"{line}\n"
+        if (number == first or _MAY_END.search(line)) and _is_complete(statement):
+            yield first, statement.strip()
+            statement = ""
 
 
-def _is_whole(statement: str) -> bool:
+def _is_complete(statement: str) -> bool:
     try:
         _loads(statement)
     except ValueError:
@@ -155,24 +155,24 @@ def _is_whole(statement: str) -> bool:
     return True
 
 
-def _way(fragment: object) -> _Path:
-    """Return the names down to the value of a document that has one key, or one table."""
-    way: list[str] = []
+def _key_path(fragment: object) -> _Path:
+    """Return the path to the value in a document with a single key or table."""
+    path: list[str] = []
     while isinstance(fragment, list | dict) and len(fragment) == 1:
         if isinstance(fragment, list):
             fragment = fragment[0]
         else:
             ((name, fragment),) = fragment.items()
-            way.append(name)
-    return tuple(way)
+            path.append(name)
+    return tuple(path)
 
 
-def _numbered(way: _Path, counts: dict[_Path, int], *, repeats: bool) -> _Path:
-    """Add to each name of an array of tables which of its tables is meant."""
+def _with_indexes(keys: _Path, counts: dict[_Path, int], *, repeats: bool) -> _Path:
+    """Insert the index of the current table after each name of an array of tables."""
     path: _Path = ()
-    for place, name in enumerate(way, 1):
+    for place, name in enumerate(keys, 1):
         path = (*path, name)
-        if repeats and place == len(way):
+        if repeats and place == len(keys):
             counts[path] = counts.get(path, -1) + 1
         if path in counts:
             path = (*path, counts[path])

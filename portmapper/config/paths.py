@@ -1,4 +1,4 @@
-"""Where the program keeps its state and looks for its settings, as each system wants it."""
+"""Default paths of the settings file and the state directory on each system."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def settings_file() -> Path | None:
-    """Return the settings file to use where none is named, None when there is none."""
+    """Return the default settings file, or None if there is none."""
     return next((path for path in settings_paths() if path.is_file()), None)
 
 
 def settings_paths() -> tuple[Path, ...]:
-    """Return where settings files are looked for, the user's first."""
+    """Return the default paths of settings files, the user's first."""
     home = Path(os.path.expanduser("~"))
     if sys.platform == "win32":
         user = Path(os.environ.get("APPDATA", home / "AppData" / "Roaming"))
@@ -26,9 +26,9 @@ def settings_paths() -> tuple[Path, ...]:
 
 
 def state_directory() -> Path:
-    """Return the default state directory: the service's own, root's, or the user's.
+    """Return the default state directory: of the service, of root, or of the user.
 
-    `STATE_DIRECTORY` is what systemd passes to a unit with `StateDirectory=`.
+    systemd sets `STATE_DIRECTORY` for a unit with `StateDirectory=`.
     """
     given = os.environ.get("STATE_DIRECTORY")
     if given:

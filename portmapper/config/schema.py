@@ -1,4 +1,4 @@
-"""The shape of the settings file, `portmapper.toml`: every key that the core has, and what it means."""
+"""The schema of the settings file `portmapper.toml`: every key of the core and its meaning."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = "portmapper.toml"
 
 
 class LogLevel(enum.StrEnum):
-    """How much is logged."""
+    """Minimum level of log messages."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -32,7 +32,7 @@ class LogLevel(enum.StrEnum):
 
 
 class LogFormat(enum.StrEnum):
-    """How a line of the log is written."""
+    """Format of a log line."""
 
     TEXT = "text"
     JSON = "json"
@@ -96,8 +96,8 @@ class BackendSettings:
     """The table `[backend]`.
 
     Attributes:
-        order: these first, in this order; the others follow by their rank.
-        forbidden: never use these.
+        order: backends to prefer, in this order; the others follow by rank.
+        forbidden: backends that are never used.
     """
 
     order: tuple[str, ...] = ()
@@ -109,9 +109,9 @@ class LogSettings:
     """The table `[log]`.
 
     Attributes:
-        level: `debug`, `info`, `warning` or `error`; None is `info`, `warning` for one pass.
+        level: `debug`, `info`, `warning` or `error`; default `info`, and `warning` for `--oneshot`.
         format: `text` or `json`.
-        file: log there, an absolute path; None is standard error, in the background the system's log.
+        file: absolute path of the log file; default standard error, or the system log in the background.
     """
 
     level: LogLevel | None = None
@@ -121,14 +121,14 @@ class LogSettings:
 
 @attrs.frozen
 class RuleSettings:
-    """One table `[[policy]]`: a rule on what may be opened, whoever lists it. The first that matches decides.
+    """One table `[[policy]]`: a rule for the mappings of all sources. The first matching rule decides.
 
     Attributes:
         action: `allow` or `deny`.
-        port: external port or range, such as `"1024-65535"`; left out: every one.
-        internal_port: port or range on the host that listens; left out: every one.
+        port: external port or range, such as `"1024-65535"`; default all.
+        internal_port: port or range on the host that listens; default all.
         protocol: `tcp`, `udp` or `both`.
-        address: the host that listens, an address or a network; left out: every one.
+        address: address or network of the host that listens; default all.
     """
 
     action: Action
@@ -139,30 +139,30 @@ class RuleSettings:
 
     @property
     def rule(self) -> Rule:
-        """The same as the policy has it."""
+        """The rule for the policy."""
         return Rule(self.action, self.port, self.internal_port, self.protocol, self.address)
 
 
 @attrs.frozen
 class Settings:
-    """The settings file's top level.
+    """The top level of the settings file.
 
     Attributes:
-        sources: lists to keep open: paths (relative ones from the settings file's directory) and URLs.
-        format: of the sources: `auto`, `csv`, `json`, `toml`, or a plugin's.
-        csv_delimiter: what separates the columns of a CSV file.
+        sources: lists to keep open: URLs and paths, relative to the directory of the settings file.
+        format: format of the sources: `auto`, `csv`, `json`, `toml`, or a plugin's.
+        csv_delimiter: separator of the columns of a CSV file.
         mapping: tables `[[mapping]]`, with the fields of a list.
-        interval: seconds; how often sources are read again and leases verified.
-        conflict: `own`, `next`, `take` or `fail`, for mappings that do not say.
-        family: `ipv4`, `ipv6` or `both`, for mappings that do not say.
-        close_ports_on_exit: release on exit what this run opened.
-        gateway: ask these and search no other, as `--gateway` takes them.
-        backend: which protocols, and in which order.
-        policy: what may be opened at all.
-        state_dir: where leases, journal, pid file and socket are kept; an absolute path.
-        pid_file: an absolute path; left out: in the state directory.
+        interval: seconds between two reads of the sources, and between two checks of the leases.
+        conflict: `own`, `next`, `take` or `fail`; default for mappings that set none.
+        family: `ipv4`, `ipv6` or `both`; default for mappings that set none.
+        close_ports_on_exit: on exit, release what this run opened.
+        gateway: use these gateways and search no others, as given to `--gateway`.
+        backend: which protocols to use, and in which order.
+        policy: rules that allow or deny mappings.
+        state_dir: absolute path of the directory for leases, journal, pid file and socket.
+        pid_file: absolute path of the pid file; default in the state directory.
         disable_plugins: names of plugins that are not loaded.
-        log: what is logged, where and how.
+        log: level, format and file of the log.
     """
 
     sources: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Asks one gateway for one mapping, under its conflict policy, and holds the answer to its word."""
+"""Calls to one gateway: time limits, conflict policy, and checks of every answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 
 CALL_LIMIT = 20.0
-"""Seconds after which a backend that keeps no bound of its own is cut off."""
+"""Seconds after which a call to a backend without its own time limit is canceled."""
 
 MAX_ENTRIES = 65_536
 
@@ -25,19 +25,19 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 MakeRoom = Callable[[TableEntry | None], Awaitable[bool]]
-"""Told who holds the port (None when the protocol does not say), makes room if it is ours to do so."""
+"""Releases the holder of a port if it is ours, and returns whether it did; None if the holder is unknown."""
 
 
 async def request_lease(
     gateway: Gateway, request: MapRequest, policy: ConflictPolicy, make_room: MakeRoom
 ) -> Lease:
-    """Return the lease, on a port that the policy allows.
+    """Request a lease that satisfies the conflict policy.
 
-    Under `own` what stands in the way is replaced when it is ours. A port other than the wanted one
-    is released again where the request is exact.
+    Under `own`, replace the holder of the port if it is ours. If the request is exact and the gateway grants
+    another port, release that port again.
 
     Raises:
-        BackendError: what the gateway refused, or why its grant is not accepted.
+        BackendError: the gateway refused the request, or its lease is not acceptable.
     """
     try:
         return await _map_exactly(gateway, request)
@@ -48,7 +48,7 @@ async def request_lease(
 
 
 async def _map_exactly(gateway: Gateway, request: MapRequest) -> Lease:
-    """Ask; a port that will not do is given back at once, and is a conflict whose holder is not told."""
+    """Request a lease; release a port that is not the requested one, and raise `Conflict`."""
     lease = await _map(gateway, request)
     if not request.exact or lease.external_port == request.external_port:
         return lease
@@ -57,7 +57,7 @@ async def _map_exactly(gateway: Gateway, request: MapRequest) -> Lease:
 
 
 async def bounded(gateway: Gateway, call: Awaitable[T]) -> T:
-    """Await a backend's call within its time; whatever goes wrong in it becomes a `BackendError`."""
+    """Await a call to a backend within the time limit; every failure becomes a `BackendError`."""
     try:
         return await guard.run(f"backend:{gateway.backend}", call, CALL_LIMIT)
     except BackendError:
@@ -69,7 +69,7 @@ async def bounded(gateway: Gateway, call: Awaitable[T]) -> T:
 
 
 async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:
-    """Read a gateway's whole table. Raises `BackendError`."""
+    """Read a gateway's whole table. Raise `BackendError`."""
     assert isinstance(gateway, Gateway)
     entries = await bounded(gateway, gateway.list_mappings())
     if not isinstance(entries, Sequence) or len(entries) > MAX_ENTRIES:
@@ -80,34 +80,34 @@ async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:
 
 
 async def verify_lease(gateway: VerifiesLeases, lease: Lease) -> bool:
-    """Ask whether a lease stands. Raises `BackendError`."""
+    """Return whether the gateway still holds a lease. Raise `BackendError`."""
     assert isinstance(gateway, Gateway)
     answer = await bounded(gateway, gateway.holds(lease))
     if not isinstance(answer, bool):
-        raise _fault(gateway, f"it returned {quoted(answer)} when asked whether it holds a lease")
+        raise _fault(gateway, f"`holds` returned {quoted(answer)}, not true or false")
     return answer
 
 
 async def read_external_address(gateway: Gateway) -> IPAddress | None:
-    """Ask for the outside address. Raises `BackendError`."""
+    """Query the external address. Raise `BackendError`."""
     address = await bounded(gateway, gateway.external_address())
     if not isinstance(address, IPv4Address | IPv6Address | None):
-        raise _fault(gateway, f"it told {quoted(address)} as outside address")
+        raise _fault(gateway, f"it returned {quoted(address)} as its external address")
     return address
 
 
 async def try_release(gateway: Gateway, lease: Lease) -> bool:
-    """Release a lease that is not wanted; tell whether it could be."""
+    """Release a lease and return whether that succeeded."""
     try:
         await bounded(gateway, gateway.unmap(lease))
     except BackendError as error:
-        _log.debug("%s: cannot give back port %d: %s", gateway.backend, lease.external_port, error)
+        _log.debug("%s: cannot release port %d: %s", gateway.backend, lease.external_port, error)
         return False
     return True
 
 
 async def _map(gateway: Gateway, request: MapRequest) -> Lease:
-    """Ask, and check the answer: a stranger's backend may return anything."""
+    """Request a lease and check the answer: a third-party backend may return anything."""
     lease = await bounded(gateway, gateway.map(request))
     if (reason := lease_fault(lease, request)) is not None:
         raise _fault(gateway, reason)
@@ -121,25 +121,25 @@ async def _map(gateway: Gateway, request: MapRequest) -> Lease:
 
 
 def lease_fault(lease: object, request: MapRequest) -> str | None:
-    """Say what cannot be so in an answer to this request; None when it is a lease for it."""
+    """Return what is invalid in the answer to a request, or None for a valid lease."""
     if not isinstance(lease, Lease):
-        return f"it returned {quoted(lease)} and no lease"
-    inside = (lease.protocol, lease.internal_address, lease.internal_port)
-    if inside != (request.protocol, request.internal_address, request.internal_port):
-        return f"it returned a lease for {_words(inside)} when asked for {request.internal_port}"
+        return f"it returned {quoted(lease)}, which is not a lease"
+    internal = (lease.protocol, lease.internal_address, lease.internal_port)
+    if internal != (request.protocol, request.internal_address, request.internal_port):
+        return f"it returned a lease for {_describe(internal)}, not for the requested {request.internal_port}"
     if not _is_number(lease.external_port) or not 1 <= lease.external_port <= 65535:
-        return f"it returned a lease of port {quoted(lease.external_port)}"
+        return f"it returned a lease with port {quoted(lease.external_port)}"
     if not _is_number(lease.lifetime) or (lease.lifetime <= 0 and lease.permanent is not True):
-        return f"it returned a lease of port {lease.external_port} for {quoted(lease.lifetime)} s"
+        return f"it returned a lease of {quoted(lease.lifetime)} s for port {lease.external_port}"
     if not isinstance(lease.external_address, IPv4Address | IPv6Address | None):
-        return f"it returned a lease at {quoted(lease.external_address)}"
+        return f"it returned a lease with the external address {quoted(lease.external_address)}"
     if not isinstance(lease.private, str) or not isinstance(lease.permanent, bool):
-        return "it returned a lease whose `private` is no text, or whose `permanent` is no truth value"
+        return "it returned a lease whose `private` is not a string or whose `permanent` is not a bool"
     return None
 
 
-def _words(inside: tuple[object, ...]) -> str:
-    protocol, address, port = (str(value)[:40] for value in inside)
+def _describe(internal: tuple[object, ...]) -> str:
+    protocol, address, port = (str(value)[:40] for value in internal)
     return f"{protocol} port {port} of {address}"
 
 

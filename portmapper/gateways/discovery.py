@@ -1,7 +1,7 @@
-"""Keeps knowing the gateways of every target that anyone asked for.
+"""Keeps the gateways of every target up to date.
 
-A target where nothing answers, or not everything that did, is searched again, less and less often; one
-with gateways only when something says that it changed.
+If nothing answers at a target, or a known gateway does not, the target is searched again with growing delays.
+If every gateway answers, the target is searched again only on request.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from portmapper.support.backoff import retry_delay
 from portmapper.support.clock import Clock
 
 SHORTEST_PAUSE = 1.0
-"""Seconds between two searches of one target, however loudly something asks for the next."""
+"""Minimum seconds between two searches of one target, regardless of the number of requests."""
 
 WATCH_LIMIT = 10.0
-"""Seconds in which a backend has to begin watching."""
+"""Seconds that a backend has to start watching."""
 
 _log = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False)
 class _Watch:
-    """A target with its search, its tasks and the bell that starts the next round."""
+    """A target with its search, its tasks and the event that starts the next round."""
 
     search: Probe
-    bell: asyncio.Event = attrs.field(factory=asyncio.Event)
+    search_now: asyncio.Event = attrs.field(factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = attrs.field(factory=list)
     watched: list[Gateway] = attrs.field(factory=list)
 
 
 class Discovery:
-    """Every search, and every gateway by its identity."""
+    """All searches, and all known gateways by identity."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class Discovery:
         """Prepare to search with `backends`, best first.
 
         Args:
-            backends: every backend that is asked.
-            clock: for the pauses.
-            longest_pause: seconds between two searches of a target where nothing answers.
-            searched: called when a search settles, when it ends, and when a late answer adds to it.
-            news: called with what a gateway tells unasked; None watches none.
+            backends: the backends to search with.
+            clock: for the delays between searches.
+            longest_pause: maximum seconds between two searches of a target where nothing answers.
+            on_search: called when a search settles, when it ends, and when a late answer arrives.
+            on_event: called with each event that a gateway announces; None does not watch gateways.
         """
         self._backends = backends
         self._clock = clock
@@ -70,32 +70,32 @@ class Discovery:
 
     @property
     def searches(self) -> Sequence[Probe]:
-        """The search of each target."""
+        """Searches of all targets."""
         return [watch.search for watch in self._watches.values()]
 
     @property
     def gateways(self) -> Sequence[Gateway]:
-        """Every gateway known, best first within its target."""
+        """All known gateways, best first within each target."""
         return [gateway for search in self.searches for gateway in search.gateways]
 
     @property
     def backends(self) -> Sequence[Backend]:
-        """Every backend that is asked, best first."""
+        """All backends, best first."""
         return self._backends
 
     def gateway(self, identity: str, host: IPAddress | None = None) -> Gateway | None:
-        """Return the gateway of that identity, None when it is not known (any more).
+        """Return the gateway with an identity, or None if it is not known.
 
         Args:
-            identity: of the gateway.
-            host: an internal address; the gateway as it is reached from there comes first, since over
-                IPv6 a host of several addresses has to ask from each of them.
+            identity: identity of the gateway.
+            host: an internal address. Prefer the gateway object that is reached from it: over IPv6, a host
+                with several addresses must send each request from the address that it is for.
         """
         known = [gateway for gateway in self.gateways if gateway.identity == identity]
         return next((gateway for gateway in known if gateway.local_address == host), next(iter(known), None))
 
     def search(self, target: Target) -> Probe:
-        """Return the search of a target; the first call starts it."""
+        """Return the search of a target, and start it on the first call."""
         if target not in self._watches:
             watch = _Watch(Probe(target, self._backends, self._changed))
             self._watches[target] = watch
@@ -103,18 +103,18 @@ class Discovery:
         return self._watches[target].search
 
     def search_again(self, target: Target) -> None:
-        """Probe a known target at once; what is known stays until the answer says otherwise."""
+        """Search a known target again now. Known gateways stay until the result shows otherwise."""
         if target in self._watches:
-            self._watches[target].bell.set()
+            self._watches[target].search_now.set()
 
     def search_all(self, families: Collection[Family] = tuple(Family)) -> None:
-        """Probe every known target of these families at once."""
+        """Search every known target of these families again now."""
         for watch in self._watches.values():
             if watch.search.target.family in families:
-                watch.bell.set()
+                watch.search_now.set()
 
     async def forget(self, target: Target) -> None:
-        """End the search of a target that is no longer there, and close its gateways."""
+        """End the search of a target and close its gateways."""
         watch = self._watches.pop(target)
         for task in watch.tasks:
             task.cancel()
@@ -124,7 +124,7 @@ class Discovery:
     async def close_unused(
         self, old: Iterable[Probe], in_use: Collection[Target], leases: Iterable[Lease]
     ) -> None:
-        """End these searches, but those in use, and those whose gateway alone can close one of the leases."""
+        """End the old searches, except those in use or with the gateway object of one of the leases."""
         holding = {(lease.gateway, lease.internal_address) for lease in leases}
         for search in old:
             holds = any((g.identity, g.local_address) in holding for g in search.gateways)
@@ -132,22 +132,22 @@ class Discovery:
                 await self.forget(search.target)
 
     async def close(self) -> None:
-        """End every search, close every gateway and backend."""
+        """End all searches, and close all gateways and backends."""
         for target in tuple(self._watches):
             await self.forget(target)
         for backend in self._backends:
             await guard.close(f"backend:{backend.name}", backend)
 
     async def _keep_searching(self, watch: _Watch) -> None:
-        fruitless = 0
+        failures = 0
         while True:
-            watch.bell.clear()
+            watch.search_now.clear()
             started = self._clock.monotonic()
             answered = await watch.search.round()
-            rung = await self._clock.wait(
-                watch.bell, None if answered else retry_delay(fruitless, self._longest_pause)
+            requested = await self._clock.wait(
+                watch.search_now, None if answered else retry_delay(failures, self._longest_pause)
             )
-            fruitless = 0 if rung else fruitless + 1
+            failures = 0 if requested else failures + 1
             too_soon = started + SHORTEST_PAUSE - self._clock.monotonic()
             if too_soon > 0:
                 await self._clock.wait(asyncio.Event(), too_soon)
@@ -164,20 +164,20 @@ class Discovery:
         for gateway in watch.search.gateways:
             if isinstance(gateway, WatchesGateway) and gateway not in watch.watched:
                 watch.watched.append(gateway)
-                watch.tasks.append(asyncio.create_task(_begin_watching(gateway, self._on_event)))
+                watch.tasks.append(asyncio.create_task(_start_watching(gateway, self._on_event)))
 
 
-async def _begin_watching(gateway: Gateway, news: Callable[[Gateway, GatewayEvent], None]) -> None:
+async def _start_watching(gateway: Gateway, on_event: Callable[[Gateway, GatewayEvent], None]) -> None:
     assert isinstance(gateway, WatchesGateway)
     plugin = f"backend:{gateway.backend}"
 
-    def tell(event: GatewayEvent) -> None:
+    def notify(event: GatewayEvent) -> None:
         if isinstance(event, GatewayEvent):
-            news(gateway, event)
+            on_event(gateway, event)
         else:
-            record_fault(plugin, f"it told {quoted(event)} as an event")
+            record_fault(plugin, f"it reported {quoted(event)} as an event")
 
     try:
-        await guard.run(plugin, gateway.watch(tell), WATCH_LIMIT)
+        await guard.run(plugin, gateway.watch(notify), WATCH_LIMIT)
     except (PortmapperError, TimeoutError) as error:
-        _log.warning("%s: cannot watch the gateway %s: %s", gateway.backend, gateway.address, error)
+        _log.warning("%s: cannot watch gateway %s for events: %s", gateway.backend, gateway.address, error)

@@ -1,4 +1,4 @@
-"""One target's gateways: every backend is asked in parallel, the best answer after a short grace."""
+"""Searches one target: probes all backends in parallel and ranks the gateways that answer."""
 
 from __future__ import annotations
 
@@ -14,33 +14,32 @@ from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 
 GRACE = 0.2
-"""Seconds that a better protocol has after the first answer; a LAN's round trip is a few ms."""
+"""Seconds to wait for a better protocol after the first answer; a round trip on a LAN takes a few ms."""
 
 ROUND_LIMIT = 6.0
-"""Seconds after which even a backend without a bound of its own has had its time."""
+"""Seconds after which the search of a backend without its own time limit is canceled."""
 
 MAX_GATEWAYS = 64
-"""Gateways of one backend at one target; a house has one or two."""
-
+"""Maximum number of gateways of one backend at one target; a home network has one or two."""
 
 ROUNDS_BEFORE_DROPPED = 2
-"""Executor in a row that a gateway may be silent while others answer: one that boots speaks its protocols one
-after the other, and its epoch is needed to see that it did."""
+"""Consecutive rounds without an answer before a gateway is dropped, while others answer. A gateway that boots
+starts its protocols one after another, and its last known epoch is needed to detect the restart."""
 
 ROUNDS_BEFORE_FORGOTTEN = 10
-"""And those after which nobody searches for it any more; with their growing pauses about five minutes."""
+"""Rounds after which a dropped gateway causes no more searches; with growing delays, about five minutes."""
 
 
 class Probe:
-    """Who answers at one target, who does not and why.
+    """The search of one target, in repeated rounds.
 
     Attributes:
-        target: where.
-        gateways: those that answered, best first.
-        failures: backend name to the reason it gave for finding nothing, in this round.
-        settled: a choice can be made now: nothing better can come, or the grace is over.
+        target: the target.
+        gateways: the gateways that answered, best first.
+        failures: backend name to the reason why it found nothing in this round.
+        settled: a gateway can be selected: no better answer can arrive, or the grace period is over.
         done: the round is over.
-        dropped: identities of the gateways that this round gave up.
+        dropped: identities of the gateways that this round dropped.
     """
 
     def __init__(self, target: Target, backends: Sequence[Backend], changed: Callable[[Probe], None]) -> None:
@@ -61,16 +60,16 @@ class Probe:
 
     @property
     def answering(self) -> frozenset[str]:
-        """Identities of the gateways that answered in this round so far."""
+        """Identities of the gateways that have answered in this round."""
         return frozenset(self._answered)
 
     async def round(self) -> bool:
-        """Ask every backend once more, all at once; tell whether all that is known answered.
+        """Probe with all backends in parallel, and return whether every known gateway answered.
 
-        A gateway that answers again stays the object it was, so that it keeps what it knows of its
-        epoch, unless its description moved. One that is silent while others answer is dropped, but not
-        in the first such round: a gateway that boots speaks its protocols one after the other. When
-        all are silent it may be rebooting, and what is known of it is kept.
+        A gateway that answers again keeps its object, and with it the known epoch, unless its description
+        moved. If a gateway does not answer while others do, it is dropped in the second such round: a gateway
+        that boots starts its protocols one after another. If none answers, the gateway may be rebooting, so
+        all of them are kept.
         """
         self.settled = self.done = False
         self.dropped = frozenset()
@@ -84,13 +83,13 @@ class Probe:
         finally:
             self._stop_grace()
         if self._answered:
-            self._drop_the_silent()
+            self._drop_unresponsive()
         self.done = True
         self._settle()
         await self._close_superseded()
         return bool(self._answered) and not self._missed
 
-    def _drop_the_silent(self) -> None:
+    def _drop_unresponsive(self) -> None:
         known = {gateway.identity for gateway in self.gateways} | self._missed.keys()
         missed = {identity: self._missed.get(identity, 0) + 1 for identity in known - self._answered}
         self.dropped = frozenset(name for name, rounds in missed.items() if rounds == ROUNDS_BEFORE_DROPPED)
@@ -99,7 +98,7 @@ class Probe:
         self.gateways = [g for g in self.gateways if g.identity not in self.dropped]
 
     async def close(self) -> None:
-        """Close every gateway found."""
+        """Close all gateways."""
         self._superseded += self.gateways
         self.gateways = []
         await self._close_superseded()
@@ -111,18 +110,18 @@ class Probe:
 
     async def _probe(self, backend: Backend) -> None:
         try:
-            await guard.run(f"backend:{backend.name}", self._answers(backend), ROUND_LIMIT)
+            await guard.run(f"backend:{backend.name}", self._collect(backend), ROUND_LIMIT)
         except BackendError as error:
             self.failures[backend.name] = error
         except TimeoutError:
-            self.failures[backend.name] = GatewayTimeout(f"no end of the search within {ROUND_LIMIT:.0f} s")
+            self.failures[backend.name] = GatewayTimeout(f"the search did not end within {ROUND_LIMIT:.0f} s")
         except PortmapperError as error:
             self.failures[backend.name] = BackendError(str(error))
         self._running.discard(backend.name)
-        if self._nothing_better_can_come():
+        if self._no_better_pending():
             self._settle()
 
-    async def _answers(self, backend: Backend) -> None:
+    async def _collect(self, backend: Backend) -> None:
         answers = cast(AsyncGenerator[Gateway, None], backend.discover(self.target))
         found: set[str] = set()
         async with aclosing(answers):
@@ -134,9 +133,9 @@ class Probe:
                     reason = f"it found more than {MAX_GATEWAYS} gateways"
                     raise record_fault(f"backend:{backend.name}", reason)
                 if backend.name in self._running:
-                    self._take(gateway)
+                    self._add(gateway)
 
-    def _take(self, gateway: Gateway) -> None:
+    def _add(self, gateway: Gateway) -> None:
         self._answered.add(gateway.identity)
         known = next((old for old in self.gateways if old.identity == gateway.identity), None)
         if known is not None and known.location == gateway.location:
@@ -148,16 +147,16 @@ class Probe:
         if gateway is not known:
             self.gateways.append(gateway)
             self.gateways.sort(key=self._preference)
-        if self.settled or self._nothing_better_can_come():
+        if self.settled or self._no_better_pending():
             self._settle()
         elif self._grace is None:
             self._grace = asyncio.get_running_loop().call_later(GRACE, self._settle)
 
     def _preference(self, gateway: Gateway) -> tuple[int, bool]:
-        """Order by backend, and within one the default gateway first (CONFORMANCE D9)."""
+        """Sort by backend, then the default gateway first (CONFORMANCE D9)."""
         return (self._order.index(gateway.backend), gateway.address != self.target.gateway)
 
-    def _nothing_better_can_come(self) -> bool:
+    def _no_better_pending(self) -> bool:
         answered = [g for g in self.gateways if g.identity in self._answered]
         if not answered:
             return False
@@ -176,11 +175,11 @@ class Probe:
 
 
 def gateway_fault(gateway: object, backend: Backend) -> str | None:
-    """Say what cannot be so in a gateway that a backend found; None when it can."""
+    """Return what is invalid in a gateway that a backend found, or None if it is valid."""
     if not isinstance(gateway, Gateway):
-        return f"it found {quoted(gateway)} and no gateway"
+        return f"it found {quoted(gateway)}, which is not a gateway"
     if gateway.backend != backend.name:
-        return f"it found a gateway of {gateway.backend}, not its own"
+        return f"it found a gateway of the backend {gateway.backend}"
     for name in ("address", "local_address"):
         if not isinstance(getattr(gateway, name, None), IPv4Address | IPv6Address):
             return f"its gateway has no `{name}`"
@@ -188,5 +187,5 @@ def gateway_fault(gateway: object, backend: Backend) -> str | None:
         if not isinstance(getattr(gateway, name, None), str):
             return f"its gateway has no `{name}`"
     if not isinstance(gateway.concurrency, int) or gateway.concurrency < 1:
-        return f"its gateway bears {quoted(gateway.concurrency)} requests at once"
+        return f"its gateway has the concurrency {quoted(gateway.concurrency)}"
     return None

@@ -1,4 +1,4 @@
-"""Queues of work, one towards each gateway, as wide as that gateway bears."""
+"""Work queues: one per gateway, which limits the number of concurrent steps."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ _log = logging.getLogger(__name__)
 
 
 class WorkQueues:
-    """Runs steps in order within each gateway's width, so that a slow gateway holds up no other."""
+    """Runs steps in order, up to each gateway's concurrency. A slow gateway delays no other."""
 
     def __init__(self, idle: Callable[[], None]) -> None:
-        """Start empty; `idle` is called whenever the last step has run."""
+        """Start empty; `idle` is called when the last step has run."""
         self._idle = idle
         self._waiting: dict[str, deque[Step]] = {}
         self._workers: dict[str, set[asyncio.Task[None]]] = {}
 
     @property
     def busy(self) -> bool:
-        """Tell whether any step waits or runs."""
+        """Whether any step is waiting or running."""
         return any(self._workers.values())
 
     def submit(self, gateway: Gateway, step: Step) -> None:
-        """Queue one step towards a gateway; should it raise, it is logged, and the queue goes on."""
+        """Queue a step for a gateway. An exception in it is logged, and the queue continues."""
         waiting = self._waiting.setdefault(gateway.identity, deque())
         workers = self._workers.setdefault(gateway.identity, set())
         waiting.append(step)
-        # A worker that has ended is in the set until the loop's next round, and would never take the step.
+        # A finished worker stays in the set until the next loop iteration and would never run the step.
         if sum(not worker.done() for worker in workers) < gateway.concurrency:
             worker = asyncio.create_task(_work(waiting))
             workers.add(worker)
             worker.add_done_callback(lambda done: self._ended(workers, done))
 
     async def stop(self) -> None:
-        """Drop what waits, and cancel what runs."""
+        """Discard waiting steps and cancel running ones."""
         for waiting in self._waiting.values():
             waiting.clear()
         running = [worker for workers in self._workers.values() for worker in workers]
@@ -60,4 +60,4 @@ async def _work(waiting: deque[Step]) -> None:
         try:
             await step()
         except Exception:
-            _log.exception("a step towards a gateway failed")
+            _log.exception("a request to a gateway failed")

@@ -1,4 +1,4 @@
-"""The gateways a user names with `--gateway`: an address, an address and port, or a description URL."""
+"""Parses `--gateway`: an address, an address and port, or a description URL."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 def reachable_targets(texts: Sequence[str], network: Network) -> Sequence[Target] | None:
-    """Return where to look for the named gateways that this host has a route to; None names none.
+    """Return the targets of the named gateways, without those that have no route; None if none is named.
 
     Raises:
-        UsageError: one of them is not a gateway's name at all.
+        UsageError: a value is not a valid gateway.
     """
     if not texts:
         return None
@@ -34,27 +34,27 @@ def reachable_targets(texts: Sequence[str], network: Network) -> Sequence[Target
 
 
 def chosen_target(text: str, network: Network) -> Target:
-    """Return where to look for the gateway that `text` names.
+    """Return the target of one named gateway.
 
     Raises:
-        UsageError: it is neither an address, nor an address and port, nor an http(s) URL.
-        NoGateway: this host has no route to it.
+        UsageError: `text` is neither an address, nor an address and port, nor an http(s) URL.
+        NoGateway: this host has no route to the gateway.
     """
     url = text if "://" in text else None
     address, port = _url_host(text) if url else _address_and_port(text)
     local = network.local_address_towards(address)
     if local is None and address.is_link_local and address.version == 6 and "%" not in str(address):
-        raise NoGateway(f"{address} is link-local: name its interface too, as in {address}%eth0")
+        raise NoGateway(f"{address} is link-local: add its interface, as in {address}%eth0")
     if local is None:
         raise NoGateway(f"no route to the gateway {address}")
     if local.version == 6 and not local.is_loopback:
-        # The system would send from a link-local address, or from a temporary one, to a link-local gateway.
-        local = _stable_beside(local, address, network)
+        # To a link-local gateway, the system would send from a link-local or temporary address.
+        local = _stable_address(local, address, network)
     return Target(local, gateway=address, port=port, url=url, chosen=True)
 
 
-def _stable_beside(local: IPAddress, gateway: IPAddress, network: Network) -> IPAddress:
-    """Return a stable address of the interface that leads to the gateway."""
+def _stable_address(local: IPAddress, gateway: IPAddress, network: Network) -> IPAddress:
+    """Return a stable address of the interface on the route to the gateway, else `local`."""
     zone = getattr(gateway, "scope_id", None)
     sides = (i for i in network.interfaces if i.name == zone or (not zone and i.has(local)))
     return next((i.first_address(6) for i in sides), None) or local

@@ -1,4 +1,4 @@
-"""Facts about this host's network: interfaces with their addresses, and default gateways."""
+"""Reads this host's network from the system: interfaces, addresses and default routes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _UNIQUE_LOCAL = ipaddress.ip_network("fc00::/7")
 
 @attrs.frozen
 class DefaultRoute:
-    """A way out.
+    """A default route.
 
     Attributes:
-        interface: its name; empty where the system does not tell.
+        interface: name of the interface; empty if the system does not report it.
         gateway: the next hop.
         metric: lower is preferred.
     """
@@ -39,10 +39,10 @@ class Interface:
     """One interface that is up.
 
     Attributes:
-        name: as the system calls it.
+        name: the system's name.
         addresses: each with its network.
-        transient: those IPv6 addresses that will go soon, or cannot be used: temporary ones (RFC 8981),
-            deprecated, tentative and duplicate ones.
+        transient: IPv6 addresses that will disappear soon or are unusable: temporary (RFC 8981), deprecated,
+            tentative and duplicate addresses.
     """
 
     name: str
@@ -51,49 +51,49 @@ class Interface:
 
     @property
     def stable_ipv6(self) -> Sequence[IPAddress]:
-        """Our global IPv6 addresses that stay.
+        """Stable global IPv6 addresses, or else stable unique local ones.
 
-        Unique local ones (RFC 4193) count only where there is no other: a network that translates
-        prefixes (RFC 6296) can have them reached from outside.
+        Unique local addresses (RFC 4193) are reachable from outside if the network translates prefixes
+        (RFC 6296).
         """
-        lasting = [a.ip for a in self.addresses if a.version == 6 and a.ip not in self.transient]
-        public = [address for address in lasting if address in _GLOBAL_UNICAST]
-        return public or [address for address in lasting if address in _UNIQUE_LOCAL]
+        stable = [a.ip for a in self.addresses if a.version == 6 and a.ip not in self.transient]
+        public = [address for address in stable if address in _GLOBAL_UNICAST]
+        return public or [address for address in stable if address in _UNIQUE_LOCAL]
 
     def address_in(self, network: IPNetwork) -> IPAddress | None:
-        """Return our first lasting address there that lies in `network`."""
+        """Return our first stable address on this interface in `network`."""
         inside = (a.ip for a in self.addresses if a.version == network.version and a.ip in network)
         return next((address for address in inside if address not in self.transient), None)
 
     def first_address(self, version: int) -> IPAddress | None:
-        """Return our first address of that IP version; of IPv6 ones the first stable global one."""
+        """Return our first address of an IP version; for IPv6 the first stable one."""
         if version == 6:
             return next(iter(self.stable_ipv6), None)
         return next((a.ip for a in self.addresses if a.version == version), None)
 
     def relevant_to(self, family: Family) -> Sequence[object]:
-        """Return those of its addresses that matter to one family."""
+        """Return the addresses that are relevant to a family."""
         if family is Family.IPV6:
             return self.stable_ipv6
         return [own for own in self.addresses if own.version == 4]
 
     def reaches(self, host: IPAddress) -> bool:
-        """Tell whether `host` is on its link."""
+        """Return whether `host` is on this interface's link."""
         return any(own.version == host.version and host in own.network for own in self.addresses)
 
     def has(self, address: IPAddress) -> bool:
-        """Tell whether it is one of this interface's, whatever its zone."""
+        """Return whether this interface has the address, regardless of the zone."""
         return any(int(own.ip) == int(address) and own.version == address.version for own in self.addresses)
 
 
 @attrs.frozen
 class Network:
-    """What the host's network looked like at one moment.
+    """The host's network at one moment.
 
     Attributes:
-        interfaces: those that are up, without loopback.
-        routes: default routes, the preferred first.
-        former: routes that something took away, such as a VPN's, while their gateways are as near as before.
+        interfaces: interfaces that are up, without loopback.
+        routes: default routes, the preferred one first.
+        former: removed default routes (for example by a VPN) whose gateways are still on a link.
     """
 
     interfaces: tuple[Interface, ...]
@@ -101,7 +101,7 @@ class Network:
     former: tuple[DefaultRoute, ...] = attrs.field(default=(), eq=False)
 
     def is_ours(self, address: IPAddress) -> bool:
-        """Tell whether `address` is one of this host's."""
+        """Return whether `address` belongs to this host."""
         return address.is_loopback or any(interface.has(address) for interface in self.interfaces)
 
     def interface_of(self, address: IPAddress) -> str | None:
@@ -109,14 +109,14 @@ class Network:
         return next((interface.name for interface in self.interfaces if interface.has(address)), None)
 
     def relevant_to(self, family: Family) -> object:
-        """Return all that matters to one family: two networks that agree in it are the same to it."""
+        """Return the facts relevant to a family: if they are equal, nothing changed for this family."""
         routes = tuple(route for route in self.routes if route.gateway.version == family.version)
         return routes, tuple((i.name, tuple(i.relevant_to(family))) for i in self.interfaces)
 
     def ordered_like(self, before: Network) -> Network:
-        """Return the same network with the addresses that were there `before` in their former order, first.
+        """Return the same network with the addresses in their order in `before`, and new addresses last.
 
-        A new address must not take the first place of one that stays.
+        The first address has a special role, and a new address must not take it.
         """
         known = {i.name: {a: place for place, a in enumerate(i.addresses)} for i in before.interfaces}
         return attrs.evolve(
@@ -124,9 +124,9 @@ class Network:
         )
 
     def with_former_gateways_of(self, before: Network) -> Network:
-        """Return the same network, which keeps in mind the IPv4 gateway that an interface had `before`.
+        """Return the same network plus the IPv4 gateways that its interfaces had in `before`.
 
-        A VPN may take the default route away. The gateway is still there, and holds our leases.
+        A VPN may remove the default route, but the gateway is still reachable and holds our leases.
         """
         sides = {i.name: i for i in self.interfaces}
         near = (r for r in (*before.routes, *before.former) if r.interface in sides)
@@ -135,17 +135,17 @@ class Network:
         return attrs.evolve(self, former=tuple(former.values()))
 
     def default_gateway(self, interface: str, version: int = 4) -> IPAddress | None:
-        """Return the gateway of that interface, None when no default route leaves or left by it."""
+        """Return the gateway of an interface, None if it has and had no default route."""
         by_it = (r.gateway for r in (*self.routes, *self.former) if r.interface == interface)
         return next((gateway for gateway in by_it if gateway.version == version), None)
 
     def by_preference(self, version: int = 4) -> list[Interface]:
-        """Return the interfaces, those of default routes first, in the order of the routes."""
+        """Return the interfaces: those with a default route first, in the order of the routes."""
         order = [route.interface for route in self.routes if route.gateway.version == version]
         return sorted(self.interfaces, key=lambda i: order.index(i.name) if i.name in order else len(order))
 
     def local_address_towards(self, address: IPAddress) -> IPAddress | None:
-        """Return the address that this host would send from to reach `address`; sends nothing."""
+        """Return the source address that this host would use for `address`, without sending anything."""
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:
@@ -156,12 +156,12 @@ class Network:
 
 
 def read_network() -> Network:
-    """Read interfaces and default routes as they are now."""
+    """Read the current interfaces and default routes."""
     return Network(tuple(_interfaces()), tuple(sorted(_default_routes(), key=lambda route: route.metric)))
 
 
 def _socket_address(address: IPAddress, port: int) -> tuple[object, ...]:
-    """Return what a socket connects to; it takes the zone as a number. Raises `OSError` for no interface."""
+    """Return a socket address with the zone as a number. Raise `OSError` if the interface does not exist."""
     if isinstance(address, ipaddress.IPv4Address):
         return (str(address), port)
     link = socket.if_nametoindex(address.scope_id) if address.scope_id else 0
@@ -176,7 +176,7 @@ def _in_order(interface: Interface, known: dict[IPInterface, int]) -> Interface:
 def _interfaces() -> Iterator[Interface]:
     import psutil
 
-    transient = _passing(Path("/proc/net/if_inet6")) if sys.platform == "linux" else {}
+    transient = _transient(Path("/proc/net/if_inet6")) if sys.platform == "linux" else {}
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     for name, addresses in psutil.net_if_addrs().items():
         if name in up:
@@ -203,11 +203,11 @@ def _prefix_length(mask: str) -> int:
 def _default_routes() -> Iterable[DefaultRoute]:
     if sys.platform == "linux":
         return [*_linux_routes(Path("/proc/net/route")), *_linux_ipv6_routes(Path("/proc/net/ipv6_route"))]
-    return _asked_routes()
+    return _queried_routes()
 
 
 def _linux_routes(table: Path) -> Iterator[DefaultRoute]:
-    """Parse the kernel's IPv4 table: addresses are hexadecimal in host byte order."""
+    """Parse the kernel's IPv4 table: hexadecimal addresses in host byte order."""
     try:
         lines = table.read_text(encoding="ascii").splitlines()[1:]
     except OSError:
@@ -224,7 +224,7 @@ _RTF_REJECT = 0x200
 
 
 def _linux_ipv6_routes(table: Path) -> Iterator[DefaultRoute]:
-    """Parse the kernel's IPv6 table: everything is hexadecimal, and a link-local gateway needs its zone."""
+    """Parse the kernel's IPv6 table: hexadecimal numbers; a link-local gateway needs its zone."""
     try:
         lines = table.read_text(encoding="ascii").splitlines()
     except OSError:
@@ -243,11 +243,11 @@ _IFA_F_TEMPORARY = 0x01
 _IFA_F_DADFAILED = 0x08
 _IFA_F_DEPRECATED = 0x20
 _IFA_F_TENTATIVE = 0x40
-_PASSING = _IFA_F_TEMPORARY | _IFA_F_DADFAILED | _IFA_F_DEPRECATED | _IFA_F_TENTATIVE
+_TRANSIENT = _IFA_F_TEMPORARY | _IFA_F_DADFAILED | _IFA_F_DEPRECATED | _IFA_F_TENTATIVE
 
 
-def _passing(table: Path) -> dict[str, set[IPAddress]]:
-    """Return the addresses of each interface that will not stay, by the kernel's flags (if_addr.h)."""
+def _transient(table: Path) -> dict[str, set[IPAddress]]:
+    """Return the transient addresses of each interface, by the kernel's flags (if_addr.h)."""
     found: dict[str, set[IPAddress]] = {}
     try:
         lines = table.read_text(encoding="ascii").splitlines()
@@ -255,23 +255,23 @@ def _passing(table: Path) -> dict[str, set[IPAddress]]:
         return found
     for line in lines:
         address, _, _, _, flags, interface = line.split()
-        if int(flags, 16) & _PASSING:
+        if int(flags, 16) & _TRANSIENT:
             found.setdefault(interface, set()).add(ipaddress.IPv6Address(int(address, 16)))
     return found
 
 
-def _asked_routes() -> Iterator[DefaultRoute]:
-    """Ask `route` on macOS and the BSDs, `route print` on Windows; neither has a table to read."""
-    import subprocess  # Linux has no use for it
+def _queried_routes() -> Iterator[DefaultRoute]:
+    """Run `route` on macOS and the BSDs, `route print` on Windows: they have no table to read."""
+    import subprocess  # not needed on Linux
 
     command = (
         ["route", "print", "-4", "0.0.0.0"] if sys.platform == "win32" else ["route", "-n", "get", "default"]
     )
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
+        output = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return
-    yield from _windows_routes(answer) if sys.platform == "win32" else _bsd_route(answer)
+    yield from _windows_routes(output) if sys.platform == "win32" else _bsd_route(output)
 
 
 def _bsd_route(answer: str) -> Iterator[DefaultRoute]:
@@ -282,7 +282,7 @@ def _bsd_route(answer: str) -> Iterator[DefaultRoute]:
 
 
 def _windows_routes(answer: str) -> Iterator[DefaultRoute]:
-    """Each row: destination, mask, gateway, our address on that side, metric."""
+    # Columns: destination, mask, gateway, our address on that interface, metric.
     for row in re.finditer(
         r"^\s*0\.0\.0\.0\s+0\.0\.0\.0\s+([0-9.]+)\s+([0-9.]+)\s+(\d+)", answer, re.MULTILINE
     ):

@@ -1,4 +1,4 @@
-"""Notices at once when an address, a link or a route changes; elsewhere the interval's look does."""
+"""Reports changes of addresses, links and routes immediately. Linux only; elsewhere the interval applies."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 """rtnetlink(7): links, IPv4 addresses, IPv4 routes, IPv6 addresses, IPv6 routes."""
 
 SETTLING = 0.1
-"""Seconds from the first message to the look: one change comes as a burst of messages."""
+"""Seconds to wait after the first message: one change causes a burst of messages."""
 
 _log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
 async def monitoring(changed: Callable[[], None]) -> AsyncIterator[None]:
-    """Call `changed` shortly after each change of the host's network."""
+    """Call `changed` shortly after each change of the host's network, inside the context."""
     link = _open() if sys.platform == "linux" else None
     if link is None:
         yield
@@ -48,13 +48,13 @@ def _open() -> socket.socket | None:
         link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
         link.bind((0, _GROUPS))
     except OSError as error:
-        _log.warning("cannot watch the network, it is looked at once an interval: %s", error)
+        _log.warning("cannot watch for network changes, checking once per interval instead: %s", error)
         return None
     return link
 
 
 def _drain(link: socket.socket) -> None:
-    """Read what there is. What changed is read from the system itself; an overrun is a change too."""
+    # The messages are discarded: the new state is read from the system. A buffer overrun is a change, too.
     while True:
         try:
             link.recv(65536)

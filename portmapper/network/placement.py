@@ -1,4 +1,4 @@
-"""For whom a mapping is, and towards which gateway to ask; pure, from the network's facts."""
+"""Finds the places of a mapping: its internal address, and the target of its gateway. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from portmapper.network.host import Interface, Network
 
 @attrs.frozen
 class Place:
-    """One way to fulfil a mapping.
+    """One way to open a mapping.
 
     Attributes:
-        internal_address: the host that gets the packets.
-        target: where to look for the gateway that opens the port.
+        internal_address: the host that receives the packets.
+        target: where to find the gateway that opens the port.
     """
 
     internal_address: IPAddress
@@ -28,28 +28,28 @@ class Place:
 def places(mapping: Mapping, network: Network, chosen: Sequence[Target] | None) -> list[Place]:
     """Return the places to try for a mapping, the best first.
 
-    An empty address is tried on every interface, those of default routes first, and over IPv6 is the
-    first of `pinhole_addresses`; a network only on interfaces that lie in it; a host is one of ours or a
-    foreign device. A mapping that names its gateway is only placed there.
+    A mapping without an address is tried on every interface, those with a default route first; over IPv6 it
+    uses the first of `pinhole_addresses`. A mapping for a network is tried on interfaces in that network. A
+    mapping for an address is for this host or for another one. A mapping with a gateway is tried only there.
 
     Args:
-        mapping: what is wanted.
+        mapping: the desired mapping.
         network: the host's interfaces and routes.
-        chosen: gateways that the user named, in place of all that would be searched; None names none.
+        chosen: gateways that the user named; they replace the search. None if none is named.
     """
     if chosen is not None:
-        found = [place for target in chosen for place in _towards(mapping, network, target)]
+        found = [place for target in chosen for place in _place_at(mapping, network, target)]
     else:
-        found = _searched(mapping, network)
+        found = _search_places(mapping, network)
         if mapping.gateway is not None:
-            found += [p for target in secondary_targets(network) for p in _towards(mapping, network, target)]
+            found += [p for target in secondary_targets(network) for p in _place_at(mapping, network, target)]
     if mapping.gateway in (None, ALL_GATEWAYS):
         return found
     there = [place for place in found if str(place.target.gateway) == mapping.gateway]
-    return there or (_named(mapping, network) if chosen is None else [])
+    return there or (_place_at_named_gateway(mapping, network) if chosen is None else [])
 
 
-def _searched(mapping: Mapping, network: Network) -> list[Place]:
+def _search_places(mapping: Mapping, network: Network) -> list[Place]:
     version = mapping.family.version
     if version == 6 and mapping.address is None:
         routed = pinhole_addresses(network, None)[:1]
@@ -63,10 +63,10 @@ def _searched(mapping: Mapping, network: Network) -> list[Place]:
 
 
 def pinhole_addresses(network: Network, chosen: Sequence[Target] | None) -> list[IPAddress]:
-    """Return the addresses that a pinhole for this host is wanted for, the first one first.
+    """Return the addresses of this host that a pinhole is opened for, in order.
 
-    These are its stable global ones on the interfaces that have an IPv6 default route, or on the one
-    towards the gateway that the user named: from there every one of them can be reached.
+    These are the stable addresses on the interfaces that have an IPv6 default route. If the user named an
+    IPv6 gateway, they are the stable addresses on the interface towards it.
     """
     if chosen is not None:
         own = next((target.local_address for target in chosen if target.family is Family.IPV6), None)
@@ -79,7 +79,7 @@ def pinhole_addresses(network: Network, chosen: Sequence[Target] | None) -> list
 def expand(
     mappings: Iterable[Mapping], network: Network, chosen: Sequence[Target] | None
 ) -> Iterator[Mapping]:
-    """Yield each mapping, then those for the further addresses of a pinhole for this host."""
+    """Yield each mapping, then the pinholes for the other addresses of this host."""
     further: list[Mapping] = []
     hosts = pinhole_addresses(network, chosen)[1:]
     for mapping in mappings:
@@ -92,24 +92,24 @@ def expand(
 def interface_target(
     network: Network, interface: Interface, version: int = 4, internal: IPAddress | None = None
 ) -> Target:
-    """Return where to look for a gateway on one interface.
+    """Return the target on one interface.
 
     Args:
         network: the host's interfaces and routes.
-        interface: has an address of that version.
-        version: of the Internet Protocol.
-        internal: whom for. Over IPv6 an address of ours asks for itself (RFC 6887 section 11.1: a server
-            opens a port for the address that a request comes from).
+        interface: an interface that has an address of this IP version.
+        version: the IP version.
+        internal: the internal address. Over IPv6, requests for an address of this host are sent from that
+            address (RFC 6887 section 11.1: a server opens a port for the source address of the request).
     """
     local = interface.first_address(version)
-    assert local is not None, "only interfaces with an address of that version are asked"
+    assert local is not None, "the interface has no address of this IP version"
     if version == 6 and internal is not None and interface.has(internal):
         local = internal
     return Target(local, interface.name, network.default_gateway(interface.name, version))
 
 
 def secondary_targets(network: Network) -> Iterator[Target]:
-    """Yield the gateways of an interface's further default routes: only the first one is searched there."""
+    """Yield the targets of the second and later default routes of each interface."""
     for route in dict.fromkeys((r.interface, r.gateway) for r in network.routes):
         side = next((i for i in network.interfaces if i.name == route[0]), None)
         local = side.first_address(route[1].version) if side is not None else None
@@ -118,10 +118,10 @@ def secondary_targets(network: Network) -> Iterator[Target]:
 
 
 def search_targets(network: Network) -> list[Target]:
-    """Return every place where a gateway could be, default routes first.
+    """Return every target where a gateway could answer, default routes first.
 
-    Over IPv6 only the routers of default routes are asked, from every address that may have a pinhole:
-    hosts have IPv6 addresses on many a side where nothing stands between them and their peers.
+    Over IPv6, only routers of default routes are probed, from every address that may have a pinhole. Hosts
+    often have IPv6 addresses on links without a router, where no pinhole is needed.
     """
     targets = [interface_target(network, i) for i in network.by_preference() if i.first_address(4)]
     targets += [_target_from(host, network) for host in pinhole_addresses(network, None)]
@@ -145,16 +145,16 @@ def _internal_addresses(
         inside = interface.address_in(address)
         if inside is not None:
             yield inside
-    elif interface.reaches(address) or not _is_near(network, address):
+    elif interface.reaches(address) or not _is_on_link(network, address):
         yield address
 
 
-def _is_near(network: Network, host: IPAddress) -> bool:
+def _is_on_link(network: Network, host: IPAddress) -> bool:
     return any(interface.reaches(host) for interface in network.interfaces)
 
 
-def _named(mapping: Mapping, network: Network) -> list[Place]:
-    """Return the place at a gateway of no default route, such as a VPN's; none without a route to it."""
+def _place_at_named_gateway(mapping: Mapping, network: Network) -> list[Place]:
+    """Return the place at a gateway without a default route, such as a VPN's; empty without a route to it."""
     gateway = ipaddress.ip_address(mapping.gateway or "")
     zone = getattr(gateway, "scope_id", None)
     side = next((i for i in network.interfaces if i.name == zone or (not zone and i.reaches(gateway))), None)
@@ -162,11 +162,11 @@ def _named(mapping: Mapping, network: Network) -> list[Place]:
     if local is None:
         return []
     target = Target(local, side.name if side else "", gateway, chosen=True)
-    return list(_towards(mapping, network, target))
+    return list(_place_at(mapping, network, target))
 
 
-def _towards(mapping: Mapping, network: Network, target: Target) -> Iterator[Place]:
-    """Yield the place at a gateway that the user named, if the mapping's family and address allow it."""
+def _place_at(mapping: Mapping, network: Network, target: Target) -> Iterator[Place]:
+    """Yield the place at one gateway, if the mapping's family and address allow it."""
     address = mapping.address
     if target.family is not mapping.family:
         return

@@ -1,6 +1,6 @@
-"""Loads plugins and keeps their faults away from the rest of the program.
+"""Loads plugins and isolates the rest of the program from their faults.
 
-What comes in: entry points of the group `portmapper`, and calls into the objects that plugins create.
-What goes out: the registered classes, and results within a time limit. Whatever a plugin raises becomes an
-error of our own vocabulary and is recorded under the plugin's name.
+What comes in: entry points of the group `portmapper`, and calls to the objects that plugins create.
+What goes out: the registered classes, and results within a time limit. An unexpected exception becomes a
+`PluginFault` and is recorded under the plugin's name.
 """

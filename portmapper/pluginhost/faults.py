@@ -1,4 +1,4 @@
-"""What plugins did wrong, each by its name: `status` shows it."""
+"""Faults of plugins, recorded by plugin name and shown by `status`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _log = logging.getLogger(__name__)
 
 @attrs.define
 class Fault:
-    """What one plugin did wrong.
+    """Faults of one plugin.
 
     Attributes:
         plugin: `kind:name`.
-        error: the latest, in one line.
-        count: how often in this process.
+        error: the latest fault, one line.
+        count: number of faults in this process.
     """
 
     plugin: str
@@ -34,13 +34,13 @@ class Fault:
 
 
 class Faults:
-    """What plugins did wrong in this process; one entry for each, so that it stays small."""
+    """Faults of all plugins in this process: one entry per plugin, so memory use is bounded."""
 
     def __init__(self) -> None:
         self._known: dict[str, Fault] = {}
 
     def record(self, plugin: str, error: str) -> None:
-        """Remember a fault; it is logged when it is another than this plugin's last."""
+        """Record a fault, and log it if it differs from the plugin's previous one."""
         line = " ".join(error.split())[:MAX_LENGTH]
         fault = self._known.get(plugin)
         if fault is None and len(self._known) >= MAX_FAULTS:
@@ -53,20 +53,20 @@ class Faults:
         fault.count += 1
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Discard all recorded faults."""
         self._known.clear()
 
     def document(self) -> list[dict[str, Any]]:
-        """Return them as `status` shows them."""
+        """Return the faults for the status document."""
         return [attrs.asdict(fault) for fault in self._known.values()]
 
 
 FAULTS = Faults()
-"""Plugins are loaded once in a process, and so are their faults."""
+"""Global, because plugins are loaded once per process."""
 
 
 def record_fault(plugin: str, error: BaseException | str) -> PluginFault:
-    """Note what a plugin did wrong, and return the error that says so."""
+    """Record a fault of a plugin and return the error to raise."""
     reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     reason = " ".join(reason.split())[:MAX_LENGTH]
     FAULTS.record(plugin, reason)
@@ -77,7 +77,7 @@ def record_fault(plugin: str, error: BaseException | str) -> PluginFault:
 
 
 def instantiate(kind: str, factories: Iterable[Callable[[], T]]) -> list[T]:
-    """Return an object of each; one that cannot be made is noted and left out."""
+    """Call each factory and return the objects; a factory that fails is recorded and skipped."""
     objects = []
     for factory in factories:
         try:

@@ -1,4 +1,4 @@
-"""The border to plugins: whatever a call of theirs does, it ends in time and with a known error."""
+"""Guarded calls to plugins: every call ends within its time limit and raises only known errors."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from portmapper.api.errors import PluginFault, PortmapperError
 from portmapper.pluginhost.faults import FAULTS, record_fault
 
 CLEAN_UP_LIMIT = 1.0
-"""Seconds that a call which was cancelled has for its end, before it is left to itself."""
+"""Seconds that a canceled call has to end before it is abandoned."""
 
 CLOSE_LIMIT = 2.0
-"""Seconds that closing one thing may take."""
+"""Seconds that closing one object may take."""
 
 T = TypeVar("T")
 
 
 class Closable(Protocol):
-    """What is closed: a gateway, a backend, a source, an observer."""
+    """An object with `close`: a gateway, backend, source or observer."""
 
     async def close(self) -> None:
-        """Free what is open."""
+        """Free resources."""
 
 
 async def run(plugin: str, call: Awaitable[T], limit: float | None) -> T:
-    """Await a plugin's call for at most `limit` seconds, None being for ever; `plugin` is its `kind:name`.
+    """Await a call to a plugin for at most `limit` seconds; `plugin` is its `kind:name`.
 
-    The call runs in a task of its own: one that ignores its cancellation is left to itself.
+    None means no limit. The call runs in a separate task: one that ignores its cancellation is abandoned.
 
     Raises:
-        PortmapperError: what the plugin raised on purpose.
-        PluginFault: it raised anything else.
-        TimeoutError: it took longer.
+        PortmapperError: the plugin raised it on purpose.
+        PluginFault: the plugin raised something else.
+        TimeoutError: the call took longer than `limit`.
     """
     task = asyncio.ensure_future(_contained(plugin, call))
-    # At once: whoever asks may be cancelled in the moment in which it fails.
-    task.add_done_callback(_look_at)
+    # Add this now: the caller may be canceled at the moment the task fails.
+    task.add_done_callback(_retrieve_exception)
     try:
         await asyncio.wait([task], timeout=limit)
     finally:
         if not task.done():
-            await _given_up(task)
+            await _cancel(task)
     if not task.done() or task.cancelled():
         FAULTS.record(plugin, f"a call took longer than {limit:g} s")
         raise TimeoutError(f"no answer within {limit:g} s")
@@ -50,17 +50,17 @@ async def run(plugin: str, call: Awaitable[T], limit: float | None) -> T:
 
 
 async def close(plugin: str, closable: Closable, limit: float = CLOSE_LIMIT) -> None:
-    """Close something of a plugin's within `limit` seconds, whatever it does meanwhile."""
+    """Close an object of a plugin within `limit` seconds, and record any failure."""
     try:
         await run(plugin, closable.close(), limit)
     except PluginFault:
-        return  # it was noted
+        return  # already recorded
     except (PortmapperError, TimeoutError) as error:
         FAULTS.record(plugin, f"cannot be closed: {error}")
 
 
 async def _contained(plugin: str, call: Awaitable[T]) -> T:
-    """Turn what no plugin has to raise into its fault: an exit, a cancellation that nobody asked for."""
+    """Convert an unexpected exception to a fault, including an exit or a cancellation by the plugin."""
     try:
         return await call
     except PortmapperError:
@@ -74,12 +74,12 @@ async def _contained(plugin: str, call: Awaitable[T]) -> T:
         raise record_fault(plugin, error) from error
 
 
-async def _given_up(task: asyncio.Future[Any]) -> None:
+async def _cancel(task: asyncio.Future[Any]) -> None:
     task.cancel()
     await asyncio.wait([task], timeout=CLEAN_UP_LIMIT)
 
 
-def _look_at(task: asyncio.Future[Any]) -> None:
-    """Take note of how it ended, or the loop complains that nobody did."""
+def _retrieve_exception(task: asyncio.Future[Any]) -> None:
+    # Otherwise the loop logs "exception was never retrieved".
     if not task.cancelled():
         task.exception()

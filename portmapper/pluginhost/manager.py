@@ -1,4 +1,4 @@
-"""Finds plugins and asks them what they bring. One broken plugin never stops the rest."""
+"""Finds and loads plugins. A plugin that fails never affects the others."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ REQUIRED = {
     "observer": ("table", "end_limit", "configured", "start", "observe", "close"),
     "command": ("help", "add_arguments", "run"),
 }
-"""What the core uses of a class beside its name. Whoever inherits from the interface has most of it."""
+"""Attributes that a class must have besides its name. Subclasses of the interface inherit most of them."""
 
 
 @attrs.frozen
 class PluginReport:
-    """What became of one entry point.
+    """Result of loading one entry point.
 
     Attributes:
         name: the entry point's name.
-        version: of its distribution.
-        distribution: that installed it.
+        version: version of its distribution.
+        distribution: name of its distribution.
         state: `loaded`, `disabled` or `failed`.
-        provides: `kind:name` of all it registered.
+        provides: `kind:name` of each class that it registered.
         error: why it failed, None otherwise.
     """
 
@@ -56,7 +56,7 @@ class PluginReport:
 
 
 class Plugins:
-    """All that the loaded plugins registered, by kind and in order: ours first, strangers' later."""
+    """Registered classes of all loaded plugins by kind: standard plugins first, then third-party ones."""
 
     def __init__(self) -> None:
         self._hooks = pluggy.PluginManager(hookspecs.PROJECT)
@@ -73,12 +73,12 @@ class Plugins:
 
     @property
     def sources(self) -> Sequence[type[Source]]:
-        """Kinds of source, the one that claims every plain path last."""
+        """Sources. `file` is last, because it claims every plain path."""
         return sorted(self._registered["source"], key=lambda source: source.name == "file")
 
     @property
     def formats(self) -> Sequence[type[Format]]:
-        """Document formats."""
+        """Formats."""
         return self._registered["format"]
 
     @property
@@ -88,28 +88,28 @@ class Plugins:
 
     @property
     def commands(self) -> Sequence[type[Command]]:
-        """Commands that plugins add."""
+        """Commands of plugins."""
         return self._registered["command"]
 
     def choose_backends(self, names: Sequence[str]) -> Sequence[type[Backend]]:
-        """Return the backends of these names in this order; all of them, by rank, for no names.
+        """Return the backends with these names in this order; without names, all backends by rank.
 
         Raises:
-            UsageError: a name that no plugin registered.
+            UsageError: no backend has one of the names.
         """
         known = {backend.name: backend for backend in self.backends}
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise UsageError(f"no backend named {unknown[0]!r}; there are: {', '.join(known)}")
+            raise UsageError(f"no backend named {unknown[0]!r}; known: {', '.join(known)}")
         return [known[name] for name in dict.fromkeys(names)] if names else self.backends
 
     def load(self, entry_point: importlib.metadata.EntryPoint) -> None:
-        """Load one plugin; whatever goes wrong with it is written down and stays its own."""
+        """Load one plugin and report the result; a failure affects only this plugin."""
         name, version = _distribution(entry_point)
         report = PluginReport(entry_point.name, version, name, state="loaded")
         try:
             plugin = entry_point.load()
-            check_api(plugin)
+            check_api_version(plugin)
             provides = self.register(plugin, entry_point.name)
         except PluginFault as error:
             self.reports.append(attrs.evolve(report, state="failed", error=str(error)))
@@ -120,15 +120,15 @@ class Plugins:
             self.reports.append(attrs.evolve(report, provides=provides))
 
     def register(self, plugin: object, name: str) -> tuple[str, ...]:
-        """Take in one plugin object and return what it provides, as `kind:name`.
+        """Register one plugin object and return what it provides, as `kind:name`.
 
         Raises:
-            Exception: whatever the plugin raises; nothing of it stays registered.
+            Exception: any exception of the plugin; then none of its classes is registered.
         """
         self._hooks.register(plugin, name)
         try:
             self._hooks.check_pending()
-            found = self._ask(plugin)
+            found = self._call_hooks(plugin)
         except BaseException:
             self._hooks.unregister(plugin)
             raise
@@ -136,7 +136,7 @@ class Plugins:
             self._registered[kind].extend(classes)
         return tuple(f"{kind}:{cls.name}" for kind, classes in found.items() for cls in classes)
 
-    def _ask(self, plugin: object) -> dict[str, list[type[Any]]]:
+    def _call_hooks(self, plugin: object) -> dict[str, list[type[Any]]]:
         others = [other for other in self._hooks.get_plugins() if other is not plugin]
         found: dict[str, list[type[Any]]] = {}
         for kind in KINDS:
@@ -149,11 +149,11 @@ class Plugins:
         return found
 
 
-def check_api(plugin: object) -> None:
-    """Refuse a plugin that was built for another plugin API; one that does not say is taken at its hooks.
+def check_api_version(plugin: object) -> None:
+    """Reject a plugin that was built for another version of the plugin API. Accept it if it declares none.
 
     Raises:
-        PluginFault: it was, or what it says is no version.
+        PluginFault: the version is incompatible or invalid.
     """
     built_for = getattr(plugin, "portmapper_api", None)
     if built_for is None:
@@ -172,11 +172,11 @@ def check_api(plugin: object) -> None:
 
 
 def _trace(hooks: pluggy.PluginManager) -> None:
-    """Log every hook call and what it brought, whatever the log's level."""
+    """Log every hook call and its result, regardless of the log level."""
     log = logging.getLogger("portmapper.hooks")
     log.setLevel(logging.DEBUG)
     if not log.handlers and not logging.getLogger().handlers:
-        log.addHandler(logging.StreamHandler())  # commands that keep no log have standard error
+        log.addHandler(logging.StreamHandler())  # for commands that configure no logging
         log.propagate = False
 
     def before(name: str, methods: Sequence[Any], _: Any) -> None:
@@ -185,7 +185,7 @@ def _trace(hooks: pluggy.PluginManager) -> None:
 
     def after(outcome: Any, name: str, methods: Sequence[Any], _: Any) -> None:
         if methods:
-            log.debug("%s brought %s", name, quoted(outcome.exception or outcome.get_result()))
+            log.debug("%s returned %s", name, quoted(outcome.exception or outcome.get_result()))
 
     hooks.add_hookcall_monitoring(before, after)
 
@@ -199,7 +199,7 @@ def _check_name(kind: str, cls: type[Any], taken: Iterable[type[Any]]) -> None:
 
 
 def _check_interface(kind: str, cls: type[Any]) -> None:
-    """Refuse a class that would fail when it is first used, or take the others with it."""
+    """Reject a class that would fail on first use or break the others (`rank` sorts all backends)."""
     unwritten: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
     missing = [name for name in REQUIRED[kind] if name in unwritten or not hasattr(cls, name)]
     if missing:
@@ -209,9 +209,9 @@ def _check_interface(kind: str, cls: type[Any]) -> None:
 
 
 def load_plugins(disabled: Iterable[str] = ()) -> Plugins:
-    """Load every entry point of the group `portmapper`: our own distribution's first, then by name.
+    """Load every entry point of the group `portmapper`: those of portmapperd first, then by name.
 
-    `disabled` and the environment's `PORTMAPPER_DISABLE_PLUGINS` (names, comma separated) are left out.
+    Skip the names in `disabled` and in the variable `PORTMAPPER_DISABLE_PLUGINS` (comma-separated).
     """
     plugins = Plugins()
     off = {*disabled, *os.environ.get("PORTMAPPER_DISABLE_PLUGINS", "").split(",")}
@@ -233,11 +233,11 @@ def _ours_first(entry_point: importlib.metadata.EntryPoint) -> tuple[bool, str]:
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
-    """Return name and version of what installed it, empty where nothing did."""
+    """Return name and version of the distribution, empty if there is none."""
     return _name_and_version(entry_point.dist) if entry_point.dist else ("", "")
 
 
 @functools.cache
 def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
-    # Kept, because each question for one of them parses the whole README again.
+    # Cached, because each access to the metadata parses the whole README again.
     return distribution.name, distribution.version

@@ -1,4 +1,4 @@
-"""Every notation of an internal address: a host, a network, and cidr-utils' short forms."""
+"""Parses internal addresses in every notation: hosts, networks, and the short forms of cidr-utils."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import re
 from portmapper.api.errors import RowError, quoted
 from portmapper.api.model import ALL_GATEWAYS, IPAddress, IPNetwork
 
-# The grammar is that of cidr-utils 0.5.10, which upnp-daemon's files are written for. ASCII digits only:
-# `\d` would take Arabic ones too, and `\Z` refuses the line feed that `$` lets pass.
+# The grammar of cidr-utils 0.5.10, which upnp-daemon uses. ASCII digits only: `\d` would also match other
+# digits, such as Arabic ones. `\Z`, because `$` would allow a trailing line feed.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(
     rf"(?P<octets>{_OCTET}(?:\.{_OCTET}){{0,3}})"
@@ -24,12 +24,12 @@ _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 @functools.lru_cache(maxsize=4096)
 def parse_address(text: str) -> IPAddress | IPNetwork | None:
-    """Read an address as a source writes it; empty is this host, and so is `0.0.0.0`.
+    """Parse an address; empty and `0.0.0.0` mean this host.
 
-    Host bits of a network are masked away, and a network of one address is that host.
+    Host bits of a network are masked, and a network of one address is a host.
 
     Raises:
-        RowError: of the field `address`, for everything else.
+        RowError: the text is invalid; its field is `address`.
     """
     if not text:
         return None
@@ -38,12 +38,12 @@ def parse_address(text: str) -> IPAddress | IPNetwork | None:
 
 @functools.lru_cache(maxsize=256)
 def parse_gateway(text: str) -> str | None:
-    """Read which gateway a mapping is for, as `Mapping.gateway`; `default` and empty are the best one.
+    """Parse the gateway of a mapping, as `Mapping.gateway`; `default` and empty mean the best one.
 
-    A list may come from elsewhere, so that it names no URL that would be fetched, and no port.
+    Unlike `--gateway`, it allows neither a URL nor a port: a list may come from an untrusted server.
 
     Raises:
-        RowError: of the field `gateway`, for everything else.
+        RowError: the text is invalid; its field is `gateway`.
     """
     if text.lower() in ("", "default"):
         return None
@@ -54,21 +54,21 @@ def parse_gateway(text: str) -> str | None:
     except ValueError:
         raise RowError("gateway", f"{quoted(text)} is not one of default, all, or an address") from None
     if address.is_unspecified or address.is_multicast or address == _BROADCAST:
-        raise RowError("gateway", f"{quoted(text)} is the address of no gateway")
+        raise RowError("gateway", f"{quoted(text)} cannot be the address of a gateway")
     if address.version == 6 and address.is_link_local and address.scope_id is None:
-        raise RowError("gateway", f"{quoted(text)} is link-local: name its interface too, as in {text}%eth0")
+        raise RowError("gateway", f"{quoted(text)} is link-local: add its interface, as in {text}%eth0")
     return str(address)
 
 
 def _parse_ipv4(text: str) -> IPAddress | IPNetwork | None:
     match = _IPV4.match(text)
     if match is None:
-        raise _refused(text, _hint(text))
+        raise _invalid(text, _hint(text))
     octets = match["octets"].split(".")
     short = 8 * len(octets) if len(octets) < 4 else None
     length = _prefix_length(match, text)
     if short is not None and length is not None and length != short:
-        raise _refused(text, f"{match['octets']} alone means /{short}; write all four octets for /{length}")
+        raise _invalid(text, f"{match['octets']} alone means /{short}; write all four octets for /{length}")
     length = next((bits for bits in (length, short) if bits is not None), 32)
     host = ".".join(octets + ["0"] * (4 - len(octets)))
     if length == 32:
@@ -84,30 +84,30 @@ def _prefix_length(match: re.Match[str], text: str) -> int | None:
     mask = int(ipaddress.IPv4Address(match["mask"]))
     length = mask.bit_count()
     if mask != (0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF:
-        raise _refused(text, "the mask's bits are not contiguous")
+        raise _invalid(text, "the mask's bits are not contiguous")
     return length
 
 
 def _parse_ipv6(text: str) -> IPAddress | IPNetwork:
     host, slash, prefix = text.partition("/")
     if not _IPV6_LETTERS.match(host) or (slash and not _IPV6_PREFIX.match(prefix)):
-        raise _refused(text, _hint(text))
+        raise _invalid(text, _hint(text))
     try:
         address = ipaddress.IPv6Address(host)
     except ValueError:
-        raise _refused(text, "") from None
+        raise _invalid(text, "") from None
     if slash and prefix != "128":
         return ipaddress.IPv6Network((address, int(prefix)), strict=False)
     if address.is_unspecified:
-        raise _refused(text, "leave it empty for this host")
+        raise _invalid(text, "leave it empty for this host")
     return address
 
 
 def _hint(text: str) -> str:
     if re.search(r"\s", text):
-        return "it has a space in it"
+        return "it contains a space"
     if "%" in text:
-        return "a zone is not needed, leave it away"
+        return "omit the zone"
     if re.search(r"(?:^|[./])0[0-9]", text):
         return "a number has a leading zero"
     if re.search(r"[*-]", text):
@@ -115,6 +115,6 @@ def _hint(text: str) -> str:
     return ""
 
 
-def _refused(text: str, hint: str) -> RowError:
+def _invalid(text: str, hint: str) -> RowError:
     reason = f"{quoted(text)} is neither an address nor a network"
     return RowError("address", f"{reason}: {hint}" if hint else reason)

@@ -1,4 +1,4 @@
-"""What `open` asked for: mappings that no source lists, kept in the store until `close`."""
+"""Ad-hoc mappings, which `open` requested: they are in no source and are stored until `close`."""
 
 from __future__ import annotations
 
@@ -10,76 +10,75 @@ from typing import Any
 from typing import Protocol as Interface
 
 from portmapper.api.errors import RowError, SourceError, UsageError
-from portmapper.api.model import Mapping, Protocol
+from portmapper.api.model import Mapping
 from portmapper.api.source import Row
 from portmapper.sources.policy import Policy
 from portmapper.sources.row_parser import mappings_of
 
 COMMAND_LINE = "command line"
-"""Where such a mapping is from, in place of a source's location."""
+"""Location of an ad-hoc mapping, in place of a source's location."""
 
-UNTIL = "until"
-"""Key of a record that no daemon keeps: seconds since the epoch when its lease runs out."""
-
-Port = tuple[Protocol, int]
+EXPIRY_KEY = "until"
+"""Key of a record that was opened without a daemon: the time when its lease expires, in seconds since the
+epoch."""
 
 
 class AdhocStorage(Interface):
-    """Keeps the records of ad-hoc mappings, one JSON text each; the lease store is one."""
+    """Storage of the records of ad-hoc mappings, one JSON text each. The lease store implements it."""
 
     @property
     def adhoc(self) -> tuple[str, ...]:
-        """The records as they were last set."""
+        """The stored records."""
 
     @adhoc.setter
     def adhoc(self, records: tuple[str, ...]) -> None: ...
 
 
 class AdhocMappings:
-    """The mappings that `open` asked for.
+    """The ad-hoc mappings.
 
     Attributes:
-        mappings: all of them, in the order of asking.
+        mappings: all of them, in the order of the requests.
     """
 
     def __init__(self, storage: AdhocStorage) -> None:
-        """Read what the store knows; a record that this version cannot read is left out."""
+        """Read the stored records; skip those that this version cannot read."""
         self._storage = storage
         self._records = [json.loads(text) for text in storage.adhoc]
         self.mappings: tuple[Mapping, ...] = ()
         self._read()
 
     def adopt(self, now: datetime) -> None:
-        """Be a daemon's: what was opened without one is kept from now on, if it still stands."""
+        """Keep mappings that were opened without a daemon, unless their lease has expired."""
         self._records = [
-            record for record in self._records if record.get(UNTIL, now.timestamp()) >= now.timestamp()
+            record for record in self._records if record.get(EXPIRY_KEY, now.timestamp()) >= now.timestamp()
         ]
         for record in self._records:
-            record.pop(UNTIL, None)
+            record.pop(EXPIRY_KEY, None)
         self._write()
 
     def add(
         self, mappings: Iterable[Mapping], until: Callable[[Mapping], float | None] = lambda _: None
     ) -> None:
-        """Ask for these, in place of earlier wishes for their ports.
+        """Add mappings, and replace earlier ones with the same key.
 
         Args:
-            mappings: what is wanted.
-            until: when the lease runs out (seconds since the epoch); None when it is kept open.
+            mappings: the mappings to add.
+            until: returns when the lease expires, in seconds since the epoch; None if a daemon renews it.
         """
         added = list(mappings)
-        self._forget({mapping.key for mapping in added})
+        self._discard({mapping.key for mapping in added})
         for mapping in added:
             end = until(mapping)
-            self._records.append(to_record(mapping) | ({} if end is None else {UNTIL: end}))
+            self._records.append(to_record(mapping) | ({} if end is None else {EXPIRY_KEY: end}))
         self._write()
 
     def remove(self, mappings: Iterable[Mapping]) -> None:
-        """Ask for these no longer."""
-        self._forget({mapping.key for mapping in mappings})
+        """Remove mappings."""
+        self._discard({mapping.key for mapping in mappings})
         self._write()
 
-    def _forget(self, keys: set[Any]) -> None:
+    def _discard(self, keys: set[Any]) -> None:
         self._records = [record for record in self._records if not keys & {m.key for m in _mappings(record)}]
 
     def _write(self) -> None:
@@ -91,10 +90,10 @@ class AdhocMappings:
 
 
 def parse_records(records: object) -> list[Mapping]:
-    """Return the mappings that a request's records stand for, checked as a list's rows are.
+    """Convert the records of a request to mappings, with the same checks as for rows.
 
     Raises:
-        UsageError: one of them is wrong.
+        UsageError: a record is invalid.
     """
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise UsageError('mappings must be a list of objects, such as {"port": 8080, "protocol": "TCP"}')
@@ -109,10 +108,10 @@ def parse_records(records: object) -> list[Mapping]:
 
 
 def check_policy(mappings: Iterable[Mapping], policy: Policy) -> None:
-    """See to it that the policy lets all of these be opened.
+    """Check that the policy allows all mappings.
 
     Raises:
-        UsageError: it denies one.
+        UsageError: the policy denies one.
     """
     refusal = policy.checker()
     for mapping in mappings:
@@ -121,7 +120,7 @@ def check_policy(mappings: Iterable[Mapping], policy: Policy) -> None:
 
 
 def to_record(mapping: Mapping) -> dict[str, Any]:
-    """Return the record that stands for one mapping."""
+    """Return the record of one mapping."""
     record = {
         "port": mapping.port or "any",
         "protocol": mapping.protocol.value,
@@ -139,9 +138,9 @@ def to_record(mapping: Mapping) -> dict[str, Any]:
 
 def _mappings(record: AnyMapping[str, Any]) -> list[Mapping]:
     try:
-        return mappings_of(_row({k: v for k, v in record.items() if k != UNTIL}, 0), COMMAND_LINE)
+        return mappings_of(_row({k: v for k, v in record.items() if k != EXPIRY_KEY}, 0), COMMAND_LINE)
     except (RowError, SourceError):
-        # Of a newer version, or of a plugin's family: it is kept in the file and not acted upon.
+        # Written by a newer version: it stays in the store but has no effect.
         return []
 
 

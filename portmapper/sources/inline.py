@@ -1,4 +1,4 @@
-"""The source of the mappings that stand in the settings file itself."""
+"""The source of mappings in the settings file itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from portmapper.api.source import Row, Source
 
 
 class InlineSource(Source):
-    """The tables `[[mapping]]` of a settings file; they are read again with the file, on reload."""
+    """The `[[mapping]]` tables of the settings file. A reload reads them again with the file."""
 
     name = "settings"
 
@@ -18,11 +18,11 @@ class InlineSource(Source):
 
     @classmethod
     def claims(cls, location: str) -> bool:
-        """No location names it: it is made for the settings file alone."""
+        """Return False: no location refers to this source."""
         return False
 
     async def fetch(self) -> Sequence[Row]:
-        """Return a row for each table."""
+        """Return one row per table."""
         return [
             Row(table, f"mapping[{place}]", f"mapping[{place}].{{}}", strict_keys=True)
             for place, table in enumerate(self.tables)

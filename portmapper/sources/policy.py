@@ -1,4 +1,4 @@
-"""What may be opened at all, whoever lists it: rules in order, of which the first that matches decides."""
+"""The policy: rules that allow or deny mappings of any source. The first matching rule decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERY_PORT = range(1, MAX_PORT + 1)
 
 
 class Action(enum.StrEnum):
-    """What a rule says to a mapping that it matches."""
+    """What a rule does with a matching mapping."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -26,16 +26,16 @@ class Action(enum.StrEnum):
 class Rule:
     """One rule of the policy.
 
-    Where it is not known yet what the gateway will give (`port = "any"`), or which of this host's
-    addresses a mapping is for, a denial matches what may be, and a permission only what is sure.
+    The external port may be unknown (`port = "any"`), and a mapping may be for one of several addresses of
+    this host. Then `deny` matches if one possible value matches, and `allow` only if all of them do.
 
     Attributes:
         action: allow or deny.
         port: external ports.
         internal_port: internal ports.
-        protocol: which protocols.
-        address: internal addresses; None is every one. This host's own count as they are when the list
-            is read.
+        protocol: protocols.
+        address: internal addresses; None for all. For a mapping to this host, the addresses that it
+            has when the list is read are checked.
     """
 
     action: Action
@@ -45,7 +45,7 @@ class Rule:
     address: IPNetwork | None = None
 
     def matches(self, mapping: Mapping, addresses: Sequence[IPAddress]) -> bool:
-        """Tell whether this rule speaks of such a mapping, which may be for these addresses."""
+        """Return whether the rule matches a mapping; `addresses` are its possible internal addresses."""
         return (
             mapping.protocol in self.protocol
             and mapping.internal_port in self.internal_port
@@ -54,7 +54,7 @@ class Rule:
         )
 
     def _matches_port(self, mapping: Mapping) -> bool:
-        # A pinhole opens the internal port itself.
+        # A pinhole opens the internal port.
         port = mapping.internal_port if mapping.family is Family.IPV6 else mapping.port
         if port == ANY_PORT:
             return self.action is Action.DENY or self.port == EVERY_PORT
@@ -63,33 +63,33 @@ class Rule:
     def _matches_address(self, addresses: Sequence[IPAddress]) -> bool:
         if self.address is None:
             return True
-        lies = [address in self.address for address in addresses]
+        inside = [address in self.address for address in addresses]
         if self.action is Action.DENY:
-            return any(lies) or not lies
-        return all(lies) and bool(lies)
+            return any(inside) or not inside
+        return all(inside) and bool(inside)
 
     def __str__(self) -> str:
         words = [self.action.value]
         for name in ("port", "internal_port"):
             ports: range = getattr(self, name)
             if ports != EVERY_PORT:
-                words.append(f"{name} {_spell(ports)}")
+                words.append(f"{name} {_format_ports(ports)}")
         words += self.protocol if len(self.protocol) == 1 else ()
         return " ".join([*words, str(self.address)] if self.address else words)
 
 
 @attrs.frozen
 class Policy:
-    """The rules, in order; what none of them matches is allowed.
+    """The rules in order. A mapping that no rule matches is allowed.
 
     Attributes:
-        rules: the first that matches decides.
+        rules: the first matching rule decides.
     """
 
     rules: tuple[Rule, ...] = ()
 
     def checker(self, network: Callable[[], Network] = read_network) -> Callable[[Mapping], str]:
-        """Return what says why a mapping may not be opened, empty when it may; for one reading of a list."""
+        """Return a check for one reading: it returns why a mapping is denied, empty if it is allowed."""
         by_address = any(rule.address is not None for rule in self.rules)
         facts = network() if by_address else Network((), ())
 
@@ -104,7 +104,7 @@ class Policy:
 
 
 def _addresses(mapping: Mapping, network: Network) -> Sequence[IPAddress]:
-    """Return the addresses that a mapping may be for."""
+    """Return the possible internal addresses of a mapping."""
     desired = mapping.address
     if isinstance(desired, IPv4Address | IPv6Address):
         return [desired]
@@ -113,5 +113,5 @@ def _addresses(mapping: Mapping, network: Network) -> Sequence[IPAddress]:
     return [address for address in own if desired is None or address in desired]
 
 
-def _spell(ports: range) -> str:
+def _format_ports(ports: range) -> str:
     return str(ports.start) if len(ports) == 1 else f"{ports.start}-{ports[-1]}"

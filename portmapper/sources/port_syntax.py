@@ -1,4 +1,4 @@
-"""Ports and protocols as people write them: `80`, `2722-2723`, `any`, `8080/tcp`."""
+"""Parses ports and protocols: `80`, `2722-2723`, `any`, `8080/tcp`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _PORTS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?\Z")
 
 
 def parse_ports(text: str) -> range:
-    """Read `80` or `2722-2723`, or `any` (`ANY`), in ASCII digits.
+    """Parse `80`, `2722-2723` or `any` (`ANY`). Digits must be ASCII.
 
     Raises:
-        ValueError: with what is wrong, the text included.
+        ValueError: the text is invalid; the message contains it.
     """
     if text.lower() == "any":
         return ANY
     match = _PORTS.match(text)
     if match is None:
-        raise ValueError(f"{quoted(text)} is not a port (1-{MAX_PORT}) and not a range such as 2722-2723")
+        raise ValueError(f"{quoted(text)} is neither a port (1-{MAX_PORT}) nor a range such as 2722-2723")
     first = int(match[1])
     last = int(match[2] or first)
     if not 1 <= first <= MAX_PORT or not 1 <= last <= MAX_PORT:
@@ -34,10 +34,10 @@ def parse_ports(text: str) -> range:
 
 
 def parse_port_argument(text: str) -> tuple[range, tuple[Protocol, ...]]:
-    """Read the command line's `8080/tcp`, `2722-2723/udp`, `any/both`.
+    """Parse a PORT/PROTO argument: `8080/tcp`, `2722-2723/udp`, `any/both`.
 
     Raises:
-        UsageError: it is nothing of the kind.
+        UsageError: the text is invalid.
     """
     ports, slash, protocol = text.partition("/")
     if not slash or protocol.upper() not in PROTOCOLS:

@@ -1,4 +1,4 @@
-"""Reads sources through formats into mappings, and keeps the last good ones when a read fails."""
+"""Reads a source: fetches it, parses it, and keeps the last valid mappings if a read fails."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from portmapper.support.threads import in_thread
 AUTO = "auto"
 
 MAX_WARNINGS = 20
-"""Rejected rows of one reading that the log tells of one by one."""
+"""Maximum number of rejected rows of one reading that are logged individually."""
 
 _log = logging.getLogger(__name__)
 
 WATCH_LIMIT = 10.0
-"""Seconds in which a source has to begin watching."""
+"""Seconds that a source has to start watching."""
 
 PARSE_LIMIT = 30.0
-"""Seconds that a format may take for a document."""
+"""Seconds that a format has to parse a document."""
 
 
 class SourceReader:
-    """One source with the formats it may be written in.
+    """Reads one source with the available formats.
 
     Attributes:
         location: as the user wrote it, without a password.
-        reading: the outcome of the last `read`.
+        reading: result of the last `read`.
     """
 
     def __init__(
@@ -53,35 +53,35 @@ class SourceReader:
         self._formats = formats
         self._chosen = chosen
         self._options = options
-        self._good = self.reading
-        self._seen: object = None
+        self._last_good = self.reading
+        self._fingerprint: object = None
         self._policy = policy or Policy()
         self._rows = RowCache(options.families, self._policy)
         self._parsing = False
 
     def set_policy(self, policy: Policy) -> None:
-        """Go by another policy from the next read on."""
+        """Use another policy from the next read on."""
         if policy != self._policy:
             self._policy = policy
             self._rows = RowCache(self._options.families, policy)
-            self._seen = None
+            self._fingerprint = None
 
     async def read(self) -> Reading:
-        """Fetch and parse; never raises. What did not change is the very same `Reading` as before."""
+        """Fetch and parse; never raises. Return the same `Reading` object if nothing changed."""
         try:
-            self._good = await self._read()
+            self._last_good = await self._read()
         except (PortmapperError, TimeoutError) as error:
             return self._failed(str(error))
         except Exception as error:
             return self._failed(str(record_fault(f"source:{self._source.name}", error)))
-        self.reading = self._good
+        self.reading = self._last_good
         return self.reading
 
     async def read_rows(self) -> list[Row]:
-        """Fetch, and split into rows that nobody has looked at yet.
+        """Fetch, and split into rows without validating them.
 
         Raises:
-            SourceError: it cannot be read or parsed at all; the location is named.
+            SourceError: the source cannot be read or parsed; the message contains the location.
         """
         try:
             fetched = await self._fetch()
@@ -90,14 +90,16 @@ class SourceReader:
             raise SourceError(f"{self.location}: {error}") from None
 
     async def watch(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called when a read may find something new, until `close`."""
+        """Watch the source: call `changed` when its content may have changed, until `close`."""
         try:
             await guard.run(self._plugin, self._source.watch(changed), WATCH_LIMIT)
         except (PortmapperError, TimeoutError) as error:
-            _log.warning("%s: cannot be watched, only read once an interval: %s", self.location, error)
+            _log.warning(
+                "%s: cannot watch for changes, reading once per interval instead: %s", self.location, error
+            )
 
     async def close(self) -> None:
-        """Stop watching, free what is open."""
+        """Stop watching and free resources."""
         await guard.close(self._plugin, self._source)
 
     @property
@@ -109,27 +111,29 @@ class SourceReader:
         is_document = isinstance(fetched, Document) and isinstance(fetched.content, bytes)
         are_rows = isinstance(fetched, Sequence) and all(isinstance(row, Row) for row in fetched)
         if not is_document and not are_rows:
-            raise record_fault(self._plugin, f"it fetched {quoted(fetched)}, no document and no rows")
+            raise record_fault(
+                self._plugin, f"it fetched {quoted(fetched)}, which is neither a document nor rows"
+            )
         return fetched
 
     async def _read(self) -> Reading:
         fetched = await self._fetch()
         seen = _fingerprint(fetched) if isinstance(fetched, Document) else tuple(fetched)
-        if self._good.state is SourceState.OK and seen == self._seen:
-            return self._good
+        if self._last_good.state is SourceState.OK and seen == self._fingerprint:
+            return self._last_good
         if isinstance(fetched, Document):
             reading = await self._parse(fetched)
         else:
             reading = self._collect(self._source.name, fetched)
-        self._seen = seen
+        self._fingerprint = seen
         return reading
 
     async def _parse(self, document: Document) -> Reading:
-        """Parse in a thread: a large document, or a format that hangs, must not hold up renewals."""
+        """Parse in a thread: a large document or a format that hangs must not delay renewals."""
         chosen = _choose_format(document, self._formats, self._chosen)
         plugin = f"format:{chosen.name}"
         if self._parsing:
-            raise SourceError(f"the format {chosen.name} still works at an earlier document")
+            raise SourceError(f"the format {chosen.name} is still parsing an earlier document")
 
         def parse() -> Reading:
             try:
@@ -151,23 +155,23 @@ class SourceReader:
         return chosen.name, chosen().parse(document.content, self._options)
 
     def _collect(self, name: str, rows: Iterable[Row]) -> Reading:
-        mappings, rejected = self._rows.take(rows, self.location)
+        mappings, rejected = self._rows.convert(rows, self.location)
         return Reading(self.location, name, SourceState.OK, tuple(mappings), tuple(rejected))
 
     def _failed(self, error: str) -> Reading:
-        good = self._good.state is SourceState.OK
+        good = self._last_good.state is SourceState.OK
         state = SourceState.STALE if good else SourceState.FAILED
         line = " ".join(error.split())
         if self.reading.state is not state or self.reading.error != line:
-            self.reading = attrs.evolve(self._good, state=state, error=line)
+            self.reading = attrs.evolve(self._last_good, state=state, error=line)
         return self.reading
 
 
 def csv_delimiter(text: str) -> str:
-    """Read `--csv-delimiter`; `\\t` typed as two characters is a tab.
+    """Parse `--csv-delimiter`; the two characters `\\t` mean a tab.
 
     Raises:
-        UsageError: it is not one character, or one that CSV itself needs.
+        UsageError: it is not one character, or it is one that CSV itself uses.
     """
     delimiter = "\t" if text == r"\t" else text
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
@@ -183,18 +187,18 @@ def open_source(
     options: FormatOptions | None = None,
     policy: Policy | None = None,
 ) -> SourceReader:
-    """Find who reads that location. Nothing is fetched yet.
+    """Return a reader for a location, without fetching it.
 
     Raises:
-        UsageError: nobody reads such a location, or there is no format of the name `chosen`.
+        UsageError: no source reads the location, or no format has the name `chosen`.
     """
     if chosen != AUTO and all(chosen != known.name for known in formats):
         names = ", ".join([AUTO, *(known.name for known in formats)])
-        raise UsageError(f"no format named {quoted(chosen)}; there are: {names}")
+        raise UsageError(f"no format named {quoted(chosen)}; known: {names}")
     for kind in kinds:
         if _claims(kind, location):
-            return SourceReader(_opened(kind, location), formats, chosen, options or FormatOptions(), policy)
-    raise UsageError(f"no source reads {quoted(location)}; there are: {', '.join(k.name for k in kinds)}")
+            return SourceReader(_create(kind, location), formats, chosen, options or FormatOptions(), policy)
+    raise UsageError(f"no source reads {quoted(location)}; known: {', '.join(k.name for k in kinds)}")
 
 
 def _claims(kind: type[Source], location: str) -> bool:
@@ -205,7 +209,7 @@ def _claims(kind: type[Source], location: str) -> bool:
         return False
 
 
-def _opened(kind: type[Source], location: str) -> Source:
+def _create(kind: type[Source], location: str) -> Source:
     try:
         return kind(location)
     except PortmapperError:
@@ -215,10 +219,10 @@ def _opened(kind: type[Source], location: str) -> Source:
 
 
 async def read_first(readers: Sequence[SourceReader]) -> list[Reading]:
-    """Read every source for the first time, and log the rows left out.
+    """Read every source for the first time, and log the rejected rows.
 
     Raises:
-        SourceError: one cannot be read or parsed at all; the location is named.
+        SourceError: a source cannot be read or parsed; the message contains its location.
     """
     readings = list(await asyncio.gather(*(reader.read() for reader in readers)))
     for reading in readings:
@@ -229,15 +233,15 @@ async def read_first(readers: Sequence[SourceReader]) -> list[Reading]:
 
 
 def warn_of_rejected(reading: Reading) -> None:
-    """Log the rows that were left out; a document from a stranger may have very many."""
+    """Log rejected rows, up to a limit: a third-party document may have very many."""
     for bad in reading.rejected[:MAX_WARNINGS]:
         _log.warning("%s: %s: %s", reading.location, bad.where, bad.reason)
     if (more := len(reading.rejected) - MAX_WARNINGS) > 0:
-        _log.warning("%s: %d more rows are left out; `portmapper check` shows them", reading.location, more)
+        _log.warning("%s: %d more rows rejected; run `portmapper check` to see them", reading.location, more)
 
 
 def _choose_format(document: Document, formats: Sequence[type[Format]], chosen: str) -> type[Format]:
-    """Content type before suffix: a server knows what it sends. Without a hint it is CSV."""
+    """Choose by content type, then by suffix, else CSV: the server knows best what it sends."""
     hints: list[Callable[[type[Format]], bool]] = [lambda f: f.name == chosen]
     if chosen == AUTO:
         hints = [
@@ -249,7 +253,7 @@ def _choose_format(document: Document, formats: Sequence[type[Format]], chosen: 
         for known in formats:
             if hint(known):
                 return known
-    raise SourceError("no plugin parses it")
+    raise SourceError("no format parses it")
 
 
 def _fingerprint(document: Document) -> object:

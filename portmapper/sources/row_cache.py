@@ -1,4 +1,4 @@
-"""Rows become mappings: each once, however often its document is read again, and each slot once."""
+"""Converts rows to mappings, caches unchanged rows, and rejects duplicates."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MAX_ROWS = 65536
 
 
 class RowCache:
-    """The mappings of each row of the last document, so that one changed row costs one row.
+    """The mappings of each row of the last document, so that only changed rows are parsed again.
 
-    A row is known by the hash of its place and values: 64 bits, keyed by the process for text. Each mapping
-    goes with its slot: two mappings of one slot cannot both be had.
+    The key of a row is a 64-bit hash of its place and values, which Python randomizes per process for text.
+    Each mapping has a slot: of two mappings with the same slot, only the first is accepted.
     """
 
     def __init__(self, families: Sequence[Family], policy: Policy) -> None:
@@ -27,15 +27,15 @@ class RowCache:
         self._policy = policy
         self._known: dict[int, _Slots] = {}
 
-    def take(self, rows: Iterable[Row], location: str) -> tuple[list[Mapping], list[Rejected]]:
-        """Return the mappings of all rows, and the rows rejected, those that repeat another included."""
+    def convert(self, rows: Iterable[Row], location: str) -> tuple[list[Mapping], list[Rejected]]:
+        """Return the mappings of all rows and the rejected rows, including duplicates."""
         known: dict[int, _Slots] = {}
         taken: dict[str, Mapping] = {}
         rejected: list[Rejected] = []
         refusal = self._policy.checker()
         for count, row in enumerate(rows, 1):
             if not isinstance(row, Row) or not isinstance(row.fields, AnyMapping):
-                raise TypeError(f"{quoted(row)} is no row")
+                raise TypeError(f"{quoted(row)} is not a row")
             if count > MAX_ROWS:
                 raise SourceError(f"more than {MAX_ROWS} rows")
             key = _row_key(row)
@@ -43,7 +43,7 @@ class RowCache:
                 slots = self._known.get(key) or self._slots(row, location, len(taken), refusal)
             except RowError as error:
                 if row.unfinished and self._known:
-                    raise SourceError(f"{row.place}: ends in the middle, {error.reason}") from None
+                    raise SourceError(f"{row.place}: the row is incomplete: {error.reason}") from None
                 rejected.append(rejected_row(row, error))
                 continue
             if key:
@@ -68,25 +68,25 @@ _Slots = tuple[tuple[str, Mapping], ...]
 
 
 def _row_key(row: Row) -> int:
-    """Return 0 for a row that cannot be known again (JSON may put a list where a text belongs)."""
+    """Return the key of a row, 0 if it cannot be hashed (JSON may contain a list instead of text)."""
     fields = row.fields
     values = tuple(fields.values())
     try:
-        # With the types: 1, 1.0 and true are one key to Python, and three values to us.
+        # Include the types: 1, 1.0 and True have the same hash, but only 1 is a valid port.
         return hash((row.place, row.error, tuple(fields), values, tuple(map(type, values))))
     except TypeError:
         return 0
 
 
 def _slots(mappings: Iterable[Mapping]) -> _Slots:
-    # Any port twice is two ports, as long as they lead to different ones.
+    # Two mappings of port `any` do not conflict if their internal ports differ.
     return tuple(
         (f"{m.port or -m.internal_port} {m.protocol} {m.family} {m.address} {m.gateway}", m) for m in mappings
     )
 
 
 def _add(slots: _Slots, taken: dict[str, Mapping]) -> Mapping | None:
-    """Add the mappings whose slot is free, and return the holder of one that is not."""
+    """Add the mappings whose slot is free; return the mapping that already has one of the slots."""
     duplicate = None
     for slot, mapping in slots:
         first = taken.setdefault(slot, mapping)
@@ -96,7 +96,7 @@ def _add(slots: _Slots, taken: dict[str, Mapping]) -> Mapping | None:
 
 
 def rejected_row(row: Row, error: RowError) -> Rejected:
-    """Name the place of what is wrong with a row as its document's reader would."""
+    """Return the rejected row with the place of the invalid field."""
     if not error.field:
         return Rejected(row.place, error.reason)
     name = error.field if error.field.isidentifier() else quoted(error.field)

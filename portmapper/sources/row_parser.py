@@ -1,4 +1,4 @@
-"""Turns a row as it was written into the mappings it stands for, strictly."""
+"""Parses a row strictly and expands it to mappings."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from portmapper.sources.address_syntax import parse_address, parse_gateway
 from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
 
 MAX_MAPPINGS = 65536
-"""Mappings one document may list, ranges spread out."""
+"""Maximum number of mappings in one document, after expanding ranges."""
 
 
 @attrs.frozen
 class ParsedRow:
-    """One row, each field read and checked by itself.
+    """One row with each field parsed and checked on its own.
 
     Attributes:
-        port: wanted external ports; `ANY` for whatever the gateway gives.
-        protocol: one or both.
-        address: whom for, as `Mapping.address`.
-        duration: seconds; 0 is as long as the gateway will.
+        port: requested external ports; `ANY` to let the gateway choose.
+        protocol: one or both protocols.
+        address: as `Mapping.address`.
+        duration: lifetime in seconds; 0 for as long as the gateway allows.
         comment: for the gateway's table.
-        internal_port: a range as long as `port`, or its first port alone; None is the same as `port`.
-        family: one or both; None is the address's own, or the run's default.
-        conflict: policy, None for the run's default.
-        backend: the only backend allowed, None for any.
+        internal_port: a range as long as `port`, or only its first port; None for the same as `port`.
+        family: one or both families; None for the address's family, or the default.
+        conflict: conflict policy, None for the default.
+        backend: the only backend to use, None for any.
         gateway: as `Mapping.gateway`.
-        enabled: a row that is not enabled stands for no mapping.
+        enabled: False if the row has no effect.
     """
 
     port: range
@@ -70,27 +70,27 @@ FAMILIES = {
     "both": (Family.IPV4, Family.IPV6),
 }
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-# A gateway's XML cannot carry control characters, and a terminal should not.
+# XML for a gateway cannot contain control characters, and they could affect a terminal.
 _CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 def mappings_of(
     row: Row, source: str, limit: int = MAX_MAPPINGS, families: Sequence[Family] = (Family.IPV4,)
 ) -> list[Mapping]:
-    """Return the mappings of one row: ranges, protocols and families spread out; none when disabled.
+    """Return the mappings of one row with ranges, protocols and families expanded; none if disabled.
 
-    `families` are those of a row that names neither a family nor an address.
+    `families` applies to a row that names neither a family nor an address.
 
     Raises:
-        RowError: the row is wrong; the field and its value are named.
-        SourceError: it stands for more than `limit` mappings.
+        RowError: the row is invalid; the error contains the field and its value.
+        SourceError: the row expands to more than `limit` mappings.
     """
-    record = parse_row(row)
-    if not record.enabled:
+    parsed = parse_row(row)
+    if not parsed.enabled:
         return []
-    internal = _internal_ports(record)
-    families = _families(record) or families
-    if len(record.port) * len(record.protocol) * len(families) > limit:
+    internal = _internal_ports(parsed)
+    families = _families(parsed) or families
+    if len(parsed.port) * len(parsed.protocol) * len(families) > limit:
         raise SourceError(f"{row.place}: more than {MAX_MAPPINGS} mappings in one document")
     written = str(row.fields.get("address") or "")
     return [
@@ -98,28 +98,28 @@ def mappings_of(
             protocol=protocol,
             port=port,
             internal_port=internal_port,
-            address=record.address,
-            duration=record.duration,
-            comment=record.comment,
+            address=parsed.address,
+            duration=parsed.duration,
+            comment=parsed.comment,
             family=family,
-            conflict=record.conflict,
-            backend=record.backend,
-            gateway=record.gateway,
+            conflict=parsed.conflict,
+            backend=parsed.backend,
+            gateway=parsed.gateway,
             source=source,
             where=row.place,
             written_address=written,
         )
-        for port, internal_port in zip(record.port, internal, strict=True)
-        for protocol in record.protocol
+        for port, internal_port in zip(parsed.port, internal, strict=True)
+        for protocol in parsed.protocol
         for family in families
     ]
 
 
 def parse_row(row: Row) -> ParsedRow:
-    """Read each field of a row. An empty text, like null, is a field left out.
+    """Parse each field of a row. Empty text and null mean that the field is omitted.
 
     Raises:
-        RowError: as `mappings_of` does.
+        RowError: the row is invalid; the error contains the field and its value.
     """
     if row.error:
         raise RowError("", row.error)
@@ -133,39 +133,44 @@ def parse_row(row: Row) -> ParsedRow:
     for key in ("port", "protocol"):
         if key not in given:
             raise RowError(key, "is missing")
-    return ParsedRow(**{name: _READERS[name](value) for name, value in given.items()})
+    return ParsedRow(**{name: _PARSERS[name](value) for name, value in given.items()})
 
 
-def _internal_ports(record: ParsedRow) -> range:
-    if record.internal_port is None:
-        if record.port == ANY:
-            raise RowError("internal_port", "is missing: port any does not tell which one listens")
-        return record.port
-    first, count = record.internal_port.start, len(record.port)
-    if len(record.internal_port) not in (1, count):
-        raise RowError("internal_port", f"is a range of {len(record.internal_port)}, port is one of {count}")
+def _internal_ports(parsed: ParsedRow) -> range:
+    if parsed.internal_port is None:
+        if parsed.port == ANY:
+            raise RowError("internal_port", "is missing: it is required with port any")
+        return parsed.port
+    first, count = parsed.internal_port.start, len(parsed.port)
+    if len(parsed.internal_port) not in (1, count):
+        raise RowError(
+            "internal_port",
+            f"is a range of {len(parsed.internal_port)} ports, but port is a range of {count}",
+        )
     if first + count - 1 > MAX_PORT:
-        raise RowError("internal_port", f"a range of {count} that begins at {first} ends beyond {MAX_PORT}")
+        raise RowError(
+            "internal_port", f"a range of {count} ports that starts at {first} ends above {MAX_PORT}"
+        )
     return range(first, first + count)
 
 
-def _families(record: ParsedRow) -> tuple[Family, ...]:
-    families = record.family
-    if record.address is not None:
-        own = (Family.of(record.address),)
+def _families(parsed: ParsedRow) -> tuple[Family, ...]:
+    families = parsed.family
+    if parsed.address is not None:
+        own = (Family.of(parsed.address),)
         if families not in (None, own):
-            raise RowError("family", f"{'/'.join(families)} does not go with the address {record.address}")
+            raise RowError("family", f"{'/'.join(families)} does not match the address {parsed.address}")
         families = own
-    if record.gateway not in (None, ALL_GATEWAYS):
-        own = (Family.IPV6 if ":" in record.gateway else Family.IPV4,)
+    if parsed.gateway not in (None, ALL_GATEWAYS):
+        own = (Family.IPV6 if ":" in parsed.gateway else Family.IPV4,)
         if families not in (None, own):
-            raise RowError("gateway", f"{record.gateway} does not go with the family {'/'.join(families)}")
+            raise RowError("gateway", f"{parsed.gateway} does not match the family {'/'.join(families)}")
         families = own
     return families or ()
 
 
-def _read_port(value: object, field: str = "port") -> range:
-    # A bool is an int to Python; `true` is not port 1.
+def _parse_port(value: object, field: str = "port") -> range:
+    # In Python a bool is an int, but `true` is not port 1.
     if type(value) is int and 1 <= value <= MAX_PORT:
         return range(value, value + 1)
     if not isinstance(value, str):
@@ -176,18 +181,18 @@ def _read_port(value: object, field: str = "port") -> range:
         raise RowError(field, str(error)) from None
 
 
-def _read_internal_port(value: object) -> range:
-    ports = _read_port(value, "internal_port")
+def _parse_internal_port(value: object) -> range:
+    ports = _parse_port(value, "internal_port")
     if ports == ANY:
         raise RowError("internal_port", f"{quoted(value)} is not a port")
     return ports
 
 
-def _read_address(value: object) -> IPAddress | IPNetwork | None:
+def _parse_address(value: object) -> IPAddress | IPNetwork | None:
     return parse_address(_text("address", value))
 
 
-def _read_duration(value: object) -> int:
+def _parse_duration(value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
         value = int(value)
     if type(value) is not int:
@@ -197,12 +202,12 @@ def _read_duration(value: object) -> int:
     return value
 
 
-def _read_comment(value: object) -> str:
+def _parse_comment(value: object) -> str:
     text = _text("comment", value)
     return text if text.isprintable() else text.translate(_CONTROLS)
 
 
-def _read_enabled(value: object) -> bool:
+def _parse_enabled(value: object) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in _SWITCHES:
@@ -212,11 +217,11 @@ def _read_enabled(value: object) -> bool:
 
 def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
-        raise RowError(field, f"{quoted(value)} is not a text")
+        raise RowError(field, f"{quoted(value)} is not text")
     try:
         value.encode()
     except UnicodeEncodeError:
-        # CSV keeps bytes that are not UTF-8 as lone surrogates, and JSON can spell them.
+        # The CSV format decodes invalid UTF-8 to lone surrogates, and JSON can contain them.
         raise RowError(field, f"{quoted(value)} is not valid UTF-8") from None
     return value
 
@@ -233,20 +238,20 @@ def _choice(
     return read
 
 
-_READERS: AnyMapping[str, Callable[[object], Any]] = MappingProxyType(
+_PARSERS: AnyMapping[str, Callable[[object], Any]] = MappingProxyType(
     {
-        "port": _read_port,
+        "port": _parse_port,
         "protocol": _choice("protocol", PROTOCOLS, str.upper),
-        "address": _read_address,
-        "duration": _read_duration,
-        "comment": _read_comment,
-        "internal_port": _read_internal_port,
+        "address": _parse_address,
+        "duration": _parse_duration,
+        "comment": _parse_comment,
+        "internal_port": _parse_internal_port,
         "family": _choice("family", FAMILIES, str.lower),
         "conflict": _choice("conflict", {policy.value: policy for policy in ConflictPolicy}, str.lower),
         "backend": lambda value: _text("backend", value),
         "gateway": lambda value: parse_gateway(_text("gateway", value)),
-        "enabled": _read_enabled,
+        "enabled": _parse_enabled,
     }
 )
-"""Each names its field in what it raises. Only the settings file's tables are cattrs' work: to import it
-costs each start 40 ms, for what is one line here."""
+"""One parser per field; each raises `RowError` with its field. cattrs is not used here, because importing it
+adds 40 ms to every start."""

@@ -1,4 +1,4 @@
-"""Reads every source of a daemon again: when it changed, on reload, and once an interval."""
+"""Reads the sources of a daemon again: on a change, on reload, and once per interval."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from portmapper.api.reading import Reading, SourceState
 from portmapper.sources.reader import SourceReader, read_first, warn_of_rejected
 from portmapper.support.clock import Clock
+from portmapper.support.text import plural
 
 DEBOUNCE = 0.05
-"""Seconds that a burst of changes to a source may last before it is read."""
+"""Seconds to wait after a change, so that a burst of changes causes one read."""
 
 _log = logging.getLogger(__name__)
 
 
 class SourceWatcher:
-    """The sources of one daemon, as they were last read."""
+    """The sources of one daemon and their last readings."""
 
     def __init__(
         self,
@@ -30,109 +31,110 @@ class SourceWatcher:
         """Prepare; nothing is read yet.
 
         Args:
-            readers: one for each source, in the user's order.
-            interval: seconds between two reads of a source that tells of no change.
-            clock: whose seconds they are.
-            changed: called when something else is listed than before.
-            reloaded: called when all that `reload` asked for is read.
+            readers: one per source, in the user's order.
+            interval: maximum seconds between two reads of a source.
+            clock: the clock for the interval.
+            changed: called when the desired mappings may have changed.
+            reloaded: called when every source that `reload` requested has been read.
         """
-        self._followed = [_Followed(reader) for reader in readers]
+        self._sources = [_WatchedSource(reader) for reader in readers]
         self._interval = interval
         self._clock = clock
         self._changed = changed
         self._reloaded = reloaded
-        self._to_reload: set[_Followed] = set()
+        self._to_reload: set[_WatchedSource] = set()
         self._tasks: asyncio.TaskGroup | None = None
 
     @property
     def readings(self) -> list[Reading]:
-        """What each source lists, in the user's order."""
-        return [followed.reading for followed in self._followed]
+        """The last reading of each source, in the user's order."""
+        return [source.reading for source in self._sources]
 
     async def read_first(self) -> None:
         """Read every source for the first time.
 
         Raises:
-            SourceError: one cannot be read or parsed at all.
+            SourceError: a source cannot be read or parsed.
         """
-        readings = await read_first([followed.reader for followed in self._followed])
-        for followed, reading in zip(self._followed, readings, strict=True):
-            followed.reading = reading
+        readings = await read_first([source.reader for source in self._sources])
+        for source, reading in zip(self._sources, readings, strict=True):
+            source.reading = reading
 
     async def run(self) -> None:
-        """Read again what changes, until cancelled."""
+        """Watch the sources and read them again, until canceled."""
         async with asyncio.TaskGroup() as self._tasks:
-            for followed in self._followed:
-                self._start(followed, self._tasks)
+            for source in self._sources:
+                self._start(source, self._tasks)
             await asyncio.Event().wait()
 
     def reload(self, readers: Sequence[SourceReader]) -> None:
-        """Read these now, which may be others than before; what is not among them is followed no longer."""
-        before = {followed.reader: followed for followed in self._followed}
-        self._followed = [before.get(reader) or _Followed(reader) for reader in readers]
-        self._to_reload = set(self._followed)
-        for followed in self._followed:
-            followed.news.set()
-            if self._tasks is not None and followed.task is None:
-                self._start(followed, self._tasks)
-        gone = set(before.values()) - set(self._followed)
-        for followed in gone:
-            self._stop(followed)
+        """Replace the readers and read all sources now; stop watching sources that are gone."""
+        before = {source.reader: source for source in self._sources}
+        self._sources = [before.get(reader) or _WatchedSource(reader) for reader in readers]
+        self._to_reload = set(self._sources)
+        for source in self._sources:
+            source.wake_up.set()
+            if self._tasks is not None and source.task is None:
+                self._start(source, self._tasks)
+        gone = set(before.values()) - set(self._sources)
+        for source in gone:
+            self._stop(source)
         if gone:
             self._changed()
-        if not self._followed:
+        if not self._sources:
             self._reloaded()
 
     async def close(self) -> None:
-        """Follow nothing any more."""
-        for followed in self._followed:
-            await followed.reader.close()
+        """Stop watching, and close all sources."""
+        for source in self._sources:
+            await source.reader.close()
 
-    def _start(self, followed: _Followed, tasks: asyncio.TaskGroup) -> None:
-        followed.task = tasks.create_task(self._reread(followed))
+    def _start(self, source: _WatchedSource, tasks: asyncio.TaskGroup) -> None:
+        source.task = tasks.create_task(self._reread(source))
 
-    def _stop(self, followed: _Followed) -> None:
-        if followed.task is not None and self._tasks is not None:
-            followed.task.cancel()
-            self._tasks.create_task(followed.reader.close())
+    def _stop(self, source: _WatchedSource) -> None:
+        if source.task is not None and self._tasks is not None:
+            source.task.cancel()
+            self._tasks.create_task(source.reader.close())
 
-    async def _reread(self, followed: _Followed) -> None:
-        """Read one source whenever that may bring something new; a slow one delays no other."""
-        await followed.reader.watch(followed.news.set)
+    async def _reread(self, source: _WatchedSource) -> None:
+        """Read one source after each change and interval. A slow source delays no other."""
+        await source.reader.watch(source.wake_up.set)
         while True:
-            told = await self._clock.wait(followed.news, self._interval)
-            await asyncio.sleep(DEBOUNCE if told else 0)
-            followed.news.clear()
-            reading = await followed.reader.read()
-            if reading is not followed.reading:
-                followed.reading = reading
-                _tell_of_change(reading)
+            is_change = await self._clock.wait(source.wake_up, self._interval)
+            await asyncio.sleep(DEBOUNCE if is_change else 0)
+            source.wake_up.clear()
+            reading = await source.reader.read()
+            if reading is not source.reading:
+                source.reading = reading
+                _log_reading(reading)
                 self._changed()
-            self._note_reload(followed)
+            self._mark_reloaded(source)
 
-    def _note_reload(self, followed: _Followed) -> None:
-        if followed in self._to_reload:
-            self._to_reload.discard(followed)
+    def _mark_reloaded(self, source: _WatchedSource) -> None:
+        if source in self._to_reload:
+            self._to_reload.discard(source)
             if not self._to_reload:
                 self._reloaded()
 
 
-class _Followed:
-    """One source with what it listed last."""
+class _WatchedSource:
+    """One source and its last reading."""
 
     def __init__(self, reader: SourceReader) -> None:
         self.reader = reader
         self.reading = reader.reading
-        self.news = asyncio.Event()
+        self.wake_up = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
 
-def _tell_of_change(reading: Reading) -> None:
-    """Log what became of a source that is not as it was."""
+def _log_reading(reading: Reading) -> None:
+    """Log the new state of a source."""
     if reading.state is SourceState.STALE:
         _log.warning("%s: %s; its last good list is kept", reading.location, reading.error)
     elif reading.state is SourceState.FAILED:
         _log.warning("%s: %s", reading.location, reading.error)
     else:
-        _log.info("%s: read again, %d mapping(s)", reading.location, len(reading.mappings))
+        count = plural(len(reading.mappings), "mapping")
+        _log.info("%s: reloaded, %s", reading.location, count)
         warn_of_rejected(reading)

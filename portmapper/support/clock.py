@@ -1,4 +1,4 @@
-"""Time as the core sees it, so that tests can turn the clock by hand."""
+"""The clock of the core. Tests replace it with one that they advance."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """The real clock: timers by a clock that never jumps, dates by the wall."""
+    """The real clock: a monotonic clock for timers, the wall clock for dates."""
 
     def monotonic(self) -> float:
-        """Return seconds that only grow; they include time asleep where the system can tell.
+        """Return monotonic seconds, including suspended time if the system can report it.
 
-        Linux's CLOCK_MONOTONIC stands still in suspend, so a lease would seem younger than it is.
+        CLOCK_MONOTONIC on Linux stops during suspend, so a lease would seem younger than it is.
         """
         return (
             time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
         )
 
     def now(self) -> datetime:
-        """Return the wall-clock time, in UTC."""
+        """Return the wall-clock time in UTC."""
         return datetime.now(UTC)
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
-        """Wait until `event` is set, at most `seconds`; tell whether it was set."""
+        """Wait at most `seconds` until `event` is set, and return whether it was set."""
         try:
             async with asyncio.timeout(seconds):
                 await event.wait()

@@ -1,4 +1,4 @@
-"""Exports names from submodules that are imported on first use."""
+"""Lazy imports: names of submodules that are imported on first use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 def lazy_exports(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], object]:
-    """Return a package's `__getattr__` (PEP 562): each module is imported when one of its names is used.
+    """Return a `__getattr__` for a package (PEP 562) that imports a submodule on first use of its names.
 
     Args:
         package: the package's `__name__`.

@@ -1,4 +1,4 @@
-"""Makes text from a gateway, a source or a URL harmless before a terminal, a log or a page shows it."""
+"""Safe text: escapes untrusted text before a terminal, a log or a page shows it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ LONGEST = 500
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """Return `text` on one line, without control, format or unassigned characters, and not too long.
+    """Return `text` as one line of limited length, with control and format characters escaped.
 
-    Escape sequences would let a router's name write anywhere on the terminal; format characters
-    would turn the direction of what stands beside it.
+    An escape sequence in a router's name could write anywhere on the terminal, and a format character
+    could reverse the direction of the text next to it.
     """
     if not text.isprintable():
-        text = "".join(_shown(character) for character in text[: longest + 1])
+        text = "".join(_escaped(character) for character in text[: longest + 1])
     return text if len(text) <= longest else text[:longest] + "…"
 
 
 def endpoint(address: object, port: object, unknown: str = "*") -> str:
-    """Write an address and a port as people do, an IPv6 address in brackets; `unknown` stands for none."""
+    """Format an address and a port, with an IPv6 address in brackets; `unknown` replaces no address."""
     host = str(address) if address else unknown
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def storable(text: str) -> str:
-    """Return it as UTF-8 can write it: JSON may spell half a surrogate pair, and SQLite refuses that."""
+    """Replace lone surrogates: JSON can contain them, but SQLite rejects them."""
     return text.encode("utf-8", "replace").decode()
 
 
-def _shown(character: str) -> str:
+def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     if unicodedata.category(character) == "Zs" or character in "\t\n\r":
@@ -38,5 +38,10 @@ def _shown(character: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return the text with a capital letter and a full stop."""
+    """Return the text with an initial capital and a period."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 mapping`, `2 mappings`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,7 +1,7 @@
-"""Blocking calls beside the event loop, in threads that never hold up the end of the program.
+"""Blocking calls in daemon threads, which never delay the exit of the program.
 
-`asyncio.to_thread` will not do for a read from a terminal or a pipe, or for a name lookup: the loop's own
-pool is joined when the loop ends, and such a call can take for ever.
+`asyncio.to_thread` is not suitable for a read from a terminal or a pipe, or for a name lookup: the loop joins
+its thread pool when it ends, and such a call can block forever.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[[], T]) -> T:
-    """Run `function` in a daemon thread of its own and return its result, or raise its exception.
+    """Run `function` in a new daemon thread and return its result, or raise its exception.
 
-    When the caller is cancelled, the thread is left to itself and its result is dropped.
+    If the caller is canceled, the thread keeps running and its result is discarded.
     """
     import asyncio
 
@@ -41,15 +41,15 @@ async def in_thread(function: Callable[[], T]) -> T:
         except Exception as caught:
             error = caught
         if not loop.is_closed():
-            _tell(loop, lambda: finish(result, error))
+            _call_soon(loop, lambda: finish(result, error))
 
     threading.Thread(target=work, daemon=True, name="portmapper call").start()
     return await future
 
 
-def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
     try:
         loop.call_soon_threadsafe(callback)
     except RuntimeError:
-        # The loop was closed since we looked: nobody waits for the result any more.
+        # The loop was closed after the check. No caller waits for the result any longer.
         return

@@ -92,7 +92,7 @@ def test_a_file_that_comes_back_as_it_was_is_told(run: Any, ports: Path, gateway
     ports.rename(ports.with_suffix(".away"))
     run.logs("last good list is kept")
     ports.with_suffix(".away").rename(ports)
-    run.logs("read again, 1 mapping(s)")
+    run.logs("reloaded, 1 mapping")
     assert gateway.ports() == {8080}
 
 

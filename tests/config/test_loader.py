@@ -85,7 +85,7 @@ def test_an_empty_file_is_all_defaults(file: Path) -> None:
         ("interval = '5'", ":1: interval: '5' is not a number of seconds, 1 or more"),
         ("interval = true", ":1: interval: True is not a number of seconds, 1 or more"),
         ("sources = 'a.csv'", ":1: sources: 'a.csv' is not a list"),
-        ("sources = [\n'a.csv',\n3\n]", ":1: sources[1]: 3 is not a text"),
+        ("sources = [\n'a.csv',\n3\n]", ":1: sources[1]: 3 is not text"),
         ("close_ports_on_exit = 1", ":1: close_ports_on_exit: 1 is not true or false"),
         ("conflict = 'mine'", ":1: conflict: 'mine' is not one of own, next, take, fail"),
         ("family = 'ipv5'", ":1: family: 'ipv5' is not one of ipv4, ipv6, both"),

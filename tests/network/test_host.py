@@ -91,10 +91,10 @@ def test_ipv6_addresses_that_will_not_stay_are_told_by_their_flags(tmp_path: Pat
     table.write_text(
         "".join(f"20010db8{'0' * 23}{last} 02 40 00 {flag}     eth0\n" for last, flag in flags.items())
     )
-    assert host._passing(table) == {
+    assert host._transient(table) == {
         "eth0": {ipaddress.ip_address(f"2001:db8::{last}") for last in ("2", "3", "4")}
     }
-    assert host._passing(tmp_path / "missing") == {}
+    assert host._transient(tmp_path / "missing") == {}
 
 
 def side(*addresses: str, transient: Sequence[str] = ()) -> Interface:

@@ -202,7 +202,7 @@ def test_backends_are_chosen_by_name_and_in_that_order(load: Callable[..., Plugi
     plugins = load(EntryPoint("a", plugin(backends=lambda: [named("x", 2), named("y", 1)])))
     assert [b.name for b in plugins.choose_backends([])] == ["y", "x"]
     assert [b.name for b in plugins.choose_backends(["x", "y", "x"])] == ["x", "y"]
-    with pytest.raises(UsageError, match="'z'; there are: y, x"):
+    with pytest.raises(UsageError, match="'z'; known: y, x"):
         plugins.choose_backends(["z"])
 
 
@@ -250,7 +250,7 @@ def test_hook_calls_are_traced_when_asked_for(
     monkeypatch.setenv("PORTMAPPER_TRACE_PLUGINS", "1")
     load(EntryPoint("a", good()))
     assert "calling portmapper_register_backends of a" in caplog.messages
-    assert any(line.startswith("portmapper_register_backends brought [[") for line in caplog.messages)
+    assert any(line.startswith("portmapper_register_backends returned [[") for line in caplog.messages)
 
 
 def test_the_installed_plugins_load() -> None:

@@ -305,5 +305,5 @@ def test_a_gateway_has_a_family() -> None:
     """It is the row's, unless that says otherwise."""
     fields = {"port": "80", "protocol": "tcp", "gateway": "fe80::1%eth0"}
     assert [m.family for m in mappings_of(Row(fields, "line 2", "line 2, column {}"), "x")] == [Family.IPV6]
-    with pytest.raises(RowError, match="gateway: fe80::1%eth0 does not go with the family ipv4"):
+    with pytest.raises(RowError, match="gateway: fe80::1%eth0 does not match the family ipv4"):
         mappings_of(Row({**fields, "family": "ipv4"}, "line 2", "line 2, column {}"), "x")

@@ -151,7 +151,7 @@ def test_a_disabled_row_stands_for_nothing() -> None:
 def test_an_ipv6_address_makes_a_pinhole() -> None:
     """The family is the address's own, unless the row insists on another."""
     assert only(row(address="2001:db8::1")).family is Family.IPV6
-    with pytest.raises(RowError, match="family: ipv4 does not go with"):
+    with pytest.raises(RowError, match="family: ipv4 does not match"):
         mappings_of(row(address="2001:db8::1", family="ipv4"), "x")
 
 
