@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import attrs
 import pytest
 
-from portmapper.actions.close import PortCloser, Result
-from portmapper.actions.stale import NO_HOST, NOBODY_LISTENS, _verdict, stale_rows
-from portmapper.actions.tables import GatewayTables, Listed
+from portmapper.actions.close import CloseResult, PortCloser
+from portmapper.actions.stale import NO_HOST, NOT_LISTENING, _verdict, stale_rows
+from portmapper.actions.tables import GatewayTables, TableRow
 from portmapper.api.backend import Target
 from portmapper.api.errors import GatewayTimeout, NotAuthorized
 from portmapper.api.model import Family, Lease, Protocol, TableEntry
@@ -129,7 +129,7 @@ async def test_each_address_of_ours_is_asked_from_for_its_pinholes(device: FakeD
 # Closing single ports
 
 
-async def removed(device: FakeDevice, store: Store, port: tuple[Protocol, int]) -> tuple[Result, str]:
+async def removed(device: FakeDevice, store: Store, port: tuple[Protocol, int]) -> tuple[CloseResult, str]:
     """Close one port by hand, as `portmapper close` does."""
     async with listing(device, *store.leases) as tables:
         outcome = await PortCloser(tables, store, lambda address: address == ME).close(port)
@@ -148,7 +148,7 @@ async def test_our_lease_is_closed_and_forgotten(device: FakeDevice, store: Stor
     """Once, although the table has it too."""
     device.occupy(*WEB, ME)
     store.put(stored(80))
-    assert await removed(device, store, WEB) == (Result.CLOSED, "")
+    assert await removed(device, store, WEB) == (CloseResult.CLOSED, "")
     assert not list(store.leases)
     assert [verb for _, verb, _ in device.calls].count("unmap") == 1
 
@@ -158,20 +158,20 @@ async def test_an_entry_to_this_host_that_nobody_remembers_is_closed(
 ) -> None:
     """It was ours before the store was lost."""
     device.occupy(*DNS, ME)
-    assert (await removed(device, store, DNS))[0] is Result.CLOSED
+    assert (await removed(device, store, DNS))[0] is CloseResult.CLOSED
     assert device.open_ports() == set()
 
 
 async def test_another_hosts_entry_is_left_alone(device: FakeDevice, store: Store) -> None:
     """It is said whose it is."""
     device.occupy(*WEB, OTHER)
-    assert await removed(device, store, WEB) == (Result.LEFT_ALONE, f"it leads to {OTHER}")
+    assert await removed(device, store, WEB) == (CloseResult.LEFT_ALONE, f"it leads to {OTHER}")
     assert device.open_ports() == {WEB}
 
 
 async def test_a_port_that_is_not_open_is_said_to_be_so(device: FakeDevice, store: Store) -> None:
     """That is no failure."""
-    assert await removed(device, store, WEB) == (Result.NOT_OPEN, "")
+    assert await removed(device, store, WEB) == (CloseResult.NOT_OPEN, "")
 
 
 async def test_what_cannot_be_closed_is_kept(device: FakeDevice, store: Store) -> None:
@@ -179,11 +179,11 @@ async def test_what_cannot_be_closed_is_kept(device: FakeDevice, store: Store) -
     store.put(stored(80))
     device.occupy(*WEB, ME)
     device.release_error = NotAuthorized("not by you")
-    assert await removed(device, store, WEB) == (Result.FAILED, "upnp: not by you")
+    assert await removed(device, store, WEB) == (CloseResult.FAILED, "upnp: not by you")
     store.put(stored(81, "natpmp"))
     assert await removed(device, store, (Protocol.TCP, 81)) == (
-        Result.FAILED,
-        "its gateway does not answer over natpmp",
+        CloseResult.FAILED,
+        "the gateway does not answer over natpmp",
     )
     assert len(list(store.leases)) == 2
 
@@ -193,7 +193,7 @@ async def test_a_row_that_the_user_agreed_to_goes_whosever_it_is(device: FakeDev
     device.occupy(*WEB, OTHER)
     async with listing(device) as tables:
         outcome = await PortCloser(tables, store, lambda _: False).close_row(tables.rows[0])
-    assert outcome.result is Result.CLOSED
+    assert outcome.result is CloseResult.CLOSED
     assert device.open_ports() == set()
 
 
@@ -206,9 +206,9 @@ def here() -> Network:
     return Network((Interface("lo", (ipaddress.ip_interface("127.0.0.1/8"),)),), ())
 
 
-def row(port: int, address: str = "127.0.0.1", protocol: Protocol = Protocol.TCP) -> Listed:
+def row(port: int, address: str = "127.0.0.1", protocol: Protocol = Protocol.TCP) -> TableRow:
     """Return an entry that leads to a port."""
-    return Listed(TableEntry(protocol, port, ipaddress.ip_address(address), port), "upnp", str(GATEWAY))
+    return TableRow(TableEntry(protocol, port, ipaddress.ip_address(address), port), "upnp", str(GATEWAY))
 
 
 async def test_a_port_where_nothing_listens_is_stale(here: Network, free_port: Callable[[], int]) -> None:
@@ -223,14 +223,14 @@ async def test_a_port_where_nothing_listens_is_stale(here: Network, free_port: C
             row(silent, protocol=Protocol.UDP),
         ]
         found = await stale_rows(rows, here)
-    assert found == [(rows[1], NOBODY_LISTENS), (rows[3], NOBODY_LISTENS)]
+    assert found == [(rows[1], NOT_LISTENING), (rows[3], NOT_LISTENING)]
 
 
 @pytest.mark.parametrize("address", ["203.0.113.9", "192.168.88.77", "2001:db8::1"])
 async def test_only_hosts_of_our_own_networks_are_judged(here: Network, address: str) -> None:
     """Whatever a table says, nobody else is connected to."""
     assert await stale_rows([row(80, address)], here) == []
-    unnamed = Listed(TableEntry(Protocol.TCP, 80), "upnp", str(GATEWAY))
+    unnamed = TableRow(TableEntry(Protocol.TCP, 80), "upnp", str(GATEWAY))
     assert await stale_rows([unnamed], here) == []
 
 
@@ -239,7 +239,7 @@ async def test_only_hosts_of_our_own_networks_are_judged(here: Network, address:
     [
         (errno.EHOSTUNREACH, Protocol.TCP, NO_HOST),
         (errno.EHOSTUNREACH, Protocol.UDP, NO_HOST),
-        (errno.ECONNREFUSED, Protocol.TCP, NOBODY_LISTENS),
+        (errno.ECONNREFUSED, Protocol.TCP, NOT_LISTENING),
         (errno.ECONNREFUSED, Protocol.UDP, ""),
         (0, Protocol.TCP, ""),
         (None, Protocol.TCP, ""),

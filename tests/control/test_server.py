@@ -18,7 +18,7 @@ import pytest
 from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event, EventKind
 from portmapper.control import loopback, server
-from portmapper.control.client import NotRunning, ask_daemon
+from portmapper.control.client import NotRunning, call_daemon
 from portmapper.control.loopback import PORT_FILE
 from portmapper.control.server import serve
 from portmapper.control.unix_socket import SOCKET_NAME, short_address
@@ -75,7 +75,7 @@ async def served(directory: Path, *, loopback: bool = False) -> AsyncIterator[Fa
 
 async def ask(directory: Path, path: str, method: str = "GET", body: object = None) -> Any:
     """Ask as a command does, beside the loop that serves."""
-    return await asyncio.to_thread(ask_daemon, directory, path, method, body)
+    return await asyncio.to_thread(call_daemon, directory, path, method, body)
 
 
 async def test_ports_are_opened_and_closed_by_a_request(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_ports_are_opened_and_closed_by_a_request(tmp_path: Path) -> None:
 async def test_a_request_that_makes_no_sense_gets_one_clear_line(tmp_path: Path, body: object) -> None:
     """The daemon lives on."""
     async with served(tmp_path):
-        with pytest.raises(PortmapperError, match=r"the daemon refuses: (the body must be|mappings must)"):
+        with pytest.raises(PortmapperError, match=r"the daemon refused the request: (the body must be|mappings must)"):
             await ask(tmp_path, "open", "POST", body)
         assert await ask(tmp_path, "status") == {"version": "1"}
 
@@ -172,7 +172,7 @@ async def test_the_socket_is_made_once_the_directory_takes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that was read-only when the daemon began may be written later; that is told once."""
-    monkeypatch.setattr(server, "LISTEN_AGAIN", 0.01)
+    monkeypatch.setattr(server, "LISTEN_RETRY_DELAY", 0.01)
     directory = tmp_path / "state"
     serving = asyncio.create_task(serve(FakeDaemon(), directory))
     try:
@@ -186,7 +186,7 @@ async def test_the_socket_is_made_once_the_directory_takes_it(
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
-        f"no control socket in {directory}"
+        f"cannot create the control socket in {directory}"
     ]
 
 
@@ -194,7 +194,7 @@ def test_without_a_daemon_the_client_says_so(tmp_path: Path) -> None:
     """No socket, or no directory at all."""
     for directory in (tmp_path, tmp_path / "missing"):
         with pytest.raises(NotRunning, match="no daemon runs"):
-            ask_daemon(directory, "status")
+            call_daemon(directory, "status")
 
 
 async def test_without_unix_sockets_the_api_answers_on_a_loopback_port(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_the_loopback_port_answers_nobody_without_the_token(tmp_path: Path
         await writer.wait_closed()
         assert answer.startswith(b"HTTP/1.1 401")
         assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
-            "error": "the token of control.json is missing or wrong"
+            "error": "the token from control.json is missing or invalid"
         }
         assert daemon.reloads == 0
 
@@ -242,14 +242,14 @@ def test_a_port_file_that_is_none_is_one_clear_line(tmp_path: Path, left: str) -
     """Half of a file, or another program's."""
     (tmp_path / PORT_FILE).write_text(left)
     with pytest.raises(PortmapperError, match="does not answer"):
-        ask_daemon(tmp_path, "status")
+        call_daemon(tmp_path, "status")
 
 
 def test_a_port_file_that_a_crash_left_is_no_daemon(tmp_path: Path, free_port: Callable[[], int]) -> None:
     """Nobody listens there any more."""
     (tmp_path / PORT_FILE).write_text(json.dumps({"port": free_port(), "token": "x"}))
     with pytest.raises(NotRunning, match="no daemon runs"):
-        ask_daemon(tmp_path, "status")
+        call_daemon(tmp_path, "status")
 
 
 def test_without_unix_sockets_and_without_a_port_file_no_daemon_runs(
@@ -258,4 +258,4 @@ def test_without_unix_sockets_and_without_a_port_file_no_daemon_runs(
     """The client looks for the file alone."""
     monkeypatch.setattr(loopback, "NEEDED", True)
     with pytest.raises(NotRunning, match="no daemon runs"):
-        ask_daemon(tmp_path, "status")
+        call_daemon(tmp_path, "status")

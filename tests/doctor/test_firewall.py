@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from portmapper.api.model import Protocol
-from portmapper.doctor.desired import Desired
+from portmapper.doctor.desired import DesiredPort
 from portmapper.doctor.firewall import parse_firewall
 
-WEB = Desired(Protocol.TCP, 8080, ipaddress.ip_address("192.0.2.7"), 8080)
+WEB = DesiredPort(Protocol.TCP, 8080, ipaddress.ip_address("192.0.2.7"), 8080)
 DROP, ACCEPT = {"drop": None}, {"accept": None}
 
 

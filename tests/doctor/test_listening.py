@@ -9,11 +9,11 @@ import pytest
 
 from portmapper.api.findings import Severity
 from portmapper.api.model import Protocol
-from portmapper.doctor.desired import Desired
+from portmapper.doctor.desired import DesiredPort
 from portmapper.doctor.listening import Listener, listening_findings, read_listeners
 
 OURS = ipaddress.ip_address("192.0.2.7")
-WEB = Desired(Protocol.TCP, 80, OURS, 8080)
+WEB = DesiredPort(Protocol.TCP, 80, OURS, 8080)
 
 
 def listener(address: str, port: int = 8080, protocol: Protocol = Protocol.TCP) -> Listener:

@@ -10,7 +10,7 @@ import pytest
 
 from portmapper.api.events import Event, EventKind, Observer
 from portmapper.api.model import Protocol
-from portmapper.observability.publisher import QUEUE_LIMIT, EventPublisher, one_line
+from portmapper.observability.publisher import QUEUE_LIMIT, EventPublisher, event_line
 from portmapper.store.leases import Store
 from portmapper.testing.clock import FakeClock
 
@@ -129,5 +129,5 @@ def test_one_line_says_it_all() -> None:
     told = event(
         "why", protocol=Protocol.TCP, external_port=80, internal_port=8080, backend="pcp", gateway="g"
     )
-    assert one_line(told) == "opened TCP *:80 -> *:8080 by pcp at g (why)"
-    assert one_line(Event(told.at, EventKind.GATEWAY_LOST, backend="pcp")) == "gateway lost by pcp"
+    assert event_line(told) == "opened TCP *:80 -> *:8080 by pcp at g (why)"
+    assert event_line(Event(told.at, EventKind.GATEWAY_LOST, backend="pcp")) == "gateway lost by pcp"

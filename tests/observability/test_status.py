@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.actions.discover import survey
+from portmapper.actions.discover import discover_gateways
 from portmapper.api.backend import Target
 from portmapper.api.errors import NotAuthorized, Unsupported
 from portmapper.api.model import Mapping
@@ -28,7 +28,7 @@ async def test_a_survey_names_every_gateway_once_and_closes_it(clock: FakeClock,
     """Though it answers on two interfaces; with its outside address and the reasons of the others."""
     pcp, upnp = FakeBackend("pcp", device, delay=2), FakeBackend("upnp", device)
     upnp.error = Unsupported("not an IGD")
-    task = asyncio.create_task(survey([pcp, upnp], TARGETS))
+    task = asyncio.create_task(discover_gateways([pcp, upnp], TARGETS))
     await clock.advance(10)
     found = await task
     assert [(gateway.backend, address) for gateway, address in found.gateways] == [("pcp", device.external)]

@@ -44,7 +44,7 @@ def test_a_service_tells_its_life(
     listener, program.environment["NOTIFY_SOCKET"] = manager
     with program.running("run", *gateway.options, str(ports)) as run:
         heard(listener, "READY=1")
-        heard(listener, "STATUS=1 of 1 mapping(s) open")
+        heard(listener, "STATUS=1 of 1 mapping open")
         run.signal(signal.SIGHUP)
         reloading = heard(listener, "RELOADING=1")
         assert any(line.startswith("MONOTONIC_USEC=") for line in reloading)
@@ -68,9 +68,9 @@ def test_the_watchdog_is_fed(
 def test_nobody_is_told_when_nobody_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a manager, and when it is gone, nothing happens."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    ServiceManager().tell("READY=1")
+    ServiceManager().notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    ServiceManager().tell("READY=1")
+    ServiceManager().notify("READY=1")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,5 @@
+"""Fixtures with gateways on loopback."""
+
+from running_program import gateway, silence
+
+__all__ = ["gateway", "silence"]
