@@ -1,4 +1,4 @@
-"""Renewal points, pauses and spreads stay within their bounds."""
+"""Delays before renewals and retries stay within their bounds."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ attempts = st.integers(0, 2000)
     ],
 )
 @given(lifetime=lifetimes)
-def test_renewals_come_at_the_points_of_the_rfc(
+def test_renewals_are_scheduled_as_in_the_rfc(
     lifetime: float, attempt: int, earliest: float, latest: float
 ) -> None:
-    """RFC 6887 section 11.2.1, counted from the grant."""
+    """RFC 6887 section 11.2.1, counted from the time of the grant."""
     delay = renewal_delay(lifetime, attempt, 0.0)
     assert earliest * lifetime <= delay <= latest * lifetime * (1 + 1e-9)
 
@@ -41,33 +41,33 @@ def test_renewals_come_at_the_points_of_the_rfc(
 def test_two_renewals_are_never_less_than_four_seconds_apart(
     lifetime: float, attempt: int, age: float
 ) -> None:
-    """However late it is."""
+    """Even if the renewal is overdue."""
     assert renewal_delay(lifetime, attempt, age) >= MIN_RENEWAL_GAP
 
 
 @given(lifetime=st.floats(1, 8))
 def test_the_shortest_leases_are_renewed_before_they_end(lifetime: float) -> None:
-    """The first renewal of a lease of a few seconds does not wait for the gap."""
+    """The first renewal of a lease of a few seconds is not delayed by the minimum gap."""
     assert lifetime / 2 <= renewal_delay(lifetime, 0, 0.0) <= lifetime * 5 / 8
 
 
 @given(attempt=attempts, longest=st.floats(1, 86400))
-def test_a_retry_is_never_at_once_and_never_later_than_the_longest(attempt: int, longest: float) -> None:
-    """The jitter of a quarter included."""
+def test_a_retry_is_neither_immediate_nor_later_than_the_limit(attempt: int, longest: float) -> None:
+    """This includes the jitter."""
     assert 0.75 <= retry_delay(attempt, longest) <= longest
 
 
-@given(attempt=attempts, told=st.one_of(st.none(), st.floats(0, 86400)))
-def test_a_refusal_is_repeated_seldom_and_not_before_the_gateway_said(
-    attempt: int, told: float | None
+@given(attempt=attempts, requested=st.one_of(st.none(), st.floats(0, 86400)))
+def test_a_refused_request_is_retried_rarely_and_not_before_the_requested_time(
+    attempt: int, requested: float | None
 ) -> None:
-    """Between 45 s and about 19 minutes, or later if told so."""
-    delay = refusal_delay(attempt, told)
-    assert delay >= max(45, told or 0)
-    assert delay <= max(MAX_REFUSAL_RETRY * 1.25, told or 0)
+    """Between 45 s and about 19 minutes, or later if the gateway requests it."""
+    delay = refusal_delay(attempt, requested)
+    assert delay >= max(45, requested or 0)
+    assert delay <= max(MAX_REFUSAL_RETRY * 1.25, requested or 0)
 
 
 @given(count=st.integers(0, 100_000))
-def test_renewals_after_a_restart_are_spread_over_a_second_at_most(count: int) -> None:
-    """A handful need not wait at all."""
+def test_renewals_after_a_restart_are_jittered_over_at_most_a_second(count: int) -> None:
+    """With a few mappings the delay is close to zero."""
     assert 0 <= restart_jitter(count) <= min(1.0, count / 500)

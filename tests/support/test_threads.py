@@ -1,4 +1,4 @@
-"""Blocking calls beside the event loop."""
+"""Blocking calls in daemon threads."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from portmapper.support.threads import in_thread
 
 
 def fail() -> None:
-    """Raise what the caller has to see."""
+    """Raise an error for the caller."""
     raise ValueError("why")
 
 
-async def test_the_result_comes_back() -> None:
-    """From another thread, one that does not hold up the exit."""
+async def test_the_result_is_returned() -> None:
+    """The call runs in another thread, which does not delay the exit."""
     thread = await in_thread(threading.current_thread)
     assert thread is not threading.current_thread()
     assert thread.daemon
 
 
-async def test_an_exception_comes_back() -> None:
-    """As it was raised."""
+async def test_an_exception_is_raised_in_the_caller() -> None:
+    """Unchanged."""
     with pytest.raises(ValueError, match="why"):
         await in_thread(fail)
 
 
-async def test_a_cancelled_caller_leaves_the_call_to_itself() -> None:
-    """The call ends later, and its result goes nowhere."""
+async def test_a_canceled_caller_abandons_the_call() -> None:
+    """The call ends later, and its result is discarded."""
     begun, going = threading.Event(), threading.Event()
     called = threading.Event()
 

@@ -1,0 +1,34 @@
+"""The real clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC
+
+import pytest
+
+from portmapper.support.clock import Clock
+
+
+def test_the_monotonic_clock_includes_suspended_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLOCK_BOOTTIME is used if the system has it; otherwise the clock of Python."""
+    monkeypatch.setattr(time, "CLOCK_BOOTTIME", 7, raising=False)
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: {7: 500.0}[clock], raising=False)
+    assert Clock().monotonic() == 500.0
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    monkeypatch.setattr(time, "monotonic", lambda: 3.0)
+    assert Clock().monotonic() == 3.0
+
+
+def test_the_wall_clock_is_in_utc() -> None:
+    """Dates in the journal and in JSON have a time zone."""
+    assert Clock().now().tzinfo is UTC
+
+
+async def test_wait_returns_whether_the_event_was_set() -> None:
+    """A set event returns immediately, even without a time limit; an unset one after the limit."""
+    event = asyncio.Event()
+    assert not await Clock().wait(event, 0.01)
+    event.set()
+    assert await Clock().wait(event, None)
