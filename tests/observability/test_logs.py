@@ -1,32 +1,34 @@
-"""What strangers wrote is harmless on a terminal, in a log and in JSON."""
+"""The log: where lines go, and that no text in them can control a terminal."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
-from collections.abc import Iterator
+import socket
+from pathlib import Path
 
 import pytest
 
-from portmapper.observability.logs import start_logging
+from portmapper.observability.logs import (
+    THIRD_PARTY_LOGGERS,
+    default_handler,
+    file_handler,
+    start_logging,
+)
 
 HOSTILE = "\x1b[2J\x07\r\n\u202egnp.exe\u2028\x00"
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What is logged, while the root logger is ours."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield io.StringIO()
-    root.handlers[:], level = before
-    root.setLevel(level)
+def log() -> io.StringIO:
+    """The stream that receives the log lines."""
+    return io.StringIO()
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_each_record_is_one_line(log: io.StringIO, form: str) -> None:
-    """Whatever it quotes."""
+    """Whatever text it quotes."""
     start_logging(logging.StreamHandler(log), logging.INFO, form)
     logging.getLogger("portmapper.x").warning("the gateway says %s", HOSTILE)
     text = log.getvalue()
@@ -35,7 +37,7 @@ def test_each_record_is_one_line(log: io.StringIO, form: str) -> None:
 
 
 def test_json_lines_can_be_parsed(log: io.StringIO) -> None:
-    """At, level, logger, message; a traceback inside the same line."""
+    """With level, logger, message, and a traceback on the same line."""
     start_logging(logging.StreamHandler(log), logging.INFO, "json")
     try:
         raise ValueError(HOSTILE)
@@ -51,8 +53,8 @@ def test_json_lines_can_be_parsed(log: io.StringIO) -> None:
     assert "ValueError" in document["traceback"]
 
 
-def test_a_traceback_in_text_is_harmless(log: io.StringIO) -> None:
-    """Its lines are kept, the escapes in them are not."""
+def test_a_traceback_in_text_is_escaped(log: io.StringIO) -> None:
+    """Its lines remain, without control characters."""
     start_logging(logging.StreamHandler(log), logging.INFO, "text")
     try:
         raise ValueError(HOSTILE)
@@ -62,8 +64,65 @@ def test_a_traceback_in_text_is_harmless(log: io.StringIO) -> None:
     assert "\u202e" not in log.getvalue()
 
 
-def test_a_wrong_format_is_no_crash(log: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
-    """And what is below the level is not there."""
+def test_records_below_the_level_are_omitted(log: io.StringIO) -> None:
+    """At level INFO, a debug record writes nothing."""
     start_logging(logging.StreamHandler(log), logging.INFO, "text")
     logging.getLogger("portmapper.x").debug("below")
     assert log.getvalue() == ""
+
+
+@pytest.mark.parametrize("name", THIRD_PARTY_LOGGERS)
+def test_third_party_libraries_log_only_errors(log: io.StringIO, name: str) -> None:
+    """portmapper reports their warnings in its own words."""
+    start_logging(logging.StreamHandler(log), logging.DEBUG, "text")
+    logging.getLogger(name).warning("a warning")
+    logging.getLogger(name).error("an error")
+    assert [line.split()[-1] for line in log.getvalue().splitlines()] == ["error"]
+
+
+def test_a_detached_daemon_logs_to_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It uses the syslog socket, which systemd's journal also reads."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as system:
+        system.bind(str(tmp_path / "log"))
+        system.settimeout(20)
+        monkeypatch.setattr("portmapper.observability.logs.SYSTEM_LOG", tmp_path / "log")
+        start_logging(default_handler(detached=True), logging.INFO, "text")
+        logging.getLogger("portmapper").info("opened")
+        line = system.recv(4096).decode()
+    assert "portmapper[" in line
+    assert "opened" in line
+
+
+def test_a_detached_daemon_without_a_system_log_drops_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container has no syslog socket."""
+    monkeypatch.setattr("portmapper.observability.logs.SYSTEM_LOG", tmp_path / "none")
+    start_logging(default_handler(detached=True), logging.INFO, "text")
+    logging.getLogger("portmapper").info("opened")
+
+
+def test_a_rotated_log_file_is_reopened(tmp_path: Path) -> None:
+    """`logrotate` renames the file without a signal."""
+    path = tmp_path / "portmapper.log"
+    start_logging(file_handler(path), logging.INFO, "text")
+    logging.getLogger("portmapper").info("first")
+    path.rename(tmp_path / "portmapper.log.1")
+    logging.getLogger("portmapper").info("second")
+    assert "second" in path.read_text()
+    assert "second" not in (tmp_path / "portmapper.log.1").read_text()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_in_a_file_has_no_control_characters(tmp_path: Path, form: str) -> None:
+    """Whatever name a gateway reports."""
+    path = tmp_path / "portmapper.log"
+    start_logging(file_handler(path), logging.INFO, form)
+    logging.getLogger("portmapper").warning("%s", "a router called \x1b[2J\r\nroot")
+    (line,) = path.read_text().splitlines()
+    assert "\x1b" not in line
+    if form == "json":
+        document = json.loads(line)
+        assert (document["level"], document["logger"]) == ("warning", "portmapper")
+        assert "\x1b" not in document["message"]
+        assert "\n" not in document["message"]

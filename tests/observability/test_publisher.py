@@ -1,4 +1,4 @@
-"""Events reach everyone once, in order, and no observer holds anything up."""
+"""The publisher sends each event to every observer once, in order, and waits for none."""
 
 from __future__ import annotations
 
@@ -10,124 +10,143 @@ import pytest
 
 from portmapper.api.events import Event, EventKind, Observer
 from portmapper.api.model import Protocol
-from portmapper.observability.publisher import QUEUE_LIMIT, EventPublisher, event_line
+from portmapper.observability.publisher import (
+    QUEUE_LIMIT,
+    EventPublisher,
+    event_document,
+    event_line,
+)
 from portmapper.store.leases import Store
 from portmapper.testing.clock import FakeClock
 
 
-class Taking(Observer):
-    """Takes note of what it is told, when it may."""
+class RecordingObserver(Observer):
+    """Records the events that it receives; a test can block it."""
 
-    name = "taking"
+    name = "recording"
 
     def __init__(self) -> None:
         self.seen: list[str] = []
-        self.may = asyncio.Event()
-        self.may.set()
+        self.unblocked = asyncio.Event()
+        self.unblocked.set()
         self.closed = False
 
     async def observe(self, event: Event) -> None:
-        """Note it, and break where the test says so."""
-        await self.may.wait()
+        """Record the event; fail if its detail is "break"."""
+        await self.unblocked.wait()
         self.seen.append(event.detail)
         if event.detail == "break":
             raise ZeroDivisionError("a bug")
 
     async def close(self) -> None:
-        """Remember it."""
+        """Record the call."""
         self.closed = True
 
 
 def event(detail: str, **more: Any) -> Event:
-    """Return an event told apart by its detail."""
+    """Return an event with this detail."""
     return Event(datetime(2026, 1, 1, tzinfo=UTC), EventKind.OPENED, detail, **more)
 
 
-@pytest.fixture
-def store() -> Any:
-    """A store in memory."""
-    store = Store(None)
-    yield store
-    store.close()
-
-
 async def test_an_observer_sees_every_event_in_order(clock: FakeClock, store: Store) -> None:
-    """One after the other, and is closed when the last is seen."""
-    observer = Taking()
-    journal = EventPublisher(store, [observer])
-    journal.start()
+    """It receives one at a time, and is closed after the last one."""
+    observer = RecordingObserver()
+    publisher = EventPublisher(store, [observer])
+    publisher.start()
     for number in range(10):
-        journal.publish(event(str(number)))
-    await journal.close()
+        publisher.publish(event(str(number)))
+    await publisher.close()
     assert observer.seen == [str(number) for number in range(10)]
     assert observer.closed
 
 
 async def test_a_slow_observer_loses_the_oldest(clock: FakeClock, store: Store) -> None:
-    """Publishing never waits."""
-    observer = Taking()
-    observer.may.clear()
-    journal = EventPublisher(store, [observer])
-    journal.start()
+    """Because publishing never waits."""
+    observer = RecordingObserver()
+    observer.unblocked.clear()
+    publisher = EventPublisher(store, [observer])
+    publisher.start()
     for number in range(QUEUE_LIMIT + 50):
-        journal.publish(event(str(number)))
-    observer.may.set()
-    await journal.close()
+        publisher.publish(event(str(number)))
+    observer.unblocked.set()
+    await publisher.close()
     assert observer.seen == [str(number) for number in range(50, QUEUE_LIMIT + 50)]
 
 
 async def test_a_broken_observer_is_isolated(
     clock: FakeClock, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told of the next event all the same, and so are the others."""
-    broken, other = Taking(), Taking()
-    journal = EventPublisher(store, [broken, other])
-    journal.start()
+    """It receives the next event, and so do the others."""
+    broken, other = RecordingObserver(), RecordingObserver()
+    publisher = EventPublisher(store, [broken, other])
+    publisher.start()
     for detail in ("break", "next"):
-        journal.publish(event(detail))
-    await journal.close()
+        publisher.publish(event(detail))
+    await publisher.close()
     assert broken.seen == other.seen == ["break", "next"]
-    assert "observer:taking: ZeroDivisionError" in caplog.text
+    assert "observer:recording: ZeroDivisionError" in caplog.text
 
 
-async def test_an_observer_that_never_ends_is_left(clock: FakeClock, store: Store) -> None:
-    """The end waits two seconds for it."""
-    observer = Taking()
-    observer.may.clear()
-    journal = EventPublisher(store, [observer])
-    journal.start()
-    journal.publish(event("one"))
-    closing = asyncio.create_task(journal.close())
+async def test_an_observer_that_never_ends_is_abandoned(clock: FakeClock, store: Store) -> None:
+    """Closing the publisher waits for a limited time."""
+    observer = RecordingObserver()
+    observer.unblocked.clear()
+    publisher = EventPublisher(store, [observer])
+    publisher.start()
+    publisher.publish(event("one"))
+    closing = asyncio.create_task(publisher.close())
     await clock.advance(Observer.end_limit + 1)
     assert closing.done()
 
 
 async def test_an_observer_that_cannot_close_is_isolated(clock: FakeClock, store: Store) -> None:
-    """Its error does not reach the end of the program."""
+    """Closing the publisher raises no error."""
 
-    class Unclosable(Taking):
+    class Unclosable(RecordingObserver):
         async def close(self) -> None:
             raise ZeroDivisionError("a bug")
 
-    journal = EventPublisher(store, [Unclosable()])
-    journal.start()
-    await journal.close()
+    publisher = EventPublisher(store, [Unclosable()])
+    publisher.start()
+    await publisher.close()
 
 
-async def test_a_listener_hears_until_it_leaves(clock: FakeClock, store: Store) -> None:
-    """It may leave while it is told."""
-    journal = EventPublisher(store)
-    heard: list[str] = []
-    leave = journal.listen(lambda told: (heard.append(told.detail), leave()))  # type: ignore[func-returns-value]
-    journal.publish(event("one"))
-    journal.publish(event("two"))
-    assert heard == ["one"]
+async def test_a_listener_receives_events_until_it_is_removed(clock: FakeClock, store: Store) -> None:
+    """It may be removed during an event."""
+    publisher = EventPublisher(store)
+    received: list[str] = []
+    remove = publisher.listen(lambda event: (received.append(event.detail), remove()))  # type: ignore[func-returns-value]
+    publisher.publish(event("one"))
+    publisher.publish(event("two"))
+    assert received == ["one"]
 
 
-def test_one_line_says_it_all() -> None:
-    """What, which port, whereto, by whom, and why."""
-    told = event(
+def test_an_event_as_one_line() -> None:
+    """With kind, external port, internal port, backend, gateway and reason."""
+    opened = event(
         "why", protocol=Protocol.TCP, external_port=80, internal_port=8080, backend="pcp", gateway="g"
     )
-    assert event_line(told) == "opened TCP *:80 -> *:8080 by pcp at g (why)"
-    assert event_line(Event(told.at, EventKind.GATEWAY_LOST, backend="pcp")) == "gateway lost by pcp"
+    assert event_line(opened) == "opened TCP *:80 -> *:8080 by pcp at g (why)"
+    assert event_line(Event(opened.at, EventKind.GATEWAY_LOST, backend="pcp")) == "gateway lost by pcp"
+
+
+async def test_replaced_observers_are_closed(clock: FakeClock, store: Store) -> None:
+    """An observer in both lists keeps its queue; a new one receives events from now on."""
+    kept, removed, added = RecordingObserver(), RecordingObserver(), RecordingObserver()
+    publisher = EventPublisher(store, [kept, removed])
+    publisher.start()
+    publisher.publish(event("one"))
+    publisher.set_observers([kept, added])
+    publisher.publish(event("two"))
+    await clock.advance(0)
+    assert (removed.closed, kept.closed) == (True, False)
+    await publisher.close()
+    assert (kept.seen, removed.seen, added.seen) == (["one", "two"], ["one"], ["two"])
+
+
+def test_an_event_as_a_document() -> None:
+    """With the names of `history --json`; addresses are text, and missing values are null."""
+    document = event_document(event("why", protocol=Protocol.TCP, external_port=80, backend="pcp"))
+    assert document["at"] == "2026-01-01T00:00:00+00:00"
+    assert (document["event"], document["protocol"], document["external_port"]) == ("opened", "TCP", 80)
+    assert (document["internal_address"], document["detail"]) == (None, "why")

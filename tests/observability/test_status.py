@@ -1,51 +1,38 @@
-"""What `discover` and `status` show."""
+"""The status document of a scheduler and of a lease store."""
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 
-from portmapper.actions.discover import discover_gateways
-from portmapper.api.backend import Target
-from portmapper.api.errors import NotAuthorized, Unsupported
-from portmapper.api.model import Mapping
-from portmapper.observability.status import gateway_document, status_document
+from portmapper.api.errors import NotAuthorized
+from portmapper.api.model import Lease, Mapping, Protocol
+from portmapper.observability.status import gateway_document, status_document, stored_document
+from portmapper.store.leases import Store, StoredLease
 from portmapper.testing.clock import FakeClock
-from portmapper.testing.fake_backend import FakeBackend, FakeGateway
-from portmapper.testing.fake_device import GATEWAY, FakeDevice
+from portmapper.testing.fake_backend import FakeGateway
+from portmapper.testing.fake_device import FakeDevice
 
-TARGETS = [Target(ipaddress.ip_address(f"192.168.88.{host}"), f"eth{host}", GATEWAY) for host in (10, 11)]
+LOCAL = ipaddress.ip_address("192.168.88.10")
 
 Desired = Callable[..., Mapping]
 
 
-async def test_a_survey_names_every_gateway_once_and_closes_it(clock: FakeClock, device: FakeDevice) -> None:
-    """Though it answers on two interfaces; with its outside address and the reasons of the others."""
-    pcp, upnp = FakeBackend("pcp", device, delay=2), FakeBackend("upnp", device)
-    upnp.error = Unsupported("not an IGD")
-    task = asyncio.create_task(discover_gateways([pcp, upnp], TARGETS))
-    await clock.advance(10)
-    found = await task
-    assert [(gateway.backend, address) for gateway, address in found.gateways] == [("pcp", device.external)]
-    assert list(found.failures) == ["upnp"]
-    assert all(gateway.closed for gateway in pcp.found)
-    assert pcp.closed
-
-
 @pytest.mark.parametrize(
-    ("outside", "kind"),
+    ("external", "kind"),
     [("203.0.113.7", "private"), ("8.8.8.8", "public"), ("100.64.0.1", "cgnat"), ("0.0.0.0", "none")],
 )
-async def test_the_status_says_what_sort_of_address_is_outside(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired, outside: str, kind: str
+async def test_the_status_shows_the_kind_of_the_external_address(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired, external: str, kind: str
 ) -> None:
-    """Documentation's own addresses are not global either."""
-    device.external = ipaddress.ip_address(outside)
+    """Addresses reserved for documentation count as private."""
+    device.external = ipaddress.ip_address(external)
     await harness.start(desired())
     (gateway,) = status_document(harness.scheduler, [], clock.now(), clock)["gateways"]
     assert gateway["external_kind"] == kind
@@ -54,7 +41,7 @@ async def test_the_status_says_what_sort_of_address_is_outside(
 async def test_the_status_is_json_whatever_the_state(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """One mapping each, open or not, with dates that move with the clock."""
+    """It lists open and refused mappings, with dates of the scheduler's clock."""
     device.refusals[81] = NotAuthorized("no")
     await harness.start(desired(comment="web"), desired(81))
     document = json.loads(json.dumps(status_document(harness.scheduler, [], clock.now(), clock)))
@@ -69,12 +56,37 @@ async def test_the_status_is_json_whatever_the_state(
 
 
 @pytest.mark.parametrize(("by_grant", "detail"), [(True, "not known yet"), (False, "not connected")])
-def test_a_protocol_without_a_question_for_the_address_is_not_called_unconnected(
+def test_an_unknown_address_is_not_reported_as_unconnected(
     clock: FakeClock, by_grant: bool, detail: str
 ) -> None:
-    """PCP tells it with the first port; who has the question and says nothing has none."""
-    gateway = FakeGateway(FakeDevice(clock), "fake", TARGETS[0].local_address)
+    """PCP reports the address only when it opens a port; other protocols can be queried for it."""
+    gateway = FakeGateway(FakeDevice(clock), "fake", LOCAL)
     gateway.address_by_grant = by_grant
     document = gateway_document(gateway, None)
     assert (document["external_address"], document["external_kind"]) == (None, "none")
     assert detail in document["detail"]
+
+
+def test_without_a_daemon_the_status_comes_from_the_store(store: Store) -> None:
+    """A valid lease is active; an expired or unconfirmed one is pending, with the reason."""
+    lease = Lease(
+        protocol=Protocol.TCP,
+        internal_address=LOCAL,
+        internal_port=80,
+        external_port=8080,
+        external_address=None,
+        lifetime=3600,
+        permanent=False,
+        backend="pcp",
+        gateway="pcp:192.168.88.1",
+        token=b"1",
+    )
+    now = datetime.now(UTC)
+    valid = StoredLease(lease, 8080, now)
+    expired = StoredLease(lease, 8080, now - timedelta(hours=2))
+    unconfirmed = attrs.evolve(valid, confirmed=False)
+    document = stored_document([valid, expired, unconfirmed])
+    assert (document["pid"], document["gateways"], document["sources"]) == (None, [], [])
+    assert [mapping["state"] for mapping in document["mappings"]] == ["active", "pending", "pending"]
+    assert [mapping["error"] is None for mapping in document["mappings"]] == [True, False, False]
+    assert document["mappings"][0]["gateway"] == "192.168.88.1"
