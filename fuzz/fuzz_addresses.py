@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of address notations and port arguments."""
+"""Fuzz the parsers for addresses, ports and port arguments."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SEEDS = [
 
 
 def parse(data: bytes) -> None:
-    """Read a text as each of them."""
+    """Parse a text with each parser."""
     text = data.decode("utf-8", "replace")
     for read in (parse_address, parse_ports, parse_port_argument):
         try:
             read(text)
-        except (PortmapperError, ValueError):  # what these say of a bad text
+        except (PortmapperError, ValueError):  # the documented errors for an invalid text
             continue
 
 

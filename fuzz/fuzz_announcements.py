@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of announcements of PCP and NAT-PMP, as a gateway judges them."""
+"""Fuzz the parsers for announcements of PCP and NAT-PMP."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ GATEWAYS = (PcpGateway(TARGET), NatPmpGateway(TARGET))
 
 
 def parse(data: bytes) -> None:
-    """Ask both protocols what it means."""
+    """Parse a datagram as an announcement for each protocol."""
     for gateway in GATEWAYS:
-        event = gateway._suspect(data)
+        event = gateway._read_announcement(data)
         assert event is None or isinstance(event, GatewayEvent)
 
 

@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of what other programs ask of a running daemon."""
+"""Fuzz the parser for the records in requests to the control API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEEDS = [
 
 
 def parse(data: bytes) -> None:
-    """Read the records of a request; what is no JSON never reaches them."""
+    """Parse the records of a request; invalid JSON never reaches the parser."""
     try:
         records = json.loads(data)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of device descriptions."""
+"""Fuzz the parser for device descriptions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEEDS = [
 
 
 def parse(data: bytes) -> None:
-    """Read a description as it came over HTTP; what is made of it parses again."""
+    """Parse a description as received over HTTP; the normalized document must parse again."""
     parse_xml(canonical_description(decode(data, None), LOCATION, WAN_CONNECTION))
 
 

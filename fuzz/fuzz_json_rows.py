@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of JSON documents."""
+"""Fuzz the parser for JSON documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMAT = JsonFormat()
 
 
 def parse(data: bytes) -> None:
-    """Read a document, and every row of it."""
+    """Parse a document and each of its rows."""
     for row in FORMAT.parse(data, FormatOptions()):
         _read(row)
 

@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of NAT-PMP replies and announcements."""
+"""Fuzz the parser for NAT-PMP replies and announcements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEEDS = [
 
 
 def parse(data: bytes) -> None:
-    """Read a datagram, and what it answers."""
+    """Parse a datagram; a reply must have a key."""
     assert read_reply(data).key
 
 

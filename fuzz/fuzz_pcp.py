@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of PCP replies."""
+"""Fuzz the parser for PCP replies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEDS = [
 
 
 def parse(data: bytes) -> None:
-    """Read a datagram, and what it answers."""
+    """Parse a datagram; only replies to MAP may have a mapping."""
     reply = read_reply(data)
     assert (reply.mapping is not None) == (reply.opcode == Opcode.MAP)
 

@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of answers to SOAP calls."""
+"""Fuzz the parser for answers to SOAP calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ with instrumented():
     from portmapper_upnp.connection import read_entry
     from portmapper_upnp.lenient_xml import parse as parse_xml
     from portmapper_upnp.requester import decode
-    from portmapper_upnp.soap import canonical_reply
+    from portmapper_upnp.soap_reply import canonical_reply
 
 
 SEEDS = [
@@ -28,7 +28,7 @@ ACTION: Any = SimpleNamespace(
 
 
 def parse(data: bytes) -> None:
-    """Read an answer, and what it tells as an entry of the table."""
+    """Parse an answer, and its arguments as a table entry."""
     for status in (200, 500):
         root = parse_xml(canonical_reply(ACTION, HttpResponse(status, {}, decode(data, None))).body or "")
         read_entry({element.tag: element.text or "" for element in root.iter()})

@@ -1,11 +1,11 @@
-"""Feeds bytes to the parser of SSDP answers and announcements."""
+"""Fuzz the parser for SSDP answers and announcements."""
 
 from __future__ import annotations
 
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper_upnp.answer import read_packet
+    from portmapper_upnp.ssdp_packet import read_packet
 
 
 SEEDS = [
@@ -17,7 +17,7 @@ SENDERS = (("192.168.1.1", 1900), ("fe80::1", 1900, 0, 7))
 
 
 def parse(data: bytes) -> None:
-    """Read a datagram as if it came over each family."""
+    """Parse a datagram as received over IPv4 and over IPv6."""
     for sender in SENDERS:
         packet = read_packet(data, sender)
         if packet is not None and packet.location is not None:

@@ -1,4 +1,4 @@
-"""Feeds bytes to the parser of TOML documents."""
+"""Fuzz the parser for TOML documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMAT = TomlFormat()
 
 
 def parse(data: bytes) -> None:
-    """Read a document, and every row of it."""
+    """Parse a document and each of its rows."""
     for row in FORMAT.parse(data, FormatOptions()):
         _read(row)
 

@@ -1,4 +1,4 @@
-"""What every harness here does: feed a parser with bytes, and let only our own errors through.
+"""The common part of all harnesses: feed bytes to a parser, and fail on any error that is not our own.
 
 python fuzz/fuzz_ssdp.py --runs 100000
 """
@@ -16,7 +16,7 @@ import atheris
 from portmapper.api.errors import PortmapperError
 
 MAX_INPUT = 4096
-"""Bytes of one input; no parser's behaviour changes beyond."""
+"""Maximum bytes of one input; no parser behaves differently beyond this size."""
 
 DEFAULT_RUNS = 20_000
 
@@ -26,28 +26,28 @@ Parse = Callable[[bytes], object]
 
 
 def fuzz(parse: Parse, seeds: Sequence[bytes]) -> None:
-    """Run one parser as often as the command line says, and print how often it was.
+    """Run one parser as often as the command line says, and print statistics.
 
-    Ends the process: 0 when every input was a value or one of our errors, another status when not.
+    Ends the process: with status 0 if every input gave a value or one of our errors, else with another.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=DEFAULT_RUNS)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 
-    def once(data: bytes) -> None:
+    def run_input(data: bytes) -> None:
         _only_our_errors(parse, data)
 
     for seed in seeds:
-        once(seed)
+        run_input(seed)
     mutate = _mutator(seeds, arguments.seed)
     options = [f"-runs={arguments.runs}", f"-seed={arguments.seed}", f"-max_len={MAX_INPUT}"]
-    atheris.Setup([sys.argv[0], *options, "-print_final_stats=1"], once, custom_mutator=mutate)
+    atheris.Setup([sys.argv[0], *options, "-print_final_stats=1"], run_input, custom_mutator=mutate)
     atheris.Fuzz()
 
 
 def instrumented() -> contextlib.AbstractContextManager[object]:
-    """Let the fuzzer see the branches of what is imported inside; the parsers of ours, no library."""
+    """Instrument the imports inside the context for coverage: our own packages, no libraries."""
     manager: contextlib.AbstractContextManager[object] = atheris.instrument_imports(include=OURS)
     return manager
 
@@ -60,12 +60,12 @@ def _only_our_errors(parse: Parse, data: bytes) -> None:
 
 
 def _mutator(seeds: Sequence[bytes], seed: int) -> Callable[[bytes, int, int], bytes]:
-    """Begin one input in eight anew from a seed: deep formats are seldom found from nothing."""
-    chance = random.Random(seed)
+    """Restart one input in eight from a seed: mutation alone rarely reaches deep formats."""
+    generator = random.Random(seed)
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
-        if seeds and chance.random() < 1 / 8:
-            data = chance.choice(seeds)
+        if seeds and generator.random() < 1 / 8:
+            data = generator.choice(seeds)
         return bytes(atheris.Mutate(data[:max_size], max_size))
 
     return mutate

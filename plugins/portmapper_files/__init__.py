@@ -1,1 +1,5 @@
-"""Files and standard input as sources, and the formats CSV, JSON and TOML."""
+"""The sources `file` and `stdin`, and the formats CSV, JSON and TOML.
+
+`file` and `stdin` are the sources, `watcher` reports changes of a file, `bounded_read` reads a descriptor up
+to the maximum size; `csv_format`, `json_format` and `toml_format` parse documents into rows.
+"""

@@ -1,4 +1,4 @@
-"""CSV: a header, any column order, the delimiter of your choice."""
+"""The CSV format: a header, columns in any order, any delimiter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _USUAL_DELIMITERS = ";,\t|"
 
 
 class CsvFormat(Format):
-    """CSV as upnp-daemon reads it: `address;port;protocol;duration;comment`."""
+    """CSV compatible with upnp-daemon: `address;port;protocol;duration;comment`."""
 
     name = "csv"
     suffixes = (".csv", ".tsv")
@@ -26,7 +26,7 @@ class CsvFormat(Format):
     def parse(self, content: bytes, options: FormatOptions) -> Iterator[Row]:
         """Yield a row for each record; nothing for an empty document.
 
-        A byte that is not UTF-8 spoils its row only, so it goes on as a lone surrogate.
+        A byte that is not UTF-8 becomes a lone surrogate, so that it invalidates only its own row.
         """
         if b"\0" in content:
             raise SourceError("binary data, not CSV")
@@ -53,7 +53,7 @@ def _rows(content: bytes, delimiter: str) -> Iterator[Row]:
 
 
 def _lines(content: bytes) -> Iterator[str]:
-    """Decode line by line: a hostile document of 16 MiB never becomes text, or millions of cells, at once."""
+    """Decode line by line, so that a hostile document of 16 MiB is never expanded in memory at once."""
     text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors="surrogateescape", newline="")
     for number, line in enumerate(text, 1):
         if len(line) > _MAX_LINE:
@@ -62,8 +62,8 @@ def _lines(content: bytes) -> Iterator[str]:
 
 
 def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, Sequence[str] | str]]:
-    """Yield first line and cells of each record, or what is wrong with it; blank lines are left out."""
-    # Strict: otherwise a quote that is never closed would swallow the rest of the document in silence.
+    """Yield the first line and the cells of each record, or its error; skip blank lines."""
+    # Strict: otherwise a quote that is never closed would silently consume the rest of the document.
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
@@ -87,9 +87,9 @@ def _header(cells: Sequence[str], delimiter: str) -> list[str]:
     for name in _REQUIRED:
         if name not in header:
             raise SourceError(f"no column {name} in the header{_delimiter_hint(header, delimiter)}")
-    twice = next((name for name in header if name and header.count(name) > 1), None)
-    if twice is not None:
-        raise SourceError(f"two columns {quoted(twice)} in the header")
+    repeated = next((name for name in header if name and header.count(name) > 1), None)
+    if repeated is not None:
+        raise SourceError(f"two columns {quoted(repeated)} in the header")
     return header
 
 

@@ -1,4 +1,4 @@
-"""A file as a source."""
+"""The `file` source."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from portmapper.api import Document, Source, SourceError
 from portmapper.support.threads import in_thread
-from portmapper_files.reading import read_all
-from portmapper_files.watching import Watcher, start_watching
+from portmapper_files.bounded_read import read_all
+from portmapper_files.watcher import Watcher, start_watching
 
 
 class FileSource(Source):
-    """A path. It is made absolute at once, since a daemon leaves its directory; symlinks stay as they are."""
+    """A path, made absolute at once because a daemon changes its directory; symlinks are not resolved."""
 
     name = "file"
 
@@ -26,25 +26,25 @@ class FileSource(Source):
 
     @classmethod
     def claims(cls, location: str) -> bool:
-        """Claim whatever is no URL; so it has to be asked last."""
+        """Claim every location that is no URL; therefore this source must be the last one queried."""
         return bool(location) and "://" not in location
 
     async def fetch(self) -> Document:
-        """Read the file as it is now; a pipe (`<(…)`, a FIFO) is read once and kept."""
+        """Read the current content; a pipe (`<(…)`, a FIFO) is read once and its content kept."""
         if self._kept is not None:
             return self._kept
         if self._watcher is not None:
-            # A directory further up may have been replaced unseen.
+            # A parent directory may have been replaced without an event.
             self._watcher.arm()
         try:
             return await self._read()
         except OSError as error:
             raise SourceError(_reason(error)) from None
         except ValueError:
-            raise SourceError("not a file name: it holds a NUL character") from None
+            raise SourceError("not a file name: it contains a NUL character") from None
 
     async def watch(self, changed: Callable[[], None]) -> None:
-        """Notice edits, also by replacement and through symlinks."""
+        """Call `changed` after edits, including replacement of the file and changes of symlinks."""
         if self._watcher is None:
             self._watcher = start_watching(self._path, changed)
 
@@ -63,7 +63,7 @@ class FileSource(Source):
         suffix = Path(self._path).suffix.lower()
         if stat.S_ISREG(mode):
             return Document(_read_path(self._path), suffix=suffix)
-        # Opening a pipe waits for its writer, and what was read is gone.
+        # Opening a pipe blocks until there is a writer, and its content can be read only once.
         self._kept = Document(await in_thread(lambda: _read_path(self._path)), suffix=suffix)
         return self._kept
 

@@ -1,4 +1,4 @@
-"""JSON: an array of objects."""
+"""The JSON format: an array of objects."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NoReturn
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
 
-# Sixteen MiB of `[[],[],…` would become half a gigabyte of lists. 65 536 rows of every field need fewer.
+# 16 MiB of `[[],[],…` would become half a gigabyte of lists. 65 536 rows with all fields need fewer values.
 _MAX_VALUES = 1_000_000
 
 
 class JsonFormat(Format):
-    """JSON as upnp-daemon reads it; unknown keys are ignored."""
+    """JSON compatible with upnp-daemon; unknown keys are ignored."""
 
     name = "json"
     suffixes = (".json",)
@@ -33,11 +33,11 @@ class JsonFormat(Format):
 
 def _load(content: bytes) -> object:
     if not content.strip():
-        raise SourceError("empty, where JSON needs at least []")
+        raise SourceError("empty: JSON needs at least []")
     if content.count(b",") + content.count(b"[") + content.count(b"{") > _MAX_VALUES:
         raise SourceError(f"more than {_MAX_VALUES} JSON values")
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse)
+        return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise SourceError(f"not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:
@@ -48,5 +48,5 @@ def _load(content: bytes) -> object:
         raise SourceError(f"not JSON: {error}") from None
 
 
-def _refuse(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON value")

@@ -1,4 +1,4 @@
-"""What this plugin registers. Nothing is imported before it is asked for."""
+"""The plugin's entry point. It imports sources and formats only when a hook is called."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""Standard input as a source: read once, to its end, and kept."""
+"""The `stdin` source: standard input, read once to its end and kept."""
 
 from __future__ import annotations
 
 from portmapper.api import Document, Source, SourceError
 from portmapper.support.threads import in_thread
-from portmapper_files.reading import read_all
+from portmapper_files.bounded_read import read_all
 
 _STDIN = 0
 
 
 class StdinSource(Source):
-    """The location `-`; a file of that name is `./-`."""
+    """The location `-`; use `./-` for a file of that name."""
 
     name = "stdin"
     fetch_limit = None  # a person may be typing
@@ -21,11 +21,11 @@ class StdinSource(Source):
 
     @classmethod
     def claims(cls, location: str) -> bool:
-        """Claim exactly `-`."""
+        """Claim the location `-` only."""
         return location == "-"
 
     async def fetch(self) -> Document:
-        """Wait for the end of the input the first time; a pipe cannot be read twice."""
+        """Read to the end of the input the first time, then return the kept document."""
         if self._document is None:
             try:
                 self._document = Document(await in_thread(lambda: read_all(_STDIN)))

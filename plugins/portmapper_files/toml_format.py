@@ -1,4 +1,4 @@
-"""TOML: one `[[mapping]]` table for each row."""
+"""The TOML format: one `[[mapping]]` table for each row."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from portmapper.api import Format, FormatOptions, Row, SourceError, nearest, quoted
 
 _TABLE = "mapping"
-# tomllib is Python and reads about a megabyte in a second.
+# tomllib is pure Python and parses about a megabyte in a second.
 _MAX_TOML = 2 * 1024 * 1024
-# For a dotted key of n parts it takes n² steps: `a.a.a.…` in a line of a megabyte would take hours.
+# tomllib needs n² steps for a dotted key of n parts: a line of a megabyte of `a.a.a.…` would take hours.
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{32}}")
 
 
 class TomlFormat(Format):
-    """TOML, with strict keys: a misspelt one is an error."""
+    """TOML with strict keys: a misspelled key is an error."""
 
     name = "toml"
     suffixes = (".toml",)
@@ -32,11 +32,11 @@ class TomlFormat(Format):
         if not isinstance(tables, list):
             raise SourceError(f"{_TABLE} is not an array of tables: write [[{_TABLE}]]")
         for index, table in enumerate(tables):
-            place = f"{_TABLE}[{index}]"
+            where = f"{_TABLE}[{index}]"
             if isinstance(table, dict):
-                yield Row(table, place, f"{place}.{{}}", strict_keys=True)
+                yield Row(table, where, f"{where}.{{}}", strict_keys=True)
             else:
-                yield Row({}, place, f"{place}.{{}}", error=f"{quoted(table)} is not a table")
+                yield Row({}, where, f"{where}.{{}}", error=f"{quoted(table)} is not a table")
 
 
 def _load(content: bytes) -> dict[str, object]:
@@ -47,7 +47,7 @@ def _load(content: bytes) -> dict[str, object]:
     except UnicodeDecodeError as error:
         raise SourceError(f"not UTF-8 text (byte {error.start})") from None
     if _LONG_KEY.search(text):
-        raise SourceError("not TOML that lists mappings: a key of more than 32 parts")
+        raise SourceError("not a TOML list of mappings: a key has more than 32 parts")
     import tomllib
 
     try:

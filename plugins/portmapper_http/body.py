@@ -1,4 +1,4 @@
-"""Reads the body of an answer within its bound, also when it is compressed."""
+"""Read the body of an answer, plain or compressed, up to the maximum size of a document."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
 _CHUNK = 64 * 1024
-# zlib's flag to find out by itself whether the header is gzip's or its own.
+# zlib's flag to detect whether the header is that of gzip or of zlib.
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 async def read_body(response: ClientResponse) -> bytes:
-    """Read it whole and decompressed.
+    """Return the complete decompressed body.
 
     Raises:
-        SourceError: it is larger than a document may be, or compressed in a way we did not ask for.
+        SourceError: the body is larger than a document may be, damaged, or in an unsupported encoding.
     """
     body = bytearray()
-    unpack = _Unpacking(response.headers.get("Content-Encoding", "").strip().lower())
+    decompressor = _Decompressor(response.headers.get("Content-Encoding", "").strip().lower())
     async for chunk in response.content.iter_chunked(_CHUNK):
-        # One byte more than allowed is enough to know; a gzip bomb is never unpacked further.
-        body += unpack.feed(chunk, MAX_DOCUMENT + 1 - len(body))
+        # One byte more than allowed shows that it is too large; a gzip bomb is not decompressed further.
+        body += decompressor.feed(chunk, MAX_DOCUMENT + 1 - len(body))
         if len(body) > MAX_DOCUMENT:
             raise SourceError(f"larger than {MAX_DOCUMENT // 2**20} MiB")
-    unpack.finish()
+    decompressor.finish()
     return bytes(body)
 
 
-class _Unpacking:
+class _Decompressor:
     def __init__(self, encoding: str) -> None:
         if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            raise SourceError("compressed in a way that was not asked for")
+            raise SourceError("compressed with an unsupported encoding")
         self._stream = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding not in ("", "identity") else None
 
     def feed(self, chunk: bytes, room: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What this plugin registers. Nothing is imported before it is asked for."""
+"""The plugin's entry point. It imports the source only when a hook is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_sources() -> list[type[Source]]:
-    """Register URLs."""
+    """Register HTTP and HTTPS URLs."""
     from portmapper_http.source import HttpSource
 
     return [HttpSource]

@@ -1,4 +1,4 @@
-"""A URL as a source. The server is not trusted: not its redirects, sizes, nor its speed."""
+"""The `http` source. The server is not trusted: redirects, sizes and times are limited."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @attrs.frozen
-class _Kept:
-    """The last document, and what its server called this version of it."""
+class _Cached:
+    """The last document, with the server's validators for this version."""
 
     url: URL
     document: Document
@@ -31,22 +31,22 @@ class _Kept:
 
 
 class HttpSource(Source):
-    """An `http:` or `https:` URL. A password in it is used, and shown nowhere."""
+    """An `http:` or `https:` URL. A password in it is used, but never shown."""
 
     name = "http"
 
     def __init__(self, location: str) -> None:
         super().__init__(_masked(location))
-        self._typed = location
-        self._kept: _Kept | None = None
+        self._url = location
+        self._cached: _Cached | None = None
 
     @classmethod
     def claims(cls, location: str) -> bool:
-        """Claim the two schemes."""
+        """Claim the schemes http and https."""
         return location.lower().startswith(_SCHEMES)
 
     async def fetch(self) -> Document:
-        """Get it, or learn that it did not change."""
+        """Download the document, or return the cached one if it did not change."""
         import asyncio
 
         import aiohttp
@@ -62,14 +62,14 @@ class HttpSource(Source):
             raise SourceError(f"cannot be fetched ({type(error).__name__})") from None
 
     async def _follow(self) -> Document:
-        """Go from redirect to redirect, each checked before anything is sent there."""
-        from portmapper_http.places import is_public, resolve
+        """Follow redirects; check each target before sending anything to it."""
+        from portmapper_http.address_check import is_public, resolve
 
-        url, public, seen = _parsed(self._typed), False, set()
+        url, public, seen = _parsed(self._url), False, set()
         for _ in range(_MAX_REDIRECTS + 1):
             addresses = await resolve(url)
             if public and not all(is_public(address) for address in addresses):
-                raise SourceError(f"redirects to {_shown(url)}, a private address; not followed")
+                raise SourceError(f"redirects to {_display(url)}, a private address; not followed")
             public = public or any(is_public(address) for address in addresses)
             found = await self._get(url, [str(address) for address in addresses])
             if isinstance(found, Document):
@@ -81,37 +81,39 @@ class HttpSource(Source):
         raise SourceError(f"more than {_MAX_REDIRECTS} redirects")
 
     async def _get(self, url: URL, addresses: list[str]) -> Document | str:
-        """Return the document, or where the server sends us."""
+        """Return the document, or the target of a redirect."""
         import aiohttp
 
-        from portmapper_http.connecting import connector
+        from portmapper_http.connector import pinned_connector
 
         async with (
             aiohttp.ClientSession(
-                connector=connector(addresses), auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+                connector=pinned_connector(addresses),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
             ) as session,
             session.get(url, headers=self._headers(url), allow_redirects=False) as response,
         ):
             if response.status in _REDIRECTS:
                 return response.headers.get("Location", "")
-            if response.status == 304 and self._kept is not None and self._kept.url == url:
-                return self._kept.document
+            if response.status == 304 and self._cached is not None and self._cached.url == url:
+                return self._cached.document
             if response.status != 200:
                 raise SourceError(f"the server answered {response.status} {quoted(response.reason or '')}")
-            return await self._keep(url, response)
+            return await self._cache(url, response)
 
     def _headers(self, url: URL) -> dict[str, str]:
         from portmapper import __version__
 
         headers = {"User-Agent": f"portmapper/{__version__}", "Accept-Encoding": "gzip"}
-        if self._kept is not None and self._kept.url == url:
-            if self._kept.etag:
-                headers["If-None-Match"] = self._kept.etag
-            if self._kept.modified:
-                headers["If-Modified-Since"] = self._kept.modified
+        if self._cached is not None and self._cached.url == url:
+            if self._cached.etag:
+                headers["If-None-Match"] = self._cached.etag
+            if self._cached.modified:
+                headers["If-Modified-Since"] = self._cached.modified
         return headers
 
-    async def _keep(self, url: URL, response: ClientResponse) -> Document:
+    async def _cache(self, url: URL, response: ClientResponse) -> Document:
         from portmapper_http.body import read_body
 
         document = Document(
@@ -120,7 +122,7 @@ class HttpSource(Source):
             suffix=posixpath.splitext(url.path)[1].lower(),
         )
         headers = response.headers
-        self._kept = _Kept(url, document, headers.get("ETag", ""), headers.get("Last-Modified", ""))
+        self._cached = _Cached(url, document, headers.get("ETag", ""), headers.get("Last-Modified", ""))
         return document
 
 
@@ -133,12 +135,12 @@ def _parsed(location: str) -> URL:
     except ValueError:
         usable = False
     if not usable:
-        raise SourceError("not a URL that can be fetched")
+        raise SourceError("not a valid URL")
     return url.with_fragment(None)
 
 
 def _next(url: URL, location: str) -> URL:
-    """Resolve a redirect. The password goes along to the same server only."""
+    """Resolve a redirect; send the password only to the same server."""
     from yarl import URL
 
     try:
@@ -147,18 +149,18 @@ def _next(url: URL, location: str) -> URL:
     except ValueError:
         usable = False
     if not usable or target.scheme != url.scheme:
-        raise SourceError(f"redirects to {quoted(_masked(location))}, not followed: only {url.scheme} is")
+        raise SourceError(f"redirects to {quoted(_masked(location))}, not followed: not {url.scheme}")
     if target.origin() == url.origin():
         return target.with_user(url.user).with_password(url.password)
     return target
 
 
-def _shown(url: URL) -> str:
+def _display(url: URL) -> str:
     return quoted(str(url.with_user(None).with_query(None)))
 
 
 def _masked(location: str) -> str:
-    """Hide what stands before the `@` of the host, without relying on the URL being a valid one."""
+    """Hide the user information before the `@` of the host; the URL need not be valid."""
     scheme, mark, rest = location.partition("://")
     slash = min((i for i in map(rest.find, "/?#") if i >= 0), default=len(rest))
     userinfo, at, host = rest[:slash].rpartition("@")
@@ -169,13 +171,13 @@ def _masked(location: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Say it in our words: the text of the library's error can hold the URL with its password."""
+    """Describe an error without the library's text, which may contain the URL with its password."""
     import aiohttp
 
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not valid for us"
+        return "the server's certificate is not valid"
     if isinstance(error, aiohttp.ClientSSLError):
-        return "no TLS connection"
+        return "the TLS connection failed"
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         return f"no connection: {os.strerror(number) if number else 'unreachable'}"

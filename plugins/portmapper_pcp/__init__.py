@@ -1,7 +1,7 @@
-"""PCP (RFC 6887) and NAT-PMP (RFC 6886): one UDP port of the gateway, two backends.
+"""The `pcp` and `natpmp` backends: PCP (RFC 6887) and NAT-PMP (RFC 6886), two protocols on one UDP port.
 
-`pcp_codec` and `natpmp_codec` are pure packets, `results` turns result numbers into errors, `epoch`
-tells a restart from the gateway's clock, `schedule` says when to send again; `exchange` asks over
-UDP, `announcements` listens to multicast, `gateway` is what the two backends share, `pcp` and
-`nat_pmp` are the backends.
+`pcp_codec` and `natpmp_codec` convert packets, `results` maps result codes to errors, `epoch` detects a
+restart from the gateway's clock, and `retransmission` schedules retries. `exchange` sends requests over UDP
+and `announcements` listens to multicast. `gateway` is the base of both gateways, which `pcp` and `nat_pmp`
+implement.
 """

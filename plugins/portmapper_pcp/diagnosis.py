@@ -1,4 +1,4 @@
-"""Whether the gateway's clock keeps time: it tells restarts (RFC 6886 section 3.6, RFC 6887 section 8.5)."""
+"""Check of the gateway's clock, which reveals restarts (RFC 6886 section 3.6, RFC 6887 section 8.5)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from portmapper.api import BackendError, Finding
 from portmapper_pcp.gateway import Port5351Gateway
 
 PAUSE = 4.8
-"""Seconds between two looks: in them a clock at half speed goes at most three, which is too few by more than
-the tolerance."""
+"""Seconds between two readings. A clock at half speed advances at most 3 s in this time, which is too little
+by more than the tolerance."""
 
 TOLERANCE = 1.5
-"""Seconds; whole ones cost up to one."""
+"""Seconds; rounding to whole seconds accounts for up to one."""
 
 
 async def diagnose(gateway: Port5351Gateway[Any]) -> Sequence[Finding]:
-    """Ask twice and compare; nothing is said of a gateway that does not answer."""
+    """Read the clock twice and compare; return no finding if the gateway does not answer."""
     try:
         await gateway.probe()
         first = gateway.epoch
@@ -31,11 +31,12 @@ async def diagnose(gateway: Port5351Gateway[Any]) -> Sequence[Finding]:
         await gateway.close()
     if first is None or second is None:
         return ()
-    passed, ours = second[0] - first[0], second[1] - first[1]
-    if abs(passed - ours) <= TOLERANCE:
-        return (Finding.ok("epoch-trouble", f"the clock of {gateway.protocol} keeps time"),)
+    server, client = second[0] - first[0], second[1] - first[1]
+    if abs(server - client) <= TOLERANCE:
+        return (Finding.ok("epoch-trouble", f"the {gateway.protocol} clock is accurate"),)
     summary = (
-        f"the clock of {gateway.protocol} went {passed} s in {ours:.1f} s: restarts may be missed or imagined"
+        f"the {gateway.protocol} clock advanced {server} s in {client:.1f} s:"
+        " portmapper may miss restarts or report false ones"
     )
-    advice = "update the router; until then prefer another protocol: --backend NAME"
+    advice = "update the router; until then use another protocol: --backend NAME"
     return (Finding.warning("epoch-trouble", summary, advice),)

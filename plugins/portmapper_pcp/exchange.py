@@ -1,4 +1,4 @@
-"""Asking one gateway over one UDP socket: many questions at once, each sent again until answered."""
+"""Concurrent requests to one gateway over one UDP socket, each retransmitted until it is answered."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from portmapper_pcp.wire import Key, MalformedPacket, Reply
 R = TypeVar("R", bound=Reply)
 
 _LIKE_LOSS = frozenset({errno.EPERM, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN})
-"""What the system says when our own firewall or a full queue dropped the packet: it is sent again."""
+"""Errors for a packet that our own firewall or a full queue dropped: treated like a lost packet."""
 
 _log = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False)
-class _Question(Generic[R]):
+class _Request(Generic[R]):
     packet: bytes
     accepts: Callable[[R], bool]
-    waits: Iterator[float]
+    delays: Iterator[float]
     answer: asyncio.Future[R]
     timer: asyncio.TimerHandle | None = None
 
     def fail(self, error: BackendError) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
-            # Whoever asked may have been cancelled meanwhile; nobody else need complain of it.
+            # The caller may have been cancelled meanwhile: mark the exception as retrieved.
             self.answer.exception()
 
 
 class Exchange(asyncio.DatagramProtocol, Generic[R]):
-    """The questions under way to one gateway.
+    """The pending requests to one gateway.
 
-    The socket is connected, so that the system drops what comes from any other address or port, and
-    tells when the port is refused (ICMP). It is opened with the first question, and again after it failed.
+    The socket is connected, so that the system drops packets from any other address or port, and reports a
+    refused port (ICMP). It is opened with the first request, and reopened after a failure.
 
     Args:
-        local: our address; packets leave from it.
+        local: our address; the socket is bound to it.
         gateway: the gateway's address.
-        port: its UDP port.
-        read: turns a packet into a reply; a `MalformedPacket` is ignored, any other error ends all
-            questions, because it concerns the gateway as a whole.
-        answered: told of each reply that answers a question, before the asker goes on.
-        refused: called when the gateway refuses the port.
+        port: the gateway's UDP port.
+        read: parses a packet into a reply. A `MalformedPacket` is ignored; any other error fails all
+            requests, because it concerns the gateway as a whole.
+        on_reply: called with each matching reply, before the request returns.
+        on_refused: called when the gateway refuses the port.
     """
 
     def __init__(
@@ -59,84 +59,82 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
         port: int,
         *,
         read: Callable[[bytes], R],
-        answered: Callable[[R], None],
-        refused: Callable[[], None],
+        on_reply: Callable[[R], None],
+        on_refused: Callable[[], None],
     ) -> None:
         self._local = local
         self._gateway = gateway
         self._port = port
         self._read = read
-        self._answered = answered
-        self._refused = refused
-        self._questions: dict[Key, _Question[R]] = {}
+        self._on_reply = on_reply
+        self._on_refused = on_refused
+        self._requests: dict[Key, _Request[R]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._opening = asyncio.Lock()
         self._closed = False
 
-    async def ask(
-        self, packet: bytes, key: Key, waits: Iterator[float], accepts: Callable[[R], bool] = lambda _: True
+    async def request(
+        self, packet: bytes, key: Key, delays: Iterator[float], accepts: Callable[[R], bool] = lambda _: True
     ) -> R:
-        """Send until a reply with that key comes that `accepts` takes; others are ignored.
+        """Send a packet repeatedly until a reply matches the key and `accepts` returns true.
 
         Args:
             packet: the request.
-            key: what the reply shares with it; a second question with the same key waits for the first.
-            waits: seconds to wait after each send; the end of it is the end of the question.
-            accepts: a finer look at the reply than the key allows.
+            key: identifies the reply. A second request with the same key waits for the first to end.
+            delays: seconds to wait after each send; the request times out when they are used up.
+            accepts: a further check of a reply with the right key.
 
         Raises:
-            GatewayTimeout: no answer came.
+            GatewayTimeout: the gateway did not answer.
             NetworkFailure: the gateway cannot be reached, or refuses the port.
-            Unsupported: it speaks another protocol or version.
+            Unsupported: the gateway speaks another protocol or version.
         """
-        while key in self._questions:
-            await asyncio.wait((self._questions[key].answer,))
+        while key in self._requests:
+            await asyncio.wait((self._requests[key].answer,))
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        question = _Question(packet, accepts, waits, answer)
-        self._questions[key] = question
+        request = _Request(packet, accepts, delays, answer)
+        self._requests[key] = request
         try:
             await self._open()
-            self._send(question)
+            self._send(request)
             return await answer
         finally:
-            del self._questions[key]
+            del self._requests[key]
             answer.cancel()
-            if question.timer is not None:
-                question.timer.cancel()
+            if request.timer is not None:
+                request.timer.cancel()
 
     def close(self) -> None:
-        """Free the socket; whoever waits gets a `NetworkFailure`."""
+        """Close the socket; fail pending requests with `NetworkFailure`."""
         self._closed = True
         self._give_up(NetworkFailure(f"the connection to {self._gateway} was closed"))
 
     # asyncio.DatagramProtocol
 
     def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
-        """Hand a reply to the question it answers; drop everything else."""
+        """Pass a reply to the request that it answers; drop everything else."""
         try:
             reply = self._read(data)
         except MalformedPacket as error:
-            _log.debug("%s: ignored: %s", self._gateway, error)
+            _log.debug("%s: ignored a malformed packet: %s", self._gateway, error)
             return
         except BackendError as error:
             self._fail_all(error)
             return
-        question = self._find(reply.key)
-        if question is None or question.answer.done() or not question.accepts(reply):
-            _log.debug("%s: ignored a reply that nobody waits for", self._gateway)
+        request = self._find(reply.key)
+        if request is None or request.answer.done() or not request.accepts(reply):
+            _log.debug("%s: ignored a reply that matches no pending request", self._gateway)
             return
-        question.answer.set_result(reply)
-        self._answered(reply)
+        request.answer.set_result(reply)
+        self._on_reply(reply)
 
     def error_received(self, exc: Exception) -> None:
-        """Give up at once where the system knows that no answer can come."""
+        """Fail all requests at once if the system reports that no answer can come."""
         if isinstance(exc, OSError) and exc.errno in _LIKE_LOSS:
             return
         self._give_up(NetworkFailure(f"{self._gateway} port {self._port}: {_reason(exc)}"))
         if isinstance(exc, ConnectionRefusedError | ConnectionResetError):
-            self._refused()
-
-    # Inside
+            self._on_refused()
 
     async def _open(self) -> None:
         if self._is_open():
@@ -162,22 +160,22 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
             raise NetworkFailure(f"the connection to {self._gateway} was closed")
         return transport
 
-    def _send(self, question: _Question[R]) -> None:
-        if question.answer.done():
+    def _send(self, request: _Request[R]) -> None:
+        if request.answer.done():
             return
-        wait = next(question.waits, None)
+        wait = next(request.delays, None)
         if wait is None or self._transport is None:
-            question.fail(GatewayTimeout(f"{self._gateway} port {self._port} does not answer"))
+            request.fail(GatewayTimeout(f"{self._gateway} port {self._port} does not answer"))
             return
-        question.timer = asyncio.get_running_loop().call_later(wait, self._send, question)
-        self._transport.sendto(question.packet)
+        request.timer = asyncio.get_running_loop().call_later(wait, self._send, request)
+        self._transport.sendto(request.packet)
 
-    def _find(self, key: Key) -> _Question[R] | None:
-        """Return the question with that key, or the oldest whose key begins so."""
-        question = self._questions.get(key)
-        if question is not None:
-            return question
-        return next((q for k, q in self._questions.items() if k[: len(key)] == key), None)
+    def _find(self, key: Key) -> _Request[R] | None:
+        """Return the request with that key, or else the oldest one whose key starts with it."""
+        request = self._requests.get(key)
+        if request is not None:
+            return request
+        return next((found for known, found in self._requests.items() if known[: len(key)] == key), None)
 
     def _give_up(self, error: BackendError) -> None:
         if self._transport is not None:
@@ -186,8 +184,8 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
         self._fail_all(error)
 
     def _fail_all(self, error: BackendError) -> None:
-        for question in tuple(self._questions.values()):
-            question.fail(error)
+        for request in tuple(self._requests.values()):
+            request.fail(error)
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What the PCP and the NAT-PMP gateway have in common: one exchange, one epoch, one listener."""
+"""The base of the PCP and NAT-PMP gateways: one exchange, one epoch, one listener."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from portmapper.api import (
 from portmapper_pcp.announcements import Listener
 from portmapper_pcp.epoch import Epoch, Rule
 from portmapper_pcp.exchange import Exchange
-from portmapper_pcp.former_address import say
+from portmapper_pcp.former_address import send_from
 from portmapper_pcp.wire import SERVER_PORT, MalformedPacket, Reply
 
-DISBELIEF = 1.5
-"""Seconds after a restart was told for which the next one is told at once only when the gateway's own epoch
-confirms it, else when they are over: gateways repeat their announcements, a LAN can be flooded with forged
-ones, and yet a gateway may restart twice."""
+UNCONFIRMED_GAP = 1.5
+"""Seconds between two unconfirmed restarts. Within this time a restart is reported at once only if the
+gateway's epoch confirms it, and otherwise at the end: gateways repeat announcements and anyone can forge
+them, but a gateway may also restart twice."""
 
-LONGEST_LIFETIME = 604800
-"""Asked for when a mapping is wanted for as long as the gateway will: a week, UPnP IGD v2's longest too.
-More would outlive us by too much where we vanish without a word."""
+MAX_LIFETIME = 604800
+"""Seconds requested for a mapping without a lifetime: a week, which is also the maximum of UPnP IGD v2. A
+longer lease would remain open for too long if portmapper stops without releasing it."""
 
 WINDOW = 6
-"""Requests under way at once. A gateway answers one after the other, so a few keep it busy (miniupnpd is
-as fast with 4 as with 64); more only wait in its socket's buffer, and where it needs 30 ms for each, as
-small routers do, until we believe them lost and send them again."""
+"""Concurrent requests. A gateway answers one request after the other, so a few keep it busy (miniupnpd is as
+fast with 4 as with 64). More would only wait in its socket buffer; on small routers, which need 30 ms for
+each, they would wait until they are considered lost and retransmitted."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
     """A gateway that answers on UDP port 5351.
 
     Args:
-        target: where it is; `target.gateway` must be known.
-        read: the protocol's parser of replies.
-        rule: the protocol's way to tell a restart.
-        clock: monotonic seconds.
+        target: the gateway's location; `target.gateway` must be set.
+        read: the protocol's parser for replies.
+        rule: the protocol's rule to detect a restart.
+        clock: returns monotonic seconds.
     """
 
     concurrency = WINDOW
@@ -66,7 +66,7 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if target.gateway is None:
-            raise NetworkFailure("there is no gateway to ask")
+            raise NetworkFailure("there is no gateway")
         self.address = target.gateway
         self.local_address = target.local_address
         self._port = target.port or SERVER_PORT
@@ -77,122 +77,123 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
             target.gateway,
             self._port,
             read=read,
-            answered=self._answered,
-            refused=self._refused,
+            on_reply=self._on_reply,
+            on_refused=self._on_refused,
         )
         self._listener: Listener | None = None
         self._notify: Callable[[GatewayEvent], None] | None = None
-        self._told = 0
-        self._disbelieves_until = 0.0
-        self._later: asyncio.TimerHandle | None = None
+        self._reported = 0
+        self._unconfirmed_after = 0.0
+        self._delayed: asyncio.TimerHandle | None = None
 
     async def probe(self) -> None:
-        """Ask whether the gateway speaks this protocol; raises `GatewayTimeout` when it is silent for 3 s."""
-        requested = self._clock()
+        """Check that the gateway speaks this protocol; raise `GatewayTimeout` if it is silent for 3 s."""
+        sent = self._clock()
         await self._confirm()
-        self.latency = self._clock() - requested
+        self.latency = self._clock() - sent
 
     @property
     def epoch(self) -> tuple[int, float] | None:
-        """The gateway's clock as last seen, and our own at that moment, in seconds; None before."""
+        """The last known gateway clock and our own clock at that moment, in seconds; None if unknown."""
         return self._epoch.last
 
     async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
-        """See `WatchesGateway`; where announcements cannot be heard, replies alone tell."""
+        """Report events to `notify`; if listening fails, detect events from replies only."""
         self._notify = notify
         if self._listener is not None:
             return
         try:
-            self._listener = Listener(self.local_address, self.address, self._port, self._heard)
+            self._listener = Listener(self.local_address, self.address, self._port, self._on_announcement)
         except NetworkFailure as error:
             _log.info("%s: %s", self.identity, error)
 
     async def close(self) -> None:
-        """Free both sockets; leases stay."""
+        """Close both sockets; leases stay open."""
         self._notify = None
-        if self._later is not None:
-            self._later.cancel()
+        if self._delayed is not None:
+            self._delayed.cancel()
         self._exchange.close()
         listener, self._listener = self._listener, None
         if listener is not None:
             await listener.close()
-        await asyncio.sleep(0)  # asyncio closes a datagram socket in the loop's next round
+        await asyncio.sleep(0)  # asyncio closes a datagram socket in the loop's next iteration
 
     @abc.abstractmethod
     async def _confirm(self) -> None:
-        """Ask the gateway for its epoch, and what else it announces; raises a `BackendError`."""
+        """Query the gateway's epoch and whatever else it announces; raise a `BackendError` on failure."""
 
     @abc.abstractmethod
-    def _suspect(self, packet: bytes) -> GatewayEvent | None:
-        """Read an announcement; return what it means, None when it is nothing new."""
+    def _read_announcement(self, packet: bytes) -> GatewayEvent | None:
+        """Parse an announcement; return its event, None if nothing changed."""
 
     @abc.abstractmethod
-    def _answered(self, reply: R) -> None:
-        """Learn from a reply."""
+    def _on_reply(self, reply: R) -> None:
+        """Update the known state from a reply."""
 
-    async def _say_from(self, address: IPAddress, packet: bytes) -> NoReturn:
-        """Send what cannot be answered, from an address that this host has no longer.
+    async def _send_from(self, address: IPAddress, packet: bytes) -> NoReturn:
+        """Send a packet from an address that this host no longer has; no answer can arrive.
 
         Raises:
-            GatewayTimeout: it was sent; what became of it shows when its port is asked for again.
-            NetworkFailure: this process may not do that.
+            GatewayTimeout: it was sent; a later request for the port shows whether it had an effect.
+            NetworkFailure: the system does not permit it.
         """
-        await say(packet, address, self.address, self._port)
-        raise GatewayTimeout(f"{address} is not ours any more, so no answer can be heard")
+        await send_from(packet, address, self.address, self._port)
+        raise GatewayTimeout(f"this host no longer has {address}, so no answer can arrive")
 
     def _learn_epoch(self, epoch: int) -> None:
         if self._epoch.accept(epoch, self._clock()):
-            self._tell(GatewayEvent.RESTARTED)
+            self._report(GatewayEvent.RESTARTED)
 
-    def _refused(self) -> None:
-        self._tell(GatewayEvent.GONE)
+    def _on_refused(self) -> None:
+        self._report(GatewayEvent.GONE)
 
-    def _tell(self, event: GatewayEvent) -> None:
-        self._told += 1
+    def _report(self, event: GatewayEvent) -> None:
+        self._reported += 1
         if self._notify is not None:
             self._notify(event)
 
-    async def _heard(self, packet: bytes) -> None:
-        """Let the gateway itself confirm an announcement: anybody on the LAN can forge its address.
+    async def _on_announcement(self, packet: bytes) -> None:
+        """Query the gateway to confirm an announcement: any host on the LAN can forge its address.
 
-        Its answer tells the event, and is what the next epochs are compared with. An announcement that it
-        does not bear out is obeyed all the same, as RFC 6887 section 14.1.2 asks, but only once in a while.
+        If the reply confirms the event, the reply reports it, and later epochs are compared with that reply.
+        An unconfirmed announcement is reported too, as RFC 6887 section 14.1.2 requires, but with a
+        minimum interval (`UNCONFIRMED_GAP`).
         """
         try:
-            event = self._suspect(packet)
+            event = self._read_announcement(packet)
         except (MalformedPacket, BackendError) as error:
             _log.debug("%s: ignored an announcement: %s", self.identity, error)
             return
         if event is None:
             return
-        told = self._told
+        reported = self._reported
         try:
             await self._confirm()
         except BackendError as error:
-            _log.debug("%s: an announcement is not confirmed: %s", self.identity, error)
+            _log.debug("%s: cannot confirm an announcement: %s", self.identity, error)
             return
-        self._believe(event, is_confirmed=self._told != told)
+        self._report_announced(event, is_confirmed=self._reported != reported)
 
-    def _believe(self, event: GatewayEvent, *, is_confirmed: bool) -> None:
-        too_soon = self._disbelieves_until - self._clock()
-        if not is_confirmed and too_soon > 0:
-            if self._later is None:
-                self._later = asyncio.get_running_loop().call_later(too_soon, self._tell_late, event)
+    def _report_announced(self, event: GatewayEvent, *, is_confirmed: bool) -> None:
+        delay = self._unconfirmed_after - self._clock()
+        if not is_confirmed and delay > 0:
+            if self._delayed is None:
+                self._delayed = asyncio.get_running_loop().call_later(delay, self._report_delayed, event)
             return
         if not is_confirmed:
-            self._tell(event)
-        self._disbelieves_until = self._clock() + DISBELIEF
+            self._report(event)
+        self._unconfirmed_after = self._clock() + UNCONFIRMED_GAP
 
-    def _tell_late(self, event: GatewayEvent) -> None:
-        self._later = None
-        self._believe(event, is_confirmed=False)
+    def _report_delayed(self, event: GatewayEvent) -> None:
+        self._delayed = None
+        self._report_announced(event, is_confirmed=False)
 
 
-async def answering(gateway: G) -> G | None:
-    """Return the gateway if it speaks its protocol, None if it is silent; close it unless it is returned.
+async def if_answering(gateway: G) -> G | None:
+    """Return the gateway if it answers; close it and return None if it is silent.
 
     Raises:
-        BackendError: it is known not to speak it.
+        BackendError: the gateway does not speak the protocol.
     """
     found = False
     try:

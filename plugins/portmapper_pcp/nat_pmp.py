@@ -1,4 +1,4 @@
-"""The NAT-PMP backend."""
+"""The NAT-PMP backend and its gateway."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from portmapper.api import (
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.epoch import natpmp_restarted
-from portmapper_pcp.former_address import is_lost
-from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
+from portmapper_pcp.former_address import is_unassigned
+from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway, if_answering
 from portmapper_pcp.natpmp_codec import Reply
 from portmapper_pcp.results import natpmp_error
-from portmapper_pcp.schedule import PROBE_LIMIT, REQUEST_LIMIT, waits
+from portmapper_pcp.retransmission import PROBE_LIMIT, REQUEST_LIMIT, delays
 
 _SUCCESS = natpmp.NATPMP_RESULT_SUCCESS
-_TOLD = frozenset(
+_ADDRESS_RESULTS = frozenset(
     {_SUCCESS, natpmp.NATPMP_RESULT_NETWORK_FAILURE, natpmp.NATPMP_RESULT_UNSUPPORTED_OPERATION}
 )
-"""Answers to the question for the address: it, that there is none, or that only ports are to be had."""
+"""Results of an address request from a working gateway: success, no address, or address not supported."""
 
-SURELY_OURS = 120.0
-"""Seconds after the last answer to an address that is gone now in which it cannot be another host's: DHCP
-servers hand out an address again when its lease is over, and the least recently used one first."""
+ADDRESS_REUSE_TIME = 120.0
+"""Seconds after the last answer to a former address within which no other host can have it: DHCP servers
+reassign an address only after its lease ends, and the least recently used one first."""
 
 
 class NatPmpGateway(Port5351Gateway[Reply]):
@@ -52,13 +52,13 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         self._external_address: IPAddress | None = None
 
     async def map(self, request: MapRequest) -> Lease:
-        """Ask for the mapping; NAT-PMP may always grant another port than the one suggested."""
+        """Request a mapping; NAT-PMP may always grant another port than the suggested one."""
         self._check(request.internal_address)
-        reply = await self._ask_to_map(
+        reply = await self._request_mapping(
             request.protocol,
             request.internal_port,
             self._suggestion(request),
-            request.lifetime or LONGEST_LIFETIME,
+            request.lifetime or MAX_LIFETIME,
             urgent=request.anew,
         )
         return Lease(
@@ -75,36 +75,36 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         )
 
     async def unmap(self, lease: Lease) -> None:
-        """Delete with lifetime 0 and external port 0 (section 3.4); what is gone already succeeds."""
+        """Delete a mapping with lifetime 0 and external port 0 (section 3.4); a missing one succeeds."""
         self._check(lease.internal_address)
-        if is_lost(self.local_address) and self._was_ours_lately():
+        if is_unassigned(self.local_address) and self._was_ours_recently():
             packet = natpmp_codec.map_request(lease.protocol, lease.internal_port, ANY_PORT, 0)
-            await self._say_from(self.local_address, packet)
-        await self._ask_to_map(lease.protocol, lease.internal_port, ANY_PORT, 0)
+            await self._send_from(self.local_address, packet)
+        await self._request_mapping(lease.protocol, lease.internal_port, ANY_PORT, 0)
 
-    def _was_ours_lately(self) -> bool:
-        """Tell whether nobody else can have this address yet: no nonce says whose mapping is closed."""
-        return self.epoch is not None and self._clock() - self.epoch[1] < SURELY_OURS
+    def _was_ours_recently(self) -> bool:
+        """Tell whether no other host can have this address yet; no nonce would protect its mapping."""
+        return self.epoch is not None and self._clock() - self.epoch[1] < ADDRESS_REUSE_TIME
 
     async def external_address(self) -> IPAddress | None:
-        """Ask for the outside address; None when the gateway has none itself."""
-        reply = await self._ask_address(REQUEST_LIMIT)
-        if reply.result not in _TOLD:
+        """Query the external address; None if the gateway has none."""
+        reply = await self._request_address(REQUEST_LIMIT)
+        if reply.result not in _ADDRESS_RESULTS:
             raise natpmp_error(reply.result)
         return self._external_address
 
     def _check(self, internal: IPAddress) -> None:
         if internal != self.local_address:
-            raise Unsupported(f"NAT-PMP maps only for the host that asks; {internal} itself has to")
+            raise Unsupported(f"NAT-PMP maps only the requesting host; {internal} must send the request")
 
     def _suggestion(self, request: MapRequest) -> int:
-        """Never 0: RouterOS refuses it."""
+        """Return the external port to suggest; never 0, because RouterOS refuses it."""
         held = request.held
         if held is not None and held.gateway == self.identity and not request.exact:
             return held.external_port
         return request.external_port or request.internal_port
 
-    async def _ask_to_map(
+    async def _request_mapping(
         self,
         protocol: Protocol,
         internal_port: int,
@@ -114,51 +114,51 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         urgent: bool = False,
     ) -> Reply:
         def accepts(reply: Reply) -> bool:
-            # A late copy of the answer to a mapping must not pass for the answer to its deletion.
+            # A late duplicate of the reply to a mapping must not count as the reply to its deletion.
             return reply.result != _SUCCESS or bool(reply.lifetime) == bool(lifetime)
 
-        reply = await self._exchange.ask(
+        reply = await self._exchange.request(
             natpmp_codec.map_request(protocol, internal_port, external_port, lifetime),
             natpmp_codec.map_key(protocol, internal_port),
-            waits(REQUEST_LIMIT, urgent=urgent),
+            delays(REQUEST_LIMIT, urgent=urgent),
             accepts,
         )
         if reply.result != _SUCCESS:
             raise natpmp_error(reply.result)
         return reply
 
-    async def _ask_address(self, limit: float) -> Reply:
+    async def _request_address(self, limit: float) -> Reply:
         request = natpmp_codec.address_request()
-        return await self._exchange.ask(request, natpmp_codec.ADDRESS_KEY, waits(limit))
+        return await self._exchange.request(request, natpmp_codec.ADDRESS_KEY, delays(limit))
 
     async def _confirm(self) -> None:
-        reply = await self._ask_address(PROBE_LIMIT)
-        # A gateway without an outside address still speaks NAT-PMP, and may get one later.
-        if reply.result not in _TOLD:
+        reply = await self._request_address(PROBE_LIMIT)
+        # A gateway without an external address still speaks NAT-PMP, and may get one later.
+        if reply.result not in _ADDRESS_RESULTS:
             raise natpmp_error(reply.result)
 
-    def _answered(self, reply: Reply) -> None:
-        # Some gateways put no epoch into errors; taking it for a restart would renew without end.
+    def _on_reply(self, reply: Reply) -> None:
+        # Some gateways send no epoch in errors; treating that as a restart would renew endlessly.
         if reply.result == _SUCCESS:
             self._learn_epoch(reply.epoch)
-        if reply.opcode == natpmp_codec.ADDRESS_OPCODE and reply.result in _TOLD:
+        if reply.opcode == natpmp_codec.ADDRESS_OPCODE and reply.result in _ADDRESS_RESULTS:
             self._learn_address(_address_of(reply))
 
     def _learn_address(self, address: IPAddress | None) -> None:
         known, self._external_address = self._external_address, address
         if known != address:
-            self._tell(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
+            self._report(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
 
-    def _suspect(self, packet: bytes) -> GatewayEvent | None:
+    def _read_announcement(self, packet: bytes) -> GatewayEvent | None:
         if packet[:1] == bytes([pcp_codec.VERSION]):
-            # Gateways of both protocols have one table; miniupnpd announces its loss over PCP alone.
+            # A gateway that speaks both protocols has one table; miniupnpd announces its loss over PCP only.
             return GatewayEvent.RESTARTED if pcp_codec.is_announcement(pcp_codec.read_reply(packet)) else None
         reply = natpmp_codec.read_reply(packet)
         if reply.opcode != natpmp_codec.ADDRESS_OPCODE or reply.result != _SUCCESS:
             return None
         if _address_of(reply) != self._external_address:
             return GatewayEvent.EXTERNAL_ADDRESS_CHANGED
-        hint = self._epoch.hints_at_restart(reply.epoch, self._clock())
+        hint = self._epoch.suggests_restart(reply.epoch, self._clock())
         return GatewayEvent.RESTARTED if hint else None
 
 
@@ -169,19 +169,19 @@ class NatPmpBackend(Backend, Diagnoses):
     rank: ClassVar[int] = 20
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Ask the gateway of the target, and yield it when it speaks NAT-PMP."""
-        if not _is_asked(target):
+        """Probe the target's gateway, and yield it if it speaks NAT-PMP."""
+        if not _is_supported(target):
             return
-        gateway = await answering(NatPmpGateway(target))
+        gateway = await if_answering(NatPmpGateway(target))
         if gateway is not None:
             yield gateway
 
     async def diagnose(self, target: Target) -> Sequence[Finding]:
-        """Look at the gateway's clock."""
-        return await diagnose(NatPmpGateway(target)) if _is_asked(target) else ()
+        """Check the gateway's clock."""
+        return await diagnose(NatPmpGateway(target)) if _is_supported(target) else ()
 
 
-def _is_asked(target: Target) -> bool:
+def _is_supported(target: Target) -> bool:
     return target.gateway is not None and target.gateway.version == 4 and target.url is None
 
 

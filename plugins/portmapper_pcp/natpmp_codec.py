@@ -1,4 +1,4 @@
-"""NAT-PMP packets (RFC 6886 section 3) on py-natpmp's classes, which check no length of their own."""
+"""NAT-PMP packets (RFC 6886 section 3), based on py-natpmp's classes, which do not check any length."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _MAP_LENGTH = 16
 
 @attrs.frozen
 class Reply:
-    """A response to either request; what it does not carry is zero or None.
+    """A response to either kind of request; missing fields are zero or None.
 
     Attributes:
-        opcode: without the response bit.
-        result: 0 for success.
-        epoch: the gateway's seconds since it last lost its table.
-        address: the outside address.
-        internal_port: None where an error came without it.
-        external_port: the port that was opened.
-        lifetime: seconds granted.
+        opcode: the opcode without the response bit.
+        result: the result code, 0 for success.
+        epoch: seconds since the gateway last lost its table.
+        address: the external address.
+        internal_port: the internal port, None if an error omits it.
+        external_port: the granted external port.
+        lifetime: the granted lifetime in seconds.
     """
 
     opcode: int
@@ -45,17 +45,17 @@ class Reply:
 
     @property
     def key(self) -> Key:
-        """The key of the request that it answers; only its start where the port is not told."""
+        """The key of the matching request, or only its start if the port is missing."""
         return (self.opcode,) if self.internal_port is None else (self.opcode, self.internal_port)
 
 
 def address_request() -> bytes:
-    """Write the question for the outside address."""
+    """Build a request for the external address."""
     return bytes(natpmp.PublicAddressRequest().toBytes())
 
 
 def map_request(protocol: Protocol, internal_port: int, external_port: int, lifetime: int) -> bytes:
-    """Write a mapping request; lifetime and external port 0 delete (section 3.4)."""
+    """Build a mapping request; lifetime 0 and external port 0 delete the mapping (section 3.4)."""
     request = natpmp.PortMapRequest(MAP_OPCODES[protocol], internal_port, external_port, lifetime)
     return bytes(request.toBytes())
 
@@ -66,7 +66,7 @@ def map_key(protocol: Protocol, internal_port: int) -> Key:
 
 
 def read_reply(packet: bytes) -> Reply:
-    """Read a response; an error may end after its header.
+    """Parse a response; an error response may end after the header.
 
     Raises:
         MalformedPacket: it is no response.
@@ -80,9 +80,9 @@ def read_reply(packet: bytes) -> Reply:
         raise MalformedPacket(f"a response of version {packet[0]}")
     opcode = packet[1] & ~RESPONSE_BIT
     if opcode == ADDRESS_OPCODE and len(packet) >= _ADDRESS_LENGTH:
-        told = natpmp.PublicAddressResponse(packet)
-        address = ipaddress.IPv4Address(told.ip_int)
-        return Reply(opcode, told.result, told.sec_since_epoch, address)
+        response = natpmp.PublicAddressResponse(packet)
+        address = ipaddress.IPv4Address(response.ip_int)
+        return Reply(opcode, response.result, response.sec_since_epoch, address)
     if opcode in MAP_OPCODES.values() and len(packet) >= _MAP_LENGTH:
         made = natpmp.PortMapResponse(packet)
         return Reply(

@@ -1,4 +1,4 @@
-"""The PCP backend."""
+"""The PCP backend and its gateway."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from portmapper.api import (
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.epoch import pcp_restarted
-from portmapper_pcp.former_address import is_lost
-from portmapper_pcp.gateway import LONGEST_LIFETIME, Port5351Gateway, answering
+from portmapper_pcp.former_address import is_unassigned
+from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway, if_answering
 from portmapper_pcp.pcp_codec import MapData, Reply, Result
 from portmapper_pcp.results import pcp_error
-from portmapper_pcp.schedule import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT, waits
+from portmapper_pcp.retransmission import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT, delays
 
 _ANY_ADDRESS: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 
@@ -48,28 +48,28 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         self._prefers_failure = True
 
     async def map(self, request: MapRequest) -> Lease:
-        """Ask for the mapping, with PREFER_FAILURE where only the exact port will do.
+        """Request a mapping, with PREFER_FAILURE if only the exact port is acceptable.
 
         Raises:
-            Unsupported: the request's token is not a nonce, or the gateway maps no such thing.
+            Unsupported: the request's token is not a nonce, or the gateway cannot map this.
         """
         self._check(request.internal_address, request.token)
         prefer_failure = self._prefers_failure and _prefers_failure(request, self._held(request))
-        reply = await self._ask_to_map(request, prefer_failure)
+        reply = await self._request_mapping(request, prefer_failure)
         if prefer_failure and reply.result == Result.UNSUPP_OPTION:
-            # Old servers know no PREFER_FAILURE; whoever asked judges the port that they grant.
-            reply = await self._ask_to_map(request, False)
+            # Old servers do not know PREFER_FAILURE; the caller checks the port that they grant.
+            reply = await self._request_mapping(request, False)
             self._prefers_failure = reply.result == Result.UNSUPP_OPTION
         granted = self._granted(reply, request.internal_address)
-        outside = _outside(granted.external_address, request.internal_address)
+        external = _external(granted.external_address, request.internal_address)
         if self.local_address.version == 4:
-            self._external_address = outside
+            self._external_address = external
         return Lease(
             protocol=request.protocol,
             internal_address=request.internal_address,
             internal_port=request.internal_port,
             external_port=granted.external_port,
-            external_address=outside,
+            external_address=external,
             lifetime=reply.lifetime,
             permanent=False,
             backend=self.backend,
@@ -78,35 +78,35 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         )
 
     async def unmap(self, lease: Lease) -> None:
-        """Delete with lifetime 0 and the mapping's own nonce; what is gone already succeeds (section 15)."""
+        """Delete a mapping with lifetime 0 and its nonce (section 15); a missing one succeeds."""
         self._check(lease.internal_address, lease.token)
         any_address = _ANY_ADDRESS[lease.internal_address.version]
         data = _data(lease.token, lease.protocol, lease.internal_port, ANY_PORT, any_address)
         is_own = lease.internal_address == self.local_address
-        if is_own and is_lost(self.local_address):
-            await self._say_from(self.local_address, pcp_codec.map_request(self.local_address, data, 0))
-        reply = await self._ask(data, 0, lease.internal_address)
-        if reply.result == Result.UNSUPP_OPTION and is_lost(lease.internal_address):
-            # It knows no THIRD_PARTY, so what it granted was asked for by the very host, which was this one.
+        if is_own and is_unassigned(self.local_address):
+            await self._send_from(self.local_address, pcp_codec.map_request(self.local_address, data, 0))
+        reply = await self._request(data, 0, lease.internal_address)
+        if reply.result == Result.UNSUPP_OPTION and is_unassigned(lease.internal_address):
+            # Without THIRD_PARTY only the internal host could request it, so this host had that address.
             former = lease.internal_address
-            await self._say_from(former, pcp_codec.map_request(former, data, 0))
+            await self._send_from(former, pcp_codec.map_request(former, data, 0))
         if reply.result == Result.NOT_AUTHORIZED and is_own:
-            await self._cut_short(lease)
-        # miniupnpd calls it NO_RESOURCES when there is nothing to delete.
+            await self._shorten(lease)
+        # miniupnpd answers NO_RESOURCES if there is nothing to delete.
         if reply.result != Result.NO_RESOURCES:
             self._granted(reply, lease.internal_address)
 
-    async def _cut_short(self, lease: Lease) -> None:
-        """Let a pinhole that may not be deleted end soon; raises NotAuthorized when it will.
+    async def _shorten(self, lease: Lease) -> None:
+        """Shorten the lease of a pinhole that cannot be deleted; raise `NotAuthorized` with its end.
 
-        miniupnpd 2.3.1 with nftables forgets a pinhole's nonce when it renews it. It refuses every
-        deletion then, yet grants further renewals, of two minutes at least.
+        miniupnpd 2.3.1 on nftables forgets the nonce of a pinhole when it renews it. Afterwards it refuses
+        every deletion, but grants renewals of at least two minutes.
         """
         address = lease.internal_address
         if address.version == 4:
             return
         data = _data(lease.token, lease.protocol, lease.internal_port, lease.external_port, address)
-        reply = await self._ask(data, 1, address)
+        reply = await self._request(data, 1, address)
         if reply.result == Result.SUCCESS:
             raise NotAuthorized(
                 f"the gateway no longer closes it on request; it ends by itself in {reply.lifetime} s",
@@ -115,33 +115,32 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             )
 
     async def external_address(self) -> IPAddress | None:
-        """Return the address of the latest grant: PCP has no question for it. Over IPv6 every pinhole
-        has its own."""
+        """Return the address of the latest grant, as PCP has no request for it; None over IPv6."""
         return self._external_address
 
     def _check(self, internal: IPAddress, token: bytes) -> None:
         if len(token) != pcp_codec.NONCE_LENGTH:
             raise Unsupported(f"PCP needs a nonce of {pcp_codec.NONCE_LENGTH} bytes")
         if internal.version != self.local_address.version:
-            raise Unsupported(f"{self.address} cannot be asked about {internal}")
+            raise Unsupported(f"{self.address} cannot map {internal}: the address families differ")
 
     def _held(self, request: MapRequest) -> Lease | None:
         held = request.held
         return held if held is not None and held.gateway == self.identity else None
 
-    async def _ask_to_map(self, request: MapRequest, prefer_failure: bool) -> Reply:
+    async def _request_mapping(self, request: MapRequest, prefer_failure: bool) -> Reply:
         port, address = request.external_port, _ANY_ADDRESS[request.internal_address.version]
         if (held := self._held(request)) is not None:
-            # Suggesting what we have lets a gateway that lost its table give it back (section 16.3).
+            # Suggesting what we hold lets a gateway that lost its table restore it (section 16.3).
             port = port if request.exact else held.external_port
             address = held.external_address or address
         data = _data(request.token, request.protocol, request.internal_port, port, address)
-        lifetime = request.lifetime or LONGEST_LIFETIME
-        return await self._ask(
+        lifetime = request.lifetime or MAX_LIFETIME
+        return await self._request(
             data, lifetime, request.internal_address, prefer_failure=prefer_failure, urgent=request.anew
         )
 
-    async def _ask(
+    async def _request(
         self,
         data: MapData,
         lifetime: int,
@@ -159,11 +158,11 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         )
 
         def accepts(reply: Reply) -> bool:
-            # A late copy of the answer to a MAP must not pass for the answer to its deletion.
+            # A late duplicate of the reply to a MAP must not count as the reply to its deletion.
             return reply.result != Result.SUCCESS or bool(reply.lifetime) == bool(lifetime)
 
-        sends = waits(REQUEST_LIMIT, PCP_JITTER, urgent=urgent)
-        return await self._exchange.ask(packet, data.key, sends, accepts)
+        sends = delays(REQUEST_LIMIT, PCP_JITTER, urgent=urgent)
+        return await self._exchange.request(packet, data.key, sends, accepts)
 
     def _granted(self, reply: Reply, internal: IPAddress) -> MapData:
         if reply.result == Result.SUCCESS and reply.mapping is not None:
@@ -172,32 +171,34 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             Result.NOT_AUTHORIZED,
             Result.UNSUPP_OPTION,
         )
-        hint = f"; {internal} itself has to ask" if refuses_third_party else ""
+        hint = f"; {internal} must send the request" if refuses_third_party else ""
         raise pcp_error(reply.result, reply.lifetime, hint)
 
     async def _confirm(self) -> None:
-        # Any answer of version 2 will do: a server may refuse ANNOUNCE and yet map.
+        # Any answer of version 2 is enough: a server may refuse ANNOUNCE but still map ports.
         packet = pcp_codec.announce_request(self.local_address)
-        await self._exchange.ask(packet, pcp_codec.ANNOUNCE_KEY, waits(PROBE_LIMIT, PCP_JITTER))
+        await self._exchange.request(packet, pcp_codec.ANNOUNCE_KEY, delays(PROBE_LIMIT, PCP_JITTER))
 
-    def _answered(self, reply: Reply) -> None:
-        # Some servers put no epoch into errors; taking it for a restart would renew without end.
+    def _on_reply(self, reply: Reply) -> None:
+        # Some servers send no epoch in errors; treating that as a restart would renew endlessly.
         if reply.result == Result.SUCCESS:
             self._learn_epoch(reply.epoch)
 
-    def _suspect(self, packet: bytes) -> GatewayEvent | None:
-        """A server sends ANNOUNCE to all after it lost its state (section 14.1), and miniupnpd with
-        `system_uptime=yes` does so though its epoch goes on."""
+    def _read_announcement(self, packet: bytes) -> GatewayEvent | None:
+        """Treat ANNOUNCE as a restart: servers multicast it after they lost their state (section 14.1).
+
+        miniupnpd with `system_uptime=yes` sends it even though its epoch continues.
+        """
         if packet[:1] == bytes([natpmp_codec.VERSION]):
-            return self._suspect_address(packet)
+            return self._read_address_announcement(packet)
         announced = pcp_codec.is_announcement(pcp_codec.read_reply(packet))
         return GatewayEvent.RESTARTED if announced else None
 
-    def _suspect_address(self, packet: bytes) -> GatewayEvent | None:
-        """Gateways of both protocols announce a new address over NAT-PMP; PCP learns it by renewing."""
-        told = natpmp_codec.read_reply(packet).address
+    def _read_address_announcement(self, packet: bytes) -> GatewayEvent | None:
+        """Treat a new address, announced over NAT-PMP, as a restart: PCP learns an address by renewing."""
+        announced = natpmp_codec.read_reply(packet).address
         known = self._external_address
-        return GatewayEvent.RESTARTED if told and known and told != known else None
+        return GatewayEvent.RESTARTED if announced and known and announced != known else None
 
 
 class PcpBackend(Backend, Diagnoses):
@@ -208,20 +209,20 @@ class PcpBackend(Backend, Diagnoses):
     families: ClassVar[frozenset[Family]] = frozenset(Family)
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Ask the gateway of the target, and yield it when it speaks PCP."""
+        """Probe the target's gateway, and yield it if it speaks PCP."""
         if target.gateway is None or target.url is not None:
             return
-        gateway = await answering(PcpGateway(target))
+        gateway = await if_answering(PcpGateway(target))
         if gateway is not None:
             yield gateway
 
     async def diagnose(self, target: Target) -> Sequence[Finding]:
-        """Look at the gateway's clock."""
+        """Check the gateway's clock."""
         return () if target.gateway is None or target.url else await diagnose(PcpGateway(target))
 
 
 def _prefers_failure(request: MapRequest, held: Lease | None) -> bool:
-    """Section 13.2 forbids the option in renewals, and with no port to insist on."""
+    """Tell whether to use the option: section 13.2 forbids it in renewals and without a specific port."""
     if not request.exact or request.external_port == ANY_PORT:
         return False
     return held is None or held.external_port != request.external_port
@@ -233,6 +234,6 @@ def _data(
     return MapData(nonce, pcp_codec.NUMBERS[protocol], internal_port, external_port, external_address)
 
 
-def _outside(address: IPAddress, internal: IPAddress) -> IPAddress | None:
-    """Return the address if it is one; some servers write IPv4 without the prefix of section 5."""
+def _external(address: IPAddress, internal: IPAddress) -> IPAddress | None:
+    """Return a valid external address, else None; some servers send IPv4 without the prefix of section 5."""
     return address if address.version == internal.version and not address.is_unspecified else None

@@ -1,4 +1,4 @@
-"""PCP packets (RFC 6887 sections 7, 11, 13, 14): bytes to values and back. No input or output."""
+"""PCP packets (RFC 6887 sections 7, 11, 13, 14): conversion between bytes and values. No I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
 VERSION = 2
 NONCE_LENGTH = 12
 NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17}
-"""IANA's protocol numbers."""
+"""IANA protocol numbers."""
 
 _REQUEST = struct.Struct("!BBxxI16s")
 _RESPONSE = struct.Struct("!BBxBII12x")
@@ -24,14 +24,14 @@ _V4_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Opcode(enum.IntEnum):
-    """The opcodes we send."""
+    """The opcodes that are sent."""
 
     ANNOUNCE = 0
     MAP = 1
 
 
 class Result(enum.IntEnum):
-    """Result codes, section 7.4."""
+    """The result codes of section 7.4."""
 
     SUCCESS = 0
     UNSUPP_VERSION = 1
@@ -50,7 +50,7 @@ class Result(enum.IntEnum):
 
 
 class Option(enum.IntEnum):
-    """The options we send; codes below 128 must be obeyed or refused."""
+    """The options that are sent; a server must process or refuse codes below 128."""
 
     THIRD_PARTY = 1
     PREFER_FAILURE = 2
@@ -61,11 +61,11 @@ class MapData:
     """The body of a MAP request or response.
 
     Attributes:
-        nonce: 12 bytes, the same for one mapping's whole life.
+        nonce: 12 bytes, constant for the whole life of a mapping.
         protocol: IANA number; 6 is TCP, 17 is UDP.
         internal_port: port on the internal host.
-        external_port: suggested in a request, assigned in a response; 0 for any.
-        external_address: likewise; the unspecified address for any.
+        external_port: suggested in a request, assigned in a response; 0 for any port.
+        external_address: suggested or assigned likewise; the unspecified address for any address.
     """
 
     nonce: bytes
@@ -76,7 +76,7 @@ class MapData:
 
     @property
     def key(self) -> Key:
-        """What a response has in common with its request (section 11.4)."""
+        """The fields that a response shares with its request (section 11.4)."""
         return (Opcode.MAP, self.nonce, self.protocol, self.internal_port)
 
 
@@ -85,11 +85,11 @@ class Reply:
     """A response of version 2.
 
     Attributes:
-        opcode: without the response bit.
-        result: a `Result`, or a number that this page does not know.
-        lifetime: seconds granted, or on an error how long it is expected to last.
-        epoch: the server's seconds since it last lost its state.
-        mapping: what was mapped, None unless the opcode is MAP.
+        opcode: the opcode without the response bit.
+        result: a `Result`, or an unknown number.
+        lifetime: the granted seconds; for an error, how long the error is expected to last.
+        epoch: seconds since the server last lost its state.
+        mapping: the mapping, None unless the opcode is MAP.
     """
 
     opcode: int
@@ -100,7 +100,7 @@ class Reply:
 
     @property
     def key(self) -> Key:
-        """The key of the request that it answers."""
+        """The key of the matching request."""
         return self.mapping.key if self.mapping else (self.opcode,)
 
 
@@ -108,7 +108,7 @@ ANNOUNCE_KEY: Key = (Opcode.ANNOUNCE,)
 
 
 def announce_request(client: IPAddress) -> bytes:
-    """Write an ANNOUNCE request: no data, and the server answers with its epoch (section 14.1)."""
+    """Build an ANNOUNCE request; it has no data, and the server answers with its epoch (section 14.1)."""
     return _REQUEST.pack(VERSION, Opcode.ANNOUNCE, 0, pack_address(client))
 
 
@@ -120,14 +120,14 @@ def map_request(
     third_party: IPAddress | None = None,
     prefer_failure: bool = False,
 ) -> bytes:
-    """Write a MAP request.
+    """Build a MAP request.
 
     Args:
         client: the address that the request is sent from.
-        data: what to map.
-        lifetime: seconds; 0 deletes (section 15.1).
-        third_party: the host to map for, when that is not the client (section 13.1).
-        prefer_failure: refuse rather than assign another port than suggested (section 13.2).
+        data: the mapping.
+        lifetime: seconds; 0 deletes the mapping (section 15.1).
+        third_party: the host to map to, if it is not the client (section 13.1).
+        prefer_failure: ask for a refusal instead of another port than suggested (section 13.2).
     """
     packet = _REQUEST.pack(VERSION, Opcode.MAP, lifetime, pack_address(client)) + _MAP.pack(
         data.nonce,
@@ -144,10 +144,10 @@ def map_request(
 
 
 def read_reply(packet: bytes) -> Reply:
-    """Read a response. Options are not looked at: none of them changes what was granted.
+    """Parse a response; ignore options, because none of them changes the grant.
 
     Raises:
-        MalformedPacket: it is no response; section 8.3 has it dropped.
+        MalformedPacket: it is no response; section 8.3 requires to drop it.
         Unsupported: the gateway speaks another version (section 9).
     """
     if not 4 <= len(packet) <= MAX_PACKET or not packet[1] & RESPONSE_BIT:
@@ -162,27 +162,27 @@ def read_reply(packet: bytes) -> Reply:
 
 
 def is_announcement(reply: Reply) -> bool:
-    """Tell whether a multicast reply says that the server lost its state (section 14.1.2)."""
+    """Tell whether a multicast reply announces that the server lost its state (section 14.1.2)."""
     return reply.opcode == Opcode.ANNOUNCE and reply.result == Result.SUCCESS
 
 
 def pack_address(address: IPAddress) -> bytes:
-    """Write an address as 16 bytes, an IPv4 one as v4-mapped (section 5)."""
+    """Encode an address in 16 bytes, an IPv4 address as v4-mapped (section 5)."""
     return _V4_MAPPED + address.packed if address.version == 4 else address.packed
 
 
 def unpack_address(packed: bytes) -> IPAddress:
-    """Read what `pack_address` wrote."""
+    """Decode an address that `pack_address` encoded."""
     if packed.startswith(_V4_MAPPED):
         return ipaddress.IPv4Address(packed[12:])
     return ipaddress.IPv6Address(packed)
 
 
 def _check_version(packet: bytes) -> None:
-    """A gateway that answers in another version does not speak ours; it never falls back unasked.
+    """Check the version: a gateway that answers with another version does not speak ours.
 
-    NAT-PMP only gateways answer with version 0: most with result 1 in 8 bytes, some take the opcode at
-    its word and answer as if the request had been their own.
+    NAT-PMP-only gateways answer with version 0. Most send result 1 in 8 bytes; some interpret the opcode
+    and answer as if the request were NAT-PMP.
     """
     version, result = packet[0], packet[3]
     if version == 0:

@@ -1,4 +1,4 @@
-"""The entry point. It imports nothing of its own before a hook is called."""
+"""The plugin's entry point. It imports the backends only when a hook is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_backends() -> list[type[Backend]]:
-    """Return the PCP and the NAT-PMP backend."""
+    """Return the PCP and NAT-PMP backends."""
     from portmapper_pcp.nat_pmp import NatPmpBackend
     from portmapper_pcp.pcp import PcpBackend
 

@@ -1,4 +1,4 @@
-"""Result numbers as errors of the one vocabulary."""
+"""Result codes of PCP and NAT-PMP, and their translation into portmapper's error types."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from portmapper.api import (
 )
 from portmapper_pcp.pcp_codec import Result
 
-LONGEST_ERROR = 1800.0
-"""Seconds of an error lifetime that are believed (RFC 6887 section 15 bounds it to 30 minutes)."""
+MAX_ERROR_LIFETIME = 1800.0
+"""Maximum seconds of an error lifetime that are respected (RFC 6887 section 15: 30 minutes)."""
 
 _PCP: dict[int, tuple[type[BackendError], str]] = {
     Result.UNSUPP_VERSION: (Unsupported, "the gateway refuses this version of PCP"),
@@ -36,8 +36,8 @@ _PCP: dict[int, tuple[type[BackendError], str]] = {
         Conflict,
         "the external port is taken, or the gateway's rules deny it",
     ),
-    Result.ADDRESS_MISMATCH: (AnotherNat, "another NAT stands between this host and the gateway"),
-    Result.EXCESSIVE_REMOTE_PEERS: (NoResources, "the gateway bears no more remote peers"),
+    Result.ADDRESS_MISMATCH: (AnotherNat, "there is another NAT between this host and the gateway"),
+    Result.EXCESSIVE_REMOTE_PEERS: (NoResources, "the gateway accepts no more remote peers"),
 }
 
 _NATPMP: dict[int, tuple[type[BackendError], str]] = {
@@ -57,11 +57,11 @@ def pcp_error(result: int, lifetime: int, hint: str = "") -> BackendError:
 
     Args:
         result: the result code.
-        lifetime: of the error, in seconds (RFC 6887 section 8.3: not again before it is over).
-        hint: what the user can do about it.
+        lifetime: seconds that the error lasts (RFC 6887 section 8.3: do not retry before its end).
+        hint: advice for the user.
     """
     kind, message = _PCP.get(result, (Unsupported, f"the gateway refuses with PCP result {result}"))
-    return kind(message + hint, code=result, retry_after=min(float(lifetime), LONGEST_ERROR) or None)
+    return kind(message + hint, code=result, retry_after=min(float(lifetime), MAX_ERROR_LIFETIME) or None)
 
 
 def natpmp_error(result: int) -> BackendError:

@@ -1,4 +1,4 @@
-"""Opens one mapping with AddPortMapping and its relatives, around what gateways refuse."""
+"""One port mapping over AddPortMapping or AddAnyPortMapping, with workarounds for what gateways refuse."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import attrs
 
 from portmapper.api import ANY_PORT, BackendError, Conflict, IPAddress, MapRequest, TableEntry
 from portmapper_upnp.connection import WanConnection
-from portmapper_upnp.device import only_itself
-from portmapper_upnp.faults import (
+from portmapper_upnp.device import third_party_refused
+from portmapper_upnp.soap_fault import (
     ACTION_FAILED,
     CONFLICT,
     CONFLICT_WITH_OTHER_MECHANISM,
@@ -23,15 +23,15 @@ from portmapper_upnp.faults import (
     Fault,
 )
 
-LONGEST_V2_LEASE = 604_800
-"""Seconds; WANIPConnection:2 grants no more, and takes 0 for this."""
+MAX_V2_LEASE = 604_800
+"""Seconds. WANIPConnection:2 grants no longer lease, and treats lifetime 0 as this value."""
 
 MAX_COMMENT = 64
 OTHER_PORTS = 8
-"""How many external ports are tried beside the wanted one before it is a conflict (M4)."""
+"""How many other external ports are tried before the request ends in a conflict (M4)."""
 
 _MINIUPNPD = "MiniUPnPd/"
-"""How it names itself in its Server header, in whatever router it works."""
+"""The product name in miniupnpd's Server header; it is the same in every router."""
 
 _TAKEN = frozenset({CONFLICT, CONFLICT_WITH_OTHER_MECHANISM, ACTION_FAILED})
 
@@ -39,15 +39,15 @@ _log = logging.getLogger(__name__)
 
 
 @attrs.define
-class Habits:
-    """What a gateway has shown of itself; kept for as long as the gateway is known.
+class DeviceBehavior:
+    """The known behavior of one gateway, learned from its answers or its Server header.
 
     Attributes:
-        permanent_only: it refused a finite lifetime and took a permanent lease (M1).
+        permanent_only: it refused a finite lifetime and granted a permanent lease (M1).
         no_permanent: it refused lifetime 0 (M2).
-        no_any_port: it does not know AddAnyPortMapping (M8).
-        confuses_protocols: what is done at one protocol of a port may close the other.
-        guards_entries: it never lets one host overwrite another's entry, so nobody has to look first.
+        no_any_port: it has no AddAnyPortMapping (M8).
+        confuses_protocols: a change to one protocol of a port may close the other protocol.
+        guards_entries: it never lets one host overwrite the entry of another, so no lookup is needed first.
     """
 
     permanent_only: bool = False
@@ -57,11 +57,11 @@ class Habits:
     guards_entries: bool = False
 
     @classmethod
-    def of(cls, server: str) -> Habits:
-        """Return what is known beforehand of the software that a gateway says it runs.
+    def of(cls, server: str) -> DeviceBehavior:
+        """Return the known behavior of the software named in a Server header.
 
-        miniupnpd answers 718 for a port of another host since its first releases. Its build on nftables,
-        of 2.3.1 at least, looks for a port's filter rule without its protocol.
+        Every release of miniupnpd answers 718 if another host holds the port. Its nftables build (at least
+        2.3.1) looks up the filter rule of a port without comparing the protocol.
         """
         known = _MINIUPNPD in server
         return cls(confuses_protocols=known, guards_entries=known)
@@ -69,33 +69,37 @@ class Habits:
 
 @attrs.frozen
 class Granted:
-    """What was opened: the external port, and the lifetime in seconds, 0 for a permanent lease."""
+    """The result of a request: the external port, and the lifetime in seconds (0 for a permanent lease)."""
 
     external_port: int
     lifetime: int
 
 
-class Opening:
-    """One request under way."""
+class AddMapping:
+    """One request to open a port."""
 
     def __init__(
-        self, connection: WanConnection, habits: Habits, request: MapRequest, local_address: IPAddress
+        self,
+        connection: WanConnection,
+        behavior: DeviceBehavior,
+        request: MapRequest,
+        local_address: IPAddress,
     ) -> None:
         self._connection = connection
-        self._habits = habits
+        self._behavior = behavior
         self._request = request
-        self._for_another = request.internal_address != local_address
+        self._is_third_party = request.internal_address != local_address
 
     async def open(self) -> Granted:
-        """Open the wanted port, or another when the request lets us.
+        """Open the desired port, or another one if the request is not exact.
 
         Raises:
-            Conflict: somebody else holds it, and every other port tried.
-            BackendError: any other refusal, typed.
+            Conflict: other hosts hold the port and every other port that was tried.
+            BackendError: the gateway refused for another reason.
         """
         conflict: Conflict | None = None
         try:
-            if self._lets_the_gateway_choose():
+            if self._gateway_may_choose():
                 granted = await self._open_any()
                 if granted is not None:
                     return granted
@@ -109,44 +113,44 @@ class Opening:
         assert conflict is not None
         raise conflict
 
-    def _lets_the_gateway_choose(self) -> bool:
+    def _gateway_may_choose(self) -> bool:
         request = self._request
-        settled = request.exact or request.replace or request.held is not None
-        return self._connection.is_v2 and not settled and not self._habits.no_any_port
+        is_fixed = request.exact or request.replace or request.held is not None
+        return self._connection.is_v2 and not is_fixed and not self._behavior.no_any_port
 
     async def _open_any(self) -> Granted | None:
-        """Let the gateway find a free port near the wanted one; None when it cannot."""
-        desired = self._wanted_port()
+        """Let the gateway find a free port near the desired one; return None if it cannot."""
+        desired = self._desired_port()
         try:
             return await self._add("AddAnyPortMapping", desired)
         except Fault as fault:
             if fault.number in (INVALID_ACTION, INVALID_ARGUMENTS, 602):
-                self._habits.no_any_port = True
+                self._behavior.no_any_port = True
             elif fault.number not in _TAKEN and fault.number != SAME_PORTS_REQUIRED:
                 raise
-            _log.debug("no AddAnyPortMapping: %s", fault)
+            _log.debug("AddAnyPortMapping failed: %s", fault)
             return None
 
-    def _wanted_port(self) -> int:
-        """Name a concrete port always: gateways differ in what they make of 0."""
+    def _desired_port(self) -> int:
+        """Return a specific port, never 0: gateways interpret 0 in different ways."""
         request = self._request
         if request.held is not None and request.external_port in (ANY_PORT, request.held.external_port):
             return request.held.external_port
         return request.internal_port if request.external_port == ANY_PORT else request.external_port
 
     def _candidates(self) -> Iterator[int]:
-        desired = self._wanted_port()
+        desired = self._desired_port()
         yield desired
         if not self._request.exact:
             yield from (port for port in (desired + 1, desired + 2) if port <= 65535)
             yield from random.sample(range(49152, 65536), OTHER_PORTS - 2)
 
     async def _open_port(self, port: int) -> Granted:
-        """Open exactly this port. Raises `Conflict`, or `Fault` for what no other port will cure."""
+        """Open exactly this port; raise `Conflict`, or `Fault` if another port would fail too."""
         if not self._renews(port) and not self._request.replace:
             await self._check_free(port)
         try:
-            if self._request.anew and self._renews(port) and self._habits.confuses_protocols:
+            if self._request.anew and self._renews(port) and self._behavior.confuses_protocols:
                 await self._close_damaged(port)
             return await self._add("AddPortMapping", port)
         except Fault as fault:
@@ -154,100 +158,100 @@ class Opening:
                 return await self._open_same_port(fault)
             if fault.number not in _TAKEN:
                 raise
-            return await self._settle(port, fault)
+            return await self._resolve_conflict(port, fault)
 
     def _renews(self, port: int) -> bool:
         held = self._request.held
         return held is not None and held.external_port == port
 
     async def _close_damaged(self, port: int) -> None:
-        """Close our port whose filter rule is gone: added over itself it would only get more time."""
+        """Close our port whose filter rule is gone: adding it again would only extend the lease."""
         holder = await self._holder(port)
         if holder is not None and self._is_ours(holder):
             await self._connection.delete(self._request.protocol, port)
 
     async def _check_free(self, port: int) -> None:
-        """Look first: some gateways overwrite another host's entry without a word."""
-        if self._habits.guards_entries:
+        """Look up the port first: some gateways silently overwrite the entry of another host."""
+        if self._behavior.guards_entries:
             return
         holder = await self._holder(port)
         if holder is not None and not self._is_ours(holder):
             raise self._conflict(port, holder, None)
 
     async def _open_same_port(self, fault: Fault) -> Granted:
-        """Take the internal port outside too, unless the request is exact (M5)."""
+        """Use the internal port as the external port too, unless the request is exact (M5)."""
         if self._request.exact:
             raise fault
         await self._check_free(self._request.internal_port)
         return await self._add("AddPortMapping", self._request.internal_port)
 
-    async def _settle(self, port: int, fault: Fault) -> Granted:
-        """Deal with a port said to be taken: ours or to be taken over is replaced, else a conflict (M3)."""
+    async def _resolve_conflict(self, port: int, fault: Fault) -> Granted:
+        """Replace the entry of a taken port if it is ours or may be replaced, else raise `Conflict` (M3)."""
         holder = await self._holder(port)
-        if fault.number == ACTION_FAILED and self._may_mean_the_lifetime(port, holder):
-            granted = await self._open_for_ever(port)
+        if fault.number == ACTION_FAILED and self._may_mean_lifetime(port, holder):
+            granted = await self._open_permanent(port)
             if granted is not None:
                 return granted
         if holder is None:
-            if self._for_another and fault.number == CONFLICT:
-                raise Fault(NOT_AUTHORIZED, fault.words)  # secure mode of older miniupnpd (M12)
+            if self._is_third_party and fault.number == CONFLICT:
+                raise Fault(NOT_AUTHORIZED, fault.description)  # secure mode of older miniupnpd (M12)
             raise self._conflict(port, None, fault)
         if not (self._request.replace or self._is_ours(holder)):
             raise self._conflict(port, holder, fault)
         if fault.number == ACTION_FAILED and self._renews(port):
-            # Our entry stands and has time left: deleting it could lose it for good (M13).
+            # Our entry still has time left. Deleting it could lose it permanently (M13).
             raise BackendError(
-                f"the gateway does not renew ({fault.number} {fault.words})", code=fault.number
+                f"the gateway does not renew ({fault.number} {fault.description})", code=fault.number
             )
         await self._connection.delete(self._request.protocol, port)
         return await self._add("AddPortMapping", port)
 
-    def _may_mean_the_lifetime(self, port: int, holder: TableEntry | None) -> bool:
-        """Tell whether 501 may stand for 725: nobody holds the port, or we do, for ever (M1, M4)."""
+    def _may_mean_lifetime(self, port: int, holder: TableEntry | None) -> bool:
+        """Tell whether 501 may mean 725: the port is free, or we hold it permanently (M1, M4)."""
         held = self._request.held if self._renews(port) else None
-        ours_for_ever = held is not None and held.permanent
-        wanted_first = port == self._wanted_port() and holder is None and held is None
-        return self._lifetime() > 0 and (ours_for_ever or wanted_first)
+        held_permanently = held is not None and held.permanent
+        is_first_try = port == self._desired_port() and holder is None and held is None
+        return self._lifetime() > 0 and (held_permanently or is_first_try)
 
-    async def _open_for_ever(self, port: int) -> Granted | None:
+    async def _open_permanent(self, port: int) -> Granted | None:
         try:
             granted = await self._add_for("AddPortMapping", port, 0)
         except Fault as fault:
-            _log.debug("no permanent lease either: %s", fault)
+            _log.debug("the gateway refuses a permanent lease too: %s", fault)
             return None
-        self._habits.permanent_only = True
+        self._behavior.permanent_only = True
         return granted
 
     async def _holder(self, port: int) -> TableEntry | None:
-        """Return the port's entry, None also when the gateway does not tell."""
+        """Return the entry of a port; None if there is none or the gateway does not report it."""
         try:
             return await self._connection.entry(self._request.protocol, port)
         except Fault as fault:
-            _log.debug("the gateway does not tell who holds port %d: %s", port, fault)
+            _log.debug("the gateway does not report the holder of port %d: %s", port, fault)
             return None
 
     def _is_ours(self, holder: TableEntry) -> bool:
-        """Tell whether the entry is the asking host's, or that of our lease at a former address (M16)."""
+        """Tell whether the entry is the requesting host's, or our lease's at a former address (M16)."""
         request, held = self._request, self._request.held
-        if holder.internal_address is None:  # a host name: the comment has to do
+        if holder.internal_address is None:  # a host name: compare port and comment instead
             return holder.internal_port == request.internal_port and holder.comment == self._comment
         if held is not None and holder.external_port == held.external_port:
-            mine = (held.internal_address, held.internal_port)
-            if (holder.internal_address, holder.internal_port) == mine:
+            ours = (held.internal_address, held.internal_port)
+            if (holder.internal_address, holder.internal_port) == ours:
                 return True
         return holder.internal_address == request.internal_address
 
     async def _add(self, action: str, port: int) -> Granted:
-        """Add, and once more with the other lifetime when this one is what the gateway minds."""
+        """Add the mapping; if the gateway rejects the lifetime, retry with the other kind of lifetime."""
         lifetime = self._lifetime()
         try:
             return await self._add_for(action, port, lifetime)
         except Fault as fault:
             if fault.number not in (ONLY_PERMANENT_LEASES, INVALID_ARGUMENTS):
                 raise
-            other = 0 if lifetime else LONGEST_V2_LEASE
+            other = 0 if lifetime else MAX_V2_LEASE
             granted = await self._add_for(action, port, other)
-        self._habits.permanent_only, self._habits.no_permanent = other == 0, other != 0
+        self._behavior.permanent_only, self._behavior.no_permanent = other == 0, other != 0
         return granted
 
     async def _add_for(self, action: str, port: int, lifetime: int) -> Granted:
@@ -264,17 +268,17 @@ class Opening:
         return Granted(await self._connection.add(action, arguments) or port, lifetime)
 
     def _lifetime(self) -> int:
-        """Return the seconds to ask for; what v2 makes of 0 is asked for by its number."""
-        if self._habits.permanent_only:
+        """Return the lifetime to request; v2 treats 0 as its maximum, so request the maximum explicitly."""
+        if self._behavior.permanent_only:
             return 0
         desired = self._request.lifetime
         if self._connection.is_v2:
-            return min(desired or LONGEST_V2_LEASE, LONGEST_V2_LEASE)
-        return LONGEST_V2_LEASE if desired == 0 and self._habits.no_permanent else desired
+            return min(desired or MAX_V2_LEASE, MAX_V2_LEASE)
+        return MAX_V2_LEASE if desired == 0 and self._behavior.no_permanent else desired
 
     @property
     def _comment(self) -> str:
-        """The description as every gateway takes it: ASCII, short, not empty."""
+        """The description in a form that every gateway accepts: ASCII, short, not empty."""
         ascii_only = "".join(c if " " <= c <= "~" else "?" for c in self._request.comment)
         return ascii_only[:MAX_COMMENT].strip() or "portmapper"
 
@@ -282,12 +286,12 @@ class Opening:
         where = f"external port {port}/{self._request.protocol}"
         code = fault.number if fault else None
         if holder is None:
-            told = fault.typed() if fault else "taken"
-            return Conflict(f"{where} is not to be had: {told}", code=code)
+            reason = fault.typed() if fault else "taken"
+            return Conflict(f"{where} is not available: {reason}", code=code)
         who = holder.internal_address or "another host"
         return Conflict(f"{where} is held by {who}", holder=holder, code=code)
 
     def _typed(self, fault: Fault) -> BackendError:
-        if fault.number == NOT_AUTHORIZED and self._for_another:
-            return only_itself(self._request.internal_address, fault)
+        if fault.number == NOT_AUTHORIZED and self._is_third_party:
+            return third_party_refused(self._request.internal_address, fault)
         return fault.typed()

@@ -1,4 +1,4 @@
-"""The `upnp` backend: finds internet gateway devices."""
+"""The `upnp` backend: discovery and diagnosis of internet gateway devices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import Backend, Diagnoses, Family, Finding, Gateway, IPAddress, Target
-from portmapper_upnp.loading import load
+from portmapper_upnp.lazy_import import load
 from portmapper_upnp.multicast import SSDP_PORT
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from portmapper_upnp.device import IgdDevice
 
-_HEAVY = "portmapper_upnp.connect"
+_HEAVY = "portmapper_upnp.factory"
 
 
 class IgdBackend(Backend, Diagnoses):
@@ -26,17 +26,17 @@ class IgdBackend(Backend, Diagnoses):
     families: ClassVar[frozenset[Family]] = frozenset(Family)
 
     def __init__(self, ssdp_port: int = SSDP_PORT) -> None:
-        """Search on `ssdp_port`; only tests have another than 1900."""
+        """Create a backend that searches on `ssdp_port`; only tests use another port than 1900."""
         self._ssdp_port = ssdp_port
         self._sessions: dict[IPAddress, aiohttp.ClientSession] = {}
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Yield each gateway that answers on that side.
+        """Yield each gateway that answers at the target.
 
         Raises:
             Unsupported: a device answered, but it is no internet gateway.
-            NetworkFailure, GatewayTimeout: a device answered, but could not be read; or nothing can be
-                sent from our address.
+            NetworkFailure, GatewayTimeout: a device answered, but its description could not be read; or
+                nothing can be sent from our address.
         """
         from portmapper_upnp.discovery import Discovery, connect_to
         from portmapper_upnp.search import Search
@@ -55,10 +55,9 @@ class IgdBackend(Backend, Diagnoses):
                     yield gateway
 
     async def diagnose(self, target: Target) -> Sequence[Finding]:
-        """Tell why the target's gateway is not found, or by what kind of search it is.
+        """Report which kind of search finds the target's gateway, or why no search does.
 
-        A gateway that is named with another port than the usual one is no home's, and one named by its
-        description is not searched.
+        Skip gateways that the user named with a port or a description URL: those are not searched for.
         """
         if target.url is not None or target.port is not None:
             return ()
@@ -72,14 +71,14 @@ class IgdBackend(Backend, Diagnoses):
         return await diagnose(target, self._ssdp_port, describe)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all HTTP sessions."""
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
 
     def _session(self, target: Target) -> aiohttp.ClientSession:
-        """Return the session whose connections leave from the target's side; gateways there share it."""
-        from portmapper_upnp.connect import open_session
+        """Return the HTTP session for the target's local address; all its gateways share it."""
+        from portmapper_upnp.factory import open_session
 
         if target.local_address not in self._sessions:
             self._sessions[target.local_address] = open_session(target.local_address)

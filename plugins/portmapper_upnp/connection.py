@@ -1,4 +1,4 @@
-"""Reads a gateway's description, and speaks to the WAN connection services in it."""
+"""The description of a gateway, and calls to its WAN connection services."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from portmapper.api import (
     external_kind,
 )
 from portmapper_upnp.description import canonical_description
-from portmapper_upnp.faults import ABSENT, Fault
 from portmapper_upnp.requester import SERVER, BoundedRequester
 from portmapper_upnp.scpd import ServiceKind
-from portmapper_upnp.soap import canonical_reply
 from portmapper_upnp.soap_call import Service, read_address, read_number
+from portmapper_upnp.soap_fault import ABSENT, Fault
+from portmapper_upnp.soap_reply import canonical_reply
 
 _SCPD_URL = "scpd:known"
 
 
 @attrs.frozen
-class Described:
-    """What a description came to.
+class Description:
+    """The relevant content of a device description.
 
     Attributes:
-        device_type: of the root device.
-        model: what it calls itself; untrusted.
-        server: the software that it says it runs; untrusted.
-        udn: its unique device name.
-        services: those of the kind that was asked for, at least one.
+        device_type: type of the root device.
+        model: model name as the device reports it; untrusted.
+        server: software as the device reports it; untrusted.
+        udn: unique device name.
+        services: services of the requested kind, at least one.
     """
 
     device_type: str
@@ -49,19 +49,18 @@ class Described:
     services: list[UpnpService]
 
 
-async def describe(requester: BoundedRequester, location: str, kind: ServiceKind) -> Described:
-    """Fetch a description and build its services of one kind; those of others cost milliseconds each.
+async def describe(requester: BoundedRequester, location: str, kind: ServiceKind) -> Description:
+    """Fetch a description and build its services of one kind; each further service costs milliseconds.
 
     Raises:
-        Unsupported: none of them is there, or a document that is refused.
-        NetworkFailure, GatewayTimeout: it cannot be read.
+        Unsupported: the device has no such service, or its document is refused.
+        NetworkFailure, GatewayTimeout: the description cannot be read.
     """
-
     servers: list[str] = []
 
     def rewrite(response: HttpResponse) -> HttpResponse:
         if response.status_code != HTTPStatus.OK:
-            raise NetworkFailure(f"the gateway does not give its description: HTTP {response.status_code}")
+            raise NetworkFailure(f"the gateway does not serve its description: HTTP {response.status_code}")
         servers.append(response.headers.get(SERVER, ""))
         return HttpResponse(HTTPStatus.OK, {}, canonical_description(response.body or "", location, kind))
 
@@ -75,11 +74,11 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
     try:
         device = await factory.async_create_device(location)
     except UpnpError as error:
-        raise Unsupported("the gateway's description makes no sense") from error
+        raise Unsupported("the gateway's description is invalid") from error
     services = list(device.all_services)
     if not services:
         raise Unsupported(f"the device describes no {kind.name}")
-    return Described(
+    return Description(
         device_type=device.device_type,
         model=device.model_name or device.friendly_name,
         server=servers[0],
@@ -93,7 +92,7 @@ def _at(request: HttpRequest, url: str) -> HttpRequest:
 
 
 class _KnownActions(UpnpRequester):
-    """Answers a request for a service description from what the standard fixes; see `scpd`."""
+    """A requester that answers requests for a service description from the standard; see `scpd`."""
 
     def __init__(self, requester: BoundedRequester, scpd: str) -> None:
         self._requester = requester
@@ -106,11 +105,11 @@ class _KnownActions(UpnpRequester):
 
 
 class WanConnection(Service):
-    """One WANIPConnection or WANPPPConnection."""
+    """One WANIPConnection or WANPPPConnection service."""
 
     @property
     def is_v2(self) -> bool:
-        """Whether the actions of WANIPConnection:2 are there."""
+        """Whether the actions of WANIPConnection:2 are available."""
         return self.kind.lower().endswith("wanipconnection:2")
 
     async def status(self) -> str:
@@ -118,25 +117,25 @@ class WanConnection(Service):
         return (await self.call("GetStatusInfo")).get("NewConnectionStatus", "")
 
     async def external_address(self) -> IPAddress | None:
-        """Return the outside address, None for 0.0.0.0, loopback or nothing (S5)."""
+        """Return the external address, None for 0.0.0.0, loopback or an empty answer (S5)."""
         address = read_address((await self.call("GetExternalIPAddress")).get("NewExternalIPAddress", ""))
         return None if external_kind(address) is ExternalKind.NONE else address
 
     async def hides_address(self) -> bool:
-        """Tell whether it is connected and yet shows no address at all, not even 0.0.0.0.
+        """Tell whether it is connected but reports no address at all, not even 0.0.0.0.
 
-        So does miniupnpd behind another NAT: its address is a private one, and it opens nothing.
+        miniupnpd does so behind another NAT: its address is private, and it opens no ports.
         """
         if (await self.status()).strip().lower() != "connected":
             return False
         return not (await self.call("GetExternalIPAddress")).get("NewExternalIPAddress", "").strip()
 
     async def add(self, action: str, arguments: Mapping[str, str]) -> int | None:
-        """Add a mapping with `AddPortMapping` or `AddAnyPortMapping`; return the reserved port if told."""
+        """Add a mapping with AddPortMapping or AddAnyPortMapping; return the reserved port, if any."""
         return read_number((await self.call(action, **arguments)).get("NewReservedPort", ""), 65535) or None
 
     async def delete(self, protocol: Protocol, external_port: int) -> None:
-        """Delete a mapping; one that is not there is deleted (M10)."""
+        """Delete a mapping; a missing mapping counts as deleted (M10)."""
         try:
             await self.call("DeletePortMapping", **_key(protocol, external_port))
         except Fault as fault:
@@ -146,7 +145,7 @@ class WanConnection(Service):
     async def entry(
         self, protocol: Protocol, external_port: int, *, enabled_only: bool = False
     ) -> TableEntry | None:
-        """Return who holds that port, None when nobody does (or nobody whose entry is switched on)."""
+        """Return the entry of a port, None if there is none (or, with `enabled_only`, no enabled one)."""
         try:
             answer = await self.call("GetSpecificPortMappingEntry", **_key(protocol, external_port))
         except Fault as fault:
@@ -159,12 +158,12 @@ class WanConnection(Service):
 
 
 def _key(protocol: Protocol, external_port: int) -> dict[str, str]:
-    """Name an entry; the remote host is always empty, for any (M6)."""
+    """Return the arguments that identify an entry; an empty remote host means any host (M6)."""
     return {"NewRemoteHost": "", "NewExternalPort": str(external_port), "NewProtocol": protocol.value}
 
 
 def read_entry(answer: Mapping[str, str]) -> TableEntry | None:
-    """Read a table entry, None when it names no port."""
+    """Parse a table entry; return None if it names no valid port."""
     port = read_number(answer.get("NewExternalPort", ""), 65535)
     protocol = answer.get("NewProtocol", "").strip().upper()
     if not port or protocol not in ("TCP", "UDP"):

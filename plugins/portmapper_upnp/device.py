@@ -1,4 +1,4 @@
-"""What the two kinds of UPnP gateway share: bounds of a request, its errors, and the announcements."""
+"""The base of both kinds of UPnP gateway: time limits, errors and announcements."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import attrs
 
 from portmapper.api import Gateway, GatewayEvent, GatewayTimeout, IPAddress, NotAuthorized, WatchesGateway
 from portmapper_upnp.announcements import Announcements
-from portmapper_upnp.faults import Fault, Moved, Refused
-from portmapper_upnp.location_check import Place
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.soap_fault import Fault, Moved, Refused
 
 CALL_TIME = 30.0
-"""Seconds for one whole request of the core, every retry included."""
+"""Seconds for one request of the core, including all retries."""
 
 MAX_REFUSALS = 3
-"""Refused connections in a row after which the gateway counts as gone (M14)."""
+"""Consecutive refused connections after which the gateway counts as gone (M14)."""
 
 
 @attrs.frozen
 class Identity:
-    """What a device tells of itself.
+    """The identity that a device reports.
 
     Attributes:
-        version: of the internet gateway device, 1 or 2.
-        model: what it calls itself; untrusted.
-        name: its unique device name, empty when it has none.
-        server: the software that it says it runs; untrusted.
+        version: version of the internet gateway device, 1 or 2.
+        model: model name; untrusted.
+        name: unique device name, empty if there is none.
+        server: software from the Server header; untrusted.
     """
 
     version: int
@@ -38,34 +38,34 @@ class Identity:
 
 
 class IgdDevice(Gateway, WatchesGateway):
-    """A device, as one of its services is used."""
+    """A UPnP gateway, used through one of its services."""
 
     backend = "upnp"
 
-    def __init__(self, place: Place, identity: Identity) -> None:
-        self.address = place.address
-        self.local_address = place.local_address
-        self.location = place.location
+    def __init__(self, endpoint: Endpoint, identity: Identity) -> None:
+        self.address = endpoint.address
+        self.local_address = endpoint.local_address
+        self.location = endpoint.location
         self.protocol = f"IGD {identity.version}"
         self.model = identity.model
-        self.latency = place.latency
-        self._announcements = Announcements(place, identity.name)
+        self.latency = endpoint.latency
+        self._announcements = Announcements(endpoint, identity.name)
         self._refusals = 0
         self._notify: Callable[[GatewayEvent], None] | None = None
 
     async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
-        """Listen for SSDP announcements, and tell when the gateway refuses us."""
+        """Listen for SSDP announcements; also report when the gateway refuses connections."""
         self._notify = notify
         await self._announcements.listen(notify)
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening for announcements."""
         self._notify = None
         self._announcements.close()
 
     @contextlib.asynccontextmanager
     async def bounded(self, seconds: float = CALL_TIME) -> AsyncIterator[None]:
-        """Bound a request in time, type its faults, and count refused connections."""
+        """Limit the time of a request, convert its faults, and count refused connections."""
         try:
             async with asyncio.timeout(seconds):
                 yield
@@ -74,10 +74,10 @@ class IgdDevice(Gateway, WatchesGateway):
         except Refused:
             self._refusals += 1
             if self._refusals >= MAX_REFUSALS:
-                self._tell_gone()
+                self._report_gone()
             raise
         except Moved:
-            self._tell_gone()
+            self._report_gone()
             raise
         except Fault as fault:
             self._refusals = 0
@@ -85,16 +85,16 @@ class IgdDevice(Gateway, WatchesGateway):
         else:
             self._refusals = 0
 
-    def _tell_gone(self) -> None:
+    def _report_gone(self) -> None:
         self._refusals = 0
         if self._notify is not None:
             self._notify(GatewayEvent.GONE)
 
 
-def only_itself(host: IPAddress, fault: Fault) -> NotAuthorized:
-    """Return the refusal to open a port of another host, with what to do about it (M12)."""
+def third_party_refused(host: IPAddress, fault: Fault) -> NotAuthorized:
+    """Return the error for a gateway that refuses to map another host, with advice (M12)."""
     return NotAuthorized(
-        f"the gateway lets {host} be mapped only by {host} itself: run portmapper there"
-        f" ({fault.number} {fault.words})",
+        f"the gateway accepts mappings for {host} only from {host} itself: run portmapper there"
+        f" ({fault.number} {fault.description})",
         code=fault.number,
     )

@@ -1,4 +1,4 @@
-"""Why a gateway's UPnP is not found: switched off, or its answers to a search do not reach us."""
+"""Diagnosis of a gateway that discovery does not find: UPnP is off, or SSDP packets are blocked."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from portmapper.api import BackendError, Finding, IPAddress, Target
-from portmapper_upnp.answer import read_packet
 from portmapper_upnp.device import IgdDevice
 from portmapper_upnp.igd import IgdGateway
 from portmapper_upnp.search import Search
+from portmapper_upnp.ssdp_packet import read_packet
 
 DESCRIPTIONS = (
     (5000, "/rootDesc.xml"),  # miniupnpd as distributions ship it
@@ -26,17 +26,17 @@ DESCRIPTIONS = (
     (65535, "/rootDesc.xml"),
     (80, "/upnp/igdesc.xml"),
 )
-"""Ports and paths at which home routers serve their description, most common first."""
+"""Ports and paths where home routers serve their description, most common first."""
 
-LOOK_TIME = 4.0
-"""Seconds for all of them together."""
+DESCRIPTION_TIME = 4.0
+"""Seconds for all description checks together."""
 
 Describe = Callable[[str], Awaitable[IgdDevice]]
-"""Makes a gateway of the description at a URL; raises a `BackendError` where there is none."""
+"""Connects to the description at a URL; raises a `BackendError` if there is none."""
 
 
 async def diagnose(target: Target, ssdp_port: int, describe: Describe) -> Sequence[Finding]:
-    """Search by multicast alone and by unicast alone; where neither is answered, look for the description.
+    """Search by multicast only and by unicast only; without any answer, look for the description.
 
     Raises:
         NetworkFailure: nothing can be sent from our address.
@@ -45,17 +45,20 @@ async def diagnose(target: Target, ssdp_port: int, describe: Describe) -> Sequen
     if gateway is None or target.local_address.version == 6:
         return ()
     multicast, unicast = await asyncio.gather(
-        _answering(Search(target.local_address, None, ssdp_port)),
-        _answering(Search(target.local_address, gateway, ssdp_port, multicast=False)),
+        _responders(Search(target.local_address, None, ssdp_port)),
+        _responders(Search(target.local_address, gateway, ssdp_port, multicast=False)),
     )
     others = [] if target.chosen else sorted(str(other) for other in multicast.keys() - {gateway})
-    found = [await _reached(gateway, gateway in multicast, gateway in unicast, describe), *_several(others)]
+    found = [
+        await _reached(gateway, gateway in multicast, gateway in unicast, describe),
+        *_other_gateways(others),
+    ]
     location = multicast.get(gateway) or unicast.get(gateway)
-    return [*found, *(await _hidden(location, describe) if location else ())]
+    return [*found, *(await _hidden_address(location, describe) if location else ())]
 
 
-async def _hidden(location: str, describe: Describe) -> Sequence[Finding]:
-    """Tell that the gateway keeps its address to itself, as miniupnpd does with a private one."""
+async def _hidden_address(location: str, describe: Describe) -> Sequence[Finding]:
+    """Report a gateway that hides its address, as miniupnpd does with a private address."""
     try:
         gateway = await describe(location)
         try:
@@ -67,16 +70,16 @@ async def _hidden(location: str, describe: Describe) -> Sequence[Finding]:
     if not hides:
         return ()
     advice = "open the port on the outer router too, or put yours into bridge mode"
-    summary = "the gateway is connected and shows no address: another NAT stands before it"
+    summary = "the gateway is connected but reports no external address: it is behind another NAT"
     return (Finding.error("double-nat", summary, advice),)
 
 
-def _several(others: Sequence[str]) -> Sequence[Finding]:
-    """Name the other gateways of the LAN, such as an access point with a router inside (D9)."""
+def _other_gateways(others: Sequence[str]) -> Sequence[Finding]:
+    """Report other gateways on the LAN, such as an access point with a built-in router (D9)."""
     if not others:
         return ()
-    advice = "switch UPnP off on all but the one before the Internet, or name that: --gateway ADDRESS"
-    summary = f"besides the default gateway these call themselves one: {', '.join(others)}"
+    advice = "switch UPnP off on all but the router at the Internet, or select that one: --gateway ADDRESS"
+    summary = f"other devices also announce themselves as gateways: {', '.join(others)}"
     return (Finding.warning("several-gateways", summary, advice),)
 
 
@@ -84,25 +87,27 @@ async def _reached(gateway: IPAddress, multicast: bool, unicast: bool, describe:
     if multicast:
         return Finding.ok("ssdp-multicast-blocked", "the gateway answers searches by multicast")
     if unicast:
-        advice = "let multicast to 239.255.255.250 pass in switches, access points and firewalls"
-        summary = f"{gateway} answers a search of its own, but none by multicast"
+        advice = "allow multicast to 239.255.255.250 in switches, access points and firewalls"
+        summary = f"{gateway} answers a unicast search, but no multicast search"
         return Finding.warning("ssdp-multicast-blocked", summary, advice)
-    return await _silent(gateway, describe)
+    return await _not_found(gateway, describe)
 
 
-async def _silent(gateway: IPAddress, describe: Describe) -> Finding:
+async def _not_found(gateway: IPAddress, describe: Describe) -> Finding:
     url = await _description(gateway, describe)
     if url is not None:
-        advice = f"let UDP port 1900 pass, or name the description: --gateway {url}"
-        return Finding.error("ssdp-blocked", f"{gateway} has UPnP, but no search (SSDP) reaches it", advice)
+        advice = f"allow UDP port 1900, or name the description: --gateway {url}"
+        return Finding.error(
+            "ssdp-blocked", f"UPnP is on at {gateway}, but no SSDP search reaches it", advice
+        )
     advice = (
-        "other protocols do its work; to have it too, switch it on (on RouterOS: /ip upnp set enabled=yes)"
+        "the other protocols are enough; to use UPnP too, enable it (on RouterOS: /ip upnp set enabled=yes)"
     )
     return Finding.warning("upnp-off", f"UPnP is off on {gateway}", advice)
 
 
-async def _answering(search: Search) -> Mapping[IPAddress, str]:
-    """Return who answers as an internet gateway, with where it is described."""
+async def _responders(search: Search) -> Mapping[IPAddress, str]:
+    """Return the devices that answer as internet gateways, with the URL of their description."""
     found: dict[IPAddress, str] = {}
     async with search, aclosing(search.answers()) as answers:
         async for datagram in answers:
@@ -113,26 +118,26 @@ async def _answering(search: Search) -> Mapping[IPAddress, str]:
 
 
 def _is_gateway(packet: bytes) -> bool:
-    """Tell whether the answer is an internet gateway's: other devices answer to upnp:rootdevice too."""
+    """Tell whether an internet gateway sent the packet: other devices answer to upnp:rootdevice too."""
     return any(word in packet.lower() for word in (b"internetgatewaydevice", b"wanipconn", b"wanpppconn"))
 
 
 async def _description(gateway: IPAddress, describe: Describe) -> str | None:
-    """Return the first place at which a gateway is described, None when there is none in time."""
+    """Return the first URL that serves a gateway description, None if none answers in time."""
     urls = [f"http://{gateway}:{port}{path}" for port, path in DESCRIPTIONS]
-    looks = [asyncio.create_task(_look(url, describe)) for url in urls]
+    checks = [asyncio.create_task(_has_description(url, describe)) for url in urls]
     try:
-        await asyncio.wait(looks, timeout=LOOK_TIME)
+        await asyncio.wait(checks, timeout=DESCRIPTION_TIME)
         return next(
-            (url for url, look in zip(urls, looks, strict=True) if look.done() and look.result()), None
+            (url for url, check in zip(urls, checks, strict=True) if check.done() and check.result()), None
         )
     finally:
-        for look in looks:
-            look.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
+        for check in checks:
+            check.cancel()
+        await asyncio.gather(*checks, return_exceptions=True)
 
 
-async def _look(url: str, describe: Describe) -> bool:
+async def _has_description(url: str, describe: Describe) -> bool:
     try:
         await (await describe(url)).close()
     except BackendError:

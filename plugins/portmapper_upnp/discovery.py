@@ -1,4 +1,4 @@
-"""Finds the gateways of one target: search, describe, and prefer the default gateway."""
+"""Discovery of the gateways at one target: search, describe, and prefer the default gateway."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from portmapper.api import BackendError, IPAddress, NetworkFailure, Target
-from portmapper_upnp.location import by_address
-from portmapper_upnp.location_check import Place
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.location_check import by_address
 from portmapper_upnp.search import Datagram, Search
 
 if TYPE_CHECKING:
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from portmapper_upnp.device import IgdDevice
 
 MAX_LOCATIONS = 16
-"""Different descriptions fetched in one search, of all hosts but the default gateway."""
+"""Descriptions fetched in one search from all hosts except the default gateway."""
 
 MAX_LOCATIONS_OF_HOST = 8
-"""A FRITZ!Box has seven root devices, of which one or two are internet gateways."""
+"""Descriptions fetched from one host. A FRITZ!Box has seven root devices; one or two are gateways."""
 
 RESOLVE_TIME = 5.0
-"""Seconds for the name of a host that the user typed."""
+"""Seconds to resolve a host name that the user typed."""
 
 GRACE = 0.6
-"""Seconds in which the default gateway may answer before another device is taken (D9)."""
+"""Seconds to wait for the default gateway before another device is accepted (D9)."""
 
 _log = logging.getLogger(__name__)
 
 
 class Discovery:
-    """One search under way."""
+    """One search."""
 
     def __init__(self, target: Target, session: aiohttp.ClientSession, ssdp_port: int) -> None:
         self._target = target
@@ -54,7 +54,7 @@ class Discovery:
         self._failure: BackendError | None = None
 
     async def gateways(self, search: Search) -> AsyncGenerator[IgdDevice, None]:
-        """Yield each gateway that answers the search; raise why the last was none, if none was any."""
+        """Yield each gateway that answers the search; if none does, raise the last failure."""
         running = asyncio.create_task(self._run(search))
         try:
             while (gateway := await self._outcomes.get()) is not None:
@@ -77,15 +77,15 @@ class Discovery:
             self._outcomes.put_nowait(None)
 
     def _consider(self, datagram: Datagram, group: asyncio.TaskGroup) -> None:
-        from portmapper_upnp.connect import read_packet
+        from portmapper_upnp.factory import read_packet
 
         packet = read_packet(datagram.data, datagram.sender)
         if packet is None or packet.location is None:
             return
-        sender = self._named(packet.sender)
+        sender = self._with_zone(packet.sender)
         if not self._is_new(packet.location, sender):
             return
-        place = Place(
+        endpoint = Endpoint(
             location=packet.location,
             address=sender,
             local_address=self._target.local_address,
@@ -94,10 +94,10 @@ class Discovery:
             ssdp_port=self._ssdp_port,
             interface=self._target.interface,
         )
-        group.create_task(self._describe(place))
+        group.create_task(self._describe(endpoint))
 
-    def _named(self, sender: IPAddress) -> IPAddress:
-        """Return a link-local sender with the zone that the gateway has, or that of our interface."""
+    def _with_zone(self, sender: IPAddress) -> IPAddress:
+        """Add the zone of the gateway, or else of our interface, to a link-local sender."""
         gateway, interface = self._target.gateway, self._target.interface
         if gateway is not None and int(gateway) == int(sender) and gateway.version == sender.version:
             return gateway
@@ -105,7 +105,7 @@ class Discovery:
         return ipaddress.IPv6Address(f"{sender}%{interface}") if zoned else sender
 
     def _is_new(self, location: str, sender: IPAddress) -> bool:
-        """Tell whether to fetch it: not twice (D5), and not for whoever sends ever new ones."""
+        """Tell whether to fetch a location: only once (D5), and only a limited number for each host."""
         is_default = sender == self._target.gateway
         if location in self._seen or (self._target.chosen and not is_default and sender.version == 4):
             return False
@@ -116,44 +116,44 @@ class Discovery:
         self._per_host[sender] += 1
         return True
 
-    async def _describe(self, place: Place) -> None:
+    async def _describe(self, endpoint: Endpoint) -> None:
         gateway = None
-        for there in self._places(place):
-            gateway = gateway or await self._connect(there)
+        for candidate in self._endpoints(endpoint):
+            gateway = gateway or await self._connect(candidate)
         if gateway is None:
             return
         if gateway.address == self._target.gateway:
             self._default_found.set()
-        elif await self._default_answers(place.latency):
-            _log.debug("%s also answers, but is not the default gateway", place.address)
+        elif await self._default_answers(endpoint.latency):
+            _log.debug("%s also answers, but is not the default gateway", endpoint.address)
             return
         self._outcomes.put_nowait(gateway)
 
-    def _places(self, place: Place) -> list[Place]:
-        """Return where to look for what answered, the default gateway first.
+    def _endpoints(self, endpoint: Endpoint) -> list[Endpoint]:
+        """Return the endpoints to try for an answer, the default gateway first.
 
-        Over IPv6 it answers from whichever of its addresses fits ours (from a global one, while our
-        link-local one is still tentative after boot), so whoever answers, it may have been the gateway:
-        it is asked for the same document.
+        Over IPv6 a router answers from any of its addresses that matches ours (from a global one while our
+        link-local address is still tentative after boot). Any answer may therefore come from the default
+        gateway, so request the same document from it first.
         """
         gateway = self._target.gateway
-        if gateway is None or gateway.version == 4 or place.address == gateway:
-            return [place]
-        there = attrs.evolve(place, address=gateway, location=by_address(place.location, gateway))
-        return [there] if self._target.chosen else [there, place]
+        if gateway is None or gateway.version == 4 or endpoint.address == gateway:
+            return [endpoint]
+        default = attrs.evolve(endpoint, address=gateway, location=by_address(endpoint.location, gateway))
+        return [default] if self._target.chosen else [default, endpoint]
 
-    async def _connect(self, place: Place) -> IgdDevice | None:
-        from portmapper_upnp.connect import connect
+    async def _connect(self, endpoint: Endpoint) -> IgdDevice | None:
+        from portmapper_upnp.factory import connect
 
         try:
-            return await connect(self._session, place)
+            return await connect(self._session, endpoint)
         except BackendError as error:
-            _log.debug("%s: %s", place.location, error)
+            _log.debug("%s: %s", endpoint.location, error)
             self._failure = error
             return None
 
     async def _default_answers(self, since: float) -> bool:
-        """Tell whether the default gateway is found too, within the grace that it gets."""
+        """Tell whether the default gateway is found within its grace time."""
         if self._target.gateway is None:
             return False
         try:
@@ -165,15 +165,15 @@ class Discovery:
 
 
 async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, ssdp_port: int) -> IgdDevice:
-    """Make a gateway of the URL that the user typed; its host may be a name.
+    """Connect to the description URL that the user typed; its host may be a name.
 
     Raises:
         BackendError: the host is not found, or is no internet gateway.
     """
-    from portmapper_upnp.connect import connect
+    from portmapper_upnp.factory import connect
 
     address = await _resolve(url)
-    place = Place(
+    endpoint = Endpoint(
         by_address(url, address),
         address,
         target.local_address,
@@ -181,15 +181,15 @@ async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, s
         interface=target.interface,
         searched=False,
     )
-    return await connect(session, place)
+    return await connect(session, endpoint)
 
 
 async def _resolve(url: str) -> IPAddress:
-    """Return the address of the URL's host, the first that the resolver gives."""
+    """Resolve the host of a URL; return the first address."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_TIME):
-            # in a URL the sign before a zone is escaped (RFC 6874, section 2)
+            # The percent sign before a zone is escaped in a URL (RFC 6874, section 2).
             host = (urlsplit(url).hostname or "").replace("%25", "%")
             found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         address = found[0][4]

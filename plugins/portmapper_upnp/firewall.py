@@ -1,9 +1,10 @@
-"""WANIPv6FirewallControl:1: the actions that open, renew and close a pinhole."""
+"""The actions of WANIPv6FirewallControl:1 that open, renew and close a pinhole."""
 
 from __future__ import annotations
 
 from portmapper.api import IPAddress, NetworkFailure, NotAuthorized, Protocol, Unsupported
-from portmapper_upnp.faults import (
+from portmapper_upnp.soap_call import Service
+from portmapper_upnp.soap_fault import (
     INVALID_ACTION,
     INVALID_ARGUMENTS,
     NO_PACKET_SENT,
@@ -12,14 +13,13 @@ from portmapper_upnp.faults import (
     OPTIONAL_ACTION_ABSENT,
     Fault,
 )
-from portmapper_upnp.soap_call import Service
 
-LONGEST_LEASE = 86_400
-"""Seconds; section 2.3.6 allows 1 to this, and has no lease without end."""
+MAX_LEASE = 86_400
+"""Seconds. Section 2.3.6 allows 1 to this value, and no permanent lease."""
 
 UNKNOWN_PINHOLE = frozenset({NO_SUCH_PINHOLE, INVALID_ARGUMENTS, NOT_AUTHORIZED})
-"""How gateways say that an id is nobody's, or another host's by now: the ids of before a restart are
-given anew. miniupnpd 2.3.1 says 402 where the standard has 704."""
+"""Codes for an id that does not exist or belongs to another host: after a restart a gateway reuses ids.
+miniupnpd 2.3.1 answers 402 where the standard requires 704."""
 
 _ABSENT_ACTION = frozenset({INVALID_ACTION, OPTIONAL_ACTION_ABSENT})
 _NUMBERS = {Protocol.TCP: "6", Protocol.UDP: "17"}
@@ -27,13 +27,13 @@ _LONGEST_ID = 10
 
 
 class FirewallControl(Service):
-    """The firewall of one gateway."""
+    """The IPv6 firewall control of one gateway."""
 
     async def check_allowed(self) -> None:
-        """Ask whether pinholes make sense here; a gateway that does not tell is tried.
+        """Check that the gateway allows pinholes; a gateway without this action passes.
 
         Raises:
-            NotAuthorized: it lets nobody open one.
+            NotAuthorized: it allows no pinholes.
             Unsupported: its firewall is off.
         """
         try:
@@ -46,12 +46,12 @@ class FirewallControl(Service):
             raise Unsupported("the gateway's IPv6 firewall is off: there is nothing to open a pinhole in")
         if _is_no(status.get("InboundPinholeAllowed", "")):
             raise NotAuthorized(
-                "the gateway lets nobody open IPv6 pinholes (InboundPinholeAllowed is 0):"
-                " its own settings have to allow it"
+                "the gateway does not allow IPv6 pinholes (InboundPinholeAllowed is 0):"
+                " allow them in its settings"
             )
 
     async def add(self, protocol: Protocol, address: IPAddress, port: int, lifetime: int) -> str:
-        """Open a pinhole for everybody outside, or renew the one that stands; return its id."""
+        """Open a pinhole for any remote host, or renew an existing one; return its id."""
         answer = await self.call(
             "AddPinhole",
             RemoteHost="",
@@ -63,11 +63,11 @@ class FirewallControl(Service):
         )
         pinhole = answer.get("UniqueID", "").strip()
         if not (pinhole.isascii() and pinhole.isdigit() and len(pinhole) <= _LONGEST_ID):
-            raise NetworkFailure("the gateway opens a pinhole and does not tell its id")
+            raise NetworkFailure("the gateway opened a pinhole but returned no valid id")
         return pinhole
 
     async def update(self, pinhole: str, lifetime: int) -> bool:
-        """Renew a pinhole; tell whether there was one of that id."""
+        """Renew a pinhole; return whether the id exists."""
         try:
             await self.call("UpdatePinhole", UniqueID=pinhole, NewLeaseTime=str(lifetime))
         except Fault as fault:
@@ -77,11 +77,11 @@ class FirewallControl(Service):
         return True
 
     async def delete(self, pinhole: str) -> None:
-        """Close a pinhole; raises `Fault` also when it is not there."""
+        """Close a pinhole; raise `Fault` if the id does not exist."""
         await self.call("DeletePinhole", UniqueID=pinhole)
 
-    async def stands(self, pinhole: str) -> bool:
-        """Tell whether there is a pinhole of that id; a gateway that cannot tell is believed."""
+    async def exists(self, pinhole: str) -> bool:
+        """Tell whether a pinhole exists; assume so if the gateway has no action to check it."""
         for action in ("GetPinholePackets", "CheckPinholeWorking"):
             try:
                 await self.call(action, UniqueID=pinhole)

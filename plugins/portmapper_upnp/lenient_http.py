@@ -1,7 +1,7 @@
-"""Reads HTTP that aiohttp's strict parser refuses: doubled lengths, header lines that are none (H1).
+"""An HTTP client for answers that aiohttp's parser rejects: repeated lengths, malformed headers (H1).
 
-Small routers speak it, and the clients that they were tried with took it. Only what was refused is asked
-again this way, on a connection of its own.
+Some small routers send such answers, and the clients they were tested with accept them. Only rejected
+requests are repeated this way, each on a new connection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import attrs
 from portmapper.api import NetworkFailure
 
 MAX_HEAD = 32 * 1024
-"""Bytes of status line and headers."""
+"""Maximum bytes of status line and headers."""
 
 _STATUS = re.compile(rb"[\r\n]*HTTP/[0-9.]{1,8}[ \t]+(?P<status>[1-5][0-9]{2})\b", re.IGNORECASE)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
@@ -29,12 +29,12 @@ _CHUNK = re.compile(rb"[ \t]*([0-9a-f]{1,8})[^\r\n]{0,200}\r?\n", re.IGNORECASE)
 
 @attrs.frozen
 class Answer:
-    """What came back.
+    """An HTTP answer.
 
     Attributes:
-        status: of HTTP.
-        body: as it was sent, without its chunks' marks.
-        charset: that the headers name.
+        status: the status code.
+        body: the body, with the chunked encoding removed.
+        charset: the charset named in the headers, if any.
     """
 
     status: int
@@ -43,16 +43,21 @@ class Answer:
 
 
 async def exchange(
-    method: str, url: str, headers: Mapping[str, str], body: bytes, local: str | None, longest: int
+    method: str, url: str, headers: Mapping[str, str], body: bytes, local: str | None, max_body: int
 ) -> Answer:
-    """Ask once for an http URL and read up to `longest` bytes of body; the caller bounds the time.
+    """Send one request to an http URL and read the answer; the caller limits the time.
 
     Args:
-        local: the address to leave from, the system's choice when None.
+        method: the HTTP method.
+        url: where to send it.
+        headers: headers of the request.
+        body: body of the request.
+        local: the local address to bind to, None for the system's choice.
+        max_body: the maximum length of the answer's body in bytes.
 
     Raises:
-        OSError: not connected, or cut.
-        NetworkFailure: too long, or not HTTP.
+        OSError: the connection failed or was cut.
+        NetworkFailure: the answer is too long, or not HTTP.
     """
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(
@@ -60,19 +65,19 @@ async def exchange(
     )
     try:
         writer.write(_request(method, parts.path or "/", parts.query, headers, body))
-        return await read_answer(reader, longest)
+        return await read_answer(reader, max_body)
     finally:
         writer.transport.abort()
 
 
-async def read_answer(reader: asyncio.StreamReader, longest: int) -> Answer:
-    """Read one answer with up to `longest` bytes of body.
+async def read_answer(reader: asyncio.StreamReader, max_body: int) -> Answer:
+    """Read one answer with up to `max_body` bytes of body.
 
     Raises:
         OSError: the connection was cut.
-        NetworkFailure: too long, or not HTTP.
+        NetworkFailure: the answer is too long, or not HTTP.
     """
-    return await _Reading(reader, longest).answer()
+    return await _AnswerReader(reader, max_body).answer()
 
 
 def _request(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -82,10 +87,10 @@ def _request(method: str, path: str, query: str, headers: Mapping[str, str], bod
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
 
 
-class _Reading:
-    def __init__(self, reader: asyncio.StreamReader, longest: int) -> None:
+class _AnswerReader:
+    def __init__(self, reader: asyncio.StreamReader, max_body: int) -> None:
         self._reader = reader
-        self._longest = longest
+        self._max_body = max_body
         self._bytes = bytearray()
 
     async def answer(self) -> Answer:
@@ -116,37 +121,37 @@ class _Reading:
         named = _LENGTH.search(head)
         length = int(named[1]) if named else None
         while (length is None or len(self._bytes) < length) and await self._more():
-            self._bound(self._bytes)
+            self._check_size(self._bytes)
         return bytes(self._bytes[:length])
 
     async def _chunks(self) -> bytes:
-        """Put the chunks together; what does not look like one ends them."""
+        """Join the chunks; an invalid chunk header ends the body."""
         body = bytearray()
         while True:
-            mark = await self._mark()
-            size = int(mark[1], 16) if mark else 0
-            if mark is None or size == 0:
+            header = await self._chunk_header()
+            size = int(header[1], 16) if header else 0
+            if header is None or size == 0:
                 return bytes(body)
-            del self._bytes[: mark.end()]
+            del self._bytes[: header.end()]
             while len(self._bytes) < size and await self._more():
-                self._bound(self._bytes)
+                self._check_size(self._bytes)
             body += self._bytes[:size]
-            self._bound(body)
+            self._check_size(body)
             del self._bytes[:size]
 
-    async def _mark(self) -> re.Match[bytes] | None:
+    async def _chunk_header(self) -> re.Match[bytes] | None:
         while True:
             while self._bytes.startswith((b"\r", b"\n")):
                 del self._bytes[:1]
-            mark = _CHUNK.match(bytes(self._bytes[:256]))
-            if mark or len(self._bytes) >= 256 or not await self._more():
-                return mark
+            header = _CHUNK.match(bytes(self._bytes[:256]))
+            if header or len(self._bytes) >= 256 or not await self._more():
+                return header
 
     async def _more(self) -> bool:
         received = await self._reader.read(16 * 1024)
         self._bytes += received
         return bool(received)
 
-    def _bound(self, read: bytearray) -> None:
-        if len(read) > self._longest:
-            raise NetworkFailure(f"the gateway's answer is longer than {self._longest} bytes")
+    def _check_size(self, read: bytearray) -> None:
+        if len(read) > self._max_body:
+            raise NetworkFailure(f"the gateway's answer is longer than {self._max_body} bytes")

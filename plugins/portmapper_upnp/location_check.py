@@ -1,33 +1,91 @@
-"""Where a gateway was found."""
+"""Checks of URLs that a device sent, before anything connects to them. Pure functions."""
 
 from __future__ import annotations
 
-import attrs
+import ipaddress
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from portmapper.api import IPAddress
-from portmapper_upnp.multicast import SSDP_PORT
+
+MAX_URL = 1024
 
 
-@attrs.frozen
-class Place:
-    """Where a gateway was found.
+def acceptable_location(url: str, sender: IPAddress, zone: str = "") -> str | None:
+    """Return the LOCATION to fetch, None if it must not be fetched (D6).
 
-    Attributes:
-        location: URL of its description.
-        address: of the gateway.
-        local_address: ours towards it.
-        latency: seconds until it answered.
-        boot_id: BOOTID of its answer, empty when it had none.
-        ssdp_port: where it announces itself.
-        interface: name of ours on that side, empty when unknown.
-        searched: it gave the location itself; one that the user typed may be spelt otherwise.
+    It must be on the host that sent it, and name that host by its address: resolving a name would mean to
+    trust an unknown resolver. This rule excludes loopback, unless the gateway itself answered from there.
+
+    A host has several IPv6 addresses, and most routers answer from the link-local one with a URL that has
+    another. Nothing proves that the other address is theirs, so the sender's address replaces it.
+
+    Args:
+        url: the URL as the device sent it.
+        sender: the address that the packet came from.
+        zone: interface of a link-local sender, which devices cannot know (D7).
     """
+    parts = _split(url)
+    if parts is None or parts.scheme != "http" or parts.username is not None:
+        return None
+    host = _address(parts.hostname)
+    if host is None or sender.is_unspecified or sender.is_multicast:
+        return None
+    if sender.version == 6:
+        return _at_host(parts, f"{sender}%{zone}" if sender.is_link_local and zone else str(sender))
+    return urlunsplit(parts) if host == sender else None
 
-    location: str
-    address: IPAddress
-    local_address: IPAddress
-    latency: float = 0.0
-    boot_id: str = ""
-    ssdp_port: int = SSDP_PORT
-    interface: str = ""
-    searched: bool = True
+
+def by_address(url: str, address: IPAddress) -> str:
+    """Replace the host name with its address in a URL that the user typed.
+
+    Devices describe themselves by address, and some answer to no other name. An https URL keeps its name,
+    because the certificate is issued for it.
+    """
+    parts = _split(url)
+    return url if parts is None or parts.scheme != "http" else _at_host(parts, str(address))
+
+
+def at_same_host(url: str, location: str) -> str | None:
+    """Return `url` if it is on the host of `location`, on any port (H6); else None.
+
+    For an IPv6 location any address is accepted and replaced with the location's: see
+    `acceptable_location`.
+    """
+    parts, base = _split(url), _split(location)
+    if parts is None or base is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    host = _address(base.hostname)
+    same = _bare(parts.hostname) == _bare(base.hostname)
+    if not same and (host is None or host.version == 4 or _address(parts.hostname) is None):
+        return None
+    return _at_host(parts, base.hostname or "")
+
+
+def _split(url: str) -> SplitResult | None:
+    """Split a URL; return None if it is too long, has blanks, or has an invalid port."""
+    url = url.strip()
+    if len(url) > MAX_URL or any(character <= " " or character > "~" for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        return None if parts.port == 0 else parts
+    except ValueError:
+        return None
+
+
+def _at_host(parts: SplitResult, host: str) -> str:
+    netloc = f"[{host}]" if ":" in host else host
+    if parts.port is not None:
+        netloc += f":{parts.port}"
+    return urlunsplit(parts._replace(netloc=netloc))
+
+
+def _address(host: str | None) -> IPAddress | None:
+    try:
+        return ipaddress.ip_address(_bare(host))
+    except ValueError:
+        return None
+
+
+def _bare(host: str | None) -> str:
+    return (host or "").partition("%")[0]

@@ -1,4 +1,4 @@
-"""The sockets of SSDP: one that searches, one that hears announcements. Standard library only."""
+"""The sockets for SSDP: one to search, one to receive announcements. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SSDP_GROUP = "239.255.255.250"
 SSDP_PORT = 1900
 
 SSDP_GROUPS = {4: (SSDP_GROUP,), 6: ("ff02::c", "ff05::c")}
-"""Where devices listen (UDA 2.0, section 1.3.2 and annex A.4.2: link-local and site-local scope)."""
+"""Groups where devices listen (UDA 2.0, section 1.3.2 and annex A.4.2: link-local and site-local)."""
 
 _TTL = 2  # UDA 2.0, section 1.3.2
 
@@ -24,12 +24,12 @@ Destination = tuple[Any, ...]
 
 
 def destination(address: str, port: int, interface: int) -> Destination:
-    """Return what a datagram to `address` is sent to; IPv6 groups and link-local ones need an interface."""
+    """Return the socket address to send to; IPv6 groups and link-local addresses need an interface."""
     return (address.partition("%")[0], port, 0, interface) if ":" in address else (address, port)
 
 
 def interface_index(interface: str, gateway: IPAddress | None) -> int:
-    """Return the number of an interface, by its name or the zone of the gateway behind it; 0 for any."""
+    """Return the index of an interface from its name or the gateway's zone; 0 for any interface."""
     zone = getattr(gateway, "scope_id", None) or interface
     if zone and zone.isdigit():
         return int(zone)
@@ -41,9 +41,10 @@ def interface_index(interface: str, gateway: IPAddress | None) -> int:
 def searching_socket(local_address: IPAddress, towards: Destination) -> socket.socket:
     """Open a socket for M-SEARCH.
 
-    Over IPv6 it is bound to the address that the system would ask the first destination from: to a
-    link-local gateway that is our link-local one, and its answers come from the very address asked.
-    A router answers a global address from its own global one, which nobody can tell from a neighbour's.
+    Over IPv6 it is bound to the source address that the system chooses for the first destination. For a
+    link-local gateway that is our link-local address, and the answers come from the gateway's link-local
+    address. To a global address a router answers from its own global address, which could just as well
+    be the address of a neighbor.
 
     Raises:
         OSError: our address is gone.
@@ -64,16 +65,16 @@ def searching_socket(local_address: IPAddress, towards: Destination) -> socket.s
 
 
 def listening_socket(local_address: IPAddress, port: int, interface: int) -> socket.socket:
-    """Open a socket that hears what is sent to the groups of our address's family.
+    """Open a socket that receives announcements for the group of our address family.
 
     Raises:
-        OSError: multicast is not to be had there.
+        OSError: multicast is not available there.
     """
     family = socket.AF_INET6 if local_address.version == 6 else socket.AF_INET
     with _closing_on_error(socket.socket(family, socket.SOCK_DGRAM)) as opened:
         opened.setblocking(False)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if sys.platform != "win32" and sys.platform != "linux":  # the BSDs share a multicast port only so
+        if sys.platform != "win32" and sys.platform != "linux":  # BSDs share a multicast port only with this
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             _join_ipv6(opened, port, interface)
@@ -92,7 +93,7 @@ def _searching_ipv4(local_address: str) -> socket.socket:
 
 
 def _join_ipv4(opened: socket.socket, port: int, local_address: str) -> None:
-    # Bound to the group, it takes no unicast packet from another program on this port.
+    # Bound to the group, the socket takes no unicast packets from other programs on this port.
     opened.bind(("" if sys.platform == "win32" else SSDP_GROUP, port))
     group = socket.inet_aton(SSDP_GROUP) + socket.inet_aton(local_address)
     opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
@@ -100,7 +101,7 @@ def _join_ipv4(opened: socket.socket, port: int, local_address: str) -> None:
 
 def _join_ipv6(opened: socket.socket, port: int, interface: int) -> None:
     opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    # One socket is bound to one group at most. Routers announce themselves in both; this one is enough.
+    # A socket can be bound to one group only. Routers announce themselves in both, so one is enough.
     group = SSDP_GROUPS[6][0]
     opened.bind(("::" if sys.platform == "win32" else group, port, 0, interface))
     member = socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", interface)

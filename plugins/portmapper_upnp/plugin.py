@@ -1,4 +1,4 @@
-"""The entry point. It imports nothing of its own before a hook is called."""
+"""The plugin's entry point. It imports the backend only when a hook is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP as async-upnp-client asks for it, within bounds."""
+"""HTTP requests for async-upnp-client, with limits on time, size and connections."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from async_upnp_client.client import UpnpRequester
 from async_upnp_client.const import HttpRequest, HttpResponse
 
 from portmapper.api import GatewayTimeout, IPAddress, NetworkFailure
-from portmapper_upnp.faults import Refused
+from portmapper_upnp.soap_fault import Refused
 
 MAX_BODY = 256 * 1024
-"""Bytes; the largest real description is a tenth of it."""
+"""Maximum bytes of an answer; the largest real description is a tenth of it."""
 
 REQUEST_TIME = 5.0
-"""Seconds for one exchange from the connection to the last byte, so that a slow drip ends too (H4)."""
+"""Seconds for one exchange from connecting to the last byte, so that a slow drip also ends (H4)."""
 
 CONNECT_TIMES = (1.0, 1.0, 1.0, 2.0)
-"""Seconds for each try to connect, `REQUEST_TIME` together: the system repeats a lost SYN ever later, and a
-gateway that is back would wait for the next one for seconds."""
+"""Seconds for each attempt to connect, `REQUEST_TIME` in total. The system repeats a lost SYN at growing
+intervals, so one long attempt would notice only seconds later that a gateway is back."""
 
 MAX_CONNECTIONS = 4
-"""To one gateway: miniupnpd listens with a backlog of 5, others with less (H5)."""
+"""Connections to one gateway at once: miniupnpd listens with a backlog of 5, others with less (H5)."""
 
 SERVER = "Server"
-"""The one header of an answer that says something: the software, as `MiniUPnPd/2.3.1`."""
+"""The only header that is used: it names the software, such as `MiniUPnPd/2.3.1`."""
 
 _XML_ENCODING = re.compile(rb"""^[^<]{0,16}<\?xml[^>]{0,80}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
 
@@ -37,11 +37,11 @@ _TEXT_ENCODING = re.compile(
     r"(?:us-ascii|(?:utf-?(?:8|16)|iso-?8859|windows|cp|gb|big5|shift|euc|koi8)[a-z0-9_-]{0,12})",
     re.IGNORECASE,
 )
-"""Python's codecs also are compressors, escapes and the quadratic punycode."""
+"""Encodings that are accepted. Python's codecs include compressors, escapes and the quadratic punycode."""
 
 
 def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
-    """Return a session whose connections leave from `local_address`, with nothing of a browser in it."""
+    """Return a session bound to `local_address`, without cookies, compression or proxies."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             local_addr=(str(local_address), 0) if local_address else None, limit_per_host=MAX_CONNECTIONS
@@ -54,25 +54,25 @@ def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
 
 
 class BoundedRequester(UpnpRequester):
-    """Asks one gateway, at most four questions at once."""
+    """A requester for one gateway, with at most `MAX_CONNECTIONS` requests at once."""
 
     def __init__(self, session: aiohttp.ClientSession, local_address: IPAddress | None = None) -> None:
         self._session = session
         self._local_address = str(local_address) if local_address else None
-        # Outside the time bound of a request: to wait for one's turn is not the gateway's slowness.
-        self._turn = asyncio.Semaphore(MAX_CONNECTIONS)
+        # Acquired outside a request's time limit: waiting for a slot is not the gateway's delay.
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._keep = True
-        self._sloppy = False
+        self._lenient = False
 
     async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
-        """Do one exchange; a redirect is an answer like any other and is not followed.
+        """Send one request and return the answer; redirects are returned, not followed.
 
         Raises:
-            Refused: nobody listens there.
-            GatewayTimeout: no whole answer in time.
-            NetworkFailure: not reached, too long, or not HTTP.
+            Refused: the gateway refuses the connection.
+            GatewayTimeout: no complete answer in time.
+            NetworkFailure: the gateway cannot be reached, or the answer is too long or not HTTP.
         """
-        async with self._turn:
+        async with self._slots:
             late: Exception | None = None
             for connect_time in CONNECT_TIMES:
                 try:
@@ -80,13 +80,13 @@ class BoundedRequester(UpnpRequester):
                 except aiohttp.ConnectionTimeoutError as error:
                     late = error
                 except (aiohttp.ClientError, OSError, ValueError) as error:
-                    if _is_odd(error) and urlsplit(http_request.url).scheme == "http":
-                        self._sloppy = True
+                    if _is_invalid_http(error) and urlsplit(http_request.url).scheme == "http":
+                        self._lenient = True
                         continue
                     if not _was_closed(error):
                         raise _typed(error) from error
-                    # Each of the kept connections may have been closed without a word (H5). From now on
-                    # none is kept; every action may be repeated.
+                    # The gateway may have closed any kept-alive connection (H5). From now on keep none.
+                    # A retry is safe: every action may be repeated.
                     self._keep = False
             if late is not None:
                 raise _typed(late) from late
@@ -94,8 +94,8 @@ class BoundedRequester(UpnpRequester):
 
     async def _exchange(self, request: HttpRequest, connect_time: float) -> HttpResponse:
         headers = {**request.headers, "Host": _host(request.url)}
-        if self._sloppy:
-            return await self._exchange_sloppily(request, headers)
+        if self._lenient:
+            return await self._exchange_leniently(request, headers)
         if not self._keep:
             headers["Connection"] = "close"
         async with self._session.request(
@@ -106,10 +106,10 @@ class BoundedRequester(UpnpRequester):
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIME, sock_connect=connect_time),
         ) as response:
-            told = {SERVER: response.headers.get(SERVER, "")}
-            return HttpResponse(response.status, told, decode(await _read(response), response.charset))
+            known = {SERVER: response.headers.get(SERVER, "")}
+            return HttpResponse(response.status, known, decode(await _read(response), response.charset))
 
-    async def _exchange_sloppily(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
+    async def _exchange_leniently(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
         from portmapper_upnp import lenient_http  # few gateways need it
 
         body = request.body or ""
@@ -126,12 +126,12 @@ class BoundedRequester(UpnpRequester):
 
 
 def _host(url: str) -> str:
-    """Return the Host header: without the zone, which means nothing to the other side (RFC 6874, 4)."""
+    """Return the Host header without the zone, which has no meaning on the other side (RFC 6874, 4)."""
     return re.sub(r"%[^\]]*", "", urlsplit(url).netloc.rpartition("@")[2])
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body within its bound; one that is shorter than its Content-Length is taken as it is."""
+    """Read the body up to its limit; accept a body that is shorter than its Content-Length."""
     body = bytearray()
     with contextlib.suppress(aiohttp.ClientPayloadError):
         async for chunk in response.content.iter_any():
@@ -142,7 +142,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def decode(body: bytes, charset: str | None) -> str:
-    """Return the body as text, by the first encoding named that a router may use; never fails."""
+    """Decode a body with the first declared encoding that is accepted; never fail."""
     declared = _XML_ENCODING.match(body)
     for name in (charset, declared[1].decode("ascii") if declared else None):
         if name and _TEXT_ENCODING.fullmatch(name):
@@ -151,8 +151,8 @@ def decode(body: bytes, charset: str | None) -> str:
     return body.decode("utf-8-sig", "replace")
 
 
-def _is_odd(error: Exception) -> bool:
-    """Tell whether something answered that aiohttp does not take for HTTP."""
+def _is_invalid_http(error: Exception) -> bool:
+    """Tell whether aiohttp rejected the answer as invalid HTTP."""
     return isinstance(error, aiohttp.ClientResponseError)
 
 
@@ -169,5 +169,5 @@ def _typed(error: Exception) -> NetworkFailure | GatewayTimeout:
     if isinstance(error, aiohttp.ClientConnectorError):
         if isinstance(error.os_error, ConnectionRefusedError):
             return Refused("the gateway refuses the connection")
-        return NetworkFailure(f"the gateway is not reached: {error.os_error.strerror or error.os_error}")
-    return NetworkFailure(f"the gateway's HTTP makes no sense ({type(error).__name__})")
+        return NetworkFailure(f"cannot reach the gateway: {error.os_error.strerror or error.os_error}")
+    return NetworkFailure(f"the gateway's HTTP answer is invalid ({type(error).__name__})")

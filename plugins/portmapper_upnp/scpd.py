@@ -1,10 +1,9 @@
-"""The two kinds of service that we use: their types, and their actions as an SCPD would list them.
+"""The two kinds of service in use: their types, and their actions in the form of an SCPD.
 
-A router's own SCPDs are never fetched: a device of five services would take five more requests before
-the first mapping, some are broken, and the actions and the order of their arguments are fixed by the
-standard (WANIPConnection:1 and :2, WANPPPConnection:1, WANIPv6FirewallControl:1). What a gateway does
-not have it refuses with 401. Every argument is text here: what is odd in a number is for us to judge,
-not for a schema.
+A router's own SCPDs are never fetched. A device with five services would need five more requests before the
+first mapping, and some SCPDs are broken. The standards fix the actions and the order of their arguments
+(WANIPConnection:1 and :2, WANPPPConnection:1, WANIPv6FirewallControl:1). A gateway refuses a missing action
+with 401. Every argument is declared as text, because invalid numbers are handled here and not by a schema.
 """
 
 from __future__ import annotations
@@ -78,9 +77,9 @@ class ServiceKind(NamedTuple):
     """A kind of service.
 
     Attributes:
-        name: for people.
-        types: matches the service types that are of this kind.
-        scpd: its actions.
+        name: name for messages.
+        types: pattern of the service types of this kind.
+        scpd: its actions, as an SCPD document.
     """
 
     name: str
@@ -96,7 +95,7 @@ WAN_CONNECTION = ServiceKind(
 """Opens ports over IPv4."""
 
 FIREWALL_CONTROL = ServiceKind(
-    "control of its IPv6 firewall",
+    "IPv6 firewall control",
     re.compile(r"urn:schemas-upnp-org:service:WANIPv6FirewallControl:\d{1,2}", re.IGNORECASE),
     _scpd(_FIREWALL_ACTIONS),
 )

@@ -1,7 +1,7 @@
-"""The socket that sends M-SEARCH and collects what comes back. Standard library only.
+"""The search for gateways: send M-SEARCH and collect the answers. Standard library only.
 
-The first search is on its way before async-upnp-client is imported: routers may take up to MX seconds
-for their answer, and the import fits into that wait.
+The first M-SEARCH is sent before async-upnp-client is imported. Routers may take up to MX seconds to answer,
+and the import fits into that wait.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from portmapper_upnp.multicast import (
 )
 
 DEVICE_TARGETS = tuple(f"urn:schemas-upnp-org:device:InternetGatewayDevice:{version}" for version in (1, 2))
-"""Asked first. A v2 device must answer for v1 too, but not every one does."""
+"""Searched for first. A v2 device must answer for v1 too, but not every one does."""
 
 OTHER_TARGETS = (
     "urn:schemas-upnp-org:service:WANIPConnection:1",
@@ -30,29 +30,29 @@ OTHER_TARGETS = (
     "urn:schemas-upnp-org:service:WANPPPConnection:1",
     "upnp:rootdevice",
 )
-"""For devices that answer only by service, or only as root devices."""
+"""For devices that answer only for a service, or only as root devices."""
 
 FIREWALL_TARGET = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 
 SEND_TIMES = (0.0, 0.25, 0.75, 1.5)
-"""Seconds from the start; datagrams get lost, and some routers sleep through the first (D10)."""
+"""Seconds from the start. Datagrams get lost, and some routers miss the first one (D10)."""
 
 SEARCH_TIME = 2.6
-"""Seconds until no further answer is expected: the last send, MX, and a little."""
+"""Seconds until no further answer is expected: the last send, MX, and a margin."""
 
 MX = 1
 MAX_DATAGRAM = 2048
 PER_SECOND = 200
-"""Datagrams that are read in a second, once from the gateway and once from all others."""
+"""Datagrams accepted in a second from the gateway, and as many from all other senders together."""
 
 
 @attrs.frozen
 class Datagram:
-    """One packet that came in.
+    """One received packet.
 
     Attributes:
         data: its bytes.
-        sender: address tuple as the socket gives it.
+        sender: address tuple from the socket.
         at: seconds since the first M-SEARCH.
     """
 
@@ -62,7 +62,7 @@ class Datagram:
 
 
 class Budget:
-    """Counts packets by the second, so that a flood costs no more than being dropped."""
+    """A limit on packets for each second, so that a flood costs no more than dropping it."""
 
     def __init__(self, per_second: int = PER_SECOND) -> None:
         self._per_second = per_second
@@ -70,7 +70,7 @@ class Budget:
         self._count = 0
 
     def allows(self, now: float) -> bool:
-        """Tell whether one more packet may be looked at; `now` in seconds."""
+        """Count a packet at `now` (in seconds); tell whether it is within the limit."""
         if int(now) != self._second:
             self._second, self._count = int(now), 0
         self._count += 1
@@ -78,7 +78,7 @@ class Budget:
 
 
 def search_packet(target: str, host: str) -> bytes:
-    """Build an M-SEARCH. The blank after each colon is there because some parsers want it."""
+    """Build an M-SEARCH, with a blank after each colon because some parsers require it."""
     lines = (
         "M-SEARCH * HTTP/1.1",
         f"HOST: {host}",
@@ -118,10 +118,10 @@ class Search(asyncio.DatagramProtocol):
         self._resending: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Search:
-        """Open the socket and send the first round.
+        """Open the socket and send the first M-SEARCH.
 
         Raises:
-            NetworkFailure: our address is gone, or nothing can be sent from it at all.
+            NetworkFailure: our address is gone, or nothing can be sent from it.
         """
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
@@ -136,18 +136,18 @@ class Search(asyncio.DatagramProtocol):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop searching."""
+        """Stop the search and close the socket."""
         if self._resending is not None:
             self._resending.cancel()
         if self._transport is not None:
             self._transport.close()
 
     async def answers(self) -> AsyncGenerator[Datagram, None]:
-        """Yield what comes in until nothing can come any more."""
+        """Yield each received datagram until the search time is over."""
         end = self._started + SEARCH_TIME
         while self._loop.time() < end:
             try:
-                # not wait_for: before Python 3.12 it loses a cancellation that meets a datagram
+                # Not wait_for: before Python 3.12 it loses a cancellation that coincides with a datagram.
                 async with asyncio.timeout_at(end):
                     datagram = await self._received.get()
             except TimeoutError:
@@ -155,14 +155,14 @@ class Search(asyncio.DatagramProtocol):
             yield datagram
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
-        """Keep a datagram, from any source port (D3), while there is room and it is not a flood."""
+        """Queue a datagram from any source port (D3), unless the queue is full or it is part of a flood."""
         at = self._loop.time() - self._started
         from_gateway = sender[0] == self._gateway
         if len(data) <= MAX_DATAGRAM and self._budgets[from_gateway].allows(at) and not self._received.full():
             self._received.put_nowait(Datagram(data, sender, at))
 
     def error_received(self, error: Exception) -> None:
-        """Ignore that one destination is unreachable: another may answer."""
+        """Ignore an unreachable destination: another one may answer."""
 
     async def _send_again(self) -> None:
         for at in SEND_TIMES[1:]:
@@ -174,5 +174,5 @@ class Search(asyncio.DatagramProtocol):
         for target in targets:
             for there in self._destinations:
                 host = f"[{there[0]}]" if ":" in there[0] else there[0]
-                # asyncio hands a failure, such as no multicast route, to error_received
+                # asyncio passes a failure, such as a missing multicast route, to error_received.
                 self._transport.sendto(search_packet(target, f"{host}:{self._port}"), there)

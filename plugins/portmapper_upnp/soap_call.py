@@ -1,4 +1,4 @@
-"""Calls the actions of one service through async-upnp-client, and reads what comes back."""
+"""Calls to the actions of one service through async-upnp-client."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from async_upnp_client.client import UpnpService
 from async_upnp_client.exceptions import UpnpActionError, UpnpError
 
 from portmapper.api import IPAddress, NetworkFailure
-from portmapper_upnp.faults import Fault
+from portmapper_upnp.soap_fault import Fault
 
 
 class Service:
-    """One service of a gateway. Every method of those below may raise `Fault` or what HTTP raises."""
+    """One service of a gateway; every method of a subclass may raise what `call` raises."""
 
     def __init__(self, service: UpnpService) -> None:
         self._service = service
 
     @property
     def kind(self) -> str:
-        """The service type, used as found in every call (S3)."""
+        """The service type exactly as the description has it; every call uses it (S3)."""
         return self._service.service_type
 
     async def call(self, action: str, **arguments: str) -> Mapping[str, str]:
-        """Call an action by its name and return what came back, as text.
+        """Call an action by its name and return its output arguments as text.
 
         Raises:
-            Fault: the gateway's refusal.
-            NetworkFailure, GatewayTimeout: no sensible answer.
+            Fault: the gateway refused.
+            NetworkFailure, GatewayTimeout: there was no valid answer.
         """
         parameters: dict[str, Any] = dict(arguments)
         try:
@@ -37,11 +37,11 @@ class Service:
         except UpnpActionError as error:
             raise Fault(error.error_code or 0, error.error_desc or "") from error
         except UpnpError as error:
-            raise NetworkFailure("the gateway's answer makes no sense") from error
+            raise NetworkFailure("the gateway's answer is invalid") from error
 
 
 def read_number(text: str, largest: int) -> int:
-    """Read a decimal number up to `largest`; anything else is 0."""
+    """Parse a decimal number up to `largest`; return 0 for anything else."""
     text = text.strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         return 0
@@ -50,7 +50,7 @@ def read_number(text: str, largest: int) -> int:
 
 
 def read_address(text: str) -> IPAddress | None:
-    """Read an address, None for anything else."""
+    """Parse an address; return None for anything else."""
     try:
         return ipaddress.ip_address(text.strip())
     except ValueError:

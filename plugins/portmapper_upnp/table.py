@@ -1,4 +1,4 @@
-"""Reads a gateway's whole table of mappings."""
+"""The complete table of a gateway's mappings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 
 from portmapper.api import Protocol, TableEntry
 from portmapper_upnp.connection import WanConnection, read_entry
-from portmapper_upnp.faults import (
+from portmapper_upnp.lenient_xml import parse
+from portmapper_upnp.soap_fault import (
     ACTION_FAILED,
     INDEX_OUT_OF_RANGE,
     INVALID_ARGUMENTS,
@@ -14,7 +15,6 @@ from portmapper_upnp.faults import (
     NO_SUCH_ENTRY,
     Fault,
 )
-from portmapper_upnp.lenient_xml import parse
 
 _log = logging.getLogger(__name__)
 
@@ -22,27 +22,27 @@ _IDENTITY = ("NewRemoteHost", "NewExternalPort", "NewProtocol", "NewInternalClie
 
 MAX_ENTRIES = 65_536
 PAGE = 200
-"""Entries asked for at once, so that a page fits well into the bound of one answer."""
+"""Entries requested at once, so that a page stays below the size limit of an answer."""
 
 _END = frozenset({INDEX_OUT_OF_RANGE, NO_SUCH_ENTRY, INVALID_ARGUMENTS, ACTION_FAILED, LIST_EMPTY})
-"""How gateways say that there are no more (M11)."""
+"""Codes that gateways use for the end of the table (M11)."""
 
 
 async def read_table(connection: WanConnection) -> list[TableEntry]:
-    """Return every entry, read one by one; where that is refused, as the listing of a v2 gateway.
+    """Read all entries one by one; if that fails, use the listing of a v2 gateway.
 
-    A listing is fewer requests, but miniupnpd 2.3.1 on nftables dies of one with more than 128 entries,
-    and with it every mapping's renewal.
+    A listing needs fewer requests, but miniupnpd 2.3.1 on nftables crashes on a listing with more than 128
+    entries, and then no mapping can be renewed.
 
     Raises:
-        Fault: the gateway does not show its table.
+        Fault: the gateway does not report its table.
     """
     try:
         return await _one_by_one(connection)
     except Fault as fault:
         if not connection.is_v2:
             raise
-        _log.debug("the gateway does not give its entries one by one: %s", fault)
+        _log.debug("the gateway does not return entries one by one: %s", fault)
     tables = [await _between(connection, protocol, 1, 65535) for protocol in Protocol]
     return [entry for table in tables for entry in table]
 
@@ -58,7 +58,7 @@ async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
                 break
             raise
         row = tuple(map(answer.get, _IDENTITY))
-        if row in seen:  # some gateways give one of their entries for every index beyond the end
+        if row in seen:  # some gateways repeat an entry for every index beyond the end
             break
         seen.add(row)
         entry = read_entry(answer)
@@ -68,10 +68,10 @@ async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
 
 
 async def _between(connection: WanConnection, protocol: Protocol, first: int, last: int) -> list[TableEntry]:
-    """Read the entries of a range of external ports.
+    """Read the entries of a range of external ports; raise `Fault` if the gateway cannot list them.
 
-    A page may come in any order, so a full one says nothing about what is missing: the range is
-    halved until its pages are not full. Raises `Fault` when the gateway does not list.
+    Pages are unordered, so a full page does not show which entries are missing. The range is therefore
+    halved until no page is full.
     """
     try:
         page = await _page(connection, protocol, first, last)
@@ -97,5 +97,5 @@ async def _page(connection: WanConnection, protocol: Protocol, first: int, last:
     )
     listing = answer.get("NewPortListing", "")
     rows = list(parse(listing).iter("PortMappingEntry")) if "<" in listing else []
-    told = [{field.tag: field.text or "" for field in row} for row in rows]
-    return [entry for row in told if (entry := read_entry(row)) is not None and entry.protocol is protocol]
+    fields = [{field.tag: field.text or "" for field in row} for row in rows]
+    return [entry for row in fields if (entry := read_entry(row)) is not None and entry.protocol is protocol]

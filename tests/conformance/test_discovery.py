@@ -10,7 +10,7 @@ import pytest
 from portmapper.api.errors import Unsupported
 from portmapper.api.model import MappingState
 from portmapper_simulator.quirks import QUIRKS
-from portmapper_upnp.answer import read_packet
+from portmapper_upnp.ssdp_packet import read_packet
 
 UPNP = frozenset({"upnp"})
 PATIENT = 10.0

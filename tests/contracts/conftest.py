@@ -108,13 +108,13 @@ async def port_5351(
 
 def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let retransmission run ten times as fast, once no answer is to be waited for."""
-    from portmapper_pcp import nat_pmp, pcp, schedule
+    from portmapper_pcp import nat_pmp, pcp, retransmission
 
-    def waits(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Any:
-        return (wait / 10 for wait in schedule.waits(limit, jitter, urgent=urgent))
+    def delays(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Any:
+        return (wait / 10 for wait in retransmission.delays(limit, jitter, urgent=urgent))
 
     for module in (pcp, nat_pmp):
-        monkeypatch.setattr(module, "waits", waits)
+        monkeypatch.setattr(module, "delays", delays)
 
 
 @pytest.fixture

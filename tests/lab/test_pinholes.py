@@ -113,7 +113,7 @@ def test_another_host_has_to_ask_for_itself(
     """miniupnpd opens a pinhole only for whoever asks."""
     refused = program.run("open", f"{PORT}/tcp", "--to", f"{both.host}77", *asking)
     assert refused.status == 1
-    assert f"only by {both.host}77 itself: run portmapper there" in refused.errors
+    assert f"only from {both.host}77 itself: run portmapper there" in refused.errors
     assert handles(both) == []
 
 

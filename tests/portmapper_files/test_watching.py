@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from portmapper_files import watching
+from portmapper_files import watcher
 from portmapper_files.file import FileSource
 
 Edit = Callable[[Path], None]
@@ -53,7 +53,7 @@ def replace_directory(path: Path) -> None:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Watch both ways: the kernel's, and by looking."""
     if request.param == "polled":
-        monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
+        monkeypatch.setattr(watcher, "_POLL_SECONDS", 0.02)
         monkeypatch.setattr(sys, "platform", "other")
     return str(request.param)
 
@@ -193,7 +193,7 @@ async def test_without_a_watch_left_the_file_is_looked_at(
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr("inotify_simple.INotify", refuse)
-    monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(watcher, "_POLL_SECONDS", 0.02)
     watched = Watched(tmp_path / "ports.csv")
     await watched.source.watch(watched.event.set)
     watched.path.write_text("x")

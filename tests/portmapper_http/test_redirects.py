@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from portmapper.api.errors import SourceError
-from portmapper_http import connecting, places
-from portmapper_http.places import is_public
+from portmapper_http import address_check, connector
+from portmapper_http.address_check import is_public
 from portmapper_http.source import HttpSource
 
 CSV = b"port;protocol\n80;TCP\n"
@@ -62,12 +62,12 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """Give names their addresses, and let every connection end on loopback."""
     names: dict[str, list[str]] = {}
 
-    async def resolve(url: Any) -> list[places.IPAddress]:
+    async def resolve(url: Any) -> list[address_check.IPAddress]:
         return [ipaddress.ip_address(address) for address in names[url.host]]
 
-    connect = connecting.connector
-    monkeypatch.setattr(places, "resolve", resolve)
-    monkeypatch.setattr(connecting, "connector", lambda addresses: connect(["127.0.0.1"]))
+    connect = connector.pinned_connector
+    monkeypatch.setattr(address_check, "resolve", resolve)
+    monkeypatch.setattr(connector, "pinned_connector", lambda addresses: connect(["127.0.0.1"]))
     return names
 
 

@@ -113,7 +113,7 @@ def test_what_is_masked(location: str, shown: str) -> None:
 )
 async def test_what_is_no_url(location: str) -> None:
     """One clear line."""
-    assert await failure(location) == "not a URL that can be fetched"
+    assert await failure(location) == "not a valid URL"
 
 
 async def test_a_closed_port() -> None:
@@ -130,7 +130,7 @@ async def test_a_name_without_address(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    assert await failure("http://nowhere.test/") == "the name of the host cannot be resolved"
+    assert await failure("http://nowhere.test/") == "the host name cannot be resolved"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_what_is_no_http(answer: bytes) -> None:
 
 async def test_tls_with_a_server_that_has_none(server: Any) -> None:
     """One clear line."""
-    assert await failure(server.url("/").replace("http:", "https:")) == "no TLS connection"
+    assert await failure(server.url("/").replace("http:", "https:")) == "the TLS connection failed"
 
 
 async def test_a_compressed_document(server: Any) -> None:
@@ -169,7 +169,7 @@ async def test_a_compressed_document(server: Any) -> None:
     [
         (gzip.compress(CSV, mtime=0)[:-9], "gzip", "cut off"),
         (b"no gzip", "gzip", "damaged"),
-        (CSV, "br", "not asked for"),
+        (CSV, "br", "unsupported encoding"),
     ],
 )
 async def test_a_badly_compressed_document(server: Any, body: bytes, encoding: str, error: str) -> None:

@@ -176,10 +176,10 @@ async def pcp_gateway(peer: Any) -> AsyncIterator[PcpGateway]:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time runs twenty-five times as fast for retransmissions."""
-    from portmapper_pcp import nat_pmp, pcp, schedule
+    from portmapper_pcp import nat_pmp, pcp, retransmission
 
-    def waits(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Any:
-        return (wait / 25 for wait in schedule.waits(limit, jitter, urgent=urgent))
+    def delays(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Any:
+        return (wait / 25 for wait in retransmission.delays(limit, jitter, urgent=urgent))
 
-    monkeypatch.setattr(pcp, "waits", waits)
-    monkeypatch.setattr(nat_pmp, "waits", waits)
+    monkeypatch.setattr(pcp, "delays", delays)
+    monkeypatch.setattr(nat_pmp, "delays", delays)

@@ -196,7 +196,7 @@ async def test_no_announcement_breaks_a_gateway(packet: bytes, peer: Any) -> Non
     """Whatever the bytes, at most an event comes of them."""
     peer.answer = lambda request: [peer.pcp(request) if request[:1] == b"\2" else peer.natpmp(request)]
     for opened in (PcpGateway(peer.target), NatPmpGateway(peer.target)):
-        await opened._heard(packet)
+        await opened._on_announcement(packet)
         await opened.close()
 
 
@@ -222,7 +222,7 @@ async def test_a_port_that_cannot_be_had_is_no_failure_of_the_gateway(
     """Replies still tell of restarts."""
 
     def refuse(*_: object) -> None:
-        raise NetworkFailure("cannot hear announcements: address already in use")
+        raise NetworkFailure("cannot listen for announcements: address already in use")
 
     monkeypatch.setattr(gateway, "Listener", refuse)
     ears = Ears()
@@ -239,7 +239,7 @@ async def test_a_group_that_cannot_be_joined_is_a_typed_failure(monkeypatch: pyt
     async def hear(_: bytes) -> None:
         raise AssertionError
 
-    with pytest.raises(NetworkFailure, match="cannot hear announcements"):
+    with pytest.raises(NetworkFailure, match="cannot listen for announcements"):
         Listener(nobody, LOCAL, 5351, hear)
 
 

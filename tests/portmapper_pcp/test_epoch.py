@@ -74,13 +74,13 @@ def test_p12_an_announced_epoch_changes_nothing() -> None:
     """A forged announcement must not become the truth."""
     epoch = Epoch(pcp_restarted)
     epoch.accept(1000, 0.0)
-    assert epoch.hints_at_restart(5, 1.0)
+    assert epoch.suggests_restart(5, 1.0)
     assert not epoch.accept(1001, 1.0)
 
 
 def test_before_the_first_reply_no_announcement_is_a_hint() -> None:
     """There is nothing to compare it with."""
-    assert not Epoch(pcp_restarted).hints_at_restart(0, 0.0)
+    assert not Epoch(pcp_restarted).suggests_restart(0, 0.0)
 
 
 @RULES
@@ -88,7 +88,7 @@ def test_p12_a_second_restart_soon_after_the_first_is_a_hint(rule: Rule) -> None
     """Within the rules' tolerance of 2 s, where no reply could tell."""
     epoch = Epoch(rule)
     epoch.accept(1, 0.0)
-    assert epoch.hints_at_restart(0, 1.0)
+    assert epoch.suggests_restart(0, 1.0)
     assert not epoch.accept(0, 1.0)
 
 
@@ -98,7 +98,7 @@ def test_p11_an_announced_epoch_that_keeps_pace_is_no_hint(rule: Rule, seconds: 
     """Whole seconds are no lag."""
     epoch = Epoch(rule)
     epoch.accept(1000, 0.0)
-    assert not epoch.hints_at_restart(1000 + int(seconds), seconds)
+    assert not epoch.suggests_restart(1000 + int(seconds), seconds)
 
 
 @RULES

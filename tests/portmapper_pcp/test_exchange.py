@@ -40,19 +40,19 @@ def read(packet: bytes) -> Echo:
     return Echo(packet)
 
 
-class Asker:
+class RecordingExchange:
     """An exchange, and what it tells."""
 
     def __init__(self, port: int) -> None:
         self.answered: list[bytes] = []
         self.refused = 0
         self.exchange: Exchange[Echo] = Exchange(
-            LOCAL, LOCAL, port, read=read, answered=self._note, refused=self._count
+            LOCAL, LOCAL, port, read=read, on_reply=self._note, on_refused=self._count
         )
 
-    async def ask(self, packet: bytes, waits: tuple[float, ...] = (5.0,), **finer: Any) -> bytes:
+    async def request(self, packet: bytes, waits: tuple[float, ...] = (5.0,), **finer: Any) -> bytes:
         """Ask, and return the answer's bytes."""
-        return (await self.exchange.ask(packet, (packet[:1],), iter(waits), **finer)).packet
+        return (await self.exchange.request(packet, (packet[:1],), iter(waits), **finer)).packet
 
     def _note(self, reply: Echo) -> None:
         self.answered.append(reply.packet)
@@ -62,23 +62,23 @@ class Asker:
 
 
 @pytest.fixture
-async def asker(peer: Any) -> AsyncIterator[Asker]:
+async def recorder(peer: Any) -> AsyncIterator[RecordingExchange]:
     """An exchange with the scripted gateway."""
-    asking = Asker(peer.port)
+    asking = RecordingExchange(peer.port)
     yield asking
     asking.exchange.close()
     await asyncio.sleep(0)
 
 
-async def test_an_answer_comes_back(peer: Any, asker: Asker) -> None:
+async def test_an_answer_comes_back(peer: Any, recorder: RecordingExchange) -> None:
     """One question, one packet, one answer."""
     peer.answer = lambda request: [request + b"answer"]
-    assert await asker.ask(b"a") == b"aanswer"
+    assert await recorder.request(b"a") == b"aanswer"
     assert peer.requests == [b"a"]
-    assert asker.answered == [b"aanswer"]
+    assert recorder.answered == [b"aanswer"]
 
 
-async def test_many_questions_at_once_find_their_own_answers(peer: Any, asker: Asker) -> None:
+async def test_many_questions_at_once_find_their_own_answers(peer: Any, recorder: RecordingExchange) -> None:
     """Answers in reverse order reach those who asked."""
 
     def answer(_: bytes) -> list[bytes]:
@@ -86,38 +86,40 @@ async def test_many_questions_at_once_find_their_own_answers(peer: Any, asker: A
 
     peer.answer = answer
     questions = [bytes([65 + n]) for n in range(20)]
-    assert await asyncio.gather(*map(asker.ask, questions)) == [q * 2 for q in questions]
+    assert await asyncio.gather(*map(recorder.request, questions)) == [q * 2 for q in questions]
 
 
-async def test_p7_lost_packets_are_sent_again_unchanged(peer: Any, asker: Asker) -> None:
+async def test_p7_lost_packets_are_sent_again_unchanged(peer: Any, recorder: RecordingExchange) -> None:
     """The third copy is answered; all three are the same."""
     peer.answer = lambda _: [b"done"[:0] or b"dd"] if len(peer.requests) == 3 else []
-    assert await asker.ask(b"d", (0.01, 0.01, 5.0)) == b"dd"
+    assert await recorder.request(b"d", (0.01, 0.01, 5.0)) == b"dd"
     assert peer.requests == [b"d"] * 3
 
 
-async def test_p7_duplicate_answers_are_dropped(peer: Any, asker: Asker) -> None:
+async def test_p7_duplicate_answers_are_dropped(peer: Any, recorder: RecordingExchange) -> None:
     """The second copy of an answer is nobody's."""
     peer.answer = lambda request: [request, request, request]
-    assert await asker.ask(b"a") == b"a"
-    assert await asker.ask(b"b") == b"b"
-    assert asker.answered == [b"a", b"b"]
+    assert await recorder.request(b"a") == b"a"
+    assert await recorder.request(b"b") == b"b"
+    assert recorder.answered == [b"a", b"b"]
 
 
-async def test_silence_ends_in_a_timeout(peer: Any, asker: Asker) -> None:
+async def test_silence_ends_in_a_timeout(peer: Any, recorder: RecordingExchange) -> None:
     """When the waits are over so is the question."""
     with pytest.raises(GatewayTimeout, match="does not answer"):
-        await asker.ask(b"a", (0.01, 0.01))
+        await recorder.request(b"a", (0.01, 0.01))
     assert len(peer.requests) == 2
 
 
-async def test_p1_what_does_not_match_is_ignored_and_the_waiting_goes_on(peer: Any, asker: Asker) -> None:
-    """Malformed packets, another key and what the asker does not accept come before the right one."""
+async def test_p1_what_does_not_match_is_ignored_and_the_waiting_goes_on(
+    peer: Any, recorder: RecordingExchange
+) -> None:
+    """Malformed packets, another key and what the recorder does not accept come before the right one."""
     peer.answer = lambda _: [b"", b"x", b"a wrong", bytes(1200), b"a right"]
-    assert await asker.ask(b"a", accepts=lambda reply: reply.packet != b"a wrong") == b"a right"
+    assert await recorder.request(b"a", accepts=lambda reply: reply.packet != b"a wrong") == b"a right"
 
 
-async def test_p1_a_stranger_is_not_heard(peer: Any, asker: Asker, stranger: Any) -> None:
+async def test_p1_a_stranger_is_not_heard(peer: Any, recorder: RecordingExchange, stranger: Any) -> None:
     """The socket is connected: another port of the same address does not get through."""
 
     def answer(request: bytes) -> list[bytes]:
@@ -133,79 +135,85 @@ async def test_p1_a_stranger_is_not_heard(peer: Any, asker: Asker, stranger: Any
 
     peer.datagram_received = receive
     peer.answer = answer
-    assert await asker.ask(b"a") == b"a true"
+    assert await recorder.request(b"a") == b"a true"
 
 
-async def test_an_answer_about_the_gateway_ends_every_question(peer: Any, asker: Asker) -> None:
+async def test_an_answer_about_the_gateway_ends_every_question(
+    peer: Any, recorder: RecordingExchange
+) -> None:
     """One that speaks another protocol need not say so to each."""
     peer.answer = lambda _: [b"!"] if len(peer.requests) == 2 else []
-    results = await asyncio.gather(asker.ask(b"a"), asker.ask(b"b"), return_exceptions=True)
+    results = await asyncio.gather(recorder.request(b"a"), recorder.request(b"b"), return_exceptions=True)
     assert [type(result) for result in results] == [Unsupported, Unsupported]
 
 
-async def test_two_questions_with_one_key_take_turns(peer: Any, asker: Asker) -> None:
+async def test_two_questions_with_one_key_take_turns(peer: Any, recorder: RecordingExchange) -> None:
     """Their answers could not be told apart."""
     peer.answer = lambda request: [request]
-    assert await asyncio.gather(asker.ask(b"a1"), asker.ask(b"a2"), asker.ask(b"a3")) == [b"a1", b"a2", b"a3"]
+    assert await asyncio.gather(
+        recorder.request(b"a1"), recorder.request(b"a2"), recorder.request(b"a3")
+    ) == [b"a1", b"a2", b"a3"]
 
 
 async def test_p5_a_refused_port_fails_at_once(closed_port: int) -> None:
     """ICMP says that nothing listens; there is no waiting, and it is told."""
-    asker = Asker(closed_port)
+    recorder = RecordingExchange(closed_port)
     with pytest.raises(NetworkFailure, match="nothing listens"):
-        await asker.ask(b"a", (60.0,))
-    assert asker.refused == 1
+        await recorder.request(b"a", (60.0,))
+    assert recorder.refused == 1
 
 
-async def test_after_a_refusal_a_new_socket_is_opened(peer: Any, asker: Asker) -> None:
+async def test_after_a_refusal_a_new_socket_is_opened(peer: Any, recorder: RecordingExchange) -> None:
     """The daemon on the gateway may have been restarting."""
-    asker.exchange.error_received(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+    recorder.exchange.error_received(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
     peer.answer = lambda request: [request]
-    assert await asker.ask(b"a") == b"a"
+    assert await recorder.request(b"a") == b"a"
 
 
-async def test_a_packet_that_our_own_firewall_drops_is_sent_again(peer: Any, asker: Asker) -> None:
+async def test_a_packet_that_our_own_firewall_drops_is_sent_again(
+    peer: Any, recorder: RecordingExchange
+) -> None:
     """EPERM from the send is a loss like any other."""
     peer.answer = lambda request: [request] if len(peer.requests) == 2 else []
-    asking = asyncio.create_task(asker.ask(b"a", (0.02, 5.0)))
+    asking = asyncio.create_task(recorder.request(b"a", (0.02, 5.0)))
     await asyncio.sleep(0)
-    asker.exchange.error_received(PermissionError(errno.EPERM, "not permitted"))
+    recorder.exchange.error_received(PermissionError(errno.EPERM, "not permitted"))
     assert await asking == b"a"
 
 
 async def test_an_unreachable_network_is_a_network_failure() -> None:
     """An address that is not ours cannot be sent from."""
     exchange: Exchange[Echo] = Exchange(
-        ipaddress.ip_address("192.0.2.1"), LOCAL, 5351, read=read, answered=print, refused=print
+        ipaddress.ip_address("192.0.2.1"), LOCAL, 5351, read=read, on_reply=print, on_refused=print
     )
     with pytest.raises(NetworkFailure, match="cannot reach"):
-        await exchange.ask(b"a", (b"a",), iter((5.0,)))
+        await exchange.request(b"a", (b"a",), iter((5.0,)))
 
 
-async def test_closing_fails_whoever_waits(peer: Any, asker: Asker) -> None:
+async def test_closing_fails_whoever_waits(peer: Any, recorder: RecordingExchange) -> None:
     """Nobody hangs on a closed connection, and nobody asks over it."""
-    asking = [asyncio.create_task(asker.ask(q)) for q in (b"a", b"b")]
+    asking = [asyncio.create_task(recorder.request(q)) for q in (b"a", b"b")]
     while not peer.requests:
         await asyncio.sleep(0)
-    asker.exchange.close()
+    recorder.exchange.close()
     for task in asking:
         with pytest.raises(NetworkFailure, match="closed"):
             await task
     with pytest.raises(NetworkFailure, match="closed"):
-        await asker.ask(b"c")
+        await recorder.request(b"c")
 
 
 @pytest.mark.parametrize("rounds", range(4))
 async def test_cancellation_at_any_point_leaks_nothing(peer: Any, rounds: int) -> None:
-    """The socket is freed by close, whenever the asker went away."""
-    asker = Asker(peer.port)
-    asking = asyncio.create_task(asker.ask(b"a"))
+    """The socket is freed by close, whenever the recorder went away."""
+    recorder = RecordingExchange(peer.port)
+    asking = asyncio.create_task(recorder.request(b"a"))
     for _ in range(rounds):
         await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    asker.exchange.close()
+    recorder.exchange.close()
     await asyncio.sleep(0)
-    del asker, asking
+    del recorder, asking
     gc.collect()  # an open socket would warn, and the warning fail the test

@@ -26,10 +26,10 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
     """What would be sent from addresses that are not ours; the system lets us."""
     packets: Said = []
 
-    async def say(packet: bytes, former: IPAddress, to: IPAddress, port: int) -> None:
+    async def send_from(packet: bytes, former: IPAddress, to: IPAddress, port: int) -> None:
         packets.append((packet, former))
 
-    monkeypatch.setattr(gateway, "say", say)
+    monkeypatch.setattr(gateway, "send_from", send_from)
     return packets
 
 
@@ -40,15 +40,15 @@ def lease(backend: str) -> Lease:
 
 def test_an_address_that_nobody_here_has_is_lost() -> None:
     """Loopback's is not."""
-    assert former_address.is_lost(FORMER)
-    assert former_address.is_lost(ipaddress.ip_address("2001:db8::77"))
-    assert not former_address.is_lost(LOCAL)
+    assert former_address.is_unassigned(FORMER)
+    assert former_address.is_unassigned(ipaddress.ip_address("2001:db8::77"))
+    assert not former_address.is_unassigned(LOCAL)
 
 
 async def test_pcp_releases_from_the_former_address_itself(said: Said, peer: Any) -> None:
     """With the nonce, so it can close nothing of another host that has the address now."""
     speaking = PcpGateway(Target(FORMER, "lo", LOCAL, port=peer.port))
-    with pytest.raises(GatewayTimeout, match="not ours any more"):
+    with pytest.raises(GatewayTimeout, match="this host no longer has"):
         await speaking.unmap(lease("pcp"))
     await speaking.close()
     ((packet, former),) = said
@@ -83,7 +83,7 @@ async def test_nat_pmp_does_so_only_shortly_after_the_address_was_lost(
     with pytest.raises(GatewayTimeout):
         await speaking.unmap(lease("natpmp"))
     assert [packet.hex() for packet, _ in said] == ["000200000050000000000000"]
-    now += nat_pmp.SURELY_OURS
+    now += nat_pmp.ADDRESS_REUSE_TIME
     with pytest.raises(NetworkFailure):
         await speaking.unmap(lease("natpmp"))
     await speaking.close()
@@ -95,7 +95,7 @@ async def test_where_the_system_does_not_let_us_it_is_a_network_failure(
     """As it is without the capability for it."""
     monkeypatch.setattr(former_address, "_TRANSPARENT", {4: (0, 9999)})
     speaking = PcpGateway(Target(FORMER, "lo", LOCAL, port=peer.port))
-    with pytest.raises(NetworkFailure, match="not ours any more"):
+    with pytest.raises(NetworkFailure, match="this host no longer has"):
         await speaking.unmap(lease("pcp"))
     await speaking.close()
     assert peer.requests == []

@@ -13,7 +13,7 @@ import pytest
 from portmapper.api.backend import GatewayEvent, MapsOtherHosts, Target, WatchesGateway
 from portmapper.api.errors import BackendError, NetworkFailure, NoResources, NotAuthorized, Unsupported
 from portmapper.api.model import ANY_PORT, MapRequest, Protocol
-from portmapper_pcp import nat_pmp, schedule
+from portmapper_pcp import nat_pmp, retransmission
 from portmapper_pcp.nat_pmp import NatPmpBackend, NatPmpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -134,11 +134,11 @@ async def test_what_may_be_closed_is_asked_for_urgently(
     """Other requests have the usual pauses."""
     requested: list[bool] = []
 
-    def waits(limit: float, *, urgent: bool = False) -> Iterator[float]:
+    def delays(limit: float, *, urgent: bool = False) -> Iterator[float]:
         requested.append(urgent)
-        return schedule.waits(limit, urgent=urgent)
+        return retransmission.delays(limit, urgent=urgent)
 
-    monkeypatch.setattr(nat_pmp, "waits", waits)
+    monkeypatch.setattr(nat_pmp, "delays", delays)
     await gateway.map(request_80)
     await gateway.map(attrs.evolve(request_80, anew=True))
     assert requested == [False, True]
@@ -159,7 +159,7 @@ async def test_another_host_has_to_ask_itself(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
     """NAT-PMP has no way to ask for others, and nothing is sent."""
-    with pytest.raises(Unsupported, match=r"192\.0\.2\.9 itself"):
+    with pytest.raises(Unsupported, match=r"192\.0\.2\.9 must send"):
         await gateway.map(attrs.evolve(request_80, internal_address=ipaddress.ip_address("192.0.2.9")))
     assert peer.requests == []
 

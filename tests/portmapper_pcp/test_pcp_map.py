@@ -18,7 +18,7 @@ from portmapper.api.errors import (
     Unsupported,
 )
 from portmapper.api.model import ANY_PORT, MapRequest
-from portmapper_pcp import pcp, schedule
+from portmapper_pcp import pcp, retransmission
 from portmapper_pcp.pcp import PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -84,11 +84,11 @@ async def test_what_may_be_closed_is_asked_for_urgently(
     """Other requests have the usual pauses."""
     requested: list[bool] = []
 
-    def waits(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Iterator[float]:
+    def delays(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Iterator[float]:
         requested.append(urgent)
-        return schedule.waits(limit, jitter, urgent=urgent)
+        return retransmission.delays(limit, jitter, urgent=urgent)
 
-    monkeypatch.setattr(pcp, "waits", waits)
+    monkeypatch.setattr(pcp, "delays", delays)
     peer.answer = lambda request: [peer.pcp(request)]
     await pcp_gateway.map(request_80)
     await pcp_gateway.map(attrs.evolve(request_80, anew=True))
@@ -158,7 +158,7 @@ async def test_a_gateway_that_maps_for_the_asker_alone_says_who_must_ask(
 ) -> None:
     """The refusal tells the user what to do."""
     peer.answer = lambda request: [peer.pcp(request, result=result)]
-    with pytest.raises(BackendError, match=r"127\.0\.0\.9 itself has to ask"):
+    with pytest.raises(BackendError, match=r"127\.0\.0\.9 must send the request"):
         await pcp_gateway.map(attrs.evolve(request_80, internal_address=OTHER_HOST))
 
 
@@ -206,7 +206,7 @@ async def test_p9_p17_an_address_mismatch_is_another_nat(
 ) -> None:
     """Result 12 is told in words that help."""
     peer.answer = lambda request: [peer.pcp(request, result=12)]
-    with pytest.raises(NetworkFailure, match="another NAT stands between"):
+    with pytest.raises(NetworkFailure, match="another NAT between"):
         await pcp_gateway.map(request_80)
 
 

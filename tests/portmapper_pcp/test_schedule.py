@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from portmapper_pcp.schedule import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT, waits
+from portmapper_pcp.retransmission import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT, delays
 
 
 def test_p7_natpmp_waits_double_from_a_quarter_second() -> None:
     """Nine sends, as RFC 6886 section 3.1 counts them, within the bound of a request."""
-    assert list(waits(REQUEST_LIMIT)) == [0.25, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.25]
+    assert list(delays(REQUEST_LIMIT)) == [0.25, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.25]
 
 
 def test_urgent_waits_double_from_a_hundredth_of_a_second() -> None:
     """A port that was closed by the renewal of its other protocol is not left so for a lost packet."""
-    found = list(waits(REQUEST_LIMIT, urgent=True))
+    found = list(delays(REQUEST_LIMIT, urgent=True))
     assert found[:4] == [0.01, 0.02, 0.04, 0.08]
     assert sum(found) == pytest.approx(REQUEST_LIMIT)
 
 
 def test_p7_pcp_waits_are_jittered() -> None:
     """RFC 6887 section 8.1.1: each wait is a tenth shorter or longer, at random."""
-    first = [next(waits(REQUEST_LIMIT, PCP_JITTER)) for _ in range(50)]
+    first = [next(delays(REQUEST_LIMIT, PCP_JITTER)) for _ in range(50)]
     assert all(0.225 <= wait <= 0.275 for wait in first)
     assert len(set(first)) > 1
 
@@ -30,6 +30,6 @@ def test_p7_pcp_waits_are_jittered() -> None:
 @pytest.mark.parametrize("jitter", [0.0, PCP_JITTER])
 def test_waits_end_at_their_limit(limit: float, jitter: float) -> None:
     """Together they last as long as the caller is told, and none is too short for an answer."""
-    found = list(waits(limit, jitter))
+    found = list(delays(limit, jitter))
     assert sum(found) == pytest.approx(limit)
     assert min(found) >= 0.2

@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 
 from portmapper.api.model import MapRequest, Protocol
-from portmapper_upnp.connect import connect
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.factory import connect
 from portmapper_upnp.igd import IgdGateway
-from portmapper_upnp.location_check import Place
 from portmapper_upnp.requester import open_session
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -254,7 +254,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 def connected(router: Router, session: aiohttp.ClientSession) -> Callable[[], Awaitable[IgdGateway]]:
     """Connect to the router as it is when called."""
-    return lambda: connect(session, Place(router.location, LOOPBACK, LOOPBACK))
+    return lambda: connect(session, Endpoint(router.location, LOOPBACK, LOOPBACK))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from portmapper.api.backend import GatewayEvent
 from portmapper_upnp.announcements import SHORTEST_GAP, Announcements
-from portmapper_upnp.answer import read_packet
-from portmapper_upnp.location_check import Place
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.ssdp_packet import read_packet
 
 GATEWAY = ipaddress.ip_address("127.0.0.1")
 IGD = "urn:schemas-upnp-org:device:InternetGatewayDevice:2"
@@ -32,7 +32,7 @@ async def heard():
 
     async def hear(*packets, sender="127.0.0.1", boot="7", device=""):
         events = []
-        listener = Announcements(Place(LOCATION, GATEWAY, GATEWAY, boot_id=boot, ssdp_port=0), device)
+        listener = Announcements(Endpoint(LOCATION, GATEWAY, GATEWAY, boot_id=boot, ssdp_port=0), device)
         listening.append(listener)
         await listener.listen(events.append)
         for packet in packets:
@@ -102,7 +102,7 @@ async def test_a_goodbye_that_waits_is_forgotten_when_the_gateway_is_back(heard)
 
 async def test_a_typed_url_may_be_spelt_otherwise_than_announced():
     """The first announcement says how the gateway spells it; only a change from that is one."""
-    listener = Announcements(Place("http://router.lan:5000/", GATEWAY, GATEWAY, searched=False), "")
+    listener = Announcements(Endpoint("http://router.lan:5000/", GATEWAY, GATEWAY, searched=False), "")
     packets = [
         read_packet(notify(location=location), ("127.0.0.1", 1900)) for location in (LOCATION, LOCATION + "2")
     ]
@@ -126,7 +126,7 @@ async def test_a_flood_of_forged_restarts_is_one_event(heard):
 async def test_nothing_is_told_after_close():
     """A packet that was on its way meets nobody."""
     events = []
-    listener = Announcements(Place(LOCATION, GATEWAY, GATEWAY, boot_id="7", ssdp_port=0), "")
+    listener = Announcements(Endpoint(LOCATION, GATEWAY, GATEWAY, boot_id="7", ssdp_port=0), "")
     await listener.listen(events.append)
     listener.close()
     listener.datagram_received(notify("byebye"), ("127.0.0.1", 1900))
@@ -135,6 +135,6 @@ async def test_nothing_is_told_after_close():
 
 async def test_where_listening_is_impossible_polling_has_to_do():
     """An address that is not ours is no error."""
-    listener = Announcements(Place(LOCATION, GATEWAY, ipaddress.ip_address("192.0.2.1")), "")
+    listener = Announcements(Endpoint(LOCATION, GATEWAY, ipaddress.ip_address("192.0.2.1")), "")
     await listener.listen(lambda _event: None)
     listener.close()

@@ -269,13 +269,13 @@ def test_the_plugin_imports_nothing_heavy():
 
 async def test_importing_leaves_the_event_loop_free(monkeypatch):
     """A slow import does not hold up anything else, and its failure is raised to who asked."""
-    from portmapper_upnp import loading
+    from portmapper_upnp import lazy_import
 
     def slow(name):
         time.sleep(0.05)
         raise ImportError(name)
 
-    monkeypatch.setattr(loading.importlib, "import_module", slow)
+    monkeypatch.setattr(lazy_import.importlib, "import_module", slow)
     ticks = 0
 
     async def tick():
@@ -286,6 +286,6 @@ async def test_importing_leaves_the_event_loop_free(monkeypatch):
 
     ticking = asyncio.create_task(tick())
     with pytest.raises(Unsupported, match="anything"):
-        await loading.load("anything")
+        await lazy_import.load("anything")
     ticking.cancel()
     assert ticks > 2

@@ -12,16 +12,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portmapper.api.errors import BackendError
-from portmapper_upnp.answer import read_packet
 from portmapper_upnp.connection import read_entry
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.lenient_http import read_answer
 from portmapper_upnp.lenient_xml import parse
-from portmapper_upnp.location import acceptable_location, at_same_host
+from portmapper_upnp.location_check import acceptable_location, at_same_host
 from portmapper_upnp.requester import decode
 from portmapper_upnp.scpd import WAN_CONNECTION
-from portmapper_upnp.soap import canonical_reply
 from portmapper_upnp.soap_call import read_address, read_number
+from portmapper_upnp.soap_reply import canonical_reply
+from portmapper_upnp.ssdp_packet import read_packet
 
 SENDER = ("192.168.1.1", 1900)
 LOCATION = "http://192.168.1.1:5000/desc.xml"

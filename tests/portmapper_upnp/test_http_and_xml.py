@@ -11,8 +11,8 @@ from async_upnp_client.const import HttpRequest
 
 from portmapper.api.errors import BackendError, Conflict, GatewayTimeout, NetworkFailure, Unsupported
 from portmapper_upnp import requester as requester_module
-from portmapper_upnp.connect import connect
-from portmapper_upnp.location_check import Place
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.factory import connect
 from portmapper_upnp.requester import BoundedRequester, decode
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -264,7 +264,7 @@ async def test_h4_a_slow_drip_ends(monkeypatch):
     port = server.sockets[0].getsockname()[1]
     async with requester_module.open_session(LOOPBACK) as session:
         with pytest.raises(GatewayTimeout):
-            await connect(session, Place(f"http://127.0.0.1:{port}/", LOOPBACK, LOOPBACK))
+            await connect(session, Endpoint(f"http://127.0.0.1:{port}/", LOOPBACK, LOOPBACK))
     server.close()
     await server.wait_closed()
 

@@ -11,8 +11,8 @@ from portmapper.api.backend import Target
 from portmapper.api.errors import Unsupported
 from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.discovery import Discovery
-from portmapper_upnp.location import acceptable_location, at_same_host
-from portmapper_upnp.location_check import Place
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.location_check import acceptable_location, at_same_host
 from portmapper_upnp.multicast import destination, interface_index, listening_socket, searching_socket
 from portmapper_upnp.requester import _host
 
@@ -70,11 +70,11 @@ async def test_what_answers_may_be_the_default_gateway(router_there, session):
     """From another of its addresses: the gateway is asked for the same document, and is the one used."""
     discovery = Discovery(Target(ME, interface="lo", gateway=ME), session=session, ssdp_port=1900)
     location = f"http://[2001:db8::1]:{router_there.port}/desc.xml"
-    answered = Place(location, ipaddress.ip_address("2001:db8::1"), ME)
-    requested = [(str(place.address), place.location) for place in discovery._places(answered)]
+    answered = Endpoint(location, ipaddress.ip_address("2001:db8::1"), ME)
+    requested = [(str(endpoint.address), endpoint.location) for endpoint in discovery._endpoints(answered)]
     assert requested == [("::1", f"http://[::1]:{router_there.port}/desc.xml"), ("2001:db8::1", location)]
     chosen = Discovery(Target(ME, gateway=ME, chosen=True), session=session, ssdp_port=1900)
-    assert [str(place.address) for place in chosen._places(answered)] == ["::1"]
+    assert [str(endpoint.address) for endpoint in chosen._endpoints(answered)] == ["::1"]
 
 
 async def test_the_firewall_itself_is_searched_for_too(responder_there, router_there):
@@ -143,7 +143,7 @@ def test_the_default_gateway_is_known_by_its_zone(gateway, sender, named):
     """Its identity is the same over every protocol, and across restarts."""
     there = ipaddress.ip_address(gateway) if gateway else None
     discovery = Discovery(Target(ME, interface="lo", gateway=there), session=None, ssdp_port=1900)
-    assert discovery._named(ipaddress.ip_address(sender)) == ipaddress.ip_address(named)
+    assert discovery._with_zone(ipaddress.ip_address(sender)) == ipaddress.ip_address(named)
 
 
 def test_the_interface_is_that_of_the_gateway():

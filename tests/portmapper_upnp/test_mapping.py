@@ -206,7 +206,7 @@ async def test_m12_secure_mode_says_who_may_ask(router, connected, request_for):
     elsewhere = ipaddress.ip_address(OTHER)
     for code in (606, 718):
         router.faults["AddPortMapping"] = code
-        with pytest.raises(NotAuthorized, match=f"only by {OTHER} itself"):
+        with pytest.raises(NotAuthorized, match=f"only from {OTHER} itself"):
             await gateway.map(request_for(internal_address=elsewhere))
 
 

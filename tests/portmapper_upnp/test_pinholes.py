@@ -13,8 +13,8 @@ from portmapper.api.backend import GatewayEvent, Target
 from portmapper.api.errors import BackendError, NetworkFailure, NoResources, NotAuthorized, Unsupported
 from portmapper.api.model import Protocol
 from portmapper_upnp.backend import IgdBackend
-from portmapper_upnp.connect import connect
-from portmapper_upnp.location_check import Place
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.factory import connect
 from portmapper_upnp.requester import open_session
 
 ME = ipaddress.ip_address("::1")
@@ -87,7 +87,7 @@ async def firewall(router, build):
 async def gateway(firewall):
     """Reach it."""
     async with open_session(ME) as session:
-        yield await connect(session, Place(firewall.location, ME, ME))
+        yield await connect(session, Endpoint(firewall.location, ME, ME))
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ async def test_whether_it_stands_is_asked(router, gateway, desired, faults, held
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
-        ({"FirewallEnabled": "1", "InboundPinholeAllowed": "0"}, NotAuthorized, "its own settings"),
+        ({"FirewallEnabled": "1", "InboundPinholeAllowed": "0"}, NotAuthorized, "in its settings"),
         ({"FirewallEnabled": "0", "InboundPinholeAllowed": "1"}, Unsupported, "firewall is off"),
     ],
 )
@@ -267,7 +267,7 @@ async def test_another_host_has_to_ask_for_itself(router, gateway, desired):
     """In secure mode; where it may be done, it is."""
     assert (await gateway.map(desired(internal_address=OTHER))).internal_address == OTHER
     router.faults["AddPinhole"] = 606
-    with pytest.raises(NotAuthorized, match=f"only by {OTHER} itself: run portmapper there"):
+    with pytest.raises(NotAuthorized, match=f"only from {OTHER} itself: run portmapper there"):
         await gateway.map(desired(internal_address=OTHER, internal_port=81))
 
 
@@ -275,7 +275,7 @@ async def test_another_host_has_to_ask_for_itself(router, gateway, desired):
 async def test_a_number_that_is_none_is_refused(router, gateway, desired, number):
     """Nobody could renew such a pinhole."""
     router.more["AddPinhole"] = lambda _: {"UniqueID": number}
-    with pytest.raises(NetworkFailure, match="does not tell its id"):
+    with pytest.raises(NetworkFailure, match="returned no valid id"):
         await gateway.map(desired())
 
 
@@ -299,5 +299,5 @@ async def test_a_gateway_without_a_firewall_control_says_so(router, firewall, bu
     """It maps ports over IPv4, and is none over IPv6."""
     router.description = build.description(build.service("WANIPConnection:2"))
     async with open_session(ME) as session:
-        with pytest.raises(BackendError, match="no control of its IPv6 firewall"):
-            await connect(session, Place(firewall.location, ME, ME))
+        with pytest.raises(BackendError, match="no IPv6 firewall control"):
+            await connect(session, Endpoint(firewall.location, ME, ME))

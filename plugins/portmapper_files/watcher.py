@@ -1,9 +1,9 @@
-"""Notices that a path leads to another content: an edit, a replacement, a symlink swapped, a return.
+"""A watcher for a file: it reports edits, replacement, swapped symlinks and reappearance.
 
-On Linux through inotify, so that an idle daemon is never woken. `watchfiles` would look 20 times a second
-whether a watch has news, and watches no symlink's way; `inotify-simple` is the kernel's interface and nothing
-else. Elsewhere, and where the kernel grants no watch, the file is looked at twice a second. What both miss
-(a network file system edited from another host) is found by the next interval.
+On Linux it uses inotify, so that an idle daemon is never woken. `watchfiles` polls 20 times a second and does
+not follow symlinks along a path; `inotify-simple` is a thin layer over the kernel's interface. On other
+systems, and if the kernel grants no watch, the file is polled twice a second. The next regular reload finds
+what both miss, such as an edit on a network file system by another host.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.5
 _MAX_LINKS = 40
-_MAX_ROUNDS = 5
+_MAX_TRIES = 5
 
 
 class Watcher(abc.ABC):
-    """Watches one path until it is closed."""
+    """A watch on one path, until it is closed."""
 
     def arm(self) -> None:  # noqa: B027 - polling needs none
-        """Look again which directories lead to the file."""
+        """Refresh the set of directories that lead to the file."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Stop."""
+        """Stop watching."""
 
 
 def start_watching(path: str, changed: Callable[[], None]) -> Watcher:
-    """Have `changed` called from the running event loop when the absolute `path` may read otherwise."""
+    """Call `changed` from the running event loop when the content at the absolute `path` may have changed."""
     import asyncio
 
     loop = asyncio.get_running_loop()
     if sys.platform == "linux":
         try:
-            return _Notified(path, changed, loop)
+            return _InotifyWatcher(path, changed, loop)
         except OSError:
-            # The user's inotify instances or watches are used up (EMFILE, ENOSPC).
-            return _Polled(path, changed, loop)
-    return _Polled(path, changed, loop)
+            # The user's limit of inotify instances or watches is reached (EMFILE, ENOSPC).
+            return _PollingWatcher(path, changed, loop)
+    return _PollingWatcher(path, changed, loop)
 
 
-class _Polled(Watcher):
+class _PollingWatcher(Watcher):
     def __init__(self, path: str, changed: Callable[[], None], loop: AbstractEventLoop) -> None:
         self._path = path
         self._changed = changed
         self._state = _state(path)
         self._loop = loop
-        self._timer = loop.call_later(_POLL_SECONDS, self._look)
+        self._timer = loop.call_later(_POLL_SECONDS, self._check)
 
     def close(self) -> None:
         self._timer.cancel()
 
-    def _look(self) -> None:
-        self._timer = self._loop.call_later(_POLL_SECONDS, self._look)
+    def _check(self) -> None:
+        self._timer = self._loop.call_later(_POLL_SECONDS, self._check)
         state = _state(self._path)
         if state != self._state:
             self._state = state
@@ -75,8 +75,8 @@ def _state(path: str) -> tuple[int, ...] | None:
     return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-class _Notified(Watcher):
-    """Watches each directory in which a name decides what the path leads to."""
+class _InotifyWatcher(Watcher):
+    """A watch on each directory that contains a component of the path."""
 
     def __init__(self, path: str, changed: Callable[[], None], loop: AbstractEventLoop) -> None:
         import inotify_simple  # type: ignore[import-untyped]
@@ -105,7 +105,7 @@ class _Notified(Watcher):
         try:
             self._arm()
         except OSError:
-            # No watch left for a new directory; the interval finds what happens there.
+            # No watch is left for a new directory; the next regular reload finds changes there.
             return
 
     def close(self) -> None:
@@ -114,9 +114,9 @@ class _Notified(Watcher):
             self._inotify.close()
 
     def _arm(self) -> None:
-        """Watch anew until the way stands still: a name may appear between the look and the watch."""
+        """Set watches until the path is stable: a name may appear between reading the path and the watch."""
         hops = list(_hops(self._path))
-        for _ in range(_MAX_ROUNDS):
+        for _ in range(_MAX_TRIES):
             self._watch(hops)
             before, hops = hops, list(_hops(self._path))
             if hops == before:
@@ -134,27 +134,27 @@ class _Notified(Watcher):
             try:
                 self._inotify.rm_watch(number)
             except OSError:
-                # The directory is gone, and its watch went with it.
+                # The directory is gone, and its watch with it.
                 continue
         self._watched = watched
 
     def _read(self) -> None:
         events = self._inotify.read(timeout=0)
-        if any([self._matters(event) for event in events]):
+        if any([self._is_relevant(event) for event in events]):
             self.arm()
             self._changed()
 
-    def _matters(self, event: Any) -> bool:
+    def _is_relevant(self, event: Any) -> bool:
         directory, names = self._watched.get(event.wd, ("", set()))
         if event.mask & self._itself:
             return bool(names) or event.wd == -1
         if event.name not in names:
             return False
-        return not event.mask & self._created or not _being_written(os.path.join(directory, event.name))
+        return not event.mask & self._created or not _is_being_written(os.path.join(directory, event.name))
 
 
-def _being_written(path: str) -> bool:
-    """Tell whether a name that just appeared is a new file, to be written and closed next."""
+def _is_being_written(path: str) -> bool:
+    """Tell whether a name that just appeared is a new file that its writer has not closed yet."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -163,7 +163,7 @@ def _being_written(path: str) -> bool:
 
 
 def _hops(path: str) -> Iterator[tuple[str, str]]:
-    """Yield directory and name of each symlink on the way, and of the file; ends where a name is missing.
+    """Yield directory and name of each symlink along the path and of the file, up to a missing name.
 
     Kubernetes mounts a ConfigMap as `ports.csv -> ..data/ports.csv`, `..data -> ..2026_01_01`, and swaps
     the second symlink.

@@ -1,4 +1,4 @@
-"""Chooses among the WAN connections that a gateway describes."""
+"""Selection of one of the WAN connections that a gateway describes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 from portmapper.api import BackendError, ExternalKind, external_kind
 from portmapper_upnp.connection import WanConnection
-from portmapper_upnp.faults import Fault
+from portmapper_upnp.soap_fault import Fault
 
 _TYPES = ("wanpppconnection:1", "wanipconnection:1", "wanipconnection:2")
-"""The more able last; a gateway may offer one connection under two of them."""
+"""In ascending order of preference; a gateway may offer one connection under two of these types."""
 
 Score = tuple[int, int, int]
 
 
-async def choose(connections: Sequence[WanConnection]) -> WanConnection:
-    """Return the connected one, of those the one with a public address, of those the newest type.
+async def select_connection(connections: Sequence[WanConnection]) -> WanConnection:
+    """Return the best connection: connected first, then with a public address, then of the newest type.
 
-    One connection alone is not asked: whatever it says, there is no other.
+    A single connection is returned without any query, because there is no alternative.
     """
     if len(connections) == 1:
         return connections[0]
@@ -27,14 +27,14 @@ async def choose(connections: Sequence[WanConnection]) -> WanConnection:
 
 
 async def _score(connection: WanConnection) -> Score:
-    """Rank a connection, best highest."""
+    """Return the score of a connection; higher is better."""
     connected, reach = await asyncio.gather(_connected(connection), _reach(connection))
     newness = next((rank for rank, name in enumerate(_TYPES) if connection.kind.lower().endswith(name)), -1)
     return connected, reach, newness
 
 
 async def _connected(connection: WanConnection) -> int:
-    """Rank by status; one that is not told is better than one that is down (S4)."""
+    """Return the score of the status; an unknown status is better than a disconnected one (S4)."""
     try:
         return 2 if (await connection.status()).strip().lower() == "connected" else 0
     except BackendError as error:
@@ -42,7 +42,7 @@ async def _connected(connection: WanConnection) -> int:
 
 
 async def _reach(connection: WanConnection) -> int:
-    """Rank by external address: public before private (S2) before none."""
+    """Return the score of the external address: public before private (S2) before none."""
     try:
         kind = external_kind(await connection.external_address())
     except BackendError:

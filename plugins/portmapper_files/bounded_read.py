@@ -1,4 +1,4 @@
-"""Reads a file descriptor to its end, or to the bound."""
+"""Read a file descriptor to its end, up to the maximum size of a document."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ _CHUNK = 1024 * 1024
 
 
 def read_all(descriptor: int) -> bytes:
-    """Read everything. `os.read`, because a thread stuck inside `sys.stdin` would break the exit.
+    """Return the complete content.
 
     Raises:
-        SourceError: there is more than a document may have.
-        OSError: it cannot be read.
+        SourceError: the content is larger than a document may be.
+        OSError: the descriptor cannot be read.
     """
+    # os.read, because a thread that is blocked in sys.stdin would prevent a clean exit.
     chunks, size = [], 0
     while chunk := os.read(descriptor, _CHUNK):
         chunks.append(chunk)

@@ -1,4 +1,4 @@
-"""Where a URL leads: its addresses, and whether a stranger may send us there."""
+"""The addresses of a URL's host, and the check whether a redirect may lead there."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _MAX_ADDRESSES = 8
 
 
 async def resolve(url: URL) -> list[IPAddress]:
-    """Look up the addresses of the URL's host. A literal address is one too, however it is spelt.
+    """Resolve the URL's host to its addresses; a literal address in any notation is resolved too.
 
     Raises:
-        SourceError: there are none.
+        SourceError: the host has no address.
     """
     host, port = url.host or "", url.port
     try:
         found = await in_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError):
-        raise SourceError("the name of the host cannot be resolved") from None
+        raise SourceError("the host name cannot be resolved") from None
     addresses = dict.fromkeys(ipaddress.ip_address(str(entry[4][0])) for entry in found)
     return list(addresses)[:_MAX_ADDRESSES]
 
 
 def is_public(address: IPAddress) -> bool:
-    """Tell whether the address lies on the Internet; an IPv6 one that carries an IPv4 one is that one."""
-    carried = _carried(address)
-    if carried is not None:
-        return is_public(carried)
+    """Tell whether an address is on the Internet; for an IPv6 address that embeds IPv4, check that one."""
+    embedded = _embedded_ipv4(address)
+    if embedded is not None:
+        return is_public(embedded)
     return address.is_global and not address.is_multicast
 
 
-def _carried(address: IPAddress) -> IPAddress | None:
+def _embedded_ipv4(address: IPAddress) -> IPAddress | None:
     if not isinstance(address, ipaddress.IPv6Address):
         return None
     if address in _NAT64:

@@ -1,4 +1,4 @@
-"""Turns any answer to a SOAP call into one that async-upnp-client understands."""
+"""Normalization of answers to SOAP calls, in a form that async-upnp-client accepts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from async_upnp_client.client import UpnpAction
 from async_upnp_client.const import HttpResponse
 
 from portmapper.api import NetworkFailure
-from portmapper_upnp.faults import ACTION_FAILED, Moved
-from portmapper_upnp.lenient_xml import parse, words
+from portmapper_upnp.lenient_xml import parse, text_of
+from portmapper_upnp.soap_fault import ACTION_FAILED, Moved
 
 _ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 _CONTROL = "urn:schemas-upnp-org:control-1-0"
@@ -18,13 +18,13 @@ _MOVED = frozenset({301, 302, 303, 307, 308, 404, 405, 410})
 
 
 def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
-    """Return the answer with the right names and the HTTP status that fits it.
+    """Return the answer with the right names and the HTTP status that matches its content.
 
-    A Fault is one whatever the HTTP status says, and so is a result (H3). Whatever else comes with a
-    status of success is the success of an action that returns nothing: the mapping is looked up anyway.
+    A fault or a result is recognized regardless of the HTTP status (H3). Any other content with a success
+    status counts as success if the action returns nothing: the mapping is verified later anyway.
 
     Raises:
-        Moved: the control URL is not there, or redirects.
+        Moved: the control URL does not exist, or redirects.
         NetworkFailure: the answer is neither a result nor a fault.
     """
     status = response.status_code
@@ -36,30 +36,30 @@ def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
         return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _fault(fault))
     result = _first(root, f"{action.name}response".lower(), action.name.lower())
     if result is None and (not 200 <= status < 300 or action.out_arguments()):
-        raise NetworkFailure(f"the gateway's answer makes no sense (HTTP {status})")
+        raise NetworkFailure(f"the gateway's answer is invalid (HTTP {status})")
     return HttpResponse(HTTPStatus.OK, {}, _result(action, Element("Empty") if result is None else result))
 
 
 def _document(text: str) -> Element:
-    """Return the answer's document; an empty one where there is none, as for HTTP 204 or 401."""
+    """Parse the document of an answer; return an empty one if there is none, as for HTTP 204 or 401."""
     if "<" not in text:
         return Element("Empty")
     return parse(text)
 
 
 def _first(root: Element, *names: str) -> Element | None:
-    """Return the first element of those names, given in lower case: some routers write them otherwise."""
+    """Return the first element with one of these lower-case names; routers differ in their case."""
     return next((found for found in root.iter() if found.tag.lower() in names), None)
 
 
 def _fault(fault: Element) -> str:
-    code = words(fault, "errorCode")
+    code = text_of(fault, "errorCode")
     number = code if code.isascii() and code.isdigit() and len(code) <= 4 else str(ACTION_FAILED)
     envelope, body = _envelope()
     detail = SubElement(SubElement(body, "s:Fault"), "detail")
     error = SubElement(detail, "UPnPError", {"xmlns": _CONTROL})
     SubElement(error, "errorCode").text = number
-    SubElement(error, "errorDescription").text = words(fault, "errorDescription") or words(
+    SubElement(error, "errorDescription").text = text_of(fault, "errorDescription") or text_of(
         fault, "faultstring"
     )
     return tostring(envelope, encoding="unicode")
@@ -74,7 +74,7 @@ def _result(action: UpnpAction, result: Element) -> str:
 
 
 def _content(argument: Element) -> str:
-    """Return the text; a listing that was put in as elements, not as text, becomes text again."""
+    """Return the text of an argument; convert a listing that was sent as elements back to text."""
     if len(argument):
         return "".join(tostring(child, encoding="unicode") for child in argument)
     return (argument.text or "").strip()

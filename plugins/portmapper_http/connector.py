@@ -1,4 +1,4 @@
-"""Connects to the addresses that were checked, and to no others."""
+"""A connector that uses only addresses that were checked before."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 
-def connector(addresses: list[str]) -> aiohttp.TCPConnector:
-    """Make a connector whose every name has these addresses, so that a second lookup cannot lie."""
-    return aiohttp.TCPConnector(resolver=_Checked(addresses), use_dns_cache=False, force_close=True)
+def pinned_connector(addresses: list[str]) -> aiohttp.TCPConnector:
+    """Return a connector that resolves every name to these addresses, to prevent DNS rebinding."""
+    return aiohttp.TCPConnector(resolver=_PinnedResolver(addresses), use_dns_cache=False, force_close=True)
 
 
-class _Checked(AbstractResolver):
+class _PinnedResolver(AbstractResolver):
     def __init__(self, addresses: list[str]) -> None:
         self._addresses = addresses
 

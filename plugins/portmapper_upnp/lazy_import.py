@@ -1,4 +1,4 @@
-"""Imports a heavy module without holding up the event loop."""
+"""Import of a heavy module in a thread, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _loaded: set[str] = set()
 
 
 async def load(name: str) -> None:
-    """Import the module `name` in a thread of its own.
+    """Import the module `name` in a separate thread.
 
-    async-upnp-client and aiohttp take about 200 ms, in which PCP and NAT-PMP have long got their answer.
-    The thread is a daemon, unlike those of `asyncio.to_thread`, so that a program that has its ports
-    does not wait for an import that nobody needs any more.
+    async-upnp-client and aiohttp take about 200 ms to import; PCP and NAT-PMP get their answers sooner.
+    Unlike the threads of `asyncio.to_thread`, this one is a daemon thread, so that a program can exit
+    without waiting for an import that it no longer needs.
 
     Raises:
-        Unsupported: it cannot be imported.
+        Unsupported: the module cannot be imported.
     """
     if name in _loaded:
         return
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
 
-    def settle(error: Exception | None) -> None:
+    def finish(error: Exception | None) -> None:
         if not done.done():
             done.set_exception(error) if error else done.set_result(None)
 
@@ -38,7 +38,7 @@ async def load(name: str) -> None:
         except Exception as error:  # a broken installation can raise anything
             failure = Unsupported(f"{name} cannot be imported: {error}")
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settle, failure)
+            loop.call_soon_threadsafe(finish, failure)
 
     threading.Thread(target=work, name=f"import {name}", daemon=True).start()
     await done

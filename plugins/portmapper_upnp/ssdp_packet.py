@@ -1,4 +1,4 @@
-"""Reads SSDP packets, answers to M-SEARCH and NOTIFY alike."""
+"""A parser for SSDP packets: answers to M-SEARCH, and NOTIFY announcements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from async_upnp_client.ssdp import decode_ssdp_packet
 
 from portmapper.api import IPAddress
-from portmapper_upnp.location import acceptable_location
+from portmapper_upnp.location_check import acceptable_location
 
 MAX_HEADERS = 32
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
@@ -18,15 +18,15 @@ _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 @attrs.frozen
 class SsdpPacket:
-    """What one packet says.
+    """The content of one packet.
 
     Attributes:
         kind: `alive`, `byebye`, or `answer` to a search.
-        sender: who sent it.
-        location: where its description lies, None when absent or not to be trusted.
+        sender: the address that sent it.
+        location: URL of the description, None if absent or not acceptable.
         target: ST or NT: the device or service that it is about.
-        device: the device's unique name (`uuid:...`), lower case, empty when it has none.
-        boot_id: BOOTID.UPNP.ORG, which grows with each restart; empty before UDA 1.1.
+        device: the device's unique name (`uuid:...`) in lower case, empty if there is none.
+        boot_id: BOOTID.UPNP.ORG, which increases with each restart; empty before UDA 1.1.
     """
 
     kind: str
@@ -38,15 +38,15 @@ class SsdpPacket:
 
 
 def read_packet(data: bytes, sender: tuple[Any, ...]) -> SsdpPacket | None:
-    """Return what a datagram says, None when it is no SSDP answer or announcement.
+    """Parse a datagram; return None if it is no SSDP answer or announcement.
 
     Args:
         data: the datagram.
-        sender: address tuple as the socket gives it, from any port (D3).
+        sender: address tuple from the socket; any source port is accepted (D3).
     """
     try:
         source = ipaddress.ip_address(str(sender[0]).partition("%")[0])
-        # Without the sender's zone: the library would put it into a location and fail where it has no host.
+        # Omit the sender's zone: the library would add it to a location, and fail if that has no host.
         start, headers = decode_ssdp_packet(_tidy(data), None, (str(source), 0))
     except (ValueError, BadHttpMessage):
         return None
@@ -65,7 +65,7 @@ def read_packet(data: bytes, sender: tuple[Any, ...]) -> SsdpPacket | None:
 
 
 def read_device_name(text: str) -> str:
-    """Return the `uuid:...` of a USN or UDN, as it can be compared."""
+    """Return the `uuid:...` part of a USN or UDN in lower case."""
     return text.partition("::")[0].strip().lower()
 
 
@@ -78,10 +78,10 @@ def _kind(start: str, announcement: str) -> str | None:
 
 
 def _tidy(data: bytes) -> bytes:
-    """Keep the start line and every header that can be one.
+    """Keep the start line and every valid header.
 
-    The library's header parser refuses a whole packet for one bad header, and routers send such: a
-    blank before the colon, a repeated line without any, bytes of Latin-1.
+    The library's header parser rejects a whole packet because of one bad header. Routers send headers with
+    a blank before the colon, lines without a colon, and Latin-1 bytes.
     """
     start, *lines = data.decode("latin-1").replace("\r", "\n").split("\n")
     tidy = [_printable(start)]

@@ -1,0 +1,39 @@
+"""Construction of a gateway from a description URL. Imports async-upnp-client: see `lazy_import`."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from portmapper_upnp.connection import Description, WanConnection, describe
+from portmapper_upnp.device import Identity, IgdDevice
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.igd import IgdGateway
+from portmapper_upnp.requester import BoundedRequester, open_session
+from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION
+from portmapper_upnp.select_connection import select_connection
+from portmapper_upnp.ssdp_packet import read_device_name, read_packet
+
+__all__ = ["connect", "open_session", "read_packet"]
+
+
+async def connect(session: aiohttp.ClientSession, endpoint: Endpoint) -> IgdDevice:
+    """Read the description and return a gateway for its WAN connection, or for its firewall over IPv6.
+
+    Raises:
+        BackendError: the device is no internet gateway, or its description cannot be read.
+    """
+    requester = BoundedRequester(session, endpoint.local_address)
+    if endpoint.local_address.version == 6:
+        from portmapper_upnp.firewall import FirewallControl
+        from portmapper_upnp.pinholes import PinholeGateway
+
+        described = await describe(requester, endpoint.location, FIREWALL_CONTROL)
+        return PinholeGateway(FirewallControl(described.services[0]), endpoint, _identity(described, v2=True))
+    described = await describe(requester, endpoint.location, WAN_CONNECTION)
+    connection = await select_connection([WanConnection(service) for service in described.services])
+    return IgdGateway(connection, endpoint, _identity(described, v2=connection.is_v2))
+
+
+def _identity(described: Description, *, v2: bool) -> Identity:
+    v2 = v2 or described.device_type.lower().endswith("internetgatewaydevice:2")
+    return Identity(2 if v2 else 1, described.model, read_device_name(described.udn), described.server)
