@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: Markdown pages, and the command line from the program itself."""
+"""Sphinx configuration: Markdown pages, and a command reference generated from the program."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ html_static_path = ["_static"]
 
 
 def setup(app: Sphinx) -> None:
-    """Pygments knows no CSV and no format of a tutorial's; they are shown as they are."""
+    """Show CSV and the format of the tutorial as plain text: Pygments has no lexer for them."""
     app.add_lexer("csv", TextLexer)
     app.add_lexer("ports", TextLexer)

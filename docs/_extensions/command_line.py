@@ -1,4 +1,4 @@
-"""Writes the commands and their options into a page, from the parsers that `--help` is printed from."""
+"""Sphinx extension that generates the command reference from the parsers of `--help`."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ PLACEHOLDER = "% commands"
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Be a Sphinx extension."""
+    """Register the extension with Sphinx."""
     app.connect("source-read", fill_in)
     return {"parallel_read_safe": True}
 
 
 def fill_in(app: Any, page: str, source: list[str]) -> None:
-    """Put the reference where the page asks for it."""
+    """Replace the placeholder of the page with the reference."""
     if page == PAGE:
         source[0] = source[0].replace(PLACEHOLDER, "\n".join(reference()))
 
 
 def reference() -> Iterator[str]:
-    """Yield the lines of the reference: a section for each command, ours first."""
+    """Yield the lines of the reference: one section per command, built-in commands first."""
     for command in all_commands():
         parser = build_parser(command)
         yield from (f"## `{parser.prog}`", "", f"{sentence(command.help)}", "")
         yield from ("```text", parser.format_usage().strip(), "```", "")
         yield from (f":::{{program}} {parser.prog}", ":::", "")
-        # argparse has no public way to its options; every tool that documents them goes this way.
+        # argparse has no public access to its options, so tools that document them use `_actions`.
         for action in parser._actions:
             if not isinstance(action, argparse._HelpAction):
                 yield from _option(action)
@@ -56,5 +56,5 @@ def _value(action: argparse.Action) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return text that Markdown shows as it is."""
+    """Escape characters that have a meaning in Markdown."""
     return re.sub(r"([\\`*_<>\[\]$])", r"\\\1", text)

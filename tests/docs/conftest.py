@@ -1,4 +1,4 @@
-"""What the tests of the documentation share: its pages, and a way to run what they show."""
+"""Fixtures for the documentation tests: the pages, their code blocks, and a shell to run commands."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _FENCE = re.compile(
 
 @attrs.frozen
 class Block:
-    """A fenced block of a page.
+    """A fenced code block of a page.
 
     Attributes:
-        page: the page's path, from the project's directory.
-        line: the line it begins at.
-        language: what stands behind the fence.
-        body: what stands in it.
+        page: the path of the page, relative to the project directory.
+        line: the line of the opening fence.
+        language: the language after the opening fence.
+        body: the text of the block.
     """
 
     page: str
@@ -45,18 +45,18 @@ class Block:
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave these tests out where there is only the wheel: it carries no documentation."""
+    """Skip these tests if the documentation is missing: the wheel does not contain it."""
     is_test = collection_path.name.startswith("test_")
     return True if is_test and not (ROOT / "docs" / "conf.py").exists() else None
 
 
 def pages() -> list[Path]:
-    """Return every page."""
+    """Return the README and every page of the documentation."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
-    """Yield the fenced blocks of a page, in their order."""
+    """Yield the fenced blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")
     for match in _FENCE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
@@ -65,13 +65,13 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """Return the project's directory."""
+    """Return the project directory."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def blocks() -> Mapping[str, list[Block]]:
-    """Return the blocks of each page, by its path; but tutorials, which are run from end to end."""
+    """Return the blocks of each page by its path, except tutorials: their own test runs them."""
     read = [page for page in pages() if page not in TUTORIALS]
     return {str(page.relative_to(ROOT)): list(blocks_of(page)) for page in read}
 
@@ -85,13 +85,13 @@ def tutorial(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session")
 def parsers() -> Mapping[str, argparse.ArgumentParser]:
-    """Return the parser of each command, of which the documentation is made."""
+    """Return the parser of each command by its name."""
     return {command.name: build_parser(command) for command in all_commands()}
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return what runs a line as a shell does, in a directory of its own, with our `portmapper` first."""
+    """Return a function that runs a shell line in a new directory, with this `portmapper` first in PATH."""
 
     def run(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -1,4 +1,4 @@
-"""Every command shown in the README and the pages is one that works."""
+"""Every command in the README and on the pages works."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ if TYPE_CHECKING:
 LANGUAGES = ("sh", "console", "bash")
 LISTS = ("csv", "json", "toml")
 
-SET_UP = (
+SETUP_COMMANDS = (
     "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/portmapper demo",
     "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox",
 )
 
-NOT_OURS = {
-    "python3 -m venv .venv": "the tests run in an environment already",
-    ".venv/bin/pip install": "the same; CI installs from a fresh clone",
+OTHER_PROGRAMS = {
+    "python3 -m venv .venv": "the tests already run in an environment",
+    ".venv/bin/pip install": "the tests already run in an environment; CI installs from a fresh clone",
     ".venv/bin/nox": "runs these tests",
     "docker ": "needs a container engine",
-    "curl ": "the control socket's own tests ask it",
+    "curl ": "the tests of the control socket cover it",
 }
-"""Commands of other programs, and why they are not run here."""
+"""Commands of other programs, with the reason why these tests do not run them."""
 
-NOT_RUN = {
-    "--daemon": "detaches, so that nothing here could end it",
-    "--family": "asks for IPv6, which the software gateway's IPv4 address does not open",
-    "[fe80::1%eth0]": "names a router by the interface that it is on",
+NOT_RUN_WITH = {
+    "--daemon": "detaches, so the test could not stop it",
+    "--family": "requests IPv6, which the software gateway does not support at an IPv4 address",
+    "[fe80::1%eth0]": "names a router on an interface that does not exist here",
 }
-"""Options of `run` that keep a command from being run here, and why; it is parsed all the same."""
+"""Options of commands that are only parsed and not run, with the reason."""
 
-ASKING = ("run", "discover", "doctor", "list", "open", "close")
-"""Commands that ask a gateway."""
+GATEWAY_COMMANDS = ("run", "discover", "doctor", "list", "open", "close")
+"""Commands that contact a gateway."""
 
-WITHOUT_GATEWAY = ("check", "convert", "plugins", "service", "demo")
+LOCAL_COMMANDS = ("check", "convert", "plugins", "service", "demo")
 
 
 def _lines(blocks: Blocks) -> Iterator[tuple[str, int, str]]:
-    """Yield page, line and each command shown, also those of a chain."""
+    """Yield the page, the line and the text of each command; split chains at `&&`."""
     for page, found in blocks.items():
         for block in found:
             if block.language not in LANGUAGES:
@@ -67,7 +67,7 @@ def _lines(blocks: Blocks) -> Iterator[tuple[str, int, str]]:
 
 
 def _words(command: str) -> list[str] | None:
-    """Return a portmapper command's words without the program and the shell's own; None for others."""
+    """Return the arguments of a portmapper command; None for other programs."""
     words = shlex.split(command)
     if words[0] not in ("portmapper", ".venv/bin/portmapper"):
         return None
@@ -76,7 +76,7 @@ def _words(command: str) -> list[str] | None:
 
 @pytest.fixture
 def lists(tmp_path: Path, free_port: Callable[[], int]) -> Path:
-    """Write a list of each format, as the pages call them, with a port that the simulator can open."""
+    """Write the lists that the pages use, with a port that the simulator can open."""
     port = free_port()
     (tmp_path / "ports.csv").write_text(f"port;protocol;comment\n{port};tcp;web server\n")
     (tmp_path / "ports.json").write_text(f'[{{"port": {port}, "protocol": "tcp"}}]\n')
@@ -87,7 +87,7 @@ def lists(tmp_path: Path, free_port: Callable[[], int]) -> Path:
 
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[str]:
-    """Run the software gateway, and yield how to name it."""
+    """Run the software gateway and yield its URL."""
     ports = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0", "--external-host", "127.0.0.1")
     command = [sys.executable, "-m", "portmapper.cli.main", "simulate", *ports, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as gateway:
@@ -98,58 +98,62 @@ def simulated(tmp_path: Path) -> Iterator[str]:
             gateway.terminate()
 
 
-def test_the_set_up_commands_stand_in_the_readme_word_for_word(root: Path) -> None:
-    """A newcomer runs one of two commands, and CI runs the second as it is written there."""
+def test_the_readme_has_the_setup_commands(root: Path) -> None:
+    """The README has exactly two setup commands, and CI runs the second one as written."""
     readme = (root / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"^python3 .*$", readme, re.MULTILINE)
-    assert shown == list(SET_UP)
+    assert shown == list(SETUP_COMMANDS)
 
 
-def test_every_command_shown_is_parsed_by_the_program(blocks: Blocks, parsers: Parsers) -> None:
-    """No page shows a command, an option or a value that the program does not have."""
+def test_every_command_is_parsed(blocks: Blocks, parsers: Parsers) -> None:
+    """Each command, option and value on the pages exists."""
     for page, line, command in _lines(blocks):
         words = _words(command)
         if words is None:
-            assert command.startswith(tuple(NOT_OURS)), f"{page}:{line}: {command}: run it or say why not"
+            assert command.startswith(tuple(OTHER_PROGRAMS)), (
+                f"{page}:{line}: {command}: add a reason to OTHER_PROGRAMS"
+            )
             continue
         if words and words[0].startswith("-"):
             words = ["run", *words]
         try:
             parsers[words[0]].parse_args(words[1:])
         except (KeyError, SystemExit):
-            pytest.fail(f"{page}:{line}: {command}: there is no such command or option")
+            pytest.fail(f"{page}:{line}: {command}: unknown command or option")
 
 
-def test_commands_that_need_no_gateway_work(blocks: Blocks, shell: Shell, lists: Path) -> None:
-    """What touches no gateway is run as it stands."""
-    shown = {command for _, _, command in _lines(blocks) if (_words(command) or [""])[0] in WITHOUT_GATEWAY}
+def test_local_commands_work(blocks: Blocks, shell: Shell, lists: Path) -> None:
+    """Each command that contacts no gateway succeeds as written."""
+    shown = {command for _, _, command in _lines(blocks) if (_words(command) or [""])[0] in LOCAL_COMMANDS}
     assert shown
     for command in sorted(shown):
         result = shell(command.replace(".venv/bin/", ""))
         assert result.returncode == 0, f"{command}: {result.stderr}"
 
 
-def test_commands_for_a_gateway_work_on_the_software_gateway(
+def test_gateway_commands_work(
     blocks: Blocks, shell: Shell, lists: Path, simulated: str, free_port: Callable[[], int]
 ) -> None:
-    """What opens or asks is run once against the simulator, in place of the reader's router."""
-    shown = [_words(command) for _, _, command in _lines(blocks)]
-    asking = [words for words in shown if words and (words[0] in ASKING or words[0][0] == "-")]
-    lines = {_simulated(words, simulated) for words in asking if not NOT_RUN.keys() & set(words)}
+    """Each command that contacts a gateway succeeds on the software gateway."""
+    commands = [_words(command) for _, _, command in _lines(blocks)]
+    found = [words for words in commands if words and (words[0] in GATEWAY_COMMANDS or words[0][0] == "-")]
+    lines = {_simulated(words, simulated) for words in found if not NOT_RUN_WITH.keys() & set(words)}
     assert lines
     port = free_port()
-    # The software gateway takes the ports on this host: those of the pages may be somebody else's here.
-    others = {"8080/tcp": f"{port}/tcp", "2722-2723/": f"{port + 1}-{port + 2}/", " :2722": f" :{port + 1}"}
-    # Opened before it is closed.
-    for line in sorted((_with(line, others) for line in lines), reverse=True):
+    # The software gateway listens on this host, where the ports of the pages may be in use.
+    replacements = {
+        "8080/tcp": f"{port}/tcp",
+        "2722-2723/": f"{port + 1}-{port + 2}/",
+        " :2722": f" :{port + 1}",
+    }
+    # Reverse order runs `open` before `close`.
+    for line in sorted((_replaced(line, replacements) for line in lines), reverse=True):
         result = shell(line)
         assert result.returncode == 0, f"{line}: {result.stderr}"
 
 
-def test_what_is_asked_of_a_state_directory_is_answered(
-    blocks: Blocks, shell: Shell, lists: Path, simulated: str
-) -> None:
-    """After one pass the store answers; without a daemon `status` ends with 1."""
+def test_state_commands_work(blocks: Blocks, shell: Shell, lists: Path, simulated: str) -> None:
+    """After one pass, `history` succeeds and `status` exits with 1, because no daemon runs."""
     assert shell(_simulated(["run", "ports.csv"], simulated)).returncode == 0
     for _, _, command in _lines(blocks):
         words = _words(command) or [""]
@@ -159,29 +163,29 @@ def test_what_is_asked_of_a_state_directory_is_answered(
             assert result.stdout.strip()
 
 
-def _with(line: str, others: dict[str, str]) -> str:
-    for shown, other in others.items():
-        line = line.replace(shown, other)
+def _replaced(line: str, replacements: dict[str, str]) -> str:
+    for old, new in replacements.items():
+        line = line.replace(old, new)
     return line
 
 
 def _simulated(words: list[str], gateway: str) -> str:
-    """Return the command for one pass at that gateway."""
+    """Return the command for one pass with that gateway."""
     kept, rest = [], iter(words)
     for word in rest:
         if word in ("--gateway", "--backend"):
             next(rest)
         else:
             kept.append(word)
-    once = [] if words[0] == "discover" else ["--state-dir", "state"]
+    options = [] if words[0] == "discover" else ["--state-dir", "state"]
     runs = words[0] == "run" or words[0].startswith("-")
     if runs and not {"-1", "--oneshot", "--only-close-ports"} & set(words):
-        once.append("--oneshot")
-    return shlex.join(["portmapper", *kept, "--gateway", gateway, *once])
+        options.append("--oneshot")
+    return shlex.join(["portmapper", *kept, "--gateway", gateway, *options])
 
 
-def test_simulate_is_shown_as_it_is(blocks: Blocks, shell: Shell) -> None:
-    """Each profile that a page names is one that the simulator has."""
+def test_every_simulator_profile_exists(blocks: Blocks, shell: Shell) -> None:
+    """Each profile on the pages is a profile of the simulator."""
     known = shell("portmapper simulate --list").stdout
     for page, line, command in _lines(blocks):
         words = _words(command) or []
@@ -190,8 +194,8 @@ def test_simulate_is_shown_as_it_is(blocks: Blocks, shell: Shell) -> None:
             assert re.search(rf"^\s*{re.escape(profile)}\s", known, re.MULTILINE), f"{page}:{line}: {profile}"
 
 
-def test_every_list_shown_is_accepted_whole(blocks: Blocks, shell: Shell, tmp_path: Path) -> None:
-    """A reader who copies a list from a page gets no row rejected."""
+def test_every_list_is_valid(blocks: Blocks, shell: Shell, tmp_path: Path) -> None:
+    """No row of a list on the pages is rejected."""
     checked = 0
     for page, found in blocks.items():
         for block in found:
@@ -203,8 +207,8 @@ def test_every_list_shown_is_accepted_whole(blocks: Blocks, shell: Shell, tmp_pa
     assert checked >= len(LISTS)
 
 
-def test_every_settings_file_shown_is_accepted_whole(blocks: Blocks, tmp_path: Path) -> None:
-    """A reader who copies settings from a page finds each key known, those of plugins' tables, too."""
+def test_every_settings_file_is_valid(blocks: Blocks, tmp_path: Path) -> None:
+    """Each key of the settings on the pages is known, including keys of plugin tables."""
     observers = {observer.table: observer for observer in load_plugins().observers if observer.table}
     shown = [block for found in blocks.values() for block in found if _is_settings(block)]
     assert shown
@@ -218,19 +222,19 @@ def test_every_settings_file_shown_is_accepted_whole(blocks: Blocks, tmp_path: P
 
 
 def _is_settings(block: Any) -> bool:
-    """Tell a settings file from a list, which has nothing but mappings."""
+    """Return whether a block is a settings file and not a list of mappings."""
     return block.language == "toml" and set(tomllib.loads(block.body)) != {"mapping"}
 
 
 def test_every_command_is_in_the_readme(root: Path, parsers: Parsers) -> None:
-    """The README's table lists all commands that there are."""
+    """The README lists every command."""
     readme = (root / "README.md").read_text(encoding="utf-8")
     for name in parsers:
         assert f"`portmapper {name}" in readme
 
 
-def test_every_option_that_a_page_refers_to_is_there(root: Path, parsers: Parsers) -> None:
-    """A reference to an option leads to one that its command has."""
+def test_every_option_reference_exists(root: Path, parsers: Parsers) -> None:
+    """Each `{option}` reference names an option of its command."""
     for page in (root / "docs").rglob("*.md"):
         for name, option in re.findall(r"{option}`portmapper (\w+) (\S+)`", page.read_text(encoding="utf-8")):
             known = [text for action in parsers[name]._actions for text in action.option_strings]

@@ -1,4 +1,4 @@
-"""The page on testing plugins lists what there is."""
+"""The page on testing plugins lists every contract test and fixture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _page(root: Path) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_test_of_a_contract_is_listed(kind: str, root: Path) -> None:
-    """In its order, and no other."""
+    """The page has each test of the contract, in order, and no other."""
     section = _page(root).partition(f"## {kind.title()} contract\n")[2].partition("\n## ")[0]
     contract = getattr(portmapper.testing, f"{kind.title()}Contract")
     tests = [name for name in vars(contract) if name.startswith("test_")]
@@ -27,6 +27,6 @@ def test_every_test_of_a_contract_is_listed(kind: str, root: Path) -> None:
 
 
 def test_every_fixture_is_listed(root: Path) -> None:
-    """And no other."""
+    """The page has each pytest fixture, in order, and no other."""
     documented = re.findall(r"^\| `(portmapper_\w+)` \|", _page(root), re.MULTILINE)
     assert documented == [name for name in vars(plugin) if name.startswith("portmapper_")]

@@ -1,4 +1,4 @@
-"""The plugin that the documentation shows works as it says."""
+"""The example plugin of the documentation works as described."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def example(root: Path) -> Path:
-    """Return the example's directory."""
+    """Return the directory of the example."""
     return root / "docs" / "plugins" / "example"
 
 
 @pytest.fixture
 def installed(example: Path, tmp_path: Path) -> Path:
-    """Lay the example out as pip leaves it: a module, and metadata with its entry points."""
+    """Create the files that pip installs: the module, and metadata with its entry points."""
     project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
     site = tmp_path / "site"
     info = site / f"portmapper_plain-{project['version']}.dist-info"
@@ -50,16 +50,16 @@ def _module(example: Path) -> ModuleType:
     return module
 
 
-def test_it_is_loaded_with_all_it_provides(installed: Path, shell: Shell) -> None:
-    """Once installed, `portmapper plugins` shows it."""
+def test_the_plugin_is_loaded_with_everything_it_provides(installed: Path, shell: Shell) -> None:
+    """After installation, `portmapper plugins` lists the format and the observer."""
     reports = json.loads(shell("portmapper plugins --json", PYTHONPATH=str(installed)).stdout)
     plain = next(report for report in reports if report["name"] == "plain")
     assert (plain["state"], plain["distribution"]) == ("loaded", "portmapper-plain")
     assert plain["provides"] == ["format:plain", "observer:stderr"]
 
 
-def test_its_format_reads_the_list_that_is_shown(installed: Path, shell: Shell) -> None:
-    """The list beside it is read by its suffix, each row at its line."""
+def test_the_format_reads_the_example_list(installed: Path, shell: Shell) -> None:
+    """The suffix selects the format, and each row keeps its line number."""
     result = shell("portmapper check --json home.ports", PYTHONPATH=str(installed))
     document = json.loads(result.stdout)
     assert result.returncode == 0
@@ -70,8 +70,8 @@ def test_its_format_reads_the_list_that_is_shown(installed: Path, shell: Shell) 
     ]
 
 
-async def test_its_observer_tells_opened_ports(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says what was opened, and nothing else."""
+async def test_the_observer_prints_opened_ports(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The observer prints opened ports and ignores other events."""
     observer = _module(example).StderrObserver()
     for kind in (EventKind.OPENED, EventKind.CLOSED):
         await observer.observe(

@@ -1,4 +1,4 @@
-"""The man page that comes with the program knows all that the program does."""
+"""The man page lists every option of the program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def sections(root: Path) -> Mapping[str, str]:
-    """Return the page's sections by their titles; its hyphens are escaped, so that each stays one."""
+    """Return the sections of the man page by title, with its escaped hyphens restored."""
     page = (root / "docs" / "portmapper.1").read_text(encoding="utf-8").replace("\\-", "-")
     return {section.partition("\n")[0]: section for section in page.split("\n.SH ")}
 
@@ -19,7 +19,7 @@ def sections(root: Path) -> Mapping[str, str]:
 def test_every_option_is_on_the_man_page(
     sections: Mapping[str, str], parsers: Mapping[str, argparse.ArgumentParser]
 ) -> None:
-    """In its command's section; `nox -s man` writes the page anew."""
+    """Each option is in the section of its command; `nox -s man` regenerates the page."""
     for name, parser in parsers.items():
         section = sections[f"PORTMAPPER {name.upper()}"]
         options = set(parser._option_string_actions) - {"-h", "--help"}

@@ -1,4 +1,4 @@
-"""What the pages say of the code is so."""
+"""The pages match the program: hooks, fields, keys, events, states, errors, codes and messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _page(root: Path, name: str) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_hook_is_documented_with_its_signature(kind: str, root: Path) -> None:
-    """A plugin's author finds each hook, with the very signature that it has."""
+    """The page on hooks has each hook with its exact signature."""
     name = f"portmapper_register_{kind}s"
     page = _page(root, "plugins/hooks.md")
     signature = inspect.signature(getattr(hookspecs, name))
@@ -41,14 +41,14 @@ def test_every_hook_is_documented_with_its_signature(kind: str, root: Path) -> N
     assert f"def {name}{str(signature).replace(chr(39), '')}: ..." in page
 
 
-def test_no_hook_is_documented_that_is_not_there(root: Path) -> None:
-    """The page names no hook that the program would not call."""
+def test_every_documented_hook_exists(root: Path) -> None:
+    """The page on hooks names only hooks that the program calls."""
     documented = set(re.findall(r"^## (portmapper_\w+)$", _page(root, "plugins/hooks.md"), re.MULTILINE))
     assert documented == {f"portmapper_register_{kind}s" for kind in KINDS}
 
 
 def test_every_field_of_a_list_is_documented(root: Path) -> None:
-    """The table of fields has each field, and no other."""
+    """The table of fields has each field and no other."""
     page = _page(root, "lists.md")
     table = page[page.index("## Fields") : page.index("### Addresses")]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(FIELDS)
@@ -64,7 +64,7 @@ def test_every_field_of_a_list_is_documented(root: Path) -> None:
     ],
 )
 def test_every_key_of_the_settings_file_is_documented(title: str, kind: type[Any], root: Path) -> None:
-    """Each table of the page has each key, and no other."""
+    """Each table of the page has each key and no other."""
     page = _page(root, "settings.md")
     section = re.split(r"^#+ ", page[page.index(title) + len(title) :], maxsplit=1, flags=re.MULTILINE)[0]
     documented = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
@@ -82,22 +82,22 @@ def test_every_key_of_the_settings_file_is_documented(title: str, kind: type[Any
 def test_every_key_of_a_plugins_table_is_documented(
     name: str, title: str, kind: type[Any], root: Path
 ) -> None:
-    """Where the plugin is described; and the table is named on the settings page."""
+    """The plugin's page lists each key, and the settings page names the table."""
     page = _page(root, name)
     table = page[page.index(title) :].partition("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [field.name for field in attrs.fields(kind)]
     assert f"| {title.split()[3]} |" in _page(root, "settings.md")
 
 
-def test_every_event_is_explained(root: Path) -> None:
-    """A reader who wants to be told finds the name."""
+def test_every_event_is_documented(root: Path) -> None:
+    """The page on hooks has the name of each event."""
     page = _page(root, "hooks.md")
     for kind in EventKind:
         assert f"`{kind}`" in page
 
 
-def test_addresses_mean_what_the_table_says(root: Path) -> None:
-    """Each notation shown as accepted is accepted, and what is shown as refused is refused."""
+def test_documented_addresses_are_accepted_or_refused(root: Path) -> None:
+    """Each notation in the table is accepted, and each notation listed as refused is refused."""
     page = _page(root, "lists.md")
     table = page[page.index("### Addresses") : page.index("Refused are")]
     for row in re.findall(r"^\| (.+?) \|", table, re.MULTILINE):
@@ -108,30 +108,30 @@ def test_addresses_mean_what_the_table_says(root: Path) -> None:
             parse_address(refused)
 
 
-def test_every_policy_and_state_is_explained(root: Path) -> None:
-    """The page on selection names each conflict policy and each state."""
+def test_every_policy_and_state_is_documented(root: Path) -> None:
+    """The page on selection has each conflict policy and each state."""
     page = _page(root, "selection.md")
     for word in [*ConflictPolicy, *MappingState]:
         assert f"| `{word}` |" in page
 
 
-def test_every_error_of_a_backend_is_explained(root: Path) -> None:
-    """A backend's author finds each error, and what follows from it."""
+def test_every_backend_error_is_documented(root: Path) -> None:
+    """The page on interfaces has each error that a backend can raise."""
     page = _page(root, "plugins/interfaces.md")
     for error in BackendError.__subclasses__():
         if error.__module__ == BackendError.__module__:
             assert f"| `{error.__name__}` |" in page
 
 
-def test_every_exit_status_is_explained(root: Path) -> None:
-    """The table of exit statuses has each that the program ends with."""
+def test_every_exit_status_is_documented(root: Path) -> None:
+    """The table has each exit status of the program."""
     page = _page(root, "command-line.md")
     for status in {0, 1, 130, *EXIT_STATUS.values()}:
         assert f"| {status} |" in page
 
 
 def test_every_dependency_has_its_floor_and_reason(root: Path) -> None:
-    """The table of decisions lists each dependency with the floor that the project declares."""
+    """The page on decisions lists each dependency with its minimum version from pyproject.toml."""
     project: Mapping[str, Any] = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     page = _page(root, "decisions.md")
     for requirement in project["project"]["dependencies"]:
@@ -140,16 +140,16 @@ def test_every_dependency_has_its_floor_and_reason(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["troubleshooting.md", "routeros.md"])
-def test_every_message_explained_is_one_that_the_program_has(name: str, root: Path) -> None:
-    """Whoever looks up what the program said finds it, word for word; `…` stands for what varies."""
+def test_every_documented_message_exists(name: str, root: Path) -> None:
+    """Each message in the tables is in the code, word for word; `…` replaces a variable part."""
     code = [*(root / "portmapper").rglob("*.py"), *(root / "plugins").rglob("*.py")]
-    said = "\0".join(text for path in code for text in _texts(path))
+    code_texts = "\0".join(text for path in code for text in _texts(path))
     first_columns = " ".join(re.findall(r"^\| (.*?) \|", _page(root, name), re.MULTILINE))
     messages = [text for text in re.findall(r"`([^`]+)`", first_columns) if " " in text]
     assert messages
     for message in messages:
         for fragment in re.split("…|[0-9]+|[:()]|the gateway ", message):
-            assert fragment.strip() in said, f"{message}: {fragment}"
+            assert fragment.strip() in code_texts, f"{message}: {fragment}"
 
 
 def _texts(path: Path) -> Iterator[str]:
@@ -159,7 +159,7 @@ def _texts(path: Path) -> Iterator[str]:
 
 
 def test_every_package_is_in_the_architecture(root: Path) -> None:
-    """Each package of the core and each folder of plugins has a row, and no other row exists."""
+    """The architecture page has a row for each package and plugin folder, and no other."""
     page = _page(root, "architecture.md")
     rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     packages = {path.parent.name for path in (root / "portmapper").glob("*/__init__.py")}
@@ -167,30 +167,30 @@ def test_every_package_is_in_the_architecture(root: Path) -> None:
     assert rows == packages | folders
 
 
-def test_every_page_that_the_readme_links_to_is_there(root: Path) -> None:
-    """No link of the README leads nowhere."""
+def test_every_link_of_the_readme_works(root: Path) -> None:
+    """Each file that the README links to exists."""
     readme = (root / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", readme):
         assert (root / target).exists(), target
 
 
-def test_no_attribute_of_a_value_is_without_words() -> None:
-    """The interfaces page shows the source, so each value that it shows says what its attributes are."""
+def test_every_attribute_of_a_value_has_a_docstring() -> None:
+    """The interfaces page includes the source, so each value describes its attributes."""
     from portmapper.api.backend import Target
     from portmapper.api.events import Event
     from portmapper.api.model import Lease, MapRequest
     from portmapper.api.source import Document, Row
 
     for value in (Target, MapRequest, Lease, Document, Row, Event):
-        words = value.__doc__ or ""
+        docstring = value.__doc__ or ""
         for field in attrs.fields(value):
-            assert re.search(rf"\b{field.name}\b", words.partition("Attributes:")[2]), (
+            assert re.search(rf"\b{field.name}\b", docstring.partition("Attributes:")[2]), (
                 f"{value}: {field.name}"
             )
 
 
-def test_every_code_of_doctor_is_explained(root: Path) -> None:
-    """Whoever is given a code finds it under its name."""
+def test_every_code_of_doctor_is_documented(root: Path) -> None:
+    """The page on troubleshooting has each code of `portmapper doctor`."""
     page = _page(root, "troubleshooting.md")
     table = page[page.index("## What doctor finds") : page.index("## Step by step")]
     assert sorted(re.findall(r"^`([a-z-]+)`$", table, re.MULTILINE)) == sorted(CODES)

@@ -1,4 +1,4 @@
-"""Each tutorial for plugins works from its first line to its last, word for word."""
+"""Each plugin tutorial works exactly as written."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OUTPUT = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 NOT_RUN = {
-    "pip install build twine": "the test has no network",
-    "python3 -m build": "builds the wheel once more, with what the line before fetched",
-    "twine upload": "needs an account",
+    "pip install build twine": "the test has no network access",
+    "python3 -m build": "builds the wheel again, with the tools that the line before installed",
+    "twine upload": "needs a PyPI account",
 }
 
 WAIT = "for _ in $(seq 600); do [ -s ready ] && break; sleep 0.1; done; [ -s ready ]"
@@ -32,11 +32,11 @@ GATEWAYS = {
     "portmapper simulate": " --json --http-port 0 --ssdp-port 0 --external-host 127.0.0.1",
     "python3 tests/router.py": "",
 }
-"""What a reader starts in another terminal, and what makes it work beside other tests."""
+"""Commands that a reader starts in another terminal, and options that avoid conflicts with other tests."""
 
 needs_hatchling = pytest.mark.skipif(
     importlib.util.find_spec("hatchling") is None and not os.environ.get("CI"),
-    reason="hatchling, of the dependency group tests, builds the projects",
+    reason="hatchling (dependency group `tests`) builds the projects",
 )
 
 
@@ -50,13 +50,13 @@ def _commands(block: str, gateway_port: int) -> Iterator[str]:
 
 
 def _file(path: str, content: str, port: int) -> Iterator[str]:
-    """Compare what is there with what the page shows, or write it as the page asks."""
+    """Yield lines that compare an existing file with the page, or create the file."""
     yield f"if [ -e {path} ]; then diff {path} - <<'{END}'\n{content}{END}"
     yield f"else cat > {path} <<'{END}'\n{content.replace('8080', str(port))}{END}\nfi"
 
 
 def _script(page: str, gateway_port: int, port: int) -> str:
-    """Return the page as one script, which ends at its first failure."""
+    """Return the page as one shell script that stops at the first failure."""
     found = sorted([*FILE.finditer(page), *SHELL.finditer(page)], key=lambda match: match.start())
     lines = ["set -eu", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"]
     for match in found:
@@ -72,7 +72,7 @@ def _script(page: str, gateway_port: int, port: int) -> str:
 def test_a_tutorial_works_from_end_to_end(
     tutorial: Path, plugin_environment: Mapping[str, str], tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    """Every command ends well, every file is as it is shown, and what should be printed is."""
+    """Every command succeeds, every file matches the page, and every output is printed."""
     page, port = tutorial.read_text(encoding="utf-8"), free_port()
     done = subprocess.run(
         ["bash", "-c", _script(page, free_port(), port)],
@@ -91,18 +91,18 @@ def test_a_tutorial_works_from_end_to_end(
             assert re.search(words, printed), f"{line!r} is not in\n{printed}"
 
 
-def test_no_block_of_a_tutorial_is_left_out(tutorial: Path) -> None:
-    """Each is run, compared, written or looked for."""
+def test_every_block_of_a_tutorial_is_tested(tutorial: Path) -> None:
+    """Each block is a file, a command or an output, so the script or the output check uses it."""
     page = tutorial.read_text(encoding="utf-8")
     seen = sum(len(pattern.findall(page)) for pattern in (FILE, SHELL, OUTPUT))
     assert seen == len(re.findall(r"^```\w+$", page, re.MULTILINE))
 
 
-def test_what_is_not_run_is_still_shown(tutorial: Path) -> None:
-    """Only the page on publishing has such lines, and every word of a shell there is well-formed."""
+def test_only_the_publishing_page_has_commands_that_are_not_run(tutorial: Path) -> None:
+    """The list of skipped commands has no unused entry, and all shell lines are well-formed."""
     lines = [
         line for block in SHELL.findall(tutorial.read_text(encoding="utf-8")) for line in block.splitlines()
     ]
     assert all(shlex.split(line) for line in lines)
-    left_out = {start for start in NOT_RUN for line in lines if line.startswith(start)}
-    assert left_out == (set(NOT_RUN) if tutorial.stem == "publishing" else set())
+    skipped = {start for start in NOT_RUN for line in lines if line.startswith(start)}
+    assert skipped == (set(NOT_RUN) if tutorial.stem == "publishing" else set())
