@@ -1,0 +1,101 @@
+"""A fake daemon behind the real server of the HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portmapper.api.errors import StoreError, UsageError
+from portmapper.api.events import Event
+from portmapper.api.metrics import MetricsPage
+from portmapper.control.client import call_daemon
+from portmapper.control.loopback import PORT_FILE
+from portmapper.control.server import serve
+from portmapper.control.unix_socket import SOCKET_NAME
+
+Served = Callable[..., AbstractAsyncContextManager["FakeDaemon"]]
+
+
+class FakeDaemon:
+    """Answers requests as a daemon does.
+
+    Attributes:
+        reloads: number of reloads so far.
+        listeners: the current listeners.
+        page: the metrics page; None without an observer for metrics.
+        store_error: raised by requests for the history.
+    """
+
+    def __init__(self) -> None:
+        self.reloads = 0
+        self.listeners: list[Callable[[Event], None]] = []
+        self.page: MetricsPage | None = None
+        self.store_error: StoreError | None = None
+
+    def status(self) -> dict[str, Any]:
+        """Return a short document."""
+        return {"version": "1"}
+
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """Return the limit."""
+        if self.store_error is not None:
+            raise self.store_error
+        return [{"limit": limit}]
+
+    async def metrics(self) -> MetricsPage | None:
+        """Return the page that the test has set."""
+        return self.page
+
+    def reload(self) -> None:
+        """Count the call."""
+        self.reloads += 1
+
+    async def open(self, records: object) -> dict[str, Any]:
+        """Return the records, or reject them."""
+        if not isinstance(records, list):
+            raise UsageError("mappings must be a list")
+        return {"opened": records}
+
+    async def close(self, records: object) -> dict[str, Any]:
+        """Return the records."""
+        return {"closed": records}
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Add a listener."""
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+
+@pytest.fixture
+def served() -> Served:
+    """Serve a fake daemon in a state directory inside a block."""
+
+    @asynccontextmanager
+    async def served(directory: Path, *, loopback: bool = False) -> AsyncIterator[FakeDaemon]:
+        daemon = FakeDaemon()
+        server = asyncio.create_task(serve(daemon, directory, loopback=loopback))
+        path = directory / (PORT_FILE if loopback else SOCKET_NAME)
+        try:
+            while not (path.is_file() if loopback else path.is_socket()):
+                await asyncio.sleep(0.005)
+            yield daemon
+        finally:
+            server.cancel()
+            await asyncio.gather(server, return_exceptions=True)
+
+    return served
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Callable[..., Any]:
+    """Send a request with the client, in a thread beside the event loop of the server."""
+
+    async def call(path: str, method: str = "GET", body: object = None, directory: Path = tmp_path) -> Any:
+        return await asyncio.to_thread(call_daemon, directory, path, method, body)
+
+    return call
