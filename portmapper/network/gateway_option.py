@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -76,10 +77,11 @@ def _url_host(text: str) -> tuple[IPAddress, None]:
 
 
 def _address_and_port(text: str) -> tuple[IPAddress, int | None]:
-    try:
-        return ipaddress.ip_address(text.strip("[]")), None
-    except ValueError:
-        host, _, port = text.rpartition(":")
+    # Python accepts any text as a zone, including "eth0]:5351".
+    if "]:" not in text:
+        with contextlib.suppress(ValueError):
+            return ipaddress.ip_address(text.strip("[]")), None
+    host, _, port = text.rpartition(":")
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError as error:
