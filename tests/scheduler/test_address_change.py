@@ -1,4 +1,4 @@
-"""This host has another address, or a VPN took its default route; what it had opened still stands."""
+"""Changes of this host's address or default route while leases are held."""
 
 from __future__ import annotations
 
@@ -19,40 +19,62 @@ from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import FakeDevice
 
 WEB = (Protocol.TCP, 80)
-FORMER, NEW = ip_address("192.168.88.10"), ip_address("192.168.88.77")
 Desired = Callable[..., Mapping]
+FORMER, NEW = ip_address("192.168.88.10"), ip_address("192.168.88.77")
 
 
-class Unheard(FakeGateway):
-    """A gateway that hears a release from the address that this host had, and whose answer gets lost."""
+async def test_an_unannounced_network_change_is_noticed(
+    upnp: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
+) -> None:
+    """Within one interval."""
+    await upnp.start(desired())
+    upnp.network = on_network("192.168.88.77/24")
+    await clock.advance(65)
+    assert str(device.table[WEB].internal_address) == "192.168.88.77"
+
+
+async def test_the_gateway_of_a_former_network_is_closed(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
+) -> None:
+    """Its search ends too."""
+    await harness.start(desired())
+    old = harness.backends[0].found[0]
+    harness.network = on_network("192.168.88.77/24")
+    await clock.advance(130)
+    assert old.closed
+    assert len(harness.scheduler.discovery.searches) == 1
+
+
+class LosesReleaseAnswer(FakeGateway):
+    """A gateway that handles a release for the former address, but whose answer is lost."""
 
     async def unmap(self, lease: Lease) -> None:
-        """Close it, and say so to nobody."""
+        """Release the lease and lose the answer."""
         await super().unmap(lease)
         if lease.internal_address == FORMER:
-            raise GatewayTimeout("no answer can be heard")
+            raise GatewayTimeout("the answer was lost")
 
 
-class Generous(Unheard):
-    """One that grants another port where the wanted one is taken, as NAT-PMP does."""
+class GrantsAnotherPort(LosesReleaseAnswer):
+    """A gateway that grants another port if the requested one is taken, as NAT-PMP does."""
 
     async def map(self, request: MapRequest) -> Lease:
-        """Grant some port."""
+        """Grant the requested port or another one."""
         return await super().map(attrs.evolve(request, exact=False))
 
 
 class NeedsRoute(FakeBackend):
-    """A backend that asks the gateway of the target, and finds none without one, as PCP does."""
+    """A backend that finds only the gateway at the target's address, as PCP does."""
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Yield the device if there is a way to it."""
+        """Yield the device if the target has its address."""
         if target.gateway == self.devices[0].address:
             async for gateway in super().discover(target):
                 yield gateway
 
 
-@pytest.mark.parametrize("kind", [Unheard, Generous])
-async def test_a_port_that_our_former_address_holds_is_closed_and_opened_for_the_new_one(
+@pytest.mark.parametrize("kind", [LosesReleaseAnswer, GrantsAnotherPort])
+async def test_a_port_of_a_former_address_is_reopened_for_the_new_one(
     new_harness: Any,
     clock: FakeClock,
     device: FakeDevice,
@@ -60,7 +82,7 @@ async def test_a_port_that_our_former_address_holds_is_closed_and_opened_for_the
     on_network: Callable[..., Network],
     kind: type[FakeGateway],
 ) -> None:
-    """At once, though nobody hears that it was closed; that the port is granted again is the proof."""
+    """At once, although the answer to the release is lost; the new grant proves that it worked."""
     device.names_holder = False
     device.one_per_internal_port = True
     harness = await new_harness(FakeBackend("pcp", device, kind=kind)).start(desired())
@@ -73,14 +95,14 @@ async def test_a_port_that_our_former_address_holds_is_closed_and_opened_for_the
     assert EventKind.LOST not in harness.kinds()
 
 
-async def test_a_gateway_that_a_vpn_took_the_default_route_from_keeps_its_leases(
+async def test_a_vpn_that_takes_the_default_route_closes_nothing(
     new_harness: Any,
     clock: FakeClock,
     device: FakeDevice,
     desired: Desired,
     on_network: Callable[..., Network],
 ) -> None:
-    """They are renewed, restored after a restart, and new ones are opened there."""
+    """Leases at the former default gateway are renewed and restored, and new ones are opened there."""
     harness = await new_harness(NeedsRoute("pcp", device)).start(desired())
     home = on_network(f"{FORMER}/24", "10.8.0.2/24")
     harness.network = attrs.evolve(home, routes=(DefaultRoute("eth1", ip_address("10.8.0.1")),))
@@ -97,34 +119,8 @@ async def test_a_gateway_that_a_vpn_took_the_default_route_from_keeps_its_leases
     assert EventKind.LOST not in harness.kinds()
 
 
-async def test_an_external_port_that_was_edited_is_closed_first_where_a_gateway_knows_the_inner_one_alone(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
-) -> None:
-    """To close it afterwards would close the new one, too."""
-    device.one_per_internal_port = True
-    await harness.start(desired(8080, 80), desired(8081, 81))
-    await harness.want(desired(9090, 80), desired(8081, 81))
-    await clock.advance(5)
-    assert {port for _, port in device.open_ports()} == {9090, 8081}
-    assert [verb for _, verb, _ in device.calls] == ["map", "map", "unmap", "map"]
-
-
-async def test_what_another_row_is_about_to_adopt_is_not_closed_for_its_inner_port(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
-) -> None:
-    """Two external ports lead to one inner one, opened by an earlier run on a gateway that allows it."""
-    both = (desired(8080, 80), desired(9090, 80))
-    await harness.start(*both)
-    await harness.crash()
-    device.one_per_internal_port = True
-    device.calls.clear()
-    await harness.start(*both)
-    await clock.advance(5)
-    assert device.requested("unmap") == []
-
-
 @pytest.mark.parametrize("seconds", [3, 40])
-async def test_a_gateway_that_is_silent_when_the_address_changes_is_asked_again_soon(
+async def test_a_gateway_that_is_silent_when_the_address_changes_is_retried_soon(
     new_harness: Any,
     clock: FakeClock,
     device: FakeDevice,
@@ -132,8 +128,8 @@ async def test_a_gateway_that_is_silent_when_the_address_changes_is_asked_again_
     on_network: Callable[..., Network],
     seconds: float,
 ) -> None:
-    """A switch that forwards nothing yet, a VPN that shakes hands: not when half of the old lease is over."""
-    harness = await new_harness(FakeBackend("pcp", device, kind=Unheard)).start(desired())
+    """A switch does not forward yet, or a VPN connects: the retry does not wait for half of the old lease."""
+    harness = await new_harness(FakeBackend("pcp", device, kind=LosesReleaseAnswer)).start(desired())
     device.silent = True
     harness.network = on_network(f"{NEW}/24")
     await harness.scheduler.network_changed()

@@ -1,8 +1,7 @@
-"""What an earlier run, another address or another network left behind."""
+"""Adoption of the leases that an earlier run left."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
@@ -14,19 +13,17 @@ from portmapper.api.errors import GatewayTimeout, NotAuthorized
 from portmapper.api.events import EventKind
 from portmapper.api.model import ConflictPolicy, Mapping, MappingState, Protocol
 from portmapper.network.host import Network
-from portmapper.store.leases import StoredLease
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 
 WEB = (Protocol.TCP, 80)
-COUNT = 4000
 Desired = Callable[..., Mapping]
-NewWorld = Callable[..., Any]
+NewHarness = Callable[..., Any]
 
 
 async def again(harness: Any, *mappings: Mapping, **options: Any) -> None:
-    """Crash, and start anew with what the store knows."""
+    """Crash, and start again with the same store."""
     await harness.crash()
     harness.options = attrs.evolve(harness.options, **options)
     harness.events.clear()
@@ -34,7 +31,7 @@ async def again(harness: Any, *mappings: Mapping, **options: Any) -> None:
 
 
 async def test_a_lease_is_adopted_by_the_next_run(harness: Any, device: FakeDevice, desired: Desired) -> None:
-    """With its token, and no second mapping."""
+    """With its token; no second mapping is opened."""
     await harness.start(desired())
     await again(harness, desired())
     first, second = device.requested()
@@ -44,8 +41,10 @@ async def test_a_lease_is_adopted_by_the_next_run(harness: Any, device: FakeDevi
     assert device.deleted == []
 
 
-async def test_an_adopted_lease_is_told_of(harness: Any, desired: Desired, clock: FakeClock) -> None:
-    """Once: a program that was started together with the daemon has to learn its port."""
+async def test_an_adopted_lease_is_reported_as_opened(
+    harness: Any, desired: Desired, clock: FakeClock
+) -> None:
+    """Only once: a program that was started together with the daemon must learn its port."""
     await harness.start(desired())
     await again(harness, desired())
     assert harness.kinds() == [EventKind.OPENED]
@@ -54,18 +53,18 @@ async def test_an_adopted_lease_is_told_of(harness: Any, desired: Desired, clock
     assert harness.kinds() == [EventKind.OPENED]
 
 
-async def test_one_pass_does_not_repeat_what_an_earlier_one_opened(harness: Any, desired: Desired) -> None:
-    """A cron job would tell of it each time."""
+async def test_one_pass_does_not_report_adopted_leases(harness: Any, desired: Desired) -> None:
+    """A cron job would report them each time."""
     await harness.start(desired())
     await again(harness, desired(), watch=False)
     assert harness.kinds() == []
 
 
 @pytest.mark.parametrize("watch", [True, False], ids=["daemon", "one-pass"])
-async def test_a_port_that_changed_while_nobody_ran_is_told(
+async def test_a_port_that_changed_between_two_runs_is_reported(
     harness: Any, device: FakeDevice, desired: Desired, watch: bool
 ) -> None:
-    """By the first renewal, with the port that it was."""
+    """At the first renewal, with the former port."""
     mapping = desired(conflict=ConflictPolicy.NEXT)
     await harness.start(mapping)
     await harness.crash()
@@ -78,10 +77,10 @@ async def test_a_port_that_changed_while_nobody_ran_is_told(
 
 
 @pytest.mark.parametrize("watch", [True, False], ids=["daemon", "one-pass"])
-async def test_an_address_that_changed_while_nobody_ran_is_told(
+async def test_an_external_address_that_changed_between_two_runs_is_reported(
     harness: Any, device: FakeDevice, desired: Desired, watch: bool
 ) -> None:
-    """By the first renewal, after the port itself."""
+    """At the first renewal, after the event for the port itself."""
     device.lie = lambda lease: attrs.evolve(lease, external_address=device.external)
     await harness.start(desired())
     await harness.crash()
@@ -89,15 +88,15 @@ async def test_an_address_that_changed_while_nobody_ran_is_told(
     harness.options = attrs.evolve(harness.options, watch=watch)
     harness.events.clear()
     await harness.start(desired())
-    told = [EventKind.OPENED] if watch else []
-    assert harness.kinds() == [*told, EventKind.EXTERNAL_ADDRESS_CHANGED]
+    expected = [EventKind.OPENED] if watch else []
+    assert harness.kinds() == [*expected, EventKind.EXTERNAL_ADDRESS_CHANGED]
     assert {str(event.external_address) for event in harness.events} == {"198.51.100.77"}
 
 
-async def test_what_another_gateway_opens_in_its_place_is_told(
-    new_harness: NewWorld, device: FakeDevice, desired: Desired
+async def test_a_lease_that_moves_on_adoption_is_reported(
+    new_harness: NewHarness, device: FakeDevice, desired: Desired
 ) -> None:
-    """When the one that had it does not renew it."""
+    """Its gateway refuses the renewal, and the next one opens the mapping."""
     pcp, upnp = FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway)
     harness = new_harness(pcp, upnp)
     await harness.start(desired())
@@ -107,10 +106,10 @@ async def test_what_another_gateway_opens_in_its_place_is_told(
     assert harness.kinds() == [EventKind.OPENED]
 
 
-async def test_what_left_the_list_meanwhile_is_closed(
+async def test_a_row_that_was_removed_between_two_runs_is_closed(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """A daemon owns its whole store."""
+    """A daemon owns all leases of its store."""
     await harness.start(desired(), desired(81))
     await again(harness, desired())
     await clock.advance(5)
@@ -118,7 +117,7 @@ async def test_what_left_the_list_meanwhile_is_closed(
     assert EventKind.CLOSED in harness.kinds()
 
 
-async def test_what_left_the_list_is_closed_though_nothing_is_wanted(
+async def test_a_removed_row_is_closed_even_if_the_list_is_empty(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
     """The gateway is searched for the release alone."""
@@ -128,20 +127,20 @@ async def test_what_left_the_list_is_closed_though_nothing_is_wanted(
     assert device.open_ports() == set()
 
 
-async def test_one_pass_closes_only_what_its_own_sources_opened(
+async def test_one_pass_closes_only_leases_of_its_own_sources(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """Two cron jobs with two files leave each other alone."""
+    """Two cron jobs with two files leave each other's leases alone."""
     await harness.start(desired(source="a"), desired(81, source="a"), desired(82, source="b"))
     await again(harness, desired(source="a"), scope={"a"})
     await clock.advance(5)
     assert device.open_ports() == {WEB, (Protocol.TCP, 82)}
 
 
-async def test_a_renewal_that_fails_after_a_restart_closes_nothing(
+async def test_a_failed_first_renewal_closes_nothing(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """M13: the lease stands until it runs out, or until the gateway renews it."""
+    """M13: the lease stays until it expires or the gateway renews it."""
     await harness.start(desired())
     device.answers.extend([NotAuthorized("no"), GatewayTimeout("slow")])
     await again(harness, desired())
@@ -153,10 +152,10 @@ async def test_a_renewal_that_fails_after_a_restart_closes_nothing(
     assert len({request.token for request in device.requested()}) == 1
 
 
-async def test_a_request_whose_answer_was_never_seen_is_taken_up(
+async def test_a_request_without_an_answer_is_repeated_by_the_next_run(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """It was written down before it was sent, so the next run asks with its token."""
+    """It was stored before it was sent, so the next run uses its token."""
     await harness.start()
     device.hangs = True
     harness.scheduler.set_desired([desired()])
@@ -168,10 +167,10 @@ async def test_a_request_whose_answer_was_never_seen_is_taken_up(
     assert len(list(harness.store.leases)) == 1
 
 
-async def test_what_ran_out_while_nobody_ran_is_forgotten(
+async def test_a_lease_that_expired_between_two_runs_is_removed(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """Nothing is asked for it."""
+    """No request is sent for it."""
     await harness.start(desired())
     await harness.crash()
     await clock.advance(4000)
@@ -181,174 +180,13 @@ async def test_what_ran_out_while_nobody_ran_is_forgotten(
     assert list(harness.store.leases) == []
 
 
-async def test_another_address_of_ours_replaces_the_old_entry(
+async def test_a_new_address_after_a_restart_replaces_the_old_entry(
     upnp: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
 ) -> None:
-    """M16: under `own`, though the gateway says that another host holds the port."""
-    await upnp.start(desired())
-    upnp.network = on_network("192.168.88.77/24")
-    await upnp.scheduler.network_changed()
-    await clock.advance(5)
-    assert str(device.table[WEB].internal_address) == "192.168.88.77"
-    assert len(list(upnp.store.leases)) == 1
-
-
-async def test_another_address_after_a_restart_replaces_the_old_entry(
-    upnp: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
-) -> None:
-    """M16: the store remembers that the old one was ours."""
+    """M16: the store remembers that the old entry was ours."""
     await upnp.start(desired())
     upnp.network = on_network("192.168.88.77/24")
     await again(upnp, desired())
     await clock.advance(5)
     assert str(device.table[WEB].internal_address) == "192.168.88.77"
     assert len(list(upnp.store.leases)) == 1
-
-
-async def test_an_old_entry_under_fail_is_left_until_it_is_released(
-    upnp: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
-) -> None:
-    """Whatever the policy, the end is the port open for the address that we have."""
-    mapping = desired(conflict=ConflictPolicy.FAIL)
-    await upnp.start(mapping)
-    upnp.network = on_network("192.168.88.77/24")
-    await upnp.scheduler.network_changed()
-    await clock.advance(600)
-    assert str(device.table[WEB].internal_address) == "192.168.88.77"
-
-
-async def test_an_old_entry_is_released_where_the_gateway_does_not_say_whose_it_is(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
-) -> None:
-    """M16 over PCP: the conflict is with our own lease, which no renewal would ever end."""
-    device.names_holder = False
-    device.permanent_only = True
-    await harness.start(desired())
-    harness.network = on_network("192.168.88.77/24")
-    await clock.advance(300)
-    assert str(device.table[WEB].internal_address) == "192.168.88.77"
-    assert len(list(harness.store.leases)) == 1
-
-
-async def test_a_look_sees_another_network(
-    upnp: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
-) -> None:
-    """Where nothing announces it, within an interval."""
-    await upnp.start(desired())
-    upnp.network = on_network("192.168.88.77/24")
-    await clock.advance(65)
-    assert str(device.table[WEB].internal_address) == "192.168.88.77"
-
-
-async def test_a_target_that_is_gone_is_forgotten(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
-) -> None:
-    """Its search ends and its gateway is closed."""
-    await harness.start(desired())
-    old = harness.backends[0].found[0]
-    harness.network = on_network("192.168.88.77/24")
-    await clock.advance(130)
-    assert old.closed
-    assert len(harness.scheduler.discovery.searches) == 1
-
-
-async def test_no_network_at_all_is_survived(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired, on_network: Callable[..., Network]
-) -> None:
-    """Wi-Fi off and on again."""
-    before = harness.network
-    await harness.start(desired())
-    harness.network = on_network(gateway=None)
-    await clock.advance(3700)
-    assert harness.state(desired()) is not MappingState.ACTIVE
-    harness.network = before
-    await clock.advance(125)
-    assert harness.state(desired()) is MappingState.ACTIVE
-
-
-def lease_of(stored: StoredLease, **changes: Any) -> StoredLease:
-    """Return the same with another lease."""
-    return attrs.evolve(stored, lease=attrs.evolve(stored.lease, **changes))
-
-
-async def test_a_hole_that_another_protocol_keeps_open_is_not_closed(
-    new_harness: NewWorld, clock: FakeClock, device: FakeDevice, desired: Desired
-) -> None:
-    """Many gateways have one table for all: what PCP opened, UPnP has renewed since."""
-    pcp, upnp = FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway)
-    harness = new_harness(pcp, upnp)
-    await harness.start(desired(backend="pcp"))
-    await harness.want(desired(backend="upnp"))
-    await clock.advance(5)
-    assert device.open_ports() == {WEB}
-    assert device.requested("unmap") == []
-    await harness.want()
-    assert device.open_ports() == set()
-
-
-async def test_an_unknown_backends_lease_hurts_nobody(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
-) -> None:
-    """Its plugin was uninstalled; the lease stays in the store until it runs out."""
-    await harness.start(desired())
-    (stored,) = harness.store.leases
-    await harness.crash()
-    harness.store.put(lease_of(stored, token=b"x" * 12, backend="gone", gateway="gone:192.168.88.9"))
-    await harness.start(desired())
-    await clock.advance(120)
-    assert len(list(harness.store.leases)) == 2
-    await clock.advance(3600)
-    assert len(list(harness.store.leases)) == 1
-
-
-async def test_one_pass_waits_for_the_releases_it_can_do(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
-) -> None:
-    """It is settled when they are done, and not before the search is over."""
-    await harness.start(desired(), desired(81))
-    await harness.crash()
-    await harness.start(desired(), run=False)
-    settled = asyncio.create_task(harness.scheduler.settled())
-    await clock.advance(10)
-    assert settled.done()
-    assert device.open_ports() == {WEB}
-
-
-async def test_one_pass_does_not_wait_for_a_gateway_that_is_gone(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
-) -> None:
-    """What it cannot release it leaves in the store."""
-    await harness.start(desired())
-    device.silent = True
-    await harness.crash()
-    await harness.start(run=False)
-    settled = asyncio.create_task(harness.scheduler.settled())
-    await clock.advance(10)
-    assert settled.done()
-    assert len(list(harness.store.leases)) == 1
-
-
-async def test_many_mappings_cost_one_request_each(
-    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
-) -> None:
-    """To open, to adopt and to close; what is left over is not walked through for each of them."""
-    mappings = [desired(port) for port in range(1, COUNT + 1)]
-    counted = [0]
-    original = StoredLease.expired
-
-    def expired(stored: StoredLease, now: Any) -> bool:
-        counted[0] += 1
-        return original(stored, now)
-
-    StoredLease.expired = expired  # type: ignore[method-assign]
-    try:
-        await harness.start(*mappings)
-        assert len(device.requested()) == COUNT
-        await again(harness, *mappings)
-        assert len(device.requested()) == 2 * COUNT
-        await harness.want()
-        await clock.advance(5)
-    finally:
-        StoredLease.expired = original  # type: ignore[method-assign]
-    assert len(device.requested("unmap")) == COUNT
-    assert counted[0] < 20 * COUNT

@@ -1,4 +1,4 @@
-"""This host had another address, and what was opened for it cannot be released from the new one."""
+"""Leases of a former address, which cannot be released from the new one."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ OTHER = "192.168.88.50"
 WEB = (Protocol.TCP, 80)
 
 
-class Bound(FakeListingGateway):
-    """A gateway that nobody reaches from the address that this host had."""
+class UnreachableFromFormer(FakeListingGateway):
+    """A gateway that cannot be reached from the former address of this host."""
 
     async def unmap(self, lease: Lease) -> None:
-        """Fail as a socket does that cannot be bound."""
+        """Fail like a socket that cannot be bound."""
         self._send()
         await super().unmap(lease)
 
     async def holds(self, lease: Lease) -> bool:
-        """Fail as a socket does that cannot be bound."""
+        """Fail like a socket that cannot be bound."""
         self._send()
         return await super().holds(lease)
 
@@ -48,8 +48,8 @@ async def moved(
     desired: Callable[..., Mapping],
     on_network: Callable[..., Network],
 ) -> Any:
-    """A world whose host has another address since a while; the former lease is still to be released."""
-    harness = new_harness(FakeBackend("upnp", device, kind=Bound))
+    """A harness whose host has had another address for a while; the former lease is not released yet."""
+    harness = new_harness(FakeBackend("upnp", device, kind=UnreachableFromFormer))
     await harness.start(desired(), desired(8080, address=ipaddress.ip_address(OTHER)))
     harness.network = on_network(f"{NEW}/24")
     await harness.scheduler.network_changed()
@@ -59,10 +59,10 @@ async def moved(
 
 
 @pytest.mark.parametrize("port", [80, 8080])
-async def test_a_lost_lease_is_still_found_out(
+async def test_a_lost_lease_is_still_noticed(
     moved: Any, clock: FakeClock, device: FakeDevice, port: int
 ) -> None:
-    """By the next look, for this host and for another one."""
+    """At the next resync, for this host and for another host."""
     del device.table[(Protocol.TCP, port)]
     await clock.advance(moved.options.interval + 2)
     assert (Protocol.TCP, port) in device.table

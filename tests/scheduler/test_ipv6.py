@@ -1,4 +1,4 @@
-"""Pinholes: for which addresses, from which address, and what becomes of them when a prefix changes."""
+"""Pinholes: for which addresses they are opened, and what a new prefix does to them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import FakeDevice
 
 Desired = Callable[..., Mapping]
-
 ROUTER = ipaddress.ip_address("fe80::1%eth0")
 FOUR = ipaddress.ip_interface("192.168.88.10/24")
 FORMER, LATTER = ipaddress.ip_address("2001:db8:1::10"), ipaddress.ip_address("2001:db8:2::10")
 
 
 class BothFamilies(FakeBackend):
-    """A protocol that also opens pinholes: a table of its own for each host."""
+    """A protocol that also opens pinholes, with a separate table for each host."""
 
     families = frozenset(Family)
 
@@ -34,7 +33,7 @@ class BothFamilies(FakeBackend):
         self.pinholes: dict[IPAddress, FakeDevice] = {}
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Yield the router as it is reached from that address."""
+        """Yield the router as it is reached from the target's address."""
         host = target.local_address
         if target.family is Family.IPV6:
             device = self.pinholes.setdefault(host, FakeDevice(self.devices[0].clock, address=ROUTER))
@@ -54,31 +53,31 @@ def home(*hosts: ipaddress.IPv6Address, transient: Sequence[ipaddress.IPv6Addres
 
 @pytest.fixture
 def pinhole(desired: Desired) -> Mapping:
-    """A web server, over IPv6."""
+    """A web server over IPv6."""
     return desired(family=Family.IPV6)
 
 
 @pytest.fixture
 def six(new_harness: Callable[..., object], device: FakeDevice) -> object:
-    """A host with one IPv6 address, at a device that answers over both families."""
+    """A host with one IPv6 address, at a device that supports both families."""
     return new_harness(BothFamilies("pcp", device), network=home(FORMER))
 
 
-def test_a_pinhole_is_asked_for_from_its_own_address(pinhole: Mapping) -> None:
-    """Towards the link-local router, with its zone."""
+def test_a_pinhole_is_requested_from_its_own_address(pinhole: Mapping) -> None:
+    """The request goes to the link-local router, with its zone."""
     (place,) = places(pinhole, home(FORMER, LATTER), None)
     assert (place.internal_address, place.target.local_address) == (FORMER, FORMER)
     assert str(place.target.gateway) == "fe80::1%eth0"
 
 
-def test_every_stable_address_is_wanted_and_no_passing_one() -> None:
-    """The first one first."""
+def test_every_stable_address_gets_a_pinhole_but_no_temporary_one() -> None:
+    """In the order of the interface's addresses."""
     assert pinhole_addresses(home(FORMER, LATTER), None) == [FORMER, LATTER]
     assert pinhole_addresses(home(FORMER, LATTER, transient=[FORMER]), None) == [LATTER]
 
 
-def test_another_address_of_ours_asks_for_itself(desired: Desired) -> None:
-    """Also one that no list would be given for: it was named."""
+def test_a_named_address_of_this_host_requests_its_own_pinhole(desired: Desired) -> None:
+    """Even a temporary address, because the row names it."""
     network = home(FORMER, LATTER, transient=[LATTER])
     (place,) = places(desired(family=Family.IPV6, address=LATTER), network, None)
     assert (place.internal_address, place.target.local_address) == (LATTER, LATTER)
@@ -92,8 +91,8 @@ def test_routers_of_both_families_are_searched() -> None:
     ]
 
 
-async def test_one_entry_for_each_stable_address(six, pinhole, clock):
-    """The first one is the mapping's own, the others name their address."""
+async def test_each_stable_address_has_an_entry(six, pinhole, clock):
+    """The first is the mapping's own entry; the others name their address."""
     six.network = home(FORMER, LATTER)
     await six.start(pinhole)
     leases = [entry.lease for entry in six.scheduler.entries.values()]
@@ -101,16 +100,16 @@ async def test_one_entry_for_each_stable_address(six, pinhole, clock):
     assert [entry.mapping.address for entry in six.scheduler.entries.values()] == [None, LATTER]
 
 
-async def test_a_pinholes_outside_port_is_its_inside_one(six, desired):
-    """Whatever the list says: nothing is translated."""
+async def test_the_external_port_of_a_pinhole_is_its_internal_port(six, desired):
+    """Whatever the list says, because no port is translated."""
     mapping = desired(80, internal_port=8080, family=Family.IPV6)
     await six.start(mapping)
     assert (six.lease(mapping).external_port, six.lease(mapping).internal_port) == (8080, 8080)
     assert six.state(mapping) is MappingState.ACTIVE
 
 
-async def test_a_changed_prefix_is_followed_and_the_old_pinhole_released(six, pinhole, device, clock):
-    """As soon as the network is seen to have changed."""
+async def test_a_new_prefix_replaces_the_pinhole(six, pinhole, device, clock):
+    """As soon as the network change is noticed."""
     await six.start(pinhole)
     six.network = home(LATTER)
     await six.scheduler.network_changed()
@@ -120,7 +119,7 @@ async def test_a_changed_prefix_is_followed_and_the_old_pinhole_released(six, pi
 
 
 async def test_an_address_that_becomes_the_first_keeps_its_pinhole(six, pinhole, device, clock):
-    """The new prefix is there before the old one goes: its lease changes hands and is not opened anew."""
+    """The new prefix appears before the old one goes; its lease moves and is not reopened."""
     await six.start(pinhole)
     six.network = home(FORMER, LATTER)
     await six.scheduler.network_changed()
@@ -133,8 +132,8 @@ async def test_an_address_that_becomes_the_first_keeps_its_pinhole(six, pinhole,
     assert (six.lease(pinhole).internal_address, six.lease(pinhole).token) == (LATTER, token)
 
 
-async def test_what_is_open_over_ipv4_does_not_notice(six, desired, clock):
-    """It is not even renewed."""
+async def test_an_ipv6_change_does_not_affect_ipv4(six, desired, clock):
+    """The lease is not even renewed."""
     mapping = desired()
     await six.start(mapping)
     entry = six.scheduler.entries[mapping.key]
@@ -147,7 +146,7 @@ async def test_what_is_open_over_ipv4_does_not_notice(six, desired, clock):
 
 
 async def test_the_same_port_of_both_families_is_no_conflict(six, desired, clock):
-    """Not even when our IPv4 address changed, and the old entry is in the way."""
+    """Not even if our IPv4 address changed and the old entry is in the way."""
     four, pinhole = desired(), desired(family=Family.IPV6)
     await six.start(four, pinhole)
     (side,) = six.network.interfaces
@@ -159,8 +158,8 @@ async def test_the_same_port_of_both_families_is_no_conflict(six, desired, clock
     assert six.state(pinhole) is MappingState.ACTIVE
 
 
-async def test_a_host_without_an_address_of_the_family_is_told_so(new_harness, device, desired):
-    """Neither is an error of a gateway: both stay pending."""
+async def test_a_mapping_without_an_address_of_its_family_is_pending(new_harness, device, desired):
+    """Its error names the missing address, because no gateway is at fault."""
     four, pinhole = desired(), desired(family=Family.IPV6)
     only_four = attrs.evolve(home(), routes=home().routes[:1])
     harness = await new_harness(BothFamilies("pcp", device), network=only_four).start(pinhole)
@@ -177,8 +176,8 @@ async def test_a_host_without_an_address_of_the_family_is_told_so(new_harness, d
     assert (entry.state, entry.error) == (MappingState.PENDING, "this host has no IPv4 address")
 
 
-async def test_a_backend_without_ipv6_is_never_asked_for_it(new_harness, device, pinhole):
-    """It is a typed refusal, and says which one."""
+async def test_a_backend_without_ipv6_gets_no_request(new_harness, device, pinhole):
+    """The mapping is refused, and the error names the backend."""
     harness = await new_harness(FakeBackend("natpmp", device), network=home(FORMER)).start(
         attrs.evolve(pinhole, backend="natpmp", conflict=ConflictPolicy.OWN)
     )
@@ -188,7 +187,7 @@ async def test_a_backend_without_ipv6_is_never_asked_for_it(new_harness, device,
 
 
 async def test_silence_over_ipv6_delays_nothing_over_ipv4(six, desired, clock):
-    """Each family is searched, and asked, by itself."""
+    """Each family has its own searches and requests."""
     (backend,) = six.backends
     four, pinhole = desired(), desired(family=Family.IPV6)
     backend.pinholes[FORMER] = FakeDevice(clock, address=ROUTER, hangs=True)
@@ -207,9 +206,9 @@ async def test_silence_over_ipv6_delays_nothing_over_ipv4(six, desired, clock):
         ("ipv4", {"address": "2001:db8::1"}, [Family.IPV6]),
     ],
 )
-def test_the_default_family_is_for_rows_that_name_none(
+def test_the_default_family_applies_to_rows_without_one(
     default: str, fields: dict[str, str], families: list[Family]
 ) -> None:
-    """An address has a family of its own."""
+    """An address implies its family."""
     row = Row({"port": "80", "protocol": "tcp", **fields}, "line 2", "line 2, column {}")
     assert [mapping.family for mapping in mappings_of(row, "x", families=FAMILIES[default])] == families

@@ -1,4 +1,4 @@
-"""The first opening of a mapping: which gateway is asked, and what a port that is not to be had becomes."""
+"""The first opening of a mapping: choice of the gateway, refusals and conflicts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 
-STRANGER = ipaddress.ip_address("192.168.88.66")
+OTHER_HOST = ipaddress.ip_address("192.168.88.66")
 LOCAL = ipaddress.ip_address("192.168.88.10")
-
 Desired = Callable[..., Mapping]
-NewWorld = Callable[..., Any]
+NewHarness = Callable[..., Any]
 
 
-async def test_a_wanted_mapping_is_opened(harness: Any, device: FakeDevice, desired: Desired) -> None:
+async def test_a_desired_mapping_is_opened(harness: Any, device: FakeDevice, desired: Desired) -> None:
     """One request, one lease, one event."""
     await harness.start(desired(comment="web"))
     assert device.table[Protocol.TCP, 80].internal_address == LOCAL
@@ -35,18 +34,18 @@ async def test_a_wanted_mapping_is_opened(harness: Any, device: FakeDevice, desi
 
 
 async def test_the_best_backend_gets_the_mapping(
-    new_harness: NewWorld, device: FakeDevice, desired: Desired
+    new_harness: NewHarness, device: FakeDevice, desired: Desired
 ) -> None:
-    """In the order given, though the other answers first."""
+    """The first in the given order, although the other answers sooner."""
     harness = new_harness(FakeBackend("pcp", device, delay=0.1), FakeBackend("upnp", device))
     await harness.start(desired())
     assert harness.lease(desired()).backend == "pcp"
 
 
-async def test_what_one_backend_refuses_the_next_opens(
-    new_harness: NewWorld, clock: FakeClock, device: FakeDevice, desired: Desired
+async def test_a_refused_mapping_moves_to_the_next_backend(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """P16: a no moves the mapping on, and only that mapping."""
+    """P16: only that mapping moves."""
     strict = FakeDevice(clock, refusals={80: NotAuthorized("no")})
     harness = new_harness(FakeBackend("pcp", strict), FakeBackend("upnp", device))
     await harness.start(desired(), desired(81))
@@ -55,47 +54,47 @@ async def test_what_one_backend_refuses_the_next_opens(
 
 
 async def test_a_mapping_can_name_its_backend(
-    new_harness: NewWorld, device: FakeDevice, desired: Desired
+    new_harness: NewHarness, device: FakeDevice, desired: Desired
 ) -> None:
-    """The others are not asked."""
+    """The other backends get no request."""
     harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", device))
     await harness.start(desired(backend="upnp"))
     assert [backend for backend, _, _ in device.calls] == ["upnp"]
 
 
 async def test_a_backend_that_is_not_allowed_opens_nothing(
-    new_harness: NewWorld, device: FakeDevice, desired: Desired
+    new_harness: NewHarness, device: FakeDevice, desired: Desired
 ) -> None:
-    """It is there for the releases of an earlier run only."""
+    """It only releases leases of an earlier run."""
     harness = new_harness(FakeBackend("pcp", device), options=Options(allowed=("upnp",)))
     await harness.start(desired())
     assert device.requested() == []
     assert harness.state(desired()) is MappingState.PENDING
 
 
-async def test_another_host_is_asked_for_only_where_the_protocol_can(
-    new_harness: NewWorld, device: FakeDevice, desired: Desired
+async def test_a_mapping_to_another_host_uses_a_protocol_that_allows_it(
+    new_harness: NewHarness, device: FakeDevice, desired: Desired
 ) -> None:
-    """The reason is kept for those that cannot."""
+    """The other backends get no request."""
     harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway))
-    await harness.start(desired(address=STRANGER))
+    await harness.start(desired(address=OTHER_HOST))
     assert [backend for backend, _, _ in device.calls] == ["upnp"]
-    assert device.table[Protocol.TCP, 80].internal_address == STRANGER
+    assert device.table[Protocol.TCP, 80].internal_address == OTHER_HOST
 
 
-async def test_another_host_without_such_a_protocol_is_refused(
+async def test_a_mapping_to_another_host_is_refused_without_such_a_protocol(
     harness: Any, device: FakeDevice, desired: Desired
 ) -> None:
-    """M12: it tells which host may ask."""
-    await harness.start(desired(address=STRANGER))
-    assert harness.state(desired(address=STRANGER)) is MappingState.REFUSED
-    assert str(STRANGER) in harness.scheduler.entries[desired(address=STRANGER).key].error
+    """M12: the error names the host that must run portmapper."""
+    await harness.start(desired(address=OTHER_HOST))
+    assert harness.state(desired(address=OTHER_HOST)) is MappingState.REFUSED
+    assert str(OTHER_HOST) in harness.scheduler.entries[desired(address=OTHER_HOST).key].error
 
 
-async def test_no_gateway_is_pending_and_kept_trying(
+async def test_a_mapping_without_a_gateway_is_pending_and_retried(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """It opens soon after one appears."""
+    """It opens soon after a gateway appears."""
     device.silent = True
     await harness.start(desired())
     assert harness.state(desired()) is MappingState.PENDING
@@ -110,9 +109,9 @@ async def test_no_gateway_is_pending_and_kept_trying(
 async def test_a_port_that_another_host_holds(
     upnp: Any, device: FakeDevice, desired: Desired, policy: ConflictPolicy, names_holder: bool
 ) -> None:
-    """`own` and `fail` leave it, `next` takes another, `take` replaces it."""
+    """`own` and `fail` leave it, `next` takes another port, `take` replaces it."""
     device.names_holder = names_holder
-    foreign = device.occupy(Protocol.TCP, 80, STRANGER)
+    foreign = device.occupy(Protocol.TCP, 80, OTHER_HOST)
     await upnp.start(desired(conflict=policy))
     replaced = policy is ConflictPolicy.TAKE
     assert (device.table[Protocol.TCP, 80] is foreign) is not replaced
@@ -122,42 +121,20 @@ async def test_a_port_that_another_host_holds(
         assert upnp.lease(desired()).external_port == 81
 
 
-async def test_the_policy_of_the_run_holds_for_mappings_that_name_none(
+async def test_the_default_policy_applies_to_mappings_that_set_none(
     upnp: Any, device: FakeDevice, desired: Desired
 ) -> None:
-    """The mapping's own comes first."""
+    """A mapping's own policy comes first."""
     upnp.options = Options(conflict=ConflictPolicy.TAKE)
-    foreign = device.occupy(Protocol.TCP, 80, STRANGER)
-    device.occupy(Protocol.TCP, 81, STRANGER)
+    foreign = device.occupy(Protocol.TCP, 80, OTHER_HOST)
+    device.occupy(Protocol.TCP, 81, OTHER_HOST)
     await upnp.start(desired(conflict=ConflictPolicy.FAIL), desired(81))
     assert device.table[Protocol.TCP, 80] is foreign
     assert upnp.state(desired(81)) is MappingState.ACTIVE
 
 
-@pytest.mark.parametrize("policy", [ConflictPolicy.OWN, ConflictPolicy.FAIL])
-async def test_an_entry_of_this_host_is_replaced_under_own(
-    upnp: Any, device: FakeDevice, desired: Desired, policy: ConflictPolicy
-) -> None:
-    """M3: ours by its address, though no store knows it."""
-    device.occupy(Protocol.TCP, 80, LOCAL, 8080)
-    await upnp.start(desired(conflict=policy))
-    assert (device.table[Protocol.TCP, 80].internal_port == 80) is (policy is ConflictPolicy.OWN)
-
-
-async def test_two_wanted_mappings_never_take_the_port_from_each_other(
-    upnp: Any, clock: FakeClock, device: FakeDevice, desired: Desired
-) -> None:
-    """The first has it, the second is in conflict, and so it stays."""
-    first, second = desired(80, 8080), desired(80, 9090)
-    await upnp.start(first)
-    await upnp.want(first, second)
-    await clock.advance(7200)
-    assert device.table[Protocol.TCP, 80].internal_port == 8080
-    assert upnp.state(second) is MappingState.CONFLICT
-
-
 @pytest.mark.parametrize("policy", ConflictPolicy)
-async def test_another_port_than_wanted_is_given_back(
+async def test_a_port_other_than_the_requested_one_is_released(
     harness: Any, device: FakeDevice, desired: Desired, policy: ConflictPolicy
 ) -> None:
     """P6: it is kept under `next` only."""
@@ -168,10 +145,10 @@ async def test_another_port_than_wanted_is_given_back(
     assert harness.state(desired()) is (MappingState.ACTIVE if kept else MappingState.CONFLICT)
 
 
-async def test_any_port_takes_what_the_gateway_gives(
+async def test_any_port_accepts_the_granted_port(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """Nothing is exact, and the renewal asks for the same port again."""
+    """The renewal requests the same port again."""
     device.other_port = 4000
     anything = attrs.evolve(desired(), port=ANY_PORT)
     await harness.start(anything)
@@ -182,10 +159,10 @@ async def test_any_port_takes_what_the_gateway_gives(
     assert EventKind.EXTERNAL_PORT_CHANGED not in harness.kinds()
 
 
-async def test_a_random_port_that_changes_is_told(
+async def test_a_random_port_that_changes_is_reported(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """P14: a provider that gives 60-second ports is kept alive, and the observers hear of the new port."""
+    """P14: a provider grants ports for 60 s; they are kept alive, and observers learn of a new port."""
     device.other_port, device.longest = 4000, 60
     anything = attrs.evolve(desired(), port=ANY_PORT)
     await harness.start(anything)
@@ -199,10 +176,10 @@ async def test_a_random_port_that_changes_is_told(
 
 
 @pytest.mark.parametrize("error", [NotAuthorized("no"), NoResources("full"), Unsupported("cannot")])
-async def test_a_refusal_is_not_asked_again_at_once(
+async def test_a_refused_request_is_retried_with_backoff(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired, error: BackendError
 ) -> None:
-    """M7: less and less often, told once."""
+    """M7: the refusal is reported once."""
     device.refusals[80] = error
     await harness.start(desired())
     assert harness.state(desired()) is MappingState.REFUSED
@@ -211,10 +188,10 @@ async def test_a_refusal_is_not_asked_again_at_once(
     assert harness.kinds() == [EventKind.FAILED]
 
 
-async def test_a_refusal_is_not_asked_again_before_its_own_time(
+async def test_a_refused_request_is_not_retried_before_the_gateways_retry_time(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """P8: the gateway's own lifetime of the error holds, and then the mapping opens."""
+    """P8: the lifetime of the gateway's error counts; then the mapping opens."""
     device.answers.append(NotAuthorized("no", retry_after=1800))
     await harness.start(desired())
     await clock.advance(1790)
@@ -223,7 +200,7 @@ async def test_a_refusal_is_not_asked_again_before_its_own_time(
     assert harness.state(desired()) is MappingState.ACTIVE
 
 
-async def test_a_conflict_without_a_holder_says_conflict(
+async def test_a_conflict_without_a_holder_is_reported_as_a_conflict(
     harness: Any, device: FakeDevice, desired: Desired
 ) -> None:
     """One event of its own kind."""
@@ -233,10 +210,10 @@ async def test_a_conflict_without_a_holder_says_conflict(
     assert harness.kinds() == [EventKind.CONFLICT]
 
 
-async def test_a_gateway_that_falls_silent_hands_its_mapping_on(
-    new_harness: NewWorld, clock: FakeClock, device: FakeDevice, desired: Desired
+async def test_a_mapping_moves_away_from_a_silent_gateway(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """A timeout is as good as a no."""
+    """A timeout moves it like a refusal."""
     harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", FakeDevice(clock)))
     await harness.start(desired())
     device.silent = True

@@ -1,4 +1,4 @@
-"""The two protocols of one port, as a gateway that confuses them needs them to be asked."""
+"""The two protocols of one port, on a gateway that confuses them."""
 
 from __future__ import annotations
 
@@ -20,24 +20,22 @@ from portmapper.testing.fake_device import FakeDevice
 Desired = Callable[..., Mapping]
 
 
-async def test_the_release_of_one_protocol_has_the_other_opened_anew(
-    harness: Any, device: FakeDevice, desired: Desired
-) -> None:
-    """Once: its next renewal is an ordinary one."""
+async def test_a_release_reopens_the_counterpart(harness: Any, device: FakeDevice, desired: Desired) -> None:
+    """Only once: its next renewal is an ordinary one."""
     tcp, udp = desired(), desired(protocol=Protocol.UDP)
     await harness.start(tcp, udp)
     harness.scheduler.set_desired([udp])
     await harness.scheduler.settled()
     await harness.clock.advance(0)
-    assert _asked_anew(device) == [(Protocol.TCP, False), (Protocol.UDP, False), (Protocol.UDP, True)]
+    assert _requests(device) == [(Protocol.TCP, False), (Protocol.UDP, False), (Protocol.UDP, True)]
     await harness.clock.advance(2300)
-    assert _asked_anew(device)[3:][-1] == (Protocol.UDP, False)
+    assert _requests(device)[3:][-1] == (Protocol.UDP, False)
 
 
-async def test_a_release_after_a_crash_has_the_other_protocol_opened_anew(
+async def test_a_release_after_a_crash_reopens_the_counterpart(
     harness: Any, device: FakeDevice, desired: Desired
 ) -> None:
-    """Whether it is adopted before the release or after it."""
+    """Whether it is adopted before or after the release."""
     tcp, udp = desired(), desired(protocol=Protocol.UDP)
     await harness.start(tcp, udp)
     await harness.crash()
@@ -50,10 +48,10 @@ async def test_a_release_after_a_crash_has_the_other_protocol_opened_anew(
     assert any(isinstance(request, MapRequest) and request.anew for request in after)
 
 
-def test_a_release_has_the_other_protocol_opened_anew_that_is_on_its_way_back(desired: Desired) -> None:
-    """Another gateway holds it still, and here an earlier lease stands that is being adopted."""
+def test_a_release_reopens_a_counterpart_that_is_being_adopted(desired: Desired) -> None:
+    """Another gateway still holds its lease, and an earlier lease is being adopted here."""
     tcp, udp = desired(), desired(protocol=Protocol.UDP)
-    store, begun = Store(None), list[LeaseState]()
+    store, planned = Store(None), list[LeaseState]()
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for mapping in (tcp, udp):
         lease = attrs.evolve(_lease(mapping, "upnp"), token=mapping.protocol.value.encode())
@@ -61,31 +59,31 @@ def test_a_release_has_the_other_protocol_opened_anew_that_is_on_its_way_back(de
     entry = LeaseState(
         udp, lease=attrs.evolve(_lease(udp, "upnp"), gateway="upnp:192.168.77.1", token=b"other")
     )
-    pairs = ProtocolPairs({udp.key: entry}, Ownership(store, None), begin=begun.append, plan=begun.append)
+    pairs = ProtocolPairs({udp.key: entry}, Ownership(store, None), begin=planned.append, plan=planned.append)
     pairs.reopen_after_release(_lease(tcp, "upnp"))
-    assert begun == [entry]
+    assert planned == [entry]
     assert entry.anew
     store.close()
 
 
-@pytest.mark.parametrize("mixed", [True, False])
-def test_what_another_protocol_renewed_has_the_younger_opened_anew(desired: Desired, mixed: bool) -> None:
-    """PCP puts the elder's rules up again and takes the younger's; UPnP touches neither."""
+@pytest.mark.parametrize("two_backends", [True, False])
+def test_a_renewal_over_another_backend_reopens_the_newer(desired: Desired, two_backends: bool) -> None:
+    """PCP pushes the older one's rule again and removes the newer one's; UPnP touches neither."""
     tcp, udp = desired(), desired(protocol=Protocol.UDP)
-    elder = LeaseState(
-        tcp, lease=_lease(tcp, "pcp" if mixed else "upnp"), opened_at=datetime(2026, 1, 1, tzinfo=UTC)
+    older = LeaseState(
+        tcp, lease=_lease(tcp, "pcp" if two_backends else "upnp"), opened_at=datetime(2026, 1, 1, tzinfo=UTC)
     )
-    younger = LeaseState(udp, lease=_lease(udp, "upnp"), opened_at=datetime(2026, 1, 2, tzinfo=UTC))
-    store, begun = Store(None), list[LeaseState]()
-    entries = {entry.mapping.key: entry for entry in (elder, younger)}
-    pairs = ProtocolPairs(entries, Ownership(store, None), begin=begun.append, plan=begun.append)
-    pairs.renew_newer(elder)
-    assert begun == [younger]
-    assert younger.anew is mixed
+    newer = LeaseState(udp, lease=_lease(udp, "upnp"), opened_at=datetime(2026, 1, 2, tzinfo=UTC))
+    store, planned = Store(None), list[LeaseState]()
+    entries = {entry.mapping.key: entry for entry in (older, newer)}
+    pairs = ProtocolPairs(entries, Ownership(store, None), begin=planned.append, plan=planned.append)
+    pairs.renew_newer(older)
+    assert planned == [newer]
+    assert newer.anew is two_backends
     store.close()
 
 
-def _asked_anew(device: FakeDevice) -> list[tuple[Protocol, bool]]:
+def _requests(device: FakeDevice) -> list[tuple[Protocol, bool]]:
     requests = [request for request in device.requested() if isinstance(request, MapRequest)]
     return [(request.protocol, request.anew) for request in requests]
 

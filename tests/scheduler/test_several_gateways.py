@@ -1,4 +1,4 @@
-"""A host with two ways out: which gateway a mapping is for, and what is kept open on all of them."""
+"""A host with two default routes, and mappings on all gateways."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 
 Desired = Callable[..., Mapping]
-
 FIRST = ipaddress.ip_address("192.168.88.1")
 SECOND = ipaddress.ip_address("192.168.99.1")
 SAME_SIDE = ipaddress.ip_address("192.168.88.254")
+HTTP = (Protocol.TCP, 80)
 
 
 class Reachable(FakeBackend):
-    """A protocol that reaches a device at its own address alone, as PCP does."""
+    """A protocol that reaches a device only at its own address, as PCP does."""
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Yield the device at the target, if there is one."""
@@ -40,7 +40,7 @@ class Reachable(FakeBackend):
                 yield gateway
 
 
-def two_ways_out(second: ipaddress.IPv4Address | ipaddress.IPv6Address = SECOND) -> Network:
+def two_default_routes(second: ipaddress.IPv4Address | ipaddress.IPv6Address = SECOND) -> Network:
     """Return a network of two interfaces with a default route each, the first preferred."""
     eth0 = Interface("eth0", (ipaddress.ip_interface("192.168.88.10/24"),))
     eth1 = Interface("eth1", (ipaddress.ip_interface("192.168.99.10/24"),))
@@ -51,46 +51,43 @@ def two_ways_out(second: ipaddress.IPv4Address | ipaddress.IPv6Address = SECOND)
 @pytest.fixture
 def devices(clock: FakeClock) -> list[FakeDevice]:
     """Two routers."""
-    outside = ipaddress.ip_address("198.51.100.9")
-    return [FakeDevice(clock, address=FIRST), FakeDevice(clock, address=SECOND, external=outside)]
+    external = ipaddress.ip_address("198.51.100.9")
+    return [FakeDevice(clock, address=FIRST), FakeDevice(clock, address=SECOND, external=external)]
 
 
 @pytest.fixture
 def two(new_harness: Callable[..., Any], devices: list[FakeDevice]) -> Any:
-    """A host between them."""
+    """A host with a default route to each router."""
     backend = Reachable("upnp", *devices, kind=FakeListingGateway)
-    return new_harness(backend, network=two_ways_out())
+    return new_harness(backend, network=two_default_routes())
 
 
 @pytest.fixture
 def everywhere(desired: Desired) -> Mapping:
-    """A web server that is kept open on all gateways."""
+    """A web server that is open on all gateways."""
     return desired(gateway=ALL_GATEWAYS)
 
 
-HTTP = (Protocol.TCP, 80)
-
-
 def states(harness: Any) -> dict[str | None, MappingState]:
-    """Return the state of each entry, by the gateway that it is for."""
+    """Return the state of each entry, by gateway."""
     return {entry.mapping.gateway: entry.state for entry in harness.scheduler.entries.values()}
 
 
-async def test_without_a_word_it_is_the_default_gateway(two, devices, desired):
-    """The one with the lower metric, and no other."""
+async def test_the_default_gateway_opens_a_mapping(two, devices, desired):
+    """The gateway with the lower metric, and no other."""
     await two.start(desired())
     assert [device.open_ports() for device in devices] == [{HTTP}, set()]
 
 
-async def test_an_address_names_one_gateway(two, devices, desired):
-    """Though it is not that of the preferred route."""
+async def test_a_row_can_name_its_gateway(two, devices, desired):
+    """Although another default route is preferred."""
     await two.start(desired(gateway=str(SECOND)))
     assert [device.open_ports() for device in devices] == [set(), {HTTP}]
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_what_moved_from_a_gateway_that_was_away_returns(two, devices, desired, clock, announced):
-    """As soon as it announces itself, else when the search finds it; and nothing is left at the other."""
+async def test_a_lease_moves_back_when_its_gateway_returns(two, devices, desired, clock, announced):
+    """At its announcement, or else when the search finds it; nothing stays open on the other gateway."""
     await two.start(desired())
     devices[0].silent = True
     devices[0].tell(GatewayEvent.GONE)
@@ -103,8 +100,8 @@ async def test_what_moved_from_a_gateway_that_was_away_returns(two, devices, des
     assert two.state(desired()) is MappingState.ACTIVE
 
 
-async def test_what_a_gateway_refused_is_not_tried_there_whenever_it_is_found(two, devices, desired, clock):
-    """It stays where it could be opened."""
+async def test_a_refused_mapping_is_not_retried_after_each_search(two, devices, desired, clock):
+    """It stays where it was opened."""
     devices[0].refusals = {80: NotAuthorized("no")}
     await two.start(desired())
     devices[0].calls.clear()
@@ -115,8 +112,8 @@ async def test_what_a_gateway_refused_is_not_tried_there_whenever_it_is_found(tw
     assert devices[0].requested() == []
 
 
-async def test_all_is_an_entry_and_a_lease_for_each_gateway(two, devices, everywhere, clock):
-    """In the status document each names its gateway, its internal and its external address."""
+async def test_all_gateways_each_get_an_entry_and_a_lease(two, devices, everywhere, clock):
+    """In the status document, each has its gateway, its internal and its external address."""
     await two.start(everywhere)
     assert [device.open_ports() for device in devices] == [{HTTP}, {HTTP}]
     document = status_document(two.scheduler, (), clock.now(), clock)
@@ -128,15 +125,15 @@ async def test_all_is_an_entry_and_a_lease_for_each_gateway(two, devices, everyw
     assert opened == [str(FIRST), str(SECOND)]
 
 
-async def test_a_pass_waits_for_every_gateway(two, devices, everywhere, clock):
-    """Also where the second one's side is not asked before the first has answered."""
+async def test_one_pass_waits_for_every_gateway(two, devices, everywhere, clock):
+    """Also if the second gateway is searched only after the first has answered."""
     await two.start(everywhere, run=False)
     await two.scheduler.settled()
     assert [device.open_ports() for device in devices] == [{HTTP}, {HTTP}]
 
 
-async def test_a_gateway_that_goes_away_takes_its_own_entry_only(two, devices, everywhere, clock):
-    """And has it back when it is there again."""
+async def test_a_gateway_that_goes_away_affects_only_its_own_entry(two, devices, everywhere, clock):
+    """That entry is active again when the gateway is back."""
     await two.start(everywhere)
     devices[1].silent = True
     devices[1].table.clear()
@@ -150,7 +147,7 @@ async def test_a_gateway_that_goes_away_takes_its_own_entry_only(two, devices, e
 
 
 async def test_a_gateway_that_answers_later_is_added(two, devices, everywhere, clock):
-    """The first one's lease is not touched for it."""
+    """The first gateway's lease is not touched."""
     devices[1].silent = True
     await two.start(everywhere)
     assert states(two) == {str(FIRST): MappingState.ACTIVE}
@@ -160,8 +157,8 @@ async def test_a_gateway_that_answers_later_is_added(two, devices, everywhere, c
     assert not devices[0].deleted
 
 
-async def test_nobody_answers(two, devices, everywhere, clock):
-    """It is one entry, which says so."""
+async def test_no_gateway_answers(two, devices, everywhere, clock):
+    """There is one entry, and it says so."""
     for device in devices:
         device.silent = True
     await two.start(everywhere)
@@ -170,8 +167,8 @@ async def test_nobody_answers(two, devices, everywhere, clock):
     assert (entry.state, entry.error) == (MappingState.PENDING, "no gateway answered")
 
 
-async def test_a_named_gateway_that_is_silent_is_told_by_name(two, devices, desired, clock):
-    """The other one is not asked in its place."""
+async def test_a_silent_named_gateway_is_reported_by_name(two, devices, desired, clock):
+    """The other gateway gets no request instead."""
     devices[1].silent = True
     await two.start(desired(gateway=str(SECOND)))
     await clock.advance(20)
@@ -181,7 +178,7 @@ async def test_a_named_gateway_that_is_silent_is_told_by_name(two, devices, desi
 
 
 async def test_both_leases_are_adopted_after_a_crash(two, devices, everywhere, clock):
-    """With their tokens, and nothing is closed in between."""
+    """With their tokens; nothing is closed in between."""
     await two.start(everywhere)
     before = {stored.lease.token for stored in two.store.leases}
     await two.crash()
@@ -192,8 +189,8 @@ async def test_both_leases_are_adopted_after_a_crash(two, devices, everywhere, c
     assert not any(device.deleted for device in devices)
 
 
-async def test_a_row_that_is_gone_is_closed_everywhere(two, devices, everywhere, clock):
-    """Nothing stays behind on either."""
+async def test_a_removed_row_is_closed_on_all_gateways(two, devices, everywhere, clock):
+    """No lease is left on either."""
     await two.start(everywhere)
     await two.want()
     await clock.advance(5)
@@ -201,8 +198,8 @@ async def test_a_row_that_is_gone_is_closed_everywhere(two, devices, everywhere,
     assert not list(two.store.leases)
 
 
-async def test_closing_on_exit_closes_everywhere(two, devices, everywhere, clock):
-    """A search that answers meanwhile opens nothing again."""
+async def test_release_all_closes_the_ports_on_all_gateways(two, devices, everywhere, clock):
+    """A search that finishes meanwhile reopens nothing."""
     await two.start(everywhere)
     two.scheduler.discovery.search_all()
     await two.scheduler.release_all()
@@ -210,8 +207,8 @@ async def test_closing_on_exit_closes_everywhere(two, devices, everywhere, clock
     assert not any(device.open_ports() for device in devices)
 
 
-async def test_from_all_to_one_closes_the_other(two, devices, everywhere, clock):
-    """The one that stays is adopted, not opened anew."""
+async def test_an_edit_from_all_gateways_to_one_closes_the_other(two, devices, everywhere, clock):
+    """The remaining lease is adopted, not reopened."""
     await two.start(everywhere)
     await two.want(attrs.evolve(everywhere, gateway=str(SECOND)))
     await clock.advance(5)
@@ -219,24 +216,24 @@ async def test_from_all_to_one_closes_the_other(two, devices, everywhere, clock)
     assert not devices[1].deleted
 
 
-async def test_a_conflict_on_one_is_none_on_the_other(two, devices, everywhere, clock):
-    """A stranger's entry stays."""
-    stranger = ipaddress.ip_address("192.168.99.77")
-    devices[1].occupy(*HTTP, stranger)
+async def test_a_conflict_on_one_gateway_does_not_affect_the_other(two, devices, everywhere, clock):
+    """The third-party entry stays."""
+    other_host = ipaddress.ip_address("192.168.99.77")
+    devices[1].occupy(*HTTP, other_host)
     await two.start(everywhere)
     assert states(two) == {str(FIRST): MappingState.ACTIVE, str(SECOND): MappingState.CONFLICT}
-    assert devices[1].table[HTTP].internal_address == stranger
+    assert devices[1].table[HTTP].internal_address == other_host
 
 
-async def test_our_own_entry_is_replaced_though_the_other_gateway_has_one_too(two, devices, everywhere):
-    """As after a loss of the lease store."""
+async def test_an_own_entry_is_replaced_on_one_of_two_gateways(two, devices, everywhere):
+    """As after the loss of the lease store."""
     devices[1].occupy(*HTTP, ipaddress.ip_address("192.168.99.10"), 8080)
     await two.start(everywhere)
     assert set(states(two).values()) == {MappingState.ACTIVE}
 
 
-async def test_any_port_is_kept_for_each_gateway(two, devices, desired, clock):
-    """Each is asked for the one that it gave."""
+async def test_any_port_is_remembered_for_each_gateway(two, devices, desired, clock):
+    """The store has the port that each of them granted."""
     devices[1].other_port = 40000
     mapping = desired(ANY_PORT, internal_port=80, gateway=ALL_GATEWAYS)
     await two.start(mapping)
@@ -244,37 +241,37 @@ async def test_any_port_is_kept_for_each_gateway(two, devices, desired, clock):
 
 
 async def test_two_gateways_on_one_lan(new_harness, clock, everywhere):
-    """The second default route of an interface is asked too."""
+    """The second default route of an interface is searched too."""
     devices = [FakeDevice(clock, address=FIRST), FakeDevice(clock, address=SAME_SIDE)]
     backend = Reachable("upnp", *devices, kind=FakeListingGateway)
-    await new_harness(backend, network=two_ways_out(SAME_SIDE)).start(everywhere)
+    await new_harness(backend, network=two_default_routes(SAME_SIDE)).start(everywhere)
     assert [device.open_ports() for device in devices] == [{HTTP}, {HTTP}]
 
 
 def test_every_default_route_is_searched() -> None:
-    """The further one of an interface is asked for itself."""
-    found = search_targets(two_ways_out(SAME_SIDE))
+    """A further default route of an interface gets its own search."""
+    found = search_targets(two_default_routes(SAME_SIDE))
     assert [str(target.gateway) for target in found] == [str(FIRST), "None", str(SAME_SIDE)]
 
 
-def test_a_gateway_of_no_default_route_is_asked_from_its_own_side(desired: Desired) -> None:
-    """As a VPN's is; nobody else may answer there."""
-    (place,) = places(desired(gateway="192.168.99.7"), two_ways_out(), None)
+def test_a_gateway_without_a_default_route_is_asked_from_its_own_interface(desired: Desired) -> None:
+    """Such as a VPN's gateway; no other gateway may answer there."""
+    (place,) = places(desired(gateway="192.168.99.7"), two_default_routes(), None)
     assert (str(place.internal_address), place.target.interface) == ("192.168.99.10", "eth1")
     assert place.target.chosen
 
 
-def test_of_the_named_gateways_a_row_picks_its_own(desired: Desired) -> None:
-    """One that is not among them has no place."""
+def test_a_row_can_name_one_of_the_chosen_gateways(desired: Desired) -> None:
+    """A row for a gateway that was not chosen has no place."""
     local = ipaddress.ip_address("192.168.88.10")
     chosen = [Target(local, gateway=FIRST, chosen=True), Target(local, gateway=SECOND, chosen=True)]
-    found = places(desired(gateway=str(SECOND)), two_ways_out(), chosen)
+    found = places(desired(gateway=str(SECOND)), two_default_routes(), chosen)
     assert [place.target.gateway for place in found] == [SECOND]
-    assert not places(desired(gateway="192.168.99.7"), two_ways_out(), chosen)
+    assert not places(desired(gateway="192.168.99.7"), two_default_routes(), chosen)
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"),
+    ("text", "expected"),
     [
         ("", None),
         ("default", None),
@@ -285,24 +282,24 @@ def test_of_the_named_gateways_a_row_picks_its_own(desired: Desired) -> None:
         ("2001:DB8::1", "2001:db8::1"),
     ],
 )
-def test_what_a_gateway_may_be_called(text: str, meant: str | None) -> None:
-    """In any case, and as an address is spelt usually."""
-    assert parse_gateway(text) == meant
+def test_valid_gateway_values(text: str, expected: str | None) -> None:
+    """In upper or lower case; addresses are normalized."""
+    assert parse_gateway(text) == expected
 
 
 @pytest.mark.parametrize(
     "text",
     ["every", "192.168.88", "192.168.88.1:5351", "http://192.168.88.1/", "0.0.0.0", "224.0.0.1", "fe80::1"],
 )
-def test_what_is_no_gateway_is_refused_with_its_value(text: str) -> None:
-    """The field and what was written there."""
+def test_an_invalid_gateway_is_rejected_with_its_value(text: str) -> None:
+    """The message has the field and the value."""
     with pytest.raises(RowError, match="gateway") as caught:
         parse_gateway(text)
     assert text in caught.value.reason
 
 
-def test_a_gateway_has_a_family() -> None:
-    """It is the row's, unless that says otherwise."""
+def test_a_gateway_address_implies_its_family() -> None:
+    """A row that sets another family is rejected."""
     fields = {"port": "80", "protocol": "tcp", "gateway": "fe80::1%eth0"}
     assert [m.family for m in mappings_of(Row(fields, "line 2", "line 2, column {}"), "x")] == [Family.IPV6]
     with pytest.raises(RowError, match="gateway: fe80::1%eth0 does not match the family ipv4"):

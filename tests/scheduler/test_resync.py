@@ -1,0 +1,103 @@
+"""What the periodic resync notices, and how much it sends."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+from portmapper.api.errors import NotAuthorized
+from portmapper.api.events import EventKind
+from portmapper.api.model import Mapping, Protocol
+from portmapper.scheduler.options import Options
+from portmapper.testing.clock import FakeClock
+from portmapper.testing.fake_device import FakeDevice
+
+WEB = (Protocol.TCP, 80)
+Desired = Callable[..., Mapping]
+
+
+async def test_an_unannounced_external_address_is_noticed(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """Within one interval."""
+    await harness.start(desired())
+    device.external = ipaddress.ip_address("203.0.113.99")
+    await clock.advance(60)
+    assert EventKind.EXTERNAL_ADDRESS_CHANGED in harness.kinds()
+
+
+async def test_a_permanent_lease_is_verified_and_not_renewed(
+    upnp: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """M1: it never expires; a lost one is reopened at the next resync."""
+    device.permanent_only = True
+    await upnp.start(desired())
+    await clock.advance(86400)
+    assert len(device.requested()) == 1
+    device.table.clear()
+    await clock.advance(61)
+    assert device.open_ports() == {WEB}
+    assert upnp.kinds() == [EventKind.OPENED, EventKind.LOST, EventKind.OPENED]
+
+
+async def test_a_permanent_lease_is_requested_from_a_gateway_that_loses_finite_ones(
+    upnp: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """M15: after the second loss."""
+    device.forgets = lambda lease: not lease.permanent
+    await upnp.start(desired())
+    await clock.advance(200)
+    assert device.requested()[-1].lifetime == 0
+    assert device.open_ports() == {WEB}
+
+
+async def test_one_renewal_per_interval_reveals_a_lost_table(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """If the protocol cannot list the table, the epoch in the answer shows the loss."""
+    await harness.start(desired(), desired(81))
+    device.calls.clear()
+    await clock.advance(60.5)
+    await clock.advance(60)
+    assert len(device.requested()) == 2
+
+
+async def test_a_resync_renews_a_mapping_without_counterpart(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """On miniupnpd, the renewal of the older protocol closes the newer one for a round trip."""
+    await harness.start(desired(), desired(protocol=Protocol.UDP), desired(81))
+    device.calls.clear()
+    await clock.advance(60.5)
+    await clock.advance(60)
+    assert [request.internal_port for request in device.requested()] == [81, 81]
+
+
+async def test_a_short_interval_does_not_renew_too_often(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """RFC 6887 section 11.2.1: at least 4 s between two renewals of one mapping."""
+    harness.options = Options(interval=1)
+    await harness.start(desired())
+    await clock.advance(40)
+    assert len(device.requested()) <= 11
+
+
+async def test_a_resync_does_not_shorten_the_pause_of_a_failed_renewal(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """The renewal keeps its schedule; only the resync that starts it adds an attempt."""
+    await harness.start(desired())
+    device.refusals[80] = NotAuthorized("no")
+    await clock.advance(1200)
+    assert len(device.requested()) <= 4
+
+
+async def test_an_invalid_external_address_is_ignored(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """The external address stays unknown."""
+    device.external = "203.0.113.7"  # type: ignore[assignment]
+    await harness.start(desired())
+    assert set(harness.scheduler.external.values()) == {None}
