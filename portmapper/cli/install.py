@@ -19,7 +19,7 @@ class Install(Command):
     """The command `install`."""
 
     name = "install"
-    help = "install plugins into the environment of this program"
+    help = "install plugins into portmapper's environment"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `install`."""
@@ -41,7 +41,7 @@ class Uninstall(Command):
     """The command `uninstall`."""
 
     name = "uninstall"
-    help = "remove plugins from the environment of this program"
+    help = "remove plugins from portmapper's environment"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the arguments of `uninstall`."""

@@ -1,8 +1,9 @@
-"""What tests of a plugin, and of the core, need: contracts, gateways that do as told, a clock turned by hand.
+"""Contracts and test doubles, for tests of plugins and of the core.
 
-A contract is a class of tests. Inherit from it, give it one fixture, `subject`, and pytest runs them all.
-Nothing is imported before it is used: pytest loads this package's fixtures in every project that has
-portmapper installed.
+A contract is a class of tests. Inherit from it, override its fixture `subject`, and pytest runs its tests.
+The doubles are a gateway in memory, a fake clock, and a harness that runs the scheduler with both. Modules
+are imported on first use, because pytest loads this package's fixtures in every project that has portmapper
+installed.
 """
 
 from __future__ import annotations

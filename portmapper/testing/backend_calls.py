@@ -1,4 +1,4 @@
-"""How the contract of backends calls one: find its gateway, map, unmap."""
+"""The calls of the backend contract: find the gateway, map and unmap, with a time limit each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIFETIME = 600
 
 @asynccontextmanager
 async def closing(subject: BackendSubject) -> AsyncIterator[None]:
-    """Close the backend at the end."""
+    """Close the backend at the end of the block."""
     try:
         yield
     finally:
@@ -29,7 +29,7 @@ async def closing(subject: BackendSubject) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def found(subject: BackendSubject) -> AsyncIterator[Gateway]:
-    """Find the gateway; close it and the backend at the end."""
+    """Find the gateway and yield it; close it and the backend at the end of the block."""
     async with closing(subject):
         gateway = await asyncio.wait_for(first(subject), LONG)
         reason = gateway_fault(gateway, subject.backend)
@@ -41,7 +41,7 @@ async def found(subject: BackendSubject) -> AsyncIterator[Gateway]:
 
 
 async def first(subject: BackendSubject) -> Gateway:
-    """Return the first gateway that the backend finds, and end the search."""
+    """Return the first gateway that the backend finds, and stop the search."""
     search = cast(AsyncGenerator[Gateway, None], subject.backend.discover(subject.target))
     async with aclosing(search):
         async for gateway in search:
@@ -50,7 +50,7 @@ async def first(subject: BackendSubject) -> Gateway:
 
 
 async def all_found(subject: BackendSubject) -> list[Gateway]:
-    """Probe to the end; a reason why there is none counts as none."""
+    """Run the search to its end; a backend error counts as no gateway."""
     search = cast(AsyncGenerator[Gateway, None], subject.backend.discover(subject.target))
     async with aclosing(search):
         try:
@@ -59,36 +59,36 @@ async def all_found(subject: BackendSubject) -> list[Gateway]:
             return []
 
 
-async def used(subject: BackendSubject) -> None:
-    """Find the gateway, open a port, close it, and be silent again."""
+async def use(subject: BackendSubject) -> None:
+    """Find the gateway, open a port, close the port, and close the gateway."""
     async with found(subject) as gateway:
-        lease = await granted(gateway, wish(subject, gateway))
+        lease = await granted(gateway, request_for(subject, gateway))
         await outcome(gateway.external_address(), BackendError, CALL_LIMIT)
         await released(gateway, lease)
 
 
-def wish(subject: BackendSubject, gateway: Gateway, number: int = 0) -> MapRequest:
-    """Return a request for the subject's port of that number, from this host."""
+def request_for(subject: BackendSubject, gateway: Gateway, number: int = 0) -> MapRequest:
+    """Return a request to map one of the subject's ports, by its index, to this host."""
     port = subject.ports[number]
     token = b"contract" + number.to_bytes(4, "big")
     return MapRequest(Protocol.TCP, gateway.local_address, port, port, LIFETIME, "contract", token)
 
 
 async def granted(gateway: Gateway, request: MapRequest) -> Lease:
-    """Map, on a gateway that has no reason to refuse."""
+    """Map a port, and assert that the gateway grants it."""
     answer = await outcome(gateway.map(request), BackendError, CALL_LIMIT)
     assert isinstance(answer, Lease), f"a free port was refused: {answer!r}"
     return answer
 
 
 async def released(gateway: Gateway, lease: Lease) -> None:
-    """Unmap."""
+    """Unmap a lease, and assert that this succeeds."""
     answer = await outcome(gateway.unmap(lease), BackendError, CALL_LIMIT)
     assert answer is None, f"unmap returned {answer!r}"
 
 
 def check_lease(lease: Lease, request: MapRequest, gateway: Gateway) -> None:
-    """See that a lease is one that the core accepts, and that it can be known again."""
+    """Assert that the core accepts the lease and can recognize it later."""
     reason = lease_fault(lease, request)
     assert reason is None, reason
     assert lease.backend == gateway.backend

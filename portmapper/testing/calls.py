@@ -1,4 +1,4 @@
-"""How contracts call a plugin: within a limit, and with an eye on what it leaves behind."""
+"""Helpers of the contracts: calls with a time limit, and checks for leaked sockets and tasks."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from portmapper.api.errors import PortmapperError
 from portmapper.testing.subjects import Switch
 
 LONG = 30.0
-"""Seconds that anything may take on a busy machine before it counts as never."""
+"""Seconds to wait for something on a busy machine before the test fails."""
 
 SOON = 5.0
-"""Seconds after its cancellation in which a call has to have ended."""
+"""Seconds within which a canceled call must end."""
 
-_NOTED: ContextVar[bool] = ContextVar("noted", default=False)
+_TRACKED: ContextVar[bool] = ContextVar("tracked", default=False)
 
 T = TypeVar("T")
 E = TypeVar("E", bound=PortmapperError)
 
 
 async def switch(change: Switch) -> None:
-    """Change how the other side behaves."""
-    waiting = change()
-    if waiting is not None:
-        await waiting
+    """Call a function of a subject that changes how the other side behaves."""
+    result = change()
+    if result is not None:
+        await result
 
 
 async def outcome(call: Awaitable[T], error: type[E], limit: float = LONG) -> T | E:
-    """Return what a call brought, or the error of that kind that it raised.
+    """Return the result of a call, or the error of type `error` that it raised.
 
     Raises:
-        AssertionError: it took longer than `limit` seconds, or raised something else.
+        AssertionError: the call took longer than `limit` seconds or raised another exception.
     """
     task = asyncio.ensure_future(call)
     done, _ = await asyncio.wait([task], timeout=limit)
@@ -48,63 +48,68 @@ async def outcome(call: Awaitable[T], error: type[E], limit: float = LONG) -> T 
         check_message(expected)
         return expected
     except Exception as other:
-        raise AssertionError(f"it raised {other!r}, and may only raise {error.__name__}") from other
+        raise AssertionError(f"the call raised {other!r}, but may only raise {error.__name__}") from other
 
 
 async def cancelled(call: Awaitable[object]) -> None:
-    """Begin a call that never ends by itself, cancel it, and see that it ends.
+    """Start a call that never ends by itself, cancel it, and assert that it ends.
 
     Raises:
-        AssertionError: it goes on, or ends otherwise than by its cancellation.
+        AssertionError: the call does not end, or does not end with `CancelledError`.
     """
     task = asyncio.ensure_future(call)
     await asyncio.wait([task], timeout=0.2)
-    assert not task.done(), "the call ended though the other side is silent"
+    assert not task.done(), "the call ended although the other side is silent"
     task.cancel()
     await asyncio.wait([task], timeout=SOON)
-    assert task.done(), f"a call that was cancelled went on for {SOON:g} s"
-    assert task.cancelled(), "a call that was cancelled has to end with CancelledError"
+    assert task.done(), f"the call did not end within {SOON:g} s after it was canceled"
+    assert task.cancelled(), "a canceled call must end with CancelledError"
 
 
 @asynccontextmanager
 async def leaving_nothing() -> AsyncIterator[None]:
-    """See that the block leaves no descriptor (socket, file, pipe) open and no task running.
+    """Assert that the block leaves no file descriptor (socket, file, pipe) open and no task running.
 
-    Tasks of the other side, which mostly lives on the same event loop, do not count.
+    Waits for what is closed a little later. Tasks of the other side, which usually runs in the same event
+    loop, do not count.
 
     Raises:
-        AssertionError: it does; what is closed a little later is waited for.
+        AssertionError: a descriptor is left open or a task is left running.
     """
     descriptors = open_descriptors()
-    with _noting_tasks() as started:
+    with _tracking_tasks() as started:
         yield
     await until(lambda: all(task.done() for task in started), "a task is left running")
     await until(lambda: open_descriptors() <= descriptors, "a socket or file is left open")
 
 
 @contextmanager
-def _noting_tasks() -> Iterator[list[asyncio.Task[Any]]]:
-    """Give the tasks that the block starts: they inherit its context, and those of a server its maker's."""
-    loop = asyncio.get_running_loop()
-    before, started = loop.get_task_factory(), list[asyncio.Task[Any]]()
+def _tracking_tasks() -> Iterator[list[asyncio.Task[Any]]]:
+    """Yield a list of the tasks that the block starts.
 
-    def start(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
-        task = asyncio.Task(coroutine, loop=loop, **more)
-        if _NOTED.get():
+    Only these inherit the context variable that the block sets. Tasks of a server have the context of the
+    code that started the server.
+    """
+    loop = asyncio.get_running_loop()
+    factory, started = loop.get_task_factory(), list[asyncio.Task[Any]]()
+
+    def start(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        if _TRACKED.get():
             started.append(task)
         return task
 
-    token = _NOTED.set(True)
+    token = _TRACKED.set(True)
     loop.set_task_factory(start)
     try:
         yield started
     finally:
-        loop.set_task_factory(before)
-        _NOTED.reset(token)
+        loop.set_task_factory(factory)
+        _TRACKED.reset(token)
 
 
 async def until(condition: Callable[[], bool], otherwise: str) -> None:
-    """Wait for a condition. Raises `AssertionError` with these words when it never holds."""
+    """Wait for a condition; raise `AssertionError` with the message `otherwise` after a time limit."""
     for _ in range(int(LONG / 0.05)):
         if condition():
             return
@@ -113,7 +118,7 @@ async def until(condition: Callable[[], bool], otherwise: str) -> None:
 
 
 def open_descriptors() -> int:
-    """Return how many descriptors (on Windows handles) this process has open."""
+    """Return the number of open file descriptors (on Windows: handles) of this process."""
     import psutil
 
     process = psutil.Process()
@@ -121,14 +126,14 @@ def open_descriptors() -> int:
 
 
 def check_message(error: PortmapperError) -> None:
-    """See that an error's text is one line for a person."""
-    assert str(error), f"{type(error).__name__} says nothing"
+    """Assert that an error's message is one line of text."""
+    assert str(error), f"{type(error).__name__} has no message"
     assert "\n" not in str(error), f"the message has more than one line: {error}"
 
 
 def check_name(name: object) -> None:
-    """See that a plugin's object has a name as the command line takes it."""
-    assert isinstance(name, str), f"the name is {name!r}, not a text"
+    """Assert that the name of a plugin's class can be used on the command line."""
+    assert isinstance(name, str), f"the name is {name!r}, not a string"
     assert name, "the name is empty"
     assert name == name.lower().strip(), f"the name {name!r} is not lower case"
-    assert " " not in name, f"the name {name!r} has a space"
+    assert " " not in name, f"the name {name!r} contains a space"

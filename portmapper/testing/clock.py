@@ -1,4 +1,4 @@
-"""A clock that a test turns by hand."""
+"""A clock that only the test advances."""
 
 from __future__ import annotations
 
@@ -10,47 +10,46 @@ from typing import Any
 
 from portmapper.support.clock import Clock
 
-LONGEST_SETTLING = 1_000_000
-"""Turns of the event loop after which work that never ends is called so."""
+MAX_ITERATIONS = 1_000_000
+"""Iterations of the event loop after which `settle` reports code that never waits."""
 
 
 LATENESS = 1e-6
-"""Seconds after its time that a timer fires, as it does in life. One that fires early by what a float cannot
-tell would be set again and again by whoever compares."""
+"""Seconds by which a timer fires late, as real timers do. Because of float rounding, a timer that fires
+exactly on time may appear early to code that compares times, and that code would set it again forever."""
 
 
 class FakeClock(Clock):
-    """Stands still until `advance`; within `driving` it is the time of the event loop, too.
+    """A clock that moves only with `advance`; within `driving`, it is also the time of the event loop.
 
-    So `asyncio.sleep`, `asyncio.timeout` and `loop.call_later` obey it as `wait` does, and an hour passes
-    in no time at all.
+    `asyncio.sleep`, `asyncio.timeout` and `loop.call_later` then use it too, so a test can skip hours.
     """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        """Begin at 1000 monotonic seconds, with `start` on the wall."""
+        """Start at 1000 monotonic seconds and the wall-clock time `start`."""
         self._start = start
         self._seconds = 1000.0
 
     def monotonic(self) -> float:
-        """Return the seconds turned so far."""
+        """Return the monotonic time in seconds."""
         return self._seconds
 
     def now(self) -> datetime:
-        """Return the wall-clock time, in UTC."""
+        """Return the wall-clock time in UTC."""
         return self._start + timedelta(seconds=self._seconds - 1000.0)
 
     def set_wall(self, seconds: float) -> None:
-        """Put the wall clock forward, or back where `seconds` is negative; no time passes."""
+        """Set the wall clock forward, or back if `seconds` is negative; monotonic time does not change."""
         self._start += timedelta(seconds=seconds)
 
     async def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass in one go, as on a host that is suspended; every timer fires afterwards."""
+        """Skip `seconds` at once, like a suspended host; all due timers fire afterwards."""
         self._seconds += seconds
         await self.settle()
 
     @contextmanager
     def driving(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-        """Be the loop's time while the context lasts."""
+        """Use this clock as the time of the event loop within the context."""
         driven: Any = loop
         driven.time = self.monotonic
         try:
@@ -59,7 +58,7 @@ class FakeClock(Clock):
             del driven.time
 
     async def advance(self, seconds: float) -> None:
-        """Let `seconds` pass; every timer fires at its time, and what it starts runs until it waits."""
+        """Advance by `seconds`; fire each timer at its time, and run what it starts until that waits."""
         target = self._seconds + seconds
         await self.settle()
         while (due := _next_timer()) is not None and due <= target:
@@ -69,20 +68,20 @@ class FakeClock(Clock):
         await self.settle()
 
     async def settle(self) -> None:
-        """Let all that can run without time passing run.
+        """Run all tasks until every one of them waits.
 
         Raises:
-            AssertionError: it never comes to rest.
+            AssertionError: a task runs forever without waiting.
         """
-        for _ in range(LONGEST_SETTLING):
+        for _ in range(MAX_ITERATIONS):
             await asyncio.sleep(0)
             if not _loop()._ready:
                 return
-        raise AssertionError("something runs for ever without waiting")
+        raise AssertionError("a task runs forever without waiting")
 
 
 def _loop() -> Any:
-    # asyncio has no public question for what is ready and what is scheduled.
+    # asyncio has no public API for its ready callbacks and scheduled timers.
     return asyncio.get_running_loop()
 
 

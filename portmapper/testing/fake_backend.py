@@ -1,4 +1,4 @@
-"""A device in memory as backends reach it, over one protocol or several."""
+"""A backend and gateways for `FakeDevice`, so that a device can be reached over one or several protocols."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portmapper.testing.fake_device import FakeDevice
 
 
 class FakeGateway(Gateway, WatchesGateway):
-    """A device as one protocol reaches it; it cannot list, as PCP and NAT-PMP cannot."""
+    """A device reached over one protocol; it cannot list mappings, like PCP and NAT-PMP."""
 
     def __init__(
         self, device: FakeDevice, backend: str, local_address: IPAddress, location: str | None = None
@@ -36,55 +36,56 @@ class FakeGateway(Gateway, WatchesGateway):
         self._notify: Callable[[GatewayEvent], None] | None = None
 
     async def map(self, request: MapRequest) -> Lease:
-        """Ask the device."""
+        """Send the request to the device."""
         return await self.device.map(self, request)
 
     async def unmap(self, lease: Lease) -> None:
-        """Ask the device."""
+        """Send the request to the device."""
         await self.device.unmap(self, lease)
 
     async def external_address(self) -> IPAddress | None:
-        """Ask the device."""
+        """Query the device."""
         await self.device.answer()
         return self.device.external
 
     async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
-        """Listen to the device."""
+        """Subscribe to the device's events."""
         self._notify = notify
         self.device.watch(notify)
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Unsubscribe from the device's events."""
         self.closed = True
         self.device.unwatch(self._notify)
 
 
 class FakeListingGateway(FakeGateway, ListsMappings, VerifiesLeases, MapsOtherHosts):
-    """A device whose table can be read and that maps for other hosts, as UPnP does."""
+    """A device that lists and verifies mappings and maps for other hosts, like UPnP."""
 
     async def list_mappings(self) -> Sequence[TableEntry]:
-        """Ask the device."""
+        """Query the device."""
         await self.device.answer()
         return self.device.entries()
 
     async def holds(self, lease: Lease) -> bool:
-        """Ask the device."""
+        """Query the device."""
         await self.device.answer()
         return self.device.holds(lease)
 
 
 class FakeBackend(Backend):
-    """Finds devices. Change its attributes, and the next search goes so.
+    """A backend that finds fake devices. Changed attributes take effect with the next search.
 
     Attributes:
-        devices: those that answer, in this order.
-        kind: what a device is reached as.
-        error: why the search finds none.
+        devices: the devices that answer, in this order.
+        kind: the class of the gateway objects.
+        error: an error that the search raises.
         delay: seconds before the first answer.
-        endless: the search never ends by itself.
-        location: where the description of each gateway lies.
-        searches: how often it searched.
-        found: every gateway object handed out.
+        endless: whether the search never ends by itself.
+        location: the URL of each gateway's description.
+        searches: the number of searches so far.
+        found: every gateway object that a search has yielded.
+        closed: whether the backend has been closed.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class FakeBackend(Backend):
         self.closed = False
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Yield the devices that are not silent."""
+        """Yield a gateway for each device that is not silent."""
         self.searches += 1
         await asyncio.sleep(self.delay)
         if self.error is not None:
@@ -115,5 +116,5 @@ class FakeBackend(Backend):
             await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """Remember it."""
+        """Set `closed`."""
         self.closed = True

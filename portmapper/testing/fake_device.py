@@ -1,4 +1,4 @@
-"""A NAT device in memory that does as the test says."""
+"""A NAT device in memory whose behavior a test controls."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Port = tuple[Protocol, int]
 
 @attrs.frozen
 class Hole:
-    """One row of a device's table.
+    """One mapping in a device's table.
 
     Attributes:
-        internal_address, internal_port: where it leads.
-        expires_at: monotonic seconds, None for never.
-        token: of the request that made it.
-        comment: as asked for.
+        internal_address, internal_port: the internal host and port.
+        expires_at: the expiry in monotonic seconds, None for never.
+        token: the token of the request that created it.
+        comment: the requested comment.
     """
 
     internal_address: IPAddress
@@ -40,28 +40,29 @@ class Hole:
 
 @attrs.define(eq=False)
 class FakeDevice:
-    """A NAT device. Change its attributes, and it behaves so from then on.
+    """A NAT device. Changed attributes take effect with the next request.
 
     Attributes:
-        clock: by which its leases run out.
-        address: its inside address.
-        external: its outside address.
-        table: what is open.
-        calls: what it was asked, in order, as (protocol spoken, verb, request or lease).
-        deleted: what a request closed or replaced, as (port, hole).
-        silent: it answers nothing any more, neither searches nor requests.
-        hangs: requests are never answered, and the backend has no bound of its own.
-        refusals: external port to the answer for every request of it.
-        answers: raised by the next requests to map, one each, None being an ordinary answer.
-        release_error: raised by every request to release.
-        loses_answers: it does what it is asked, and the answer is lost.
-        forgets: it grants finite leases, or all of them, and holds none.
-        other_port: granted in place of every wanted one.
-        longest: the lifetime that it grants at most, in seconds.
-        permanent_only: it grants nothing else.
-        names_holder: a conflict tells who holds the port.
-        one_per_internal_port: as PCP and NAT-PMP servers do, and only for the token that made it.
-        lie: what it does to a lease before it hands it out.
+        clock: the clock by which leases expire.
+        address: its internal address.
+        external: its external address.
+        table: the open mappings, by protocol and external port.
+        calls: the requests it received, in order, as (backend, verb, request or lease).
+        deleted: the mappings that a request closed or replaced, as (port, mapping).
+        silent: if true, it answers neither searches nor requests.
+        hangs: if true, requests wait forever, as if the backend had no time limit.
+        refusals: the error for every request, by requested external port.
+        answers: errors for the next map requests, one each; None for a normal answer.
+        release_error: an error for every release.
+        loses_answers: if true, it executes map requests, but the answers are lost.
+        forgets: returns for a granted lease whether the device does not store it.
+        other_port: if set, the port that it grants instead of the requested one.
+        longest: the longest lifetime that it grants, in seconds.
+        permanent_only: if true, it grants only permanent leases.
+        names_holder: if true, a conflict names the holder of the port.
+        one_per_internal_port: if true, it allows one mapping per internal port, which only the token that
+            created it may change, like PCP and NAT-PMP servers.
+        lie: changes a granted lease before it is returned.
     """
 
     clock: Clock
@@ -85,26 +86,26 @@ class FakeDevice:
     lie: Callable[[Lease], Lease] = lambda lease: lease
     _notify: list[Callable[[GatewayEvent], None]] = attrs.field(factory=list)
 
-    # What a test does to it
+    # Methods for tests
 
     def tell(self, event: GatewayEvent) -> None:
-        """Tell whoever watches, over every protocol."""
+        """Send an event to all subscribers, over every protocol."""
         for notify in tuple(self._notify):
             notify(event)
 
     def restart(self, announced: bool = True) -> None:
-        """Lose the table."""
+        """Clear the table, and announce the restart if `announced`."""
         self.table.clear()
         if announced:
             self.tell(GatewayEvent.RESTARTED)
 
     def occupy(self, protocol: Protocol, port: int, address: IPAddress, internal_port: int = 0) -> Hole:
-        """Open a port for another host, without end."""
+        """Add a permanent mapping for another host."""
         hole = self.table[protocol, port] = Hole(address, internal_port or port)
         return hole
 
     def open_ports(self) -> set[Port]:
-        """Return the ports open now."""
+        """Return the open ports; remove expired mappings from the table."""
         now = self.clock.monotonic()
         for port, hole in tuple(self.table.items()):
             if hole.expires_at is not None and hole.expires_at <= now:
@@ -112,7 +113,7 @@ class FakeDevice:
         return set(self.table)
 
     def hole(self, port: Port) -> Hole | None:
-        """Return what is open at this port now."""
+        """Return the mapping of this port, None if there is none or it has expired."""
         hole = self.table.get(port)
         if hole is not None and hole.expires_at is not None and hole.expires_at <= self.clock.monotonic():
             del self.table[port]
@@ -120,22 +121,22 @@ class FakeDevice:
         return hole
 
     def requested(self, verb: str = "map") -> list[MapRequest | Lease]:
-        """Return the requests of one verb, in order."""
+        """Return the requests received for one verb, in order."""
         return [subject for _, called, subject in self.calls if called == verb]
 
-    # What gateways ask it
+    # Methods for gateways
 
     def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
-        """Tell `notify` of what happens from now on."""
+        """Call `notify` for every event from now on."""
         self._notify.append(notify)
 
     def unwatch(self, notify: Callable[[GatewayEvent], None] | None) -> None:
-        """Tell it nothing any more."""
+        """Stop calling `notify`."""
         if notify in self._notify:
             self._notify.remove(notify)
 
     async def answer(self) -> None:
-        """Be silent or hang, if told so."""
+        """Wait forever if `hangs`, raise a timeout if `silent`."""
         await asyncio.sleep(0)
         if self.hangs:
             await asyncio.Event().wait()
@@ -143,7 +144,7 @@ class FakeDevice:
             raise GatewayTimeout("no answer")
 
     async def map(self, gateway: Gateway, request: MapRequest) -> Lease:
-        """Grant or refuse."""
+        """Grant or refuse a mapping."""
         self.calls.append((gateway.backend, "map", request))
         await self.answer()
         scripted = self.answers.popleft() if self.answers else self.refusals.get(request.external_port)
@@ -170,7 +171,7 @@ class FakeDevice:
         return self.lie(lease)
 
     async def unmap(self, gateway: Gateway, lease: Lease) -> None:
-        """Close the hole that is this lease's; another one at its port stays."""
+        """Close the mapping of this lease; keep a mapping of another host on its port."""
         self.calls.append((gateway.backend, "unmap", lease))
         await self.answer()
         if self.release_error is not None:
@@ -180,29 +181,29 @@ class FakeDevice:
             self.deleted.append((port, self.table.pop(port)))
 
     def holds(self, lease: Lease) -> bool:
-        """Tell whether the lease stands."""
+        """Return whether the table has the mapping of this lease."""
         hole = self.hole((lease.protocol, lease.external_port))
         if hole is None:
             return False
         return (hole.internal_address, hole.internal_port) == (lease.internal_address, lease.internal_port)
 
     def entries(self) -> list[TableEntry]:
-        """Return the table as a gateway lists it."""
+        """Return the table as table entries of a gateway."""
         self.open_ports()
         return [_entry(port, hole) for port, hole in self.table.items()]
 
     def _hold(self, lease: Lease, comment: str) -> None:
         port = (lease.protocol, lease.external_port)
         expires_at = None if lease.permanent else self.clock.monotonic() + lease.lifetime
-        before = self.table.get(port)
-        after = Hole(lease.internal_address, lease.internal_port, expires_at, lease.token, comment)
-        if before is not None and before.internal_address != after.internal_address:
-            self.deleted.append((port, before))
-        self.table[port] = after
+        old = self.table.get(port)
+        new = Hole(lease.internal_address, lease.internal_port, expires_at, lease.token, comment)
+        if old is not None and old.internal_address != new.internal_address:
+            self.deleted.append((port, old))
+        self.table[port] = new
 
     def _port_for(self, request: MapRequest) -> int:
-        if self.one_per_internal_port and (mine := self._made_by(request)) is not None:
-            return mine
+        if self.one_per_internal_port and (existing := self._existing_port(request)) is not None:
+            return existing
         port = self.other_port or request.external_port or request.internal_port
         holder = self.hole((request.protocol, port))
         free = holder is None or (holder.internal_address, holder.internal_port) == (
@@ -217,14 +218,14 @@ class FakeDevice:
             raise Conflict(f"port {port} is taken", holder=entry)
         return next(other for other in range(port + 1, 65536) if (request.protocol, other) not in self.table)
 
-    def _made_by(self, request: MapRequest) -> int | None:
-        """Return the external port of what stands for the request's internal port."""
+    def _existing_port(self, request: MapRequest) -> int | None:
+        """Return the external port that is already mapped to the request's internal port, if any."""
         self.open_ports()
         for (protocol, port), hole in self.table.items():
-            inside = (protocol, hole.internal_address, hole.internal_port)
-            if inside == (request.protocol, request.internal_address, request.internal_port):
+            internal = (protocol, hole.internal_address, hole.internal_port)
+            if internal == (request.protocol, request.internal_address, request.internal_port):
                 if hole.token != request.token:
-                    raise NotAuthorized("the nonce is another")
+                    raise NotAuthorized("the mapping has another nonce")
                 return port
         return None
 

@@ -1,4 +1,4 @@
-"""A scheduler among gateways in memory, on a clock turned by hand."""
+"""A scheduler with gateways in memory and a fake clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOCAL = ipaddress.ip_interface("192.168.88.10/24")
 
 
 def network_at(*addresses: str, gateway: str | None = str(GATEWAY)) -> Network:
-    """Return a network of one interface a given address, the first with the default route."""
+    """Return a network with one interface for each address; the first has the default route."""
     interfaces = [
         Interface(f"eth{number}", (ipaddress.ip_interface(address),))
         for number, address in enumerate(addresses)
@@ -36,13 +36,13 @@ def network_at(*addresses: str, gateway: str | None = str(GATEWAY)) -> Network:
 
 @attrs.define(eq=False)
 class Harness:
-    """A scheduler and all around it.
+    """A scheduler with everything it needs, which a test can start, crash and start again.
 
     Attributes:
-        clock, backends, network, options: what the next scheduler starts with.
-        store: its store, which outlives it.
-        scheduler: the one that runs.
-        events: all that was published.
+        clock, backends, network, options: the arguments of the next scheduler.
+        store: the lease store; it survives a crash.
+        scheduler: the current scheduler.
+        events: all published events.
     """
 
     clock: FakeClock
@@ -55,7 +55,7 @@ class Harness:
     _running: Any = None
 
     async def start(self, *mappings: Mapping, run: bool = True) -> Harness:
-        """Start a scheduler that wants these, and let it do what takes no time."""
+        """Start a scheduler with these desired mappings, and let it run until it waits."""
         journal = EventPublisher(self.store)
         journal.listen(self.events.append)
         self.scheduler = Scheduler(
@@ -67,12 +67,12 @@ class Harness:
         return self
 
     async def want(self, *mappings: Mapping) -> None:
-        """Want these and nothing else."""
+        """Replace the desired mappings by these."""
         self.scheduler.set_desired(mappings)
         await self.clock.advance(0.5)
 
     async def crash(self) -> None:
-        """End the scheduler as `kill -9` would: nothing is released, nothing is told."""
+        """End the scheduler as `kill -9` would: it releases nothing and publishes nothing."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -80,27 +80,27 @@ class Harness:
         await self.scheduler.close()
 
     async def end(self) -> None:
-        """End all of it, with the test."""
+        """End the scheduler and close the store."""
         if self.scheduler is not None:
             await self.crash()
         self.store.close()
 
     def kinds(self) -> list[EventKind]:
-        """Return what happened, by name."""
+        """Return the kinds of the published events, in order."""
         return [event.kind for event in self.events]
 
     def state(self, mapping: Mapping) -> MappingState:
-        """Return where a wanted mapping stands."""
+        """Return the state of a desired mapping."""
         return self.scheduler.entries[mapping.key].state
 
     def lease(self, mapping: Mapping) -> Lease | None:
-        """Return what is held for a wanted mapping."""
+        """Return the lease of a desired mapping."""
         return self.scheduler.entries[mapping.key].lease
 
 
 @asynccontextmanager
 async def scheduled(clock: FakeClock, *backends: Backend, **attributes: Any) -> AsyncIterator[Harness]:
-    """Give a world whose time is `clock`, the event loop's too; `attributes` are `Harness`'s attributes."""
+    """Yield a `Harness` with these attributes; `clock` also drives the event loop."""
     with clock.driving(asyncio.get_running_loop()):
         harness = Harness(clock, backends, **attributes)
         try:

@@ -1,4 +1,4 @@
-"""What every observer must do, as tests."""
+"""The contract of observers: tests that every observer must pass."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ class ObserverContract:
         """Return the observer."""
         raise NotImplementedError("override the fixture `subject` in your class")
 
-    def test_it_says_what_it_is(self, subject: ObserverSubject) -> None:
-        """A name, the settings' table if it has one, and how long its end may take."""
+    def test_name_table_and_time_limit_are_valid(self, subject: ObserverSubject) -> None:
+        """The table is a string, and the time limit for closing is positive."""
         check_name(subject.observer.name)
         assert isinstance(subject.observer.table, str)
         assert subject.observer.end_limit > 0
 
-    def test_without_settings_it_is_made_or_not_needed(self, subject: ObserverSubject) -> None:
-        """`configured(None)` is what a user without a settings file gets; it raises nothing."""
+    def test_it_can_be_configured_without_settings(self, subject: ObserverSubject) -> None:
+        """Without a settings file, portmapper calls `configured(None)`, which must raise nothing."""
         made = type(subject.observer).configured(None)
         assert made is None or isinstance(made, type(subject.observer))
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize("kind", list(EventKind))
     async def test_events_of_every_kind_are_accepted(self, subject: ObserverSubject, kind: EventKind) -> None:
-        """With all that is known of a mapping, and with nothing but a time."""
+        """Events may have all fields, or only a time and a kind."""
         async with started(subject):
-            await told(subject, mapping_event(kind))
-            await told(subject, Event(at=AT, kind=kind))
+            await observe(subject, mapping_event(kind))
+            await observe(subject, Event(at=AT, kind=kind))
 
     @pytest.mark.asyncio
     async def test_an_ipv6_event_is_accepted(self, subject: ObserverSubject) -> None:
-        """A pinhole's."""
+        """It is the event of a pinhole."""
         address = ipaddress.ip_address("2001:db8::10")
         event = attrs.evolve(
             mapping_event(EventKind.OPENED),
@@ -59,52 +59,52 @@ class ObserverContract:
             external_address=address,
         )
         async with started(subject):
-            await told(subject, event)
+            await observe(subject, event)
 
     @pytest.mark.asyncio
     async def test_hostile_text_is_accepted(self, subject: ObserverSubject) -> None:
-        """Details and comments come from routers and lists: escapes, quotes, markup, no end."""
+        """Details and comments are untrusted: escapes, quotes, markup, very long text."""
         async with started(subject):
             for kind in (EventKind.OPENED, EventKind.FAILED, EventKind.CLOSED):
                 event = attrs.evolve(mapping_event(kind), detail=HOSTILE, comment=HOSTILE, source=HOSTILE)
-                await told(subject, event)
+                await observe(subject, event)
 
     @pytest.mark.asyncio
     async def test_many_events_are_accepted(self, subject: ObserverSubject) -> None:
-        """One after the other, as they come when a gateway restarts."""
+        """Many events in a row follow the restart of a gateway."""
         async with started(subject):
             for number in range(100):
                 event = attrs.evolve(mapping_event(EventKind.OPENED), external_port=number + 1)
-                await told(subject, event)
+                await observe(subject, event)
 
     @pytest.mark.asyncio
     async def test_it_can_be_cancelled(self, subject: ObserverSubject) -> None:
-        """While it takes note: it ends soon, and can still be closed."""
+        """`observe` ends soon, and the observer can still be closed."""
         async with started(subject):
             task = asyncio.ensure_future(subject.observer.observe(mapping_event(EventKind.OPENED)))
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.wait([task], timeout=SOON)
-            assert task.done(), "it goes on though it was cancelled"
+            assert task.done(), "the observer did not end after it was canceled"
 
     @pytest.mark.asyncio
     async def test_it_can_be_closed_without_an_event(self, subject: ObserverSubject) -> None:
-        """And without having been started."""
+        """This also works if it was not started."""
         await closed(subject)
 
     @pytest.mark.asyncio
     async def test_nothing_is_left_open(self, subject: ObserverSubject) -> None:
-        """No descriptor and no task, once it is closed; closing twice is no error."""
+        """After closing, no file descriptor and no task is left; closing twice raises nothing."""
         async with leaving_nothing(), started(subject):
-            await told(subject, mapping_event(EventKind.OPENED))
+            await observe(subject, mapping_event(EventKind.OPENED))
 
 
 def mapping_event(kind: EventKind) -> Event:
-    """Return an event with everything that can be known."""
+    """Return an event with all fields set."""
     return Event(
         at=AT,
         kind=kind,
-        detail="as the contract has it",
+        detail="an event of the contract",
         protocol=Protocol.TCP,
         family=Family.IPV4,
         internal_address=ipaddress.ip_address("192.168.88.10"),
@@ -121,21 +121,21 @@ def mapping_event(kind: EventKind) -> Event:
 
 @asynccontextmanager
 async def started(subject: ObserverSubject) -> AsyncIterator[None]:
-    """Start it, and close it at the end, twice."""
+    """Start the observer; close it twice at the end of the block."""
     answer = await outcome(subject.observer.start(), PortmapperError, LONG)
-    assert answer is None, f"it cannot be started: {answer}"
+    assert answer is None, f"the observer cannot be started: {answer}"
     try:
         yield
     finally:
         await closed(subject)
 
 
-async def told(subject: ObserverSubject, event: Event) -> None:
-    """Tell it; it may complain with an error of ours, and with nothing else."""
+async def observe(subject: ObserverSubject, event: Event) -> None:
+    """Pass an event to the observer; it may raise a `PortmapperError` and nothing else."""
     await outcome(subject.observer.observe(event), PortmapperError, subject.limit)
 
 
 async def closed(subject: ObserverSubject) -> None:
-    """Close it twice: whoever is in doubt closes."""
+    """Close the observer twice: a caller need not know whether it is closed."""
     for _ in range(2):
         await outcome(subject.observer.close(), PortmapperError, LONG)

@@ -1,4 +1,4 @@
-"""The fixtures, as pytest finds them. It is loaded in every run of pytest, so it imports next to nothing."""
+"""pytest plugin with the fixtures of portmapper. Every pytest run loads it, so it imports very little."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CONTRACTS = ("backend", "source", "format", "observer", "command")
 
-# So that a failed assertion of a contract shows its values, as one of the author's own does.
+# Lets failed assertions in the contracts show their values, like those in test modules.
 pytest.register_assert_rewrite(
     "portmapper.testing.calls",
     "portmapper.testing.backend_calls",
@@ -24,7 +24,7 @@ pytest.register_assert_rewrite(
 
 @pytest.fixture
 def portmapper_gateway() -> Callable[..., Any]:
-    """Make embedded gateways: `async with portmapper_gateway(igd_version=1) as gateway`."""
+    """Return a function that creates gateways: `async with portmapper_gateway(igd_version=1) as gateway`."""
     from portmapper.testing.simulator import embedded_gateway
 
     return embedded_gateway
@@ -32,7 +32,7 @@ def portmapper_gateway() -> Callable[..., Any]:
 
 @pytest.fixture
 def portmapper_clock() -> FakeClock:
-    """A clock that stands still until the test calls `await clock.advance(seconds)`."""
+    """Return a clock that moves only with `await clock.advance(seconds)`."""
     from portmapper.testing.clock import FakeClock
 
     return FakeClock()
@@ -42,7 +42,7 @@ def portmapper_clock() -> FakeClock:
 def portmapper_scheduler(
     portmapper_clock: FakeClock,
 ) -> Callable[..., AbstractAsyncContextManager[Harness]]:
-    """Make schedulers on that clock: `async with portmapper_scheduler(backend) as world`."""
+    """Return a function that creates schedulers: `async with portmapper_scheduler(backend) as harness`."""
     from portmapper.testing.harness import scheduled
 
     def make(*backends: Any, **attributes: Any) -> AbstractAsyncContextManager[Harness]:

@@ -1,4 +1,4 @@
-"""The gateway in software, for tests."""
+"""The software gateway for tests."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 
 def embedded_gateway(**settings: Any) -> Any:
-    """Return an embedded gateway, to be used with `async with`; every port is a free one of loopback.
+    """Return a software gateway for `async with`; it listens on free ports of the loopback interface.
 
-    `settings` are those of `portmapper simulate`: `igd_version=1`, `protocols=frozenset({"pcp"})`,
-    `quirks=frozenset({"M1"})`, `external_address="…"`. Within the block its attributes `pcp_port`,
-    `ssdp_port`, `location`, `table` and `requests` tell where it is and what it has, `mute(protocol)`
-    makes it silent and `restart()` loses its table.
+    `settings` are those of `portmapper simulate`, such as `igd_version=1`, `protocols=frozenset({"pcp"})`,
+    `quirks=frozenset({"M1"})` and `external_address="…"`. Within the block, the attributes `pcp_port`,
+    `ssdp_port` and `location` are its addresses, and `table` and `requests` its state. `mute(protocol)` makes
+    it silent, and `restart()` clears its table.
 
     Raises:
-        PortmapperError: on entering, when it cannot listen or knows no such quirk or protocol.
+        PortmapperError: on entering, if it cannot listen, or a quirk or protocol is unknown.
     """
-    # The core imports no plugin; this one is looked up by name, when a test asks for it.
+    # The core must not import a plugin statically, so this one is imported by name when a test needs it.
     simulator = importlib.import_module("portmapper_simulator.gateway")
     kinds = importlib.import_module("portmapper_simulator.settings")
     return simulator.EmbeddedGateway(kinds.Settings(**settings))

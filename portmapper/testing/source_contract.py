@@ -1,4 +1,4 @@
-"""What every source must do, as tests."""
+"""The contract of sources: tests that every source must pass."""
 
 from __future__ import annotations
 
@@ -19,67 +19,67 @@ class SourceContract:
 
     @pytest.fixture
     def subject(self) -> SourceSubject:
-        """Return the source, and what it reads."""
+        """Return the source and its content."""
         raise NotImplementedError("override the fixture `subject` in your class")
 
     def test_it_claims_its_location(self, subject: SourceSubject) -> None:
-        """By the location alone, and always the same."""
+        """`claims` depends only on the location, and its result never changes."""
         check_name(subject.source.name)
         assert type(subject.source).claims(subject.source.location) is True
         assert type(type(subject.source).claims("")) is bool
 
     @pytest.mark.asyncio
     async def test_it_fetches_what_is_there(self, subject: SourceSubject) -> None:
-        """A document's bytes, or rows."""
+        """The result is the bytes of a document, or rows."""
         async with closing(subject.source):
             assert content_of(await fetched(subject)) == expected(subject)
 
     @pytest.mark.asyncio
     async def test_it_can_be_fetched_again(self, subject: SourceSubject) -> None:
-        """It is asked once an interval, and each time brings the whole."""
+        """portmapper fetches the whole content once per interval."""
         async with closing(subject.source):
             await fetched(subject)
             assert content_of(await fetched(subject)) == expected(subject)
 
     @pytest.mark.asyncio
-    async def test_what_cannot_be_read_is_a_source_error(self, subject: SourceSubject) -> None:
-        """With one clear line."""
+    async def test_unreadable_content_is_a_source_error(self, subject: SourceSubject) -> None:
+        """Its message is one line."""
         await switch(subject.fail)
         async with closing(subject.source):
             answer = await outcome(subject.source.fetch(), SourceError, limit_of(subject.source))
-            assert isinstance(answer, SourceError), "it fetched something that cannot be read"
+            assert isinstance(answer, SourceError), "fetch succeeded although the content cannot be read"
 
     @pytest.mark.asyncio
     async def test_a_fetch_can_be_cancelled(self, subject: SourceSubject) -> None:
-        """While the other side is silent; no socket and no task is left."""
+        """If the other side is silent, a canceled fetch leaves no socket and no task."""
         if subject.stall is None:
-            pytest.skip("this place never stalls")
+            pytest.skip("this source never waits")
         async with leaving_nothing(), closing(subject.source):
             await switch(subject.stall)
             await cancelled(subject.source.fetch())
 
     @pytest.mark.asyncio
-    async def test_a_document_has_a_bound(self, subject: SourceSubject) -> None:
-        """Reading stops at `MAX_DOCUMENT` bytes, with a SourceError."""
+    async def test_the_size_of_a_document_is_limited(self, subject: SourceSubject) -> None:
+        """Reading stops at `MAX_DOCUMENT` bytes with a `SourceError`."""
         if subject.flood is None:
-            pytest.skip("this place never has too much")
+            pytest.skip("the content of this source is never too large")
         await switch(subject.flood)
         async with closing(subject.source):
             answer = await outcome(subject.source.fetch(), SourceError, limit_of(subject.source))
-            assert isinstance(answer, SourceError), f"it took more than {MAX_DOCUMENT} bytes"
+            assert isinstance(answer, SourceError), f"fetch accepted more than {MAX_DOCUMENT} bytes"
 
     @pytest.mark.asyncio
     async def test_watching_returns_at_once_and_ends_with_close(self, subject: SourceSubject) -> None:
-        """What it starts goes on beside, until `close`; closing twice is no error."""
+        """What `watch` starts runs until `close`; closing twice raises nothing."""
         async with leaving_nothing(), closing(subject.source):
             await asyncio.wait_for(subject.source.watch(lambda: None), LONG)
             await fetched(subject)
 
     @pytest.mark.asyncio
     async def test_nothing_is_left_open(self, subject: SourceSubject) -> None:
-        """No descriptor and no task, also when it could not be read."""
+        """No file descriptor and no task is left, even if reading failed."""
         async with closing(subject.source):
-            await fetched(subject)  # libraries open things for good when they are first used
+            await fetched(subject)  # on first use, libraries may open files that stay open
         async with leaving_nothing(), closing(subject.source):
             await fetched(subject)
             await switch(subject.fail)
@@ -88,7 +88,7 @@ class SourceContract:
 
 @asynccontextmanager
 async def closing(source: Source) -> AsyncIterator[None]:
-    """Close it at the end, twice: whoever is in doubt closes."""
+    """Close the source twice at the end of the block: a caller need not know whether it is closed."""
     try:
         yield
     finally:
@@ -97,14 +97,14 @@ async def closing(source: Source) -> AsyncIterator[None]:
 
 
 def limit_of(source: Source) -> float:
-    """Return the seconds that a fetch may take."""
+    """Return the time limit of a fetch in seconds."""
     return LONG if source.fetch_limit is None else source.fetch_limit
 
 
 async def fetched(subject: SourceSubject) -> Document | Sequence[Row]:
-    """Fetch what can be read."""
+    """Fetch the content and assert that this succeeds."""
     answer = await outcome(subject.source.fetch(), SourceError, limit_of(subject.source))
-    assert not isinstance(answer, SourceError), f"it cannot be read: {answer}"
+    assert not isinstance(answer, SourceError), f"the content cannot be read: {answer}"
     return answer
 
 
@@ -117,13 +117,13 @@ def content_of(answer: object) -> object:
         return answer.content
     assert isinstance(answer, Sequence), f"fetch returned {type(answer).__name__}"
     for row in answer:
-        assert isinstance(row, Row), f"{row!r} is no Row"
-        assert row.place, "a row has no place, which messages name it by"
+        assert isinstance(row, Row), f"{row!r} is not a Row"
+        assert row.place, "a row has no place, which messages use to name it"
     return [dict(row.fields) for row in answer]
 
 
 def expected(subject: SourceSubject) -> object:
-    """Return what the subject says is there, in the same shape."""
+    """Return the subject's content in the same form as `content_of`."""
     if isinstance(subject.content, bytes):
         return subject.content
     return [dict(fields) for fields in subject.content]

@@ -1,4 +1,4 @@
-"""What an author's fixture `subject` returns: the plugin's object, and the means to try it."""
+"""The classes that the fixture `subject` of each contract returns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portmapper.api.model import Protocol
 from portmapper.api.source import Format, FormatOptions, Source
 
 Switch = Callable[[], Awaitable[None] | None]
-"""Changes how the other side behaves from now on; a plain function or a coroutine function."""
+"""Changes how the other side behaves from now on; a function or a coroutine function."""
 
 
 @attrs.frozen
@@ -21,12 +21,12 @@ class BackendSubject:
     """A backend, and a gateway that it finds.
 
     Attributes:
-        backend: a new object that has not been used.
-        target: where it finds the gateway.
-        open_ports: tells what is open on the gateway now, as pairs of protocol and external port.
-        silence: from now on the gateway takes everything and answers nothing.
-        garble: from now on it answers everything with bytes that make no sense.
-        ports: external ports, at least eight, that the gateway has free.
+        backend: a new, unused object.
+        target: the target at which it finds the gateway.
+        open_ports: returns the open ports of the gateway as pairs of protocol and external port.
+        silence: makes the gateway accept all requests and answer none.
+        garble: makes the gateway answer every request with invalid bytes.
+        ports: at least eight external ports that are free on the gateway.
     """
 
     backend: Backend
@@ -39,15 +39,15 @@ class BackendSubject:
 
 @attrs.frozen
 class SourceSubject:
-    """A source, and the place that it reads.
+    """A source and its content.
 
     Attributes:
-        source: a new object that has not been used.
-        content: what it fetches there: a document's bytes, or the fields of each row.
-        fail: from now on the place cannot be read: it is gone, refuses, or makes no sense.
-        stall: from now on it takes the request and never answers; None where that cannot be.
-        flood: from now on it has more than `portmapper.api.source.MAX_DOCUMENT` bytes; None where that
-            cannot be.
+        source: a new, unused object.
+        content: what it fetches: the bytes of a document, or the fields of each row.
+        fail: makes the content unreadable: missing, refused or invalid.
+        stall: makes the other side accept the request and never answer; None if that cannot happen.
+        flood: makes the content larger than `portmapper.api.source.MAX_DOCUMENT` bytes; None if that cannot
+            happen.
     """
 
     source: Source
@@ -59,16 +59,16 @@ class SourceSubject:
 
 @attrs.frozen
 class FormatSubject:
-    """A format, and documents of it.
+    """A format and documents to parse.
 
     Attributes:
         format: the object.
-        document: a good one, of at least one row.
-        rows: the fields of each of its rows, as `parse` gives them.
-        bad_row: a document with a good row and with one whose port is no port.
-        bad_place: the `place` of the latter, such as `line 3`.
-        broken: a document that cannot be parsed as a whole; None where every line stands for itself.
-        options: what `parse` is given.
+        document: a valid document with at least one row.
+        rows: the fields of each of its rows, as `parse` returns them.
+        bad_row: a document with a valid row and a row with an invalid port.
+        bad_place: the `place` of the invalid row, such as `line 3`.
+        broken: a document that is invalid as a whole; None if only single rows can be invalid.
+        options: the options for `parse`.
     """
 
     format: Format
@@ -86,7 +86,7 @@ class ObserverSubject:
 
     Attributes:
         observer: a new object that has not been started.
-        limit: seconds that it may take for one event.
+        limit: the time limit for one event in seconds.
     """
 
     observer: Observer
@@ -99,8 +99,8 @@ class CommandSubject:
 
     Attributes:
         command: the object.
-        arguments: with which it can be run in a test, without its name.
-        status: what it then returns.
+        arguments: arguments with which it can run in a test, without its name.
+        status: the exit status that it then returns.
     """
 
     command: Command

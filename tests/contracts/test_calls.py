@@ -86,5 +86,5 @@ async def test_a_call_that_swallows_its_cancellation_is_found() -> None:
             return
 
     await cancelled(asyncio.sleep(1000))
-    with pytest.raises(AssertionError, match="has to end with CancelledError"):
+    with pytest.raises(AssertionError, match="must end with CancelledError"):
         await cancelled(swallow())
