@@ -1,4 +1,4 @@
-"""`--only-close-ports`: closes what the list names, wherever it stands, and nothing of anybody else."""
+"""`--only-close-ports` closes the mappings of a list on every gateway, and no other host's entries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 
-STRANGER = ipaddress.ip_address("192.168.88.66")
+OTHER_HOST = ipaddress.ip_address("192.168.88.66")
 LOCAL = ipaddress.ip_address("192.168.88.10")
 WEB = (Protocol.TCP, 80)
 
@@ -26,54 +26,56 @@ Desired = Callable[..., Mapping]
 async def close(
     harness: Any, *mappings: Mapping, conflict: ConflictPolicy = ConflictPolicy.OWN
 ) -> ListCloser:
-    """Close these on what the world's backends find."""
-    closing = ListCloser(
+    """Close these mappings on the gateways of the harness."""
+    closer = ListCloser(
         harness.backends, harness.store, chosen=(), conflict=conflict, network=lambda: harness.network
     )
-    task = asyncio.create_task(closing.close(mappings))
+    task = asyncio.create_task(closer.close(mappings))
     await harness.clock.advance(30)
     await task
-    return closing
+    return closer
 
 
 async def test_a_known_lease_is_closed_and_forgotten(
     harness: Any, device: FakeDevice, desired: Desired
 ) -> None:
-    """The others stay."""
+    """Other leases remain."""
     await harness.start(desired(), desired(81))
     await harness.crash()
-    closing = await close(harness, desired())
+    closer = await close(harness, desired())
     assert device.open_ports() == {(Protocol.TCP, 81)}
     assert [s.wanted_port for s in harness.store.leases] == [81]
-    assert closing.failed == 0
+    assert closer.failed == 0
 
 
-async def test_a_lease_that_no_store_knows_is_closed_too(
+async def test_a_lease_that_the_store_does_not_know_is_closed(
     upnp: Any, device: FakeDevice, desired: Desired
 ) -> None:
-    """It is named by what the list says."""
+    """The list names its ports."""
     device.occupy(*WEB, LOCAL)
     await close(upnp, desired())
     assert device.open_ports() == set()
 
 
 @pytest.mark.parametrize("policy", ConflictPolicy)
-async def test_another_hosts_entry_is_spared_but_under_take(
+async def test_an_entry_of_another_host_is_closed_only_under_take(
     upnp: Any, device: FakeDevice, desired: Desired, policy: ConflictPolicy
 ) -> None:
-    """As upnp-daemon's own option did."""
-    device.occupy(*WEB, STRANGER)
+    """As upnp-daemon's option does."""
+    device.occupy(*WEB, OTHER_HOST)
     await close(upnp, desired(), conflict=policy)
     assert (device.open_ports() == set()) is (policy is ConflictPolicy.TAKE)
 
 
-async def test_what_is_not_open_is_no_failure(harness: Any, device: FakeDevice, desired: Desired) -> None:
-    """Closing twice is closing."""
+async def test_a_port_that_is_not_open_is_no_failure(
+    harness: Any, device: FakeDevice, desired: Desired
+) -> None:
+    """Ports may be closed twice."""
     assert (await close(harness, desired())).failed == 0
 
 
 async def test_a_failure_is_counted(harness: Any, device: FakeDevice, desired: Desired) -> None:
-    """And the lease stays known."""
+    """The lease stays in the store."""
     await harness.start(desired())
     await harness.crash()
     device.release_error = NetworkFailure("down")
@@ -82,10 +84,10 @@ async def test_a_failure_is_counted(harness: Any, device: FakeDevice, desired: D
 
 
 @pytest.mark.parametrize("error", [Unsupported("not that"), NotAuthorized("no")])
-async def test_a_refusal_is_a_failure_where_something_is_known_to_stand(
+async def test_a_refusal_is_a_failure_only_for_a_known_lease(
     harness: Any, device: FakeDevice, desired: Desired, error: BackendError
 ) -> None:
-    """Where nobody knows of anything, there is nothing that failed."""
+    """Without a known lease, nothing indicates that a mapping exists, so nothing failed."""
     device.release_error = error
     assert (await close(harness, desired())).failed == 0
     device.release_error = None
@@ -96,7 +98,7 @@ async def test_a_refusal_is_a_failure_where_something_is_known_to_stand(
     assert len(list(harness.store.leases)) == 1
 
 
-async def test_nobody_to_ask_is_told(
+async def test_without_a_gateway_it_raises_an_error(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
     """Unless there is nothing to close."""
@@ -106,10 +108,10 @@ async def test_nobody_to_ask_is_told(
         await close(harness, desired())
 
 
-async def test_it_closes_what_every_backend_opened(
+async def test_mappings_of_every_backend_are_closed(
     new_harness: Any, device: FakeDevice, desired: Desired
 ) -> None:
-    """The list does not say over which it was."""
+    """Because the list does not say which backend opened a mapping."""
     harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway))
     await harness.start(desired(backend="pcp"), desired(81, backend="upnp"))
     await harness.crash()
