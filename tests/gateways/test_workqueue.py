@@ -1,9 +1,11 @@
-"""Queues of work towards gateways: every step is run, and no more at once than a gateway bears."""
+"""Work queues run every step, and at most as many at once as the gateway handles."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+
+import pytest
 
 from portmapper.gateways.workqueue import WorkQueues
 from portmapper.testing.clock import FakeClock
@@ -13,8 +15,8 @@ from portmapper.testing.fake_device import FakeDevice
 LOCAL = ipaddress.ip_address("192.168.88.10")
 
 
-async def test_a_step_that_comes_as_the_last_worker_ends_is_run(clock: FakeClock, device: FakeDevice) -> None:
-    """In the very round of the loop in which the worker has ended and nobody has been told of it yet."""
+async def test_a_step_submitted_as_the_last_worker_ends_is_run(clock: FakeClock, device: FakeDevice) -> None:
+    """It is submitted in the loop iteration in which the worker has ended but its callback has not run."""
     gateway = FakeGateway(device, "upnp", LOCAL)
     gateway.concurrency = 1
     queues, ran = WorkQueues(lambda: None), asyncio.Event()
@@ -31,8 +33,8 @@ async def test_a_step_that_comes_as_the_last_worker_ends_is_run(clock: FakeClock
     assert not queues.busy
 
 
-async def test_no_more_steps_run_at_once_than_the_gateway_bears(clock: FakeClock, device: FakeDevice) -> None:
-    """And all are run in the end."""
+async def test_the_number_of_concurrent_steps_is_limited(clock: FakeClock, device: FakeDevice) -> None:
+    """All steps run in the end."""
     gateway = FakeGateway(device, "upnp", LOCAL)
     queues, running, most, done = WorkQueues(lambda: None), 0, 0, 0
 
@@ -48,3 +50,53 @@ async def test_no_more_steps_run_at_once_than_the_gateway_bears(clock: FakeClock
         queues.submit(gateway, step)
     await clock.advance(5)
     assert (done, most) == (10, gateway.concurrency)
+
+
+async def test_a_failed_step_does_not_stop_the_queue(
+    clock: FakeClock, device: FakeDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The exception is logged, and `idle` is called after the last step."""
+    idle: list[None] = []
+    queues, ran = WorkQueues(lambda: idle.append(None)), asyncio.Event()
+
+    async def fail() -> None:
+        raise ZeroDivisionError("a bug")
+
+    async def succeed() -> None:
+        ran.set()
+
+    gateway = FakeGateway(device, "upnp", LOCAL)
+    gateway.concurrency = 1
+    queues.submit(gateway, fail)
+    queues.submit(gateway, succeed)
+    assert queues.busy
+    await clock.advance(1)
+    assert ran.is_set()
+    assert len(idle) == 1
+    assert "a request to a gateway failed" in caplog.text
+
+
+async def test_stopping_cancels_running_steps_and_discards_waiting_ones(
+    clock: FakeClock, device: FakeDevice
+) -> None:
+    """No step starts afterwards."""
+    queues, canceled, started = WorkQueues(lambda: None), asyncio.Event(), 0
+
+    async def hang() -> None:
+        nonlocal started
+        started += 1
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            canceled.set()
+            raise
+
+    gateway = FakeGateway(device, "upnp", LOCAL)
+    gateway.concurrency = 1
+    queues.submit(gateway, hang)
+    queues.submit(gateway, hang)
+    await clock.advance(1)
+    await queues.stop()
+    await clock.advance(1)
+    assert canceled.is_set()
+    assert (started, queues.busy) == (1, False)
