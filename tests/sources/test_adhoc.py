@@ -1,4 +1,4 @@
-"""Requests to the control socket are parsed as strictly as a list, whatever their bytes."""
+"""Ad-hoc mappings: the records of requests are checked as strictly as the rows of a list."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RECORDS = st.lists(
 
 @given(records=VALUES | RECORDS)
 def test_any_records_are_mappings_or_a_usage_error(records: object) -> None:
-    """Nothing else comes out of the parser."""
+    """No other error is raised."""
     with contextlib.suppress(UsageError):
         parse_records(records)
 
 
 @given(body=st.binary(max_size=200))
 def test_any_body_that_is_json_is_mappings_or_our_error(body: bytes) -> None:
-    """Bytes as they may arrive."""
+    """For any bytes that a client may send."""
     try:
         records = json.loads(body)
     except (ValueError, RecursionError):
@@ -43,6 +43,6 @@ def test_any_body_that_is_json_is_mappings_or_our_error(body: bytes) -> None:
 
 @pytest.mark.parametrize("records", [None, 1, "8080", {}, [1], [{"port": True, "protocol": "TCP"}]])
 def test_a_record_of_the_wrong_shape_is_a_usage_error(records: object) -> None:
-    """The caller gets one line."""
+    """The client receives one line."""
     with pytest.raises(UsageError):
         parse_records(records)
