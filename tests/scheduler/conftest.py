@@ -1,12 +1,122 @@
-"""Fixtures of the scheduler's tests."""
+"""Fixtures of the scheduler's tests, and a device that confuses the two protocols of a port."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from portmapper.api.backend import Gateway, GatewayEvent
+from portmapper.api.errors import GatewayTimeout
+from portmapper.api.model import Lease, MapRequest, Protocol
 from portmapper.scheduler.options import Options
+from portmapper.testing.clock import FakeClock
+from portmapper.testing.fake_backend import FakeBackend, FakeGateway, FakeListingGateway
+from portmapper.testing.fake_device import FakeDevice, Port
+
+
+class StackingDevice(FakeDevice):
+    """A device that keeps the filter rules of an internal port as a stack and ignores their protocol.
+
+    miniupnpd 2.3.1 on nftables does so.
+
+    Attributes:
+        stacks: protocols of the filter rules by internal port, the top rule last.
+        muted: backends that it does not answer for now.
+        unanswered: the number of requests over muted backends.
+        restart_unnoticed: it restarted, and only its next answer will show it.
+        answer_delays: seconds until the answer for a protocol arrives.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.stacks: defaultdict[int, list[Protocol]] = defaultdict(list)
+        self.muted: set[str] = set()
+        self.unanswered = 0
+        self.restart_unnoticed = False
+        self.answer_delays: defaultdict[Protocol, float] = defaultdict(float)
+        self._lock = asyncio.Lock()
+
+    def restart(self, announced: bool = True) -> None:
+        """Lose the table and the stacks."""
+        self.stacks.clear()
+        self.restart_unnoticed = not announced
+        super().restart(announced)
+
+    def reachable_ports(self) -> set[Port]:
+        """Return the open ports that have a filter rule."""
+        return {(protocol, port) for protocol, port in self.open_ports() if protocol in self.stacks[port]}
+
+    async def answer(self) -> None:
+        """Take a moment, so that the clock shows which request came first."""
+        await asyncio.sleep(0.001)
+        await super().answer()
+
+    async def map(self, gateway: Gateway, request: MapRequest) -> Lease:
+        """Grant: UPnP leaves the stack of an open port alone, the others replace the top rule."""
+        lease = await self._map_and_stack(gateway, request)
+        await asyncio.sleep(self.answer_delays[request.protocol])
+        return lease
+
+    async def _map_and_stack(self, gateway: Gateway, request: MapRequest) -> Lease:
+        port, stack = (request.protocol, request.external_port), self.stacks[request.internal_port]
+        async with self._lock:
+            self._check_muted(gateway)
+            was_open = self.hole(port) is not None
+            try:
+                return await super().map(gateway, request)
+            finally:
+                if self.hole(port) is not None and not self.silent:
+                    closes_first = gateway.backend != "upnp" or request.anew
+                    if was_open and closes_first:
+                        _pop(stack)
+                    if not was_open or closes_first:
+                        stack.append(request.protocol)
+                    self._report_restart()
+
+    async def unmap(self, gateway: Gateway, lease: Lease) -> None:
+        """Release, and remove the top rule."""
+        async with self._lock:
+            self._check_muted(gateway)
+            was_open = self.holds(lease)
+            await super().unmap(gateway, lease)
+            if was_open:
+                _pop(self.stacks[lease.internal_port])
+            self._report_restart()
+
+    def _check_muted(self, gateway: Gateway) -> None:
+        if gateway.backend in self.muted:
+            self.unanswered += 1
+            raise GatewayTimeout("no answer")
+
+    def _report_restart(self) -> None:
+        """Report an unnoticed restart, as an epoch that went back does."""
+        if self.restart_unnoticed:
+            self.restart_unnoticed = False
+            self.tell(GatewayEvent.RESTARTED)
+
+
+class PcpGateway(FakeGateway):
+    """A gateway that identifies a mapping by its internal port alone."""
+
+    def __init__(self, *details: Any) -> None:
+        super().__init__(*details)
+        self.one_per_internal_port = True
+
+
+def _pop(stack: list[Protocol]) -> None:
+    if stack:
+        stack.pop()
+
+
+def _stacking_backends(device: FakeDevice, kind: str) -> list[FakeBackend]:
+    pcp = FakeBackend("pcp", device, kind=PcpGateway)
+    natpmp = FakeBackend("natpmp", device, kind=PcpGateway)
+    upnp = FakeBackend("upnp", device, kind=FakeListingGateway)
+    return {"pcp": [pcp], "upnp": [upnp], "both": [pcp, upnp], "all": [pcp, natpmp, upnp]}[kind]
 
 
 @pytest.fixture
@@ -14,3 +124,15 @@ def calm(harness: Any) -> Any:
     """A harness whose resyncs are so rare that only renewals are seen."""
     harness.options = Options(interval=10**6)
     return harness
+
+
+@pytest.fixture(scope="session")
+def stacking_device_class() -> type[StackingDevice]:
+    """The class of devices that stack filter rules."""
+    return StackingDevice
+
+
+@pytest.fixture(scope="session")
+def stacking_backends() -> Callable[[FakeDevice, str], list[FakeBackend]]:
+    """Return the backends of one kind for a stacking device."""
+    return _stacking_backends
