@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
+import attrs
 import pytest
 
 from portmapper.api.backend import Gateway, GatewayEvent
@@ -117,6 +120,24 @@ def _stacking_backends(device: FakeDevice, kind: str) -> list[FakeBackend]:
     natpmp = FakeBackend("natpmp", device, kind=PcpGateway)
     upnp = FakeBackend("upnp", device, kind=FakeListingGateway)
     return {"pcp": [pcp], "upnp": [upnp], "both": [pcp, upnp], "all": [pcp, natpmp, upnp]}[kind]
+
+
+@pytest.fixture
+def new_lease() -> Callable[..., Lease]:
+    """Make leases of 80/tcp for this host."""
+    lease = Lease(
+        protocol=Protocol.TCP,
+        internal_address=ip_address("192.168.88.10"),
+        internal_port=80,
+        external_port=80,
+        external_address=None,
+        lifetime=3600,
+        permanent=False,
+        backend="pcp",
+        gateway="pcp:192.168.88.1",
+        token=b"token",
+    )
+    return partial(attrs.evolve, lease)
 
 
 @pytest.fixture
