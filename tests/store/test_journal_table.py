@@ -1,4 +1,4 @@
-"""The journal's table: what is too old or too much is forgotten, and only that."""
+"""The journal's table: which events are deleted, and which are kept."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def opened(detail: object, at: datetime = NOW) -> Event:
-    """Return an event that is told from others by its detail."""
+    """Return an event that its detail identifies."""
     return Event(at, EventKind.OPENED, str(detail))
 
 
 def details(store: Store) -> list[str]:
-    """Return what the journal holds, the oldest first."""
+    """Return the details of all events in the journal, the oldest first."""
     return [row["detail"] for row in store.history(1000)]
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A store's file."""
+    """The file of a store."""
     return tmp_path / FILE_NAME
 
 
 def record(path: Path, *events: Event) -> None:
-    """Write events as one run does."""
+    """Record events in one run."""
     store = Store(path)
     for event in events:
         store.record(event)
     store.close()
 
 
-def test_what_is_too_old_is_forgotten_at_the_first_event_of_a_run(path: Path) -> None:
-    """A daemon that starts once a week forgets too."""
+def test_the_first_event_of_a_run_deletes_old_events(path: Path) -> None:
+    """So a daemon that starts once a week deletes them too."""
     limit = timedelta(seconds=journal_table.KEEP_SECONDS)
     record(path, opened("too old", NOW - limit - timedelta(seconds=1)), opened("just kept", NOW - limit))
     record(path, opened("new"))
@@ -49,7 +49,7 @@ def test_what_is_too_old_is_forgotten_at_the_first_event_of_a_run(path: Path) ->
 
 
 def test_the_number_of_events_is_bounded_within_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A daemon that runs for years never holds more than both bounds together."""
+    """A daemon that runs for years never exceeds the sum of both bounds."""
     monkeypatch.setattr(journal_table, "KEEP_EVENTS", 10)
     monkeypatch.setattr(journal_table, "FORGET_EVERY", 5)
     store = Store(None)
@@ -62,8 +62,8 @@ def test_the_number_of_events_is_bounded_within_a_run(monkeypatch: pytest.Monkey
     store.close()
 
 
-def test_reading_forgets_nothing(path: Path) -> None:
-    """A look at the history changes no file, whatever it holds."""
+def test_reading_deletes_nothing(path: Path) -> None:
+    """`history` changes no file."""
     record(path, opened("old", NOW - timedelta(days=3000)))
     store = Store(path)
     assert details(store) == ["old"]

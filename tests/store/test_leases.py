@@ -1,4 +1,4 @@
-"""The lease store: nothing is lost in a crash, and a disk that fails closes no port."""
+"""The lease store: a crash loses nothing, and a failing disk closes no port."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import errno
 import ipaddress
 import shutil
 import sqlite3
-import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +29,7 @@ NewStore = Callable[[], Store]
 
 
 def stored(number: int = 1, **changes: Any) -> StoredLease:
-    """Return a lease with every field set to something of its own."""
+    """Return a lease with a distinct value in every field."""
     lease = Lease(
         protocol=Protocol.UDP,
         internal_address=ipaddress.ip_address("192.168.88.10"),
@@ -47,15 +46,15 @@ def stored(number: int = 1, **changes: Any) -> StoredLease:
     return StoredLease(attrs.evolve(lease, **changes), 80, NOW, True, "ports.csv", "web")
 
 
-def full() -> sqlite3.Error:
-    """Return what SQLite raises where there is no room."""
+def disk_full() -> sqlite3.Error:
+    """Return the error that SQLite raises on a full disk."""
     error = sqlite3.OperationalError("database or disk is full")
     error.sqlite_errorcode = sqlite3.SQLITE_FULL
     return error
 
 
-class Failing:
-    """A database whose disk is full after so many more statements."""
+class FullDisk:
+    """A database whose disk is full after some more statements."""
 
     def __init__(self, database: sqlite3.Connection, after: int = 0) -> None:
         self.database = database
@@ -69,7 +68,7 @@ class Failing:
         return self.database.__exit__(*error)
 
     def execute(self, *arguments: Any) -> Any:
-        """Pass it on, or fail."""
+        """Execute a statement, or fail."""
         self.left -= 1
         if self.left < 0:
             self.failed = True
@@ -77,12 +76,12 @@ class Failing:
         return self.database.execute(*arguments)
 
     def close(self) -> None:
-        """Close the real one."""
+        """Close the real database."""
         self.database.close()
 
 
 def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
-    """Also one that was never confirmed, permanent, or over IPv6."""
+    """Also a lease that was never confirmed, is permanent, or is for an IPv6 address."""
     leases = [
         stored(1),
         attrs.evolve(stored(2, external_address=None, permanent=True, lifetime=0), confirmed=False),
@@ -95,8 +94,8 @@ def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
     assert sorted(file_store().leases, key=lambda s: s.lease.external_port) == leases
 
 
-def test_every_field_is_set_in_that_test() -> None:
-    """A new field of a lease has to be stored, too."""
+def test_the_test_above_sets_every_field() -> None:
+    """A new field of a lease must be stored too."""
     assert {field.name for field in attrs.fields(StoredLease)} == {
         *("lease", "wanted_port", "granted_at", "confirmed", "source", "comment")
     }
@@ -110,8 +109,8 @@ def test_every_field_is_set_in_that_test() -> None:
     token=st.binary(min_size=1),
     port=st.integers(1, 65535),
 )
-def test_any_text_comes_back(private: str, comment: str, source: str, token: bytes, port: int) -> None:
-    """Whatever a gateway or a list puts there; what SQLite cannot write is an error and no crash."""
+def test_any_text_is_restored(private: str, comment: str, source: str, token: bytes, port: int) -> None:
+    """Whatever a gateway or a list contains."""
     store = Store(None)
     one = attrs.evolve(stored(port, private=private, token=token), comment=comment, source=source)
     store.put(one)
@@ -119,8 +118,8 @@ def test_any_text_comes_back(private: str, comment: str, source: str, token: byt
     store.close()
 
 
-def test_half_a_surrogate_pair_is_no_crash(file_store: NewStore) -> None:
-    """JSON can spell it, so a comment or a location may hold it."""
+def test_a_lone_surrogate_is_stored(file_store: NewStore) -> None:
+    """JSON can express it, so a comment or a location may contain it."""
     store = file_store()
     store.put(attrs.evolve(stored(private="\ud800"), comment="a\udfff", source="\ud83d"))
     store.record(Event(NOW, EventKind.FAILED, detail="\ud800"))
@@ -130,8 +129,8 @@ def test_half_a_surrogate_pair_is_no_crash(file_store: NewStore) -> None:
     assert read.comment == "a?"
 
 
-def test_a_later_grant_takes_the_place_of_the_earlier(file_store: NewStore) -> None:
-    """The token is what makes it the same."""
+def test_a_later_grant_replaces_the_earlier_one(file_store: NewStore) -> None:
+    """If both have the same token."""
     store = file_store()
     store.put(stored(1))
     later = attrs.evolve(stored(1), granted_at=NOW + timedelta(hours=1))
@@ -142,21 +141,21 @@ def test_a_later_grant_takes_the_place_of_the_earlier(file_store: NewStore) -> N
 
 
 def test_a_lease_expires_by_the_wall_clock() -> None:
-    """At the end of its lifetime, and a permanent one never."""
+    """At the end of its lifetime; a permanent lease never expires."""
     assert not stored().expired(NOW + timedelta(seconds=3599))
     assert stored().expired(NOW + timedelta(seconds=3600))
     assert not stored(permanent=True, lifetime=0).expired(NOW + timedelta(days=9999))
 
 
-def test_a_request_whose_answer_was_lost_is_remembered_for_a_day() -> None:
-    """The gateway may have granted more than was asked for."""
+def test_a_request_without_an_answer_expires_after_a_day() -> None:
+    """The gateway may have granted a longer lifetime than requested."""
     unseen = attrs.evolve(stored(), confirmed=False)
     assert not unseen.expired(NOW + timedelta(hours=23))
     assert unseen.expired(NOW + timedelta(hours=24))
 
 
-def test_a_file_of_a_newer_version_is_refused(file_store: NewStore, tmp_path: Path) -> None:
-    """Nothing in it is touched."""
+def test_a_file_of_a_newer_version_is_rejected(file_store: NewStore, tmp_path: Path) -> None:
+    """Nothing in it is changed."""
     file_store().close()
     with sqlite3.connect(tmp_path / "leases.sqlite3") as database:
         database.execute("PRAGMA user_version = 99")
@@ -166,15 +165,17 @@ def test_a_file_of_a_newer_version_is_refused(file_store: NewStore, tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + bytes(2000)])
-def test_a_damaged_file_is_one_clear_error(file_store: NewStore, tmp_path: Path, content: bytes) -> None:
-    """It names the file."""
+def test_a_damaged_file_is_reported_with_its_name(
+    file_store: NewStore, tmp_path: Path, content: bytes
+) -> None:
+    """As one error."""
     (tmp_path / "leases.sqlite3").write_bytes(content)
     with pytest.raises(StoreError, match=r"leases\.sqlite3"):
         file_store()
 
 
-def test_damaged_rows_are_one_clear_error(file_store: NewStore, tmp_path: Path) -> None:
-    """An address that is none."""
+def test_a_damaged_row_is_reported(file_store: NewStore, tmp_path: Path) -> None:
+    """Such as an invalid address."""
     store = file_store()
     store.put(stored())
     store.close()
@@ -186,10 +187,10 @@ def test_damaged_rows_are_one_clear_error(file_store: NewStore, tmp_path: Path) 
 
 
 def test_a_full_disk_keeps_leases_in_memory(file_store: NewStore, caplog: pytest.LogCaptureFixture) -> None:
-    """It is said once, and the file catches up when there is room again."""
+    """It is logged once, and the file catches up when it can be written again."""
     store: Any = file_store()
     database = store._database
-    store._database = Failing(database)
+    store._database = FullDisk(database)
     store.put(stored(1))
     store.put(stored(2))
     store.remove(stored(1).lease.token)
@@ -203,20 +204,22 @@ def test_a_full_disk_keeps_leases_in_memory(file_store: NewStore, caplog: pytest
     assert sum("cannot write" in message for message in caplog.messages) == 1
 
 
-@pytest.mark.parametrize("error", [full(), OSError(errno.ENOSPC, "full"), OSError(errno.EROFS, "read-only")])
+@pytest.mark.parametrize(
+    "error", [disk_full(), OSError(errno.ENOSPC, "full"), OSError(errno.EROFS, "read-only")]
+)
 def test_a_store_on_a_disk_that_cannot_be_written_is_kept_in_memory(
     file_store: NewStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """With what the file has, which catches up when there is room; who must write is told at once."""
+    """With the content of the file, which catches up later; with `must_write`, it is an error."""
     file_store().put(stored(1))
-    broken = [True]
+    disk_is_full = [True]
 
-    def open_or_not(path: Path | None, *details: Any) -> sqlite3.Connection:
-        if path is not None and broken:
+    def open_unless_full(path: Path | None, *details: Any) -> sqlite3.Connection:
+        if path is not None and disk_is_full:
             raise error
         return open_database(path, *details)
 
-    monkeypatch.setattr("portmapper.store.leases.open_database", open_or_not)
+    monkeypatch.setattr("portmapper.store.leases.open_database", open_unless_full)
     path = tmp_path / "leases.sqlite3"
     with pytest.raises(StoreError):
         Store(path)
@@ -225,17 +228,17 @@ def test_a_store_on_a_disk_that_cannot_be_written_is_kept_in_memory(
     store.remove(stored(1).lease.token)
     store.put(stored(2))
     assert "cannot write" in str(store.error)
-    broken.clear()
+    disk_is_full.clear()
     store.put(stored(3))
     assert store.error is None
     store.close()
     assert {s.lease.external_port for s in file_store().leases} == {2, 3}
 
 
-def test_a_full_disk_loses_the_journal_only(file_store: NewStore) -> None:
-    """An event that cannot be written down is no reason to stop."""
+def test_a_full_disk_loses_only_events(file_store: NewStore) -> None:
+    """An event that cannot be written is no reason to stop."""
     store: Any = file_store()
-    database, store._database = store._database, Failing(store._database)
+    database, store._database = store._database, FullDisk(store._database)
     store.record(Event(NOW, EventKind.OPENED))
     assert store.error is not None
     store._database = database
@@ -245,11 +248,11 @@ def test_a_full_disk_loses_the_journal_only(file_store: NewStore) -> None:
 
 @pytest.mark.parametrize("what", ["lease", "event"])
 def test_a_file_catches_up_without_anything_new_to_write(file_store: NewStore, what: str) -> None:
-    """Whoever was told that it failed tries again, until there is room."""
+    """`on_write_failure` is called for each failed attempt, so that its owner can try again."""
     store: Any = file_store()
     failures: list[str] = []
     store.on_write_failure = lambda: failures.append(store.error)
-    database, store._database = store._database, Failing(store._database)
+    database, store._database = store._database, FullDisk(store._database)
     if what == "lease":
         store.put(stored(1))
     else:
@@ -262,10 +265,10 @@ def test_a_file_catches_up_without_anything_new_to_write(file_store: NewStore, w
     assert len(list(file_store().leases)) == (what == "lease")
 
 
-def test_a_journal_that_is_damaged_is_told_once_and_harms_no_lease(
+def test_a_damaged_journal_is_logged_once_and_affects_no_lease(
     file_store: NewStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The leases are written as ever, and `history` says what is wrong."""
+    """The leases are still written, and `history` reports what is wrong."""
     store = file_store()
     with sqlite3.connect(tmp_path / "leases.sqlite3") as database:
         database.execute("DROP TABLE journal")
@@ -281,10 +284,10 @@ def test_a_journal_that_is_damaged_is_told_once_and_harms_no_lease(
 
 
 @pytest.mark.parametrize("replacement", [None, b"", b"not a database" * 100])
-def test_a_store_that_was_removed_or_replaced_is_written_anew(
+def test_a_store_that_was_removed_or_replaced_is_recreated(
     file_store: NewStore, tmp_path: Path, replacement: bytes | None
 ) -> None:
-    """With all that it had, its directory too; what cannot be a store stays as it is, and is told."""
+    """With all its leases and its directory; a file that is no store is left alone and reported."""
     directory = tmp_path / "state"
     store = Store(directory / "leases.sqlite3")
     store.put(stored(1))
@@ -298,20 +301,20 @@ def test_a_store_that_was_removed_or_replaced_is_written_anew(
         (directory / "leases.sqlite3").unlink()
         store.put(stored(2))
     assert store.error is None
-    again = Store(directory / "leases.sqlite3")
-    assert {s.lease.external_port for s in again.leases} == {1, 2}
-    again.close()
+    reopened = Store(directory / "leases.sqlite3")
+    assert {s.lease.external_port for s in reopened.leases} == {1, 2}
+    reopened.close()
     store.close()
 
 
-def test_a_failed_transaction_is_taken_back(file_store: NewStore) -> None:
-    """Whichever of its statements fails, the next write does it all."""
+def test_a_failed_transaction_is_rolled_back(file_store: NewStore) -> None:
+    """Whichever statement fails, the next write repeats them all."""
     for after in range(4):
         store: Any = file_store()
         database = store._database
         store._behind = {stored(1).lease.token}
         store._leases = {s.lease.token: s for s in (stored(1), stored(2), stored(3))}
-        store._database = Failing(database, after)
+        store._database = FullDisk(database, after)
         store.put(stored(2))
         assert not database.in_transaction
         store._database = database
@@ -322,12 +325,12 @@ def test_a_failed_transaction_is_taken_back(file_store: NewStore) -> None:
 
 
 def test_a_process_that_dies_at_any_write_leaves_a_good_file(file_store: NewStore, tmp_path: Path) -> None:
-    """Every copy of the files taken between two statements opens, and knows what was written before."""
+    """Each copy of the files between two statements opens and has everything written before."""
     store: Any = file_store()
     known: set[int] = set()
     copies: list[tuple[Path, set[int]]] = []
 
-    class Watching(Failing):
+    class Watching(FullDisk):
         def execute(self, *arguments: Any) -> Any:
             result = self.database.execute(*arguments)
             copy = tmp_path / f"copy{len(copies)}"
@@ -349,7 +352,7 @@ def test_a_process_that_dies_at_any_write_leaves_a_good_file(file_store: NewStor
 
 
 def test_events_are_kept_in_their_order(file_store: NewStore, tmp_path: Path) -> None:
-    """With what they are about."""
+    """With the fields of their mappings."""
     store = file_store()
     store.record(Event(NOW, EventKind.OPENED, protocol=Protocol.TCP, external_port=80, backend="pcp"))
     store.record(Event(NOW, EventKind.CLOSED, detail="why"))
@@ -360,16 +363,8 @@ def test_events_are_kept_in_their_order(file_store: NewStore, tmp_path: Path) ->
     database.close()
 
 
-def test_only_its_owner_may_read_the_store(tmp_path: Path) -> None:
-    """The tokens in it close ports."""
-    store = Store(tmp_path / "leases.sqlite3")
-    store.put(stored())
-    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
-    store.close()
-
-
-def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """It lacks the table of what `open` asked for; its leases stay."""
+def test_a_store_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
+    """It lacks the table of ad-hoc mappings; its leases stay."""
     path = tmp_path / "leases.sqlite3"
     store = Store(path)
     store.put(stored())

@@ -1,4 +1,4 @@
-"""A process that dies at any write leaves a store that opens, and that lacks at most its last write."""
+"""A process that dies at any write leaves a store that opens and lacks at most the last write."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def connect(*arguments, **options):
 leases.sqlite3.connect = connect
 kept = leases.Store(Path(sys.argv[1]))
 for number in (1, 2):
-    asked = Lease(
+    requested = Lease(
         Protocol.TCP, ip_address("192.168.1.2"), 80, 80, None, 600, False, "pcp", "pcp:192.168.1.1",
         bytes([number]),
     )
     for confirmed in (False, True):
-        kept.put(leases.StoredLease(asked, 80, datetime.now(UTC), confirmed))
+        kept.put(leases.StoredLease(requested, 80, datetime.now(UTC), confirmed))
 kept.remove(bytes([1]))
 kept.close()
 """
@@ -54,7 +54,7 @@ kept.close()
 
 @pytest.mark.parametrize("cut_after", range(0, 30, 2))
 def test_a_power_cut_at_any_write_leaves_a_store_that_opens(tmp_path: Path, cut_after: int) -> None:
-    """What it knows is a state that was written; the next start renews or releases it once more."""
+    """It has a state that was written; the next start renews or releases its leases."""
     path = tmp_path / FILE_NAME
     died = subprocess.run([sys.executable, "-c", WRITER, str(path), str(cut_after)], check=False)
     assert died.returncode in (0, 9)
