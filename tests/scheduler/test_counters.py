@@ -17,7 +17,7 @@ def test_renewals_are_counted_by_backend() -> None:
 
 
 def test_failures_are_counted_by_error() -> None:
-    """A round without a gateway has an entry of its own."""
+    """A round without a gateway is counted separately."""
     counters = Counters()
     counters.failed([NotAuthorized("no"), GatewayTimeout("no answer"), GatewayTimeout("no answer")])
     counters.failed([])

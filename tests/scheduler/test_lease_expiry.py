@@ -41,7 +41,7 @@ async def test_a_lease_expires_while_the_gateway_forbids_retries(
 async def test_an_expired_lease_of_any_port_gets_its_last_port_again(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """If another host has that port meanwhile, the next free one is granted."""
+    """If another host has taken that port, the next free one is granted."""
     device.other_port = 4000
     anything = attrs.evolve(desired(), port=ANY_PORT)
     await harness.start(anything)

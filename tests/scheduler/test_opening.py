@@ -203,7 +203,7 @@ async def test_a_refused_request_is_not_retried_before_the_gateways_retry_time(
 async def test_a_conflict_without_a_holder_is_reported_as_a_conflict(
     harness: Any, device: FakeDevice, desired: Desired
 ) -> None:
-    """One event of its own kind."""
+    """One event of the kind `conflict`."""
     device.refusals[80] = Conflict("taken")
     await harness.start(desired())
     assert harness.state(desired()) is MappingState.CONFLICT

@@ -1,4 +1,4 @@
-"""Random faults against a gateway in memory: whatever happened, in the end what is wanted is open."""
+"""Random faults: whatever happens, the desired mappings are open in the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import GATEWAY, FakeDevice, Hole, Port
 
 VPN = ipaddress.ip_address("10.8.0.1")
-STRANGER = ipaddress.ip_address("192.168.88.200")
+OTHER_HOST = ipaddress.ip_address("192.168.88.200")
 REFUSALS = (
     NoResources("full"),
     NotAuthorized("no"),
@@ -26,16 +26,16 @@ REFUSALS = (
     NetworkFailure("down"),
 )
 
-rows = st.lists(
+ROWS = st.lists(
     st.tuples(
         st.sampled_from([80, 81, 82]), st.sampled_from([8080, 9090, 7070]), st.sampled_from([60, 3600, 0])
     ),
     max_size=3,
     unique_by=(lambda row: row[0], lambda row: row[1]),
 )
-steps = st.lists(
+FAULTS = st.lists(
     st.one_of(
-        st.tuples(st.just("rows"), rows),
+        st.tuples(st.just("rows"), ROWS),
         st.tuples(st.just("restart"), st.booleans()),
         st.tuples(st.just("silent"), st.booleans()),
         st.tuples(st.just("loses_answers"), st.booleans()),
@@ -53,8 +53,8 @@ steps = st.lists(
 )
 
 
-class Ordeal:
-    """One run through a list of faults, and what must hold in it."""
+class FaultRun:
+    """One run through a list of faults, with the invariants that it checks."""
 
     def __init__(self, harness_class: Any, clock: FakeClock, kind: str, policy: ConflictPolicy) -> None:
         self.clock = clock
@@ -74,13 +74,13 @@ class Ordeal:
         self.address = ipaddress.ip_address("192.168.88.10")
 
     async def run(self, faults: list[tuple[str, Any]]) -> None:
-        """Live through the faults, then through two hours of peace."""
+        """Go through the faults, then through two hours without any."""
         await self.harness.start()
         for name, value in faults:
             await getattr(self, name)(value)
             await self.clock.advance(0.01)
             self.check()
-        await self.peace()
+        await self.end_faults()
         self.check_end()
         await self.harness.crash()
         self.harness.store.close()
@@ -99,35 +99,35 @@ class Ordeal:
         self.device.restart(announced)
 
     async def silent(self, value: bool) -> None:
-        """Take the gateway off the net, or put it back."""
+        """Disconnect the gateway, or connect it again."""
         self.device.silent = value
 
     async def loses_answers(self, value: bool) -> None:
-        """Lose what it says."""
+        """Lose the gateway's answers, or deliver them again."""
         self.device.loses_answers = value
 
     async def permanent_only(self, value: bool) -> None:
-        """Change the firmware."""
+        """Change the firmware, so that the gateway grants only permanent leases or any."""
         self.device.permanent_only = value
 
     async def refuse(self, value: tuple[int, Any]) -> None:
-        """Have a rule against a port, or none."""
+        """Set the gateway's answer for a port, or remove it."""
         port, error = value
         self.device.refusals = {port: error} if error else {}
 
     async def occupy(self, port: int) -> None:
-        """Have another host take a port that is free."""
+        """Let another host take a port if it is free."""
         if self.device.hole((Protocol.TCP, port)) is None:
-            self.device.occupy(Protocol.TCP, port, STRANGER)
+            self.device.occupy(Protocol.TCP, port, OTHER_HOST)
 
     async def crash(self, pause: int) -> None:
-        """Kill the program, and start it again later."""
+        """Kill the program and start it again later."""
         await self.harness.crash()
         await self.clock.advance(pause)
         await self.harness.start(*self.desired)
 
     async def move(self, value: tuple[int, bool]) -> None:
-        """Get another address, and notice it at once or at the next look."""
+        """Change this host's address, noticed at once or at the next resync."""
         host, noticed = value
         interface = self.harness.network.interfaces[0]
         changed = attrs.evolve(interface, addresses=(ipaddress.ip_interface(f"192.168.88.{host}/24"),))
@@ -137,7 +137,7 @@ class Ordeal:
             await self.harness.scheduler.network_changed()
 
     async def vpn(self, up: bool) -> None:
-        """Have a VPN take the default route away, or give it back; nobody behind it maps ports."""
+        """Let a VPN without a gateway take the default route, or give it back."""
         default = DefaultRoute("eth0", GATEWAY) if not up else DefaultRoute("tun0", VPN)
         self.harness.network = attrs.evolve(self.harness.network, routes=(default,))
         await self.harness.scheduler.network_changed()
@@ -147,65 +147,67 @@ class Ordeal:
         self.clock.set_wall(seconds)
 
     async def suspend(self, seconds: int) -> None:
-        """Sleep; the gateway goes on, and every timer fires at once afterwards."""
+        """Suspend the host; the gateway goes on, and every timer fires at once afterwards."""
         await self.clock.sleep(seconds)
 
     async def wait(self, seconds: float) -> None:
         """Let time pass."""
         await self.clock.advance(seconds)
 
-    async def peace(self) -> None:
-        """End every fault, and let two hours pass."""
+    async def end_faults(self) -> None:
+        """End every fault and let two hours pass."""
         device = self.device
         device.silent = device.loses_answers = device.permanent_only = False
         device.refusals = {}
         for port, hole in tuple(device.table.items()):
-            if hole.internal_address == STRANGER:
+            if hole.internal_address == OTHER_HOST:
                 del device.table[port]
         await self.clock.advance(7200)
 
     def check(self) -> None:
-        """Nobody else's entry is deleted, none of ours that is wanted, and none is open that never was."""
-        standing = {(mapping.port, mapping.internal_port) for mapping in self.desired}
+        """Check that no third-party or desired entry was deleted, and that only listed ports are open."""
+        desired = {(mapping.port, mapping.internal_port) for mapping in self.desired}
         deleted, self.device.deleted = self.device.deleted, []
         for (_, port), hole in deleted:
-            assert hole.internal_address != STRANGER
-            unchanged = hole.internal_address == self.address and (port, hole.internal_port) in standing
-            assert not unchanged, f"{port} was closed though it is wanted"
+            assert hole.internal_address != OTHER_HOST
+            unchanged = hole.internal_address == self.address and (port, hole.internal_port) in desired
+            assert not unchanged, f"{port} was closed although it is desired"
         assert {(port, hole.internal_port) for port, hole in self.ours().items()} <= self.ever
 
     def check_end(self) -> None:
-        """Exactly what is wanted is open, for the address that we have, and known to the store."""
+        """Check that exactly the desired mappings are open, for the current address, and stored."""
         assert {(port, hole.internal_port, hole.internal_address) for port, hole in self.ours().items()} == {
             (mapping.port, mapping.internal_port, self.address) for mapping in self.desired
         }
         leases = list(self.harness.store.leases)
         assert {stored.lease.external_port for stored in leases} == {mapping.port for mapping in self.desired}
-        # What another protocol may hold for ever is kept in mind, though the same hole is wanted.
+        # A permanent lease of another backend stays stored, although the same port is desired.
         assert sum(not stored.lease.permanent for stored in leases) <= len(self.desired)
 
     def ours(self) -> dict[int, Hole]:
-        """Return what is open and no stranger's."""
+        """Return the open ports that do not belong to the other host."""
         table: dict[Port, Hole] = self.device.table
         self.device.open_ports()
-        return {port: hole for (_, port), hole in table.items() if hole.internal_address != STRANGER}
+        return {port: hole for (_, port), hole in table.items() if hole.internal_address != OTHER_HOST}
 
 
 @given(
-    faults=steps,
+    faults=FAULTS,
     kind=st.sampled_from(["pcp", "upnp", "both"]),
     policy=st.sampled_from([ConflictPolicy.OWN, ConflictPolicy.FAIL]),
 )
 @settings(max_examples=60)
-def test_what_is_wanted_is_open_in_the_end(
+def test_the_desired_mappings_are_open_in_the_end(
     harness_class: Any, faults: list[tuple[str, Any]], kind: str, policy: ConflictPolicy
 ) -> None:
-    """After restarts, silence, refusals, crashes, other addresses, a VPN, suspends, a clock that is set, and
-    edits; nothing is closed too early."""
+    """After restarts, outages, refusals, crashes, new addresses, a VPN, suspends, clock changes and edits.
 
-    async def live() -> None:
+    Nothing is closed too early.
+    """
+
+    async def run() -> None:
         clock = FakeClock()
         with clock.driving(asyncio.get_running_loop()):
-            await Ordeal(harness_class, clock, kind, policy).run(faults)
+            await FaultRun(harness_class, clock, kind, policy).run(faults)
 
-    asyncio.run(live())
+    asyncio.run(run())

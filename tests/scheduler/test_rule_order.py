@@ -89,7 +89,7 @@ async def test_the_newer_is_renewed_until_the_older_is_answered(
 async def test_both_are_open_after_a_restart_in_either_order(
     harness: Any, device: Any, desired: Desired, first: Protocol
 ) -> None:
-    """A request that is under way meanwhile is granted before the restart is noticed."""
+    """A request during the restart is granted before the restart is noticed."""
     ours = {protocol: desired(protocol=protocol) for protocol in (TCP, UDP)}
     await harness.start(*ours.values())
     device.restart(announced=False)

@@ -199,7 +199,7 @@ async def test_a_removed_row_is_closed_on_all_gateways(two, devices, everywhere,
 
 
 async def test_release_all_closes_the_ports_on_all_gateways(two, devices, everywhere, clock):
-    """A search that finishes meanwhile reopens nothing."""
+    """A search that finishes during the release reopens nothing."""
     await two.start(everywhere)
     two.scheduler.discovery.search_all()
     await two.scheduler.release_all()

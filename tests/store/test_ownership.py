@@ -116,7 +116,7 @@ def test_orphans_of_other_sources_are_not_released(after_crash: Remember) -> Non
 def test_a_request_is_stored_before_it_is_sent(
     store: Store, after_crash: Remember, desired: Desired, gateway: FakeGateway
 ) -> None:
-    """With a token of its own, and unconfirmed; the grant confirms it."""
+    """With a new token, and unconfirmed; the grant confirms it."""
     ownership = after_crash()
     request = ownership.store_request(request_for(lease_at(), token=b""), desired(), gateway, NOW)
     (stored,) = store.leases
