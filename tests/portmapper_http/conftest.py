@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
+from portmapper.api.errors import SourceError
+from portmapper_http.source import HttpSource
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -55,3 +58,17 @@ async def server() -> AsyncIterator[Server]:
     server.port = runner.addresses[0][1]
     yield server
     await runner.cleanup()
+
+
+@pytest.fixture
+def failure() -> Callable[[str], Awaitable[str]]:
+    """Return a function that fetches a URL and returns the one-line error."""
+
+    async def fetch(location: str) -> str:
+        with pytest.raises(SourceError) as caught:
+            await HttpSource(location).fetch()
+        line = str(caught.value)
+        assert line.isprintable()
+        return line
+
+    return fetch

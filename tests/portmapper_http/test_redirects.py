@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from typing import Any
 
 import pytest
 
-from portmapper.api.errors import SourceError
 from portmapper_http import address_check, connector
-from portmapper_http.address_check import is_public
 from portmapper_http.source import HttpSource
 
 CSV = b"port;protocol\n80;TCP\n"
-
-
-async def failure(location: str) -> str:
-    """Fetch and return the one line of the failure."""
-    with pytest.raises(SourceError) as caught:
-        await HttpSource(location).fetch()
-    line = str(caught.value)
-    assert line.isprintable()
-    return line
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -33,7 +21,7 @@ async def test_a_redirect_is_followed(server: Any, status: int) -> None:
     assert (document.content, document.suffix) == (CSV, ".csv")
 
 
-async def test_five_redirects_are_followed_and_not_six(server: Any) -> None:
+async def test_five_redirects_are_followed_and_not_six(failure: Any, server: Any) -> None:
     """The bound of the contract."""
     for number in range(6):
         server.redirects(f"/{number}", f"/{number + 1}")
@@ -42,7 +30,7 @@ async def test_five_redirects_are_followed_and_not_six(server: Any) -> None:
     assert await failure(server.url("/0")) == "more than 5 redirects"
 
 
-async def test_a_loop_of_redirects_is_one_line(server: Any) -> None:
+async def test_a_loop_of_redirects_is_one_line(failure: Any, server: Any) -> None:
     """And is not gone round."""
     server.redirects("/b", "/a")
     assert await failure(server.redirects("/a", "/b")) == "redirects in a loop"
@@ -52,7 +40,7 @@ async def test_a_loop_of_redirects_is_one_line(server: Any) -> None:
 @pytest.mark.parametrize(
     "location", ["file:///etc/passwd", "https://127.0.0.1/", "ftp://x/", "//[", "http://x:0/", ""]
 )
-async def test_a_redirect_elsewhere_is_not_followed(server: Any, location: str) -> None:
+async def test_a_redirect_elsewhere_is_not_followed(failure: Any, server: Any, location: str) -> None:
     """Neither to another scheme nor to what is no URL."""
     assert "not followed" in await failure(server.redirects("/x", location))
 
@@ -86,7 +74,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     ],
 )
 async def test_a_public_server_cannot_send_us_to_a_private_one(
-    server: Any, names: dict[str, list[str]], addresses: list[str]
+    failure: Any, server: Any, names: dict[str, list[str]], addresses: list[str]
 ) -> None:
     """However the private address is spelt, and also when only one of several is."""
     names.update({"public.test": ["8.8.8.8"], "private.test": addresses})
@@ -95,7 +83,9 @@ async def test_a_public_server_cannot_send_us_to_a_private_one(
     assert [request.path for request in server.requests] == ["/a"]
 
 
-async def test_nor_by_way_of_another_public_one(server: Any, names: dict[str, list[str]]) -> None:
+async def test_nor_by_way_of_another_public_one(
+    failure: Any, server: Any, names: dict[str, list[str]]
+) -> None:
     """A public server anywhere in the chain is enough."""
     names.update({"home.test": ["10.0.0.1"], "public.test": ["8.8.8.8"]})
     server.redirects("/a", server.url("/b", "public.test"))
@@ -110,29 +100,3 @@ async def test_a_private_server_may_send_us_on(server: Any, names: dict[str, lis
     server.redirects("/b", server.url("/c", "public.test"))
     server.answers("/c", body=CSV)
     assert (await HttpSource(server.url("/a", "home.test")).fetch()).content == CSV
-
-
-async def test_the_connection_goes_to_the_checked_address(
-    monkeypatch: pytest.MonkeyPatch, server: Any
-) -> None:
-    """A name that resolves otherwise the second time (DNS rebinding) is looked up once only."""
-    answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.pop())
-    url = server.answers("/x", body=CSV).replace("127.0.0.1", "rebinding.test")
-    assert (await HttpSource(url).fetch()).content == CSV
-    assert answers == []
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("8.8.8.8", True),
-        ("2606:4700::1", True),
-        ("2002:a00:1::", False),
-        ("224.0.0.1", False),
-        ("0.0.0.0", False),
-    ],
-)
-def test_what_is_public(address: str, expected: bool) -> None:
-    """An IPv6 address that carries an IPv4 one is judged by that."""
-    assert is_public(ipaddress.ip_address(address)) is expected

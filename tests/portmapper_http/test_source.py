@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import socket
-import tracemalloc
-import zlib
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from portmapper.api.errors import SourceError
-from portmapper.api.source import MAX_DOCUMENT
-from portmapper_http import plugin, source
+from portmapper_http import source
 from portmapper_http.source import HttpSource
 
 CSV = b"port;protocol\n80;TCP\n"
-
-
-async def failure(location: str) -> str:
-    """Fetch and return the one line of the failure."""
-    with pytest.raises(SourceError) as caught:
-        await HttpSource(location).fetch()
-    line = str(caught.value)
-    assert line.isprintable()
-    return line
-
-
-def test_the_plugin_registers_it() -> None:
-    """For the two schemes, in any case."""
-    assert plugin.portmapper_register_sources() == [HttpSource]
-    assert HttpSource.claims("HTTPS://host/ports.csv")
-    assert not HttpSource.claims("http.csv")
-    assert not HttpSource.claims("ftp://host/")
 
 
 async def test_a_document_with_its_hints(server: Any) -> None:
@@ -63,23 +41,23 @@ async def test_an_unchanged_document_is_not_sent_again(server: Any) -> None:
     assert len(server.requests) == 2
 
 
-async def test_an_unasked_304_is_an_error(server: Any) -> None:
+async def test_an_unasked_304_is_an_error(failure: Any, server: Any) -> None:
     """There is nothing to keep."""
     assert "304" in await failure(server.answers("/x", status=304))
 
 
 @pytest.mark.parametrize("status", [204, 401, 404, 500])
-async def test_another_status_is_one_line(server: Any, status: int) -> None:
+async def test_another_status_is_one_line(failure: Any, server: Any, status: int) -> None:
     """The number is named."""
     assert f"the server answered {status}" in await failure(server.answers("/x", status=status))
 
 
-async def test_hostile_words_of_the_server_are_escaped(server: Any) -> None:
+async def test_hostile_words_of_the_server_are_escaped(failure: Any, server: Any) -> None:
     """The reason of a status may hold a terminal's escapes."""
     assert "500" in await failure(server.answers("/x", status=500, reason="<b>\u202e" + "x" * 500))
 
 
-async def test_a_password_is_used_and_never_shown(server: Any) -> None:
+async def test_a_password_is_used_and_never_shown(failure: Any, server: Any) -> None:
     """Neither in the location nor in an error; a redirect to another server does not get it."""
     server.answers("/b.csv", body=CSV)
     server.redirects("/a", server.url("/b.csv"))
@@ -111,19 +89,19 @@ def test_what_is_masked(location: str, shown: str) -> None:
 @pytest.mark.parametrize(
     "location", ["http://", "http://[::1", "http://host:99999/", "http://host:x/", "http:///p"]
 )
-async def test_what_is_no_url(location: str) -> None:
+async def test_what_is_no_url(failure: Any, location: str) -> None:
     """One clear line."""
     assert await failure(location) == "not a valid URL"
 
 
-async def test_a_closed_port() -> None:
+async def test_a_closed_port(failure: Any) -> None:
     """One clear line."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         assert (await failure(f"http://127.0.0.1:{bound.getsockname()[1]}/")).startswith("no connection: ")
 
 
-async def test_a_name_without_address(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_without_address(failure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One clear line."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -137,7 +115,7 @@ async def test_a_name_without_address(monkeypatch: pytest.MonkeyPatch) -> None:
     "answer",
     [b"", b"\0\xff\x1b[31m\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", b"220 ftp\r\n"],
 )
-async def test_what_is_no_http(answer: bytes) -> None:
+async def test_what_is_no_http(failure: Any, answer: bytes) -> None:
     """One clear line in our own words."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -151,60 +129,12 @@ async def test_what_is_no_http(answer: bytes) -> None:
         assert "answer" in await failure(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
 
 
-async def test_tls_with_a_server_that_has_none(server: Any) -> None:
+async def test_tls_with_a_server_that_has_none(failure: Any, server: Any) -> None:
     """One clear line."""
     assert await failure(server.url("/").replace("http:", "https:")) == "the TLS connection failed"
 
 
-async def test_a_compressed_document(server: Any) -> None:
-    """Gzip is asked for, and deflate understood."""
-    gzipped = server.answers("/a", body=gzip.compress(CSV, mtime=0), headers={"Content-Encoding": "gzip"})
-    deflated = server.answers("/b", body=zlib.compress(CSV), headers={"Content-Encoding": "deflate"})
-    for url in (gzipped, deflated):
-        assert (await HttpSource(url).fetch()).content == CSV
-
-
-@pytest.mark.parametrize(
-    ("body", "encoding", "error"),
-    [
-        (gzip.compress(CSV, mtime=0)[:-9], "gzip", "cut off"),
-        (b"no gzip", "gzip", "damaged"),
-        (CSV, "br", "unsupported encoding"),
-    ],
-)
-async def test_a_badly_compressed_document(server: Any, body: bytes, encoding: str, error: str) -> None:
-    """One clear line."""
-    assert error in await failure(server.answers("/x", body=body, headers={"Content-Encoding": encoding}))
-
-
-async def test_a_gzip_bomb_is_never_unpacked(server: Any) -> None:
-    """A megabyte that would be a gigabyte costs no more than a document may."""
-    packer = zlib.compressobj(9, wbits=31)
-    zeros = bytes(2**20)
-    bomb = b"".join([*(packer.compress(zeros) for _ in range(256)), packer.flush()])
-    url = server.answers("/x", body=bomb, headers={"Content-Encoding": "gzip"})
-    tracemalloc.start()
-    try:
-        assert await failure(url) == "larger than 16 MiB"
-        assert tracemalloc.get_traced_memory()[1] < 5 * MAX_DOCUMENT
-    finally:
-        tracemalloc.stop()
-
-
-async def test_an_endless_body_is_left(server: Any) -> None:
-    """Reading stops at the bound."""
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while True:
-            await response.write(bytes(2**20))
-
-    server.handlers["/x"] = handler
-    assert await failure(server.url("/x")) == "larger than 16 MiB"
-
-
-async def test_a_slow_drip_is_left(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_drip_is_left(failure: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is for the whole, however often a byte comes."""
 
     async def handler(request: web.Request) -> web.StreamResponse:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import socket
-import subprocess
-import sys
-import time
 from contextlib import aclosing
 
 import pytest
@@ -54,22 +50,6 @@ async def test_d1_a_unicast_search_finds_the_default_gateway(router, responder, 
     [gateway] = await found()
     assert (gateway.identity, gateway.protocol, gateway.model) == ("upnp:127.0.0.1", "IGD 1", "R1")
     assert gateway.location == router.location
-
-
-async def test_d1_the_first_search_goes_out_by_multicast_and_unicast(monkeypatch):
-    """Both destinations get the device searches before anything else."""
-    sent = []
-
-    class Transport:
-        def sendto(self, packet, address):
-            sent.append((address[0], packet))
-
-    requested = search.Search(LOOPBACK, LOOPBACK)
-    monkeypatch.setattr(requested, "_transport", Transport())
-    requested._send(search.DEVICE_TARGETS)
-    assert {address for address, _ in sent} == {"127.0.0.1", "239.255.255.250"}
-    assert all(packet.startswith(b"M-SEARCH * HTTP/1.1\r\nHOST: ") for _, packet in sent)
-    assert all(b'MAN: "ssdp:discover"\r\nMX: 1\r\n' in packet for _, packet in sent)
 
 
 async def test_d2_no_search_for_everything(responder, found):
@@ -214,31 +194,6 @@ async def test_closing_the_iterator_ends_the_search(router, responder):
     await backend.close()
 
 
-async def test_a_search_ends_at_once_when_cancelled_as_a_datagram_comes():
-    """The two in one turn of the event loop must not lose the cancellation."""
-
-    async def listen(requested):
-        async for _ in requested.answers():
-            pass
-
-    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
-        listening = asyncio.create_task(listen(requested))
-        await asyncio.sleep(0)
-        requested.datagram_received(b"x", ("127.0.0.1", 1900))
-        await asyncio.sleep(0)
-        listening.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await listening
-
-
-async def test_a_flood_does_not_prolong_the_search(monkeypatch):
-    """The end comes even when there always is a next datagram."""
-    monkeypatch.setattr(search, "SEARCH_TIME", 0.0)
-    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
-        requested.datagram_received(b"x", ("127.0.0.1", 1900))
-        assert [datagram async for datagram in requested.answers()] == []
-
-
 async def test_a_liar_with_many_locations_costs_a_few_fetches(router, responder, found):
     """Each host has a small number of locations."""
     router.replies["description"] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
@@ -246,46 +201,3 @@ async def test_a_liar_with_many_locations_costs_a_few_fetches(router, responder,
     with pytest.raises(NetworkFailure):
         await found()
     assert len(router.heads) <= discovery.MAX_LOCATIONS_OF_HOST
-
-
-def test_a_flood_is_dropped_beyond_its_budget():
-    """A second has room for so many packets, the next has room again."""
-    budget = search.Budget(per_second=3)
-    assert [budget.allows(10.0) for _ in range(5)] == [True, True, True, False, False]
-    assert budget.allows(11.0)
-
-
-def test_the_plugin_imports_nothing_heavy():
-    """Loading the plugin and its backend class leaves aiohttp and async-upnp-client alone."""
-    code = (
-        "import sys; from portmapper_upnp.plugin import portmapper_register_backends as register;"
-        "light = set(sys.modules); register();"
-        "print({'asyncio'} & light, {'aiohttp', 'async_upnp_client', 'rich'} & set(sys.modules))"
-    )
-    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=path)
-    assert told.stdout.strip() == "set() set()"
-
-
-async def test_importing_leaves_the_event_loop_free(monkeypatch):
-    """A slow import does not hold up anything else, and its failure is raised to who asked."""
-    from portmapper_upnp import lazy_import
-
-    def slow(name):
-        time.sleep(0.05)
-        raise ImportError(name)
-
-    monkeypatch.setattr(lazy_import.importlib, "import_module", slow)
-    ticks = 0
-
-    async def tick():
-        nonlocal ticks
-        while True:
-            await asyncio.sleep(0.001)
-            ticks += 1
-
-    ticking = asyncio.create_task(tick())
-    with pytest.raises(Unsupported, match="anything"):
-        await lazy_import.load("anything")
-    ticking.cancel()
-    assert ticks > 2

@@ -12,12 +12,8 @@ from portmapper.api.errors import Unsupported
 from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.discovery import Discovery
 from portmapper_upnp.endpoint import Endpoint
-from portmapper_upnp.location_check import acceptable_location, at_same_host
-from portmapper_upnp.multicast import destination, interface_index, listening_socket, searching_socket
-from portmapper_upnp.requester import _host
 
 ME = ipaddress.ip_address("::1")
-LINK_LOCAL = ipaddress.ip_address("fe80::1")
 FIREWALL = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 
 
@@ -94,43 +90,6 @@ async def test_a_gateway_without_a_firewall_control_is_none(responder_there, rou
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://[fe80::1]:5000/x", "http://[fe80::1%7]:5000/x"),
-        ("http://[2001:db8::1]:5000/x", "http://[fe80::1%7]:5000/x"),
-        ("http://192.168.1.1:5000/x", "http://[fe80::1%7]:5000/x"),
-        ("http://[::1]/x", "http://[fe80::1%7]/x"),
-        ("http://router.lan/x", None),
-        ("https://[fe80::1]/x", None),
-        ("http://user@[fe80::1]/x", None),
-        ("http://[fe80::1", None),
-    ],
-)
-def test_a_location_is_at_its_sender_with_its_zone(url, expected):
-    """D7, and the rule of D6 for hosts of several addresses."""
-    assert acceptable_location(url, LINK_LOCAL, "7") == expected
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://[fe80::1]:80/fw", "http://[fe80::1%7]:80/fw"),
-        ("http://[2001:db8::1]/fw", "http://[fe80::1%7]/fw"),
-        ("http://elsewhere.example/fw", None),
-    ],
-)
-def test_a_control_url_is_at_the_location(url, expected):
-    """Whatever address of the router it names."""
-    assert at_same_host(url, "http://[fe80::1%7]:5000/x") == expected
-
-
-def test_a_zone_stays_at_home():
-    """The Host header has none."""
-    assert _host("http://[fe80::1%eth0]:5000/x") == "[fe80::1]:5000"
-    assert _host("http://192.168.1.1/x") == "192.168.1.1"
-
-
-@pytest.mark.parametrize(
     ("gateway", "sender", "named"),
     [
         ("fe80::1%lo", "fe80::1", "fe80::1%lo"),
@@ -144,21 +103,3 @@ def test_the_default_gateway_is_known_by_its_zone(gateway, sender, named):
     there = ipaddress.ip_address(gateway) if gateway else None
     discovery = Discovery(Target(ME, interface="lo", gateway=there), session=None, ssdp_port=1900)
     assert discovery._with_zone(ipaddress.ip_address(sender)) == ipaddress.ip_address(named)
-
-
-def test_the_interface_is_that_of_the_gateway():
-    """By the zone's name or number, else by our own interface; an unknown one is any."""
-    assert interface_index("", ipaddress.ip_address("fe80::1%7")) == 7
-    assert interface_index("lo", None) == interface_index("", ipaddress.ip_address("fe80::1%lo")) > 0
-    assert interface_index("no-such", None) == interface_index("", None) == 0
-
-
-def test_sockets_are_bound_where_answers_come_from():
-    """To the address from which the gateway is asked; to the group, for announcements."""
-    try:
-        searching = searching_socket(ME, destination("::1", 1900, 0))
-    except OSError:
-        pytest.skip("this host has no IPv6")
-    with searching, listening_socket(ME, 0, interface_index("lo", None)) as listening:
-        assert searching.getsockname()[0] == "::1"
-        assert listening.getsockname()[0].partition("%")[0] == "ff02::c"

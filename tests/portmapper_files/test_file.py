@@ -6,93 +6,14 @@ import os
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from portmapper.api.errors import SourceError
 from portmapper.api.reading import SourceState
 from portmapper.api.source import MAX_DOCUMENT
-from portmapper.sources.reader import SourceReader, open_source
-from portmapper_files import plugin, stdin
 from portmapper_files.file import FileSource
-from portmapper_files.stdin import StdinSource
-
-
-def reader(location: str | Path, chosen: str = "auto") -> SourceReader:
-    """Open a location with what the plugin registers."""
-    sources, formats = plugin.portmapper_register_sources(), plugin.portmapper_register_formats()
-    return open_source(str(location), sources, formats, chosen)
-
-
-@pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Put a pipe in the place of standard input, and return its writing end."""
-    reading, writing = os.pipe()
-    monkeypatch.setattr(stdin, "_STDIN", reading)
-    return writing
-
-
-def type_in(writing: int, text: bytes) -> None:
-    """Write to standard input and close it."""
-    os.write(writing, text)
-    os.close(writing)
-
-
-def test_what_is_claimed() -> None:
-    """`-` is standard input, `./-` a file of that name, a URL neither."""
-    assert StdinSource.claims("-")
-    assert not StdinSource.claims("./-")
-    assert FileSource.claims("./-")
-    assert not FileSource.claims("ftp://host/ports.csv")
-    assert not FileSource.claims("")
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("ports.csv", "port;protocol\n80;TCP\n"),
-        ("ports", "port;protocol\n80;TCP\n"),
-        ("ports.JSON", '[{"port": 80, "protocol": "TCP"}]'),
-        ("ports.toml", '[[mapping]]\nport = 80\nprotocol = "TCP"\n'),
-    ],
-)
-async def test_the_suffix_tells_the_format(tmp_path: Path, name: str, content: str) -> None:
-    """The same mapping from each; no suffix is CSV."""
-    (tmp_path / name).write_text(content)
-    reading = await reader(tmp_path / name).read()
-    assert [(m.port, m.protocol) for m in reading.mappings] == [(80, "TCP")]
-
-
-@pytest.mark.parametrize(
-    ("chosen", "typed_text", "state"),
-    [
-        ("csv", b"", SourceState.OK),
-        ("auto", b"", SourceState.OK),
-        ("json", b"", SourceState.FAILED),
-        ("json", b"[]", SourceState.OK),
-    ],
-)
-async def test_upnp_daemons_own_inputs(
-    typed: int, chosen: str, typed_text: bytes, state: SourceState
-) -> None:
-    """Empty CSV passes, empty JSON fails, an empty array passes."""
-    type_in(typed, typed_text)
-    assert (await reader("-", chosen).read()).state is state
-
-
-async def test_standard_input_is_read_once_and_kept(typed: int) -> None:
-    """The second read finds the same."""
-    type_in(typed, b"port;protocol\n80;TCP\n")
-    source = reader("-")
-    assert await source.read() is await source.read()
-    assert len(source.reading.mappings) == 1
-
-
-async def test_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A daemon has none."""
-    monkeypatch.setattr(stdin, "_STDIN", 9999)
-    with pytest.raises(SourceError, match="cannot read standard input"):
-        await StdinSource("-").fetch()
 
 
 async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -183,7 +104,7 @@ async def test_a_relative_path_survives_a_change_of_directory(
 @pytest.mark.parametrize(
     "half", ["port;protocol\n80;TCP\n81;T", "port;protocol\n80;TCP\n8", 'port;protocol\n80;"T']
 )
-async def test_a_half_written_file_keeps_the_last_good_list(tmp_path: Path, half: str) -> None:
+async def test_a_half_written_file_keeps_the_last_good_list(reader: Any, tmp_path: Path, half: str) -> None:
     """A bad row that the document does not even end is being written; at the start it is a bad row."""
     path = tmp_path / "ports.csv"
     path.write_text("port;protocol\n80;TCP\n81;TCP\n")
@@ -196,7 +117,9 @@ async def test_a_half_written_file_keeps_the_last_good_list(tmp_path: Path, half
     assert (await source.read()).mappings == good.mappings
 
 
-async def test_a_bad_last_row_without_a_line_end_is_rejected_at_the_start(tmp_path: Path) -> None:
+async def test_a_bad_last_row_without_a_line_end_is_rejected_at_the_start(
+    reader: Any, tmp_path: Path
+) -> None:
     """There is nothing to keep then."""
     (tmp_path / "ports.csv").write_text("port;protocol\n80;TCP\n81;T")
     reading = await reader(tmp_path / "ports.csv").read()

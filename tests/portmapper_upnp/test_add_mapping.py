@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 
 import attrs
 import pytest
 
-from portmapper.api.backend import GatewayEvent
 from portmapper.api.errors import (
     BackendError,
     Conflict,
-    NetworkFailure,
     NoResources,
     NotAuthorized,
     Unsupported,
 )
 
 OTHER = "192.168.7.7"
-
-
-async def test_map_creates_and_renews_with_one_verb(router, connected, request_for):
-    """The second map of the same lease is an AddPortMapping again, and nothing is ever deleted."""
-    gateway = await connected()
-    lease = await gateway.map(request_for())
-    again = await gateway.map(request_for(held=lease))
-    assert lease == again
-    assert (lease.external_port, lease.lifetime, lease.permanent) == (80, 3600, False)
-    assert str(lease.external_address) == "8.8.4.4"
-    assert len(router.named("AddPortMapping")) == 2
-    assert not router.named("DeletePortMapping")
 
 
 async def test_the_comment_is_sent_as_short_ascii(router, connected, request_for):
@@ -181,25 +166,6 @@ async def test_any_port_on_v1_tries_the_internal_port(router, connected, request
     assert (await (await connected()).map(request_for(external_port=0))).external_port == 80
 
 
-@pytest.mark.parametrize("code", [714, 713])
-async def test_m10_a_missing_entry_is_a_successful_delete(router, connected, request_for, code):
-    """Whatever code says that nothing is there, unmap has done its work."""
-    gateway = await connected()
-    lease = await gateway.map(request_for())
-    router.faults["GetSpecificPortMappingEntry"] = 401
-    router.faults["DeletePortMapping"] = code
-    await gateway.unmap(lease)
-
-
-async def test_unmap_leaves_another_hosts_entry_alone(router, connected, request_for):
-    """A port that changed hands is not ours to close."""
-    gateway = await connected()
-    lease = await gateway.map(request_for())
-    router.entry(80, OTHER)
-    await gateway.unmap(lease)
-    assert router.table["TCP", 80]["NewInternalClient"] == OTHER
-
-
 async def test_m12_secure_mode_says_who_may_ask(router, connected, request_for):
     """606, or 718 without a holder, for another host's address is a refusal with advice."""
     gateway = await connected()
@@ -223,63 +189,6 @@ async def test_m13_a_failed_renewal_deletes_nothing(router, connected, request_f
     assert router.named("DeletePortMapping") == []
 
 
-async def test_a_lease_that_moves_to_another_port_leaves_nothing_at_the_old_one(
-    router, connected, request_for
-):
-    """The new one stands before the old one is closed."""
-    gateway = await connected()
-    lease = await gateway.map(request_for())
-    moved = await gateway.map(request_for(held=lease, external_port=90))
-    assert moved.external_port == 90
-    assert list(router.table) == [("TCP", 90)]
-
-
-async def test_m14_three_refusals_tell_that_it_is_gone(router, connected, monkeypatch, unused_port):
-    """The third refused connection in a row is an event, the first two are not."""
-    gateway = await connected()
-    events: list[GatewayEvent] = []
-    gateway._notify = events.append
-    for service in (gateway._connection._service,):
-        info = service._service_info
-        service._service_info = info._replace(control_url=f"http://127.0.0.1:{unused_port}/control")
-    for expected in ([], [], [GatewayEvent.GONE]):
-        with pytest.raises(NetworkFailure):
-            await gateway.external_address()
-        assert events == expected
-
-
-async def test_m14_a_control_url_that_is_gone_tells_so(router, connected, build):
-    """HTTP 404 for the control URL means that the description moved."""
-    gateway = await connected()
-    events: list[GatewayEvent] = []
-    gateway._notify = events.append
-    router.replies["GetExternalIPAddress"] = build.http("", "404 Not Found")
-    with pytest.raises(NetworkFailure):
-        await gateway.external_address()
-    assert events == [GatewayEvent.GONE]
-
-
-async def test_m15_a_mapping_that_is_not_held_is_noticed_at_once(router, connected, request_for, build):
-    """The first mapping is looked up; a permanent one is tried before giving up."""
-    empty = build.http(build.ENVELOPE.format("<AddPortMappingResponse/>"))
-    router.replies["AddPortMapping"] = empty
-    with pytest.raises(NetworkFailure, match="does not hold it"):
-        await (await connected()).map(request_for())
-    assert [call["NewLeaseDuration"] for call in router.named("AddPortMapping")] == ["3600", "0"]
-
-
-async def test_m15_holds_checks_client_port_and_switch(router, connected, request_for):
-    """A lease stands only for our address and port, and switched on."""
-    gateway = await connected()
-    lease = await gateway.map(request_for())
-    assert await gateway.holds(lease)
-    assert not await gateway.holds(attrs.evolve(lease, internal_port=81))
-    router.entry(80, "127.0.0.1", NewEnabled="0")
-    assert not await gateway.holds(lease)
-    router.table.clear()
-    assert not await gateway.holds(lease)
-
-
 async def test_m16_our_entry_at_a_former_address_is_replaced(router, connected, request_for):
     """The entry of the held lease is ours even though its address is not any more."""
     gateway = await connected()
@@ -292,12 +201,3 @@ async def test_m16_our_entry_at_a_former_address_is_replaced(router, connected, 
     )
     await gateway.map(request_for(held=former, exact=True))
     assert router.table["TCP", 80]["NewInternalClient"] == "127.0.0.1"
-
-
-async def test_h5_at_most_four_calls_at_once(router, connected, request_for):
-    """Thirty mappings asked for together never make more than four connections."""
-    gateway = await connected()
-    ports = range(1000, 1030)
-    await asyncio.gather(*(gateway.map(request_for(internal_port=p, external_port=p)) for p in ports))
-    assert router.most_busy <= 4
-    assert len(router.table) == 30

@@ -5,9 +5,11 @@ They are written after what is known of these devices, not captured from them.
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from portmapper.api.errors import Unsupported
+from portmapper.api.errors import NetworkFailure, Unsupported
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.lenient_xml import parse, text_of
 from portmapper_upnp.requester import decode
@@ -226,3 +228,62 @@ def test_a_control_url_on_another_host_is_not_used() -> None:
         found(root(nested(service(IP1, "http://192.168.1.77/c"))))
     with pytest.raises(Unsupported):
         found(root(nested(service(IP1, "//192.168.1.77/c"))))
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        (b"<root>" + b"x" * (300 * 1024) + b"</root>", NetworkFailure),
+        (b"<a>" * 10_000, NetworkFailure),
+        (b"<!DOCTYPE root><root/>", Unsupported),
+        (b'<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><root>&b;</root>', Unsupported),
+        (b"not xml", NetworkFailure),
+        (b"", NetworkFailure),
+        (b"<root/>", Unsupported),
+    ],
+)
+async def test_h4_a_hostile_description_is_given_up(router, connected, build, document, error):
+    """Too long, too deep, with a document type, or no XML at all."""
+    router.replies["description"] = build.http(document)
+    with pytest.raises(error):
+        await connected()
+
+
+@pytest.mark.parametrize(
+    ("control", "path"),
+    [
+        ("/a/control", "/a/control"),
+        ("a/control", "/a/control"),
+        ("?control", "/desc.xml?control"),
+        ("http://127.0.0.1:{port}/other", "/other"),
+    ],
+)
+async def test_h6_control_urls_are_resolved(router, connected, build, control, path):
+    """Relative, only a query, or absolute."""
+    router.description = build.description(
+        build.service("WANIPConnection:1", control.format(port=router.port))
+    )
+    await (await connected()).external_address()
+    assert router.heads[-1].startswith(f"POST {path} ")
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_h6_urlbase_is_used_on_another_port(router, connected, build, slash):
+    """With or without a slash at its end."""
+    second = await asyncio.start_server(router.serve, "127.0.0.1", 0)
+    base = f"<URLBase>http://127.0.0.1:{second.sockets[0].getsockname()[1]}{slash}</URLBase>"
+    router.description = build.description(build.service("WANIPConnection:1", "control"), before=base)
+    await (await connected()).external_address()
+    assert base[9:-10].removeprefix("http://").rstrip("/") in router.heads[-1]
+    second.close()
+    await second.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "control", ["http://127.0.0.2/x", "http://[/", "ftp://127.0.0.1/", "http://10.0.0.1:0/"]
+)
+async def test_h6_a_control_url_elsewhere_is_refused(router, connected, build, control):
+    """What the gateway describes must lie on the gateway."""
+    router.description = build.description(build.service("WANIPConnection:1", control))
+    with pytest.raises(Unsupported):
+        await connected()

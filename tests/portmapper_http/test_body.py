@@ -1,0 +1,66 @@
+"""Bodies of answers: compression, and the limit on their size."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from portmapper.api.source import MAX_DOCUMENT
+from portmapper_http.source import HttpSource
+
+CSV = b"port;protocol\n80;TCP\n"
+
+
+async def test_a_compressed_document(server: Any) -> None:
+    """Gzip is asked for, and deflate understood."""
+    gzipped = server.answers("/a", body=gzip.compress(CSV, mtime=0), headers={"Content-Encoding": "gzip"})
+    deflated = server.answers("/b", body=zlib.compress(CSV), headers={"Content-Encoding": "deflate"})
+    for url in (gzipped, deflated):
+        assert (await HttpSource(url).fetch()).content == CSV
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "error"),
+    [
+        (gzip.compress(CSV, mtime=0)[:-9], "gzip", "cut off"),
+        (b"no gzip", "gzip", "damaged"),
+        (CSV, "br", "unsupported encoding"),
+    ],
+)
+async def test_a_badly_compressed_document(
+    failure: Any, server: Any, body: bytes, encoding: str, error: str
+) -> None:
+    """One clear line."""
+    assert error in await failure(server.answers("/x", body=body, headers={"Content-Encoding": encoding}))
+
+
+async def test_a_gzip_bomb_is_never_unpacked(failure: Any, server: Any) -> None:
+    """A megabyte that would be a gigabyte costs no more than a document may."""
+    packer = zlib.compressobj(9, wbits=31)
+    zeros = bytes(2**20)
+    bomb = b"".join([*(packer.compress(zeros) for _ in range(256)), packer.flush()])
+    url = server.answers("/x", body=bomb, headers={"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    try:
+        assert await failure(url) == "larger than 16 MiB"
+        assert tracemalloc.get_traced_memory()[1] < 5 * MAX_DOCUMENT
+    finally:
+        tracemalloc.stop()
+
+
+async def test_an_endless_body_is_left(failure: Any, server: Any) -> None:
+    """Reading stops at the bound."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(bytes(2**20))
+
+    server.handlers["/x"] = handler
+    assert await failure(server.url("/x")) == "larger than 16 MiB"

@@ -1,0 +1,23 @@
+"""Connections to the checked addresses only."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from portmapper_http.source import HttpSource
+
+CSV = b"port;protocol\n80;TCP\n"
+
+
+async def test_the_connection_goes_to_the_checked_address(
+    monkeypatch: pytest.MonkeyPatch, server: Any
+) -> None:
+    """A name that resolves otherwise the second time (DNS rebinding) is looked up once only."""
+    answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.pop())
+    url = server.answers("/x", body=CSV).replace("127.0.0.1", "rebinding.test")
+    assert (await HttpSource(url).fetch()).content == CSV
+    assert answers == []

@@ -1,0 +1,77 @@
+"""The base of the PCP and NAT-PMP gateways: events, concurrency, close."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+from typing import Any
+
+import pytest
+
+from portmapper.api.backend import GatewayEvent, Target
+from portmapper.api.errors import NetworkFailure, NoResources
+from portmapper.api.model import Lease, MapRequest, Protocol
+from portmapper_pcp.pcp import PcpGateway
+
+LOCAL = ipaddress.ip_address("127.0.0.1")
+
+
+async def test_p10_an_epoch_that_goes_back_is_told_at_the_reply(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """The mapping just made stands; the others must be renewed."""
+    events: list[GatewayEvent] = []
+    await pcp_gateway.watch(events.append)
+    await pcp_gateway.map(request_80)
+    peer.epoch = 3
+    assert isinstance(await pcp_gateway.map(request_80), Lease)
+    await pcp_gateway.map(request_80)
+    assert events == [GatewayEvent.RESTARTED]
+
+
+async def test_an_error_without_an_epoch_is_no_restart(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """Servers that put 0 into errors would have everything renewed for ever."""
+    events: list[GatewayEvent] = []
+    await pcp_gateway.watch(events.append)
+    await pcp_gateway.map(request_80)
+    peer.epoch = 0
+    peer.answer = lambda request: [peer.pcp(request, result=8)]
+    with pytest.raises(NoResources):
+        await pcp_gateway.map(request_80)
+    assert events == []
+
+
+async def test_a_gateway_that_refuses_the_port_is_gone(closed_port: int, request_80: MapRequest) -> None:
+    """It is told, so that the search begins anew."""
+    pcp_gateway = PcpGateway(Target(LOCAL, "lo", LOCAL, port=closed_port))
+    events: list[GatewayEvent] = []
+    await pcp_gateway.watch(events.append)
+    with pytest.raises(NetworkFailure):
+        await pcp_gateway.map(request_80)
+    assert events == [GatewayEvent.GONE]
+    await pcp_gateway.close()
+
+
+async def test_many_mappings_at_once(peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest) -> None:
+    """Each finds its own answer over the one socket."""
+    requests = [
+        MapRequest(Protocol.UDP, LOCAL, port, port, token=os.urandom(12)) for port in range(1000, 1100)
+    ]
+    leases = await asyncio.gather(*map(pcp_gateway.map, requests))
+    assert [lease.external_port for lease in leases] == list(range(1000, 1100))
+
+
+async def test_closing_ends_a_pending_mapping(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """With a typed error, at once."""
+    peer.answer = lambda _: []
+    pending = asyncio.create_task(pcp_gateway.map(request_80))
+    while not peer.requests:
+        await asyncio.sleep(0)
+    await pcp_gateway.close()
+    with pytest.raises(NetworkFailure):
+        await pending

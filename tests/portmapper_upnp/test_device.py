@@ -1,0 +1,35 @@
+"""The base of a UPnP gateway: events after refused connections."""
+
+from __future__ import annotations
+
+import pytest
+
+from portmapper.api.backend import GatewayEvent
+from portmapper.api.errors import (
+    NetworkFailure,
+)
+
+
+async def test_m14_three_refusals_tell_that_it_is_gone(router, connected, monkeypatch, unused_port):
+    """The third refused connection in a row is an event, the first two are not."""
+    gateway = await connected()
+    events: list[GatewayEvent] = []
+    gateway._notify = events.append
+    for service in (gateway._connection._service,):
+        info = service._service_info
+        service._service_info = info._replace(control_url=f"http://127.0.0.1:{unused_port}/control")
+    for expected in ([], [], [GatewayEvent.GONE]):
+        with pytest.raises(NetworkFailure):
+            await gateway.external_address()
+        assert events == expected
+
+
+async def test_m14_a_control_url_that_is_gone_tells_so(router, connected, build):
+    """HTTP 404 for the control URL means that the description moved."""
+    gateway = await connected()
+    events: list[GatewayEvent] = []
+    gateway._notify = events.append
+    router.replies["GetExternalIPAddress"] = build.http("", "404 Not Found")
+    with pytest.raises(NetworkFailure):
+        await gateway.external_address()
+    assert events == [GatewayEvent.GONE]

@@ -1,0 +1,55 @@
+"""XML with the usual mistakes of routers (H2 of the conformance list)."""
+
+from __future__ import annotations
+
+import pytest
+
+from portmapper.api.errors import Unsupported
+
+ADDRESS = "<NewExternalIPAddress>8.8.8.8</NewExternalIPAddress>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<x:Envelope><x:Body><y:GetExternalIPAddressResponse>{}</y:GetExternalIPAddressResponse></x:Body></x:Envelope>",
+        "<Envelope><Body><GetExternalIPAddressResponse>{}</GetExternalIPAddressResponse></Body></Envelope>",
+        '<E xmlns="urn:a"><GetExternalIPAddressResponse xmlns="urn:b">{}</GetExternalIPAddressResponse></E>',
+        "\ufeff \r\n<?xml version='1.0'?><GetExternalIPAddressResponse>{}</GetExternalIPAddressResponse>junk",
+        "<E><GetExternalIPAddressResponse>{}<More>AT&T &nbsp;</More></GetExternalIPAddressResponse></E>\0\0",
+    ],
+)
+async def test_h2_namespaces_do_not_matter(router, connected, build, body):
+    """Unbound, missing and wrong namespaces, and rubbish around the document."""
+    gateway = await connected()
+    router.replies["GetExternalIPAddress"] = build.http(body.format(ADDRESS))
+    assert str(await gateway.external_address()) == "8.8.8.8"
+
+
+async def test_h2_a_description_without_namespace_is_read(router, connected, build):
+    """Descriptions get the same leniency."""
+    router.description = "garbage" + build.description(build.service("WANIPConnection:1"), namespace=False)
+    assert (await connected()).model == "R1"
+
+
+async def test_h2_a_comment_may_have_two_hyphens(router, connected, build):
+    """XML forbids them, and routers draw lines with them."""
+    router.description = build.description(
+        build.service("WANIPConnection:1"), before="<!-- ---- a -- b ---- -->"
+    )
+    assert (await connected()).model == "R1"
+
+
+@pytest.mark.parametrize("missing", [1, 20, 60])
+async def test_h2_a_description_that_breaks_off_is_read_as_far_as_it_goes(router, connected, build, missing):
+    """A router that miscounts its length cuts the end off; the services stand before it."""
+    router.description = build.description(build.service("WANIPConnection:1"))[:-missing]
+    assert (await connected()).model == "R1"
+
+
+async def test_h2_half_a_control_url_is_none(router, connected, build):
+    """What the break cuts in two is not taken."""
+    whole = build.description(build.service("WANIPConnection:1", "/control"))
+    router.description = whole[: whole.index("/control") + 4]
+    with pytest.raises(Unsupported, match="no WAN connection service"):
+        await connected()

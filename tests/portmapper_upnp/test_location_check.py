@@ -1,0 +1,56 @@
+"""URLs that a device sent: which are fetched."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portmapper_upnp.location_check import acceptable_location, at_same_host
+
+LOCATION = "http://192.168.1.1:5000/desc.xml"
+
+
+@given(st.text(), st.text())
+def test_any_url_is_refused_or_on_the_host(url, location):
+    """Neither check fails on any text."""
+    found = acceptable_location(url, ipaddress.ip_address("192.168.1.1"))
+    assert found is None or "192.168.1.1" in found
+    at_same_host(url, location)
+    at_same_host(url, LOCATION)
+
+
+LINK_LOCAL = ipaddress.ip_address("fe80::1")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://[fe80::1]:5000/x", "http://[fe80::1%7]:5000/x"),
+        ("http://[2001:db8::1]:5000/x", "http://[fe80::1%7]:5000/x"),
+        ("http://192.168.1.1:5000/x", "http://[fe80::1%7]:5000/x"),
+        ("http://[::1]/x", "http://[fe80::1%7]/x"),
+        ("http://router.lan/x", None),
+        ("https://[fe80::1]/x", None),
+        ("http://user@[fe80::1]/x", None),
+        ("http://[fe80::1", None),
+    ],
+)
+def test_a_location_is_at_its_sender_with_its_zone(url, expected):
+    """D7, and the rule of D6 for hosts of several addresses."""
+    assert acceptable_location(url, LINK_LOCAL, "7") == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://[fe80::1]:80/fw", "http://[fe80::1%7]:80/fw"),
+        ("http://[2001:db8::1]/fw", "http://[fe80::1%7]/fw"),
+        ("http://elsewhere.example/fw", None),
+    ],
+)
+def test_a_control_url_is_at_the_location(url, expected):
+    """Whatever address of the router it names."""
+    assert at_same_host(url, "http://[fe80::1%7]:5000/x") == expected

@@ -1,0 +1,19 @@
+"""The plugin's registration and its cost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def test_the_plugin_imports_nothing_heavy():
+    """Loading the plugin and its backend class leaves aiohttp and async-upnp-client alone."""
+    code = (
+        "import sys; from portmapper_upnp.plugin import portmapper_register_backends as register;"
+        "light = set(sys.modules); register();"
+        "print({'asyncio'} & light, {'aiohttp', 'async_upnp_client', 'rich'} & set(sys.modules))"
+    )
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=path)
+    assert told.stdout.strip() == "set() set()"

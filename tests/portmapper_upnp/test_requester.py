@@ -1,0 +1,123 @@
+"""HTTP requests within limits of time, size and connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+import aiohttp
+import pytest
+from async_upnp_client.const import HttpRequest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from portmapper.api.errors import (
+    GatewayTimeout,
+    NetworkFailure,
+)
+from portmapper_upnp import requester as requester_module
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.factory import connect
+from portmapper_upnp.requester import BoundedRequester, _host, decode
+
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
+
+
+async def test_h4_a_slow_drip_ends(monkeypatch):
+    """The bound is on the whole exchange, not on each read."""
+
+    async def drip(reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    monkeypatch.setattr(requester_module, "REQUEST_TIME", 0.1)
+    port = server.sockets[0].getsockname()[1]
+    async with requester_module.open_session(LOOPBACK) as session:
+        with pytest.raises(GatewayTimeout):
+            await connect(session, Endpoint(f"http://127.0.0.1:{port}/", LOOPBACK, LOOPBACK))
+    server.close()
+    await server.wait_closed()
+
+
+class AwayAtFirst:
+    """A session whose first connections lead nowhere; it remembers how long each might take."""
+
+    def __init__(self, session, times):
+        self.session, self.times, self.tries = session, times, []
+
+    def request(self, *arguments, timeout, **options):
+        """Fail in time, or ask."""
+        self.tries.append(timeout.sock_connect)
+        if len(self.tries) <= self.times:
+            raise aiohttp.ConnectionTimeoutError
+        return self.session.request(*arguments, timeout=timeout, **options)
+
+
+async def test_a_gateway_that_comes_back_is_not_kept_waiting(router):
+    """The system repeats a connection's first packet after 1, 3 and 7 s; we begin anew in between."""
+    question = HttpRequest("GET", router.location, {}, None)
+    async with requester_module.open_session(LOOPBACK) as session:
+        late = AwayAtFirst(session, 3)
+        answer = await BoundedRequester(late).async_http_request(question)
+        assert answer.status_code == 200
+        assert late.tries == list(requester_module.CONNECT_TIMES)
+        with pytest.raises(GatewayTimeout):
+            await BoundedRequester(AwayAtFirst(session, 4)).async_http_request(question)
+    assert sum(requester_module.CONNECT_TIMES) == requester_module.REQUEST_TIME
+
+
+async def test_a_redirect_is_not_followed(router, connected, build):
+    """Neither for the description nor for a call."""
+    elsewhere = f"Location: {router.location}?elsewhere\r\n"
+    router.replies["description"] = build.http("", "302 Found", elsewhere)
+    with pytest.raises(NetworkFailure):
+        await connected()
+    assert len(router.heads) == 1
+
+
+async def test_a_connection_closed_without_an_answer_is_typed(router, connected):
+    """After a few tries."""
+    gateway = await connected()
+    router.replies["GetExternalIPAddress"] = b""
+    with pytest.raises(NetworkFailure):
+        await gateway.external_address()
+
+
+def test_bytes_are_decoded_by_the_first_encoding_that_exists():
+    """HTTP's charset, then the XML declaration's, then UTF-8; never an error."""
+    assert decode("é".encode("latin-1"), "iso-8859-1") == "é"
+    assert decode('<?xml version="1.0" encoding="iso-8859-1"?>é'.encode("latin-1"), None).endswith("é")
+    assert decode("\ufeffé".encode(), "nonsense") == "é"
+    assert decode(b"\xff", None) == "\ufffd"
+
+
+@given(st.binary(max_size=200), st.one_of(st.none(), st.text(max_size=20)))
+@example(b'<?xml version="1.0" encoding="zlib"?>', "idna")
+@example(b"x" * 100, "punycode")
+def test_any_bytes_are_text(body, charset):
+    """Whatever the charset is said to be."""
+    decode(body, charset)
+
+
+def test_a_zone_stays_at_home():
+    """The Host header has none."""
+    assert _host("http://[fe80::1%eth0]:5000/x") == "[fe80::1]:5000"
+    assert _host("http://192.168.1.1/x") == "192.168.1.1"
+
+
+async def test_h5_at_most_four_calls_at_once(router, connected, request_for):
+    """Thirty mappings asked for together never make more than four connections."""
+    gateway = await connected()
+    ports = range(1000, 1030)
+    await asyncio.gather(*(gateway.map(request_for(internal_port=p, external_port=p)) for p in ports))
+    assert router.most_busy <= 4
+    assert len(router.table) == 30

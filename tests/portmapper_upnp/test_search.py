@@ -1,0 +1,60 @@
+"""The search: M-SEARCH packets, the limit on a flood, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+import pytest
+
+from portmapper_upnp import search
+
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
+
+
+async def test_d1_the_first_search_goes_out_by_multicast_and_unicast(monkeypatch):
+    """Both destinations get the device searches before anything else."""
+    sent = []
+
+    class Transport:
+        def sendto(self, packet, address):
+            sent.append((address[0], packet))
+
+    requested = search.Search(LOOPBACK, LOOPBACK)
+    monkeypatch.setattr(requested, "_transport", Transport())
+    requested._send(search.DEVICE_TARGETS)
+    assert {address for address, _ in sent} == {"127.0.0.1", "239.255.255.250"}
+    assert all(packet.startswith(b"M-SEARCH * HTTP/1.1\r\nHOST: ") for _, packet in sent)
+    assert all(b'MAN: "ssdp:discover"\r\nMX: 1\r\n' in packet for _, packet in sent)
+
+
+async def test_a_search_ends_at_once_when_cancelled_as_a_datagram_comes():
+    """The two in one turn of the event loop must not lose the cancellation."""
+
+    async def listen(requested):
+        async for _ in requested.answers():
+            pass
+
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        listening = asyncio.create_task(listen(requested))
+        await asyncio.sleep(0)
+        requested.datagram_received(b"x", ("127.0.0.1", 1900))
+        await asyncio.sleep(0)
+        listening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listening
+
+
+async def test_a_flood_does_not_prolong_the_search(monkeypatch):
+    """The end comes even when there always is a next datagram."""
+    monkeypatch.setattr(search, "SEARCH_TIME", 0.0)
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        requested.datagram_received(b"x", ("127.0.0.1", 1900))
+        assert [datagram async for datagram in requested.answers()] == []
+
+
+def test_a_flood_is_dropped_beyond_its_budget():
+    """A second has room for so many packets, the next has room again."""
+    budget = search.Budget(per_second=3)
+    assert [budget.allows(10.0) for _ in range(5)] == [True, True, True, False, False]
+    assert budget.allows(11.0)
