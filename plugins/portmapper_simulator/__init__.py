@@ -1,8 +1,8 @@
-"""A software NAT gateway in asyncio: `portmapper simulate`, `portmapper demo`, and the project's tests.
+"""NAT gateway in software, for `portmapper simulate`, `portmapper demo` and tests.
 
-Its wire formats are written independently of the client plugins, so that a mistake in one shows
-against the other. `gateway` puts it together; `table` holds the mappings, `relay` moves the bytes,
-`nat` joins the two; `udp_server` with `pcp_server` and `natpmp_server`, `ssdp_server` and
-`http_server` with `soap_server` are what clients talk to; `points` names the places where a quirk may
-change what they do, `quirks` and the `*_quirks` files are those changes, `profiles` bundles them.
+The wire formats do not share code with the client plugins, so that a mistake in one shows in tests.
+`gateway` combines the parts: `table` holds the mappings, `relay` forwards traffic, and `nat` keeps both
+in step. Clients talk to `udp_server` (`pcp_server`, `natpmp_server`), `ssdp_server` and `http_server`
+(`soap_server`). `quirk_points` defines where a quirk can change the behavior, the `*_quirks` modules
+define the quirks, and `profiles` combines them into models of routers.
 """

@@ -1,6 +1,6 @@
-"""The actions of each service with their arguments, as the standard lists them.
+"""The actions of each service with their arguments, as listed in the standards.
 
-WANIPConnection:1 and :2 and WANPPPConnection:1 share most; WANCommonInterfaceConfig:1 stands apart.
+WANIPConnection:1 and :2 and WANPPPConnection:1 share most actions.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ WAN_PPP_1 = "urn:schemas-upnp-org:service:WANPPPConnection:1"
 
 @attrs.frozen
 class Action:
-    """One action's arguments, in order."""
+    """An action's arguments, in order."""
 
-    takes: tuple[str, ...] = ()
-    gives: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 _KEY = ("NewRemoteHost", "NewExternalPort", "NewProtocol")
@@ -88,7 +88,7 @@ NUMBERS = {
     "NewTotalPacketsSent": "ui4",
     "NewTotalPacketsReceived": "ui4",
 }
-"""Data types of the arguments that are no strings."""
+"""Data types of the arguments that are not strings."""
 
 _VARIABLES = {
     "NewStartPort": "ExternalPort",
@@ -105,7 +105,7 @@ _VARIABLES = {
 
 
 def state_variable(argument: str) -> str:
-    """Return the state variable an argument is related to: mostly its name without `New`."""
+    """Return an argument's related state variable, usually its name without `New`."""
     return _VARIABLES.get(argument, argument.removeprefix("New"))
 
 

@@ -1,4 +1,4 @@
-"""`portmapper demo`: see it work without a router."""
+"""The command `portmapper demo`, which shows port mapping without a router."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ GATEWAYS = {"pcp": "PCP", "natpmp": "NAT-PMP", "upnp": "UPnP IGD"}
 
 
 class Demo(Command):
-    """Simulate a gateway, run the daemon against it over each protocol, connect through each port."""
+    """Runs a daemon against a software gateway over each protocol, and connects through each port."""
 
     name = "demo"
-    help = "see it work: a software gateway, every protocol, a connection through each port"
+    help = "show port mapping with a software gateway: every protocol, a connection through each port"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """There is nothing to choose."""
+        """Add no arguments."""
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Show each protocol in turn; exit status 0 when every opened port answered."""
-        return asyncio.run(_demonstrate())
+        """Show each protocol in turn; the exit status is 0 if every opened port answered."""
+        return asyncio.run(_run_demo())
 
 
-async def _demonstrate() -> int:
+async def _run_demo() -> int:
     from portmapper_simulator.gateway import EmbeddedGateway
     from portmapper_simulator.settings import Settings
 
@@ -44,8 +44,8 @@ async def _demonstrate() -> int:
     async with EmbeddedGateway(settings) as gateway:
         print(
             f"A software gateway is up at {HOST}: PCP and NAT-PMP on UDP port {gateway.pcp_port}, UPnP at\n"
-            f"{gateway.location}. It says that its outside address is {settings.external_address}, and\n"
-            f"relays what arrives at its outside ports, which it opens on {settings.external_host}."
+            f"{gateway.location}. It reports the external address {settings.external_address}, and\n"
+            f"forwards connections from external ports, which it opens on {settings.external_host}."
         )
         for backend, title in GATEWAYS.items():
             print(f"\n--- {title} ---")
@@ -81,7 +81,7 @@ async def _one_protocol(gateway: EmbeddedGateway, backend: str) -> None:
 
 
 async def _when_open(daemon: Daemon, running: asyncio.Task[None]) -> dict[str, Any]:
-    """Wait until every mapping is open; what ends the daemon first is what went wrong."""
+    """Wait until every mapping is open; if the daemon ends first, raise its error."""
     deadline = asyncio.get_running_loop().time() + OPEN_LIMIT
     while not running.done():
         document = daemon.status()
@@ -97,24 +97,26 @@ async def _when_open(daemon: Daemon, running: asyncio.Task[None]) -> dict[str, A
 
 def _show(document: dict[str, Any]) -> None:
     for mapping in document["mappings"]:
-        inside = f"{mapping['internal_address']}:{mapping['internal_port']}"
+        internal = f"{mapping['internal_address']}:{mapping['internal_port']}"
         port = f"{mapping['external_port']}/{mapping['protocol'].lower()}"
-        print(f"{port} → {inside} is open over {mapping['backend']}: {mapping['comment']}")
+        print(f"{port} → {internal} is open over {mapping['backend']}: {mapping['comment']}")
 
 
 async def _connect(mapping: dict[str, Any], gateway: EmbeddedGateway) -> None:
-    """Be somebody outside: connect to the opened port, and print what comes back."""
-    outside, port = gateway.settings.external_host, mapping["external_port"]
-    ask = _ask_tcp if mapping["protocol"] == "TCP" else _ask_udp
+    """Connect to the opened port from the external side, and print the answer."""
+    external_host, port = gateway.settings.external_host, mapping["external_port"]
+    query = _query_tcp if mapping["protocol"] == "TCP" else _query_udp
     try:
         async with asyncio.timeout(ANSWER_LIMIT):
-            answer = await ask(outside, port)
+            answer = await query(external_host, port)
     except (OSError, TimeoutError) as error:
-        raise PortmapperError(f"{mapping['protocol']} {outside}:{port} did not answer: {error}") from error
-    print(f"{mapping['protocol']} {outside}:{port} answers: {answer}")
+        raise PortmapperError(
+            f"{mapping['protocol']} {external_host}:{port} did not answer: {error}"
+        ) from error
+    print(f"{mapping['protocol']} {external_host}:{port} answers: {answer}")
 
 
-async def _ask_tcp(host: str, port: int) -> str:
+async def _query_tcp(host: str, port: int) -> str:
     reader, writer = await asyncio.open_connection(host, port)
     try:
         return (await reader.read(200)).decode()
@@ -123,10 +125,10 @@ async def _ask_tcp(host: str, port: int) -> str:
         await writer.wait_closed()
 
 
-async def _ask_udp(host: str, port: int) -> str:
+async def _query_udp(host: str, port: int) -> str:
     answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Once(answer), remote_addr=(host, port)
+        lambda: _FirstDatagram(answer), remote_addr=(host, port)
     )
     try:
         transport.sendto(b"hello?")
@@ -135,7 +137,7 @@ async def _ask_udp(host: str, port: int) -> str:
         transport.close()
 
 
-class _Once(asyncio.DatagramProtocol):
+class _FirstDatagram(asyncio.DatagramProtocol):
     """Keeps the first datagram that arrives."""
 
     def __init__(self, answer: asyncio.Future[bytes]) -> None:
@@ -147,7 +149,7 @@ class _Once(asyncio.DatagramProtocol):
 
 
 class _TCPServer:
-    """The program whose port is opened: greets whoever connects."""
+    """TCP server whose port is opened; sends a greeting to each client."""
 
     def __init__(self, greeting: str) -> None:
         self._greeting = greeting.encode()
@@ -167,7 +169,7 @@ class _TCPServer:
 
 
 class _UDPServer(asyncio.DatagramProtocol):
-    """The same for UDP: greets whoever asks."""
+    """UDP server whose port is opened; answers each datagram with a greeting."""
 
     def __init__(self, greeting: str) -> None:
         self._greeting = greeting.encode()
@@ -187,10 +189,10 @@ class _UDPServer(asyncio.DatagramProtocol):
 
 
 def _free_port() -> int:
-    """Return an outside port that nothing holds at the moment, for either protocol.
+    """Return an external port that is free for both protocols.
 
     Raises:
-        PortmapperError: every port that was tried is taken.
+        PortmapperError: no free port was found.
     """
     import socket
 

@@ -1,4 +1,4 @@
-"""The XML by which the gateway describes itself: the device, and each service's actions."""
+"""XML descriptions of the device and of each service's actions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from portmapper_simulator.actions import NUMBERS, WAN_COMMON, actions_of, state_variable
-from portmapper_simulator.points import Layout
+from portmapper_simulator.quirk_points import Layout
 
 PROLOGUE = '<?xml version="1.0"?>\n'
 COMMON_SCPD, CONNECTION_SCPD = "/WANCfg.xml", "/WANIPCn.xml"
@@ -14,12 +14,12 @@ COMMON_CONTROL = "/ctl/CmnIfCfg"
 
 
 def tag(name: str, *content: str) -> str:
-    """Write an element around XML."""
+    """Return an element with this XML content."""
     return f"<{name}>{''.join(content)}</{name}>"
 
 
 def describe_device(layout: Layout, uuid: str, version: int, model: str) -> bytes:
-    """Write the device description: a gateway, its WAN device, and a connection device for each service."""
+    """Return the device description, with one connection device for each service."""
     connections = [
         _device(
             "WANConnectionDevice",
@@ -39,17 +39,17 @@ def describe_device(layout: Layout, uuid: str, version: int, model: str) -> byte
 
 
 def describe_service(kind: str) -> bytes:
-    """Write a service description (SCPD) of a service type."""
+    """Return the service description (SCPD) of a service type."""
     actions = actions_of(kind)
-    arguments = sorted({a for action in actions.values() for a in action.takes + action.gives})
+    arguments = sorted({a for action in actions.values() for a in action.inputs + action.outputs})
     listed = "".join(
         tag(
             "action",
             tag("name", name),
             tag(
                 "argumentList",
-                *(_argument(argument, "in") for argument in action.takes),
-                *(_argument(argument, "out") for argument in action.gives),
+                *(_argument(argument, "in") for argument in action.inputs),
+                *(_argument(argument, "out") for argument in action.outputs),
             ),
         )
         for name, action in actions.items()

@@ -1,4 +1,4 @@
-"""Why the gateway says no, before a protocol turns it into a number."""
+"""Reasons for a refusal, independent of the error codes of each protocol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from portmapper_simulator.table import Entry
 
 
 class Reason(enum.Enum):
-    """One word for what PCP, NAT-PMP and UPnP number differently."""
+    """Reason for a refusal, which PCP, NAT-PMP and UPnP encode differently."""
 
     NOT_AUTHORIZED = "not authorized"
     MALFORMED = "malformed request"
@@ -24,12 +24,12 @@ class Reason(enum.Enum):
 
 
 class Refused(Exception):
-    """The gateway does not do what it was asked.
+    """The gateway refuses a request.
 
     Attributes:
-        reason: why.
-        lifetime: seconds for which PCP says the refusal holds, None for the usual.
-        holder: the entry that stands in the way, if one does.
+        reason: the reason for the refusal.
+        lifetime: lifetime of the error in a PCP reply in seconds, None for the default.
+        holder: the conflicting entry, if there is one.
     """
 
     def __init__(self, reason: Reason, *, lifetime: int | None = None, holder: Entry | None = None) -> None:
@@ -40,7 +40,7 @@ class Refused(Exception):
 
 
 class Fault(Exception):
-    """A UPnP error, as a SOAP fault carries it.
+    """A UPnP error in a SOAP fault.
 
     Attributes:
         code: UPnP error code.

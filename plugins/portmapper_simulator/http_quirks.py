@@ -1,4 +1,4 @@
-"""H: what is odd about HTTP answers and the XML in them."""
+"""Quirks H: HTTP answers and their XML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import attrs
 
 from portmapper_simulator.actions import WAN_COMMON, actions_of
 from portmapper_simulator.errors import Fault
-from portmapper_simulator.points import CALL, LAYOUT, LISTEN, RESPONSE, Call, Layout, Listening, Response
+from portmapper_simulator.quirk_points import (
+    CALL,
+    LAYOUT,
+    LISTEN,
+    RESPONSE,
+    Call,
+    Layout,
+    Listening,
+    Response,
+)
 
 HUGE = 10 * 1024 * 1024
 DEEP = 10_000
@@ -42,17 +51,17 @@ def _octet_stream(response: Response) -> Response:
     return attrs.evolve(response, content_type="application/octet-stream")
 
 
-@RESPONSE.quirk("H2", "leaves namespaces out or unbound")
+@RESPONSE.quirk("H2", "omits namespace declarations")
 def _no_namespaces(response: Response) -> Response:
     return attrs.evolve(response, body=re.sub(rb' xmlns(:[ups])?="[^"]*"', b"", response.body))
 
 
-@RESPONSE.quirk("H2-wrong", "uses namespaces of its own")
+@RESPONSE.quirk("H2-wrong", "uses wrong namespaces")
 def _wrong_namespaces(response: Response) -> Response:
     return attrs.evolve(response, body=re.sub(rb'xmlns="[^"]*"', b'xmlns="urn:example:wrong"', response.body))
 
 
-@RESPONSE.quirk("H3", "sends faults inside HTTP 200")
+@RESPONSE.quirk("H3", "sends faults with HTTP status 200")
 def _fault_in_200(response: Response) -> Response:
     return attrs.evolve(response, status=200 if response.status == 500 else response.status)
 
@@ -70,13 +79,13 @@ def _huge(response: Response) -> Response:
     return attrs.evolve(response, body=response.body.replace(b"<root", filler + b"<root", 1))
 
 
-@RESPONSE.quirk("H4-deep", "nests 10 000 elements")
+@RESPONSE.quirk("H4-deep", "nests 10,000 elements")
 def _deep(response: Response) -> Response:
     nest = b"<a>" * DEEP + b"</a>" * DEEP
     return attrs.evolve(response, body=response.body.replace(b"</root>", nest + b"</root>"))
 
 
-@RESPONSE.quirk("H4-entities", "declares entities that multiply")
+@RESPONSE.quirk("H4-entities", "declares nested entities that expand exponentially")
 def _entities(response: Response) -> Response:
     names = "abcdefghij"
     declared = "".join(
@@ -97,7 +106,7 @@ def _drip(response: Response) -> Response:
     return attrs.evolve(response, pause=1.0)
 
 
-@RESPONSE.quirk("H5", "closes the connection after every reply, and has a backlog of 5")
+@RESPONSE.quirk("H5", "closes the connection after every answer, and has a backlog of 5")
 def _closing(response: Response) -> Response:
     return attrs.evolve(response, close=True)
 
@@ -123,13 +132,13 @@ def _url_base(layout: Layout) -> Layout:
     return attrs.evolve(_with_control_urls(layout, "ctl/{}"), url_base=base)
 
 
-@LAYOUT.quirk("H6-urlbase-no-slash", "has a URLBase without a slash at its end, and relative control URLs")
+@LAYOUT.quirk("H6-urlbase-no-slash", "has a URLBase without a trailing slash, and relative control URLs")
 def _url_base_no_slash(layout: Layout) -> Layout:
     base = f"http://{layout.host}:{layout.ports[0]}"
     return attrs.evolve(_with_control_urls(layout, "ctl/{}"), url_base=base)
 
 
-@LAYOUT.quirk("H6-query", "has control URLs that are only a query")
+@LAYOUT.quirk("H6-query", "has control URLs that consist of a query only")
 def _query_only(layout: Layout) -> Layout:
     return _with_control_urls(layout, "?control={}")
 
@@ -139,11 +148,11 @@ def _with_control_urls(layout: Layout, pattern: str) -> Layout:
     return attrs.evolve(layout, services=services)
 
 
-@CALL.quirk("H7", "demands SOAPAction in that case and quoted, arguments in order, no blank before <?xml")
+@CALL.quirk("H7", "requires SOAPAction in this case and quoted, ordered arguments, and no blank before <?xml")
 def _picky(call: Call) -> Call:
     kind = WAN_COMMON if call.service is None else call.service.kind
     action = actions_of(kind).get(call.action)
-    in_order = action is None or list(call.arguments) == list(action.takes)
+    in_order = action is None or list(call.arguments) == list(action.inputs)
     named = ("SOAPAction", f'"{kind}#{call.action}"') in call.headers
     if not (in_order and named and call.body.startswith(b"<?xml")):
         raise Fault(402)

@@ -1,4 +1,4 @@
-"""A small HTTP server with raw control over its answers, because real gateways write them oddly."""
+"""Small HTTP server that controls every byte of an answer, to imitate real gateways."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from portmapper_simulator import points
-from portmapper_simulator.points import Listening, Response
-from portmapper_simulator.sockets import naming_port
+from portmapper_simulator import quirk_points
+from portmapper_simulator.quirk_points import Listening, Response
+from portmapper_simulator.sockets import with_address
 from portmapper_simulator.state import State
 
 MAX_HEAD = 8192
@@ -29,11 +29,11 @@ REASONS = {
 
 @attrs.frozen
 class HttpRequest:
-    """One request as it came in.
+    """An HTTP request.
 
     Attributes:
-        headers: names as they were written, with their values.
-        sender: address it came from.
+        headers: names as written, with their values.
+        sender: the client's address.
     """
 
     method: str
@@ -44,26 +44,26 @@ class HttpRequest:
     sender: str
 
     def header(self, name: str) -> str:
-        """Return a header's value whatever the case of its name, empty when it is not there."""
+        """Return a header's value by lowercase name, empty if the header is missing."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
-class _Bad(Exception):
-    """What came in is no HTTP request."""
+class _BadRequest(Exception):
+    """The received data is not a valid HTTP request."""
 
 
 class HttpServer:
-    """Reads requests, lets a function answer them, and writes the answers as they say.
+    """Reads requests, gets the response from a function, and writes it.
 
     Attributes:
-        ports: where it listens.
-        accepted: connections so far.
-        most_at_once: how many of them were open together at the worst moment.
+        ports: TCP ports it listens on.
+        accepted: number of connections so far.
+        peak: most connections at the same time.
     """
 
     ports: tuple[int, ...] = ()
     accepted = 0
-    most_at_once = 0
+    peak = 0
 
     def __init__(self, state: State, respond: Callable[[HttpRequest], Awaitable[Response]]) -> None:
         self._state = state
@@ -72,21 +72,21 @@ class HttpServer:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Listen, at the same ports as before if there were any. Raises `OSError`."""
+        """Listen, on the same ports as before after a restart. Raises `OSError`."""
         settings = self._state.settings
-        listening = points.LISTEN.through(self._state.quirks, Listening((settings.http_port,)))
+        listening = quirk_points.LISTEN.apply(self._state.quirks, Listening((settings.http_port,)))
         for port in self.ports or listening.ports:
             try:
                 server = await asyncio.start_server(
                     self._accept, settings.host, port, limit=MAX_HEAD, backlog=listening.backlog
                 )
             except OSError as error:
-                raise naming_port(error, f"{settings.host}, TCP port {port}") from error
+                raise with_address(error, f"{settings.host}, TCP port {port}") from error
             self._servers.append(server)
         self.ports = tuple(server.sockets[0].getsockname()[1] for server in self._servers)
 
     async def close(self) -> None:
-        """Stop listening and end the connections."""
+        """Stop listening, and close all connections."""
         for server in self._servers:
             server.close()
         self._servers.clear()
@@ -102,14 +102,14 @@ class HttpServer:
         connection = asyncio.ensure_future(self._serve(reader, writer))
         self._connections.add(connection)
         self.accepted += 1
-        self.most_at_once = max(self.most_at_once, len(self._connections))
+        self.peak = max(self.peak, len(self._connections))
         connection.add_done_callback(self._connections.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await self._serve_one(reader, writer):
                 pass
-        except _Bad:
+        except _BadRequest:
             with contextlib.suppress(OSError):
                 await self._write(writer, Response("", 400, b"", close=True), head_only=False)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
@@ -118,19 +118,19 @@ class HttpServer:
             writer.close()
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; tell whether another may follow."""
+        """Answer one request, and return whether the connection stays open."""
         async with asyncio.timeout(IDLE_TIMEOUT):
             request = await _read(reader, writer.get_extra_info("peername")[0])
         if request is None:
             return False
         if "upnp" in self._state.muted:
-            # Silent, not refusing: the client has to give up by itself.
+            # Stay silent instead of closing, so that the client has to time out.
             await asyncio.sleep(IDLE_TIMEOUT)
             return False
-        self._state.note("http", request.method, request.sender, path=request.path)
-        asks_to_close = request.version == "HTTP/1.0" or request.header("connection").lower() == "close"
-        response = attrs.evolve(await self._respond(request), close=asks_to_close)
-        response = points.RESPONSE.through(self._state.quirks, response)
+        self._state.log_request("http", request.method, request.sender, path=request.path)
+        close_requested = request.version == "HTTP/1.0" or request.header("connection").lower() == "close"
+        response = attrs.evolve(await self._respond(request), close=close_requested)
+        response = quirk_points.RESPONSE.apply(self._state.quirks, response)
         await self._write(writer, response, head_only=request.method == "HEAD")
         return not (response.close or response.framing == "close")
 
@@ -151,23 +151,23 @@ class HttpServer:
 
 
 async def _read(reader: asyncio.StreamReader, sender: str) -> HttpRequest | None:
-    """Read one request; None when the client has left. Raises `_Bad`."""
+    """Read one request, or return None if the client disconnected. Raises `_BadRequest`."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return None
     except asyncio.LimitOverrunError as error:
-        raise _Bad from error
+        raise _BadRequest from error
     first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        raise _Bad
+        raise _BadRequest
     pairs = (line.partition(":") for line in lines)
     headers = tuple((name, value.strip()) for name, _, value in pairs)
     request = HttpRequest(words[0], words[1], words[2], headers, b"", sender)
     length = request.header("content-length") or "0"
     if not (length.isascii() and length.isdigit()) or len(length) > 6 or int(length) > MAX_BODY:
-        raise _Bad
+        raise _BadRequest
     return attrs.evolve(request, body=await reader.readexactly(int(length)))
 
 

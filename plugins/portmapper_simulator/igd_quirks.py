@@ -1,4 +1,4 @@
-"""S and M: what is odd about the WAN connections and the mappings made over UPnP."""
+"""Quirks S and M: WAN connections, and mappings over UPnP."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import attrs
 
 from portmapper_simulator.actions import WAN_PPP_1
 from portmapper_simulator.errors import Fault
-from portmapper_simulator.points import (
-    ADDITION,
+from portmapper_simulator.quirk_points import (
+    ADD,
     CALL,
     DELETED,
     EXTERNAL_ADDRESS,
@@ -18,7 +18,7 @@ from portmapper_simulator.points import (
     LIST_END,
     LISTING,
     TABLES,
-    Addition,
+    AddRequest,
     Call,
     Layout,
     WanService,
@@ -26,12 +26,12 @@ from portmapper_simulator.points import (
 
 HIGHEST_LEASE = 604_800
 STEP = 1000
-"""How far from the wanted port a gateway lands that assigns another."""
+"""Distance of an assigned port from the requested one."""
 
 Value = TypeVar("Value")
 
 
-def _refuses(code: int, when: Callable[[Value], bool]) -> Callable[[Value], Value]:
+def _refuse_with(code: int, when: Callable[[Value], bool]) -> Callable[[Value], Value]:
     """Return a quirk that refuses with a UPnP error code."""
 
     def refuse(value: Value) -> Value:
@@ -46,7 +46,7 @@ def _always(_: object) -> bool:
     return True
 
 
-# ---- S: which service
+# ---- S: services
 
 
 def _second(service: WanService) -> WanService:
@@ -73,7 +73,7 @@ def _ppp(layout: Layout) -> Layout:
     return attrs.evolve(layout, services=services)
 
 
-@LAYOUT.quirk("S5-empty", "reports nothing as external address")
+@LAYOUT.quirk("S5-empty", "reports an empty external address")
 def _no_address(layout: Layout) -> Layout:
     services = tuple(attrs.evolve(service, external_address="") for service in layout.services)
     return attrs.evolve(layout, services=services)
@@ -85,7 +85,7 @@ def _no_service(layout: Layout) -> Layout:
 
 
 @LAYOUT.quirk("M14", "moves its description and control URLs at each restart")
-def _moving(layout: Layout) -> Layout:
+def _moving_urls(layout: Layout) -> Layout:
     services = tuple(
         attrs.evolve(service, control_url=f"{service.control_url}-{layout.boot}")
         for service in layout.services
@@ -105,88 +105,82 @@ def _calls(*actions: str) -> Callable[[Call], bool]:
     return lambda call: call.action in actions
 
 
-CALL.quirk("S4", "answers GetStatusInfo with a fault")(_refuses(501, _calls("GetStatusInfo")))
-CALL.quirk("M8", "knows no AddAnyPortMapping (401)")(_refuses(401, _calls("AddAnyPortMapping")))
+CALL.quirk("S4", "answers GetStatusInfo with a fault")(_refuse_with(501, _calls("GetStatusInfo")))
+CALL.quirk("M8", "does not support AddAnyPortMapping (401)")(_refuse_with(401, _calls("AddAnyPortMapping")))
 CALL.quirk("M6", "726 unless the remote host is empty")(
-    _refuses(726, lambda call: call.arguments.get("NewRemoteHost", "") != "")
+    _refuse_with(726, lambda call: call.arguments.get("NewRemoteHost", "") != "")
 )
-CALL.quirk("M11-unreadable", "knows no listing at all (501)")(
-    _refuses(501, _calls("GetGenericPortMappingEntry", "GetListOfPortMappings"))
+CALL.quirk("M11-unreadable", "does not support listing (501)")(
+    _refuse_with(501, _calls("GetGenericPortMappingEntry", "GetListOfPortMappings"))
 )
 
 
-def _finite(addition: Addition) -> bool:
-    return addition.lifetime != 0
+def _finite(request: AddRequest) -> bool:
+    return request.lifetime != 0
 
 
-def _for_another(addition: Addition) -> bool:
-    return addition.client != addition.caller
+def _for_other_host(request: AddRequest) -> bool:
+    return request.client != request.caller
 
 
-def _renews(addition: Addition) -> bool:
-    return addition.renews
+def _renews(request: AddRequest) -> bool:
+    return request.renews
 
 
-ADDITION.quirk("M1", "725 for a finite lease")(_refuses(725, _finite))
-ADDITION.quirk("M1-402", "402 for a finite lease")(_refuses(402, _finite))
-ADDITION.quirk("M2", "402 for lifetime 0, and for more than 604800")(
-    _refuses(402, lambda addition: not 0 < addition.lifetime <= HIGHEST_LEASE)
+ADD.quirk("M1", "725 for a finite lease")(_refuse_with(725, _finite))
+ADD.quirk("M1-402", "402 for a finite lease")(_refuse_with(402, _finite))
+ADD.quirk("M2", "402 for lifetime 0, and for more than 604800")(
+    _refuse_with(402, lambda request: not 0 < request.lifetime <= HIGHEST_LEASE)
 )
-ADDITION.quirk("M3", "718 for every mapping that stands already, even the client's own")(
-    _refuses(718, _renews)
+ADD.quirk("M3", "718 for every existing mapping, even the client's own")(_refuse_with(718, _renews))
+ADD.quirk("M4", "729 for every mapping")(_refuse_with(729, _always))
+ADD.quirk("M4-501", "501 for every mapping")(_refuse_with(501, _always))
+ADD.quirk("M5", "724 unless the external and internal port are equal")(
+    _refuse_with(724, lambda request: request.external_port != request.internal_port)
 )
-ADDITION.quirk("M4", "729 for every mapping")(_refuses(729, _always))
-ADDITION.quirk("M4-501", "501 for every mapping")(_refuses(501, _always))
-ADDITION.quirk("M5", "724 unless external and internal port are the same")(
-    _refuses(724, lambda addition: addition.external_port != addition.internal_port)
-)
-ADDITION.quirk("M7-606", "606 for every mapping")(_refuses(606, _always))
-ADDITION.quirk("M7-727", "727 for every mapping")(_refuses(727, _always))
-ADDITION.quirk("M7-728", "728 for every mapping")(_refuses(728, _always))
-ADDITION.quirk("M12", "606 for a mapping to another host than the one that asks")(_refuses(606, _for_another))
-ADDITION.quirk("M12-718", "718 for a mapping to another host than the one that asks")(
-    _refuses(718, _for_another)
-)
-ADDITION.quirk("M13", "501 for a renewal")(_refuses(501, _renews))
+ADD.quirk("M7-606", "606 for every mapping")(_refuse_with(606, _always))
+ADD.quirk("M7-727", "727 for every mapping")(_refuse_with(727, _always))
+ADD.quirk("M7-728", "728 for every mapping")(_refuse_with(728, _always))
+ADD.quirk("M12", "606 for a mapping to a host other than the client")(_refuse_with(606, _for_other_host))
+ADD.quirk("M12-718", "718 for a mapping to a host other than the client")(_refuse_with(718, _for_other_host))
+ADD.quirk("M13", "501 for a renewal")(_refuse_with(501, _renews))
 
 
-@ADDITION.quirk("M9", "assigns another port than the wanted one to AddAnyPortMapping")
-def _other_port(addition: Addition) -> Addition:
-    if not addition.any_port:
-        return addition
-    return attrs.evolve(addition, external_port=addition.external_port % (65535 - STEP) + STEP)
+@ADD.quirk("M9", "assigns a different port than requested for AddAnyPortMapping")
+def _other_port(request: AddRequest) -> AddRequest:
+    if not request.any_port:
+        return request
+    return attrs.evolve(request, external_port=request.external_port % (65535 - STEP) + STEP)
 
 
-@ADDITION.quirk("M15", "accepts a mapping with a finite lease and does not hold it")
-def _forgetful(addition: Addition) -> Addition:
-    return attrs.evolve(addition, kept=addition.lifetime == 0)
+@ADD.quirk("M15", "accepts a mapping with a finite lease, but does not keep it")
+def _forgetful(request: AddRequest) -> AddRequest:
+    return attrs.evolve(request, kept=request.lifetime == 0)
 
 
-@ADDITION.quirk("M15-always", "accepts every mapping and holds none")
-def _hollow(addition: Addition) -> Addition:
-    return attrs.evolve(addition, kept=False)
+@ADD.quirk("M15-always", "accepts every mapping, but keeps none")
+def _hollow(request: AddRequest) -> AddRequest:
+    return attrs.evolve(request, kept=False)
 
 
-DELETED.quirk("M10", "deletes, and answers 714 to it")(lambda _: 714)
+DELETED.quirk("M10", "deletes a mapping, but answers 714")(lambda _: 714)
 LIST_END.quirk("M11-714", "ends a listing with 714")(lambda _: 714)
 LIST_END.quirk("M11-402", "ends a listing with 402")(lambda _: 402)
 LIST_END.quirk("M11-501", "ends a listing with 501")(lambda _: 501)
 
 
-@LISTING.quirk("M11-endless", "lists entries without end")
+@LISTING.quirk("M11-endless", "lists entries endlessly")
 def _endless(rows: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return rows + (("TCP", "again"),) * 70_000
 
 
-@LISTING.quirk("show-dummy-rule", "shows a rule without a port before the real ones")
+@LISTING.quirk("show-dummy-rule", "lists a rule without a port before the real entries")
 def _dummy_rule(rows: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return (*rows, ("UDP", "dummy rule"))
 
 
-TABLES.quirk("tables-apart", "keeps the table of UPnP apart from that of PCP and NAT-PMP (729)")(
-    lambda _: False
-)
+TABLES.quirk("tables-apart", "has separate tables for UPnP and for PCP and NAT-PMP (729)")(lambda _: False)
 
 LAYOUT.bundle("S3", "offers WANPPPConnection:1, as S3-ppp", "S3-ppp")
-ADDITION.bundle("M7", "728 for every mapping, as M7-728", "M7-728")
+ADD.bundle("M7", "728 for every mapping, as M7-728", "M7-728")
 LIST_END.bundle("M11", "ends a listing with 402, as M11-402", "M11-402")

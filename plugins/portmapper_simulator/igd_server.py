@@ -1,4 +1,4 @@
-"""UPnP IGD, the gateway's side: SSDP, the description over HTTP, and SOAP behind it."""
+"""UPnP IGD server: SSDP, the descriptions over HTTP, and SOAP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from portmapper_simulator import points
+from portmapper_simulator import quirk_points
 from portmapper_simulator.actions import WAN_COMMON, WAN_IP_1, WAN_IP_2
 from portmapper_simulator.description import (
     COMMON_CONTROL,
@@ -18,17 +18,17 @@ from portmapper_simulator.description import (
     describe_service,
 )
 from portmapper_simulator.http_server import HttpRequest, HttpServer
-from portmapper_simulator.points import Layout, Response, WanService
+from portmapper_simulator.quirk_points import Layout, Response, WanService
 from portmapper_simulator.soap_server import answer_soap
-from portmapper_simulator.ssdp_server import Announced, SsdpServer
+from portmapper_simulator.ssdp_server import Advertisement, SsdpServer
 from portmapper_simulator.state import State
 
 OTHER_DEVICE = "/unrelated.xml"
-"""Description of a media server, for gateways in whose answers it comes first."""
+"""Path of a media server's description, for gateways that announce it first."""
 
 
 class IgdServer:
-    """The three of them, opened and closed together."""
+    """SSDP, HTTP and SOAP, opened and closed together."""
 
     is_open = False
 
@@ -40,14 +40,14 @@ class IgdServer:
 
     @property
     def location(self) -> str:
-        """URL of the description."""
+        """URL of the device description."""
         return f"http://{self._state.settings.host}:{self.http.ports[0]}{self._layout().location}"
 
     async def open(self) -> None:
-        """Bind everything and say hello. Raises `OSError`; nothing stays open then."""
+        """Open all sockets and announce the device; on `OSError`, close them again."""
         try:
             await self.http.open()
-            await self.ssdp.open(self._announced())
+            await self.ssdp.open(self._advertisement())
         except OSError:
             await self.close()
             raise
@@ -55,30 +55,30 @@ class IgdServer:
         self.ssdp.announce("ssdp:alive")
 
     async def close(self, *, goodbye: bool = False) -> None:
-        """Close everything."""
+        """Close all sockets; with `goodbye`, send byebye first."""
         if goodbye:
             self.ssdp.announce("ssdp:byebye")
         self.is_open = False
         self.ssdp.close()
         await self.http.close()
-        await asyncio.sleep(0)  # a datagram transport frees its socket one turn later
+        await asyncio.sleep(0)  # a datagram transport frees its socket one event-loop iteration later
 
     def announce_restart(self) -> None:
-        """Say goodbye and hello; the hello carries the new boot id and, if it moved, the location."""
+        """Send byebye and alive; alive contains the new boot id and the current location."""
         self.ssdp.announce("ssdp:byebye")
-        self.ssdp.change(self._announced())
+        self.ssdp.change(self._advertisement())
         self.ssdp.announce("ssdp:alive")
 
-    def _announced(self) -> Announced:
+    def _advertisement(self) -> Advertisement:
         services = tuple(dict.fromkeys(service.kind for service in self._layout().services))
-        return Announced(self.location, self._uuid, (WAN_COMMON, *services))
+        return Advertisement(self.location, self._uuid, (WAN_COMMON, *services))
 
     def _layout(self) -> Layout:
         settings = self._state.settings
         kind = WAN_IP_2 if settings.igd_version == 2 else WAN_IP_1
         service = WanService(kind, "WANIPConn1", self._state.external_address, control_url="/ctl/WANIPConn1")
         layout = Layout((service,), settings.host, self.http.ports, boot=self._state.boot)
-        return points.LAYOUT.through(self._state.quirks, layout)
+        return quirk_points.LAYOUT.apply(self._state.quirks, layout)
 
     async def _respond(self, request: HttpRequest) -> Response:
         layout = self._layout()
@@ -112,7 +112,7 @@ class IgdServer:
 
 
 def _path(control_url: str, layout: Layout) -> str:
-    """Return the path and query at which a control URL arrives."""
+    """Return the request path and query of a control URL."""
     parts = urlsplit(control_url)
     path = parts.path or layout.location
     path = path if path.startswith("/") else f"/{path}"

@@ -1,4 +1,4 @@
-"""`simulate --list`: what the gateway can be."""
+"""Output of `simulate --list`: the profiles and quirks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from portmapper_simulator.quirks import QUIRKS
 
 
 def print_listing(*, as_json: bool) -> None:
-    """Print the profiles and quirks."""
+    """Print the profiles and quirks, as text or as JSON."""
     profiles = {name: profile.description for name, profile in PROFILES.items()}
     quirks = {name: QUIRKS[name] for name in sorted(QUIRKS)}
     if as_json:

@@ -1,69 +1,73 @@
-"""What PCP and NAT-PMP mean by a mapping: one for each internal port of a host."""
+"""Mappings of PCP and NAT-PMP: one for each internal port of a host."""
 
 from __future__ import annotations
 
 import attrs
 
-from portmapper_simulator import points
+from portmapper_simulator import quirk_points
 from portmapper_simulator.errors import Reason, Refused
-from portmapper_simulator.points import MapAsk
+from portmapper_simulator.quirk_points import MappingRequest
 from portmapper_simulator.state import State
 from portmapper_simulator.table import Entry
 
 
-async def ask_mapping(state: State, requested: MapAsk) -> Entry:
-    """Open or renew what is asked for.
+async def grant_mapping(state: State, received: MappingRequest) -> Entry:
+    """Open or renew a mapping.
 
     Raises:
-        Refused: the gateway will not.
+        Refused: the gateway refuses the request.
     """
-    ask = points.MAP.through(state.quirks, requested)
-    held = _held(state, ask)
+    request = quirk_points.MAP.apply(state.quirks, received)
+    held = _held(state, request)
     if held is not None:
-        _check_nonce(held, ask)
-        if ask.exact and ask.external_port not in (0, held.external_port):
+        _check_nonce(held, request)
+        if request.exact and request.external_port not in (0, held.external_port):
             raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL, holder=held)
-        # A mapping keeps its external port whatever a renewal suggests: RFC 6886 section 3.3,
+        # A renewal keeps the external port, even if it suggests another one: RFC 6886 section 3.3,
         # RFC 6887 section 11.3.
-        ask = attrs.evolve(ask, external_port=held.external_port)
+        request = attrs.evolve(request, external_port=held.external_port)
     desired = Entry(
-        protocol=ask.protocol,
-        external_port=ask.external_port,
-        internal_address=ask.internal_address,
-        internal_port=ask.internal_port,
-        mechanism=ask.mechanism,
-        expires_at=state.nat.table.expires_at(min(ask.lifetime, state.settings.max_lifetime)),
-        description=f"{'PCP' if ask.nonce else 'NAT-PMP'} {ask.internal_port} {ask.protocol}",
-        nonce=ask.nonce or (held.nonce if held else b""),
+        protocol=request.protocol,
+        external_port=request.external_port,
+        internal_address=request.internal_address,
+        internal_port=request.internal_port,
+        mechanism=request.mechanism,
+        expires_at=state.nat.table.expires_at(min(request.lifetime, state.settings.max_lifetime)),
+        description=f"{'PCP' if request.nonce else 'NAT-PMP'} {request.internal_port} {request.protocol}",
+        nonce=request.nonce or (held.nonce if held else b""),
     )
-    return await state.nat.open(desired, exact=held is not None or (ask.exact and ask.external_port != 0))
+    return await state.nat.open(
+        desired, exact=held is not None or (request.exact and request.external_port != 0)
+    )
 
 
-def forget_mapping(state: State, ask: MapAsk) -> None:
-    """Close what the client has; an internal port 0 is all of a protocol (RFC 6886 section 3.4).
+def delete_mapping(state: State, request: MappingRequest) -> None:
+    """Close a mapping; internal port 0 closes all of a protocol (RFC 6886 section 3.4).
 
     Raises:
-        Refused: the nonce is another's.
+        Refused: the nonce does not match.
     """
-    if ask.internal_port == 0:
+    if request.internal_port == 0:
         for entry in state.nat.table:
-            own = (entry.protocol, entry.internal_address) == (ask.protocol, ask.internal_address)
-            if own and state.sees(ask.mechanism, entry):
+            own = (entry.protocol, entry.internal_address) == (request.protocol, request.internal_address)
+            if own and state.sees(request.mechanism, entry):
                 state.nat.close(entry)
-    elif (held := _held(state, ask)) is not None:
-        _check_nonce(held, ask)
+    elif (held := _held(state, request)) is not None:
+        _check_nonce(held, request)
         state.nat.close(held)
 
 
-def _held(state: State, ask: MapAsk) -> Entry | None:
-    """Return the mapping that the request renews; the one at its suggested port, if there are more."""
-    entries = state.nat.table.toward(ask.protocol, ask.internal_address, ask.internal_port)
-    visible = [entry for entry in entries if state.sees(ask.mechanism, entry)]
-    visible.sort(key=lambda entry: entry.external_port != ask.external_port)
+def _held(state: State, request: MappingRequest) -> Entry | None:
+    """Return the mapping to renew, preferably the one with the suggested port."""
+    entries = state.nat.table.find_by_target(
+        request.protocol, request.internal_address, request.internal_port
+    )
+    visible = [entry for entry in entries if state.sees(request.mechanism, entry)]
+    visible.sort(key=lambda entry: entry.external_port != request.external_port)
     return visible[0] if visible else None
 
 
-def _check_nonce(held: Entry, ask: MapAsk) -> None:
-    """Let nobody touch a PCP mapping without its nonce (RFC 6887 section 11.3)."""
-    if ask.nonce and held.nonce and held.nonce != ask.nonce:
+def _check_nonce(held: Entry, request: MappingRequest) -> None:
+    """Refuse a change to a PCP mapping without its nonce (RFC 6887 section 11.3)."""
+    if request.nonce and held.nonce and held.nonce != request.nonce:
         raise Refused(Reason.NOT_AUTHORIZED, holder=held)

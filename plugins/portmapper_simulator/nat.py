@@ -1,4 +1,4 @@
-"""The gateway's heart: the table, and for each entry in force the open port that belongs to it."""
+"""NAT of the gateway: the mapping table, and an open port for each active entry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portmapper_simulator.settings import HIGHEST_PORT, Settings
 from portmapper_simulator.table import Entry, Key, Table
 
 MAX_TRIES = 256
-"""External ports tried when the wanted one is taken and another will do."""
+"""External ports to try if the requested one is in use and another is acceptable."""
 
 FIRST_FREE = 1024
 
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Nat:
-    """Opens, renews and closes mappings, whoever asks. Rules and conflicts are decided here."""
+    """Opens, renews and closes mappings of all protocols; applies rules and detects conflicts."""
 
     def __init__(self, settings: Settings, sees: Callable[[str, Entry], bool]) -> None:
-        """Make an empty one; `sees` tells whether a mechanism may know of an entry."""
+        """Create an empty NAT; `sees` returns whether a protocol can see an entry."""
         self._settings = settings
         self._sees = sees
         self._loop = asyncio.get_running_loop()
@@ -37,14 +37,14 @@ class Nat:
         self.traffic = Traffic()
 
     async def open(self, desired: Entry, *, exact: bool = True) -> Entry:
-        """Put a mapping in force, or renew the client's own; return it with the port that it got.
+        """Open a mapping, or renew the client's own; return the entry with its granted port.
 
         Args:
-            wanted: an external port 0 takes any, when `exact` is False.
-            exact: refuse rather than take another external port.
+            desired: the entry to open; external port 0 means any port, if `exact` is False.
+            exact: refuse instead of granting another external port.
 
         Raises:
-            Refused: a rule says no, the port is another's (`holder`), or there is no room.
+            Refused: a rule denies it, another host holds the port (`holder`), or the table is full.
         """
         async with self._lock:
             if exact:
@@ -58,7 +58,7 @@ class Nat:
             raise Refused(Reason.NO_RESOURCES)
 
     def close(self, entry: Entry, why: str = "closed") -> None:
-        """Take a mapping out of force."""
+        """Close a mapping."""
         self.table.remove(entry)
         self._close_relay(entry.key)
         log.info("%s: %s", why, entry)
@@ -70,7 +70,7 @@ class Nat:
             self.close(entry, why)
 
     def allows(self, entry: Entry) -> bool:
-        """Tell what the permission rules say: the first that matches decides."""
+        """Return whether the permission rules allow the entry; the first match decides."""
         facts = (entry.protocol, entry.external_port, entry.internal_address, entry.internal_port)
         return next((rule.allow for rule in self._settings.rules if rule.matches(*facts)), True)
 
@@ -86,7 +86,7 @@ class Nat:
             log.info("denied by a rule: %s", desired)
             raise Refused(Reason.NOT_AUTHORIZED)
         held = self.table.get(*desired.key)
-        if held is not None and self._in_the_way(held, desired):
+        if held is not None and self._blocks(held, desired):
             raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL, holder=held)
         if held is None and len(self.table) >= self._settings.max_mappings:
             raise Refused(Reason.NO_RESOURCES)
@@ -96,37 +96,37 @@ class Nat:
         log.info("%s: %s", "opened" if held is None else "renewed", desired)
         return desired
 
-    def _in_the_way(self, held: Entry, desired: Entry) -> bool:
-        """Tell whether an entry is not for this request to replace.
+    def _blocks(self, held: Entry, desired: Entry) -> bool:
+        """Return whether an existing entry conflicts with this request.
 
-        Over UPnP a client may lead its port elsewhere on itself (WANIPConnection:1, AddPortMapping);
-        over PCP and NAT-PMP that is another mapping.
+        Over UPnP a client may change the internal port of its mapping (WANIPConnection:1,
+        AddPortMapping); over PCP and NAT-PMP that is a different mapping.
         """
         if not self._sees(desired.mechanism, held):
             return True
         if desired.mechanism == "upnp":
             return held.internal_address != desired.internal_address
-        return held.inside != desired.inside
+        return held.target != desired.target
 
     async def _forward(self, desired: Entry) -> None:
-        """Make the relay fit the entry; connections survive when only its lifetime changes."""
-        inside = (desired.internal_address, desired.internal_port)
+        """Match the relay to the entry; keep connections if only the lifetime changes."""
+        internal = (desired.internal_address, desired.internal_port)
         relay = self._relays.get(desired.key)
         if not (desired.enabled and self._settings.relay):
             self._close_relay(desired.key)
         elif relay is None:
-            self._relays[desired.key] = await self._opened_relay(desired, inside)
-        elif relay.inside != inside:
-            relay.retarget(inside)
+            self._relays[desired.key] = await self._opened_relay(desired, internal)
+        elif relay.internal != internal:
+            relay.retarget(internal)
 
-    async def _opened_relay(self, desired: Entry, inside: tuple[str, int]) -> Relay:
-        outside = (self._settings.external_host, desired.external_port)
-        relay = make_relay(desired.protocol, outside, inside, self.traffic)
+    async def _opened_relay(self, desired: Entry, internal: tuple[str, int]) -> Relay:
+        external = (self._settings.external_host, desired.external_port)
+        relay = make_relay(desired.protocol, external, internal, self.traffic)
         try:
             await relay.open()
         except OSError as error:
-            log.warning("cannot open %s %s port %d: %s", outside[0], desired.protocol, outside[1], error)
-            # Another port helps when a program or the system holds this one, and against nothing else.
+            log.warning("cannot open %s %s port %d: %s", external[0], desired.protocol, external[1], error)
+            # Another port helps only if a program or the system holds this one.
             of_this_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
             raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL if of_this_port else Reason.NO_RESOURCES) from error
         return relay
@@ -136,7 +136,7 @@ class Nat:
             relay.close()
 
     def _schedule(self) -> None:
-        """Wake up when the next entry's time is over."""
+        """Set the timer to the next expiry."""
         at = self.table.next_expiry()
         if self._timer is not None:
             if self._timer.when() == at and not self._timer.cancelled():

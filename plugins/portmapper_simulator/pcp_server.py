@@ -1,4 +1,4 @@
-"""PCP, the gateway's side: one request in, one answer out (RFC 6887)."""
+"""PCP server: one request in, one answer out (RFC 6887)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import struct
 import attrs
 
 from portmapper.api import Protocol
-from portmapper_simulator import points
+from portmapper_simulator import quirk_points
 from portmapper_simulator.errors import Reason, Refused
-from portmapper_simulator.mapping import ask_mapping, forget_mapping
-from portmapper_simulator.points import MapAsk
+from portmapper_simulator.mapping import delete_mapping, grant_mapping
+from portmapper_simulator.quirk_points import MappingRequest
 from portmapper_simulator.state import State
 
 VERSION = 2
@@ -19,7 +19,7 @@ RESPONSE = 0x80
 ANNOUNCE, MAP = 0, 1
 THIRD_PARTY, PREFER_FAILURE = 1, 2
 OPTIONAL = 128
-"""Option codes from here on may be ignored (section 7.3)."""
+"""First option code that a server may ignore (section 7.3)."""
 
 MAX_MESSAGE = 1100
 HEADER = struct.Struct("!BBHI16s")
@@ -44,14 +44,14 @@ RESULTS = {
 }
 
 SHORT_ERROR, LONG_ERROR = 30, 1800
-"""Seconds an error is expected to last (section 7.4); the short ones may pass by themselves."""
+"""Lifetimes of errors in seconds (section 7.4); short ones are for temporary conditions."""
 
 SHORT_ERRORS = {Reason.NETWORK_FAILURE, Reason.NO_RESOURCES, Reason.CANNOT_PROVIDE_EXTERNAL}
 
 
 @attrs.frozen
 class _Map:
-    """A MAP request that is well formed."""
+    """A well-formed MAP request."""
 
     nonce: bytes
     protocol: Protocol
@@ -64,7 +64,7 @@ class _Map:
 
 
 async def answer_pcp(state: State, data: bytes, sender: str) -> bytes | None:
-    """Answer one datagram; None when it is no request at all."""
+    """Return the answer to a datagram, or None if it is not a request."""
     if len(data) < 2 or data[1] & RESPONSE:
         return None
     try:
@@ -75,17 +75,17 @@ async def answer_pcp(state: State, data: bytes, sender: str) -> bytes | None:
 
 
 def announcement(state: State) -> bytes:
-    """Write the ANNOUNCE that says the gateway is up again (section 14.1.1)."""
+    """Return the ANNOUNCE message for a restart (section 14.1.1)."""
     return _header(state, ANNOUNCE, 0, 0)
 
 
 def unsupported_version(state: State, data: bytes) -> bytes:
-    """Refuse a version that is not ours, and tell ours (section 9)."""
+    """Return the refusal of an unsupported version, with the supported one (section 9)."""
     return _refusal(state, data, Refused(Reason.UNSUPPORTED_VERSION))
 
 
 async def _handle(state: State, data: bytes, sender: str) -> tuple[int, bytes]:
-    if data[0] != points.PCP_VERSION.through(state.quirks, VERSION):
+    if data[0] != quirk_points.PCP_VERSION.apply(state.quirks, VERSION):
         raise Refused(Reason.UNSUPPORTED_VERSION)
     if not HEADER.size <= len(data) <= MAX_MESSAGE or len(data) % 4:
         raise Refused(Reason.MALFORMED)
@@ -93,7 +93,7 @@ async def _handle(state: State, data: bytes, sender: str) -> tuple[int, bytes]:
     if _ipv4(client) != ipaddress.IPv4Address(sender):
         raise Refused(Reason.ADDRESS_MISMATCH)
     if opcode == ANNOUNCE:
-        state.note("pcp", "ANNOUNCE", sender)
+        state.log_request("pcp", "ANNOUNCE", sender)
         return 0, b""
     if opcode != MAP:
         raise Refused(Reason.UNSUPPORTED_OPCODE)
@@ -101,8 +101,8 @@ async def _handle(state: State, data: bytes, sender: str) -> tuple[int, bytes]:
 
 
 async def _map(state: State, requested: _Map, lifetime: int, sender: str) -> tuple[int, bytes]:
-    state.note("pcp", "MAP", sender, lifetime=lifetime, **attrs.asdict(requested))
-    ask = MapAsk(
+    state.log_request("pcp", "MAP", sender, lifetime=lifetime, **attrs.asdict(requested))
+    request = MappingRequest(
         mechanism="pcp",
         caller=sender,
         protocol=requested.protocol,
@@ -114,7 +114,7 @@ async def _map(state: State, requested: _Map, lifetime: int, sender: str) -> tup
         nonce=requested.nonce,
     )
     if lifetime == 0:
-        forget_mapping(state, ask)
+        delete_mapping(state, request)
         return 0, _map_body(requested, requested.external_port, requested.external_address)
     address = ipaddress.IPv4Address(state.external_address)
     if address.is_unspecified:
@@ -125,7 +125,7 @@ async def _map(state: State, requested: _Map, lifetime: int, sender: str) -> tup
         and requested.external_address != address
     ):
         raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL)
-    entry = await ask_mapping(state, ask)
+    entry = await grant_mapping(state, request)
     return state.nat.table.remaining(entry), _map_body(requested, entry.external_port, address)
 
 
@@ -133,10 +133,10 @@ def _read_map(state: State, data: bytes, sender: str) -> _Map:
     if len(data) < HEADER.size + MAP_BODY.size:
         raise Refused(Reason.MALFORMED)
     nonce, protocol, internal_port, external_port, external = MAP_BODY.unpack_from(data, HEADER.size)
-    understood = points.OPTIONS.through(state.quirks, frozenset({THIRD_PARTY, PREFER_FAILURE}))
+    understood = quirk_points.OPTIONS.apply(state.quirks, frozenset({THIRD_PARTY, PREFER_FAILURE}))
     options = _read_options(data[HEADER.size + MAP_BODY.size :], understood)
     if protocol not in PROTOCOLS or not internal_port:
-        # Protocol 0 and port 0 ask for everything, which a relay cannot do (section 11.1).
+        # Protocol 0 and port 0 mean all traffic, which a relay cannot forward (section 11.1).
         raise Refused(Reason.UNSUPPORTED_PROTOCOL)
     internal = sender
     if (third_party := options.get(THIRD_PARTY)) is not None:
@@ -156,7 +156,7 @@ def _read_map(state: State, data: bytes, sender: str) -> _Map:
 
 
 def _read_options(data: bytes, understood: frozenset[int]) -> dict[int, bytes]:
-    """Return the options that are processed; they are all a multiple of four long."""
+    """Return the processed options; their lengths are all multiples of four."""
     lengths = {THIRD_PARTY: 16, PREFER_FAILURE: 0}
     found: dict[int, bytes] = {}
     while data:
@@ -181,7 +181,7 @@ def _map_body(requested: _Map, external_port: int, external_address: ipaddress.I
 
 
 def _refusal(state: State, data: bytes, refused: Refused) -> bytes:
-    """Write an error: the request comes back behind the header (section 8.2)."""
+    """Return an error reply: the header, then the rest of the request (section 8.2)."""
     usual = SHORT_ERROR if refused.reason in SHORT_ERRORS else LONG_ERROR
     lifetime = usual if refused.lifetime is None else refused.lifetime
     rest = data[HEADER.size : MAX_MESSAGE]
@@ -190,12 +190,12 @@ def _refusal(state: State, data: bytes, refused: Refused) -> bytes:
 
 
 def _header(state: State, opcode: int, result: int, lifetime: int) -> bytes:
-    version = points.PCP_VERSION.through(state.quirks, VERSION)
+    version = quirk_points.PCP_VERSION.apply(state.quirks, VERSION)
     return REPLY_HEADER.pack(version, opcode | RESPONSE, 0, result, lifetime, state.epoch)
 
 
 def _ipv4(packed: bytes) -> ipaddress.IPv4Address:
-    """Read an IPv4-mapped address; an IPv6 one has no business at this gateway."""
+    """Read an IPv4-mapped address; this gateway does not support IPv6."""
     mapped = ipaddress.IPv6Address(packed).ipv4_mapped
     if mapped is None:
         raise Refused(Reason.ADDRESS_MISMATCH)

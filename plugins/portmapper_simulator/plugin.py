@@ -1,4 +1,4 @@
-"""The entry point. It imports nothing of its own before the hook is called."""
+"""Entry point of the plugin. Imports the commands only when the hook is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_commands() -> list[type[Command]]:
-    """Register the software gateway."""
+    """Register the commands `simulate` and `demo`."""
     from portmapper_simulator.demo_command import Demo
     from portmapper_simulator.simulate_command import SimulateCommand
 

@@ -1,4 +1,4 @@
-"""Sorts of router, as bundles of protocols, quirks and permission rules."""
+"""Router models, as sets of protocols, quirks and permission rules."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from portmapper_simulator.settings import PROTOCOLS, Rule, Settings
 
 @attrs.frozen
 class Profile:
-    """One sort of router.
+    """A router model.
 
     Attributes:
-        description: one line.
-        model: what it calls itself.
+        description: description in one line.
+        model: model name that the router reports.
+        protocols: enabled protocols.
+        igd_version: version of its IGD, 1 or 2.
+        quirks: names of its quirks.
+        rules: permission rules, in order.
     """
 
     description: str
@@ -33,13 +37,13 @@ def _deny_tcp(port: int) -> Rule:
 
 
 ROUTEROS_RULES = (_deny_tcp(22), _deny_tcp(8291), Rule(allow=True))
-"""Keeps the router's own SSH and WinBox ports out of reach."""
+"""Protects the router's own SSH and WinBox ports."""
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "plain": Profile("PCP, NAT-PMP and IGD 2, and nothing odd"),
+        "plain": Profile("PCP, NAT-PMP and IGD 2, without quirks"),
         "routeros": Profile(
-            "MikroTik: permanent UPnP leases only, first WAN disconnected, NAT-PMP without PCP, two tables",
+            "MikroTik: permanent UPnP leases only, first WAN disconnected, NAT-PMP but no PCP, two tables",
             model="MikroTik Router",
             protocols=frozenset({"natpmp", "upnp"}),
             igd_version=1,
@@ -47,18 +51,18 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             rules=ROUTEROS_RULES,
         ),
         "fritzbox": Profile(
-            "FRITZ!Box: PCP and IGD 2, each host only for itself",
+            "FRITZ!Box: PCP and IGD 2, a host can map ports only to itself",
             model="FRITZ!Box",
             protocols=frozenset({"pcp", "upnp"}),
             quirks=frozenset({"M12"}),
         ),
         "miniupnpd": Profile(
-            "miniupnpd as distributions ship it: everything on, secure mode, one reply a connection",
+            "miniupnpd with distribution defaults: all protocols, secure mode, one request per connection",
             model="MiniUPnPd",
             quirks=frozenset({"M12-718", "H5"}),
         ),
         "openwrt": Profile(
-            "OpenWrt: miniupnpd that describes an IGD 1, and keeps ports below 1024 to itself",
+            "OpenWrt: miniupnpd as IGD 1, ports below 1024 denied",
             model="OpenWrt router",
             igd_version=1,
             quirks=frozenset({"M12-718", "H5"}),
@@ -68,16 +72,16 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             ),
         ),
         "vpn-natpmp": Profile(
-            "VPN provider: NAT-PMP alone, a random port for 60 seconds whatever is asked",
+            "VPN provider: NAT-PMP only, a random port for 60 seconds for every request",
             protocols=frozenset({"natpmp"}),
             quirks=frozenset({"P14"}),
         ),
         "isp-cgnat": Profile(
-            "a router behind carrier-grade NAT: its outside address is in 100.64.0.0/10",
+            "router behind carrier-grade NAT: its external address is in 100.64.0.0/10",
             quirks=frozenset({"S6-cgnat"}),
         ),
         "ddwrt": Profile(
-            "DD-WRT: IGD 1 alone, HTTP/1.0, permanent leases only, answers searches in odd headers",
+            "DD-WRT: IGD 1 only, HTTP/1.0, permanent leases only, unusual headers in search answers",
             model="DD-WRT",
             protocols=frozenset({"upnp"}),
             igd_version=1,
@@ -88,7 +92,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 
 
 def settings_of(name: str, quirks: Iterable[str] = ()) -> Settings:
-    """Return the settings of a profile, with more quirks on top. Raises `KeyError`."""
+    """Return the settings of a profile with additional quirks. Raises `KeyError`."""
     profile = PROFILES[name]
     return Settings(
         igd_version=profile.igd_version,

@@ -1,12 +1,12 @@
-"""Every quirk there is, by name; importing this file registers them all.
+"""All quirks by name; importing this module registers them.
 
-They are named after the behaviours of real gateways that the project collects: D discovery, H HTTP
-and XML, S services, M mappings over UPnP, P PCP and NAT-PMP.
+The names refer to the collected behaviors of real gateways: D discovery, H HTTP and XML, S services,
+M mappings over UPnP, P PCP and NAT-PMP.
 """
 
 from __future__ import annotations
 
 from portmapper_simulator import http_quirks, igd_quirks, ssdp_quirks, udp_quirks
-from portmapper_simulator.points import QUIRKS
+from portmapper_simulator.quirk_points import QUIRKS
 
 __all__ = ["QUIRKS", "http_quirks", "igd_quirks", "ssdp_quirks", "udp_quirks"]

@@ -1,4 +1,4 @@
-"""What a mapping does: moves TCP and UDP from the gateway's outside to a port inside."""
+"""Forwards TCP and UDP from an external port of the gateway to an internal port."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MAX_FLOWS = 256
 """UDP peers of one mapping at a time."""
 
 MAX_WAITING = 16
-"""Datagrams kept while the socket of a new flow opens."""
+"""Datagrams queued while the socket of a new flow opens."""
 
 CONNECT_TIMEOUT = 5.0
 IDLE_TIMEOUT = 60.0
-"""Seconds after which a silent UDP flow is forgotten."""
+"""Seconds after which an idle UDP flow is closed."""
 
 CHUNK = 65536
 
@@ -34,7 +34,7 @@ Address = tuple[str, int]
 
 @attrs.define
 class Traffic:
-    """What went through all mappings, as WANCommonInterfaceConfig counts it."""
+    """Traffic counters of all mappings, as in WANCommonInterfaceConfig."""
 
     bytes_in: int = 0
     bytes_out: int = 0
@@ -42,60 +42,60 @@ class Traffic:
     packets_out: int = 0
 
     def count_in(self, size: int) -> None:
-        """Count one piece that came from outside."""
+        """Count a packet from the external side."""
         self.bytes_in += size
         self.packets_in += 1
 
     def count_out(self, size: int) -> None:
-        """Count one piece that went out."""
+        """Count a packet to the external side."""
         self.bytes_out += size
         self.packets_out += 1
 
 
 class Relay(abc.ABC):
-    """The open external port of one mapping."""
+    """The open external port of a mapping."""
 
-    def __init__(self, outside: Address, inside: Address, traffic: Traffic) -> None:
-        self.outside = outside
-        self.inside = inside
+    def __init__(self, external: Address, internal: Address, traffic: Traffic) -> None:
+        self.external = external
+        self.internal = internal
         self.traffic = traffic
 
     @abc.abstractmethod
     async def open(self) -> None:
-        """Open the external port. Raises `OSError` when it cannot be had."""
+        """Open the external port. Raises `OSError` if that fails."""
 
-    def retarget(self, inside: Address) -> None:
-        """Lead to another internal port from now on; what goes to the old one is cut."""
-        self.inside = inside
+    def retarget(self, internal: Address) -> None:
+        """Change the internal port, and cut the connections to the old one."""
+        self.internal = internal
         self.cut()
 
     @abc.abstractmethod
     def cut(self) -> None:
-        """End what goes through the port, and keep it open."""
+        """Cut all connections, and keep the port open."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Close the port and everything that goes through it."""
+        """Close the port, and cut all connections."""
 
 
-def make_relay(protocol: Protocol, outside: Address, inside: Address, traffic: Traffic) -> Relay:
-    """Make the relay of a mapping, not yet open."""
+def make_relay(protocol: Protocol, external: Address, internal: Address, traffic: Traffic) -> Relay:
+    """Create the relay of a mapping without opening it."""
     kind = TcpRelay if protocol is Protocol.TCP else UdpRelay
-    return kind(outside, inside, traffic)
+    return kind(external, internal, traffic)
 
 
 class TcpRelay(Relay):
-    """Accepts outside and connects inside."""
+    """Accepts connections on the external port, and connects to the internal port."""
 
     _server: asyncio.Server | None = None
 
-    def __init__(self, outside: Address, inside: Address, traffic: Traffic) -> None:
-        super().__init__(outside, inside, traffic)
+    def __init__(self, external: Address, internal: Address, traffic: Traffic) -> None:
+        super().__init__(external, internal, traffic)
         self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Listen outside."""
-        self._server = await asyncio.start_server(self._accept, *self.outside, limit=CHUNK)
+        """Listen on the external port."""
+        self._server = await asyncio.start_server(self._accept, *self.external, limit=CHUNK)
 
     def close(self) -> None:
         """Stop listening and cut the connections."""
@@ -119,9 +119,9 @@ class TcpRelay(Relay):
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                inner_reader, inner_writer = await asyncio.open_connection(*self.inside, limit=CHUNK)
+                inner_reader, inner_writer = await asyncio.open_connection(*self.internal, limit=CHUNK)
         except (OSError, asyncio.CancelledError):
-            _reset(writer)  # nobody listens inside: what the outside sees of a real gateway, too
+            _reset(writer)  # the same as with a real gateway if nothing listens on the internal port
             return
         try:
             await asyncio.gather(
@@ -136,7 +136,7 @@ class TcpRelay(Relay):
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Cut a connection so that the other end notices: without the option it would look like its end."""
+    """Reset a connection; without SO_LINGER, the peer would see an orderly close."""
     linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
     with contextlib.suppress(OSError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -144,7 +144,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Any) -> None:
-    """Copy one direction to its end, and pass the end on."""
+    """Copy one direction until its end, and pass on the end of file."""
     while data := await reader.read(CHUNK):
         count(len(data))
         writer.write(data)
@@ -154,32 +154,32 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, coun
 
 
 class UdpRelay(Relay, asyncio.DatagramProtocol):
-    """Receives outside; every peer there has a socket of its own inside."""
+    """Receives datagrams on the external port; each peer has a separate internal socket."""
 
     _transport: asyncio.DatagramTransport | None = None
 
-    def __init__(self, outside: Address, inside: Address, traffic: Traffic) -> None:
-        super().__init__(outside, inside, traffic)
+    def __init__(self, external: Address, internal: Address, traffic: Traffic) -> None:
+        super().__init__(external, internal, traffic)
         self._flows: dict[Address, _Flow] = {}
 
     async def open(self) -> None:
-        """Bind outside."""
+        """Bind the external port."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=self.outside)
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=self.external)
 
     def close(self) -> None:
-        """Close the port and forget the flows."""
+        """Close the port and all flows."""
         if self._transport is not None:
             self._transport.close()
         self.cut()
 
     def cut(self) -> None:
-        """Forget the flows."""
+        """Close all flows."""
         for flow in list(self._flows.values()):
             flow.close()
 
     def datagram_received(self, data: bytes, peer: Address) -> None:
-        """Pass a datagram inside, through its sender's flow."""
+        """Forward a datagram to the internal port through the sender's flow."""
         flow = self._flows.get(peer)
         if flow is None:
             if len(self._flows) >= MAX_FLOWS:
@@ -189,18 +189,18 @@ class UdpRelay(Relay, asyncio.DatagramProtocol):
         flow.send(data)
 
     def answer(self, data: bytes, peer: Address) -> None:
-        """Pass what came from inside to the peer it is for."""
+        """Send an answer from the internal port to its peer."""
         if self._transport is not None and not self._transport.is_closing():
             self.traffic.count_out(len(data))
             self._transport.sendto(data, peer)
 
     def forget(self, peer: Address) -> None:
-        """Drop a flow that is over."""
+        """Remove a closed flow."""
         self._flows.pop(peer, None)
 
 
 class _Flow(asyncio.DatagramProtocol):
-    """One outside peer's conversation with the inside."""
+    """Socket to the internal port for one external peer."""
 
     def __init__(self, relay: UdpRelay, peer: Address) -> None:
         self._relay = relay
@@ -228,7 +228,7 @@ class _Flow(asyncio.DatagramProtocol):
 
     async def _open(self) -> None:
         try:
-            await self._loop.create_datagram_endpoint(lambda: self, remote_addr=self._relay.inside)
+            await self._loop.create_datagram_endpoint(lambda: self, remote_addr=self._relay.internal)
         except OSError:
             self.close()
 
@@ -243,7 +243,7 @@ class _Flow(asyncio.DatagramProtocol):
         self._relay.answer(data, self._peer)
 
     def error_received(self, _: Exception) -> None:
-        """Ignore that nobody listens inside: somebody may in a moment."""
+        """Ignore an ICMP refusal, because a program may listen again later."""
 
     def _check(self) -> None:
         left = self._last + IDLE_TIMEOUT - self._loop.time()

@@ -1,4 +1,4 @@
-"""What can be chosen about an embedded gateway."""
+"""Settings of an embedded gateway."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ EVERYWHERE = ipaddress.IPv4Network("0.0.0.0/0")
 
 @attrs.frozen
 class Rule:
-    """One permission rule; the first that matches decides, and no match allows.
+    """A permission rule; the first match decides, and no match allows the request.
 
     Attributes:
-        allow: whether a request that matches may pass.
+        allow: whether a matching request is allowed.
         protocol: TCP or UDP, None for both.
-        external_ports: lowest and highest external port.
-        internal_ports: lowest and highest internal port.
-        network: internal addresses.
+        external_ports: first and last external port.
+        internal_ports: first and last internal port.
+        network: network of the internal address.
     """
 
     allow: bool
@@ -32,7 +32,7 @@ class Rule:
     network: ipaddress.IPv4Network = EVERYWHERE
 
     def matches(self, protocol: Protocol, external_port: int, address: str, internal_port: int) -> bool:
-        """Tell whether this rule speaks of such a mapping."""
+        """Return whether this rule applies to a mapping."""
         return (
             self.protocol in (None, protocol)
             and self.external_ports[0] <= external_port <= self.external_ports[1]
@@ -43,25 +43,25 @@ class Rule:
 
 @attrs.frozen
 class Settings:
-    """An embedded gateway's settings; a port 0 takes a free one.
+    """An embedded gateway's settings; port 0 means any free port.
 
     Attributes:
-        host: inside address, where clients ask.
-        pcp_port: UDP port of PCP and NAT-PMP (5351 on real ones).
+        host: internal address, which clients send requests to.
+        pcp_port: UDP port of PCP and NAT-PMP (5351 on real gateways).
         http_port: TCP port of the description and SOAP.
-        ssdp_port: UDP port of SSDP (1900 on real ones), multicast and unicast.
-        announce_port: UDP port at which clients listen for PCP and NAT-PMP announcements.
-        external_host: outside address, from which connections are relayed inside.
-        external_address: the outside address that clients are told.
+        ssdp_port: UDP port of SSDP (1900 on real gateways), multicast and unicast.
+        announce_port: UDP port on which clients listen for PCP and NAT-PMP announcements.
+        external_host: address of this host on which external ports are opened.
+        external_address: external address to report to clients.
         igd_version: 1 or 2.
-        protocols: which of `pcp`, `natpmp` and `upnp` are on.
-        quirks: names from the registry of quirks.
+        protocols: enabled protocols, of `pcp`, `natpmp` and `upnp`.
+        quirks: names of quirks.
         rules: permission rules, in order.
-        max_mappings: entries the table can hold.
-        max_lifetime: longest lifetime PCP and NAT-PMP are granted, in seconds.
-        uptime: seconds it claims to have been up at start, so that a restart shows in the epoch.
-        relay: really forward; False keeps the table alone, for measuring large ones.
-        model: what it calls itself.
+        max_mappings: most entries in the table.
+        max_lifetime: longest lifetime to grant over PCP and NAT-PMP, in seconds.
+        uptime: reported uptime at the start in seconds, so that a restart shows in the epoch.
+        relay: forward traffic; False keeps only the table, to measure large tables.
+        model: model name to report.
     """
 
     host: str = "127.0.0.1"

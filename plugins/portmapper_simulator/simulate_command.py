@@ -1,4 +1,4 @@
-"""`portmapper simulate`: the embedded gateway as a program."""
+"""The command `portmapper simulate`, which runs the embedded gateway."""
 
 from __future__ import annotations
 
@@ -20,36 +20,37 @@ UDP_TITLES = {"pcp": "PCP", "natpmp": "NAT-PMP"}
 
 
 class SimulateCommand(Command):
-    """Run a software gateway until it is stopped."""
+    """Runs a software gateway until it is stopped."""
 
     name = "simulate"
-    help = "run a software NAT gateway to try things with; needs no router and no root"
+    help = "run a software NAT gateway for tests; needs neither a router nor root"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument(
-            "--host", default="127.0.0.1", metavar="ADDR", help="inside address (%(default)s)"
+            "--host", default="127.0.0.1", metavar="ADDR", help="internal address (%(default)s)"
         )
         for option, port in PORTS.items():
             name = f"--{option.replace('_', '-')}"
             parser.add_argument(name, type=int, default=port, metavar="N", help="default %(default)s; 0: any")
         parser.add_argument(
-            "--external-host", default="127.0.0.2", metavar="ADDR", help="relay from here (%(default)s)"
+            "--external-host",
+            default="127.0.0.2",
+            metavar="ADDR",
+            help="address to open external ports on (%(default)s)",
         )
         parser.add_argument(
-            "--external-address", metavar="ADDR", help="outside address to claim (11.22.33.44)"
+            "--external-address", metavar="ADDR", help="external address to report (11.22.33.44)"
         )
+        parser.add_argument("--profile", default="plain", help="behave like this router model (%(default)s)")
         parser.add_argument(
-            "--profile", default="plain", help="behave like this sort of router (%(default)s)"
-        )
-        parser.add_argument(
-            "--quirk", action="append", default=[], metavar="NAME[,NAME]", help="behave oddly; may repeat"
+            "--quirk", action="append", default=[], metavar="NAME[,NAME]", help="add a quirk; repeatable"
         )
         parser.add_argument("--list", action="store_true", help="list the profiles and quirks, and exit")
         parser.add_argument("--json", action="store_true", help="print the addresses as one line of JSON")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Run until SIGINT or SIGTERM. Raises `PortmapperError` for a port that is taken."""
+        """Run until SIGINT or SIGTERM. Raises `PortmapperError` if a port is in use."""
         import asyncio
         import logging
 
@@ -65,7 +66,7 @@ class SimulateCommand(Command):
 
 
 def read_settings(arguments: argparse.Namespace) -> Settings:
-    """Turn the options into settings. Raises `UsageError` for what makes no sense."""
+    """Turn the options into settings. Raises `UsageError` for an invalid option."""
     import attrs
 
     from portmapper_simulator.profiles import PROFILES, settings_of
@@ -78,14 +79,14 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
         raise _unknown("profile", arguments.profile, list(PROFILES))
     for option in PORTS:
         if not 0 <= getattr(arguments, option) <= 65535:
-            raise UsageError(f"--{option.replace('_', '-')}: {getattr(arguments, option)} is no port")
+            raise UsageError(f"--{option.replace('_', '-')}: {getattr(arguments, option)} is not a port")
     settings = settings_of(arguments.profile, quirks)
     chosen = {
         name: getattr(arguments, name) for name in (*PORTS, "host", "external_host", "external_address")
     }
     for name in ("host", "external_host", "external_address"):
         if chosen[name] is not None and not _is_ipv4(chosen[name]):
-            raise UsageError(f"--{name.replace('_', '-')}: {chosen[name]!r} is no IPv4 address")
+            raise UsageError(f"--{name.replace('_', '-')}: {chosen[name]!r} is not an IPv4 address")
     return attrs.evolve(settings, **{name: value for name, value in chosen.items() if value is not None})
 
 
@@ -98,18 +99,18 @@ async def _simulate(settings: Settings, arguments: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C ends it the hard way
+        with contextlib.suppress(NotImplementedError):  # not available on Windows
             loop.add_signal_handler(number, stopped.set)
     _allow_many_files()
     async with EmbeddedGateway(settings) as gateway:
         facts = _facts(gateway, arguments.profile)
         print(json.dumps(facts) if arguments.json else _greeting(gateway), flush=True)
-        gateway.announce()  # who was here before, on the same ports, has lost what it held
+        gateway.announce()  # clients of an earlier run on the same ports have lost their mappings
         await stopped.wait()
 
 
 def _allow_many_files() -> None:
-    """Raise the limit on open files as far as it goes: every mapping is an open port."""
+    """Raise the limit on open files to its maximum, because every mapping needs an open port."""
     with contextlib.suppress(ImportError):
         import resource
 
@@ -135,12 +136,12 @@ def _facts(gateway: EmbeddedGateway, profile: str) -> dict[str, object]:
 def _greeting(gateway: EmbeddedGateway) -> str:
     settings = gateway.settings
     udp = ", ".join(title for name, title in UDP_TITLES.items() if name in settings.protocols)
-    lines = [f"Gateway at {settings.host}, relaying from {settings.external_host}. It answers:"]
+    lines = [f"Gateway at {settings.host}, external ports on {settings.external_host}. To use it, run:"]
     if gateway.pcp_port:
         lines.append(f"  {udp:<12}  portmapper run --gateway {settings.host}:{gateway.pcp_port} ports.csv")
     if gateway.location:
         lines.append(f"  UPnP          portmapper run --gateway {gateway.location} ports.csv")
-    return "\n".join([*lines, "Ctrl-C ends it."])
+    return "\n".join([*lines, "Press Ctrl-C to stop."])
 
 
 def _is_ipv4(text: str) -> bool:
@@ -155,5 +156,5 @@ def _unknown(kind: str, name: str, known: list[str]) -> UsageError:
     import difflib
 
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else "; --list shows them"
-    return UsageError(f"there is no {kind} {name!r}{hint}")
+    hint = f"; did you mean {near[0]!r}?" if near else f"; run simulate --list to see every {kind}"
+    return UsageError(f"unknown {kind} {name!r}{hint}")

@@ -1,4 +1,4 @@
-"""SOAP, the gateway's side: reads a call, lets the service do it, writes the answer or the fault."""
+"""SOAP server: reads a call, passes it to the service, and writes the answer or the fault."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from xml.sax.saxutils import escape
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from portmapper_simulator import points
+from portmapper_simulator import quirk_points
 from portmapper_simulator.actions import WAN_COMMON, actions_of
 from portmapper_simulator.description import PROLOGUE, tag
 from portmapper_simulator.errors import Fault
 from portmapper_simulator.http_server import HttpRequest
-from portmapper_simulator.points import Call, Response, WanService
+from portmapper_simulator.quirk_points import Call, Response, WanService
 from portmapper_simulator.state import State
 from portmapper_simulator.wan_common import call_common
 from portmapper_simulator.wan_connection import call_connection
@@ -26,7 +26,7 @@ ENVELOPE = (
 
 
 async def answer_soap(state: State, request: HttpRequest, service: WanService | None) -> Response:
-    """Answer a call to a WAN connection, or with None to WANCommonInterfaceConfig."""
+    """Answer a call to a WAN connection, or to WANCommonInterfaceConfig if `service` is None."""
     kind = WAN_COMMON if service is None else service.kind
     try:
         call = _read_call(request, service)
@@ -39,12 +39,12 @@ async def answer_soap(state: State, request: HttpRequest, service: WanService | 
 
 
 async def _do(state: State, call: Call, kind: str) -> Mapping[str, str]:
-    state.note("soap", call.action, call.caller, **call.arguments)
-    call = points.CALL.through(state.quirks, call)
+    state.log_request("soap", call.action, call.caller, **call.arguments)
+    call = quirk_points.CALL.apply(state.quirks, call)
     action = actions_of(kind).get(call.action)
     if action is None:
         raise Fault(401)
-    if set(call.arguments) != set(action.takes):
+    if set(call.arguments) != set(action.inputs):
         raise Fault(402)
     if call.service is None:
         return call_common(state, call.action)
@@ -52,7 +52,7 @@ async def _do(state: State, call: Call, kind: str) -> Mapping[str, str]:
 
 
 def _read_call(request: HttpRequest, service: WanService | None) -> Call:
-    """Read a call; the action is the body's, as the SOAPAction header is wrong in many clients."""
+    """Read a call; take the action from the body, because many clients send a wrong SOAPAction header."""
     try:
         envelope: Element = fromstring(request.body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
@@ -69,7 +69,7 @@ def _local(element: Element) -> str:
 
 
 def _result(name: str, value: str) -> str:
-    """Write one result; miniupnpc reads the XML inside NewPortListing only when it is not escaped."""
+    """Return a result element; NewPortListing is CDATA, because miniupnpc cannot read it escaped."""
     return tag(name, f"<![CDATA[{value}]]>" if name == "NewPortListing" else escape(value))
 
 

@@ -1,4 +1,4 @@
-"""UDP sockets of the gateway: its own address, and the multicast groups next to it."""
+"""UDP sockets of the gateway, for its own address and for multicast groups."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ Address = tuple[str, int]
 
 
 class Receiver(asyncio.DatagramProtocol):
-    """Hands every datagram to a function."""
+    """Passes every datagram to a function."""
 
     def __init__(self, received: Callable[[bytes, Address], None]) -> None:
         self._received = received
 
     def datagram_received(self, data: bytes, sender: Address) -> None:
-        """Pass it on."""
+        """Pass a datagram to the function."""
         self._received(data, sender)
 
     def error_received(self, _: Exception) -> None:
-        """Ignore that a client has gone: it will not read our answer."""
+        """Ignore an ICMP refusal from a client that has closed its socket."""
 
 
 async def open_unicast(
     host: str, port: int, received: Callable[[bytes, Address], None]
 ) -> asyncio.DatagramTransport:
-    """Bind the gateway's own address; multicast leaves from there. Raises `OSError`."""
+    """Bind the gateway's address, and send multicast from it. Raises `OSError`."""
     return await _endpoint(_bound(host, port, host), received)
 
 
 async def open_group(
     group: str, port: int, host: str, received: Callable[[bytes, Address], None]
 ) -> asyncio.DatagramTransport:
-    """Listen to a multicast group on the interface that has `host`. Raises `OSError`.
+    """Listen to a multicast group on the interface with the address `host`. Raises `OSError`.
 
-    Bound to the group's address the socket gets nothing else, which is how multicast and unicast
-    searches are told apart. Windows cannot bind one, and hears both here.
+    A socket bound to the group's address receives nothing else, so multicast and unicast searches can be
+    distinguished. Windows cannot bind a group's address, so this socket receives both there.
     """
     address = "" if sys.platform == "win32" else group
     opened = _bound(address, port, host, shared=True)
@@ -55,13 +55,13 @@ async def open_group(
 
 
 def send_from_other_port(host: str, data: bytes, receiver: Address) -> None:
-    """Send one datagram from a port that is not the gateway's."""
+    """Send one datagram from a port other than the gateway's."""
     with _bound(host, 0, host) as other, contextlib.suppress(OSError):
         other.sendto(data, receiver)
 
 
 def bound_port(transport: asyncio.BaseTransport) -> int:
-    """Return the port that a socket got."""
+    """Return the local port of a socket."""
     port: int = transport.get_extra_info("sockname")[1]
     return port
 
@@ -77,12 +77,12 @@ def _bound(address: str, port: int, interface: str, *, shared: bool = False) -> 
         opened.bind((address, port))
     except OSError as error:
         opened.close()
-        raise naming_port(error, f"{address}, UDP port {port}") from error
+        raise with_address(error, f"{address}, UDP port {port}") from error
     return opened
 
 
-def naming_port(error: OSError, port: str) -> OSError:
-    """Return the error with the port in its text: the system's own names none."""
+def with_address(error: OSError, port: str) -> OSError:
+    """Return the error with the address in its text, which the system's message lacks."""
     return OSError(error.errno, f"{port}: {os.strerror(error.errno or 0)}")
 
 

@@ -1,4 +1,4 @@
-"""D: what is odd about answers to a search."""
+"""Quirks D: answers to an SSDP search."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import attrs
 
 from portmapper_simulator.igd_server import OTHER_DEVICE
-from portmapper_simulator.points import SEARCH, Answer, Search
+from portmapper_simulator.quirk_points import SEARCH, Answer, Search
 
-DEAF = 0.2
-"""Seconds for which a gateway that sleeps through the first search hears nothing."""
+DEAF_SECONDS = 0.2
+"""Seconds after the first search in which a slow gateway does not answer."""
 
 
 def _each(search: Search, change: Callable[[Answer], Answer]) -> Search:
@@ -49,7 +49,7 @@ def _other_port(search: Search) -> Search:
     return _each(search, lambda answer: attrs.evolve(answer, other_port=True))
 
 
-@SEARCH.quirk("D4", "answers with ST upnp:rootdevice, header names in odd case, no space after the colon")
+@SEARCH.quirk("D4", "answers with ST upnp:rootdevice, unusual case in header names, no space after the colon")
 def _odd_headers(search: Search) -> Search:
     return _each(search, _oddly_written)
 
@@ -64,13 +64,13 @@ def _repeated(search: Search) -> Search:
     return attrs.evolve(search, answers=search.answers * 5)
 
 
-@SEARCH.quirk("D10", "is silent for the first search")
+@SEARCH.quirk("D10", "does not answer the first search")
 def _slow_to_wake(search: Search) -> Search:
-    return attrs.evolve(search, answers=()) if search.age < DEAF else search
+    return attrs.evolve(search, answers=()) if search.age < DEAF_SECONDS else search
 
 
 def _misleading(host: str, port: int | None = None) -> Callable[[Search], Search]:
-    """Return a quirk whose LOCATIONs lead elsewhere (D6); None keeps the port."""
+    """Return a quirk with a misleading LOCATION (D6); None keeps the port."""
 
     def mislead(answer: Answer) -> Answer:
         location = urlsplit(answer.headers["LOCATION"])
@@ -90,5 +90,7 @@ SEARCH.quirk("D6-metadata", "sends a LOCATION on a cloud's metadata address")(
     _misleading("169.254.169.254", 80)
 )
 
-SEARCH.bundle("D1", "answers only one kind of search, that to the multicast group", "D1-multicast-only")
+SEARCH.bundle(
+    "D1", "answers only searches sent to the multicast group, as D1-multicast-only", "D1-multicast-only"
+)
 SEARCH.bundle("D6", "sends a LOCATION on a host that did not answer, as D6-other-host", "D6-other-host")

@@ -1,4 +1,4 @@
-"""SSDP, the gateway's side: answers searches, and says hello and goodbye (UDA 2.0, section 1)."""
+"""SSDP server: answers searches, and announces the device (UDA 2.0, section 1)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from portmapper_simulator import points
-from portmapper_simulator.points import Answer, Search
+from portmapper_simulator import quirk_points
+from portmapper_simulator.quirk_points import Answer, Search
 from portmapper_simulator.sockets import Address, bound_port, open_group, open_unicast, send_from_other_port
 from portmapper_simulator.state import State
 
@@ -20,13 +20,13 @@ DEVICES = ("InternetGatewayDevice", "WANDevice", "WANConnectionDevice")
 
 
 @attrs.frozen
-class Announced:
-    """What the announcements and answers tell of the device.
+class Advertisement:
+    """Properties of the device in announcements and answers.
 
     Attributes:
         location: URL of the description.
         uuid: `uuid:...` of the root device.
-        services: URNs of the services that can be searched for.
+        services: URNs of the services.
     """
 
     location: str
@@ -35,46 +35,46 @@ class Announced:
 
 
 class SsdpServer:
-    """Listens to the group and, on a socket of its own, to the gateway's address."""
+    """Listens to the multicast group and to the gateway's address, on separate sockets."""
 
     port = 0
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._announced: Announced | None = None
+        self._advertisement: Advertisement | None = None
         self._first_search: float | None = None
         self._unicast: asyncio.DatagramTransport | None = None
         self._multicast: asyncio.DatagramTransport | None = None
 
-    async def open(self, announced: Announced) -> None:
-        """Bind both sockets, to the same port as before if there was one. Raises `OSError`."""
+    async def open(self, advertisement: Advertisement) -> None:
+        """Bind both sockets, to the same port as before after a restart. Raises `OSError`."""
         settings = self._state.settings
-        self._announced = announced
+        self._advertisement = advertisement
         self._unicast = await open_unicast(settings.host, self.port or settings.ssdp_port, self._received)
         self.port = bound_port(self._unicast)
         self._multicast = await open_group(GROUP, self.port, settings.host, self._received_by_group)
 
     def close(self) -> None:
-        """Close both sockets, without a goodbye."""
+        """Close both sockets without byebye."""
         for transport in (self._unicast, self._multicast):
             if transport is not None:
                 transport.close()
         self._unicast = self._multicast = None
 
-    def change(self, announced: Announced) -> None:
-        """Tell of another location from now on."""
-        self._announced = announced
+    def change(self, advertisement: Advertisement) -> None:
+        """Change the announced properties."""
+        self._advertisement = advertisement
 
     def announce(self, kind: str) -> None:
         """Send NOTIFY with `ssdp:alive` or `ssdp:byebye` for every device and service."""
-        if self._unicast is None or self._announced is None or "upnp" in self._state.muted:
+        if self._unicast is None or self._advertisement is None or "upnp" in self._state.muted:
             return
         for target in self._targets():
             headers = {"HOST": f"{GROUP}:{self.port}", "NT": target, "NTS": kind}
             headers["USN"] = self._usn(target)
             headers |= self._boot_headers()
             if kind == "ssdp:alive":
-                headers |= {"CACHE-CONTROL": f"max-age={MAX_AGE}", "LOCATION": self._announced.location}
+                headers |= {"CACHE-CONTROL": f"max-age={MAX_AGE}", "LOCATION": self._advertisement.location}
                 headers["SERVER"] = SERVER
             self._unicast.sendto(_written("NOTIFY * HTTP/1.1", headers), (GROUP, self.port))
 
@@ -86,16 +86,16 @@ class SsdpServer:
 
     def _answer(self, data: bytes, sender: Address, *, multicast: bool) -> None:
         target = _read_search(data)
-        if target is None or self._unicast is None or not self._state.speaks("upnp"):
+        if target is None or self._unicast is None or not self._state.is_answering("upnp"):
             return
-        self._state.note("ssdp", "M-SEARCH", sender[0], target=target, multicast=multicast)
+        self._state.log_request("ssdp", "M-SEARCH", sender[0], target=target, multicast=multicast)
         answers = tuple(Answer(self._answer_headers(answered)) for answered in self._answered(target))
-        search = points.SEARCH.through(self._state.quirks, Search(multicast, self._age(), answers))
+        search = quirk_points.SEARCH.apply(self._state.quirks, Search(multicast, self._age(), answers))
         for answer in search.answers:
             self._send(answer, sender)
 
     def _answered(self, requested: str) -> list[str]:
-        """Return the targets to answer with: each for `ssdp:all`, else the one as it was asked for."""
+        """Return the targets to answer with: all for `ssdp:all`, else the requested one."""
         matching = [known for known in self._targets() if _matches(requested, known)]
         return matching if requested == "ssdp:all" else [requested][: len(matching)]
 
@@ -113,42 +113,46 @@ class SsdpServer:
         return now - self._first_search
 
     def _answer_headers(self, target: str) -> dict[str, str]:
-        assert self._announced is not None
+        assert self._advertisement is not None
         return {
             "CACHE-CONTROL": f"max-age={MAX_AGE}",
             "ST": target,
             "USN": self._usn(target),
             "EXT": "",
             "SERVER": SERVER,
-            "LOCATION": self._announced.location,
+            "LOCATION": self._advertisement.location,
         } | self._boot_headers()
 
     def _boot_headers(self) -> dict[str, str]:
         return {"BOOTID.UPNP.ORG": str(self._state.boot), "CONFIGID.UPNP.ORG": "1"}
 
     def _usn(self, target: str) -> str:
-        assert self._announced is not None
-        return self._announced.uuid if target == self._announced.uuid else f"{self._announced.uuid}::{target}"
+        assert self._advertisement is not None
+        return (
+            self._advertisement.uuid
+            if target == self._advertisement.uuid
+            else f"{self._advertisement.uuid}::{target}"
+        )
 
     def _targets(self) -> list[str]:
-        assert self._announced is not None
+        assert self._advertisement is not None
         version = self._state.settings.igd_version
         devices = [f"urn:schemas-upnp-org:device:{device}:{version}" for device in DEVICES]
-        return ["upnp:rootdevice", self._announced.uuid, *devices, *self._announced.services]
+        return ["upnp:rootdevice", self._advertisement.uuid, *devices, *self._advertisement.services]
 
 
 def _matches(requested: str, known: str) -> bool:
-    """Tell whether a search means this target: a later version answers for the earlier ones."""
+    """Return whether a search matches a target; a later version also answers for earlier ones."""
     if requested in ("ssdp:all", known):
         return True
-    asked_name, _, asked_version = requested.rpartition(":")
+    requested_name, _, requested_version = requested.rpartition(":")
     name, _, version = known.rpartition(":")
-    numbers = asked_version.isdigit() and version.isdigit()
-    return asked_name == name and numbers and int(asked_version) <= int(version)
+    numbers = requested_version.isdigit() and version.isdigit()
+    return requested_name == name and numbers and int(requested_version) <= int(version)
 
 
 def _read_search(data: bytes) -> str | None:
-    """Return what an M-SEARCH looks for, None for anything else."""
+    """Return the target of an M-SEARCH, or None for other data."""
     lines = data.decode("utf-8", "replace").split("\r\n")[:MAX_HEADERS]
     if not lines[0].startswith("M-SEARCH * HTTP/1."):
         return None

@@ -1,4 +1,4 @@
-"""What the servers of one gateway share."""
+"""State that the servers of one gateway share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from portmapper_simulator import points
+from portmapper_simulator import quirk_points
 from portmapper_simulator.nat import Nat
 from portmapper_simulator.settings import Settings
 from portmapper_simulator.table import Entry
@@ -19,14 +19,14 @@ UDP_MECHANISMS = frozenset({"pcp", "natpmp"})
 
 
 @attrs.frozen
-class Asked:
-    """One request that came in, for whoever wants to know afterwards.
+class LoggedRequest:
+    """A received request, kept for tests.
 
     Attributes:
         protocol: `pcp`, `natpmp`, `ssdp`, `http` or `soap`.
         action: such as `MAP`, `M-SEARCH`, `GET` or `AddPortMapping`.
-        sender: address it came from.
-        details: what it said.
+        sender: the client's address.
+        details: the fields of the request.
     """
 
     protocol: str
@@ -36,7 +36,7 @@ class Asked:
 
 
 class State:
-    """The gateway's mappings, clock and outside address, and which quirks and protocols are on."""
+    """The gateway's mappings, clock, external address, quirks and enabled protocols."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -44,7 +44,7 @@ class State:
         self.active = set(settings.protocols)
         self.muted: set[str] = set()
         self.nat = Nat(settings, self.sees)
-        self.requests: deque[Asked] = deque(maxlen=MAX_REQUESTS)
+        self.requests: deque[LoggedRequest] = deque(maxlen=MAX_REQUESTS)
         self.boot = 1
         self._loop = asyncio.get_running_loop()
         self._up_since = self._loop.time() - settings.uptime
@@ -57,38 +57,38 @@ class State:
 
     @property
     def epoch(self) -> int:
-        """What PCP and NAT-PMP tell of it."""
-        return points.EPOCH.through(self.quirks, self.uptime)
+        """The epoch in replies of PCP and NAT-PMP."""
+        return quirk_points.EPOCH.apply(self.quirks, self.uptime)
 
     @property
     def external_address(self) -> str:
-        """The outside address that clients are told."""
-        return points.EXTERNAL_ADDRESS.through(self.quirks, self._external_address)
+        """The external address reported to clients."""
+        return quirk_points.EXTERNAL_ADDRESS.apply(self.quirks, self._external_address)
 
     @external_address.setter
     def external_address(self, address: str) -> None:
         self._external_address = address
 
     def restart(self) -> None:
-        """Lose every mapping, and begin to count anew."""
+        """Close every mapping, and reset the uptime."""
         self.nat.clear()
         self.boot += 1
         self._up_since = self._loop.time()
 
     @property
-    def spoken(self) -> frozenset[str]:
-        """The protocols that are on."""
-        return points.PROTOCOLS.through(self.quirks, frozenset(self.active))
+    def enabled_protocols(self) -> frozenset[str]:
+        """The enabled protocols."""
+        return quirk_points.PROTOCOLS.apply(self.quirks, frozenset(self.active))
 
-    def speaks(self, protocol: str) -> bool:
-        """Tell whether a protocol is on and not struck dumb."""
-        return protocol in self.spoken and protocol not in self.muted
+    def is_answering(self, protocol: str) -> bool:
+        """Return whether a protocol is enabled and not muted."""
+        return protocol in self.enabled_protocols and protocol not in self.muted
 
     def sees(self, mechanism: str, entry: Entry) -> bool:
-        """Tell whether that protocol may know of an entry; some routers keep two tables."""
+        """Return whether a protocol can see an entry; some routers have separate tables."""
         same_side = (mechanism in UDP_MECHANISMS) == (entry.mechanism in UDP_MECHANISMS)
-        return same_side or points.TABLES.through(self.quirks, True)
+        return same_side or quirk_points.TABLES.apply(self.quirks, True)
 
-    def note(self, protocol: str, action: str, sender: str, /, **details: object) -> None:
-        """Remember a request."""
-        self.requests.append(Asked(protocol, action, sender, details))
+    def log_request(self, protocol: str, action: str, sender: str, /, **details: object) -> None:
+        """Record a request."""
+        self.requests.append(LoggedRequest(protocol, action, sender, details))

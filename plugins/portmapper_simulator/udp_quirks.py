@@ -1,4 +1,4 @@
-"""P: what is odd about PCP and NAT-PMP."""
+"""Quirks P: PCP and NAT-PMP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import attrs
 
 from portmapper_simulator.errors import Reason, Refused
-from portmapper_simulator.points import (
+from portmapper_simulator.quirk_points import (
     EPOCH,
     MAP,
     OPTIONS,
@@ -15,7 +15,7 @@ from portmapper_simulator.points import (
     PROTOCOLS,
     REPLIES,
     REQUEST,
-    MapAsk,
+    MappingRequest,
     Replies,
     Reply,
     Request,
@@ -30,8 +30,8 @@ _NONCE = slice(24, 36)
 _OPCODE, _RESULT = 1, 3
 
 
-@REQUEST.quirk("P4", "is silent to PCP")
-def _deaf_to_pcp(request: Request) -> Request:
+@REQUEST.quirk("P4", "does not answer PCP")
+def _silent_to_pcp(request: Request) -> Request:
     return attrs.evolve(request, ignored=request.ignored or request.mechanism == "pcp")
 
 
@@ -40,53 +40,53 @@ def _losing(request: Request) -> Request:
     return attrs.evolve(request, ignored=request.ignored or request.number % 2 == 1)
 
 
-PROTOCOLS.quirk("P2", "answers PCP with version 0 and result 1: it speaks NAT-PMP alone")(
+PROTOCOLS.quirk("P2", "answers PCP with version 0 and result 1: it supports NAT-PMP only")(
     lambda on: on - {"pcp"}
 )
-PROTOCOLS.quirk("P5", "refuses the port of PCP and NAT-PMP")(lambda on: on - {"pcp", "natpmp"})
-PCP_VERSION.quirk("P3", "speaks PCP version 1 only, and refuses version 2 with it")(lambda _: 1)
+PROTOCOLS.quirk("P5", "closes the port of PCP and NAT-PMP")(lambda on: on - {"pcp", "natpmp"})
+PCP_VERSION.quirk("P3", "supports PCP version 1 only, and refuses version 2")(lambda _: 1)
 
 
 def _true(replies: Replies) -> bytes:
-    """Return the true answer, which every forgery goes out before."""
+    """Return the correct answer, which follows every forgery."""
     return replies.replies[-1].data
 
 
 def _forged(replies: Replies, *forgeries: Reply) -> Replies:
-    """Put forgeries before the true answer."""
+    """Insert forgeries before the correct answer."""
     return attrs.evolve(replies, replies=forgeries + replies.replies)
 
 
 def _changed(data: bytes, position: int) -> bytes:
-    """Flip the bits of one byte."""
+    """Return the data with one byte changed."""
     if position >= len(data):
         return data
     return data[:position] + bytes([data[position] ^ 0x7F]) + data[position + 1 :]
 
 
-@REPLIES.quirk("P1-nonce", "sends a reply with a wrong nonce before the true one")
+@REPLIES.quirk("P1-nonce", "sends a reply with a wrong nonce before the correct one")
 def _wrong_nonce(replies: Replies) -> Replies:
     data = _true(replies)
     return _forged(replies, Reply(_changed(data, _NONCE.start))) if len(data) > _NONCE.stop else replies
 
 
-@REPLIES.quirk("P1-port", "sends a reply from another port, with another result, before the true one")
+@REPLIES.quirk("P1-port", "sends a reply with a wrong result from another port before the correct one")
 def _wrong_port(replies: Replies) -> Replies:
     return _forged(replies, Reply(_changed(_true(replies), _RESULT), other_port=True))
 
 
-@REPLIES.quirk("P1-opcode", "sends a reply with a wrong opcode before the true one")
+@REPLIES.quirk("P1-opcode", "sends a reply with a wrong opcode before the correct one")
 def _wrong_opcode(replies: Replies) -> Replies:
     return _forged(replies, Reply(_changed(_true(replies), _OPCODE)))
 
 
-@REPLIES.quirk("P1-internal-port", "sends a reply for another internal port before the true one")
+@REPLIES.quirk("P1-internal-port", "sends a reply for another internal port before the correct one")
 def _wrong_internal_port(replies: Replies) -> Replies:
     position = 9 if replies.request.mechanism == "natpmp" else 41
     return _forged(replies, Reply(_changed(_true(replies), position)))
 
 
-@REPLIES.quirk("P1-garbage", "sends empty, short and meaningless datagrams before the true reply")
+@REPLIES.quirk("P1-garbage", "sends empty, short and invalid datagrams before the correct reply")
 def _garbage(replies: Replies) -> Replies:
     data = _true(replies)
     return _forged(replies, *(Reply(junk) for junk in (b"", b"\x02", data[:7], bytes(range(200, 240)))))
@@ -97,12 +97,12 @@ def _duplicating(replies: Replies) -> Replies:
     return attrs.evolve(replies, replies=replies.replies * 2)
 
 
-@REPLIES.quirk("P7-reorder", "holds every second reply back until after the next")
+@REPLIES.quirk("P7-reorder", "delays every second reply until after the next one")
 def _reordering(replies: Replies) -> Replies:
     return _delayed(replies) if replies.request.number % 2 else replies
 
 
-@REPLIES.quirk("P7-delay", "answers 300 ms late")
+@REPLIES.quirk("P7-delay", "delays every reply by 300 ms")
 def _delayed(replies: Replies) -> Replies:
     late = tuple(attrs.evolve(reply, delay=reply.delay + DELAY) for reply in replies.replies)
     return attrs.evolve(replies, replies=late)
@@ -110,57 +110,59 @@ def _delayed(replies: Replies) -> Replies:
 
 REPLIES.bundle(
     "P1",
-    "sends all the false replies of P1-... before the true one",
+    "sends all false replies of P1-... before the correct one",
     *("P1-nonce", "P1-port", "P1-opcode", "P1-internal-port", "P1-garbage"),
 )
 REQUEST.bundle("P7", "loses every second request; repeats and reorders replies", "P7-loss")
 REPLIES.bundle("P7", "loses every second request; repeats and reorders replies", "P7-duplicate", "P7-reorder")
 
 
-@MAP.quirk("P6", "grants another port than the suggested one, and a quarter of the lifetime")
-def _own_ideas(ask: MapAsk) -> MapAsk:
-    return _shorter(_other_port(ask))
+@MAP.quirk("P6", "grants a different port than suggested, and a quarter of the lifetime")
+def _own_ideas(request: MappingRequest) -> MappingRequest:
+    return _shorter(_other_port(request))
 
 
-@MAP.quirk("P6-port", "grants another port than the suggested one")
-def _other_port(ask: MapAsk) -> MapAsk:
-    if ask.exact and ask.external_port:
+@MAP.quirk("P6-port", "grants a different port than suggested")
+def _other_port(request: MappingRequest) -> MappingRequest:
+    if request.exact and request.external_port:
         raise Refused(Reason.CANNOT_PROVIDE_EXTERNAL)
-    port = ask.external_port or ask.internal_port
-    return attrs.evolve(ask, external_port=port % (65535 - STEP) + STEP)
+    port = request.external_port or request.internal_port
+    return attrs.evolve(request, external_port=port % (65535 - STEP) + STEP)
 
 
 @MAP.quirk("P6-lifetime", "grants a quarter of the lifetime")
-def _shorter(ask: MapAsk) -> MapAsk:
-    return attrs.evolve(ask, lifetime=max(ask.lifetime // 4, 1))
+def _shorter(request: MappingRequest) -> MappingRequest:
+    return attrs.evolve(request, lifetime=max(request.lifetime // 4, 1))
 
 
-@MAP.quirk("P14", "grants a random port for 60 seconds whatever was asked")
-def _random_port(ask: MapAsk) -> MapAsk:
-    return attrs.evolve(ask, external_port=random.randrange(32768, 61000), lifetime=SHORT)
+@MAP.quirk("P14", "grants a random port for 60 seconds for every request")
+def _random_port(request: MappingRequest) -> MappingRequest:
+    return attrs.evolve(request, external_port=random.randrange(32768, 61000), lifetime=SHORT)
 
 
 @MAP.quirk("P15", "refuses external port 0 over NAT-PMP")
-def _no_wildcard(ask: MapAsk) -> MapAsk:
-    if ask.mechanism == "natpmp" and not ask.external_port:
+def _no_wildcard(request: MappingRequest) -> MappingRequest:
+    if request.mechanism == "natpmp" and not request.external_port:
         raise Refused(Reason.NOT_AUTHORIZED)
-    return ask
+    return request
 
 
 def _refuse(name: str, description: str, reason: Reason, lifetime: int | None = None) -> None:
     """Register a quirk that refuses every mapping."""
 
     @MAP.quirk(name, description)
-    def refuse(_: MapAsk) -> MapAsk:
+    def refuse(_: MappingRequest) -> MappingRequest:
         raise Refused(reason, lifetime=lifetime)
 
 
-_refuse("P8", "has no resources, for 5 seconds as it says", Reason.NO_RESOURCES, ERROR_LIFETIME)
+_refuse(
+    "P8", "reports no resources, with an error lifetime of 5 seconds", Reason.NO_RESOURCES, ERROR_LIFETIME
+)
 _refuse("P9", "has no external address (NAT-PMP 3, PCP 7)", Reason.NETWORK_FAILURE)
 _refuse("P16", "authorizes no mapping (NAT-PMP 2, PCP 2)", Reason.NOT_AUTHORIZED)
-_refuse("P17", "says ADDRESS_MISMATCH, as behind another NAT", Reason.ADDRESS_MISMATCH)
+_refuse("P17", "reports ADDRESS_MISMATCH, as behind another NAT", Reason.ADDRESS_MISMATCH)
 
 EPOCH.quirk("P10", "has an epoch that never advances")(lambda _: 1)
 EPOCH.quirk("P10-lag", "has an epoch that runs at half speed")(lambda epoch: epoch // 2)
 
-OPTIONS.quirk("no-third-party", "knows no THIRD_PARTY option")(lambda known: known - {1})
+OPTIONS.quirk("no-third-party", "does not support the option THIRD_PARTY")(lambda known: known - {1})

@@ -1,25 +1,25 @@
-"""The one UDP port of PCP and NAT-PMP: tells them apart by the version, and announces restarts."""
+"""UDP server for PCP and NAT-PMP, which share a port and differ in the version byte."""
 
 from __future__ import annotations
 
 import asyncio
 
-from portmapper_simulator import natpmp_server, pcp_server, points
-from portmapper_simulator.points import Replies, Reply, Request
+from portmapper_simulator import natpmp_server, pcp_server, quirk_points
+from portmapper_simulator.quirk_points import Replies, Reply, Request
 from portmapper_simulator.sockets import Address, bound_port, open_unicast, send_from_other_port
 from portmapper_simulator.state import State
 
 ALL_HOSTS = "224.0.0.1"
 MAX_WAITING = 1000
-"""Requests that wait for their turn; more are lost, as on a real gateway."""
+"""Requests in the queue; more are dropped, as on a real gateway."""
 
 ANNOUNCEMENTS = 10
 FIRST_GAP = 0.25
-"""Ten announcements, the first gap a quarter of a second and each twice the one before (RFC 6886, 3.2.1)."""
+"""Seconds between the first two of ten announcements; each gap doubles (RFC 6886, 3.2.1)."""
 
 
 class UdpServer:
-    """Answers one request after the other, so that what a client sends first is done first."""
+    """Answers requests one by one, in the order of their arrival."""
 
     port = 0
 
@@ -33,11 +33,11 @@ class UdpServer:
 
     @property
     def is_open(self) -> bool:
-        """Whether the port is open; closed, the host refuses it by ICMP."""
+        """Whether the port is open; the host refuses a closed port with ICMP."""
         return self._transport is not None
 
     async def open(self) -> None:
-        """Bind the port, the same as before if there was one. Raises `OSError`."""
+        """Bind the port, the same as before after a restart. Raises `OSError`."""
         settings = self._state.settings
         self._transport = await open_unicast(settings.host, self.port or settings.pcp_port, self._received)
         self.port = bound_port(self._transport)
@@ -51,11 +51,11 @@ class UdpServer:
         await asyncio.gather(*running, return_exceptions=True)
         if self._transport is not None:
             self._transport.close()
-            await asyncio.sleep(0)  # a datagram transport frees its socket one turn later
+            await asyncio.sleep(0)  # a datagram transport frees its socket one event-loop iteration later
         self._transport = self._working = self._announcing = None
 
     def announce(self, *, repeat: bool = True) -> None:
-        """Tell every host that the gateway is up again, or has another outside address."""
+        """Announce a restart or a new external address to all hosts."""
         if self._announcing is not None:
             self._announcing.cancel()
         self._send_announcement()
@@ -65,9 +65,9 @@ class UdpServer:
         group = (ALL_HOSTS, self._state.settings.announce_port)
         if self._transport is None:
             return
-        if self._state.speaks("pcp"):
+        if self._state.is_answering("pcp"):
             self._transport.sendto(pcp_server.announcement(self._state), group)
-        if self._state.speaks("natpmp"):
+        if self._state.is_answering("natpmp"):
             self._transport.sendto(natpmp_server.external_address_reply(self._state), group)
 
     async def _announce_again(self) -> None:
@@ -80,7 +80,7 @@ class UdpServer:
             return
         self._count += 1
         mechanism = "natpmp" if data[0] == natpmp_server.VERSION else "pcp"
-        request = points.REQUEST.through(self._state.quirks, Request(mechanism, self._count, data))
+        request = quirk_points.REQUEST.apply(self._state.quirks, Request(mechanism, self._count, data))
         if not request.ignored and mechanism not in self._state.muted:
             self._requests.put_nowait((request, sender))
 
@@ -89,16 +89,16 @@ class UdpServer:
             request, sender = await self._requests.get()
             data = await self._answer(request, sender[0])
             if data is not None:
-                replies = points.REPLIES.through(self._state.quirks, Replies(request, (Reply(data),)))
+                replies = quirk_points.REPLIES.apply(self._state.quirks, Replies(request, (Reply(data),)))
                 self._send(replies.replies, sender)
 
     async def _answer(self, request: Request, sender: str) -> bytes | None:
-        """Let the protocol answer, or refuse in the words of the other if it is off (RFC 6887, 9)."""
+        """Return the protocol's answer; if it is disabled, refuse in the other protocol (RFC 6887, 9)."""
         if request.mechanism == "pcp":
-            if "pcp" in self._state.spoken:
+            if "pcp" in self._state.enabled_protocols:
                 return await pcp_server.answer_pcp(self._state, request.data, sender)
             return natpmp_server.unsupported_version(self._state)
-        if "natpmp" in self._state.spoken:
+        if "natpmp" in self._state.enabled_protocols:
             return await natpmp_server.answer_natpmp(self._state, request.data, sender)
         if len(request.data) < 2:
             return None

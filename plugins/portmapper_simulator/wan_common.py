@@ -1,4 +1,4 @@
-"""WANCommonInterfaceConfig:1: what the line is, and what went through."""
+"""WANCommonInterfaceConfig:1: link properties and traffic counters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BIT_RATE = 100_000_000
 
 
 def call_common(state: State, action: str) -> Mapping[str, str]:
-    """Do an action; the counters wrap at 32 bits, as the standard's do."""
+    """Run an action; counters wrap at 32 bits, as in the standard."""
     traffic = state.nat.traffic
     counters = {
         "GetTotalBytesSent": ("NewTotalBytesSent", traffic.bytes_out),

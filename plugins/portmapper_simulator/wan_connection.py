@@ -1,4 +1,4 @@
-"""WANIPConnection:1 and :2 and WANPPPConnection:1: the actions that read and change the table."""
+"""Actions of WANIPConnection:1 and :2 and WANPPPConnection:1, which read and change the table."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from xml.sax.saxutils import escape
 import attrs
 
 from portmapper.api import Protocol
-from portmapper_simulator import points
+from portmapper_simulator import quirk_points
 from portmapper_simulator.actions import WAN_IP_2
 from portmapper_simulator.description import tag
 from portmapper_simulator.errors import Fault, Reason, Refused
-from portmapper_simulator.points import Addition, Call
+from portmapper_simulator.quirk_points import AddRequest, Call
 from portmapper_simulator.state import State
 from portmapper_simulator.table import Entry
 
 Results = Mapping[str, str]
 
 MAX_LEASE = 604_800
-"""WANIPConnection:2, section 2.3.6: the longest lease, and what 0 means there."""
+"""Longest lease, also for a lease of 0 (WANIPConnection:2, section 2.3.6)."""
 
 LIST_NAMESPACE = "urn:schemas-upnp-org:gw:WANIPConnection"
 
 
 async def call_connection(state: State, call: Call) -> Results:
-    """Do an action whose arguments are all there. Raises `Fault`."""
+    """Run an action with complete arguments. Raises `Fault`."""
     assert call.service is not None
     if call.action in ("AddPortMapping", "AddAnyPortMapping"):
         return await _add(state, call)
@@ -46,28 +46,28 @@ async def call_connection(state: State, call: Call) -> Results:
         },
     }
     if call.action not in answers:
-        raise Fault(606)  # nobody may change the line itself
+        raise Fault(606)  # clients may not change the connection itself
     return answers[call.action]
 
 
 async def _add(state: State, call: Call) -> Results:
-    requested = _read_addition(state, call)
-    addition = points.ADDITION.through(state.quirks, requested)
+    received = _read_add_request(state, call)
+    request = quirk_points.ADD.apply(state.quirks, received)
     assert call.service is not None
     if call.service.kind == WAN_IP_2:
-        addition = _with_lease_of_v2(addition)
+        request = _with_lease_of_v2(request)
     desired = Entry(
-        protocol=addition.protocol,
-        external_port=addition.external_port,
-        internal_address=addition.client,
-        internal_port=addition.internal_port,
+        protocol=request.protocol,
+        external_port=request.external_port,
+        internal_address=request.client,
+        internal_port=request.internal_port,
         mechanism="upnp",
-        expires_at=state.nat.table.expires_at(addition.lifetime),
-        description=addition.description,
-        enabled=addition.enabled,
+        expires_at=state.nat.table.expires_at(request.lifetime),
+        description=request.description,
+        enabled=request.enabled,
     )
-    opened = await _open(state, desired, exact=not addition.any_port) if addition.kept else desired
-    return {"NewReservedPort": str(opened.external_port)} if addition.any_port else {}
+    opened = await _open(state, desired, exact=not request.any_port) if request.kept else desired
+    return {"NewReservedPort": str(opened.external_port)} if request.any_port else {}
 
 
 async def _open(state: State, desired: Entry, *, exact: bool) -> Entry:
@@ -83,19 +83,19 @@ async def _open(state: State, desired: Entry, *, exact: bool) -> Entry:
         raise Fault(codes[refused.reason]) from refused
 
 
-def _with_lease_of_v2(addition: Addition) -> Addition:
-    lifetime = addition.lifetime or MAX_LEASE
-    return attrs.evolve(addition, lifetime=min(lifetime, MAX_LEASE))
+def _with_lease_of_v2(request: AddRequest) -> AddRequest:
+    lifetime = request.lifetime or MAX_LEASE
+    return attrs.evolve(request, lifetime=min(lifetime, MAX_LEASE))
 
 
-def _read_addition(state: State, call: Call) -> Addition:
+def _read_add_request(state: State, call: Call) -> AddRequest:
     arguments = call.arguments
     any_port = call.action == "AddAnyPortMapping"
     protocol, external_port = _read_key(arguments)
     client = arguments["NewInternalClient"]
     internal_port = _number(arguments["NewInternalPort"], 65535)
     if arguments["NewRemoteHost"] not in ("", "*", "0.0.0.0"):
-        raise Fault(726)  # the relay does not look at who connects
+        raise Fault(726)  # the relay does not filter by remote host
     if not external_port and not any_port:
         raise Fault(716)
     if not internal_port:
@@ -105,7 +105,7 @@ def _read_addition(state: State, call: Call) -> Addition:
     except ValueError as error:
         raise Fault(402) from error
     held = state.nat.table.get(protocol, external_port)
-    return Addition(
+    return AddRequest(
         any_port=any_port,
         caller=call.caller,
         protocol=protocol,
@@ -121,7 +121,7 @@ def _read_addition(state: State, call: Call) -> Addition:
 
 def _delete(state: State, arguments: Results) -> Results:
     state.nat.close(_specific(state, arguments))
-    if code := points.DELETED.through(state.quirks, 0):
+    if code := quirk_points.DELETED.apply(state.quirks, 0):
         raise Fault(code)
     return {}
 
@@ -142,12 +142,12 @@ def _get_specific(state: State, arguments: Results) -> Results:
 
 def _get_generic(state: State, arguments: Results) -> Results:
     index = _number(arguments["NewPortMappingIndex"], 65535)
-    extra = points.LISTING.through(state.quirks, ())
+    extra = quirk_points.LISTING.apply(state.quirks, ())
     visible = _visible(state)
     if index < len(extra):
         return _dummy(*extra[index])
     if index - len(extra) >= len(visible):
-        raise Fault(points.LIST_END.through(state.quirks, 713))
+        raise Fault(quirk_points.LIST_END.apply(state.quirks, 713))
     return _described(state, visible[index - len(extra)])
 
 
@@ -216,7 +216,7 @@ def _dummy(protocol: str, description: str) -> Results:
 
 
 def _list_row(described: Mapping[str, str]) -> str:
-    """Write one row; the list has two names of its own."""
+    """Return a row of the list, which has different names for two fields."""
     renamed = {"NewPortMappingDescription": "NewDescription", "NewLeaseDuration": "NewLeaseTime"}
     return tag(
         "p:PortMappingEntry",
@@ -236,7 +236,7 @@ def _protocol(arguments: Results) -> Protocol:
 
 
 def _number(text: str, largest: int) -> int:
-    """Read a number as strictly as the pickiest gateway does."""
+    """Read a number strictly, as some gateways do."""
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= largest):
         raise Fault(402)
     return int(text)

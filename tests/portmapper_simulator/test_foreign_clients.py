@@ -42,7 +42,7 @@ SERVE = (
     "    connection.sendall(b'tcp ' + connection.recv(100))\n"
     "    connection.close()\n"
 )
-ASK = (
+QUERY = (
     "import socket, sys\n"
     "for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):\n"
     "    with socket.socket(type=kind) as client:\n"
@@ -137,9 +137,9 @@ def server(namespace: str) -> Iterator[str]:
     yield from _started(namespace, sys.executable, "-c", SERVE)
 
 
-def ask(run: Run, port: int) -> list[str]:
+def query(run: Run, port: int) -> list[str]:
     """Ask at an outside port, over UDP and then TCP."""
-    return run(sys.executable, "-c", ASK, str(port)).split("\n")[:2]
+    return run(sys.executable, "-c", QUERY, str(port)).split("\n")[:2]
 
 
 def test_natpmpc_opens_and_closes_ports(gateway: dict[str, Any], server: str, run: Run) -> None:
@@ -149,11 +149,11 @@ def test_natpmpc_opens_and_closes_ports(gateway: dict[str, Any], server: str, ru
         mapped = run("natpmpc", "-g", "10.99.0.1", "-a", "8001", "8000", protocol, "600")
         assert "Mapped public port 8001" in mapped
         assert "time 600" in mapped
-    assert ask(run, 8001) == ["udp hello", "tcp hello"]
+    assert query(run, 8001) == ["udp hello", "tcp hello"]
     for protocol in ("udp", "tcp"):
         run("natpmpc", "-g", "10.99.0.1", "-a", "0", "8000", protocol, "0")
     with pytest.raises(AssertionError, match="ConnectionRefused"):
-        ask(run, 8001)
+        query(run, 8001)
 
 
 def test_upnpc_opens_lists_and_closes_ports(gateway: dict[str, Any], server: str, run: Run) -> None:
@@ -165,7 +165,7 @@ def test_upnpc_opens_lists_and_closes_ports(gateway: dict[str, Any], server: str
     for protocol in ("UDP", "TCP"):
         added = run(*upnpc, "-e", "our web server", "-a", "10.99.0.1", "8000", "8002", protocol, "600")
         assert f"external 11.22.33.44:8002 {protocol} is redirected" in added
-    assert ask(run, 8002) == ["udp hello", "tcp hello"]
+    assert query(run, 8002) == ["udp hello", "tcp hello"]
     row = "TCP  8002->10.99.0.1:8000  'our web server' ''"
     assert row in run(*upnpc, "-l")
     assert "TCP  8002->10.99.0.1:8000" in run(*upnpc, "-L")

@@ -43,32 +43,32 @@ def map_request(
 
 
 @pytest.fixture
-def ask(client: Any, gateway: Any) -> Any:
+def exchange(client: Any, gateway: Any) -> Any:
     """Send a request to the plain gateway; return its answer."""
 
-    async def ask(data: bytes) -> bytes:
+    async def exchange(data: bytes) -> bytes:
         client.send(data, "127.0.0.1", gateway.pcp_port)
         answer: bytes = await client.next()
         return answer
 
-    return ask
+    return exchange
 
 
 @pytest.fixture
-def result(ask: Any) -> Any:
+def result(exchange: Any) -> Any:
     """Send a request; return the result code of the answer."""
 
     async def result(data: bytes) -> int:
-        answer: int = HEADER.unpack_from(await ask(data))[2]
+        answer: int = HEADER.unpack_from(await exchange(data))[2]
         return answer
 
     return result
 
 
-async def test_map_opens_a_port(gateway: Any, ask: Any, free_port: Any) -> None:
+async def test_map_opens_a_port(gateway: Any, exchange: Any, free_port: Any) -> None:
     """The answer tells what was granted, and the table has it."""
     port = free_port()
-    answer = await ask(map_request(8080, port))
+    answer = await exchange(map_request(8080, port))
     version, opcode, result, lifetime, epoch = HEADER.unpack_from(answer)
     nonce, protocol, internal, external, address = BODY.unpack_from(answer, 24)
     assert (version, opcode, result, lifetime) == (2, 0x81, 0, 600)
@@ -80,40 +80,42 @@ async def test_map_opens_a_port(gateway: Any, ask: Any, free_port: Any) -> None:
 
 
 async def test_a_renewal_keeps_its_port_and_another_nonce_touches_nothing(
-    gateway: Any, ask: Any, result: Any, free_port: Any
+    gateway: Any, exchange: Any, result: Any, free_port: Any
 ) -> None:
     """RFC 6887, section 11.3: one mapping, only for who knows its nonce."""
     port = free_port()
-    await ask(map_request(8080, port))
-    renewed = await ask(map_request(8080, free_port()))
+    await exchange(map_request(8080, port))
+    renewed = await exchange(map_request(8080, free_port()))
     assert BODY.unpack_from(renewed, 24)[3] == port
-    stranger = bytes(12)
-    assert await result(map_request(8080, port, nonce=stranger)) == 2
-    assert await result(map_request(8080, 0, lifetime=0, nonce=stranger)) == 2
+    other_nonce = bytes(12)
+    assert await result(map_request(8080, port, nonce=other_nonce)) == 2
+    assert await result(map_request(8080, 0, lifetime=0, nonce=other_nonce)) == 2
     assert len(gateway.table) == 1
 
 
-async def test_lifetime_0_closes(gateway: Any, ask: Any, result: Any, free_port: Any) -> None:
+async def test_lifetime_0_closes(gateway: Any, exchange: Any, result: Any, free_port: Any) -> None:
     """Also when there is nothing to close."""
-    await ask(map_request(8080, free_port()))
+    await exchange(map_request(8080, free_port()))
     assert await result(map_request(8080, lifetime=0)) == 0
     assert await result(map_request(8080, lifetime=0)) == 0
     assert len(gateway.table) == 0
 
 
-async def test_a_taken_port_is_another_one_or_a_failure(ask: Any, result: Any, free_port: Any) -> None:
+async def test_a_taken_port_is_another_one_or_a_failure(exchange: Any, result: Any, free_port: Any) -> None:
     """PREFER_FAILURE decides (section 13.2)."""
     port = free_port()
-    await ask(map_request(8080, port))
-    other = await ask(map_request(9090, port, nonce=bytes(12)))
+    await exchange(map_request(8080, port))
+    other = await exchange(map_request(9090, port, nonce=bytes(12)))
     assert BODY.unpack_from(other, 24)[3] != port
     assert await result(map_request(7070, port, options=PREFER_FAILURE)) == 11
 
 
-async def test_third_party_maps_for_another_host(gateway: Any, ask: Any, result: Any, free_port: Any) -> None:
+async def test_third_party_maps_for_another_host(
+    gateway: Any, exchange: Any, result: Any, free_port: Any
+) -> None:
     """The option comes back; for oneself it is malformed (section 13.1)."""
     port = free_port()
-    answer = await ask(map_request(8080, port, options=third_party("127.0.0.5")))
+    answer = await exchange(map_request(8080, port, options=third_party("127.0.0.5")))
     assert answer.endswith(third_party("127.0.0.5"))
     assert gateway.table.get(Protocol.TCP, port).internal_address == "127.0.0.5"
     assert await result(map_request(8081, options=third_party("127.0.0.1"))) == 3
@@ -145,9 +147,9 @@ async def test_an_unknown_optional_option_is_ignored(result: Any, free_port: Any
     assert await result(map_request(8080, free_port(), options=b"\x80\x00\x00\x00")) == 0
 
 
-async def test_announce_is_answered(ask: Any, gateway: Any) -> None:
+async def test_announce_is_answered(exchange: Any, gateway: Any) -> None:
     """With the epoch, which is what it is for (section 14.1)."""
-    answer = await ask(struct.pack("!BBHI16s", 2, 0, 0, 0, mapped("127.0.0.1")))
+    answer = await exchange(struct.pack("!BBHI16s", 2, 0, 0, 0, mapped("127.0.0.1")))
     assert HEADER.unpack_from(answer)[:4] == (2, 0x80, 0, 0)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from portmapper.api.model import Protocol
-from portmapper_simulator import points
-from portmapper_simulator.points import Point
+from portmapper_simulator import quirk_points
+from portmapper_simulator.quirk_points import QuirkPoint
 from portmapper_simulator.quirks import QUIRKS
 
 SEARCH = (
@@ -36,7 +36,7 @@ def pcp(external: int) -> bytes:
 
 def test_every_quirk_is_described_and_acts_somewhere() -> None:
     """No name without a behaviour, none without a line."""
-    every = [point for point in vars(points).values() if isinstance(point, Point)]
+    every = [point for point in vars(quirk_points).values() if isinstance(point, QuirkPoint)]
     acting = {name for point in every for name in (*point._changes, *point._bundles.values())}
     assert acting == set(QUIRKS)
     assert all(point._bundles.keys() <= point._changes.keys() for point in every)

@@ -11,26 +11,26 @@ from portmapper.api.model import Protocol
 from portmapper_simulator import relay as relay_module
 from portmapper_simulator.relay import Relay, Traffic, make_relay
 
-OUTSIDE = "127.0.0.2"
+EXTERNAL_HOST = "127.0.0.2"
 
 
 @pytest.fixture
-async def opened(stack: Any, free_port: Any) -> Any:
+async def open_relay(stack: Any, free_port: Any) -> Any:
     """Open a relay to an inside port; closed at the end."""
 
-    async def opened(protocol: Protocol, inside: int) -> Relay:
-        relay = make_relay(protocol, (OUTSIDE, free_port()), ("127.0.0.1", inside), Traffic())
+    async def open_relay(protocol: Protocol, internal_port: int) -> Relay:
+        relay = make_relay(protocol, (EXTERNAL_HOST, free_port()), ("127.0.0.1", internal_port), Traffic())
         await relay.open()
         stack.callback(relay.close)
         return relay
 
-    return opened
+    return open_relay
 
 
-async def test_tcp_passes_in_both_directions_to_its_end(opened: Any, tcp_echo: int) -> None:
+async def test_tcp_passes_in_both_directions_to_its_end(open_relay: Any, tcp_echo: int) -> None:
     """What is sent comes back, and an end of file passes through."""
-    relay = await opened(Protocol.TCP, tcp_echo)
-    reader, writer = await asyncio.open_connection(*relay.outside)
+    relay = await open_relay(Protocol.TCP, tcp_echo)
+    reader, writer = await asyncio.open_connection(*relay.external)
     writer.write(b"hello" * 50_000)
     writer.write_eof()
     assert await reader.read(-1) == b"hello" * 50_000
@@ -38,47 +38,47 @@ async def test_tcp_passes_in_both_directions_to_its_end(opened: Any, tcp_echo: i
     writer.close()
 
 
-async def test_udp_peers_are_kept_apart(opened: Any, udp_echo: int, udp_client: Any) -> None:
+async def test_udp_peers_are_kept_apart(open_relay: Any, udp_echo: int, udp_client: Any) -> None:
     """Each outside peer gets its own answers."""
-    relay = await opened(Protocol.UDP, udp_echo)
+    relay = await open_relay(Protocol.UDP, udp_echo)
     first, second = await udp_client(), await udp_client()
-    first.send(b"one", *relay.outside)
-    second.send(b"two", *relay.outside)
+    first.send(b"one", *relay.external)
+    second.send(b"two", *relay.external)
     assert await first.next() == b"one"
     assert await second.next() == b"two"
 
 
-async def test_nobody_inside_is_a_reset_outside(opened: Any, free_port: Any) -> None:
+async def test_nobody_inside_is_a_reset_outside(open_relay: Any, free_port: Any) -> None:
     """The connection is not left hanging."""
-    relay = await opened(Protocol.TCP, free_port())
-    reader, writer = await asyncio.open_connection(*relay.outside)
+    relay = await open_relay(Protocol.TCP, free_port())
+    reader, writer = await asyncio.open_connection(*relay.external)
     with pytest.raises(ConnectionResetError):
         await reader.read()
     writer.close()
 
 
-async def test_closing_cuts_connections_and_frees_the_port(opened: Any, tcp_echo: int) -> None:
+async def test_closing_cuts_connections_and_frees_the_port(open_relay: Any, tcp_echo: int) -> None:
     """A closed mapping lets nothing through, not even what was connected."""
-    relay = await opened(Protocol.TCP, tcp_echo)
-    reader, writer = await asyncio.open_connection(*relay.outside)
+    relay = await open_relay(Protocol.TCP, tcp_echo)
+    reader, writer = await asyncio.open_connection(*relay.external)
     writer.write(b"x")
     assert await reader.readexactly(1) == b"x"
     relay.close()
     with pytest.raises(ConnectionResetError):
         await reader.read()
     with pytest.raises(ConnectionRefusedError):
-        await asyncio.open_connection(*relay.outside)
+        await asyncio.open_connection(*relay.external)
     writer.close()
 
 
-async def test_connections_are_bounded(opened: Any, tcp_echo: int, monkeypatch: Any) -> None:
+async def test_connections_are_bounded(open_relay: Any, tcp_echo: int, monkeypatch: Any) -> None:
     """One too many is turned away, the others stay."""
     monkeypatch.setattr(relay_module, "MAX_CONNECTIONS", 1)
-    relay = await opened(Protocol.TCP, tcp_echo)
-    reader, writer = await asyncio.open_connection(*relay.outside)
+    relay = await open_relay(Protocol.TCP, tcp_echo)
+    reader, writer = await asyncio.open_connection(*relay.external)
     writer.write(b"x")
     assert await reader.readexactly(1) == b"x"
-    refused, other_writer = await asyncio.open_connection(*relay.outside)
+    refused, other_writer = await asyncio.open_connection(*relay.external)
     with pytest.raises(ConnectionResetError):
         await refused.read()
     writer.write(b"y")
@@ -87,31 +87,33 @@ async def test_connections_are_bounded(opened: Any, tcp_echo: int, monkeypatch: 
         end.close()
 
 
-async def test_udp_flows_are_bounded(opened: Any, udp_echo: int, udp_client: Any, monkeypatch: Any) -> None:
+async def test_udp_flows_are_bounded(
+    open_relay: Any, udp_echo: int, udp_client: Any, monkeypatch: Any
+) -> None:
     """One peer too many is not heard, the others stay."""
     monkeypatch.setattr(relay_module, "MAX_FLOWS", 1)
-    relay = await opened(Protocol.UDP, udp_echo)
+    relay = await open_relay(Protocol.UDP, udp_echo)
     first, second = await udp_client(), await udp_client()
-    first.send(b"one", *relay.outside)
+    first.send(b"one", *relay.external)
     assert await first.next() == b"one"
-    second.send(b"too many", *relay.outside)
+    second.send(b"too many", *relay.external)
     assert await second.is_silent()
-    first.send(b"again", *relay.outside)
+    first.send(b"again", *relay.external)
     assert await first.next() == b"again"
 
 
 async def test_a_silent_udp_flow_is_forgotten(
-    opened: Any, udp_echo: int, udp_client: Any, monkeypatch: Any
+    open_relay: Any, udp_echo: int, udp_client: Any, monkeypatch: Any
 ) -> None:
     """It makes room for another peer."""
     monkeypatch.setattr(relay_module, "MAX_FLOWS", 1)
     monkeypatch.setattr(relay_module, "IDLE_TIMEOUT", 0.05)
-    relay = await opened(Protocol.UDP, udp_echo)
+    relay = await open_relay(Protocol.UDP, udp_echo)
     for _ in range(2):
         client = await udp_client()
         async with asyncio.timeout(20):
             answer = asyncio.ensure_future(client.next())
             while not answer.done():
-                client.send(b"hello", *relay.outside)
+                client.send(b"hello", *relay.external)
                 await asyncio.sleep(0.03)
         assert await answer == b"hello"

@@ -72,10 +72,10 @@ def test_quirks_come_on_top_of_the_profile() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--quirk", "M99"), "no quirk 'M99'"),
+        (("--quirk", "M99"), "unknown quirk 'M99'"),
         (("--profile", "router"), "did you mean 'routeros'"),
-        (("--pcp-port", "70000"), "70000 is no port"),
-        (("--external-address", "here"), "'here' is no IPv4 address"),
+        (("--pcp-port", "70000"), "70000 is not a port"),
+        (("--external-address", "here"), "'here' is not an IPv4 address"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(words: Any, message: str) -> None:

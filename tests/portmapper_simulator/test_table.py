@@ -43,14 +43,14 @@ def test_an_entry_is_found_by_both_its_sides(table: Table) -> None:
     table.put(entry())
     assert table.get(Protocol.TCP, 80) == entry()
     assert table.get(Protocol.UDP, 80) is None
-    assert table.toward(Protocol.TCP, "192.168.0.2", 8080) == [entry()]
+    assert table.find_by_target(Protocol.TCP, "192.168.0.2", 8080) == [entry()]
 
 
 def test_a_replaced_entry_leaves_nothing_behind(table: Table) -> None:
     """The old inside port no longer leads anywhere."""
     table.put(entry())
     table.put(entry(internal_port=9090))
-    assert table.toward(Protocol.TCP, "192.168.0.2", 8080) == []
+    assert table.find_by_target(Protocol.TCP, "192.168.0.2", 8080) == []
     assert len(table) == 1
 
 
