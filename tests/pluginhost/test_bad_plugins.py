@@ -1,4 +1,4 @@
-"""A backend that hangs, raises, leaks or lies harms nobody else's mappings, and `status` names it."""
+"""A backend that hangs, raises or returns invalid values affects no other mapping, and `status` names it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from typing import Any
 import attrs
 import pytest
 
-from portmapper.api.backend import Backend, Gateway, GatewayEvent, Target, VerifiesLeases, WatchesGateway
-from portmapper.api.errors import PortmapperError
+from portmapper.api.backend import Gateway, GatewayEvent, Target, VerifiesLeases, WatchesGateway
 from portmapper.api.events import EventKind
 from portmapper.api.model import Lease, Mapping, MappingState, MapRequest
 from portmapper.observability.status import status_document
-from portmapper.pluginhost.faults import FAULTS, instantiate
-from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway
-from portmapper.testing.fake_device import GATEWAY, FakeDevice
+from portmapper.testing.fake_device import FakeDevice
 
 Desired = Callable[..., Mapping]
 ELSEWHERE = ipaddress.ip_address("192.168.88.77")
@@ -30,8 +27,8 @@ async def hang(*_: object) -> Any:
     await asyncio.Event().wait()
 
 
-async def hang_on(*_: object) -> Any:
-    """Ignore that it is cancelled, once: the second time it is the end of the test."""
+async def ignore_cancellation(*_: object) -> Any:
+    """Ignore the first cancellation; the second one is the end of the test."""
     for _ in range(2):
         try:
             await asyncio.sleep(10_000)
@@ -39,23 +36,23 @@ async def hang_on(*_: object) -> Any:
             continue
 
 
-async def leave(*_: object) -> Any:
-    """Do as if the program were to end."""
+async def exit_program(*_: object) -> Any:
+    """Try to end the program."""
     raise SystemExit(3)
 
 
-async def give_up(*_: object) -> Any:
+async def cancel_itself(*_: object) -> Any:
     """Cancel itself."""
     raise asyncio.CancelledError
 
 
-async def stumble(*_: object) -> Any:
-    """Have a bug."""
+async def raise_bug(*_: object) -> Any:
+    """Raise an unexpected exception."""
     raise ZeroDivisionError("a bug\nof two lines")
 
 
 def returning(value: Any) -> Callable[..., Any]:
-    """Return what returns this, whatever is asked."""
+    """Return a method that returns this value."""
 
     async def answer(*_: object) -> Any:
         return value
@@ -63,8 +60,8 @@ def returning(value: Any) -> Callable[..., Any]:
     return answer
 
 
-def lying(**changes: Any) -> Callable[..., Any]:
-    """Return what grants a mapping with something else in place of the truth."""
+def wrong_lease(**changes: Any) -> Callable[..., Any]:
+    """Return a `map` method whose lease has wrong values."""
 
     async def answer(gateway: FakeGateway, request: MapRequest) -> Lease:
         return attrs.evolve(await gateway.device.map(gateway, request), **changes)
@@ -74,33 +71,33 @@ def lying(**changes: Any) -> Callable[..., Any]:
 
 BAD_ANSWERS = {
     "hangs": hang,
-    "hangs on": hang_on,
-    "raises": stumble,
-    "exits": leave,
-    "cancels": give_up,
+    "ignores its cancellation": ignore_cancellation,
+    "raises": raise_bug,
+    "exits": exit_program,
+    "cancels": cancel_itself,
     "None": returning(None),
     "text": returning("a lease"),
-    "another internal port": lying(internal_port=81),
-    "another address": lying(internal_address=ELSEWHERE),
-    "another type of port": lying(external_port="80"),
-    "true as port": lying(external_port=True),
-    "port out of range": lying(external_port=70000),
-    "another external port": lying(external_port=8081),
-    "no lifetime": lying(lifetime=0),
-    "a text as lifetime": lying(lifetime="an hour"),
-    "a text as outside address": lying(external_address="1.2.3.4"),
-    "bytes kept": lying(private=b"\x00"),
+    "another internal port": wrong_lease(internal_port=81),
+    "another address": wrong_lease(internal_address=ELSEWHERE),
+    "another type of port": wrong_lease(external_port="80"),
+    "true as port": wrong_lease(external_port=True),
+    "port out of range": wrong_lease(external_port=70000),
+    "another external port": wrong_lease(external_port=8081),
+    "no lifetime": wrong_lease(lifetime=0),
+    "a text as lifetime": wrong_lease(lifetime="an hour"),
+    "a text as external address": wrong_lease(external_address="1.2.3.4"),
+    "bytes kept": wrong_lease(private=b"\x00"),
 }
 
 
 def bad_backend(device: FakeDevice, answer: Callable[..., Any]) -> FakeBackend:
-    """Return a backend whose gateways answer each request to map so."""
+    """Return a backend whose gateways use this `map` method."""
     kind = type("Bad", (FakeGateway,), {"map": answer})
     return FakeBackend("bad", device, kind=kind)
 
 
 async def end(harness: Any) -> None:
-    """End the scheduler while the clock goes on: what hangs is waited for."""
+    """End the scheduler while the clock advances, because it waits for calls that hang."""
     ending = asyncio.create_task(harness.crash())
     await harness.clock.advance(30)
     await ending
@@ -113,12 +110,12 @@ def status(harness: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
-async def test_what_it_does_moves_the_mapping_to_the_next(
+async def test_a_bad_answer_moves_the_mapping_to_the_next_backend(
     new_harness: Callable[..., Any], device: FakeDevice, desired: Desired, answer: Any
 ) -> None:
-    """The good backend opens the port, and status says why the bad one did not."""
-    strange = FakeDevice(device.clock)
-    harness = new_harness(bad_backend(strange, answer), FakeBackend("good", device))
+    """The good backend opens the port, and status shows why the bad one did not."""
+    other = FakeDevice(device.clock)
+    harness = new_harness(bad_backend(other, answer), FakeBackend("good", device))
     await harness.start(desired(80), desired(443))
     await harness.clock.advance(200)
     assert [harness.lease(desired(port)).backend for port in (80, 443)] == ["good", "good"]
@@ -130,11 +127,11 @@ async def test_what_it_does_moves_the_mapping_to_the_next(
     await end(harness)
 
 
-@pytest.mark.parametrize("answer", [hang, hang_on, stumble, leave, returning(None)])
-async def test_without_another_backend_the_mapping_says_who_failed(
+@pytest.mark.parametrize("answer", [hang, ignore_cancellation, raise_bug, exit_program, returning(None)])
+async def test_without_another_backend_the_error_names_the_bad_one(
     new_harness: Callable[..., Any], device: FakeDevice, desired: Desired, answer: Any
 ) -> None:
-    """Typed, in one line, with the backend's name; it is tried again, and the scheduler lives."""
+    """One line with the backend's name. The mapping is retried, and the scheduler continues."""
     harness = new_harness(bad_backend(device, answer))
     await harness.start(desired(80))
     await harness.clock.advance(20.8)
@@ -147,13 +144,13 @@ async def test_without_another_backend_the_mapping_says_who_failed(
 
 
 async def found_by(*gateways: Any) -> AsyncIterator[Any]:
-    """Find these."""
+    """Yield these gateways."""
     for gateway in gateways:
         yield gateway
 
 
-def without(name: str, value: object) -> Callable[..., Any]:
-    """Return a search that finds a gateway with something else in place of an attribute."""
+def wrong_gateway(name: str, value: object) -> Callable[..., Any]:
+    """Return a `discover` method whose gateway has a wrong attribute."""
 
     def discover(self: FakeBackend, target: Target) -> Any:
         gateway = FakeGateway(self.devices[0], self.name, target.local_address)
@@ -164,7 +161,7 @@ def without(name: str, value: object) -> Callable[..., Any]:
 
 
 async def endless(self: FakeBackend, target: Target) -> AsyncIterator[Gateway]:
-    """Find ever more gateways."""
+    """Find a very large number of gateways."""
     for number in range(10_000):
         address = ipaddress.IPv4Address(0x0A000000 + number)
         yield FakeGateway(FakeDevice(self.devices[0].clock, address), self.name, target.local_address)
@@ -172,7 +169,7 @@ async def endless(self: FakeBackend, target: Target) -> AsyncIterator[Gateway]:
 
 
 async def stuck(self: FakeBackend, target: Target) -> AsyncIterator[Gateway]:
-    """Never end, also when told to."""
+    """Never end, not even when canceled."""
     try:
         await asyncio.Event().wait()
     finally:
@@ -180,8 +177,8 @@ async def stuck(self: FakeBackend, target: Target) -> AsyncIterator[Gateway]:
     yield FakeGateway(self.devices[0], self.name, target.local_address)
 
 
-async def leaving(self: FakeBackend, target: Target) -> AsyncIterator[Gateway]:
-    """Do as if the program were to end."""
+async def exiting(self: FakeBackend, target: Target) -> AsyncIterator[Gateway]:
+    """Try to end the program."""
     raise SystemExit(3)
     yield FakeGateway(self.devices[0], self.name, target.local_address)
 
@@ -191,22 +188,22 @@ BAD_SEARCHES: dict[str, Callable[..., Any]] = {
     "a list": lambda self, target: [],
     "a bug": lambda self, target: 1 / 0,
     "no gateway": lambda self, target: found_by("a gateway"),
-    "another backend's": without("backend", "good"),
-    "text as address": without("address", "192.168.88.1"),
-    "text as our address": without("local_address", "192.168.88.10"),
-    "no protocol": without("protocol", None),
-    "bears nothing": without("concurrency", 0),
+    "another backend's": wrong_gateway("backend", "good"),
+    "text as address": wrong_gateway("address", "192.168.88.1"),
+    "text as our address": wrong_gateway("local_address", "192.168.88.10"),
+    "no protocol": wrong_gateway("protocol", None),
+    "no concurrency": wrong_gateway("concurrency", 0),
     "endless": endless,
     "stuck": stuck,
-    "exit": leaving,
+    "exit": exiting,
 }
 
 
 @pytest.mark.parametrize("search", BAD_SEARCHES.values(), ids=BAD_SEARCHES)
-async def test_a_bad_search_holds_nobody_up(
+async def test_a_bad_search_delays_no_other_backend(
     new_harness: Callable[..., Any], device: FakeDevice, desired: Desired, search: Any
 ) -> None:
-    """The good backend's gateway is used, and the fault has a name."""
+    """The good backend's gateway is used, and the fault is recorded."""
     bad = type("BadBackend", (FakeBackend,), {"discover": search})("bad", FakeDevice(device.clock))
     harness = new_harness(bad, FakeBackend("good", device))
     await harness.start(desired(80))
@@ -216,37 +213,37 @@ async def test_a_bad_search_holds_nobody_up(
     await end(harness)
 
 
-class Talker(FakeGateway, WatchesGateway, VerifiesLeases):
-    """Opens ports well, and does everything else wrong."""
+class FaultyGateway(FakeGateway, WatchesGateway, VerifiesLeases):
+    """Opens ports correctly, and does everything else wrong."""
 
     async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
-        """Tell nonsense, and hang."""
+        """Report an invalid event, and hang."""
         notify("fire")  # type: ignore[arg-type]
-        await hang_on()
+        await ignore_cancellation()
 
     async def external_address(self) -> Any:
-        """Tell no address."""
+        """Return text instead of an address."""
         return "somewhere"
 
     async def holds(self, lease: Lease) -> Any:
-        """Neither yes nor no."""
+        """Return text instead of a bool."""
         return "perhaps"
 
     async def unmap(self, lease: Lease) -> None:
-        """Have a bug."""
+        """Raise an unexpected exception."""
         raise KeyError(lease)
 
     async def close(self) -> None:
-        """Hang."""
-        await hang_on()
+        """Hang, even when canceled."""
+        await ignore_cancellation()
 
 
-async def test_everything_else_may_fail_too(
+async def test_all_other_calls_may_fail(
     new_harness: Callable[..., Any], device: FakeDevice, desired: Desired
 ) -> None:
-    """Leases stay, the other backend's releases are made, and the end comes."""
-    strange = FakeDevice(device.clock, ipaddress.ip_address("192.168.88.2"))
-    harness = new_harness(FakeBackend("bad", strange, kind=Talker), FakeBackend("good", device))
+    """Leases stay, the other backend's leases are released, and the scheduler ends."""
+    other = FakeDevice(device.clock, ipaddress.ip_address("192.168.88.2"))
+    harness = new_harness(FakeBackend("bad", other, kind=FaultyGateway), FakeBackend("good", device))
     await harness.start(desired(80, backend="bad"), desired(81, backend="good"))
     await harness.clock.advance(300)
     assert [harness.state(desired(80, backend="bad")), harness.state(desired(81, backend="good"))] == [
@@ -258,36 +255,3 @@ async def test_everything_else_may_fail_too(
     (fault,) = status(harness)["faults"]
     assert (fault["plugin"], fault["count"] > 1) == ("backend:bad", True)
     await end(harness)
-
-
-def test_what_cannot_be_made_is_left_out() -> None:
-    """A constructor's bug is its plugin's own."""
-
-    class Unmakeable(FakeBackend):
-        name = "unmakeable"
-
-        def __init__(self) -> None:
-            raise OSError("no such device")
-
-    device = FakeDevice(FakeClock(), GATEWAY)
-    good = FakeBackend("good", device)
-    backends: list[Backend] = instantiate("backend", [Unmakeable, lambda: good])
-    assert backends == [good]
-    assert FAULTS.document() == [
-        {"plugin": "backend:unmakeable", "error": "OSError: no such device", "count": 1}
-    ]
-
-
-def test_faults_stay_few_and_short() -> None:
-    """However many plugins fail, however much they say."""
-    for number in range(1000):
-        FAULTS.record(f"backend:b{number}", "x\n" * 10_000)
-    assert len(FAULTS.document()) == 100
-    assert all(len(fault["error"]) <= 300 for fault in FAULTS.document())
-
-
-def test_a_refusal_of_the_plugin_is_an_error_of_ours() -> None:
-    """Whoever catches the vocabulary catches it."""
-    from portmapper.pluginhost.faults import record_fault
-
-    assert isinstance(record_fault("backend:x", "it lied"), PortmapperError)

@@ -1,4 +1,4 @@
-"""Plugins: found by entry point, isolated from each other, ours first."""
+"""Plugins are found by entry points, isolated from each other, and sorted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portmapper.pluginhost.manager import KINDS, REQUIRED, Plugins, load_plugins
 
 
 class Distribution:
-    """As much of one as a report shows."""
+    """The name and version that a report shows."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -28,7 +28,7 @@ class Distribution:
 
 
 class EntryPoint:
-    """An entry point that loads what the test gives it."""
+    """An entry point that loads the given plugin."""
 
     def __init__(self, name: str, plugin: object, distribution: str = "someones") -> None:
         self.name = name
@@ -36,7 +36,7 @@ class EntryPoint:
         self.dist = Distribution(distribution)
 
     def load(self) -> object:
-        """Return the plugin, or fail."""
+        """Return or raise the plugin."""
         if isinstance(self.plugin, BaseException):
             raise self.plugin
         return self.plugin
@@ -51,14 +51,14 @@ def plugin(**hooks: Callable[[], Any]) -> types.ModuleType:
 
 
 def named(name: str, rank: int = 100) -> type[Any]:
-    """Return a class of that name, good enough for any kind."""
+    """Return a class with this name that has the required attributes of every kind."""
     needed = dict.fromkeys(name for names in REQUIRED.values() for name in names)
     return type(name.title() or "Nameless", (), {**needed, "name": name, "rank": rank})
 
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plugins]:
-    """Load these entry points, and no installed one."""
+    """Load only these entry points."""
 
     def loaded(*entry_points: EntryPoint, disabled: Sequence[str] = ()) -> Plugins:
         monkeypatch.setattr(portmapper.pluginhost.manager, "_entry_points", lambda: list(entry_points))
@@ -68,12 +68,12 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plugins]:
 
 
 def states(plugins: Plugins) -> dict[str, str]:
-    """Return what became of each."""
+    """Return the state of each plugin."""
     return {report.name: report.state for report in plugins.reports}
 
 
-def misspelt() -> types.ModuleType:
-    """Return a plugin whose only hook has a name that nobody calls."""
+def misspelled() -> types.ModuleType:
+    """Return a plugin whose only hook does not exist."""
     return plugin(backend=lambda: [])
 
 
@@ -92,12 +92,12 @@ def good() -> types.ModuleType:
         plugin(backends=lambda: 7),
         plugin(backends=lambda: [object]),
         plugin(backends=lambda: [named("")]),
-        misspelt(),
+        misspelled(),
     ],
-    ids=["import", "syntax", "exit", "raises", "number", "nameless", "empty name", "misspelt"],
+    ids=["import", "syntax", "exit", "raises", "number", "nameless", "empty name", "misspelled"],
 )
-def test_a_broken_plugin_is_reported_and_alone(load: Callable[..., Plugins], broken: Any) -> None:
-    """Nothing of it stays, and the others are loaded."""
+def test_a_broken_plugin_is_reported_and_isolated(load: Callable[..., Plugins], broken: Any) -> None:
+    """None of its classes stays registered, and the other plugins are loaded."""
     plugins = load(EntryPoint("a", broken), EntryPoint("b", good()))
     assert states(plugins) == {"a": "failed", "b": "loaded"}
     assert plugins.reports[0].error
@@ -105,10 +105,10 @@ def test_a_broken_plugin_is_reported_and_alone(load: Callable[..., Plugins], bro
 
 
 @pytest.mark.parametrize(("kind", "missing"), [(kind, name) for kind in KINDS for name in REQUIRED[kind]])
-def test_a_class_that_lacks_something_is_not_used(
+def test_a_class_with_a_missing_attribute_is_rejected(
     load: Callable[..., Plugins], kind: str, missing: str
 ) -> None:
-    """Its kind, its name and what is missing are told."""
+    """The error contains its kind, its name and the attribute."""
     lacking = named("mine")
     delattr(lacking, missing)
     plugins = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [lacking]})), EntryPoint("b", good()))
@@ -118,8 +118,8 @@ def test_a_class_that_lacks_something_is_not_used(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_method_that_was_not_written_is_missing(load: Callable[..., Plugins], kind: str) -> None:
-    """The interface has it, and nothing in it."""
+def test_an_unimplemented_abstract_method_is_missing(load: Callable[..., Plugins], kind: str) -> None:
+    """It is inherited from the interface, but it does nothing."""
     interface = {"backend": Backend, "source": Source, "format": Format, "observer": Observer}.get(
         kind, Command
     )
@@ -129,20 +129,20 @@ def test_a_method_that_was_not_written_is_missing(load: Callable[..., Plugins], 
     assert set(str(report.error).partition(" has no ")[2].split(", ")) == set(interface.__abstractmethods__)
 
 
-def test_a_rank_is_a_number(load: Callable[..., Plugins]) -> None:
-    """All backends are sorted by it."""
+def test_a_rank_must_be_a_number(load: Callable[..., Plugins]) -> None:
+    """Otherwise sorting would fail for all backends."""
     (report,) = load(EntryPoint("a", plugin(backends=lambda: [named("mine", "first")]))).reports  # type: ignore[arg-type]
     assert report.error == "backend:mine has the rank 'first', not a whole number"
 
 
-def test_a_misspelt_hook_is_named(load: Callable[..., Plugins]) -> None:
-    """Its author would wait for a call that never comes."""
-    (report,) = load(EntryPoint("a", misspelt())).reports
+def test_the_error_names_a_misspelled_hook(load: Callable[..., Plugins]) -> None:
+    """Otherwise it would silently never be called."""
+    (report,) = load(EntryPoint("a", misspelled())).reports
     assert "portmapper_register_backend" in str(report.error)
 
 
-def test_a_report_says_what_a_plugin_provides(load: Callable[..., Plugins]) -> None:
-    """Kind and name of all of it, and which distribution it came with."""
+def test_a_report_lists_what_a_plugin_provides(load: Callable[..., Plugins]) -> None:
+    """Kind and name of each class, and the distribution."""
     (report,) = load(
         EntryPoint("a", plugin(backends=lambda: [named("x"), named("y")], formats=lambda: [named("z")]))
     ).reports
@@ -151,10 +151,10 @@ def test_a_report_says_what_a_plugin_provides(load: Callable[..., Plugins]) -> N
 
 
 @pytest.mark.parametrize("by_environment", [True, False])
-def test_a_plugin_can_be_switched_off(
+def test_a_plugin_can_be_disabled(
     load: Callable[..., Plugins], monkeypatch: pytest.MonkeyPatch, by_environment: bool
 ) -> None:
-    """By argument or by environment; it is not even imported."""
+    """By argument or environment variable. It is not even imported."""
     names = ["a", "c"]
     if by_environment:
         monkeypatch.setenv("PORTMAPPER_DISABLE_PLUGINS", ",".join(names))
@@ -166,8 +166,8 @@ def test_a_plugin_can_be_switched_off(
     assert states(plugins) == {"a": "disabled", "b": "loaded"}
 
 
-def test_the_second_of_a_name_is_refused(load: Callable[..., Plugins]) -> None:
-    """Ours come first, so a stranger cannot take the place of one."""
+def test_a_second_class_with_the_same_name_is_rejected(load: Callable[..., Plugins]) -> None:
+    """Standard plugins are loaded first, so a third-party plugin cannot replace one."""
     plugins = load(
         EntryPoint("aaa", plugin(backends=lambda: [named("good", 1)])),
         EntryPoint("ours", good(), "portmapperd"),
@@ -189,16 +189,16 @@ def test_two_entry_points_may_have_one_name(load: Callable[..., Plugins]) -> Non
     assert [report.state for report in plugins.reports] == ["loaded", "failed"]
 
 
-def test_ours_come_first_then_by_name(load: Callable[..., Plugins]) -> None:
-    """Whatever the order in which they are installed."""
+def test_standard_plugins_are_loaded_first_then_by_name(load: Callable[..., Plugins]) -> None:
+    """Regardless of the order of installation."""
     plugins = load(
         EntryPoint("b", plugin()), EntryPoint("a", plugin()), EntryPoint("z", plugin(), "portmapperd")
     )
     assert [report.name for report in plugins.reports] == ["z", "a", "b"]
 
 
-def test_backends_are_chosen_by_name_and_in_that_order(load: Callable[..., Plugins]) -> None:
-    """Without names all of them, by rank; an unknown name lists those that there are."""
+def test_backends_are_chosen_by_name_in_the_given_order(load: Callable[..., Plugins]) -> None:
+    """Without names, all are returned by rank. The error for an unknown name lists the known ones."""
     plugins = load(EntryPoint("a", plugin(backends=lambda: [named("x", 2), named("y", 1)])))
     assert [b.name for b in plugins.choose_backends([])] == ["y", "x"]
     assert [b.name for b in plugins.choose_backends(["x", "y", "x"])] == ["x", "y"]
@@ -207,7 +207,7 @@ def test_backends_are_chosen_by_name_and_in_that_order(load: Callable[..., Plugi
 
 
 def test_the_source_that_claims_every_path_comes_last(load: Callable[..., Plugins]) -> None:
-    """A plugin's own kind of location is asked first."""
+    """Otherwise it would also get the locations of other sources."""
     ours = EntryPoint("files", plugin(sources=lambda: [named("file"), named("stdin")]), "portmapperd")
     plugins = load(ours, EntryPoint("a", plugin(sources=lambda: [named("consul")])))
     assert [source.name for source in plugins.sources] == ["stdin", "consul", "file"]
@@ -215,7 +215,7 @@ def test_the_source_that_claims_every_path_comes_last(load: Callable[..., Plugin
 
 @pytest.mark.parametrize("built_for", ["1", "1.0", None])
 def test_a_plugin_for_this_api_is_loaded(load: Callable[..., Plugins], built_for: str | None) -> None:
-    """And one that does not say is taken at its hooks."""
+    """A plugin that declares no version is loaded, too."""
     module = good()
     if built_for is not None:
         module.portmapper_api = built_for  # type: ignore[attr-defined]
@@ -232,10 +232,10 @@ def test_a_plugin_for_this_api_is_loaded(load: Callable[..., Plugins], built_for
         (1.0, "portmapper_api is 1.0, not a version such as '1.0'"),
     ],
 )
-def test_a_plugin_for_another_api_fails_with_a_clear_line(
+def test_a_plugin_for_another_api_fails_with_a_clear_message(
     load: Callable[..., Plugins], built_for: object, reason: str
 ) -> None:
-    """None of its hooks is called, and the others are loaded."""
+    """None of its hooks is called, and the other plugins are loaded."""
     module = plugin(backends=lambda: 1 / 0)
     module.portmapper_api = built_for  # type: ignore[attr-defined]
     plugins = load(EntryPoint("a", module), EntryPoint("b", good()))
@@ -243,18 +243,18 @@ def test_a_plugin_for_another_api_fails_with_a_clear_line(
     assert plugins.reports[0].error == reason
 
 
-def test_hook_calls_are_traced_when_asked_for(
+def test_hook_calls_are_traced_on_request(
     load: Callable[..., Plugins], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each with its plugin and what it brought."""
+    """With the plugin and the result."""
     monkeypatch.setenv("PORTMAPPER_TRACE_PLUGINS", "1")
     load(EntryPoint("a", good()))
     assert "calling portmapper_register_backends of a" in caplog.messages
     assert any(line.startswith("portmapper_register_backends returned [[") for line in caplog.messages)
 
 
-def test_the_installed_plugins_load() -> None:
-    """Our own, through their real entry points."""
+def test_the_installed_plugins_are_loaded() -> None:
+    """The standard plugins, through their real entry points."""
     if not importlib.metadata.entry_points(group="portmapper"):
         pytest.skip("not installed")
     ours = [report for report in load_plugins().reports if report.distribution == "portmapperd"]
