@@ -87,14 +87,8 @@ class Scheduler:
             report=self._released,
         )
         self._gateway_events = GatewayEvents(self.entries, self.discovery, self._events, self._plan)
-        self._resync = Resync(
-            self.discovery,
-            queues,
-            self._pairs,
-            renew=self._renew_early,
-            vanished=self._vanished,
-            address_changed=self._gateway_events.external_address_changed,
-        )
+        changed = self._gateway_events.external_address_changed
+        self._resync = Resync(self.discovery, queues, self._pairs, self._renew_early, self._vanished, changed)
         self._lease_changes = LeaseChanges(
             ownership, self._events, self._clock, self._resync.external, options.watch
         )
