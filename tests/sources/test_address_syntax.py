@@ -1,4 +1,4 @@
-"""Every address notation that a source may use."""
+"""Every notation of an address in a source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portmapper.api.errors import RowError
-from portmapper.sources.address_syntax import parse_address
+from portmapper.sources.address_syntax import parse_address, parse_gateway
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ from portmapper.sources.address_syntax import parse_address
     ],
 )
 def test_a_notation_means_a_host_or_a_network(text: str, meaning: str) -> None:
-    """Host bits are masked, short forms filled up, and a network of one address is a host."""
+    """Host bits are masked, short forms are completed, and a network of one address is a host."""
     expected = ipaddress.ip_network(meaning) if "/" in meaning else ipaddress.ip_address(meaning)
     assert parse_address(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "0.0.0.0", "0.0.0.0/32"])
 def test_no_address_is_this_host(text: str) -> None:
-    """Binding to 0.0.0.0 is what upnp-daemon does with no address too."""
+    """upnp-daemon also treats 0.0.0.0 like no address."""
     assert parse_address(text) is None
 
 
@@ -93,8 +93,8 @@ def test_no_address_is_this_host(text: str) -> None:
         "[::1]",
     ],
 )
-def test_anything_else_is_refused_with_the_value(text: str) -> None:
-    """The reason names what was written, in one line."""
+def test_anything_else_is_rejected_with_the_value(text: str) -> None:
+    """The reason quotes the text, in one line."""
     with pytest.raises(RowError) as caught:
         parse_address(text)
     assert caught.value.field == "address"
@@ -113,14 +113,14 @@ def test_anything_else_is_refused_with_the_value(text: str) -> None:
     ],
 )
 def test_the_reason_says_what_to_write_instead(text: str, hint: str) -> None:
-    """A common mistake gets its own words."""
+    """For common mistakes."""
     with pytest.raises(RowError, match=hint):
         parse_address(text)
 
 
 @given(st.one_of(st.text(), st.from_regex(r"[0-9./:a-f]{1,20}")))
-def test_any_text_is_read_or_refused(text: str) -> None:
-    """Nothing but a RowError comes out, whatever goes in."""
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
+    """The only error is `RowError`."""
     field = "address"
     try:
         parse_address(text)
@@ -130,9 +130,43 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 @given(st.ip_addresses(v=4), st.integers(0, 32))
-def test_a_full_network_is_what_python_reads(address: ipaddress.IPv4Address, length: int) -> None:
-    """Prefix length and netmask spell the same network."""
+def test_a_full_network_is_parsed_as_python_parses_it(address: ipaddress.IPv4Address, length: int) -> None:
+    """Prefix length and netmask mean the same network."""
     network = ipaddress.ip_network((address, length), strict=False)
     expected = network if length < 32 else (address if int(address) else None)
     assert parse_address(f"{address}/{length}") == expected
     assert parse_address(f"{address}/{network.netmask}") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "gateway"),
+    [
+        ("", None),
+        ("Default", None),
+        ("ALL", "all"),
+        ("192.168.88.1", "192.168.88.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_a_gateway_is_default_all_or_an_address(text: str, gateway: str | None) -> None:
+    """Without a gateway, the best one is used."""
+    assert parse_gateway(text) == gateway
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("http://192.168.88.1/igd.xml", "is not one of default, all, or an address"),
+        ("192.168.88.1:5351", "is not one of default, all, or an address"),
+        ("0.0.0.0", "cannot be the address of a gateway"),
+        ("224.0.0.1", "cannot be the address of a gateway"),
+        ("255.255.255.255", "cannot be the address of a gateway"),
+        ("fe80::1", "add its interface, as in fe80::1%eth0"),
+    ],
+)
+def test_any_other_gateway_is_rejected(text: str, reason: str) -> None:
+    """A URL or a port is not allowed, because the list may come from an untrusted server."""
+    with pytest.raises(RowError, match=reason) as caught:
+        parse_gateway(text)
+    assert caught.value.field == "gateway"

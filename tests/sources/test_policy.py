@@ -1,4 +1,4 @@
-"""The policy bounds what any source can open."""
+"""The policy limits what any source can open."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from portmapper.api.errors import UsageError
 from portmapper.api.model import ANY_PORT, Family, Mapping, Protocol
 from portmapper.api.source import FormatOptions
 from portmapper.network.host import Interface, Network
-from portmapper.sources.adhoc import check_policy
 from portmapper.sources.inline import InlineSource
 from portmapper.sources.policy import Action, Policy, Rule
 from portmapper.sources.reader import SourceReader
@@ -21,31 +19,31 @@ HOME = Network((Interface("eth0", (ipaddress.ip_interface("192.168.1.5/24"),)),)
 
 
 def mapping(port: int = 8080, **more: Any) -> Mapping:
-    """Return a mapping of that port."""
+    """Return a mapping of this port."""
     return Mapping(**{"protocol": Protocol.TCP, "port": port, "internal_port": port or 1, **more})
 
 
 def denied(rules: list[Rule], desired: Mapping, network: Network = HOME) -> bool:
-    """Tell whether these rules deny it."""
+    """Return whether these rules deny the mapping."""
     return bool(Policy(tuple(rules)).checker(lambda: network)(desired))
 
 
-def test_what_no_rule_matches_is_allowed() -> None:
-    """A policy without rules bounds nothing."""
+def test_a_mapping_that_no_rule_matches_is_allowed() -> None:
+    """A policy without rules allows everything."""
     assert not denied([], mapping())
     assert not denied([Rule(DENY, port=range(1, 1024))], mapping())
 
 
 def test_the_first_rule_that_matches_decides() -> None:
-    """As on routers, the order counts."""
+    """The order matters, as on routers."""
     web, rest = Rule(ALLOW, port=range(8000, 9000)), Rule(DENY)
     assert not denied([web, rest], mapping())
     assert denied([rest, web], mapping())
     assert denied([web, rest], mapping(80))
 
 
-def test_a_rule_looks_at_all_that_it_names() -> None:
-    """Ports, protocol and internal port must match together."""
+def test_all_conditions_of_a_rule_must_match() -> None:
+    """Ports, protocol and internal port together."""
     rule = Rule(DENY, port=range(8080, 8081), internal_port=range(22, 23), protocol=(Protocol.TCP,))
     assert denied([rule], mapping(internal_port=22))
     assert not denied([rule], mapping())
@@ -53,14 +51,14 @@ def test_a_rule_looks_at_all_that_it_names() -> None:
 
 
 def test_a_pinhole_opens_its_internal_port() -> None:
-    """Over IPv6 nothing is translated, so that is the port outside."""
+    """IPv6 has no translation, so the internal port is also the external port."""
     low = [Rule(DENY, port=range(1, 1024))]
     assert denied(low, mapping(8080, internal_port=22, family=Family.IPV6))
     assert not denied(low, mapping(8080, internal_port=22))
 
 
-def test_any_port_may_be_each_port() -> None:
-    """A denial of some ports denies it, a permission of some does not allow it."""
+def test_port_any_may_become_every_port() -> None:
+    """A rule that denies some ports denies it. A rule that allows some ports does not allow it."""
     high = range(1024, 65536)
     assert denied([Rule(DENY, port=range(1, 1024))], mapping(ANY_PORT))
     assert denied([Rule(ALLOW, port=high), Rule(DENY)], mapping(ANY_PORT))
@@ -77,8 +75,8 @@ def test_any_port_may_be_each_port() -> None:
         ("10.0.0.0/8", True),
     ],
 )
-def test_an_address_is_whom_the_mapping_is_for(address: str | None, is_denied: bool) -> None:
-    """This host's addresses count where none is named; where it has none, what may be is denied."""
+def test_the_address_of_a_rule_is_the_internal_address(address: str | None, is_denied: bool) -> None:
+    """Without an address, this host's addresses count. If it has none there, the mapping is denied."""
     desired = (
         ipaddress.ip_network(address)
         if address and "/" in address
@@ -88,15 +86,15 @@ def test_an_address_is_whom_the_mapping_is_for(address: str | None, is_denied: b
     assert denied([rule], mapping(address=desired)) is is_denied
 
 
-def test_a_permission_needs_an_address_that_is_known() -> None:
-    """Without any network nothing can be sure."""
+def test_an_allow_rule_needs_a_known_address() -> None:
+    """Without a network, the address is unknown."""
     rules = [Rule(ALLOW, address=ipaddress.ip_network("192.168.1.0/24")), Rule(DENY)]
     assert not denied(rules, mapping())
     assert denied(rules, mapping(), Network((), ()))
 
 
 async def test_a_denied_row_is_rejected_with_place_and_reason() -> None:
-    """A row of which one part is denied is rejected whole; the others stay."""
+    """If one port of a row is denied, the whole row is rejected; other rows stay."""
     tables = [
         {"port": "1022-1025", "protocol": "tcp"},
         {"port": 8080, "protocol": "both"},
@@ -110,17 +108,11 @@ async def test_a_denied_row_is_rejected_with_place_and_reason() -> None:
     ]
 
 
-async def test_another_policy_is_applied_to_a_list_that_did_not_change() -> None:
-    """The next read goes by the new rules."""
+async def test_a_new_policy_applies_to_an_unchanged_list() -> None:
+    """The next read uses the new rules."""
     reader = SourceReader(
         InlineSource("here", [{"port": 80, "protocol": "tcp"}]), (), "auto", FormatOptions()
     )
     assert len((await reader.read()).mappings) == 1
     reader.set_policy(Policy((Rule(DENY),)))
     assert len((await reader.read()).rejected) == 1
-
-
-def test_what_open_asks_for_is_bounded_too() -> None:
-    """The daemon refuses it, and says which rule it was."""
-    with pytest.raises(UsageError, match=r"TCP 80: denied by policy\[0\] \(deny port 80\)"):
-        check_policy([mapping(80)], Policy((Rule(DENY, port=range(80, 81)),)))

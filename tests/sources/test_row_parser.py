@@ -1,4 +1,4 @@
-"""From a row as it was written to the mappings it stands for."""
+"""A row is parsed strictly and expanded to mappings."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portmapper.api.errors import RowError, SourceError, UsageError
+from portmapper.api.errors import RowError, SourceError
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Mapping, Protocol
 from portmapper.api.source import Row
-from portmapper.sources.port_syntax import ANY, parse_port_argument
 from portmapper.sources.row_parser import FIELDS, mappings_of, parse_row
 
 
 def row(strict_keys: bool = False, **fields: object) -> Row:
-    """Make a row such as CSV yields it."""
+    """Return a row as the CSV format yields it."""
     desired = {"port": "80", "protocol": "tcp", **fields}
     return Row(desired, "line 2", "line 2, column {}", strict_keys=strict_keys)
 
@@ -34,7 +33,7 @@ def test_defaults() -> None:
 
 
 def test_every_field_is_read() -> None:
-    """Each field of the table has its place in the mapping."""
+    """Each field sets an attribute of the mapping."""
     mapping = only(
         row(
             address="192.168.0.10/24",
@@ -54,10 +53,10 @@ def test_every_field_is_read() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", None])
-def test_an_empty_field_is_a_field_left_out(nothing: object) -> None:
-    """CSV leaves cells empty, JSON says null."""
-    left_out = {name: nothing for name in FIELDS if name not in ("port", "protocol")}
-    assert mappings_of(row(**left_out), "ports.csv") == mappings_of(row(), "ports.csv")
+def test_an_empty_field_is_an_omitted_field(nothing: object) -> None:
+    """CSV has empty cells, and JSON has null."""
+    omitted = {name: nothing for name in FIELDS if name not in ("port", "protocol")}
+    assert mappings_of(row(**omitted), "ports.csv") == mappings_of(row(), "ports.csv")
 
 
 @pytest.mark.parametrize(
@@ -103,8 +102,8 @@ def test_an_empty_field_is_a_field_left_out(nothing: object) -> None:
         ("enabled", 2, "2"),
     ],
 )
-def test_a_wrong_value_is_named(field: str, value: object, shown: str) -> None:
-    """The error tells the field and the value, and stays one short line."""
+def test_a_wrong_value_is_quoted_in_the_error(field: str, value: object, shown: str) -> None:
+    """The error contains the field and the value, and is one short line."""
     with pytest.raises(RowError) as caught:
         mappings_of(row(**{field: value}), "ports.csv")
     assert caught.value.field == field
@@ -113,14 +112,14 @@ def test_a_wrong_value_is_named(field: str, value: object, shown: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["port", "protocol"])
-def test_a_missing_field_is_named(field: str) -> None:
-    """There is no mapping without a port and a protocol."""
+def test_the_error_names_a_missing_field(field: str) -> None:
+    """A mapping requires a port and a protocol."""
     with pytest.raises(RowError, match=f"{field}: is missing"):
         mappings_of(row(**{field: ""}), "ports.csv")
 
 
-def test_ranges_protocols_and_families_are_spread() -> None:
-    """One row, one mapping for each port, protocol and family; internal ports keep step."""
+def test_ranges_protocols_and_families_are_expanded() -> None:
+    """One mapping for each port, protocol and family. Internal ports advance with the external ports."""
     expanded = mappings_of(row(port="6000-6001", protocol="both", family="both", internal_port=7000), "x")
     assert len(expanded) == 8
     assert {(m.port, m.internal_port) for m in expanded} == {(6000, 7000), (6001, 7001)}
@@ -128,35 +127,35 @@ def test_ranges_protocols_and_families_are_spread() -> None:
 
 
 @pytest.mark.parametrize("internal", ["65535", "7000-7002"])
-def test_an_internal_range_has_to_fit(internal: str) -> None:
-    """It may neither run beyond 65535 nor be of another length."""
+def test_an_internal_range_must_fit(internal: str) -> None:
+    """It must not exceed 65535 or have another length."""
     with pytest.raises(RowError, match="internal_port"):
         mappings_of(row(port="6000-6001", internal_port=internal), "x")
 
 
-def test_any_port_needs_an_internal_one() -> None:
-    """Port any takes whatever the gateway gives, for a port that must be known here."""
+def test_port_any_requires_an_internal_port() -> None:
+    """The gateway chooses the external port, but the internal port must be known."""
     assert only(row(port="any", internal_port="80")).port == ANY_PORT
     with pytest.raises(RowError, match="internal_port"):
         mappings_of(row(port="any"), "x")
 
 
-def test_a_disabled_row_stands_for_nothing() -> None:
-    """It is read, and its mistakes are told all the same."""
+def test_a_disabled_row_has_no_mappings() -> None:
+    """It is still parsed, and its errors are reported."""
     assert mappings_of(row(enabled=False), "x") == []
     with pytest.raises(RowError):
         mappings_of(row(enabled="false", port="x"), "x")
 
 
 def test_an_ipv6_address_makes_a_pinhole() -> None:
-    """The family is the address's own, unless the row insists on another."""
+    """The family follows from the address; another family in the row is an error."""
     assert only(row(address="2001:db8::1")).family is Family.IPV6
     with pytest.raises(RowError, match="family: ipv4 does not match"):
         mappings_of(row(address="2001:db8::1", family="ipv4"), "x")
 
 
-def test_an_unknown_key_is_an_error_only_where_keys_are_strict() -> None:
-    """TOML's misspelt key gets the nearest known name, CSV's own column is its own affair."""
+def test_an_unknown_key_is_an_error_only_if_keys_are_strict() -> None:
+    """A misspelled key in TOML gets a suggestion; an extra column in CSV is ignored."""
     assert mappings_of(row(prot="x"), "x")
     with pytest.raises(RowError, match="did you mean duration") as caught:
         mappings_of(row(strict_keys=True, duraton=1), "x")
@@ -164,18 +163,18 @@ def test_an_unknown_key_is_an_error_only_where_keys_are_strict() -> None:
 
 
 def test_control_characters_do_not_reach_the_gateway() -> None:
-    """A line feed or an escape in a comment becomes a space."""
+    """Line feeds and escapes in a comment become spaces."""
     assert only(row(comment="a\nb\x1bc\x9b")).comment == "a b c "
 
 
 def test_a_row_of_too_many_mappings_fails_the_document() -> None:
-    """The bound is checked before anything is spread."""
+    """The limit is checked before the row is expanded."""
     with pytest.raises(SourceError, match="more than"):
         mappings_of(row(port="1-65535", protocol="both"), "x")
 
 
-def test_what_the_format_found_wrong_is_passed_on() -> None:
-    """A row that could not be split has no field to blame."""
+def test_an_error_of_the_format_is_passed_on() -> None:
+    """A row that could not be split has no invalid field."""
     with pytest.raises(RowError, match=r"^3 fields$"):
         parse_row(Row({}, "line 2", "", error="3 fields"))
 
@@ -186,32 +185,11 @@ _values = st.one_of(
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), _values), st.booleans())
-def test_any_row_is_read_or_refused(fields: dict[str, object], strict_keys: bool) -> None:
-    """Nothing but our own errors comes out, whatever goes in."""
+def test_any_row_is_parsed_or_rejected(fields: dict[str, object], strict_keys: bool) -> None:
+    """The only errors are those of the vocabulary."""
     message = ""
     try:
         mappings_of(Row(fields, "[0]", "[0].{}", strict_keys), "x")
     except (RowError, SourceError) as error:
         message = str(error)
     assert "\n" not in message
-
-
-@pytest.mark.parametrize(
-    ("text", "ports", "protocols"),
-    [
-        ("8080/tcp", range(8080, 8081), (Protocol.TCP,)),
-        ("2722-2723/UDP", range(2722, 2724), (Protocol.UDP,)),
-        ("53/both", range(53, 54), (Protocol.TCP, Protocol.UDP)),
-        ("any/tcp", ANY, (Protocol.TCP,)),
-    ],
-)
-def test_a_port_argument(text: str, ports: range, protocols: tuple[Protocol, ...]) -> None:
-    """The command line's way to name ports."""
-    assert parse_port_argument(text) == (ports, protocols)
-
-
-@pytest.mark.parametrize("text", ["", "80", "80/", "/tcp", "80/x", "x/tcp", "0/tcp", "80/tcp/udp", "9-8/tcp"])
-def test_a_bad_port_argument(text: str) -> None:
-    """Is a usage error."""
-    with pytest.raises(UsageError):
-        parse_port_argument(text)
