@@ -1,4 +1,4 @@
-"""`--daemon` detaches as Unix daemons do, and what is wrong is told before it does."""
+"""`--daemon` detaches as Unix daemons do, and reports errors before it returns."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PROC = Path("/proc")
 
 @pytest.fixture
 def detached(program: Any) -> Iterator[None]:
-    """End the daemon that the test leaves."""
+    """Kill the daemon that the test started."""
     yield
     with contextlib.suppress(OSError, ValueError):
         os.kill(int(program.pid_file.read_text()), signal.SIGKILL)
 
 
 def detach(program: Any, *arguments: str, **more: Any) -> int:
-    """Launch a daemon and return the pid that its file names."""
+    """Start a daemon and return the pid in its pid file."""
     finished = program.run("run", "--daemon", *arguments, **more)
     assert (finished.status, finished.output, finished.errors) == (0, "", "")
     text = program.pid_file.read_text()
@@ -36,7 +36,7 @@ def detach(program: Any, *arguments: str, **more: Any) -> int:
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether a process has ended; in a container nobody may be there to reap it."""
+    """Return whether a process has ended; in a container, it may remain as a zombie."""
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
@@ -45,8 +45,10 @@ def is_gone(pid: int) -> bool:
 
 @pytest.mark.skipif(not PROC.exists(), reason="looks at /proc")
 @pytest.mark.usefixtures("detached")
-def test_the_daemon_is_one(program: Any, ports: Path, silence: tuple[str, ...]) -> None:
-    """No terminal, no directory, no stream of the caller's; a session that it does not lead; umask 027."""
+def test_the_daemon_is_detached_from_its_launcher(
+    program: Any, ports: Path, silence: tuple[str, ...]
+) -> None:
+    """It keeps no terminal, directory or stream of the caller, leads no session, and uses umask 027."""
     pid = detach(program, *silence, str(ports))
     process = PROC / str(pid)
     assert (process / "cwd").readlink() == Path("/")
@@ -60,7 +62,7 @@ def test_the_daemon_is_one(program: Any, ports: Path, silence: tuple[str, ...]) 
 def test_the_pid_file_is_written_and_locked_when_the_launcher_returns(
     program: Any, ports: Path, silence: tuple[str, ...]
 ) -> None:
-    """The next command of a script may count on it."""
+    """The next command of a script can rely on it."""
     detach(program, *silence, str(ports))
     with program.pid_file.open("rb") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,10 +70,10 @@ def test_the_pid_file_is_written_and_locked_when_the_launcher_returns(
 
 @pytest.mark.usefixtures("detached")
 @pytest.mark.parametrize("second", [["--daemon"], [], ["--oneshot"], ["--only-close-ports"]], ids=str)
-def test_a_second_instance_says_who_holds_the_lock(
+def test_a_second_instance_reports_the_holder(
     program: Any, ports: Path, silence: tuple[str, ...], second: list[str]
 ) -> None:
-    """Exit 4 with the holder's pid, in the foreground too."""
+    """Exit status 4, with the holder's pid; a run in the foreground checks the lock, too."""
     pid = detach(program, *silence, str(ports))
     finished = program.run("run", *second, *silence, str(ports))
     assert (finished.status, finished.output) == (4, "")
@@ -79,8 +81,8 @@ def test_a_second_instance_says_who_holds_the_lock(
     assert not is_gone(pid)
 
 
-def test_the_foreground_holds_the_lock_too(program: Any, ports: Path, silence: tuple[str, ...]) -> None:
-    """A named pid file counts whatever the state directory is."""
+def test_a_run_in_the_foreground_holds_the_lock(program: Any, ports: Path, silence: tuple[str, ...]) -> None:
+    """A named pid file is locked regardless of the state directory."""
     pid_file = program.directory / "my.pid"
     with program.running("run", "--pid-file", str(pid_file), *silence, str(ports)) as run:
         run.logs("keeping")
@@ -97,7 +99,7 @@ def test_the_foreground_holds_the_lock_too(program: Any, ports: Path, silence: t
 def test_a_pid_file_that_a_crash_left_is_taken_over(
     program: Any, ports: Path, silence: tuple[str, ...]
 ) -> None:
-    """The lock ended with its process, whatever the file says."""
+    """The lock ended with its process, and the old pid is overwritten."""
     program.state.mkdir()
     program.pid_file.write_text("1\n")
     with program.running("run", *silence, str(ports)) as run:
@@ -106,29 +108,29 @@ def test_a_pid_file_that_a_crash_left_is_taken_over(
 
 
 def test_a_stop_removes_the_pid_file(program: Any, ports: Path, silence: tuple[str, ...], wait: Any) -> None:
-    """SIGTERM right after the launch is an orderly stop."""
+    """SIGTERM immediately after the launch is an orderly stop."""
     pid = detach(program, *silence, str(ports))
     os.kill(pid, signal.SIGTERM)
     wait(lambda: is_gone(pid), "stopped")
     assert not program.pid_file.exists()
 
 
-@pytest.mark.parametrize("trouble", ["no file", "no list", "no gateway's name", "no directory"])
-def test_what_is_wrong_is_told_before_detaching(program: Any, ports: Path, trouble: str) -> None:
+@pytest.mark.parametrize("problem", ["no file", "no list", "no gateway's name", "no directory"])
+def test_errors_are_reported_before_detaching(program: Any, ports: Path, problem: str) -> None:
     """One line on standard error, the exit status of the contract, and no pid file."""
     more: list[str] = []
-    if trouble == "no file":
+    if problem == "no file":
         ports.unlink()
-    elif trouble == "no list":
+    elif problem == "no list":
         ports.write_text("nothing of the kind\n")
-    elif trouble == "no gateway's name":
+    elif problem == "no gateway's name":
         more = ["--gateway", "router"]
     else:
         (program.directory / "a file").touch()
         more = ["--state-dir", str(program.directory / "a file" / "state")]
         more += ["--pid-file", str(program.directory / "my.pid")]
     finished = program.run("run", "--daemon", *more, str(ports))
-    assert finished.status == (1 if trouble == "no directory" else 2)
+    assert finished.status == (1 if problem == "no directory" else 2)
     assert len(finished.errors.splitlines()) == 1
     assert not program.pid_file.exists()
     assert not (program.directory / "my.pid").exists()
@@ -136,14 +138,14 @@ def test_what_is_wrong_is_told_before_detaching(program: Any, ports: Path, troub
 
 @pytest.mark.usefixtures("detached")
 def test_standard_input_is_read_before_detaching(program: Any, gateway: Any, wait: Any) -> None:
-    """The launcher has it, and the daemon keeps it."""
+    """Only the launching process can read it; the daemon keeps the mappings."""
     detach(program, "-f", "-", *gateway.options, stdin="port;protocol\n8080;TCP\n")
     wait(lambda: gateway.ports() == {8080}, "open")
 
 
 @pytest.mark.usefixtures("detached")
 def test_the_daemon_logs_to_its_file(program: Any, ports: Path, gateway: Any, wait: Any) -> None:
-    """Events, and an error after detaching; the level comes from the environment."""
+    """Events, and errors after detaching; the environment sets the level."""
     log = program.directory / "portmapper.log"
     program.environment["PORTMAPPER_LOG"] = "INFO"
     detach(program, "--log-file", str(log), *gateway.options, "ports.csv")
@@ -154,8 +156,8 @@ def test_the_daemon_logs_to_its_file(program: Any, ports: Path, gateway: Any, wa
 
 
 @pytest.mark.parametrize("flag", ["--foreground", "--oneshot", "--only-close-ports"])
-def test_daemon_goes_with_nothing_that_ends(program: Any, ports: Path, flag: str) -> None:
-    """A usage error, before anything is read."""
+def test_daemon_excludes_options_that_end_the_run(program: Any, ports: Path, flag: str) -> None:
+    """This is a usage error, before anything is read."""
     finished = program.run("run", "--daemon", flag, str(ports))
     assert finished.status == 2
     assert "--daemon" in finished.errors

@@ -1,4 +1,4 @@
-"""The pid file: one holder, for as long as it lives."""
+"""The pid file: one instance holds it while it runs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from portmapper.api.errors import AlreadyRunning, StoreError
-from portmapper.daemon.pidfile import PidFile, PidFiles
+from portmapper.daemon.pidfile import PidFile, PidFiles, holder_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
 
 
-def test_it_holds_the_pid_and_a_newline(tmp_path: Path) -> None:
-    """In a directory that is made for it."""
+def test_the_file_contains_the_pid_and_a_newline(tmp_path: Path) -> None:
+    """Its directory is created if necessary."""
     file = PidFile(tmp_path / "state" / "portmapper.pid")
     file.write()
     assert file.path.read_bytes() == b"%d\n" % os.getpid()
@@ -24,8 +24,8 @@ def test_it_holds_the_pid_and_a_newline(tmp_path: Path) -> None:
     assert not file.path.exists()
 
 
-def test_a_second_holder_is_told_who_has_it(tmp_path: Path) -> None:
-    """With the pid, and the file stays as it is."""
+def test_a_second_instance_gets_the_pid_of_the_holder(tmp_path: Path) -> None:
+    """The file does not change."""
     first = PidFile(tmp_path / "pid")
     first.write()
     with pytest.raises(AlreadyRunning, match=f"process {os.getpid()} holds"):
@@ -34,16 +34,19 @@ def test_a_second_holder_is_told_who_has_it(tmp_path: Path) -> None:
     first.remove()
 
 
-def test_the_lock_without_a_pid_in_it_is_held_too(tmp_path: Path) -> None:
-    """Between locking and writing."""
-    first = PidFile(tmp_path / "pid")
-    with pytest.raises(AlreadyRunning, match="another process"):
+@pytest.mark.parametrize("left", [None, "1\n"])
+def test_a_holder_that_has_not_written_its_pid_is_another_process(tmp_path: Path, left: str | None) -> None:
+    """A pid that a crash left in the file does not name the new holder."""
+    if left is not None:
+        (tmp_path / "pid").write_text(left)
+    held = PidFile(tmp_path / "pid")
+    with pytest.raises(AlreadyRunning, match="another process holds"):
         PidFile(tmp_path / "pid")
-    first.release()
+    held.remove()
 
 
-def test_a_file_left_behind_by_a_crash_is_locked_again(tmp_path: Path) -> None:
-    """A longer pid in it does not shine through."""
+def test_a_file_that_a_crash_left_is_locked_again(tmp_path: Path) -> None:
+    """A longer old pid is overwritten completely."""
     (tmp_path / "pid").write_text("99999999999\n")
     file = PidFile(tmp_path / "pid")
     file.write()
@@ -51,28 +54,40 @@ def test_a_file_left_behind_by_a_crash_is_locked_again(tmp_path: Path) -> None:
     file.remove()
 
 
-def test_the_lock_survives_its_maker_in_a_fork(tmp_path: Path) -> None:
-    """The daemon holds on to what the launching process locked, until it ends."""
+def test_a_forked_process_keeps_the_lock(tmp_path: Path) -> None:
+    """The launching process locks the file, and the daemon holds the lock until it ends."""
     file = PidFile(tmp_path / "pid")
-    told, tell = os.pipe()
+    reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        os.close(tell)
-        os.read(told, 1)
+        os.close(writer)
+        os.read(reader, 1)
         os._exit(0)
-    os.close(told)
+    os.close(reader)
     file.release()
     try:
         with pytest.raises(AlreadyRunning):
             PidFile(tmp_path / "pid")
     finally:
-        os.close(tell)
+        os.close(writer)
         os.waitpid(child, 0)
     PidFile(tmp_path / "pid").remove()
 
 
-def test_a_holder_that_is_gone_before_the_lock_leaves_no_second_file(tmp_path: Path) -> None:
-    """Whoever opened the file before it was removed must not hold a lock that nobody else sees."""
+def test_removing_twice_does_not_remove_the_file_of_the_next_holder(tmp_path: Path) -> None:
+    """After the first removal, another instance may hold the file."""
+    first = PidFile(tmp_path / "pid")
+    first.remove()
+    second = PidFile(tmp_path / "pid")
+    second.write()
+    first.remove()
+    assert (tmp_path / "pid").read_text() == f"{os.getpid()}\n"
+    second.remove()
+    assert not (tmp_path / "pid").exists()
+
+
+def test_a_removed_file_that_is_still_open_elsewhere_is_not_locked(tmp_path: Path) -> None:
+    """A lock on a removed file would keep no other instance out."""
     first = PidFile(tmp_path / "pid")
     waiting = os.open(tmp_path / "pid", os.O_RDWR)
     first.remove()
@@ -83,15 +98,62 @@ def test_a_holder_that_is_gone_before_the_lock_leaves_no_second_file(tmp_path: P
     second.remove()
 
 
-def test_a_file_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_file_that_is_removed_between_opening_and_locking_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The previous holder may remove it at that moment."""
+    path = tmp_path / "pid"
+    removed: list[bool] = []
+
+    def lock(file: int) -> None:
+        if not removed:
+            path.unlink()
+            removed.append(True)
+
+    monkeypatch.setattr("portmapper.daemon.pidfile._lock", lock)
+    held = PidFile(path)
+    held.write()
+    assert path.read_text() == f"{os.getpid()}\n"
+    held.remove()
+
+
+def test_a_file_that_cannot_be_created_is_one_clear_error(tmp_path: Path) -> None:
     """It names the file."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="pid file"):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot create the pid file"):
         PidFile(tmp_path / "file" / "pid")
 
 
-def test_a_named_file_and_the_state_directorys_own_are_both_held(tmp_path: Path) -> None:
-    """So that two instances with files of their own do not share one store; both go with the holder."""
+def test_a_pid_that_cannot_be_written_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk, an empty file can still be created."""
+    held = PidFile(tmp_path / "pid")
+
+    def full(file: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("portmapper.daemon.pidfile.os.write", full)
+    with pytest.raises(StoreError, match="No space left"):
+        held.write()
+    held.remove()
+
+
+def test_the_holder_is_described_without_changing_the_file(tmp_path: Path) -> None:
+    """None if there is no file, or if it is not locked."""
+    path = tmp_path / "pid"
+    assert holder_of(path) is None
+    held = PidFile(path)
+    assert holder_of(path) == f"another process holds {path}"
+    held.write()
+    assert holder_of(path) == f"process {os.getpid()} holds {path}"
+    held.release()
+    assert holder_of(path) is None
+    assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_the_named_file_and_the_state_directorys_file_are_both_locked(tmp_path: Path) -> None:
+    """Two instances with different pid files must not share one store."""
     named, own = tmp_path / "my.pid", tmp_path / "state" / "portmapper.pid"
     held = PidFiles(named, own, must_write=True)
     held.write()
@@ -104,31 +166,17 @@ def test_a_named_file_and_the_state_directorys_own_are_both_held(tmp_path: Path)
     assert not own.exists()
 
 
-def test_a_file_under_two_names_is_held_once(tmp_path: Path) -> None:
-    """A symlink on the way is no other instance."""
+def test_one_file_under_two_names_is_locked_once(tmp_path: Path) -> None:
+    """A path through a symlink leads to the same file."""
     (tmp_path / "run").symlink_to(tmp_path, target_is_directory=True)
     PidFiles(tmp_path / "run" / "pid", tmp_path / "pid", must_write=True).remove()
 
 
-def test_a_state_directory_that_cannot_be_written_needs_no_lock(tmp_path: Path) -> None:
-    """Nobody keeps leases there; the named file is held all the same."""
+@pytest.mark.parametrize("must_write", [True, False])
+def test_an_unusable_state_directory_needs_no_pid_file(tmp_path: Path, must_write: bool) -> None:
+    """No instance can keep leases there; the named file is locked nevertheless."""
     (tmp_path / "file").write_text("")
-    held = PidFiles(tmp_path / "pid", tmp_path / "file" / "portmapper.pid", must_write=True)
+    held = PidFiles(tmp_path / "pid", tmp_path / "file" / "portmapper.pid", must_write=must_write)
     with pytest.raises(AlreadyRunning):
         PidFile(tmp_path / "pid")
-    held.remove()
-
-
-def test_a_pid_that_cannot_be_written_is_one_clear_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a full disk, where the file itself could be made."""
-    held = PidFile(tmp_path / "pid")
-
-    def full(file: int, content: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("portmapper.daemon.pidfile.os.write", full)
-    with pytest.raises(StoreError, match="No space left"):
-        held.write()
     held.remove()

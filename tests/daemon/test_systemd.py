@@ -1,4 +1,4 @@
-"""systemd is told what becomes of a service it started with `Type=notify`."""
+"""Notifications to systemd for a service of `Type=notify`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="the prot
 
 @pytest.fixture(params=["path", "abstract"])
 def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
-    """A manager's socket, and how the environment spells its address."""
+    """The socket of a service manager, and its address in the environment."""
     name = str(tmp_path / "notify") if request.param == "path" else f"\0portmapper-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         try:
@@ -29,44 +29,44 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
         yield listener, name.replace("\0", "@")
 
 
-def heard(listener: socket.socket, desired: str) -> list[str]:
-    """Receive until a message has this line, and return the message's lines."""
+def receive(listener: socket.socket, expected: str) -> list[str]:
+    """Receive messages until one contains a line, and return its lines."""
     while True:
         lines = listener.recv(4096).decode().splitlines()
-        if desired in lines:
+        if expected in lines:
             return lines
 
 
-def test_a_service_tells_its_life(
+def test_a_service_reports_its_state(
     manager: tuple[socket.socket, str], program: Any, ports: Path, gateway: Any
 ) -> None:
-    """Ready once the list is read, then how many ports are open, reloads, and the end."""
+    """Readiness after the list is read, then the number of open ports, reloads, and the stop."""
     listener, program.environment["NOTIFY_SOCKET"] = manager
     with program.running("run", *gateway.options, str(ports)) as run:
-        heard(listener, "READY=1")
-        heard(listener, "STATUS=1 of 1 mapping open")
+        receive(listener, "READY=1")
+        receive(listener, "STATUS=1 of 1 mapping open")
         run.signal(signal.SIGHUP)
-        reloading = heard(listener, "RELOADING=1")
+        reloading = receive(listener, "RELOADING=1")
         assert any(line.startswith("MONOTONIC_USEC=") for line in reloading)
-        heard(listener, "READY=1")
+        receive(listener, "READY=1")
         run.signal(signal.SIGTERM)
-        heard(listener, "STOPPING=1")
+        receive(listener, "STOPPING=1")
         assert run.ended() == 0
 
 
-def test_the_watchdog_is_fed(
+def test_watchdog_pings_are_sent(
     manager: tuple[socket.socket, str], program: Any, ports: Path, silence: tuple[str, ...]
 ) -> None:
-    """Though nothing happens, a sign of life comes again and again."""
+    """Also while nothing else happens."""
     listener, program.environment["NOTIFY_SOCKET"] = manager
     program.environment["WATCHDOG_USEC"] = "400000"
     with program.running("run", *silence, str(ports)):
         for _ in range(4):
-            heard(listener, "WATCHDOG=1")
+            receive(listener, "WATCHDOG=1")
 
 
-def test_nobody_is_told_when_nobody_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without a manager, and when it is gone, nothing happens."""
+def test_without_a_manager_nothing_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a service manager, and after it has gone."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     ServiceManager().notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
@@ -87,7 +87,7 @@ def test_nobody_is_told_when_nobody_listens(monkeypatch: pytest.MonkeyPatch, tmp
 def test_the_watchdog_interval(
     monkeypatch: pytest.MonkeyPatch, microseconds: str | None, pid: str | None, interval: float | None
 ) -> None:
-    """Half of what the manager grants, when it means us."""
+    """Half of the manager's timeout, if the setting is for this process."""
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/nobody")
     for name, value in (("WATCHDOG_USEC", microseconds), ("WATCHDOG_PID", pid)):
         if value is None:
