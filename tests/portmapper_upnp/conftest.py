@@ -12,12 +12,16 @@ from typing import Any
 import aiohttp
 import pytest
 
+from portmapper.api.backend import Target
 from portmapper.api.model import MapRequest, Protocol
+from portmapper_upnp import discovery, search
+from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.factory import connect
 from portmapper_upnp.igd import IgdGateway
 from portmapper_upnp.requester import open_session
 
+IGD = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 ENVELOPE = (
     '<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/">'
@@ -43,6 +47,11 @@ def description(*services: str, version: int = 1, before: str = "", namespace: b
         "<friendlyName>Router &amp; Co</friendlyName><modelName>R1</modelName>"
         f"<serviceList>{''.join(services)}</serviceList></device></root>"
     )
+
+
+def search_answer(location: str, target: str = IGD) -> Callable[[str, int], str]:
+    """Return an answer to every search that names the location and the search target."""
+    return lambda _target, _count: f"LOCATION: {location}\r\nST: {target}\r\nUSN: uuid:1::{target}"
 
 
 class Router:
@@ -216,7 +225,7 @@ def build() -> Any:
     class Build:
         pass
 
-    for writer in (service, description, http, soap_fault):
+    for writer in (service, description, http, soap_fault, search_answer):
         setattr(Build, writer.__name__, staticmethod(writer))
     Build.ENVELOPE = ENVELOPE  # type: ignore[attr-defined]
     return Build
@@ -242,6 +251,27 @@ async def responder() -> AsyncIterator[Responder]:
     transport.close()
     for sending in responder.senders:
         sending.close()
+
+
+@pytest.fixture
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search for a fraction of the usual time."""
+    monkeypatch.setattr(search, "SEARCH_TIME", 0.3)
+    monkeypatch.setattr(search, "SEND_TIMES", (0.0, 0.05, 0.1))
+    monkeypatch.setattr(discovery, "GRACE", 0.1)
+
+
+@pytest.fixture
+async def found(responder: Responder, short_search: None) -> AsyncIterator[Callable[..., Any]]:
+    """Return a function that returns all gateways found at a target on loopback, with the changes given."""
+    backend = IgdBackend(ssdp_port=responder.port)
+
+    async def find(**changes: Any) -> list[Any]:
+        target = Target(**{"local_address": LOOPBACK, "gateway": LOOPBACK, **changes})
+        return [gateway async for gateway in backend.discover(target)]
+
+    yield find
+    await backend.close()
 
 
 @pytest.fixture

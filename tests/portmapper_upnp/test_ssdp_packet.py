@@ -49,3 +49,22 @@ def test_d7_a_link_local_location_gets_the_zone_of_its_sender():
     packet = read_packet(data, ("fe80::1", 1900, 0, 3))
     assert packet is not None
     assert packet.location == "http://[fe80::1%3]:5000/desc.xml"
+
+
+def test_an_announcement_is_read_with_its_boot_id():
+    """The unique name is the part of USN before the target, in lower case."""
+    data = (
+        b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:alive\r\nNT: upnp:rootdevice\r\nUSN: UUID:AB::upnp:rootdevice\r\n"
+        b"LOCATION: http://192.168.1.1:5000/desc.xml\r\nBOOTID.UPNP.ORG: 7\r\n\r\n"
+    )
+    packet = read_packet(data, SENDER)
+    assert packet is not None
+    assert (packet.kind, packet.device, packet.boot_id) == ("alive", "uuid:ab", "7")
+    assert (packet.target, packet.location) == ("upnp:rootdevice", "http://192.168.1.1:5000/desc.xml")
+
+
+def test_other_messages_are_ignored():
+    """Searches of other hosts and updates arrive on the same port."""
+    assert read_packet(b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\n\r\n", SENDER) is None
+    assert read_packet(b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:update\r\n\r\n", SENDER) is None
+    assert read_packet(b"HTTP/1.1 404 Not Found\r\n\r\n", SENDER) is None
