@@ -1,4 +1,4 @@
-"""What holds for every test: no setting and no directory of the person who runs them."""
+"""Fixtures for all tests. Tests do not use the settings and directories of the user who runs them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 from portmapper.testing.harness import Harness, network_at
 
-# Machines of CI are slow in bursts; a slow example is no finding, a random one nobody can repeat is none.
+# CI machines are slow at times, so there is no deadline. Examples are derandomized, so that failures repeat.
 settings.register_profile("portmapper", deadline=None, derandomize=True)
 settings.load_profile("portmapper")
 
 
 FREE_PORTS = itertools.cycle(range(20_000 + os.getpid() % 100 * 100, 30_000))
-"""Below the ports that systems hand out by themselves, and elsewhere for each process of the tests."""
+"""Ports below the ephemeral range, different for each test process."""
 
 
 PROGRAMS = {
@@ -48,7 +48,7 @@ OFFLINE = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """Find a port that is free on every address and stays so: nobody is given it unasked."""
+    """Find a port that is free on every address, and that the system does not assign to others."""
 
     def find() -> int:
         for port in FREE_PORTS:
@@ -65,8 +65,8 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture(autouse=True)
-def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the program away from the configuration, state and terminal of whoever runs the tests."""
+def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Isolate the program from the settings, state and terminal of the user who runs the tests."""
     for name in [name for name in os.environ if name.startswith("PORTMAPPER_")]:
         monkeypatch.delenv(name)
     for name in ("NO_COLOR", "FORCE_COLOR"):
@@ -77,13 +77,13 @@ def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def no_faults() -> None:
-    """Forget what plugins of earlier tests did wrong."""
+    """Discard the plugin faults of earlier tests."""
     FAULTS.clear()
 
 
 @pytest.fixture(autouse=True)
-def own_logging() -> Iterator[None]:
-    """Take back what a command that ran within the test did to the log."""
+def restored_logging() -> Iterator[None]:
+    """Restore the logging configuration after a test that runs a command in its process."""
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     levels = {name: logging.getLogger(name).level for name in THIRD_PARTY_LOGGERS}
@@ -98,9 +98,9 @@ def own_logging() -> Iterator[None]:
 
 @pytest.fixture
 def plugin_environment(tmp_path: Path) -> dict[str, str]:
-    """Make a virtual environment that sees what is installed here, and return the variables it runs with.
+    """Create a virtual environment that sees the installed packages, and return its environment variables.
 
-    pip builds in it without a network: with the hatchling that is here, instead of one that it fetches.
+    pip builds without network access: it uses the installed hatchling instead of downloading it.
     """
     place = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
@@ -117,7 +117,7 @@ def plugin_environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 async def clock() -> AsyncIterator[FakeClock]:
-    """A clock that drives the test's own event loop."""
+    """A fake clock that drives the event loop of the test."""
     fake = FakeClock()
     with fake.driving(asyncio.get_running_loop()):
         yield fake
@@ -125,13 +125,13 @@ async def clock() -> AsyncIterator[FakeClock]:
 
 @pytest.fixture
 def device(clock: FakeClock) -> FakeDevice:
-    """A device at the default gateway's address."""
+    """A fake device at the address of the default gateway."""
     return FakeDevice(clock)
 
 
 @pytest.fixture
 async def new_harness(clock: FakeClock) -> AsyncIterator[Callable[..., Harness]]:
-    """Make worlds that end with the test."""
+    """Create harnesses that end with the test."""
     harnesses: list[Harness] = []
 
     def make(*backends: Backend, **options: Any) -> Harness:
@@ -145,25 +145,25 @@ async def new_harness(clock: FakeClock) -> AsyncIterator[Callable[..., Harness]]
 
 @pytest.fixture(scope="session")
 def harness_class() -> type[Harness]:
-    """What random tests make their worlds of."""
+    """The harness class, for property-based tests that create many."""
     return Harness
 
 
 @pytest.fixture
 def harness(new_harness: Callable[..., Harness], device: FakeDevice) -> Harness:
-    """One device, over one protocol that cannot list."""
+    """A harness with one device and one protocol that cannot list mappings."""
     return new_harness(FakeBackend("pcp", device))
 
 
 @pytest.fixture
 def upnp(new_harness: Callable[..., Harness], device: FakeDevice) -> Harness:
-    """One device, over one protocol that can list, verify and map for others."""
+    """A harness with one device and one protocol that can list, verify and map for other hosts."""
     return new_harness(FakeBackend("upnp", device, kind=FakeListingGateway))
 
 
 @pytest.fixture
 def desired() -> Callable[..., Mapping]:
-    """Make a mapping; TCP 80 where nothing else is said."""
+    """Create a desired mapping; default 80/tcp."""
 
     def make(port: int = 80, internal_port: int | None = None, **more: Any) -> Mapping:
         more.setdefault("protocol", Protocol.TCP)
@@ -174,13 +174,13 @@ def desired() -> Callable[..., Mapping]:
 
 @pytest.fixture
 def on_network() -> Callable[..., Network]:
-    """Make a network."""
+    """Create a network."""
     return network_at
 
 
 @pytest.fixture
 def file_store(tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """Open stores in one file."""
+    """Open stores on one file."""
     opened: list[Store] = []
 
     def open_store() -> Store:

@@ -1,4 +1,4 @@
-"""The shape of the house: who may import whom, and what an import may cost."""
+"""The architecture: which package may import which, and the cost of imports."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "testing": (*_DAEMON, "daemon"),
     "cli": (*_DAEMON, "daemon", "doctor"),
 }
-"""What each package of the core may import; see docs/architecture.md."""
+"""The packages that each package of the core may import; see docs/architecture.md."""
 
 
 def imports(file: Path) -> Iterator[str]:
-    """Yield the full name of every module and name that a file imports, wherever in it."""
+    """Yield the full name of every module and name that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -72,17 +72,17 @@ def imports(file: Path) -> Iterator[str]:
 
 
 def loaded_after(code: str, names: tuple[str, ...]) -> set[str]:
-    """Return which of these modules are loaded once `code` has run in a fresh interpreter."""
-    ask = f"{code}\nimport sys, json\nprint(json.dumps([n for n in {names!r} if n in sys.modules]))"
-    answer = subprocess.run(
-        [sys.executable, "-c", ask],
+    """Return which of these modules are loaded after `code` has run in a new interpreter."""
+    script = f"{code}\nimport sys, json\nprint(json.dumps([n for n in {names!r} if n in sys.modules]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         timeout=50,
         check=True,
         env={"PYTHONPATH": f"{CORE.parent}:{PLUGINS}", "PATH": ""},
     )
-    return set(json.loads(answer.stdout.splitlines()[-1]))
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 def direct_imports(file: Path) -> Iterator[str]:
@@ -109,7 +109,7 @@ def core_imports() -> Iterator[tuple[str, str]]:
 
 
 def test_the_core_imports_no_plugin() -> None:
-    """It finds them through their entry points."""
+    """The core finds plugins through entry points."""
     guilty = {
         (file.name, name)
         for file in CORE.rglob("*.py")
@@ -120,13 +120,13 @@ def test_the_core_imports_no_plugin() -> None:
 
 
 def test_every_module_of_the_core_is_in_a_package() -> None:
-    """The folders are the architecture, so a module beside them has no place in it."""
+    """The folders are the architecture."""
     assert sorted(file.name for file in CORE.glob("*.py")) == ["__init__.py", "__main__.py"]
     assert {file.parent.name for file in CORE.glob("*/__init__.py")} == set(MAY_IMPORT)
 
 
 def test_packages_import_only_what_the_table_allows() -> None:
-    """The table is in docs/architecture.md, too; a lazy import and one for types count as well."""
+    """Lazy imports and imports for type checking count, too. docs/architecture.md has the same table."""
     guilty = [
         f"{file} imports {name}"
         for file, name in core_imports()
@@ -138,14 +138,14 @@ def test_packages_import_only_what_the_table_allows() -> None:
 
 
 def test_the_table_has_no_cycle() -> None:
-    """A package that may import another is never importable from it."""
+    """If one package may import another, the other may not import it."""
     assert [
         (one, other) for one, allowed in MAY_IMPORT.items() for other in allowed if one in MAY_IMPORT[other]
     ] == []
 
 
 def test_imports_are_at_most_twelve_levels_deep() -> None:
-    """Whoever reads a module has to know those below it; a cycle has no depth at all."""
+    """To read a module, you have to know those below it. A cycle has no depth and fails."""
     modules = {
         ".".join(("portmapper", *file.relative_to(CORE).with_suffix("").parts)): file
         for file in CORE.rglob("*.py")
@@ -182,7 +182,7 @@ def test_plugins_import_only_public_packages() -> None:
 
 
 def test_plugins_import_the_api_from_its_package() -> None:
-    """They name no module of it, so that we can move names between them."""
+    """They import no module of it, so names can move between modules."""
     guilty = [
         f"{file.relative_to(PLUGINS)} imports {name}"
         for file in PLUGINS.rglob("*.py")
@@ -193,7 +193,7 @@ def test_plugins_import_the_api_from_its_package() -> None:
 
 
 def test_every_public_name_can_be_imported_from_the_api() -> None:
-    """The list for type checkers and the one that imports on first use are the same."""
+    """The list for type checkers and the list for lazy imports are the same."""
     for package in (api, testing):
         typed = {name.rpartition(".")[2] for name in direct_imports(Path(package.__file__))} - {"annotations"}
         for name in typed - {"lazy_exports"}:
@@ -202,8 +202,8 @@ def test_every_public_name_can_be_imported_from_the_api() -> None:
         api.Backed  # noqa: B018
 
 
-def test_plugins_import_nothing_of_each_other() -> None:
-    """Each is a house of its own; the simulator is for showing and testing them."""
+def test_plugins_do_not_import_each_other() -> None:
+    """Each plugin can be removed without breaking another."""
     guilty = {
         (str(file.relative_to(PLUGINS)), name)
         for file in PLUGINS.rglob("*.py")
@@ -215,20 +215,20 @@ def test_plugins_import_nothing_of_each_other() -> None:
     assert guilty == set()
 
 
-def test_the_version_costs_no_import() -> None:
-    """`portmapper --version` answers before any library of ours is loaded."""
+def test_the_version_needs_no_heavy_import() -> None:
+    """`portmapper --version` loads no library."""
     code = "from portmapper.cli.main import main\nmain(['--version'])"
     assert loaded_after(code, (*HEAVY, "asyncio", "pluggy", "attr", "argparse")) == set()
 
 
 @pytest.mark.parametrize("name", STANDARD)
-def test_loading_a_plugin_costs_no_heavy_import(name: str) -> None:
-    """Its hooks import inside themselves."""
+def test_loading_a_plugin_needs_no_heavy_import(name: str) -> None:
+    """Hooks import inside their functions."""
     assert loaded_after(f"import {name}.plugin", HEAVY) == set()
 
 
-def test_registering_every_plugin_costs_no_heavy_import() -> None:
-    """The list of plugins and commands is quick to show."""
+def test_registering_every_plugin_needs_no_heavy_import() -> None:
+    """Otherwise every command would start slowly."""
     registering = "\n".join(
         f"import {name}.plugin; plugins.register({name}.plugin, {name!r})" for name in STANDARD
     )
@@ -239,7 +239,7 @@ def test_registering_every_plugin_costs_no_heavy_import() -> None:
 def test_one_pass_over_pcp_imports_no_http_and_no_screen(
     tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    """A gateway that refuses, on loopback, is enough to load all that such a run needs."""
+    """A loopback address where nothing listens is enough to load all modules of such a run."""
     port = free_port()
     (tmp_path / "ports.csv").write_text("port;protocol;duration;comment\n80;TCP;60;web\n")
     words = [
@@ -250,8 +250,8 @@ def test_one_pass_over_pcp_imports_no_http_and_no_screen(
     assert loaded_after(code, HEAVY) == set()
 
 
-def test_every_hook_is_explained() -> None:
-    """Its author has nothing else to read."""
+def test_every_hook_has_a_docstring() -> None:
+    """Plugin authors read it."""
     hooks = {
         name: value for name, value in vars(hookspecs).items() if name.startswith("portmapper_register_")
     }

@@ -1,4 +1,4 @@
-"""The settings file is read strictly, and what is wrong with it is told with file and line."""
+"""The settings file is loaded strictly, and errors contain file and line."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ protocol = "tcp"
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return where the settings file is."""
+    """The path of the settings file."""
     return tmp_path / "portmapper.toml"
 
 
 def test_every_key_is_read(file: Path) -> None:
-    """A file with all of them gives values of the right types."""
+    """The values have the right types."""
     file.write_text(WHOLE)
     settings = read_settings(file).settings
     assert settings.interval == 30.0
@@ -70,14 +70,14 @@ def test_every_key_is_read(file: Path) -> None:
     assert settings.mapping == ({"port": 8080, "protocol": "tcp"},)
 
 
-def test_an_empty_file_is_all_defaults(file: Path) -> None:
-    """Nothing has to be set."""
+def test_an_empty_file_has_only_defaults(file: Path) -> None:
+    """No key is required."""
     file.write_text("")
     assert read_settings(file).settings.interval == 60.0
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("intervall = 5", ":1: intervall: unknown key, did you mean interval?"),
         ("\n[log]\nlevle = 'info'", ":3: log.levle: unknown key, did you mean level?"),
@@ -106,16 +106,16 @@ def test_an_empty_file_is_all_defaults(file: Path) -> None:
         ("mapping = 3", ":1: mapping: is not an array of tables: write [[mapping]]"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(text: str, told: str, file: Path) -> None:
-    """The message names file, line, key, and the nearest key there is."""
+def test_an_error_contains_file_and_line(text: str, message: str, file: Path) -> None:
+    """It also contains the key, and for an unknown key the nearest known one."""
     file.write_text(text)
     with pytest.raises(SettingError) as caught:
         read_settings(file).check_plugin_tables([])
-    assert f"{file}{told}" in str(caught.value)
+    assert f"{file}{message}" in str(caught.value)
 
 
-def test_a_plugins_table_is_left_to_its_plugin(file: Path) -> None:
-    """What no plugin has is an error all the same."""
+def test_the_table_of_a_plugin_is_left_to_the_plugin(file: Path) -> None:
+    """A table that no plugin has is an error."""
     file.write_text("\n[[hook]]\non = 'opened'\n")
     read = read_settings(file)
     read.check_plugin_tables(["hook"])
@@ -124,7 +124,7 @@ def test_a_plugins_table_is_left_to_its_plugin(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"interval =", "not TOML: "),
         (b"\xff\xfe", "not UTF-8 text"),
@@ -132,22 +132,22 @@ def test_a_plugins_table_is_left_to_its_plugin(file: Path) -> None:
         (b"a = " + b"[" * 100_000, "nested too deep|not TOML"),
     ],
 )
-def test_what_is_no_settings_file_is_one_line(content: bytes, told: str, file: Path) -> None:
-    """Neither a traceback nor a wait."""
+def test_an_invalid_file_is_reported_in_one_line(content: bytes, message: str, file: Path) -> None:
+    """Without a traceback or a delay."""
     file.write_bytes(content)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         read_settings(file)
 
 
-def test_a_directory_and_nothing_at_all_are_told(tmp_path: Path) -> None:
-    """As any file that cannot be read."""
+def test_a_directory_and_a_missing_file_are_reported(tmp_path: Path) -> None:
+    """Like any file that cannot be read."""
     for path in (tmp_path, tmp_path / "none.toml"):
         with pytest.raises(UsageError, match=str(path)):
             read_settings(path)
 
 
-def test_lines_are_found_behind_values_of_several_lines() -> None:
-    """Strings, arrays and tables inside them do not count as keys of their own."""
+def test_lines_are_counted_after_multiline_values() -> None:
+    """Text that looks like a key inside a string or an array is not a key."""
     begin = 'a = """\n[b]\nc = 1\n"""\nd = [\n  1, # ]\n  2,\n]\n'
     text = begin + "[x.y]\nz = {p = 1}\n[[t]]\n[[t]]\nk = 1\n[t.sub]\nq = 2\n"
     expected = {
@@ -165,8 +165,8 @@ def test_lines_are_found_behind_values_of_several_lines() -> None:
 
 
 @given(st.text(alphabet="ab[]{}=.'\"\n# 1,", max_size=60))
-def test_no_text_is_too_odd(text: str) -> None:
-    """Whatever stands there is settings, or one error of ours."""
+def test_any_text_is_settings_or_an_error(text: str) -> None:
+    """The only error is `UsageError`."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as directory:

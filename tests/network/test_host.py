@@ -1,4 +1,4 @@
-"""Default routes as each system tells them."""
+"""Interfaces and default routes are read from each system."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LITTLE = pytest.mark.skipif(host.sys.byteorder == "big", reason="the table is in
 
 
 @LITTLE
-def test_linuxs_table_is_read(tmp_path: Path) -> None:
-    """Only default routes that have a gateway."""
+def test_the_routes_of_linux_are_parsed(tmp_path: Path) -> None:
+    """Only default routes with a gateway count."""
     table = tmp_path / "route"
     table.write_text(
         HEADER
@@ -34,12 +34,12 @@ def test_linuxs_table_is_read(tmp_path: Path) -> None:
 
 
 def test_a_table_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
-    """A container may hide it."""
+    """A container may hide the table."""
     assert list(host._linux_routes(tmp_path / "missing")) == []
 
 
-def test_the_answers_of_bsd_and_windows_are_read() -> None:
-    """Each in its own words; what is not understood is no route."""
+def test_the_routes_of_bsd_and_windows_are_parsed() -> None:
+    """Output that is not understood contains no route."""
     bsd = "   route to: default\n    gateway: 192.168.88.1\n  interface: en0\n"
     assert list(host._bsd_route(bsd)) == [DefaultRoute("en0", ipaddress.ip_address("192.168.88.1"))]
     windows = "Destination Netmask Gateway\n  0.0.0.0  0.0.0.0  192.168.88.1  192.168.88.10  25\n"
@@ -49,8 +49,8 @@ def test_the_answers_of_bsd_and_windows_are_read() -> None:
     assert list(host._windows_routes("nothing")) == []
 
 
-def test_interfaces_come_in_the_order_of_their_routes() -> None:
-    """Those without a default route last, in their own order."""
+def test_interfaces_are_sorted_by_their_routes() -> None:
+    """Interfaces without a default route are last, in their original order."""
     one, two, three = (
         Interface(name, (ipaddress.ip_interface(f"10.0.{number}.1/24"),))
         for number, name in enumerate(("one", "two", "three"))
@@ -65,13 +65,13 @@ def test_interfaces_come_in_the_order_of_their_routes() -> None:
 
 
 def test_this_hosts_network_can_be_read() -> None:
-    """Whatever it is, loopback is not part of it."""
+    """It does not contain loopback addresses."""
     for interface in read_network().interfaces:
         assert not any(address.ip.is_loopback for address in interface.addresses)
 
 
-def test_linuxs_ipv6_routes_are_read_with_the_zone_of_a_link_local_gateway(tmp_path: Path) -> None:
-    """Neither a route to one network nor the kernel's own refusal of a default route counts."""
+def test_the_ipv6_routes_of_linux_are_parsed_with_the_zone_of_the_gateway(tmp_path: Path) -> None:
+    """Routes to one network and the kernel's reject route do not count."""
     table = tmp_path / "ipv6_route"
     any_, local = "0" * 32, "fe80000000000000" + "0" * 15 + "1"
     table.write_text(
@@ -84,8 +84,8 @@ def test_linuxs_ipv6_routes_are_read_with_the_zone_of_a_link_local_gateway(tmp_p
     assert list(host._linux_ipv6_routes(tmp_path / "missing")) == []
 
 
-def test_ipv6_addresses_that_will_not_stay_are_told_by_their_flags(tmp_path: Path) -> None:
-    """Temporary, deprecated and tentative ones; a permanent one stays."""
+def test_transient_ipv6_addresses_are_recognized_by_their_flags(tmp_path: Path) -> None:
+    """Temporary, deprecated and tentative addresses are transient; a permanent one is not."""
     table = tmp_path / "if_inet6"
     flags = {"1": "80", "2": "01", "3": "20", "4": "c0"}
     table.write_text(
@@ -103,23 +103,23 @@ def side(*addresses: str, transient: Sequence[str] = ()) -> Interface:
     return Interface("eth0", own, frozenset(map(ipaddress.ip_address, transient)))
 
 
-def test_stable_addresses_are_global_and_last() -> None:
-    """A unique local one is taken only where there is no other."""
+def test_stable_addresses_are_global_and_not_transient() -> None:
+    """A unique local address counts only if there is no global one."""
     here = side("fe80::5", "fd00::5", "2001:db8::5", "2001:db8::6", transient=["2001:db8::6"])
     assert [str(address) for address in here.stable_ipv6] == ["2001:db8::5"]
     assert [str(address) for address in side("fe80::5", "fd00::5").stable_ipv6] == ["fd00::5"]
     assert side("fe80::5").first_address(6) is None
 
 
-def test_a_new_address_comes_after_those_that_stay() -> None:
-    """However the system orders them."""
+def test_new_addresses_come_after_known_ones() -> None:
+    """Regardless of the order of the system."""
     before = Network((side("2001:db8::5"),), ())
     after = Network((side("2001:db8::1", "2001:db8::5"),), ()).ordered_like(before)
     assert [str(address) for address in after.interfaces[0].stable_ipv6] == ["2001:db8::5", "2001:db8::1"]
 
 
-def test_a_gateway_that_lost_the_default_route_is_kept_in_mind_while_it_is_near() -> None:
-    """A VPN took the route; another gateway, another network or a link that goes ends it."""
+def test_a_gateway_that_lost_the_default_route_is_remembered_while_it_is_on_a_link() -> None:
+    """A VPN took the route. Another gateway, another network or a missing link ends it."""
     home = ipaddress.ip_address("192.168.88.1")
     eth0 = Interface("eth0", (ipaddress.ip_interface("192.168.88.5/24"),))
     before = Network((eth0,), (DefaultRoute("eth0", home),))
@@ -135,8 +135,8 @@ def test_a_gateway_that_lost_the_default_route_is_kept_in_mind_while_it_is_near(
     assert Network((eth0,), ()).with_former_gateways_of(gone).default_gateway("eth0") is None
 
 
-def test_a_family_sees_only_what_matters_to_it() -> None:
-    """A new IPv6 address, or a temporary one, is no reason to renew what is open over IPv4."""
+def test_a_change_of_one_family_does_not_concern_the_other() -> None:
+    """A new IPv6 address does not renew IPv4 leases, and a transient one renews nothing."""
     four = ipaddress.ip_interface("192.168.88.5/24")
     before = Network((Interface("eth0", (four,)),), ())
     after = Network((Interface("eth0", (four, *side("2001:db8::5").addresses)),), ())
