@@ -1,4 +1,4 @@
-"""An embedded gateway, and clients of its protocols that know nothing of the plugins' own."""
+"""An embedded gateway, and clients of its protocols that share no code with the plugins."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ EXTERNAL_HOST = "127.0.0.2"
 
 
 class UdpClient(asyncio.DatagramProtocol):
-    """A UDP socket whose datagrams are waited for."""
+    """UDP socket that queues received datagrams."""
 
     def __init__(self) -> None:
         self.received: asyncio.Queue[tuple[bytes, tuple[str, int]]] = asyncio.Queue()
 
     def connection_made(self, transport: Any) -> None:
-        """Keep the socket."""
+        """Store the transport."""
         self.transport = transport
 
     def datagram_received(self, data: bytes, sender: tuple[str, int]) -> None:
-        """Keep a datagram."""
+        """Queue a datagram."""
         self.received.put_nowait((data, sender))
 
     def error_received(self, error: Exception) -> None:
-        """Keep a refusal, which only a connected socket gets."""
+        """Queue an ICMP refusal, which only a connected socket receives."""
         self.received.put_nowait((b"refused", ("", 0)))
 
     def send(self, data: bytes, host: str, port: int) -> None:
@@ -46,7 +46,7 @@ class UdpClient(asyncio.DatagramProtocol):
         return (await asyncio.wait_for(self.received.get(), PATIENCE))[0]
 
     async def is_silent(self) -> bool:
-        """Tell that nothing comes for a moment."""
+        """Return whether no datagram arrives for a moment."""
         try:
             await asyncio.wait_for(self.received.get(), SILENCE)
         except TimeoutError:
@@ -56,14 +56,14 @@ class UdpClient(asyncio.DatagramProtocol):
 
 @pytest.fixture
 async def stack() -> AsyncIterator[AsyncExitStack]:
-    """What is closed at the end of the test."""
+    """An exit stack that is closed at the end of the test."""
     async with AsyncExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
 def start(stack: AsyncExitStack, free_port: Callable[[], int]) -> Callable[..., Awaitable[EmbeddedGateway]]:
-    """Start a gateway with settings, on ports that are its own also after a restart."""
+    """Return a function that starts a gateway on fixed ports, which a restart keeps."""
 
     async def start(*quirks: str, **settings: Any) -> EmbeddedGateway:
         ports = {name: free_port() for name in ("pcp_port", "http_port", "ssdp_port")}
@@ -81,7 +81,7 @@ async def gateway(start: Callable[..., Awaitable[EmbeddedGateway]]) -> EmbeddedG
 
 @pytest.fixture
 def udp_client(stack: AsyncExitStack) -> Callable[..., Awaitable[UdpClient]]:
-    """Open a UDP socket, on another loopback address if wanted."""
+    """Return a function that opens a UDP socket on a loopback address."""
 
     async def open_client(host: str = "127.0.0.1", **options: Any) -> UdpClient:
         loop = asyncio.get_running_loop()
@@ -100,7 +100,7 @@ async def client(udp_client: Callable[..., Awaitable[UdpClient]]) -> UdpClient:
 
 
 class Answer:
-    """An HTTP answer: status, headers and text."""
+    """An HTTP response: status, headers and text."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -108,7 +108,7 @@ class Answer:
         self.text = response.read().decode()
 
     def value(self, name: str) -> str | None:
-        """Return the text of the first element of that name."""
+        """Return the text of the first element with this name."""
         found = re.search(rf"<{name}>(.*?)</{name}>", self.text, re.DOTALL)
         return found[1] if found else None
 
@@ -124,7 +124,7 @@ def _request(port: int, method: str, path: str, body: str, headers: dict[str, st
 
 @pytest.fixture
 def fetch() -> Callable[..., Awaitable[Answer]]:
-    """Fetch a path of a gateway's HTTP server."""
+    """Return a function that fetches a path of a gateway's HTTP server."""
 
     async def fetch(gateway: EmbeddedGateway, path: str, method: str = "GET") -> Answer:
         return await asyncio.to_thread(_request, gateway.http_port, method, path, "", {})
@@ -134,16 +134,16 @@ def fetch() -> Callable[..., Awaitable[Answer]]:
 
 @pytest.fixture
 def soap() -> Callable[..., Awaitable[Answer]]:
-    """Call a SOAP action; the answer is a code for a fault."""
+    """Return a function that calls a SOAP action."""
 
     async def call(
         gateway: EmbeddedGateway, action: str, path: str = "/ctl/WANIPConn1", **arguments: object
     ) -> Answer:
         kind = "urn:schemas-upnp-org:service:WANIPConnection:1"
-        inside = "".join(f"<{name}>{value}</{name}>" for name, value in arguments.items())
+        content = "".join(f"<{name}>{value}</{name}>" for name, value in arguments.items())
         body = (
             '<?xml version="1.0"?><s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
-            f'<u:{action} xmlns:u="{kind}">{inside}</u:{action}></s:Body></s:Envelope>'
+            f'<u:{action} xmlns:u="{kind}">{content}</u:{action}></s:Body></s:Envelope>'
         )
         headers = {"SOAPAction": f'"{kind}#{action}"', "Content-Type": "text/xml"}
         return await asyncio.to_thread(_request, gateway.http_port, "POST", path, body, headers)
@@ -153,7 +153,7 @@ def soap() -> Callable[..., Awaitable[Answer]]:
 
 @pytest.fixture
 def add(soap: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
-    """Ask for a port mapping over UPnP."""
+    """Return a function that requests a port mapping over UPnP."""
 
     async def add(
         gateway: EmbeddedGateway,
@@ -180,7 +180,7 @@ def add(soap: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answe
 
 @pytest.fixture
 async def tcp_echo(stack: AsyncExitStack) -> int:
-    """Port of a TCP server on 127.0.0.1 that sends back what it gets, and then ends."""
+    """Port of a TCP server on 127.0.0.1 that echoes data until the end of file."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -203,7 +203,7 @@ class _Echo(UdpClient):
 
 @pytest.fixture
 async def udp_echo(stack: AsyncExitStack) -> int:
-    """Port of a UDP server on 127.0.0.1 that sends back what it gets."""
+    """Port of a UDP server on 127.0.0.1 that echoes datagrams."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(_Echo, local_addr=("127.0.0.1", 0))
     stack.callback(transport.close)

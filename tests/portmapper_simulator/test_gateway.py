@@ -1,4 +1,4 @@
-"""The gateway as a whole: what goes through it, and what can happen to it."""
+"""The gateway as a whole: forwarding, restart, and switching protocols."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portmapper_simulator.settings import Rule, Settings
 
 
 async def send_through(port: int) -> bytes:
-    """Send something to an outside port; return what comes back."""
+    """Send data to an external port, and return the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.2", port)
     try:
         writer.write(b"ping")
@@ -28,7 +28,7 @@ async def send_through(port: int) -> bytes:
 async def test_an_opened_port_answers_until_it_expires(
     gateway: Any, add: Any, tcp_echo: int, free_port: Any
 ) -> None:
-    """A connection passes while the entry stands, and none afterwards."""
+    """Connections pass only while the entry exists."""
     port = free_port()
     await add(gateway, port, NewInternalPort=tcp_echo)
     assert await send_through(port) == b"ping"
@@ -41,7 +41,7 @@ async def test_an_opened_port_answers_until_it_expires(
 
 
 async def test_a_restart_closes_every_port(gateway: Any, add: Any, tcp_echo: int, free_port: Any) -> None:
-    """The table is empty, the epoch begins anew, and the port can be mapped again at once."""
+    """The table is empty, the epoch is reset, and the port can be mapped again immediately."""
     port = free_port()
     await add(gateway, port, NewInternalPort=tcp_echo)
     await gateway.restart()
@@ -52,10 +52,10 @@ async def test_a_restart_closes_every_port(gateway: Any, add: Any, tcp_echo: int
     assert await send_through(port) == b"ping"
 
 
-async def test_a_stopped_protocol_refuses_and_comes_back_at_its_port(
+async def test_a_stopped_protocol_refuses_and_restarts_on_its_port(
     gateway: Any, udp_client: Any, fetch: Any
 ) -> None:
-    """PCP and NAT-PMP share a port: it closes with the second."""
+    """PCP and NAT-PMP share a port, which closes when both are stopped."""
     client = await udp_client(remote_addr=("127.0.0.1", gateway.pcp_port))
     await gateway.stop_protocol("pcp")
     client.transport.sendto(b"\x02\x00" + bytes(22))
@@ -73,8 +73,8 @@ async def test_a_stopped_protocol_refuses_and_comes_back_at_its_port(
     assert (await fetch(gateway, "/rootDesc.xml")).status == 200
 
 
-async def test_a_muted_protocol_says_nothing(gateway: Any, client: Any) -> None:
-    """The other one on the same port still answers."""
+async def test_a_muted_protocol_does_not_answer(gateway: Any, client: Any) -> None:
+    """The other protocol on the same port still answers."""
     gateway.mute("natpmp")
     client.send(b"\x00\x00", "127.0.0.1", gateway.pcp_port)
     assert await client.is_silent()
@@ -84,7 +84,7 @@ async def test_a_muted_protocol_says_nothing(gateway: Any, client: Any) -> None:
 
 
 async def test_the_first_rule_that_matches_decides(start: Any, add: Any) -> None:
-    """By protocol, port and address, in order; no match allows."""
+    """Rules are checked in order, and no match allows the request."""
     rules = (
         Rule(allow=True, protocol=Protocol.TCP, external_ports=(80, 80)),
         Rule(allow=False, external_ports=(1, 1023)),
@@ -96,8 +96,8 @@ async def test_the_first_rule_that_matches_decides(start: Any, add: Any) -> None
     assert (await add(gateway, 8080)).status == 200
 
 
-async def test_requests_are_remembered_to_a_bound(gateway: Any, client: Any) -> None:
-    """The log keeps what was asked, by whom."""
+async def test_the_latest_requests_are_recorded(gateway: Any, client: Any) -> None:
+    """The record contains the action and the sender."""
     client.send(b"\x00\x00", "127.0.0.1", gateway.pcp_port)
     await client.next()
     assert (gateway.requests[-1].protocol, gateway.requests[-1].action) == ("natpmp", "external address")
@@ -106,8 +106,8 @@ async def test_requests_are_remembered_to_a_bound(gateway: Any, client: Any) -> 
 
 
 @pytest.mark.parametrize("option", ["pcp_port", "http_port", "ssdp_port"])
-async def test_a_taken_port_is_one_clear_line(option: str, stack: Any) -> None:
-    """It names the address and the port; what was open is closed."""
+async def test_a_port_in_use_is_a_clear_error(option: str, stack: Any) -> None:
+    """The error contains the address and the port, and open sockets are closed."""
     kind = socket.SOCK_STREAM if option == "http_port" else socket.SOCK_DGRAM
     held = stack.enter_context(socket.socket(socket.AF_INET, kind))
     held.bind(("127.0.0.1", 0))
@@ -120,29 +120,29 @@ async def test_a_taken_port_is_one_clear_line(option: str, stack: Any) -> None:
 
 
 async def test_a_gateway_without_upnp_restarts_too(start: Any) -> None:
-    """There is no SSDP to say so, and nothing else changes."""
+    """It sends no SSDP announcement."""
     gateway = await start(protocols=frozenset({"natpmp"}))
     await gateway.restart()
     assert (gateway.epoch, gateway.http_port, gateway.location) == (0, 0, "")
 
 
-async def test_a_port_taken_meanwhile_is_one_clear_line(gateway: Any, stack: Any) -> None:
-    """When a protocol comes back and its port has gone."""
+async def test_a_port_in_use_at_a_restart_of_a_protocol_is_a_clear_error(gateway: Any, stack: Any) -> None:
+    """Another program may take the port while the protocol is stopped."""
     await gateway.stop_protocol("upnp")
     stack.enter_context(socket.create_server(("127.0.0.1", gateway.http_port)))
     with pytest.raises(PortmapperError, match=r"TCP port \d+: .*in use"):
         await gateway.start_protocol("upnp")
 
 
-async def test_a_quirk_that_nobody_knows_is_refused() -> None:
-    """A misspelt one would prove nothing."""
+async def test_an_unknown_quirk_is_rejected() -> None:
+    """A test with a misspelled quirk would prove nothing."""
     with pytest.raises(PortmapperError, match="unknown quirk or protocol: M99"):
         async with EmbeddedGateway(Settings(quirks=frozenset({"M99"}))):
             pass
 
 
-async def test_an_outside_address_that_is_not_ours_is_one_clear_line() -> None:
-    """Rather than every mapping failing later."""
+async def test_an_external_host_of_another_machine_is_a_clear_error() -> None:
+    """Otherwise every mapping would fail later."""
     with pytest.raises(PortmapperError, match=r"192\.0\.2\.1"):
         async with EmbeddedGateway(Settings(external_host="192.0.2.1")):
             pass

@@ -1,4 +1,4 @@
-"""What goes through an open port."""
+"""Forwarding through an open port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXTERNAL_HOST = "127.0.0.2"
 
 @pytest.fixture
 async def open_relay(stack: Any, free_port: Any) -> Any:
-    """Open a relay to an inside port; closed at the end."""
+    """Return a function that opens a relay to an internal port."""
 
     async def open_relay(protocol: Protocol, internal_port: int) -> Relay:
         relay = make_relay(protocol, (EXTERNAL_HOST, free_port()), ("127.0.0.1", internal_port), Traffic())
@@ -28,7 +28,7 @@ async def open_relay(stack: Any, free_port: Any) -> Any:
 
 
 async def test_tcp_passes_in_both_directions_to_its_end(open_relay: Any, tcp_echo: int) -> None:
-    """What is sent comes back, and an end of file passes through."""
+    """Data is echoed, and the end of file passes through."""
     relay = await open_relay(Protocol.TCP, tcp_echo)
     reader, writer = await asyncio.open_connection(*relay.external)
     writer.write(b"hello" * 50_000)
@@ -38,8 +38,8 @@ async def test_tcp_passes_in_both_directions_to_its_end(open_relay: Any, tcp_ech
     writer.close()
 
 
-async def test_udp_peers_are_kept_apart(open_relay: Any, udp_echo: int, udp_client: Any) -> None:
-    """Each outside peer gets its own answers."""
+async def test_udp_peers_are_separate(open_relay: Any, udp_echo: int, udp_client: Any) -> None:
+    """Each external peer gets only its own answers."""
     relay = await open_relay(Protocol.UDP, udp_echo)
     first, second = await udp_client(), await udp_client()
     first.send(b"one", *relay.external)
@@ -48,8 +48,8 @@ async def test_udp_peers_are_kept_apart(open_relay: Any, udp_echo: int, udp_clie
     assert await second.next() == b"two"
 
 
-async def test_nobody_inside_is_a_reset_outside(open_relay: Any, free_port: Any) -> None:
-    """The connection is not left hanging."""
+async def test_a_port_without_a_listener_is_a_reset(open_relay: Any, free_port: Any) -> None:
+    """The connection does not hang."""
     relay = await open_relay(Protocol.TCP, free_port())
     reader, writer = await asyncio.open_connection(*relay.external)
     with pytest.raises(ConnectionResetError):
@@ -58,7 +58,7 @@ async def test_nobody_inside_is_a_reset_outside(open_relay: Any, free_port: Any)
 
 
 async def test_closing_cuts_connections_and_frees_the_port(open_relay: Any, tcp_echo: int) -> None:
-    """A closed mapping lets nothing through, not even what was connected."""
+    """A closed mapping forwards nothing, not even on existing connections."""
     relay = await open_relay(Protocol.TCP, tcp_echo)
     reader, writer = await asyncio.open_connection(*relay.external)
     writer.write(b"x")
@@ -71,8 +71,8 @@ async def test_closing_cuts_connections_and_frees_the_port(open_relay: Any, tcp_
     writer.close()
 
 
-async def test_connections_are_bounded(open_relay: Any, tcp_echo: int, monkeypatch: Any) -> None:
-    """One too many is turned away, the others stay."""
+async def test_connections_are_limited(open_relay: Any, tcp_echo: int, monkeypatch: Any) -> None:
+    """A connection above the limit is refused, and the others stay."""
     monkeypatch.setattr(relay_module, "MAX_CONNECTIONS", 1)
     relay = await open_relay(Protocol.TCP, tcp_echo)
     reader, writer = await asyncio.open_connection(*relay.external)
@@ -87,10 +87,10 @@ async def test_connections_are_bounded(open_relay: Any, tcp_echo: int, monkeypat
         end.close()
 
 
-async def test_udp_flows_are_bounded(
+async def test_udp_flows_are_limited(
     open_relay: Any, udp_echo: int, udp_client: Any, monkeypatch: Any
 ) -> None:
-    """One peer too many is not heard, the others stay."""
+    """A peer above the limit is ignored, and the others stay."""
     monkeypatch.setattr(relay_module, "MAX_FLOWS", 1)
     relay = await open_relay(Protocol.UDP, udp_echo)
     first, second = await udp_client(), await udp_client()
@@ -102,10 +102,10 @@ async def test_udp_flows_are_bounded(
     assert await first.next() == b"again"
 
 
-async def test_a_silent_udp_flow_is_forgotten(
+async def test_an_idle_udp_flow_is_closed(
     open_relay: Any, udp_echo: int, udp_client: Any, monkeypatch: Any
 ) -> None:
-    """It makes room for another peer."""
+    """Another peer can then use its place."""
     monkeypatch.setattr(relay_module, "MAX_FLOWS", 1)
     monkeypatch.setattr(relay_module, "IDLE_TIMEOUT", 0.05)
     relay = await open_relay(Protocol.UDP, udp_echo)

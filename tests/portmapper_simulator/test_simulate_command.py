@@ -1,4 +1,4 @@
-"""`portmapper simulate`, through argparse and as a process."""
+"""`portmapper simulate`, as a function and as a process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import pytest
 
 from portmapper.api.errors import UsageError
 from portmapper_simulator.plugin import portmapper_register_commands
-from portmapper_simulator.profiles import PROFILES, settings_of
-from portmapper_simulator.quirks import QUIRKS
+from portmapper_simulator.profiles import PROFILES
 from portmapper_simulator.simulate_command import SimulateCommand, read_settings
 
 PROGRAM = (
@@ -30,6 +29,8 @@ PROGRAM = (
     "except PortmapperError as error:\n"
     "    sys.exit(str(error))\n"
 )
+
+
 ANY_PORTS = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0")
 
 
@@ -41,7 +42,7 @@ def parsed(*words: str) -> argparse.Namespace:
 
 
 def started(*words: str) -> subprocess.Popen[str]:
-    """Start it as a process."""
+    """Start the command as a process."""
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *words],
         stdout=subprocess.PIPE,
@@ -50,20 +51,20 @@ def started(*words: str) -> subprocess.Popen[str]:
     )
 
 
-def test_the_plugin_registers_it() -> None:
-    """The hook returns the command's class."""
+def test_the_plugin_registers_the_command() -> None:
+    """The hook returns the class of the command."""
     assert SimulateCommand in portmapper_register_commands()
 
 
 def test_the_defaults_are_the_standard_ports() -> None:
-    """5351 and 1900, on loopback."""
+    """They are 5351 and 1900, on loopback."""
     settings = read_settings(parsed())
     assert (settings.host, settings.pcp_port, settings.ssdp_port) == ("127.0.0.1", 5351, 1900)
     assert settings.external_address == "11.22.33.44"
 
 
-def test_quirks_come_on_top_of_the_profile() -> None:
-    """Repeated, or joined by commas."""
+def test_quirks_are_added_to_the_profile() -> None:
+    """The option can be repeated, and its names separated by commas."""
     settings = read_settings(parsed("--profile", "routeros", "--quirk", "M5,D4", "--quirk", "P8"))
     assert settings.quirks == PROFILES["routeros"].quirks | {"M5", "D4", "P8"}
     assert settings.protocols == {"natpmp", "upnp"}
@@ -78,36 +79,15 @@ def test_quirks_come_on_top_of_the_profile() -> None:
         (("--external-address", "here"), "'here' is not an IPv4 address"),
     ],
 )
-def test_what_makes_no_sense_is_a_usage_error(words: Any, message: str) -> None:
-    """One line that names it."""
+def test_an_invalid_option_is_a_usage_error(words: Any, message: str) -> None:
+    """The error contains the invalid value."""
     with pytest.raises(UsageError, match=message):
         read_settings(parsed(*words))
 
 
-def test_the_list_names_every_profile_and_quirk(capsys: pytest.CaptureFixture[str]) -> None:
-    """For people, and as JSON."""
-    assert SimulateCommand().run(parsed("--list")) == 0
-    shown = capsys.readouterr().out
-    assert all(name in shown for name in (*PROFILES, *QUIRKS))
-    SimulateCommand().run(parsed("--list", "--json"))
-    assert json.loads(capsys.readouterr().out)["quirks"] == QUIRKS
-
-
-@pytest.mark.parametrize("name", list(PROFILES))
-async def test_every_profile_starts(name: str, stack: Any) -> None:
-    """With quirks that exist."""
-    from portmapper_simulator.gateway import EmbeddedGateway
-
-    settings = settings_of(name)
-    assert settings.quirks <= QUIRKS.keys()
-    gateway = await stack.enter_async_context(EmbeddedGateway(settings))
-    assert bool(gateway.pcp_port) == bool(settings.protocols & {"pcp", "natpmp"})
-    assert bool(gateway.location) == ("upnp" in settings.protocols)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_tells_its_addresses_and_ends_in_order(number: signal.Signals) -> None:
-    """One line of JSON when ready; exit status 0."""
+def test_simulate_prints_its_addresses_and_stops_on_a_signal(number: signal.Signals) -> None:
+    """It prints one line of JSON when ready, and exits with status 0."""
     with started(*ANY_PORTS, "--json", "--quirk", "M1") as process:
         facts = json.loads(process.stdout.readline()) if process.stdout else {}
         process.send_signal(number)
@@ -129,8 +109,8 @@ def test_it_tells_its_addresses_and_ends_in_order(number: signal.Signals) -> Non
     assert facts["location"] == f"http://127.0.0.1:{facts['http_port']}/rootDesc.xml"
 
 
-def test_a_port_in_use_is_one_line() -> None:
-    """It names the port."""
+def test_a_port_in_use_is_an_error_on_one_line() -> None:
+    """The error contains the port."""
     with socket.socket(type=socket.SOCK_DGRAM) as held:
         held.bind(("127.0.0.1", 0))
         port = str(held.getsockname()[1])

@@ -1,4 +1,4 @@
-"""SSDP by raw packets: searches, and announcements."""
+"""SSDP searches and announcements with raw packets."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ IGD_2 = "urn:schemas-upnp-org:device:InternetGatewayDevice:2"
 
 
 def search(target: str = IGD_1) -> bytes:
-    """Write an M-SEARCH."""
+    """Return an M-SEARCH."""
     lines = ("M-SEARCH * HTTP/1.1", f"HOST: {GROUP}:1900", 'MAN: "ssdp:discover"', "MX: 1", f"ST: {target}")
     return "\r\n".join((*lines, "", "")).encode()
 
 
 def headers(data: bytes) -> dict[str, str]:
-    """Read the headers, names in upper case."""
+    """Return the headers, with names in upper case."""
     pairs = (line.partition(":") for line in data.decode().split("\r\n")[1:] if line)
     return {name.upper(): value.strip() for name, _, value in pairs}
 
 
 def multicast_socket() -> socket.socket:
-    """Make a socket whose multicast leaves by loopback."""
+    """Return a socket that sends multicast over loopback."""
     opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
     opened.setblocking(False)
@@ -34,7 +34,7 @@ def multicast_socket() -> socket.socket:
 
 
 def group_socket(group: str, port: int) -> socket.socket:
-    """Make a socket that hears a multicast group on loopback."""
+    """Return a socket that receives a multicast group on loopback."""
     opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     opened.setblocking(False)
@@ -47,7 +47,7 @@ def group_socket(group: str, port: int) -> socket.socket:
 @pytest.mark.parametrize("target", [IGD_1, IGD_2, "upnp:rootdevice"])
 @pytest.mark.parametrize("where", ["127.0.0.1", GROUP])
 async def test_a_search_is_answered(gateway: Any, udp_client: Any, target: str, where: str) -> None:
-    """By multicast and unicast, with the target that was asked for and the description's URL."""
+    """The answer contains the requested target and the URL of the description."""
     client = await udp_client(sock=multicast_socket())
     client.send(search(target), where, gateway.ssdp_port)
     found = headers(await client.next())
@@ -57,7 +57,7 @@ async def test_a_search_is_answered(gateway: Any, udp_client: Any, target: str, 
 
 
 async def test_ssdp_all_answers_with_every_target(gateway: Any, client: Any) -> None:
-    """Root device, its UUID, three devices, two services."""
+    """They are the root device, its UUID, three devices and two services."""
     client.send(search("ssdp:all"), "127.0.0.1", gateway.ssdp_port)
     targets = [headers(await client.next())["ST"] for _ in range(7)]
     assert IGD_2 in targets
@@ -76,14 +76,14 @@ async def test_ssdp_all_answers_with_every_target(gateway: Any, client: Any) -> 
         b"",
     ],
 )
-async def test_what_is_no_search_for_it_is_not_answered(gateway: Any, client: Any, data: bytes) -> None:
-    """Other devices, later versions, junk."""
+async def test_other_searches_and_junk_are_not_answered(gateway: Any, client: Any, data: bytes) -> None:
+    """This includes other devices and later versions."""
     client.send(data, "127.0.0.1", gateway.ssdp_port)
     assert await client.is_silent()
 
 
-async def test_a_restart_says_goodbye_and_hello_with_a_new_boot_id(gateway: Any, udp_client: Any) -> None:
-    """First every byebye, then every alive."""
+async def test_a_restart_sends_byebye_and_alive_with_a_new_boot_id(gateway: Any, udp_client: Any) -> None:
+    """Every byebye comes before the first alive."""
     listener = await udp_client(sock=group_socket(GROUP, gateway.ssdp_port))
     await gateway.restart()
     heard = [headers(await listener.next()) for _ in range(14)]
@@ -92,10 +92,8 @@ async def test_a_restart_says_goodbye_and_hello_with_a_new_boot_id(gateway: Any,
     assert heard[-1]["LOCATION"] == gateway.location
 
 
-async def test_a_gateway_announces_itself_when_it_is_told_to(
-    start: Any, udp_client: Any, free_port: Any
-) -> None:
-    """With the epoch that it has; `simulate` does so when it starts."""
+async def test_a_gateway_announces_itself_on_request(start: Any, udp_client: Any, free_port: Any) -> None:
+    """`simulate` does this when it starts."""
     port = free_port()
     listener = await udp_client(sock=group_socket("224.0.0.1", port))
     gateway = await start(announce_port=port)
@@ -105,7 +103,7 @@ async def test_a_gateway_announces_itself_when_it_is_told_to(
 
 
 async def test_udp_announcements_come_from_the_pcp_port(start: Any, udp_client: Any, free_port: Any) -> None:
-    """After a restart: PCP's ANNOUNCE and NAT-PMP's external address, with an epoch from 0."""
+    """After a restart, PCP sends ANNOUNCE and NAT-PMP the external address, with epoch 0."""
     port = free_port()
     listener = await udp_client(sock=group_socket("224.0.0.1", port))
     gateway = await start(announce_port=port)
@@ -116,4 +114,4 @@ async def test_udp_announcements_come_from_the_pcp_port(start: Any, udp_client: 
     assert natpmp == b"\x00\x80\x00\x00" + bytes(4) + bytes([11, 22, 33, 44])
     gateway.change_external_address("22.33.44.55")
     while (await listener.next())[8:] != bytes([22, 33, 44, 55]):
-        pass  # repetitions of the first announcement
+        pass  # skip repetitions of the first announcement

@@ -1,4 +1,4 @@
-"""PCP by raw packets."""
+"""PCP with raw packets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FILTER = b"\x03\x00\x00\x14" + bytes(20)
 
 
 def mapped(address: str) -> bytes:
-    """Write an IPv4 address as PCP does."""
+    """Return an IPv4 address in PCP's format."""
     return ipaddress.IPv6Address(f"::ffff:{address}").packed
 
 
 def third_party(address: str) -> bytes:
-    """Write a THIRD_PARTY option."""
+    """Return a THIRD_PARTY option."""
     return b"\x01\x00\x00\x10" + mapped(address)
 
 
@@ -37,14 +37,14 @@ def map_request(
     protocol: int = 6,
     options: bytes = b"",
 ) -> bytes:
-    """Write a MAP request."""
+    """Return a MAP request."""
     header = struct.pack("!BBHI16s", 2, 1, 0, lifetime, mapped(client))
     return header + BODY.pack(nonce, protocol, internal, external, mapped("0.0.0.0")) + options
 
 
 @pytest.fixture
 def exchange(client: Any, gateway: Any) -> Any:
-    """Send a request to the plain gateway; return its answer."""
+    """Return a function that sends a request to the gateway and returns the answer."""
 
     async def exchange(data: bytes) -> bytes:
         client.send(data, "127.0.0.1", gateway.pcp_port)
@@ -56,7 +56,7 @@ def exchange(client: Any, gateway: Any) -> Any:
 
 @pytest.fixture
 def result(exchange: Any) -> Any:
-    """Send a request; return the result code of the answer."""
+    """Return a function that sends a request and returns the result code."""
 
     async def result(data: bytes) -> int:
         answer: int = HEADER.unpack_from(await exchange(data))[2]
@@ -66,7 +66,7 @@ def result(exchange: Any) -> Any:
 
 
 async def test_map_opens_a_port(gateway: Any, exchange: Any, free_port: Any) -> None:
-    """The answer tells what was granted, and the table has it."""
+    """The answer contains the granted mapping, which is in the table."""
     port = free_port()
     answer = await exchange(map_request(8080, port))
     version, opcode, result, lifetime, epoch = HEADER.unpack_from(answer)
@@ -79,10 +79,10 @@ async def test_map_opens_a_port(gateway: Any, exchange: Any, free_port: Any) -> 
     assert (entry.internal_address, entry.internal_port) == ("127.0.0.1", 8080)
 
 
-async def test_a_renewal_keeps_its_port_and_another_nonce_touches_nothing(
+async def test_a_renewal_keeps_its_port_and_needs_its_nonce(
     gateway: Any, exchange: Any, result: Any, free_port: Any
 ) -> None:
-    """RFC 6887, section 11.3: one mapping, only for who knows its nonce."""
+    """RFC 6887, section 11.3: a client with another nonce changes nothing."""
     port = free_port()
     await exchange(map_request(8080, port))
     renewed = await exchange(map_request(8080, free_port()))
@@ -94,14 +94,14 @@ async def test_a_renewal_keeps_its_port_and_another_nonce_touches_nothing(
 
 
 async def test_lifetime_0_closes(gateway: Any, exchange: Any, result: Any, free_port: Any) -> None:
-    """Also when there is nothing to close."""
+    """Closing again is not an error."""
     await exchange(map_request(8080, free_port()))
     assert await result(map_request(8080, lifetime=0)) == 0
     assert await result(map_request(8080, lifetime=0)) == 0
     assert len(gateway.table) == 0
 
 
-async def test_a_taken_port_is_another_one_or_a_failure(exchange: Any, result: Any, free_port: Any) -> None:
+async def test_a_port_in_use_is_replaced_or_refused(exchange: Any, result: Any, free_port: Any) -> None:
     """PREFER_FAILURE decides (section 13.2)."""
     port = free_port()
     await exchange(map_request(8080, port))
@@ -113,7 +113,7 @@ async def test_a_taken_port_is_another_one_or_a_failure(exchange: Any, result: A
 async def test_third_party_maps_for_another_host(
     gateway: Any, exchange: Any, result: Any, free_port: Any
 ) -> None:
-    """The option comes back; for oneself it is malformed (section 13.1)."""
+    """The reply repeats the option; with the client's own address it is malformed (section 13.1)."""
     port = free_port()
     answer = await exchange(map_request(8080, port, options=third_party("127.0.0.5")))
     assert answer.endswith(third_party("127.0.0.5"))
@@ -138,23 +138,23 @@ async def test_third_party_maps_for_another_host(
     ],
 )
 async def test_bad_requests_get_their_result(result: Any, data: bytes, code: int) -> None:
-    """Each with the code that RFC 6887 gives it."""
+    """Each has the result code of RFC 6887."""
     assert await result(data) == code
 
 
 async def test_an_unknown_optional_option_is_ignored(result: Any, free_port: Any) -> None:
-    """Codes from 128 on may be (section 7.3)."""
+    """Codes from 128 are optional (section 7.3)."""
     assert await result(map_request(8080, free_port(), options=b"\x80\x00\x00\x00")) == 0
 
 
 async def test_announce_is_answered(exchange: Any, gateway: Any) -> None:
-    """With the epoch, which is what it is for (section 14.1)."""
+    """The answer contains the epoch (section 14.1)."""
     answer = await exchange(struct.pack("!BBHI16s", 2, 0, 0, 0, mapped("127.0.0.1")))
     assert HEADER.unpack_from(answer)[:4] == (2, 0x80, 0, 0)
 
 
 async def test_answers_and_junk_are_not_answered(gateway: Any, client: Any) -> None:
-    """Two servers must not talk to each other for ever."""
+    """Otherwise two servers could answer each other endlessly."""
     for data in (b"", b"\x02", b"\x02\x81" + bytes(58)):
         client.send(data, "127.0.0.1", gateway.pcp_port)
     assert await client.is_silent()

@@ -1,7 +1,7 @@
-"""Clients that are not ours, Debian's upnpc and natpmpc, against the embedded gateway.
+"""Third-party clients, Debian's upnpc and natpmpc, against the embedded gateway.
 
-natpmpc knows no port but 5351 and upnpc's search none but 1900, so the gateway runs in a network
-namespace of its own, at the standard ports.
+natpmpc supports only port 5351, and upnpc searches only on port 1900. Therefore the gateway runs in a
+separate network namespace, on the standard ports.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ Run = Callable[..., str]
 
 
 def _obstacle() -> str | None:
-    """Say why namespaces cannot be had here, None when they can."""
+    """Return why namespaces are not available here, or None."""
     if os.geteuid() != 0:
         return "a network namespace needs root"
     if missing := sorted(package for name, package in PACKAGES.items() if shutil.which(name) is None):
         return f"needs the Debian packages {' '.join(missing)}"
     probe = subprocess.run(["unshare", "--net", "true"], check=False, capture_output=True)
-    return None if probe.returncode == 0 else "this kernel gives no network namespaces"
+    return None if probe.returncode == 0 else "network namespaces are not available"
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def namespace() -> Iterator[str]:
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
-def _inside(namespace: str, *command: str) -> subprocess.Popen[str]:
+def _popen(namespace: str, *command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["ip", "netns", "exec", namespace, *command],
         stdout=subprocess.PIPE,
@@ -99,10 +99,10 @@ def _inside(namespace: str, *command: str) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def run(namespace: str) -> Run:
-    """Run a command in the namespace; return what it prints."""
+    """Return a function that runs a command in the namespace and returns its output."""
 
     def run(*command: str) -> str:
-        process = _inside(namespace, *command)
+        process = _popen(namespace, *command)
         try:
             output, _ = process.communicate(timeout=TIMEOUT)
         finally:
@@ -114,8 +114,8 @@ def run(namespace: str) -> Run:
 
 
 def _started(namespace: str, *command: str) -> Iterator[str]:
-    """Start something; give the line it prints when ready; end it."""
-    process = _inside(namespace, *command)
+    """Run a program; yield the first line it prints; stop it."""
+    process = _popen(namespace, *command)
     try:
         assert process.stdout is not None
         yield process.stdout.readline()
@@ -126,24 +126,24 @@ def _started(namespace: str, *command: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def gateway(namespace: str) -> Iterator[dict[str, Any]]:
-    """`simulate` at the standard ports; what its JSON line says."""
+    """`simulate` on the standard ports; its JSON line."""
     for line in _started(namespace, sys.executable, "-c", SIMULATE, "--host", "10.99.0.1", "--json"):
         yield json.loads(line)
 
 
 @pytest.fixture(scope="module")
 def server(namespace: str) -> Iterator[str]:
-    """A UDP and TCP server inside, at port 8000."""
+    """A UDP and TCP server in the namespace, on port 8000."""
     yield from _started(namespace, sys.executable, "-c", SERVE)
 
 
 def query(run: Run, port: int) -> list[str]:
-    """Ask at an outside port, over UDP and then TCP."""
+    """Return the answers of an external port over UDP and TCP."""
     return run(sys.executable, "-c", QUERY, str(port)).split("\n")[:2]
 
 
 def test_natpmpc_opens_and_closes_ports(gateway: dict[str, Any], server: str, run: Run) -> None:
-    """What it maps answers from outside."""
+    """A mapped port answers on the external side."""
     assert "Public IP address : 11.22.33.44" in run("natpmpc", "-g", "10.99.0.1")
     for protocol in ("udp", "tcp"):
         mapped = run("natpmpc", "-g", "10.99.0.1", "-a", "8001", "8000", protocol, "600")
@@ -157,7 +157,7 @@ def test_natpmpc_opens_and_closes_ports(gateway: dict[str, Any], server: str, ru
 
 
 def test_upnpc_opens_lists_and_closes_ports(gateway: dict[str, Any], server: str, run: Run) -> None:
-    """By the URL of the description."""
+    """upnpc gets the URL of the description."""
     upnpc = ("upnpc", "-u", gateway["location"])
     shown = run(*upnpc, "-s")
     assert "Status : Connected" in shown
@@ -175,7 +175,7 @@ def test_upnpc_opens_lists_and_closes_ports(gateway: dict[str, Any], server: str
 
 
 def test_upnpc_takes_another_port(gateway: dict[str, Any], run: Run) -> None:
-    """AddAnyPortMapping, when another host holds the wanted one."""
+    """It uses AddAnyPortMapping if another host holds the requested port."""
     upnpc = ("upnpc", "-u", gateway["location"])
     run(*upnpc, "-a", "10.99.0.7", "8000", "8003", "TCP", "600")
     assert "external 11.22.33.44:8004 TCP is redirected" in run(
@@ -184,5 +184,5 @@ def test_upnpc_takes_another_port(gateway: dict[str, Any], run: Run) -> None:
 
 
 def test_upnpc_finds_it_by_multicast(gateway: dict[str, Any], run: Run) -> None:
-    """With nothing but the interface to search on."""
+    """upnpc gets only the interface to search on."""
     assert gateway["location"] in run("upnpc", "-m", "10.99.0.1", "-s")

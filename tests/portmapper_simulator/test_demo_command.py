@@ -1,4 +1,4 @@
-"""The demonstration that needs no router."""
+"""The command `demo`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portmapper_simulator import demo_command
 
 
 def test_the_demo_connects_through_every_port_it_opened() -> None:
-    """Over each protocol one TCP and one UDP port answer, and the status is 0."""
+    """One TCP and one UDP port answer over each protocol, and the exit status is 0."""
     finished = subprocess.run(
         [sys.executable, "-P", "-m", "portmapper.cli.main", "demo"],
         capture_output=True,
@@ -30,10 +30,10 @@ def test_the_demo_connects_through_every_port_it_opened() -> None:
     assert finished.stdout.count(" is open over ") == 6
 
 
-def test_a_port_that_another_program_takes_meanwhile_is_passed_over(
+def test_a_port_that_another_program_takes_is_replaced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The free port that was found is free no longer when the gateway opens it."""
+    """A free port may be in use by the time the gateway opens it."""
     with socket.create_server((demo_command.HOST, 0)) as taken:
         ports = [taken.getsockname()[1]]
         find = demo_command._free_port
