@@ -1,4 +1,4 @@
-"""Completions, asked for by the shells themselves."""
+"""`portmapper completion`: the scripts work in the shells themselves."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 
 from portmapper.cli.main import main
 
-ASKING = {
+COMPLETE = {
     "bash": "source {script}; COMP_WORDS=(portmapper {words}); COMP_CWORD={count}; _shtab_portmapper; "
     'printf "%s\\n" "${{COMPREPLY[@]}}"',
     "fish": "source {script}; complete -C 'portmapper {words}'",
 }
-"""How each shell is asked what it would offer."""
+"""Commands that print a shell's completions."""
 
 
 @pytest.fixture
 def offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """Return what asks a shell for what it offers after some words, in a directory with a list."""
+    """Return a function that lists a shell's completions of some words, in a directory with a list."""
 
     def offered(shell: str, words: str) -> set[str]:
         if shutil.which(shell) is None:
@@ -32,7 +32,7 @@ def offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         script = tmp_path / "completion"
         assert main(["completion", shell]) == 0
         script.write_text(capsys.readouterr().out)
-        line = ASKING[shell].format(script=script, words=words, count=len(words.split(" ")))
+        line = COMPLETE[shell].format(script=script, words=words, count=len(words.split(" ")))
         result = subprocess.run(
             [shell, "-c", line],
             cwd=tmp_path,
@@ -47,7 +47,7 @@ def offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     return offered
 
 
-@pytest.mark.parametrize("shell", sorted(ASKING))
+@pytest.mark.parametrize("shell", sorted(COMPLETE))
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -59,13 +59,13 @@ def offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     ],
     ids=["command", "a plugin's command", "option", "file", "choice"],
 )
-def test_what_fits_is_offered(offered, shell: str, words: str, expected: str) -> None:
-    """A command, an option, a file, a value."""
+def test_matching_words_are_offered(offered, shell: str, words: str, expected: str) -> None:
+    """Commands, options, files and values are completed."""
     assert expected in offered(shell, words)
 
 
-def test_zsh_can_read_its_script(capsys: pytest.CaptureFixture[str]) -> None:
-    """It completes at a terminal only, so just the syntax is looked at."""
+def test_zsh_can_parse_its_script(capsys: pytest.CaptureFixture[str]) -> None:
+    """zsh completes only on a terminal, so the test checks the syntax."""
     assert main(["completion", "zsh"]) == 0
     script = capsys.readouterr().out
     assert script.startswith("#compdef portmapper")
@@ -74,7 +74,7 @@ def test_zsh_can_read_its_script(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the ones that are known."""
+    """The message lists the known shells."""
     with pytest.raises(SystemExit) as stop:
         main(["completion", "csh"])
     assert stop.value.code == 2

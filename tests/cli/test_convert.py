@@ -1,4 +1,4 @@
-"""`convert` writes in TOML what a list says, as it says it."""
+"""`portmapper convert` converts lists to TOML without changing their meaning."""
 
 from __future__ import annotations
 
@@ -40,10 +40,8 @@ def written(directory: Path, name: str, text: str) -> str:
     return str(directory / name)
 
 
-def test_every_field_in_the_type_that_toml_has_for_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Ranges and `both` stay one row, and what a row leaves out stays out."""
+def test_fields_have_toml_types(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ranges and `both` stay one row, and omitted fields stay omitted."""
     assert main(["convert", written(tmp_path, "ports.csv", CSV), "--to", "toml"]) == 0
     output = capsys.readouterr().out
     assert tomllib.loads(output) == {"mapping": TABLES}
@@ -52,7 +50,7 @@ def test_every_field_in_the_type_that_toml_has_for_it(
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "toml"])
 def test_the_result_means_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
-    """`check` reads the same mappings out of both, whatever the list was written in."""
+    """`check` reads the same mappings from both, for lists of every format."""
     main(["convert", written(tmp_path, "ports.csv", CSV), "-o", str(tmp_path / "first.toml")])
     texts = {"csv": CSV, "json": json.dumps(TABLES), "toml": (tmp_path / "first.toml").read_text()}
     source, target = written(tmp_path, f"list.{suffix}", texts[suffix]), str(tmp_path / "last.toml")
@@ -62,14 +60,14 @@ def test_the_result_means_the_same(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def mappings(capsys: pytest.CaptureFixture[str], source: str) -> list[dict[str, Any]]:
-    """Return what `check` reads, without the places."""
+    """Return the mappings that `check` reads, without their places."""
     assert main(["check", "--json", source]) == 0
     found = json.loads(capsys.readouterr().out)["mappings"]
     return [{**mapping, "source": "", "where": ""} for mapping in found]
 
 
-def test_bad_rows_are_reported_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit 2, with row, column and value; the good ones are there all the same."""
+def test_invalid_rows_are_reported_and_omitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit status is 2, and the valid rows are converted."""
     source = written(tmp_path, "ports.csv", "port;protocol\n80.9;TCP\n8080;TCP\n1;2;3\n")
     assert main(["convert", source]) == 2
     captured = capsys.readouterr()
@@ -79,16 +77,16 @@ def test_bad_rows_are_reported_and_left_out(tmp_path: Path, capsys: pytest.Captu
     assert "line 4: 3 fields, the header has 2" in second
 
 
-def test_the_options_of_a_format_are_those_of_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Format and delimiter can be named; an empty list stays one."""
+def test_format_options_work_as_in_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Format and delimiter can be set, and an empty list stays empty."""
     source = written(tmp_path, "ports.txt", "port,protocol\n")
     assert main(["convert", "--format", "csv", "-d", ",", source]) == 0
     assert tomllib.loads(capsys.readouterr().out) == {"mapping": []}
 
 
 @pytest.mark.parametrize("text", ["", "{", "no,header\n"], ids=["empty", "broken", "other"])
-def test_what_is_no_list_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
-    """Exit 2 and nothing on standard output."""
+def test_an_invalid_list_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """The exit status is 2, and standard output is empty."""
     assert main(["convert", written(tmp_path, "ports.json", text)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -96,10 +94,8 @@ def test_what_is_no_list_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "ports.json" in line
 
 
-def test_a_place_that_cannot_be_written_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It is named."""
+def test_an_unwritable_output_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message is one line."""
     source = written(tmp_path, "ports.csv", CSV)
     assert main(["convert", source, "-o", str(tmp_path / "none" / "ports.toml")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1

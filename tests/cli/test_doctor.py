@@ -1,4 +1,4 @@
-"""`doctor` names the cause, and only that, of faults that the software gateway shows on command."""
+"""`portmapper doctor` reports the cause of each fault of the software gateway, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Examine = Callable[..., set[str]]
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """A port of this host that is answered."""
+    """A port of this host on which a program listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield int(server.getsockname()[1])
 
 
 @pytest.fixture
 def simulated() -> Iterator[Callable[..., dict[str, Any]]]:
-    """Return what starts a software gateway and tells where it is."""
+    """Return a function that starts a software gateway and returns its addresses."""
     running: list[subprocess.Popen[str]] = []
 
     def start(*options: str) -> dict[str, Any]:
-        anywhere = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0", "--json")
-        command = [sys.executable, "-P", "-m", "portmapper.cli.main", "simulate", *anywhere, *options]
+        free_ports = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0", "--json")
+        command = [sys.executable, "-P", "-m", "portmapper.cli.main", "simulate", *free_ports, *options]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout is not None
@@ -43,18 +43,18 @@ def simulated() -> Iterator[Callable[..., dict[str, Any]]]:
 
 @pytest.fixture
 def examine(program: Any, simulated: Any, listening: int, tmp_path: Path) -> Examine:
-    """Return what starts such a gateway and returns the codes of the warnings and errors there."""
+    """Return a function that starts a gateway and returns the codes of its warnings and errors."""
 
     def examine(*options: str, by: str = "pcp_port", port: int = 0, more: tuple[str, ...] = ()) -> set[str]:
         facts = simulated(*options)
         where = facts["location"] if by == "location" else f"127.0.0.1:{facts[by]}"
         row = f"TCP;{port or listening};{listening}"
         (tmp_path / "ports.csv").write_text(f"protocol;port;internal_port\n{row}\n")
-        told = program.run("doctor", "--json", "--gateway", where, *more, str(tmp_path / "ports.csv"))
-        findings = json.loads(told.output)["findings"]
+        finished = program.run("doctor", "--json", "--gateway", where, *more, str(tmp_path / "ports.csv"))
+        findings = json.loads(finished.output)["findings"]
         assert all(finding["advice"] for finding in findings if finding["severity"] in ("warning", "error"))
         errors = [finding for finding in findings if finding["severity"] == "error"]
-        assert told.status == (1 if errors else 0), told.errors
+        assert finished.status == (1 if errors else 0), finished.errors
         return {f["code"] for f in findings if f["severity"] in ("warning", "error")}
 
     return examine
@@ -62,7 +62,7 @@ def examine(program: Any, simulated: Any, listening: int, tmp_path: Path) -> Exa
 
 @pytest.mark.parametrize("by", ["pcp_port", "location"])
 def test_a_healthy_gateway_has_nothing_wrong(examine: Examine, by: str) -> None:
-    """Over port 5351, and over UPnP."""
+    """It is reached over port 5351 or over UPnP."""
     assert examine(by=by) == set()
 
 
@@ -84,76 +84,76 @@ def test_a_healthy_gateway_has_nothing_wrong(examine: Examine, by: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
 )
-def test_a_fault_of_the_gateway_is_named(
+def test_a_fault_of_the_gateway_is_reported(
     examine: Examine, options: tuple[str, ...], by: str, code: str
 ) -> None:
-    """And nothing else is."""
+    """No other code is reported."""
     assert examine(*options, by=by) == {code}
 
 
-def test_a_denied_port_is_named(examine: Examine) -> None:
-    """By a permission rule as RouterOS has them."""
+def test_a_denied_port_is_reported(examine: Examine) -> None:
+    """RouterOS denies ports by permission rules."""
     assert examine("--profile", "routeros", port=8291) == {"port-denied"}
 
 
-def test_a_silent_gateway_is_named(program: Any, silence: tuple[str, ...], tmp_path: Path) -> None:
-    """Nothing else is examined there."""
-    told = program.run("doctor", *silence)
-    assert told.status == 1
-    assert "gateway-silent" in told.output
-    assert told.output.splitlines()[-1] == "1 to look at: gateway-silent"
+def test_a_silent_gateway_is_reported(program: Any, silence: tuple[str, ...], tmp_path: Path) -> None:
+    """Nothing else is examined."""
+    finished = program.run("doctor", *silence)
+    assert finished.status == 1
+    assert "gateway-silent" in finished.output
+    assert finished.output.splitlines()[-1] == "1 to look at: gateway-silent"
 
 
-def test_without_probing_no_mapping_is_made(program: Any, gateway: Any, ports: Path) -> None:
-    """The gateway is only asked who it is."""
+def test_no_probe_creates_no_mapping(program: Any, gateway: Any, ports: Path) -> None:
+    """The gateway is only searched for."""
     assert program.run("doctor", "--no-probe", *gateway.options, str(ports)).status == 0
     assert [action for action, _ in gateway.requests() if action == "MAP"] == []
 
 
-def test_test_mappings_are_given_back(program: Any, gateway: Any, ports: Path) -> None:
-    """A high port and the wanted one are asked for, and none is left."""
-    told = program.run("doctor", *gateway.options, str(ports))
-    assert "TCP 8080 can be opened" in told.output
+def test_test_mappings_are_released(program: Any, gateway: Any, ports: Path) -> None:
+    """A high port and the desired port are mapped, and no mapping is left."""
+    finished = program.run("doctor", *gateway.options, str(ports))
+    assert "TCP 8080 can be opened" in finished.output
     assert gateway.ports() == set()
 
 
-def test_a_list_that_cannot_be_read_is_named(program: Any, gateway: Any, tmp_path: Path) -> None:
-    """And the others are examined all the same."""
-    told = program.run("doctor", "--json", *gateway.options, str(tmp_path / "none.csv"))
-    findings = json.loads(told.output)["findings"]
+def test_an_unreadable_list_is_reported(program: Any, gateway: Any, tmp_path: Path) -> None:
+    """Other lists are examined."""
+    finished = program.run("doctor", "--json", *gateway.options, str(tmp_path / "none.csv"))
+    findings = json.loads(finished.output)["findings"]
     assert [f["code"] for f in findings if f["severity"] == "error"] == ["source-unreadable"]
-    assert told.status == 1
+    assert finished.status == 1
 
 
-def test_a_row_that_is_left_out_is_named(program: Any, gateway: Any, ports: Path) -> None:
-    """With its place and what is wrong with it."""
+def test_a_rejected_row_is_reported(program: Any, gateway: Any, ports: Path) -> None:
+    """The finding has its place."""
     ports.write_text("port;protocol\n80x;TCP\n")
-    told = program.run("doctor", *gateway.options, str(ports))
-    assert "line 2, column port" in told.output
+    finished = program.run("doctor", *gateway.options, str(ports))
+    assert "line 2, column port" in finished.output
 
 
-def test_a_state_directory_that_cannot_be_written_is_named(program: Any, gateway: Any, ports: Path) -> None:
-    """A file is in its place."""
-    told = program.run("doctor", "--json", "--state-dir", str(ports), *gateway.options)
-    findings = json.loads(told.output)["findings"]
+def test_an_unwritable_state_directory_is_reported(program: Any, gateway: Any, ports: Path) -> None:
+    """A file has its name."""
+    finished = program.run("doctor", "--json", "--state-dir", str(ports), *gateway.options)
+    findings = json.loads(finished.output)["findings"]
     assert [f["code"] for f in findings if f["severity"] == "error"] == ["state-dir-not-writable"]
 
 
-def test_what_a_daemon_keeps_open_is_left_alone(program: Any, gateway: Any, ports: Path) -> None:
-    """It is asked for its list, and its ports stay open."""
+def test_ports_of_a_daemon_stay_open(program: Any, gateway: Any, ports: Path) -> None:
+    """`doctor` gets the list from the daemon."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.logs("opened TCP")
         daemon.until((program.state / "control.sock").exists, "listening")
-        told = program.run("doctor", *gateway.options)
-        assert f"process {daemon.process.pid} holds" in told.output
-        assert "TCP 8080 is open" in told.output
+        finished = program.run("doctor", *gateway.options)
+        assert f"process {daemon.process.pid} holds" in finished.output
+        assert "TCP 8080 is open" in finished.output
         assert gateway.ports() == {8080}
 
 
-def test_the_settings_file_is_heeded(program: Any, gateway: Any, tmp_path: Path) -> None:
-    """Its mappings are examined where no daemon runs and no list is named."""
+def test_mappings_of_the_settings_file_are_examined(program: Any, gateway: Any, tmp_path: Path) -> None:
+    """This happens if no daemon runs and no list is given."""
     settings = tmp_path / "portmapper.toml"
     settings.write_text('[[mapping]]\nport = 8080\nprotocol = "tcp"\n')
-    told = program.run("doctor", "--config", str(settings), *gateway.options)
-    assert "TCP 8080 can be opened" in told.output
-    assert told.status == 0
+    finished = program.run("doctor", "--config", str(settings), *gateway.options)
+    assert "TCP 8080 can be opened" in finished.output
+    assert finished.status == 0

@@ -1,4 +1,4 @@
-"""When Python looks for garbage."""
+"""The garbage collector's thresholds after startup."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from portmapper.cli import gc_tuning
 
 
 @pytest.fixture
-def as_it_was() -> Iterator[None]:
-    """Have Python collect as it did, once the test is over."""
+def restored_gc() -> Iterator[None]:
+    """Restore the garbage collector after the test."""
     before = gc.get_threshold()
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
 
 
-@pytest.mark.usefixtures("as_it_was")
-async def test_a_daemon_that_has_started_looks_for_garbage_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its start looks for none, and it may run for years."""
+@pytest.mark.usefixtures("restored_gc")
+async def test_a_started_daemon_collects_garbage_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Startup nearly disables collections, but a daemon may run for years."""
     monkeypatch.setattr(gc_tuning, "STARTUP_SECONDS", 0.0)
     gc.set_threshold(100_000)
     await gc_tuning.tune_garbage_collection(None)

@@ -1,4 +1,4 @@
-"""`init` writes a settings file that holds every key, and replaces none unasked."""
+"""`portmapper init` writes a settings file that shows every key."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from portmapper.cli.init import TEMPLATE
 from portmapper.config.loader import KEYS, read_settings
 
 
-def test_what_is_written_is_read(program: Any, gateway: Any, tmp_path: Path) -> None:
-    """With the gateway that was named, and what it said of itself."""
+def test_the_file_is_valid(program: Any, gateway: Any, tmp_path: Path) -> None:
+    """It has the given gateway and describes it."""
     path = tmp_path / "new" / "portmapper.toml"
     done = program.run("init", str(path), *gateway.options)
     assert done.status == 0, done.errors
@@ -22,8 +22,8 @@ def test_what_is_written_is_read(program: Any, gateway: Any, tmp_path: Path) -> 
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_nothing_is_replaced_unasked(program: Any, gateway: Any, tmp_path: Path) -> None:
-    """Only with --force."""
+def test_an_existing_file_is_replaced_only_with_force(program: Any, gateway: Any, tmp_path: Path) -> None:
+    """Without `--force`, it is a usage error."""
     path = tmp_path / "portmapper.toml"
     path.write_text("interval = 5\n")
     done = program.run("init", str(path), *gateway.options)
@@ -33,17 +33,17 @@ def test_nothing_is_replaced_unasked(program: Any, gateway: Any, tmp_path: Path)
     assert "interval = 60" in path.read_text()
 
 
-def test_a_gateway_that_is_silent_is_written_down(
+def test_without_a_gateway_the_file_is_written_too(
     program: Any, silence: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """The file is of use all the same; by default it is the user's own."""
+    """By default, the file is in the user's configuration directory."""
     assert program.run("init", *silence, "--backend", "pcp").status == 0
     path = Path(program.environment["XDG_CONFIG_HOME"]) / "portmapper" / "portmapper.toml"
     assert "# No gateway answered" in path.read_text()
 
 
-def test_the_template_has_every_key_and_is_right_when_uncommented(tmp_path: Path) -> None:
-    """A reader who takes the comment signs away gets no error."""
+def test_the_template_has_every_key_and_is_valid_when_uncommented(tmp_path: Path) -> None:
+    """A user may remove all comment signs."""
     text = TEMPLATE.format(found="", gateway='# gateway = ["192.168.1.1"]')
     path = tmp_path / "portmapper.toml"
     path.write_text(re.sub(r"^# (\[|\w+ = )", r"\1", text, flags=re.MULTILINE))

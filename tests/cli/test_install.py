@@ -1,4 +1,4 @@
-"""`portmapper install` and `uninstall` call pip in the environment that runs us."""
+"""`portmapper install` and `uninstall` run pip in portmapper's environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portmapper.cli.main import main
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What is run in place of pip, which succeeds."""
+    """The recorded command lines; nothing is run."""
     made: list[list[str]] = []
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
@@ -30,31 +30,31 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 @pytest.fixture
 def without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have no pip in this environment."""
+    """An environment without pip."""
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pip" else find(name))
 
 
 def test_pip_of_this_interpreter_installs(calls: list[list[str]]) -> None:
-    """Not the first pip on the path."""
+    """It is not the first pip on the path."""
     assert main(["install", "portmapper-mqtt", "./mine"]) == 0
     assert calls == [[sys.executable, "-m", "pip", "install", "portmapper-mqtt", "./mine"]]
 
 
-def test_pip_removes_without_asking(calls: list[list[str]]) -> None:
-    """The command was the question."""
+def test_pip_uninstalls_without_confirmation(calls: list[list[str]]) -> None:
+    """pip's own question is skipped."""
     assert main(["uninstall", "portmapper-mqtt"]) == 0
     assert calls == [[sys.executable, "-m", "pip", "uninstall", "--yes", "portmapper-mqtt"]]
 
 
-def test_a_failure_of_pip_is_ours(calls: list[list[str]]) -> None:
-    """Whatever status it ends with."""
+def test_a_failure_of_pip_is_status_1(calls: list[list[str]]) -> None:
+    """pip's own exit status does not matter."""
     assert main(["install", "nothing"]) == 1
 
 
 @pytest.mark.usefixtures("without_pip")
-def test_uv_takes_the_place_of_a_missing_pip(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """For this interpreter, whichever environment is active."""
+def test_uv_replaces_a_missing_pip(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv installs for this interpreter, whichever environment is active."""
     monkeypatch.setattr(install.shutil, "which", lambda _: "/usr/bin/uv")
     assert [main(["install", "x"]), main(["uninstall", "x"])] == [0, 0]
     assert calls == [
@@ -63,36 +63,36 @@ def test_uv_takes_the_place_of_a_missing_pip(calls: list[list[str]], monkeypatch
 
 
 @pytest.mark.usefixtures("without_pip")
-def test_neither_is_said(
+def test_neither_pip_nor_uv_is_an_error(
     calls: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line."""
+    """The message names both."""
     monkeypatch.setattr(install.shutil, "which", lambda _: None)
     assert (main(["install", "x"]), calls) == (1, [])
     assert "neither pip nor uv" in capsys.readouterr().err
 
 
-def test_a_system_environment_is_left_alone(
+def test_an_externally_managed_environment_is_not_changed(
     calls: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """PEP 668: the package manager owns it, and we say what to do instead."""
+    """By PEP 668, the package manager owns it; the message suggests a virtual environment."""
     monkeypatch.setattr(install, "_is_externally_managed", lambda: True)
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
     assert (main(["install", "x"]), calls) == (1, [])
     assert "virtual environment" in capsys.readouterr().err
 
 
-def test_the_mark_of_the_package_manager_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It lies beside the standard library."""
+def test_the_marker_file_of_pep_668_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is beside the standard library."""
     monkeypatch.setattr(install.sysconfig, "get_path", lambda _: str(tmp_path))
     assert not install._is_externally_managed()
     (tmp_path / "EXTERNALLY-MANAGED").touch()
     assert install._is_externally_managed()
 
 
-def test_the_program_does_not_remove_itself(
+def test_portmapper_does_not_uninstall_itself(
     calls: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """That is pip's to do."""
+    """The message points to pip."""
     assert (main(["uninstall", "portmapperd"]), calls) == (1, [])
     assert "itself" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The command line as a whole: verbs, what goes wrong, and what it costs to start."""
+"""The entry point: commands, errors, startup cost and exit."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ HEAVY = {"asyncio", "rich", "aiohttp", "async_upnp_client", "attrs", "cattrs", "
 
 
 @pytest.mark.parametrize("word", ["--version", "-V"])
-def test_the_version_costs_nothing(word: str) -> None:
-    """No library is imported to print one line."""
+def test_version_imports_no_library(word: str) -> None:
+    """Printing one line needs no library."""
     code = (
         "import sys; from portmapper.cli.main import main; status = main(sys.argv[1:]);"
         "print(status, *sorted(sys.modules))"
@@ -29,42 +29,32 @@ def test_the_version_costs_nothing(word: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """By `--help`, with the line that the overview has."""
-    with pytest.raises(SystemExit) as ended:
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` shows the same line as the overview."""
+    with pytest.raises(SystemExit) as done:
         main([name, "--help"])
-    assert ended.value.code == 0
+    assert done.value.code == 0
     output = " ".join(capsys.readouterr().out.split())
     assert f"usage: portmapper {name}" in output
     assert COMMANDS[name][1][1:] in output
 
 
 def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ours and the plugins'; without any word it is a usage error."""
+    """It includes plugins' commands; without arguments, it is a usage error."""
     assert main(["--help"]) == 0
     output = capsys.readouterr().out
     assert all(f"\n  {name} " in output for name in [*COMMANDS, "simulate"])
     assert main([]) == 2
 
 
-def test_a_misspelt_command_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the one that was meant."""
+def test_an_unknown_command_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message suggests the nearest command."""
     assert main(["discovr"]) == 2
     assert capsys.readouterr().err == "portmapper: there is no command 'discovr'; did you mean 'discover'?\n"
 
 
-def test_options_may_stand_between_sources(ports: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As in every other program."""
-    other = ports.with_name("other.csv")
-    other.write_text("port;protocol\n8081;UDP\n")
-    assert main(["check", str(ports), "--format", "csv", str(other)]) == 0
-    output = capsys.readouterr().out
-    assert "TCP 8080" in output
-    assert "UDP 8081" in output
-
-
-def test_a_reader_that_leaves_is_no_error_to_complain_about(ports: Path) -> None:
-    """`portmapper check | head -1` says nothing on standard error."""
+def test_a_closed_pipe_prints_no_error(ports: Path) -> None:
+    """`portmapper check | head -1` prints nothing to standard error."""
     code = "import os, sys; os.close(1); r, w = os.pipe(); os.close(r); assert w == 1 or os.dup2(w, 1);"
     code += "from portmapper.cli.main import entry; sys.argv[1:] = ['check', sys.argv[1]]; entry()"
     command = [sys.executable, "-P", "-c", code, str(ports)]
@@ -72,8 +62,10 @@ def test_a_reader_that_leaves_is_no_error_to_complain_about(ports: Path) -> None
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_bug_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """No traceback, unless it is asked for."""
+def test_an_unexpected_exception_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The traceback is printed only with `PORTMAPPER_LOG=debug`."""
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
@@ -85,3 +77,40 @@ def test_a_bug_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     monkeypatch.setenv("PORTMAPPER_LOG", "debug")
     with pytest.raises(ZeroDivisionError):
         main(["check"])
+
+
+BLOCKED_THREAD = """
+import threading, time
+from portmapper.cli import main
+def blocked():
+    threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+    print("printed")
+    return 3
+main.main = blocked
+main.entry()
+"""
+
+
+def test_a_blocked_thread_does_not_delay_the_exit() -> None:
+    """The exit status and the output of the command are kept."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", BLOCKED_THREAD], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "printed\n", "")
+
+
+EXIT_HANDLER = """
+import atexit, sys
+from portmapper.cli import main
+atexit.register(print, "exit handler")
+sys.argv[1:] = ["--version"]
+main.entry()
+"""
+
+
+def test_exit_handlers_run() -> None:
+    """Plugins may need them, although the interpreter is not finalized."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", EXIT_HANDLER], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()[1:], done.stderr) == (0, ["exit handler"], "")

@@ -1,4 +1,4 @@
-"""`portmapper open` and `close`, with a daemon and without one."""
+"""`portmapper open` and `close` play together, with a daemon and without one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def states(document: str) -> list[tuple[int, str, str]]:
     return [(m["wanted_external_port"], m["state"], m["source"]) for m in mappings]
 
 
-def test_without_a_daemon_ports_are_opened_once_and_closed(program: Any, gateway: Any) -> None:
-    """The lease stands in the store, as from the command line."""
+def test_without_a_daemon_ports_are_opened_and_closed(program: Any, gateway: Any) -> None:
+    """The lease is in the store, with the source `command line`."""
     done = program.run("open", "2722-2723/udp", "--lifetime", "600", "--json", *gateway.options)
     assert (done.status, done.errors) == (0, "")
     assert states(done.output) == [(2722, "active", "command line"), (2723, "active", "command line")]
@@ -68,8 +68,8 @@ def test_wrong_words_are_a_usage_error(program: Any, words: tuple[str, ...]) -> 
     assert "Traceback" not in done.errors
 
 
-def test_the_daemon_keeps_what_was_asked_across_its_restart(program: Any, gateway: Any, ports: Path) -> None:
-    """Until it is closed; a pass over another source leaves it alone, and so does the daemon's own list."""
+def test_a_daemon_keeps_ad_hoc_mappings_across_its_restart(program: Any, gateway: Any, ports: Path) -> None:
+    """A one-pass run does not close the port, and `close` does not close a port that the list has."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.until((program.state / "control.sock").exists, "listening")
         done = program.run("open", "9000/tcp", *gateway.options, "--json")
@@ -90,8 +90,8 @@ def test_the_daemon_keeps_what_was_asked_across_its_restart(program: Any, gatewa
         assert f"{ports} lists it" in listed.errors
 
 
-def test_ports_closed_on_exit_are_also_those_asked_for(program: Any, gateway: Any, ports: Path) -> None:
-    """They come back with the next daemon, as the list's do."""
+def test_ad_hoc_mappings_are_closed_on_exit_too(program: Any, gateway: Any, ports: Path) -> None:
+    """`--close-ports-on-exit` applies to them as to the list."""
     with program.running("run", "--close-ports-on-exit", *gateway.options, str(ports)) as daemon:
         daemon.until((program.state / "control.sock").exists, "listening")
         assert program.run("open", "9000/tcp").status == 0
@@ -100,8 +100,8 @@ def test_ports_closed_on_exit_are_also_those_asked_for(program: Any, gateway: An
     assert gateway.ports() == set()
 
 
-def test_a_daemon_takes_over_what_was_opened_before_it(program: Any, gateway: Any, ports: Path) -> None:
-    """It still stands, and nobody closed it."""
+def test_a_daemon_adopts_ports_opened_before_it(program: Any, gateway: Any, ports: Path) -> None:
+    """The lease has not expired, and no command closed it."""
     assert program.run("open", "9000/tcp", *gateway.options).status == 0
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.until((program.state / "control.sock").exists, "listening")
@@ -110,5 +110,5 @@ def test_a_daemon_takes_over_what_was_opened_before_it(program: Any, gateway: An
 
 
 def status(program: Any) -> list[tuple[int, str, str]]:
-    """Ask the daemon what is open."""
+    """Return the daemon's mappings."""
     return states(program.run("status", "--json").output)

@@ -1,4 +1,4 @@
-"""Unit files for service managers."""
+"""`portmapper service` prints and installs service definitions."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import pytest
 
 from portmapper.cli.main import main
 
-WORST_EXPOSURE = 1.5
+MAX_EXPOSURE = 1.5
 Output = pytest.CaptureFixture[str]
 
 
 def printed(capsys: Output, *words: str) -> str:
-    """Return what `service print` prints."""
+    """Return the output of `service print`."""
     assert main(["service", "print", *words]) == 0
     return capsys.readouterr().out
 
 
 def settings(unit: str) -> dict[str, str]:
-    """Return the settings of a unit, the last of a name."""
+    """Return the settings of a unit; of repeated settings, the last one."""
     return dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and line[0] not in "#[")
 
 
 @pytest.fixture
 def analyze() -> str:
-    """The program that judges units; where CI runs it must be there."""
+    """The path of systemd-analyze, which CI must have."""
     found = shutil.which("systemd-analyze")
     if found is None:
         assert os.environ.get("CI") != "true", "systemd-analyze is missing: install the package systemd"
@@ -39,29 +39,29 @@ def analyze() -> str:
 
 
 def test_the_system_unit_is_hardened(analyze: str, capsys: Output, tmp_path: Path) -> None:
-    """systemd itself rates how much the service is exposed, from 0 to 10."""
+    """systemd rates the exposure of a service from 0 to 10."""
     unit = tmp_path / "portmapper.service"
     unit.write_text(printed(capsys))
     command = [analyze, "security", "--offline=true", "--no-pager", str(unit)]
     report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"Overall exposure level for portmapper.service: ([0-9.]+)", report)
     assert found is not None, report
-    assert float(found[1]) <= WORST_EXPOSURE, report
+    assert float(found[1]) <= MAX_EXPOSURE, report
 
 
 @pytest.mark.parametrize("user", [[], ["--user"]], ids=["system", "user"])
-def test_systemd_finds_nothing_wrong(analyze: str, capsys: Output, tmp_path: Path, user: list[str]) -> None:
-    """No unknown setting, no value it cannot read, also with a name that needs quoting."""
+def test_systemd_accepts_the_unit(analyze: str, capsys: Output, tmp_path: Path, user: list[str]) -> None:
+    """It has no unknown setting and no invalid value, even with a path that needs quoting."""
     unit = tmp_path / "portmapper.service"
     unit.write_text(printed(capsys, *user, "-f", '/etc/my "ports" 100%$HOME.csv'))
-    # Man pages and generators are none of the unit's business.
+    # Skip checks of man pages and generators, which do not depend on the unit.
     command = [analyze, "verify", "--man=no", "--generators=no", str(unit)]
     verdict = subprocess.run(command, check=False, capture_output=True, text=True)
     assert "portmapper.service" not in verdict.stderr, verdict.stderr
 
 
-def test_the_system_unit_still_lets_the_program_work(capsys: Output) -> None:
-    """It speaks to gateways, hears of routes, keeps its leases, and is told to reload."""
+def test_the_system_unit_allows_what_the_program_needs(capsys: Output) -> None:
+    """The program talks to gateways, watches routes, keeps its leases and reloads."""
     unit = settings(printed(capsys))
     assert unit["Type"] == "notify"
     assert int(unit["WatchdogSec"]) > 0
@@ -72,10 +72,10 @@ def test_the_system_unit_still_lets_the_program_work(capsys: Output) -> None:
     assert unit["ExecStart"].endswith("run --file /etc/portmapper/ports.csv")
 
 
-def test_sources_are_named_as_the_service_sees_them(
+def test_sources_are_absolute_and_quoted(
     capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A path from the root, quoted for systemd; a URL as it is."""
+    """A path is absolute and quoted for systemd, and a URL is unchanged."""
     monkeypatch.chdir(tmp_path)
     unit = settings(printed(capsys, "--user", "-f", "my ports%.csv", "-f", "https://example.org/ports.csv"))
     assert unit["ExecStart"].endswith(
@@ -83,8 +83,8 @@ def test_sources_are_named_as_the_service_sees_them(
     )
 
 
-def test_a_list_that_the_service_cannot_see_is_told(capsys: Output) -> None:
-    """Home directories are hidden from it: printing warns, installing refuses."""
+def test_a_list_in_a_hidden_directory_is_reported(capsys: Output) -> None:
+    """The unit hides home directories: `print` warns, and `install` refuses."""
     assert main(["service", "print", "-f", "/home/me/ports.csv"]) == 0
     assert "the service cannot see" in capsys.readouterr().err
     assert main(["service", "install", "-f", "/home/me/ports.csv"]) == 2
@@ -92,16 +92,14 @@ def test_a_list_that_the_service_cannot_see_is_told(capsys: Output) -> None:
 
 
 @pytest.mark.parametrize("words", [["-f", "-"], ["-f", "a\nb.csv"]], ids=["standard input", "line feed"])
-def test_what_no_unit_can_name_is_a_usage_error(capsys: Output, words: list[str]) -> None:
-    """One line, exit 2."""
+def test_an_impossible_source_is_a_usage_error(capsys: Output, words: list[str]) -> None:
+    """The message is one line."""
     assert main(["service", "print", *words]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_install_writes_a_user_unit_and_says_what_is_next(
-    capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the user's own place; again over its own file, never over another's."""
+def test_install_writes_a_user_unit(capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It prints the next command, replaces its own file, and never replaces another one."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     unit = tmp_path / "systemd" / "user" / "portmapper.service"
     for _ in ("new", "again"):
@@ -117,7 +115,7 @@ def test_install_writes_a_user_unit_and_says_what_is_next(
 def test_install_writes_the_system_unit(
     capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where systemd looks for an administrator's units."""
+    """Its directory is that for an administrator's units."""
     monkeypatch.setattr("portmapper.cli.service.SYSTEM_UNITS", tmp_path)
     monkeypatch.setattr("portmapper.cli.service.HIDDEN", ())
     assert main(["service", "install"]) == 0
@@ -126,23 +124,23 @@ def test_install_writes_the_system_unit(
 
 
 def test_launchd(capsys: Output) -> None:
-    """A property list that names the program and starts it again when it fails."""
+    """The property list has the command and restarts it after a failure."""
     plist = plistlib.loads(printed(capsys, "launchd", "-f", "/etc/a&b.csv").encode())
     assert plist["ProgramArguments"][-3:] == ["run", "--file", "/etc/a&b.csv"]
     assert plist["KeepAlive"] == {"SuccessfulExit": False}
 
 
 def test_windows(capsys: Output) -> None:
-    """A recipe with every placeholder filled in, and quotes doubled as PowerShell wants them."""
-    recipe = printed(capsys, "windows", "-f", "https://example.org/it's.csv")
-    assert "Register-ScheduledTask" in recipe
-    assert "run --file https://example.org/it''s.csv --state-dir" in recipe
-    assert "@PROGRAM@" not in recipe
-    assert "@ARGUMENTS@" not in recipe
+    """The script has no placeholder, and quotes are doubled as PowerShell requires."""
+    script = printed(capsys, "windows", "-f", "https://example.org/it's.csv")
+    assert "Register-ScheduledTask" in script
+    assert "run --file https://example.org/it''s.csv --state-dir" in script
+    assert "@PROGRAM@" not in script
+    assert "@ARGUMENTS@" not in script
 
 
 @pytest.mark.parametrize("kind", ["launchd", "windows"])
 def test_install_is_for_systemd(capsys: Output, kind: str) -> None:
-    """The others are printed, for a person to put in place."""
+    """The message points to `service print`."""
     assert main(["service", "install", kind]) == 2
     assert f"service print {kind}" in capsys.readouterr().err

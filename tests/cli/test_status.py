@@ -1,4 +1,4 @@
-"""`portmapper status` and `portmapper history`, with a daemon and without one."""
+"""`portmapper status`, with a daemon and without one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 
-def test_status_tells_what_the_daemon_keeps_open(program: Any, gateway: Any, ports: Path) -> None:
-    """The contract's document; exit status 0 whatever the mappings' states."""
+def test_the_daemons_mappings_are_shown(program: Any, gateway: Any, ports: Path) -> None:
+    """The exit status is 0, in whatever state the mappings are."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.logs("opened TCP")
         daemon.until((program.state / "control.sock").exists, "listening")
-        told = program.run("status", "--json")
-        assert (told.status, told.errors) == (0, "")
-        document = json.loads(told.output)
+        finished = program.run("status", "--json")
+        assert (finished.status, finished.errors) == (0, "")
+        document = json.loads(finished.output)
         assert document["pid"] == daemon.process.pid
         (mapping,) = document["mappings"]
         assert (mapping["state"], mapping["external_port"], mapping["backend"]) == ("active", 8080, "pcp")
@@ -26,16 +26,16 @@ def test_status_tells_what_the_daemon_keeps_open(program: Any, gateway: Any, por
 
 
 def test_status_of_an_unreachable_gateway_is_no_error(program: Any, silence: Any, ports: Path) -> None:
-    """The question was answered: nothing is open."""
+    """The daemon answered, so the exit status is 0; the mapping is pending."""
     with program.running("run", *silence, str(ports)) as daemon:
         daemon.until((program.state / "control.sock").exists, "listening")
-        told = program.run("status", "--json")
-        assert told.status == 0
-        assert [mapping["state"] for mapping in json.loads(told.output)["mappings"]] == ["pending"]
+        finished = program.run("status", "--json")
+        assert finished.status == 0
+        assert [mapping["state"] for mapping in json.loads(finished.output)["mappings"]] == ["pending"]
 
 
-def test_status_says_that_the_store_cannot_be_written(program: Any, gateway: Any, ports: Path) -> None:
-    """In both forms, and in one line of the log; the ports are open."""
+def test_an_unwritable_store_is_shown(program: Any, gateway: Any, ports: Path) -> None:
+    """The table, the JSON and the log show the error, and the ports stay open."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.logs("opened TCP")
         daemon.until((program.state / "control.sock").exists, "listening")
@@ -50,39 +50,18 @@ def test_status_says_that_the_store_cannot_be_written(program: Any, gateway: Any
         assert "not a database" in " ".join(program.run("status").output.split())
 
 
-def test_without_a_daemon_status_tells_what_the_store_knows(program: Any, gateway: Any, ports: Path) -> None:
-    """It says that nothing runs, and exits 1."""
+def test_without_a_daemon_stored_leases_are_shown(program: Any, gateway: Any, ports: Path) -> None:
+    """Standard error reports that no daemon runs, and the exit status is 1."""
     assert program.run("run", "--oneshot", *gateway.options, str(ports)).status == 0
-    told = program.run("status", "--json")
-    assert told.status == 1
-    assert "no daemon runs" in told.errors
-    (mapping,) = json.loads(told.output)["mappings"]
+    finished = program.run("status", "--json")
+    assert finished.status == 1
+    assert "no daemon runs" in finished.errors
+    (mapping,) = json.loads(finished.output)["mappings"]
     assert (mapping["state"], mapping["external_port"]) == ("active", 8080)
 
 
-def test_without_a_store_status_is_empty(program: Any) -> None:
-    """A machine on which it never ran."""
-    told = program.run("status", "--json")
-    assert told.status == 1
-    assert json.loads(told.output)["mappings"] == []
-
-
-def test_history_tells_what_was_opened_and_closed(program: Any, gateway: Any, ports: Path) -> None:
-    """One item for each event, the oldest first; a renewal is none."""
-    for options in (("--oneshot",), ("--oneshot",), ("--oneshot", "--close-ports-on-exit")):
-        assert program.run("run", *options, *gateway.options, str(ports)).status == 0
-    told = program.run("history", "--json")
-    assert told.status == 0
-    events = json.loads(told.output)
-    assert [event["event"] for event in events] == ["opened", "closed"]
-    opened = {name: events[0][name] for name in ("protocol", "external_port", "internal_port", "backend")}
-    assert opened == {"protocol": "TCP", "external_port": 8080, "internal_port": 8080, "backend": "pcp"}
-    assert "opened TCP 8080" in program.run("history").output
-
-
-def test_history_without_a_store_is_one_clear_line(program: Any) -> None:
-    """There is nothing to read."""
-    told = program.run("history")
-    assert (told.status, told.output) == (1, "")
-    assert told.errors.startswith("portmapper: there is no journal")
-    assert told.errors.count("\n") == 1
+def test_without_a_store_nothing_is_shown(program: Any) -> None:
+    """portmapper has never run on such a machine."""
+    finished = program.run("status", "--json")
+    assert finished.status == 1
+    assert json.loads(finished.output)["mappings"] == []

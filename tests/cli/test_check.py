@@ -1,0 +1,49 @@
+"""`portmapper check` reports mappings and rejected rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from settings_text import mapping
+
+from portmapper.cli.main import main
+
+
+def test_mappings_of_the_settings_file_are_checked(program: Any, config: Path) -> None:
+    """Valid ones are shown; an invalid one is rejected with its place and status 2."""
+    config.write_text(mapping(8080) + mapping(70000))
+    done = program.run("check", "--config", str(config), "--json")
+    assert done.status == 2
+    document = json.loads(done.output)
+    assert [m["where"] for m in document["mappings"]] == ["mapping[0]"]
+    assert [bad["where"] for bad in document["rejected"]] == ["mapping[1].port"]
+
+
+def test_options_may_be_between_sources(ports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """argparse's intermixed parsing allows it."""
+    other = ports.with_name("other.csv")
+    other.write_text("port;protocol\n8081;UDP\n")
+    assert main(["check", str(ports), "--format", "csv", str(other)]) == 0
+    output = capsys.readouterr().out
+    assert "TCP 8080" in output
+    assert "UDP 8081" in output
+
+
+def test_the_number_of_mappings_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The noun is singular for one mapping and plural for several."""
+    for rows, expected in (("8080;TCP\n", "csv, 1 mapping\n"), ("8080-8081;TCP\n", "csv, 2 mappings\n")):
+        (tmp_path / "ports.csv").write_text(f"port;protocol\n{rows}")
+        assert main(["check", str(tmp_path / "ports.csv")]) == 0
+        assert expected in capsys.readouterr().out
+
+
+def test_rejected_rows_are_shown_with_their_place(ports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit status is 2, and valid rows are shown too."""
+    ports.write_text("port;protocol;comment;gateway\n8080;TCP;web;all\n70000;TCP;;\n")
+    assert main(["check", str(ports)]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "  TCP 8080 -> this host:8080 at all gateways  web"
+    assert lines[2].startswith("  rejected: line 3, column port: '70000'")

@@ -1,0 +1,43 @@
+"""`portmapper plugins` lists plugins and creates projects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from portmapper.cli.main import main
+
+
+def test_new_prints_the_next_steps(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are to edit, to test and to use the plugin."""
+    assert main(["plugins", "new", "my-router", "--kind", "backend"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["Edit", "Test", "Use"]
+    assert (workdir / "my-router" / "my_router.py").exists()
+
+
+@pytest.mark.parametrize("words", [["new"], ["new", "x"], ["new", "--kind", "format"], ["--kind", "format"]])
+def test_a_missing_name_or_kind_is_a_usage_error(
+    words: list[str], workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message shows the usage."""
+    assert main(["plugins", *words]) == 2
+    assert "portmapper plugins new NAME --kind" in capsys.readouterr().err
+
+
+def test_loaded_plugins_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its state and what it provides, as a table and as JSON."""
+    assert main(["plugins", "--json"]) == 0
+    reports = {report["name"]: report for report in json.loads(capsys.readouterr().out)}
+    assert (reports["pcp"]["state"], reports["pcp"]["provides"][0]) == ("loaded", "backend:pcp")
+    assert main(["plugins"]) == 0
+    assert "backend:pcp" in capsys.readouterr().out
+
+
+def test_a_disabled_plugin_is_listed_as_disabled(capsys: pytest.CaptureFixture[str]) -> None:
+    """It provides nothing."""
+    assert main(["plugins", "--json", "--disable-plugin", "pcp"]) == 0
+    reports = {report["name"]: report for report in json.loads(capsys.readouterr().out)}
+    assert (reports["pcp"]["state"], reports["pcp"]["provides"]) == ("disabled", [])
