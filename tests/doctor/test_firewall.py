@@ -1,4 +1,4 @@
-"""A firewall is blamed only when its rules are sure to drop the port."""
+"""The firewall check reports a firewall only if its rules certainly drop the port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def port(value: Any, protocol: str = "tcp", op: str = "==") -> dict[str, Any]:
 
 
 def meta(key: str, value: Any, op: str = "==") -> dict[str, Any]:
-    """Return a condition on what is known of a packet from outside."""
+    """Return nft's condition on another value of the packet."""
     return {"match": {"op": op, "left": {"meta": {"key": key}}, "right": value}}
 
 
@@ -33,14 +33,14 @@ FROM = {
 
 
 def drops(*rules: list[dict[str, Any]], policy: str = "drop", family: str = "inet", **chains: Any) -> bool:
-    """Tell what becomes of a connection from outside."""
-    place = {"family": family, "table": "t"}
-    entry = {**place, "name": "input", "hook": "input", "type": "filter", "policy": policy}
+    """Return whether a firewall with these rules drops a connection from outside."""
+    table = {"family": family, "table": "t"}
+    entry = {**table, "name": "input", "hook": "input", "type": "filter", "policy": policy}
     objects: list[dict[str, Any]] = [{"metainfo": {}}, {"chain": entry}]
-    objects += [{"rule": {**place, "chain": "input", "expr": rule}} for rule in rules]
+    objects += [{"rule": {**table, "chain": "input", "expr": rule}} for rule in rules]
     for name, inside in chains.items():
-        objects.append({"chain": {**place, "name": name}})
-        objects += [{"rule": {**place, "chain": name, "expr": rule}} for rule in inside]
+        objects.append({"chain": {**table, "name": name}})
+        objects += [{"rule": {**table, "chain": name, "expr": rule}} for rule in inside]
     return parse_firewall(objects).drops(WEB, "eth0")
 
 
@@ -60,8 +60,8 @@ def drops(*rules: list[dict[str, Any]], policy: str = "drop", family: str = "ine
     ],
     ids=lambda rules: str(len(rules)),
 )
-def test_a_port_that_no_rule_lets_in_is_dropped(rules: Any) -> None:
-    """By the policy, or by a rule of its own."""
+def test_a_port_that_no_rule_accepts_is_dropped(rules: Any) -> None:
+    """By the policy, or by a rule."""
     assert drops(*rules, web=[[port(80), ACCEPT], [{"return": None}], [ACCEPT]])
 
 
@@ -80,21 +80,21 @@ def test_a_port_that_no_rule_lets_in_is_dropped(rules: Any) -> None:
     ],
     ids=lambda rules: str(len(rules)),
 )
-def test_a_port_that_a_rule_may_let_in_is_not_blamed(rules: Any) -> None:
-    """A condition that we cannot judge may hold."""
+def test_a_port_that_a_rule_may_accept_is_not_reported(rules: Any) -> None:
+    """A condition that cannot be evaluated may match."""
     assert not drops(*rules, web=[[port(8080), ACCEPT]], loop=[[{"jump": {"target": "loop"}}]])
 
 
-def test_a_drop_that_may_not_fit_is_passed_over() -> None:
-    """One peer is shut out, and not everybody."""
+def test_a_drop_that_may_not_match_is_not_reported() -> None:
+    """It may be for one peer only."""
     assert not drops([FROM, DROP], policy="accept")
 
 
 def test_a_firewall_of_the_other_family_does_not_count() -> None:
-    """What drops IPv6 does not touch IPv4."""
+    """A firewall for IPv6 does not affect IPv4."""
     assert not drops(family="ip6")
 
 
 def test_no_firewall_drops_nothing() -> None:
-    """An empty ruleset."""
+    """The ruleset is empty."""
     assert not parse_firewall([]).drops(WEB, "eth0")

@@ -1,4 +1,4 @@
-"""Who listens where the packets arrive."""
+"""Whether a program listens on the internal address and port."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def listener(address: str, port: int = 8080, protocol: Protocol = Protocol.TCP) 
         ([listener("::1"), listener("127.0.0.1")], "listening-on-loopback", Severity.WARNING),
     ],
 )
-def test_a_port_is_judged_by_its_sockets(listeners: list[Listener], code: str, severity: Severity) -> None:
-    """Of the right protocol and port, bound where the gateway sends."""
+def test_the_finding_depends_on_the_sockets(listeners: list[Listener], code: str, severity: Severity) -> None:
+    """They must have the protocol, the port and an address that receives the packets."""
     (finding,) = listening_findings([WEB], listeners, lambda _: True)
     assert (finding.code, finding.severity) == (code, severity)
 
 
-def test_a_port_of_another_host_is_not_judged() -> None:
-    """Its sockets are not ours to see."""
+def test_a_port_of_another_host_has_no_finding() -> None:
+    """Its sockets are not known."""
     assert list(listening_findings([WEB], [], lambda _: False)) == []
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
 def test_the_sockets_of_this_host_are_read(kind: socket.SocketKind) -> None:
-    """Those that wait for packets; a connection is none."""
+    """Only those that listen; connections are not included."""
     with socket.socket(socket.AF_INET, kind) as server:
         server.bind(("127.0.0.1", 0))
         if kind == socket.SOCK_STREAM:
