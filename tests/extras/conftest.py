@@ -1,4 +1,4 @@
-"""Extras are distributions of their own: their tests are collected where they are installed."""
+"""Extras are separate distributions, so their tests are collected only if they are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels become rows, and what is no label of ours is left out and named."""
+"""Labels become rows, and invalid labels are rejected."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from portmapper.sources.row_parser import mappings_of
 
 
 def opened(labels: dict[str, str]) -> list[tuple[str, int, int, str, int]]:
-    """Return what the labels of the container `web` open."""
+    """Return the mappings from labels of the container `web`."""
     found = [m for row in rows_of("web", labels) for m in mappings_of(row, "docker:")]
     return [(m.protocol.lower(), m.port, m.internal_port, m.comment, m.duration) for m in found]
 
 
 def rejected(labels: dict[str, str]) -> list[tuple[str, str]]:
-    """Return place and reason of each row that is left out."""
+    """Return place and reason of each rejected row."""
     bad = []
     for row in rows_of("web", labels):
         try:
@@ -31,7 +31,7 @@ def rejected(labels: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def test_one_label_opens_several_ports() -> None:
-    """Comma separated, with ranges and both protocols."""
+    """The value is a list with commas, ranges and protocols."""
     labels = {"portmapper.port": "8080/tcp, 53/both,6000-6001/UDP", "other": "x"}
     assert [(protocol, port) for protocol, port, *_ in opened(labels)] == [
         ("tcp", 8080),
@@ -42,13 +42,13 @@ def test_one_label_opens_several_ports() -> None:
     ]
 
 
-def test_the_defaults_are_tcp_and_the_containers_name() -> None:
-    """Most containers need one label."""
+def test_the_default_protocol_is_tcp_and_the_default_comment_is_the_name() -> None:
+    """Most containers need only one label."""
     assert opened({"portmapper.port": "80"}) == [("tcp", 80, 80, "web", 3600)]
 
 
-def test_each_name_has_fields_of_its_own() -> None:
-    """`portmapper.port.NAME` is a row beside `portmapper.port`."""
+def test_each_name_has_separate_fields() -> None:
+    """`portmapper.port.NAME` is a row in addition to `portmapper.port`."""
     labels = {
         "portmapper.port": "80/tcp",
         "portmapper.internal_port": "8080",
@@ -73,8 +73,10 @@ def test_each_name_has_fields_of_its_own() -> None:
         ("portmapper.comment.x", "hm", "portmapper.comment.x", "needs portmapper.port.x"),
     ],
 )
-def test_a_bad_label_is_named_with_its_container(label: str, text: str, where: str, reason: str) -> None:
-    """The others still count."""
+def test_an_invalid_label_is_reported_with_its_container(
+    label: str, text: str, where: str, reason: str
+) -> None:
+    """The other labels are used."""
     labels = {label: text, "portmapper.port.good": "443/tcp"}
     ((found, why),) = rejected(labels)
     assert found == f"container web, label {where}"
@@ -82,13 +84,13 @@ def test_a_bad_label_is_named_with_its_container(label: str, text: str, where: s
     assert [port for _, port, *_ in opened({"portmapper.port.good": "443/tcp"})] == [443]
 
 
-def test_a_bad_field_is_named_by_its_label() -> None:
-    """As whoever wrote it knows it."""
+def test_an_invalid_field_is_reported_with_its_label() -> None:
+    """The place is the label as the user wrote it."""
     labels = {"portmapper.port.vpn": "80/udp", "portmapper.duration.vpn": "soon"}
     assert [where for where, _ in rejected(labels)] == ["container web, label portmapper.duration.vpn"]
 
 
 @given(st.dictionaries(st.text().map("portmapper.".__add__) | st.text(), st.text(), max_size=6))
-def test_no_label_breaks_the_reading(labels: dict[str, str]) -> None:
-    """Each is a mapping or a rejected row."""
+def test_any_labels_can_be_read(labels: dict[str, str]) -> None:
+    """Each label leads to mappings or a rejected row, never to an exception."""
     rejected(labels)

@@ -1,4 +1,4 @@
-"""A real engine: Podman serves the Docker API, and its containers come and go."""
+"""A real engine: Podman with the Docker API, and containers that start and stop."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {"podman": "podman", "runc": "runc", "busybox": "busybox-static"}
-# A container needs these on a machine whose limits root may not raise.
+# Needed on machines where root may not raise its limits.
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--network=host")
 
 pytestmark = pytest.mark.lab
 
 
 class Podman:
-    """An engine with a store of its own, serving on a socket; `run` starts a container."""
+    """A Podman engine with a separate store and socket."""
 
     def __init__(self, place: Path) -> None:
         self.socket = place / "podman.sock"
@@ -35,25 +35,25 @@ class Podman:
         self._service: subprocess.Popen[bytes] | None = None
 
     def do(self, *words: str) -> None:
-        """Run one of its commands."""
+        """Run a Podman command."""
         done = subprocess.run([*self._command, *words], check=False, capture_output=True, timeout=120)
         assert done.returncode == 0, done.stderr.decode()
 
     def run(self, name: str, *labels: str) -> None:
-        """Start a container that does nothing."""
+        """Start a container that only sleeps."""
         words = [word for label in labels for word in ("--label", label)]
         self.do(
             "run", "--detach", "--name", name, *LIMITS, *words, "localhost/idle:latest", "/bin/sleep", "600"
         )
 
     def serve(self) -> None:
-        """Start the service."""
+        """Start the API service."""
         words = ["system", "service", "--time=0", f"unix://{self.socket}"]
         self._service = subprocess.Popen([*self._command, *words], stderr=subprocess.DEVNULL)
         until(self.socket.exists)
 
     def end(self) -> None:
-        """End the service."""
+        """Stop the API service."""
         if self._service is not None:
             self._service.kill()
             self._service.wait()
@@ -62,7 +62,7 @@ class Podman:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait for it."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
@@ -71,7 +71,7 @@ def until(condition: Callable[[], object]) -> None:
 
 @pytest.fixture
 def podman(tmp_path: Path) -> Iterator[Podman]:
-    """The engine, with an image that holds only busybox."""
+    """A Podman engine with an image that contains only busybox."""
     missing = [package for command, package in PACKAGES.items() if shutil.which(command) is None]
     reason = f"needs the Debian packages {' '.join(missing)}" if missing else ""
     if os.geteuid() != 0:
@@ -80,7 +80,7 @@ def podman(tmp_path: Path) -> Iterator[Podman]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    # Podman takes no run root of more than 50 characters, and pytest's own directory is longer.
+    # Podman limits the run root to 50 characters, and pytest's directory is longer.
     place = Path(tempfile.mkdtemp(prefix="podman-"))
     engine = Podman(place)
     with tarfile.open(tmp_path / "image.tar", "w") as image:
@@ -99,10 +99,10 @@ def podman(tmp_path: Path) -> Iterator[Podman]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def test_run_follows_containers_as_they_come_and_go(
+def test_run_follows_containers_as_they_start_and_stop(
     podman: Podman, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    """Start, stop and restart are seen by events; an engine that is gone leaves the ports as they were."""
+    """Events report start, stop and restart; while the engine is down, the ports stay open."""
     state = tmp_path / "state"
     port = free_port()
     podman.run("web", "portmapper.port=8080/tcp", "portmapper.port.bad=x/tcp")
@@ -111,7 +111,7 @@ def test_run_follows_containers_as_they_come_and_go(
     program = [sys.executable, "-P", "-m", "portmapper.cli.main"]
 
     def listed() -> tuple[str, list[int], list[str]]:
-        """Ask the daemon for its source: state, wanted ports, places rejected."""
+        """Return the source's state, the desired ports and the rejected places from `status`."""
         requested = [*program, "status", "--json", "--state-dir", str(state)]
         done = subprocess.run(requested, check=False, capture_output=True, timeout=60)
         document = json.loads(done.stdout or b"{}")

@@ -1,4 +1,4 @@
-"""A real broker, Debian's mosquitto: what it keeps is how the mappings are."""
+"""Retained messages on a real broker, Debian's mosquitto."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONFIG = "homeassistant/sensor/portmapper_{host}/tcp_ipv4_8080_80_{sensor}/confi
 
 
 class Mosquitto:
-    """A broker that can be ended and started again, on one port."""
+    """A broker that can be stopped and restarted on the same port."""
 
     def __init__(self, place: Path, port: int, password: bool) -> None:
         self.port = port
@@ -58,12 +58,12 @@ class Mosquitto:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; it keeps nothing of the time before."""
+        """Start the broker without earlier messages."""
         words = ["mosquitto", "-c", str(self._configuration)]
         self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def end(self) -> None:
-        """End it at once, as a crash does."""
+        """Kill the broker, as in a crash."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -77,7 +77,7 @@ def broker(
     free_port: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Mosquitto]:
-    """A broker, and the environment that names it."""
+    """A broker, set in the environment variables."""
     if shutil.which("mosquitto") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("needs the Debian package mosquitto")
@@ -94,7 +94,7 @@ def broker(
 
 @pytest.fixture
 async def observer() -> AsyncIterator[MqttObserver]:
-    """The observer, told that a gateway was found, as a daemon tells it first."""
+    """The observer after its first event, a found gateway."""
     observer = MqttObserver()
     await observer.observe(FOUND)
     yield observer
@@ -102,12 +102,12 @@ async def observer() -> AsyncIterator[MqttObserver]:
 
 
 async def retained(broker: Mosquitto) -> dict[str, str]:
-    """Ask the broker for all that it keeps."""
+    """Return all retained messages of the broker."""
     found: dict[str, str] = {}
     try:
         async with aiomqtt.Client("127.0.0.1", broker.port, **broker.login) as client:
             await client.subscribe("#", qos=1)
-            # The broker sends what it keeps before what comes later.
+            # The broker sends retained messages before later ones.
             await client.publish("end", "x", qos=1)
             async for message in client.messages:
                 if message.topic.value == "end":
@@ -119,7 +119,7 @@ async def retained(broker: Mosquitto) -> dict[str, str]:
 
 
 async def until(broker: Mosquitto, condition: Callable[[dict[str, str]], object]) -> dict[str, str]:
-    """Wait until what it keeps is so."""
+    """Wait until the retained messages meet a condition."""
     async with asyncio.timeout(60):
         while not condition(found := await retained(broker)):
             await asyncio.sleep(0.1)
@@ -127,12 +127,12 @@ async def until(broker: Mosquitto, condition: Callable[[dict[str, str]], object]
 
 
 def state(found: dict[str, str]) -> Any:
-    """Return the mapping's state document, empty for none."""
+    """Return the mapping's state document, empty if there is none."""
     return json.loads(found.get("portmapper/my_host/tcp_ipv4_8080_80/state", "{}"))
 
 
-async def test_a_mapping_comes_and_goes_with_its_sensors(broker: Mosquitto, observer: MqttObserver) -> None:
-    """Three sensors of one device, available while the program runs."""
+async def test_a_mapping_has_sensors_until_it_is_closed(broker: Mosquitto, observer: MqttObserver) -> None:
+    """It has three sensors of one device, available while the daemon runs."""
     await observer.observe(OPENED)
     found = await until(broker, lambda kept: state(kept).get("state") == "open")
     assert found["portmapper/my_host/status"] == "online"
@@ -150,8 +150,8 @@ async def test_a_mapping_comes_and_goes_with_its_sensors(broker: Mosquitto, obse
     await until(broker, lambda kept: kept == {"portmapper/my_host/status": "offline"})
 
 
-async def test_a_broker_that_comes_back_is_told_everything(broker: Mosquitto, observer: MqttObserver) -> None:
-    """Also what happened while it was away."""
+async def test_a_restarted_broker_gets_everything_again(broker: Mosquitto, observer: MqttObserver) -> None:
+    """This includes changes during the outage."""
     await observer.observe(OPENED)
     await until(broker, lambda kept: state(kept).get("state") == "open")
     broker.end()
@@ -162,10 +162,10 @@ async def test_a_broker_that_comes_back_is_told_everything(broker: Mosquitto, ob
 
 
 @pytest.mark.parametrize("broker", [True], indirect=True, ids=["password"])
-async def test_a_wrong_password_is_one_warning(
+async def test_a_wrong_password_is_logged_once(
     broker: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And the daemon goes on."""
+    """The observer keeps trying."""
     monkeypatch.setenv("PORTMAPPER_MQTT_PASSWORD", "wrong")
     monkeypatch.setattr("portmapper_mqtt.observer._FIRST_DELAY", 0.05)
     observer = MqttObserver()

@@ -1,10 +1,10 @@
-"""A double of RouterOS's REST service, over TLS, with RouterOS's own shapes and errors."""
+"""Fake of RouterOS's REST service over TLS, with RouterOS's formats and errors."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from aiohttp import web
 from portmapper_routeros.backend import RouterOsBackend
 from portmapper_routeros.gateway import RouterOsGateway
 
-from portmapper.api.backend import Target
+from portmapper.api.backend import Gateway, Target
 from portmapper.api.model import IPAddress
 
 Item = dict[str, str]
@@ -23,14 +23,14 @@ MENUS = ("ip/firewall/nat", "ip/address", "interface/list/member")
 
 
 def problem(status: int, message: str, detail: str = "") -> web.Response:
-    """Write an error as RouterOS does."""
+    """Return an error in RouterOS's format."""
     body: dict[str, object] = {"error": status, "message": message}
     return web.json_response(body | ({"detail": detail} if detail else {}), status=status)
 
 
 @attrs.define
 class RouterOsDouble:
-    """Menus of items, each value a text, each item with an `.id` such as `*1`."""
+    """Menus of items; all values are strings, and each item has an `.id` such as `*1`."""
 
     menus: dict[str, list[Item]] = attrs.field(factory=lambda: {menu: [] for menu in MENUS})
     port: int = 0
@@ -45,14 +45,14 @@ class RouterOsDouble:
         return self.menus["ip/firewall/nat"]
 
     def put(self, menu: str, **values: str) -> Item:
-        """Add an item behind the others."""
+        """Append an item."""
         self.last += 1
         item = {".id": f"*{self.last:X}", **{key.replace("_", "-"): text for key, text in values.items()}}
         self.menus[menu].append(item)
         return item
 
     def rule(self, **values: str) -> Item:
-        """Add a rule of the administrator's."""
+        """Add a rule of the administrator."""
         given = {"chain": "dstnat", "action": "dst-nat", "disabled": "false", "dynamic": "false", **values}
         return self.put("ip/firewall/nat", **given)
 
@@ -74,7 +74,7 @@ class RouterOsDouble:
         return await self.menu(request, menu, path.removeprefix(menu).strip("/"))
 
     async def menu(self, request: web.Request, menu: str, number: str) -> web.StreamResponse:
-        """Answer one about a menu, or about the item of that number in it."""
+        """Answer a request about a menu or one of its items."""
         items = self.menus[menu]
         if not number and request.method == "GET":
             query = request.query.items()
@@ -92,7 +92,7 @@ class RouterOsDouble:
         return web.json_response(found)
 
     async def add(self, menu: str, values: Item) -> web.StreamResponse:
-        """Add an item, or refuse it as RouterOS does."""
+        """Add an item, or reject it as RouterOS does."""
         if not all(isinstance(value, str) for value in values.values()):
             return problem(400, "Bad Request", "invalid value")
         if "dst-port" in values and values.get("protocol") not in ("tcp", "udp"):
@@ -103,7 +103,7 @@ class RouterOsDouble:
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """Whoever signs the router's certificate."""
+    """The certificate authority of the router."""
     return trustme.CA()
 
 
@@ -111,7 +111,7 @@ def authority() -> trustme.CA:
 async def router(
     authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[RouterOsDouble]:
-    """A router with one outside address, and the environment that names it."""
+    """A router with one external address, set in the environment variables."""
     double = RouterOsDouble()
     double.put("interface/list/member", list="WAN", interface="ether1")
     double.put("interface/list/member", list="LAN", interface="bridge")
@@ -138,7 +138,7 @@ async def router(
 
 @pytest.fixture
 async def backend() -> AsyncIterator[RouterOsBackend]:
-    """The backend, closed afterwards."""
+    """The backend; it is closed after the test."""
     backend = RouterOsBackend()
     yield backend
     await backend.close()
@@ -146,21 +146,33 @@ async def backend() -> AsyncIterator[RouterOsBackend]:
 
 @pytest.fixture
 def here() -> Target:
-    """Where a LAN host looks."""
+    """The discovery target of a LAN host."""
     return Target(address("192.168.88.20"), gateway=address("127.0.0.1"))
 
 
 @pytest.fixture
 async def gateway(router: RouterOsDouble, backend: RouterOsBackend, here: Target) -> RouterOsGateway:
-    """The router as the backend finds it."""
+    """The router as found by the backend."""
     async with aclosing(backend.discover(here)) as found:
         gateway = await anext(found)
     assert isinstance(gateway, RouterOsGateway)
     return gateway
 
 
+@pytest.fixture
+def first() -> Callable[[RouterOsBackend, Target], Awaitable[Gateway | None]]:
+    """Return a function that returns a backend's first gateway, or None."""
+
+    async def discover(backend: RouterOsBackend, target: Target) -> Gateway | None:
+        async for gateway in backend.discover(target):
+            return gateway
+        return None
+
+    return discover
+
+
 def address(text: str) -> IPAddress:
-    """Read an address."""
+    """Parse an address."""
     import ipaddress
 
     return ipaddress.ip_address(text)

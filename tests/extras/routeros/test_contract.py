@@ -1,4 +1,4 @@
-"""The backend for RouterOS keeps the contract that every backend keeps."""
+"""The RouterOS backend fulfills the backend contract."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NOISE = b'\x00\xff{"ret": [1, 2'
 
 
 class TestRouterOs(BackendContract):
-    """Against the double of the router's REST service."""
+    """Runs the contract against the fake router."""
 
     @pytest.fixture
     def subject(self, router: Any, here: Target) -> BackendSubject:
-        """A router that can be silent, and answer nonsense."""
+        """A router that can be silent or answer invalid data."""
 
         def open_ports() -> set[tuple[Protocol, int]]:
             return {(Protocol(rule["protocol"].upper()), int(rule["dst-port"])) for rule in router.rules}

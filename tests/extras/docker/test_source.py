@@ -1,0 +1,130 @@
+"""Listing containers and following events, with a fake engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from portmapper_docker.source import DockerSource
+
+from portmapper.api.errors import SourceError
+
+WEB = {"Id": "ab" * 32, "Names": ["/web"], "Labels": {"portmapper.port": "8080/tcp"}}
+
+
+class Engine:
+    """Fake of the Docker API: the container list and the event stream."""
+
+    def __init__(self) -> None:
+        self.containers: object = [WEB]
+        self.streams: list[web.StreamResponse] = []
+        self.status = 200
+        self.ended = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        if request.path.endswith("/version"):
+            return web.json_response({"ApiVersion": "1.41"})
+        if request.path.endswith("/events"):
+            stream = web.StreamResponse(headers={"Content-Type": "application/json"})
+            await stream.prepare(request)
+            self.streams.append(stream)
+            number = len(self.streams)
+            while request.transport is not None and self.ended < number:
+                await asyncio.sleep(0.05)
+            return stream
+        text = self.containers if isinstance(self.containers, str) else json.dumps(self.containers)
+        return web.Response(body=text.encode(), status=self.status, content_type="application/json")
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    """A fake engine at `engine.sock`."""
+    engine = Engine()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", engine.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.UnixSite(runner, str(tmp_path / "engine.sock")).start()
+    yield engine
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def source(tmp_path: Path) -> AsyncIterator[DockerSource]:
+    """A source that reads the fake engine."""
+    source = DockerSource(f"docker://{tmp_path}/engine.sock")
+    yield source
+    await source.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until the condition is true."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_running_containers_are_rows(engine: Engine, source: DockerSource) -> None:
+    """They are sorted by name."""
+    engine.containers = [WEB, {**WEB, "Names": ["/dns"]}, {**WEB, "Labels": None}]
+    rows = await source.fetch()
+    assert [row.place for row in rows] == [
+        "container dns, label portmapper.port",
+        "container web, label portmapper.port",
+    ]
+
+
+async def test_an_event_causes_a_read_and_the_stream_is_reopened(
+    engine: Engine, source: DockerSource
+) -> None:
+    """After a reconnect, the list is read again, because events may have been missed."""
+    told: list[int] = []
+    await source.watch(lambda: told.append(1))
+    await until(lambda: engine.streams)
+    await engine.streams[0].write(b'{"Type":"container","Action":"exec_start","time":1}\n')
+    await engine.streams[0].write(b'{"Type":"container","Action":"start","time":1}\n')
+    await until(lambda: len(told) == 1)
+    await engine.streams[0].write(b"[1]\n")
+    engine.ended = 1
+    await until(lambda: len(engine.streams) == 2)
+    assert len(told) >= 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["no json", "[1]", '[{"Id":"a"}]', '[{"Id":"a","Names":5,"Labels":{}}]', "[" * 100_000, "null"],
+)
+async def test_an_invalid_answer_is_a_failed_read(engine: Engine, source: DockerSource, answer: str) -> None:
+    """The error fits on one line, and the last valid list is kept."""
+    engine.containers = answer
+    with pytest.raises(SourceError) as caught:
+        await source.fetch()
+    assert "\n" not in str(caught.value)
+
+
+async def test_an_oversized_answer_is_rejected(engine: Engine, source: DockerSource) -> None:
+    """The limit is the maximum size of a document."""
+    engine.containers = " " * (17 * 1024 * 1024)
+    with pytest.raises(SourceError, match="larger than 16 MiB"):
+        await source.fetch()
+
+
+async def test_the_engines_refusal_is_quoted(engine: Engine, source: DockerSource) -> None:
+    """Its text is escaped."""
+    engine.status, engine.containers = 500, '{"message": "bad\\n\\u001b[2J"}'
+    with pytest.raises(SourceError, match=r"the engine refused: 'bad\\n\\x1b\[2J'"):
+        await source.fetch()
+
+
+def test_only_the_scheme_is_claimed() -> None:
+    """A file with this name can be written as `./docker:`."""
+    claimed: list[Any] = [
+        word for word in ("docker:", "docker:///x", "./docker:", "docker") if DockerSource.claims(word)
+    ]
+    assert claimed == ["docker:", "docker:///x"]
