@@ -46,6 +46,11 @@ PROGRAMS = {
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that records the golden traces of the scheduler's scenarios."""
+    parser.addoption("--update-traces", action="store_true", help="record the scheduler's golden traces")
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Find a port that is free on every address, and that the system does not assign to others."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,7 +17,9 @@ import pytest
 
 from portmapper.api.backend import Gateway, GatewayEvent
 from portmapper.api.errors import GatewayTimeout
+from portmapper.api.events import Event
 from portmapper.api.model import Lease, MapRequest, Protocol
+from portmapper.observability.publisher import EventPublisher
 from portmapper.scheduler.options import Options
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway, FakeListingGateway
@@ -157,3 +162,66 @@ def stacking_device_class() -> type[StackingDevice]:
 def stacking_backends() -> Callable[[FakeDevice, str], list[FakeBackend]]:
     """Return the backends of one kind for a stacking device."""
     return _stacking_backends
+
+
+# Golden traces: the requests and events of every scenario, compared with those that were recorded.
+
+TRACES = Path(__file__).with_name("traces.json")
+LONGEST_TRACE = 60
+"""Lines of a trace that are kept as they are. Of a longer one, the rest is kept as a digest."""
+
+
+@pytest.fixture(autouse=True)
+def trace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Record the requests and events of a scenario, and compare them with `traces.json`.
+
+    `pytest tests/scheduler -n 0 --update-traces` records them again; the difference belongs in the review.
+    """
+    lines: list[str] = []
+    _record_requests(monkeypatch, lines)
+    jitter = request.node.get_closest_marker("jitter") is not None
+    if not jitter:
+        monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
+    yield lines
+    scenario = "harness" in request.fixturenames or "new_harness" in request.fixturenames
+    if scenario and not jitter and "hypothesis" not in request.keywords:
+        _compare(request, [*lines[:LONGEST_TRACE], *_digest(lines[LONGEST_TRACE:])])
+
+
+def _record_requests(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    ask, release, publish = FakeDevice.map, FakeDevice.unmap, EventPublisher.publish
+
+    async def traced_map(device: FakeDevice, gateway: Gateway, request: MapRequest) -> Lease:
+        held = "renew" if request.held else "open"
+        ports = f"{request.external_port}->{request.internal_address}:{request.internal_port}"
+        lines.append(f"{gateway.identity} {held} {request.protocol} {ports} for {request.lifetime}")
+        return await ask(device, gateway, request)
+
+    async def traced_unmap(device: FakeDevice, gateway: Gateway, lease: Lease) -> None:
+        lines.append(f"{gateway.identity} close {lease.protocol} {lease.external_port}")
+        await release(device, gateway, lease)
+
+    def traced_publish(publisher: EventPublisher, event: Event) -> None:
+        lines.append(f"event {event.kind} {event.protocol} {event.external_port} {event.gateway}")
+        publish(publisher, event)
+
+    monkeypatch.setattr(FakeDevice, "map", traced_map)
+    monkeypatch.setattr(FakeDevice, "unmap", traced_unmap)
+    monkeypatch.setattr(EventPublisher, "publish", traced_publish)
+
+
+def _digest(rest: list[str]) -> list[str]:
+    if not rest:
+        return []
+    # Thousands of requests are under way at once: their order means nothing.
+    return [f"and {len(rest)} more: {hashlib.sha256(chr(10).join(sorted(rest)).encode()).hexdigest()[:16]}"]
+
+
+def _compare(request: pytest.FixtureRequest, lines: list[str]) -> None:
+    name = f"{request.path.stem}::{request.node.name}"
+    golden = json.loads(TRACES.read_text(encoding="utf-8")) if TRACES.exists() else {}
+    if request.config.getoption("--update-traces"):
+        text = json.dumps({**golden, name: lines}, indent=0, sort_keys=True)
+        TRACES.write_text(f"{text}\n", encoding="utf-8")
+    elif name in golden:
+        assert lines == golden[name], "the requests or events of this scenario changed"

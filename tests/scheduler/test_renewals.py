@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from portmapper.api.errors import NetworkFailure, NoResources, NotAuthorized
 from portmapper.api.events import EventKind
 from portmapper.api.model import Mapping, MappingState, Protocol
@@ -29,6 +31,7 @@ async def test_a_lease_is_renewed_halfway_through_its_lifetime(
     assert calm.kinds() == [EventKind.OPENED]
 
 
+@pytest.mark.jitter
 async def test_renewals_of_leases_that_were_opened_together_have_jitter(
     calm: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
