@@ -57,7 +57,7 @@ async def many(name: str, count: str) -> float:
         scheduler.set_desired(desired)
         await scheduler.settled()
         taken = time.perf_counter() - started
-        closed = [entry for entry in scheduler.entries.values() if entry.lease is None]
+        closed = [entry for entry in scheduler.records.values() if entry.lease is None]
         await scheduler.close()
     if closed:
         raise SystemExit(f"{len(closed)} are not open: {closed[0].error}")
@@ -73,7 +73,7 @@ async def first(name: str, times: str) -> float:
             desired = Mapping(Protocol.UDP, FIRST_PORT + number, FIRST_PORT + number)
             started = time.perf_counter()
             scheduler.set_desired([desired])
-            entry = scheduler.entries[desired.key]
+            entry = scheduler.records[desired.key]
             while entry.lease is None:  # noqa: ASYNC110 - what ends it is what is timed
                 await asyncio.sleep(0)
             taken.append(time.perf_counter() - started)

@@ -59,7 +59,7 @@ class NatPmpGateway(Port5351Gateway[Reply]):
             request.internal_port,
             self._suggestion(request),
             request.lifetime or MAX_LIFETIME,
-            urgent=request.anew,
+            urgent=request.urgent,
         )
         return Lease(
             protocol=request.protocol,

@@ -137,7 +137,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         data = _data(request.token, request.protocol, request.internal_port, port, address)
         lifetime = request.lifetime or MAX_LIFETIME
         return await self._request(
-            data, lifetime, request.internal_address, prefer_failure=prefer_failure, urgent=request.anew
+            data, lifetime, request.internal_address, prefer_failure=prefer_failure, urgent=request.urgent
         )
 
     async def _request(

@@ -46,25 +46,21 @@ class DeviceBehavior:
         permanent_only: it refused a finite lifetime and granted a permanent lease (M1).
         no_permanent: it refused lifetime 0 (M2).
         no_any_port: it has no AddAnyPortMapping (M8).
-        confuses_protocols: a change to one protocol of a port may close the other protocol.
         guards_entries: it never lets one host overwrite the entry of another, so no lookup is needed first.
     """
 
     permanent_only: bool = False
     no_permanent: bool = False
     no_any_port: bool = False
-    confuses_protocols: bool = False
     guards_entries: bool = False
 
     @classmethod
     def of(cls, server: str) -> DeviceBehavior:
         """Return the known behavior of the software named in a Server header.
 
-        Every release of miniupnpd answers 718 if another host holds the port. Its nftables build (at least
-        2.3.1) looks up the filter rule of a port without comparing the protocol.
+        Every release of miniupnpd answers 718 if another host holds the port.
         """
-        known = _MINIUPNPD in server
-        return cls(confuses_protocols=known, guards_entries=known)
+        return cls(guards_entries=_MINIUPNPD in server)
 
 
 @attrs.frozen
@@ -150,7 +146,7 @@ class AddMapping:
         if not self._renews(port) and not self._request.replace:
             await self._check_free(port)
         try:
-            if self._request.anew and self._renews(port) and self._behavior.confuses_protocols:
+            if self._request.recreate and self._renews(port):
                 await self._close_damaged(port)
             return await self._add("AddPortMapping", port)
         except Fault as fault:

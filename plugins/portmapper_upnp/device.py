@@ -48,6 +48,7 @@ class IgdDevice(Gateway, WatchesGateway):
         self.location = endpoint.location
         self.protocol = f"IGD {identity.version}"
         self.model = identity.model
+        self.server = identity.server
         self.latency = endpoint.latency
         self._announcements = Announcements(endpoint, identity.name)
         self._refusals = 0

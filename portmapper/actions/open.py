@@ -53,12 +53,12 @@ async def open_without_daemon(
 
 
 def _record_adhoc(scheduler: Scheduler, store: Store, clock: Clock) -> None:
-    leases = {key: entry.lease for key, entry in scheduler.entries.items()}
+    leases = {key: entry.lease for key, entry in scheduler.records.items()}
     now = clock.now().timestamp()
 
     def expiry(mapping: Mapping) -> float | None:
         lease = leases[mapping.key]
         return None if lease is None or lease.permanent else now + lease.lifetime
 
-    opened = [entry.mapping for entry in scheduler.entries.values() if entry.lease is not None]
+    opened = [entry.mapping for entry in scheduler.records.values() if entry.lease is not None]
     AdhocMappings(store).add(opened, expiry)

@@ -70,6 +70,14 @@ if TYPE_CHECKING:
     from portmapper.api.model import Protocol as Protocol
     from portmapper.api.model import TableEntry as TableEntry
     from portmapper.api.model import external_kind as external_kind
+    from portmapper.api.quirks import Action as Action
+    from portmapper.api.quirks import Applies as Applies
+    from portmapper.api.quirks import Device as Device
+    from portmapper.api.quirks import HeldLease as HeldLease
+    from portmapper.api.quirks import Quirk as Quirk
+    from portmapper.api.quirks import Reassertion as Reassertion
+    from portmapper.api.quirks import RepairAction as RepairAction
+    from portmapper.api.quirks import RepairStep as RepairStep
     from portmapper.api.reading import Reading as Reading
     from portmapper.api.reading import Rejected as Rejected
     from portmapper.api.reading import SourceState as SourceState
@@ -158,6 +166,16 @@ __getattr__ = lazy_exports(
             "Protocol",
             "TableEntry",
             "external_kind",
+        ),
+        "quirks": (
+            "Action",
+            "Applies",
+            "Device",
+            "HeldLease",
+            "Quirk",
+            "Reassertion",
+            "RepairAction",
+            "RepairStep",
         ),
         "reading": (
             "Reading",

@@ -75,6 +75,8 @@ class Gateway(abc.ABC):
         address: the gateway's address.
         local_address: our address on the route to the gateway.
         model: the device's own name, empty if it gives none; untrusted text.
+        server: the software that the device says it runs, empty if it does not; untrusted text. What one
+            protocol tells of a device also applies to the others at the same address.
         location: URL of the description, None if the protocol has none.
         concurrency: how many requests the gateway handles at once.
         latency: seconds from the probe to its first answer.
@@ -89,6 +91,7 @@ class Gateway(abc.ABC):
     address: IPAddress
     local_address: IPAddress
     model: str = ""
+    server: str = ""
     location: str | None = None
     concurrency: int = 4
     latency: float = 0.0

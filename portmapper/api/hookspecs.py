@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Backend
     from portmapper.api.command import Command
     from portmapper.api.events import Observer
+    from portmapper.api.quirks import Quirk
     from portmapper.api.source import Format, Source
 
 PROJECT = "portmapper"
@@ -50,3 +51,8 @@ def portmapper_register_observers() -> list[type[Observer]]:  # type: ignore[emp
 @hookspec
 def portmapper_register_commands() -> list[type[Command]]:  # type: ignore[empty-body]
     """Return the commands that this plugin adds to the command line."""
+
+
+@hookspec
+def portmapper_register_quirks() -> list[type[Quirk]]:  # type: ignore[empty-body]
+    """Return the quirks of devices that this plugin knows."""

@@ -144,9 +144,9 @@ class MapRequest:
         exact: the gateway should refuse the request rather than grant another external port.
         replace: replace the current holder of the port, if the protocol can.
         held: the lease that this request renews or replaces, if any.
-        anew: reopen the mapping, urgently: a request for its counterpart (the other protocol on the same
-            port) may have closed it. If the gateway has this bug and a renewal would not open the port
-            again, the backend closes the mapping first.
+        urgent: the port may be closed until this request arrives, so a lost packet is repeated quickly.
+        recreate: a renewal alone may not open the port (see `portmapper.api.quirks`). A backend whose
+            renewal leaves the entry as it is closes it first.
     """
 
     protocol: Protocol
@@ -159,7 +159,8 @@ class MapRequest:
     exact: bool = False
     replace: bool = False
     held: Lease | None = None
-    anew: bool = False
+    urgent: bool = False
+    recreate: bool = False
 
     @property
     def family(self) -> Family:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+import attrs
+
 from portmapper.api.backend import Backend
 from portmapper.api.errors import BackendError, NoGateway, RowError, UsageError
 from portmapper.api.events import Event
@@ -21,8 +23,8 @@ from portmapper.api.model import (
     Protocol,
 )
 from portmapper.pluginhost.faults import instantiate
-from portmapper.scheduler.lease_state import LeaseState, entries_of
 from portmapper.scheduler.options import Options
+from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.address_syntax import parse_gateway
 from portmapper.sources.port_syntax import MAX_PORT
@@ -52,19 +54,20 @@ class ClientLease:
         mapping: the requested mapping.
     """
 
-    def __init__(self, client: Client, mapping: Mapping, entries: list[LeaseState]) -> None:
+    def __init__(self, client: Client, mapping: Mapping, entries: list[Record]) -> None:
         self.mapping = mapping
         self._client = client
         self._last = entries
 
     @property
-    def _entries(self) -> list[LeaseState]:
+    def _entries(self) -> list[Record]:
         """The state on each gateway; after the client has ended, the last known state."""
-        self._last = self._client.entries_of(self.mapping) or self._last
+        now = self._client.records_of(self.mapping)
+        self._last = now or [attrs.evolve(record, lease=None) for record in self._last]
         return self._last
 
     @property
-    def _entry(self) -> LeaseState:
+    def _entry(self) -> Record:
         entries = self._entries
         return next((entry for entry in entries if entry.lease), entries[0])
 
@@ -219,7 +222,7 @@ class Client:
             if isinstance(error, TimeoutError):
                 raise NoGateway(f"no gateway answered within {OPEN_LIMIT:.0f} s") from error
             raise
-        entries = entries_of(scheduler.entries, mapping)
+        entries = records_of(scheduler.records, mapping)
         if not any(entry.lease for entry in entries):
             self._forget(mapping)
             raise _failure(entries)
@@ -236,9 +239,9 @@ class Client:
         except TimeoutError:
             return
 
-    def entries_of(self, mapping: Mapping) -> list[LeaseState]:
+    def records_of(self, mapping: Mapping) -> list[Record]:
         """Return the states of a mapping, one for each gateway; empty after the client has ended."""
-        return entries_of(self._scheduler.entries, mapping) if self._scheduler else []
+        return records_of(self._scheduler.records, mapping) if self._scheduler else []
 
     def external(self, gateway: str) -> IPAddress | None:
         """Return the last known external address of a gateway, given its identity."""
@@ -298,12 +301,12 @@ def _mapping(
 
 
 def _is_decided(scheduler: Scheduler, mapping: Mapping) -> bool:
-    entries = entries_of(scheduler.entries, mapping)
-    tried = all(entry.lease or entry.attempts or entry.removed for entry in entries)
+    entries = records_of(scheduler.records, mapping)
+    tried = all(entry.lease or entry.attempts for entry in entries)
     return tried and not scheduler.is_searching
 
 
-def _failure(entries: list[LeaseState]) -> Exception:
+def _failure(entries: list[Record]) -> Exception:
     refusals = [error for entry in entries for _, error in entry.refusals]
     if not refusals:
         return NoGateway(entries[0].error or "no gateway answered")

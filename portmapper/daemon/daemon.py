@@ -232,7 +232,7 @@ class Daemon:
                 tasks.create_task(background_task(self))
             if self._service.is_present:
                 tasks.create_task(self._notify_service_manager())
-            _log.info("keeping %s open", _count(len(self._scheduler.entries)))
+            _log.info("keeping %s open", _count(len(self._scheduler.records)))
 
     async def _retry_store_writes(self) -> None:
         """Write missing records to the store as soon as the disk has room.
@@ -268,7 +268,7 @@ class Daemon:
             remove_listener()
 
     def _summary(self) -> str:
-        entries = self._scheduler.entries.values()
+        entries = self._scheduler.records.values()
         is_open = sum(entry.state is MappingState.ACTIVE for entry in entries)
         return f"{is_open} of {_count(len(entries))} open"
 

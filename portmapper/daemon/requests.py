@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from portmapper.api.model import Lease, Mapping
-from portmapper.scheduler.lease_state import LeaseState, entries_of
+from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, parse_records
 from portmapper.sources.policy import Policy
@@ -39,7 +39,7 @@ class Requests:
         self._requested = requested
         self._changed = changed
 
-    async def open(self, records: object, policy: Policy) -> list[LeaseState]:
+    async def open(self, records: object, policy: Policy) -> list[Record]:
         """Keep these mappings open; return when each is open or refused, or after `ANSWER_LIMIT`.
 
         Raises:
@@ -50,13 +50,12 @@ class Requests:
         self._requested.add(mappings)
         self._changed()
 
-        def entries() -> list[LeaseState]:
-            return [entry for mapping in mappings for entry in entries_of(self._scheduler.entries, mapping)]
+        def entries() -> list[Record]:
+            return [entry for mapping in mappings for entry in records_of(self._scheduler.records, mapping)]
 
         await _until(
             lambda: (
-                not self._scheduler.is_searching
-                and all(entry.lease or entry.attempts or entry.removed for entry in entries())
+                not self._scheduler.is_searching and all(entry.lease or entry.attempts for entry in entries())
             )
         )
         return entries()
@@ -101,10 +100,10 @@ class Requests:
                 yield mapping
 
     def _leases_of(self, mapping: Mapping) -> list[Lease]:
-        return [entry.lease for entry in entries_of(self._scheduler.entries, mapping) if entry.lease]
+        return [entry.lease for entry in records_of(self._scheduler.records, mapping) if entry.lease]
 
-    def _listed_at(self, port: Mapping) -> Iterator[LeaseState]:
-        for entry in self._scheduler.entries.values():
+    def _listed_at(self, port: Mapping) -> Iterator[Record]:
+        for entry in self._scheduler.records.values():
             ports = {entry.mapping.port, entry.lease.external_port if entry.lease else entry.mapping.port}
             matches = entry.mapping.protocol is port.protocol and port.port in ports
             if matches and entry.mapping.source != COMMAND_LINE:
@@ -112,7 +111,7 @@ class Requests:
 
     def _are_held(self, tokens: Iterable[bytes]) -> bool:
         """Return whether one of these leases is not released yet, and not adopted by a listed mapping."""
-        held = {entry.lease.token for entry in self._scheduler.entries.values() if entry.lease}
+        held = {entry.lease.token for entry in self._scheduler.records.values() if entry.lease}
         return any(token not in held and self._store.get(token) is not None for token in tokens)
 
 

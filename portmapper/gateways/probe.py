@@ -183,7 +183,7 @@ def gateway_fault(gateway: object, backend: Backend) -> str | None:
     for name in ("address", "local_address"):
         if not isinstance(getattr(gateway, name, None), IPv4Address | IPv6Address):
             return f"its gateway has no `{name}`"
-    for name in ("protocol", "model", "identity"):
+    for name in ("protocol", "model", "server", "identity"):
         if not isinstance(getattr(gateway, name, None), str):
             return f"its gateway has no `{name}`"
     if not isinstance(gateway.concurrency, int) or gateway.concurrency < 1:

@@ -1,11 +1,14 @@
-"""Work queues: one per gateway, which limits the number of concurrent steps."""
+"""Queues the work for each gateway: as many steps at once as the gateway accepts, the most urgent first."""
 
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+
+import attrs
 
 from portmapper.api.backend import Gateway
 
@@ -14,33 +17,90 @@ Step = Callable[[], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
+class Priority(enum.IntEnum):
+    """The classes of work at a gateway. The value is the class's share when all classes have work.
+
+    Attributes:
+        RENEW: renew a lease that is held, or reassert one after a restart.
+        REOPEN: request a mapping that was open and was lost, or one that a person waits for.
+        RELEASE: close a mapping.
+        OPEN: request a mapping for the first time.
+        QUERY: verify a lease, or query the external address.
+    """
+
+    RENEW = 64
+    REOPEN = 32
+    RELEASE = 8
+    OPEN = 4
+    QUERY = 1
+
+
+@attrs.define(eq=False)
+class _Class:
+    """The steps of one class, and the virtual time of its next turn."""
+
+    turn: float = 0.0
+    steps: deque[Step] = attrs.field(factory=deque)
+
+
+class _Queue:
+    """The waiting steps of one gateway, by weighted fair queueing.
+
+    A class that gets work has its turn before all classes that were served since, so a renewal overtakes
+    thousands of new mappings. A busy class still leaves every other class its share, so none starves.
+    """
+
+    def __init__(self) -> None:
+        self._classes: dict[Priority, _Class] = {}
+        self._now = 0.0
+
+    def __bool__(self) -> bool:
+        return any(waiting.steps for waiting in self._classes.values())
+
+    def put(self, step: Step, priority: Priority) -> None:
+        waiting = self._classes.setdefault(priority, _Class())
+        if not waiting.steps:
+            waiting.turn = max(waiting.turn, self._now + 1 / priority)
+        waiting.steps.append(step)
+
+    def take(self) -> Step:
+        ready = [(waiting.turn, -priority) for priority, waiting in self._classes.items() if waiting.steps]
+        self._now, share = min(ready)
+        waiting = self._classes[Priority(-share)]
+        waiting.turn += 1 / -share
+        return waiting.steps.popleft()
+
+    def clear(self) -> None:
+        self._classes.clear()
+
+
 class WorkQueues:
-    """Runs steps in order, up to each gateway's concurrency. A slow gateway delays no other."""
+    """Runs each gateway's steps within its limit, so that a slow gateway delays no other."""
 
     def __init__(self, idle: Callable[[], None]) -> None:
-        """Start empty; `idle` is called when the last step has run."""
+        """Start empty. `idle` is called whenever the last step has ended."""
         self._idle = idle
-        self._waiting: dict[str, deque[Step]] = {}
+        self._waiting: dict[str, _Queue] = {}
         self._workers: dict[str, set[asyncio.Task[None]]] = {}
 
     @property
     def busy(self) -> bool:
-        """Whether any step is waiting or running."""
+        """Return whether any step waits or runs."""
         return any(self._workers.values())
 
-    def submit(self, gateway: Gateway, step: Step) -> None:
-        """Queue a step for a gateway. An exception in it is logged, and the queue continues."""
-        waiting = self._waiting.setdefault(gateway.identity, deque())
+    def submit(self, gateway: Gateway, step: Step, priority: Priority = Priority.OPEN) -> None:
+        """Queue one step for a gateway. If the step raises, the error is logged and the queue continues."""
+        waiting = self._waiting.setdefault(gateway.identity, _Queue())
         workers = self._workers.setdefault(gateway.identity, set())
-        waiting.append(step)
-        # A finished worker stays in the set until the next loop iteration and would never run the step.
+        waiting.put(step, priority)
+        # A worker that has just ended stays in the set until the loop's next cycle, and takes no more steps.
         if sum(not worker.done() for worker in workers) < gateway.concurrency:
             worker = asyncio.create_task(_work(waiting))
             workers.add(worker)
             worker.add_done_callback(lambda done: self._ended(workers, done))
 
     async def stop(self) -> None:
-        """Discard waiting steps and cancel running ones."""
+        """Drop the waiting steps, and cancel the running ones."""
         for waiting in self._waiting.values():
             waiting.clear()
         running = [worker for workers in self._workers.values() for worker in workers]
@@ -54,10 +114,10 @@ class WorkQueues:
             self._idle()
 
 
-async def _work(waiting: deque[Step]) -> None:
+async def _work(waiting: _Queue) -> None:
     while waiting:
-        step = waiting.popleft()
+        step = waiting.take()
         try:
             await step()
         except Exception:
-            _log.exception("a request to a gateway failed")
+            _log.exception("a step for a gateway failed")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def collect_metrics(scheduler: Scheduler, dropped: Mapping[str, int], clock: Clock) -> Metrics:
     """Return the current metrics of a scheduler; `dropped` is the number of lost events by observer."""
-    states = Counter(entry.state for entry in scheduler.entries.values())
+    states = Counter(entry.state for entry in scheduler.records.values())
     counters = scheduler.counters
     return Metrics(
         mappings={state: states[state] for state in MappingState},

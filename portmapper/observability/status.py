@@ -14,7 +14,7 @@ from portmapper.pluginhost.faults import FAULTS
 if TYPE_CHECKING:
     from portmapper.api.backend import Gateway
     from portmapper.api.reading import Reading
-    from portmapper.scheduler.lease_state import LeaseState
+    from portmapper.scheduler.record import Record
     from portmapper.scheduler.scheduler import Scheduler
     from portmapper.store.leases import StoredLease
     from portmapper.support.clock import Clock
@@ -52,7 +52,7 @@ def status_document(
             for gateway in reversed(gateways.values())
         ],
         "mappings": [
-            mapping_document(entry, scheduler.external, clock) for entry in scheduler.entries.values()
+            mapping_document(entry, scheduler.external, clock) for entry in scheduler.records.values()
         ],
         "sources": [source_document(reading) for reading in readings],
         "faults": FAULTS.document(),
@@ -95,7 +95,7 @@ def _detail(gateway: Gateway, kind: ExternalKind) -> str:
     return _DETAILS[kind]
 
 
-def mapping_document(entry: LeaseState, external: dict[str, IPAddress | None], clock: Clock) -> Document:
+def mapping_document(entry: Record, external: dict[str, IPAddress | None], clock: Clock) -> Document:
     """Describe one desired mapping and its lease."""
     mapping, lease = entry.mapping, entry.lease
     internal = lease.internal_address if lease else next((p.internal_address for p in entry.places), None)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Backend
     from portmapper.api.command import Command
     from portmapper.api.events import Observer
+    from portmapper.api.quirks import Quirk
     from portmapper.api.source import Format, Source
 
-KINDS = ("backend", "source", "format", "observer", "command")
+KINDS = ("backend", "source", "format", "observer", "command", "quirk")
 
 REQUIRED = {
     "backend": ("rank", "families", "discover", "close"),
@@ -30,6 +31,7 @@ REQUIRED = {
     "format": ("suffixes", "content_types", "parse"),
     "observer": ("table", "end_limit", "configured", "start", "observe", "close"),
     "command": ("help", "add_arguments", "run"),
+    "quirk": ("applies_to", "coupling", "after", "repair"),
 }
 """Attributes that a class must have besides its name. Subclasses of the interface inherit most of them."""
 
@@ -90,6 +92,11 @@ class Plugins:
     def commands(self) -> Sequence[type[Command]]:
         """Commands of plugins."""
         return self._registered["command"]
+
+    @property
+    def quirks(self) -> Sequence[type[Quirk]]:
+        """Quirks of devices."""
+        return self._registered["quirk"]
 
     def choose_backends(self, names: Sequence[str]) -> Sequence[type[Backend]]:
         """Return the backends with these names in this order; without names, all backends by rank.

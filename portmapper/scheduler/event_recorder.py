@@ -7,7 +7,7 @@ from collections.abc import Callable
 from portmapper.api.backend import Gateway
 from portmapper.api.events import Event, EventKind
 from portmapper.api.model import IPAddress, Lease, Mapping, MappingState
-from portmapper.scheduler.lease_state import LeaseState
+from portmapper.scheduler.record import Record
 from portmapper.store.leases import StoredLease
 from portmapper.support.clock import Clock
 
@@ -19,9 +19,7 @@ class EventRecorder:
         self._publish = publish
         self._clock = clock
 
-    def granted(
-        self, entry: LeaseState, before: Lease | None, lease: Lease, external: IPAddress | None
-    ) -> bool:
+    def granted(self, record: Record, before: Lease | None, lease: Lease, external: IPAddress | None) -> bool:
         """Report a port that was opened or changed; return False for a plain renewal."""
         if before is None or before.internal_address != lease.internal_address:
             kind, detail = EventKind.OPENED, ""
@@ -31,11 +29,11 @@ class EventRecorder:
             kind, detail = EventKind.OPENED, f"moved from {before.backend}"
         else:
             return False
-        self._publish_for(kind, entry.mapping, lease, detail, external)
+        self._publish_for(kind, record.mapping, lease, detail, external)
         return True
 
     def adopted(
-        self, entry: LeaseState, before: Lease, lease: Lease, external: IPAddress | None, *, repeat: bool
+        self, record: Record, before: Lease, lease: Lease, external: IPAddress | None, *, repeat: bool
     ) -> None:
         """Report what changed about an adopted lease of an earlier run.
 
@@ -43,16 +41,16 @@ class EventRecorder:
         know nothing of the earlier run.
         """
         if repeat:
-            self._publish_for(EventKind.OPENED, entry.mapping, lease, "open since an earlier run", external)
+            self._publish_for(EventKind.OPENED, record.mapping, lease, "open since an earlier run", external)
         was, now = before.external_address, lease.external_address
         if was is not None and now is not None and was != now:
-            self.external_address_changed(entry.mapping, lease, was, now)
+            self.external_address_changed(record.mapping, lease, was, now)
 
-    def failed(self, entry: LeaseState) -> None:
+    def failed(self, record: Record) -> None:
         """Report why a mapping is not open, or why its renewal failed."""
-        conflict = entry.state is MappingState.CONFLICT
+        conflict = record.state is MappingState.CONFLICT
         kind = EventKind.CONFLICT if conflict else EventKind.FAILED
-        self._publish_for(kind, entry.mapping, entry.lease, entry.error or "not renewed", None)
+        self._publish_for(kind, record.mapping, record.lease, record.error or "not renewed", None)
 
     def lost(self, mapping: Mapping, lease: Lease, reason: str) -> None:
         """Report the loss of a lease whose mapping is still desired."""

@@ -1,154 +1,156 @@
-"""Reactions to gateway events: restarts, ends, new external addresses, finished searches."""
+"""Turns what gateways tell into inputs for the mappings that are open there, one for each change."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-import attrs
-
-from portmapper.api.backend import Gateway, GatewayEvent, Target
+from portmapper.api.backend import Gateway, Target
 from portmapper.api.errors import UNREACHABLE
-from portmapper.api.events import EventKind
 from portmapper.api.model import IPAddress, MappingKey
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.probe import Probe
-from portmapper.scheduler.event_recorder import EventRecorder
-from portmapper.scheduler.lease_state import LeaseState
+from portmapper.scheduler.inputs import AddressChanged, AttemptNow, BetterGateway, Doubted, GatewayBack, Input
+from portmapper.scheduler.record import Record
 from portmapper.support.backoff import restart_jitter
+
+Inputs = Iterable[tuple[MappingKey, Input]]
+_Item = tuple[MappingKey, Record]
 
 
 class GatewayEvents:
-    """Plans rounds for gateway events, once for each change."""
+    """Remembers which gateways are gone or silent, so that repetitions change nothing."""
 
-    def __init__(
-        self,
-        entries: Mapping[MappingKey, LeaseState],
-        discovery: Discovery,
-        events: EventRecorder,
-        plan: Callable[[LeaseState, float], None],
-    ) -> None:
-        self._entries = entries
+    def __init__(self, records: Mapping[MappingKey, Record], discovery: Discovery) -> None:
+        self._records = records
         self._discovery = discovery
-        self._events = events
-        self._plan = plan
         self._gone: set[str] = set()
-        self._restart_reports: defaultdict[IPAddress, set[str]] = defaultdict(set)
+        self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
 
-    def restarted_or_gone(self, gateway: Gateway, event: GatewayEvent) -> None:
-        """Renew the leases there: the gateway lost its table, or is gone and may come back without it."""
-        gone = event is GatewayEvent.GONE
-        if gone:
-            if gateway.identity in self._gone:
-                return  # each further refusal repeats the event
-            self._gone.add(gateway.identity)
-            self._events.gateway(EventKind.GATEWAY_LOST, gateway)
-            self._discovery.search_all()
-        else:
-            self._gone.discard(gateway.identity)
-            self._events.gateway(EventKind.GATEWAY_RESTARTED, gateway)
-            self._retry_unopened(gateway, restarted=True)
-            for search in self._discovery.searches:
-                if gateway in search.gateways:
-                    self._move_back(search.target, [gateway.identity])
-        # A gateway that says goodbye still has its table. It may end while the rule order is being restored.
-        every_protocol = gone or self._is_first_report(gateway)
-        self._renew_all_on(gateway, every_protocol=every_protocol, table_is_lost=not gone)
-
-    def _is_first_report(self, gateway: Gateway) -> bool:
-        """Return whether no other protocol of the device has reported this restart yet.
-
-        A protocol that is rarely used reports it late, by its epoch, when everything has long been renewed.
-        """
-        reports = self._restart_reports[gateway.address]
-        first = not reports or gateway.identity in reports
-        if first:
-            reports.clear()
-        reports.add(gateway.identity)
+    def gone(self, gateway: Gateway) -> bool:
+        """Note that a gateway said goodbye; return False if it was gone already."""
+        first = gateway.identity not in self._gone
+        self._gone.add(gateway.identity)
         return first
 
-    def answered(self, gateway: Gateway) -> None:
-        """Mark the gateway as reachable, and retry what waits for it."""
+    def after_goodbye(self, gateway: Gateway) -> Inputs:
+        """Return the inputs of the mappings open there: it may come back without its table.
+
+        The order of peers is not repaired now: the gateway may end in the middle of it.
+        """
+        return self._reassert(gateway, over_each=True, order_lost=False)
+
+    def after_restart(self, gateway: Gateway) -> Iterator[tuple[MappingKey, Input]]:
+        """Yield the inputs of a gateway that lost its table: what is open there, and what may be."""
         self._gone.discard(gateway.identity)
-        if gateway.identity in self._silent:
-            self._silent.discard(gateway.identity)
-            self._retry_unopened(gateway, restarted=False)
+        yield from self._ask_again(gateway, restarted=True)
+        for probe in self._discovery.searches:
+            if gateway in probe.gateways:
+                yield from self._call_back(probe.target, [gateway.identity])
+        yield from self._reassert(gateway, over_each=self._is_first_to_tell(gateway), order_lost=True)
 
-    def did_not_answer(self, entry: LeaseState) -> None:
-        """Mark the gateways that did not answer in this round, so that their next answer starts retries."""
-        self._silent.update(gateway for gateway, error in entry.refusals if isinstance(error, UNREACHABLE))
+    def _is_first_to_tell(self, gateway: Gateway) -> bool:
+        """Return whether no other protocol of the device has told of this restart yet.
 
-    def search_finished(self, search: Probe) -> None:
-        """Retry entries that found no gateway, and move leases away from gateways that were given up."""
-        for entry in self._entries.values():
-            given_up = entry.lease is not None and entry.lease.gateway in search.dropped
-            is_closed = entry.no_gateway and (entry.lease is None or entry.has_former_address)
-            if given_up or (search.gateways and is_closed):
-                self._plan(entry, 0.0)
-        if search.answering:
-            self._move_back(search.target, search.answering)
+        One that is seldom asked tells of it late, by its epoch, when all has long been renewed.
+        """
+        told = self._told[gateway.address]
+        first = not told or gateway.identity in told
+        if first:
+            told.clear()
+        told.add(gateway.identity)
+        return first
 
-    def external_address_changed(
-        self, gateway: Gateway, before: IPAddress | None, now: IPAddress | None
-    ) -> None:
-        """Report the gateway's new external address and update its leases, which stay valid."""
-        self._events.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, f"{before} became {now or 'none'}")
-        for entry in self._entries.values():
-            if entry.lease is not None and entry.lease.gateway == gateway.identity:
-                entry.lease = attrs.evolve(entry.lease, external_address=now)
-                self._events.external_address_changed(entry.mapping, entry.lease, before, now)
+    def after_answer(self, gateway: Gateway) -> Inputs:
+        """Mark a gateway as reachable; return the inputs of the mappings that waited for it."""
+        self._gone.discard(gateway.identity)
+        if gateway.identity not in self._silent:
+            return ()
+        self._silent.discard(gateway.identity)
+        return self._ask_again(gateway, restarted=False)
 
-    def _move_back(self, target: Target, answering: Collection[str]) -> None:
-        """Move leases back that went elsewhere because `target` was silent; what it refused stays."""
-        away = [e for e in self._entries.values() if e.prefers(target) and not _refused(e, answering)]
-        for entry in away:
-            entry.moving = True
-        self._plan_with_jitter(away)
+    def after_failure(self, record: Record) -> None:
+        """Note which gateways did not answer, so that their next answer starts the mappings that wait."""
+        self._silent.update(gateway for gateway, error in record.refusals if isinstance(error, UNREACHABLE))
 
-    def _retry_unopened(self, gateway: Gateway, *, restarted: bool) -> None:
-        """Retry what is not open: a gateway that is back has room, and answers for expired leases again.
+    def after_search(self, probe: Probe) -> Iterator[tuple[MappingKey, Input]]:
+        """Yield the inputs of the mappings that found no gateway, or whose gateway was given up."""
+        for key, record in list(self._records.items()):
+            given_up = record.lease is not None and record.lease.gateway in probe.dropped
+            closed = record.unanswered and (record.lease is None or record.has_former_address)
+            if given_up or (probe.gateways and closed):
+                yield key, AttemptNow()
+        if probe.answering:
+            yield from self._call_back(probe.target, probe.answering)
 
-        A round that is under way must be repeated only if the gateway restarted since the round began.
+    def after_move(self, gateway: Gateway, address: IPAddress | None) -> Inputs:
+        """Return the inputs of a new external address; leases stay."""
+        return [(key, AddressChanged(address)) for key, _ in self._held_at({gateway.identity})]
+
+    def _call_back(self, target: Target, answering: Collection[str]) -> Inputs:
+        """Move to a target that answers again what moved away because it did not; refused mappings stay."""
+        away = [
+            (key, record)
+            for key, record in self._records.items()
+            if record.prefers(target) and not _refused(record, answering)
+        ]
+        return [(key, BetterGateway(delay)) for key, delay in _with_jitter(away)]
+
+    def _ask_again(self, gateway: Gateway, *, restarted: bool) -> Inputs:
+        """Attempt what is not open: a gateway that is back has room, and answers for what ended meanwhile.
+
+        An attempt under way began in its silence. It must be repeated only where it restarted since.
         """
         waiting = [
-            entry
-            for entry in self._entries.values()
-            if (entry.lease is None or entry.suspect)
-            and entry.is_for(str(gateway.address))
-            and not entry.is_in_conflict
+            (key, record)
+            for key, record in self._records.items()
+            if (record.lease is None or record.suspect)
+            and record.is_for(str(gateway.address))
+            and not record.is_in_conflict
         ]
-        for entry in waiting:
-            entry.attempts = min(
-                entry.attempts, 1
-            )  # restart the backoff, but do not report the failure again
-        self._plan_with_jitter([entry for entry in waiting if restarted or entry.due is not None])
+        soon = [(key, record) for key, record in waiting if restarted or record.due is not None]
+        delays = dict(_with_jitter(soon))
+        return [(key, GatewayBack(delays.get(key))) for key, _ in waiting]
 
-    def _renew_all_on(self, gateway: Gateway, *, every_protocol: bool, table_is_lost: bool) -> None:
-        """Renew all leases on this device that were opened over this protocol, or over any protocol."""
+    def _reassert(self, gateway: Gateway, *, over_each: bool, order_lost: bool) -> Inputs:
+        """Reassert all that is open on this device, over whichever protocol, or over this one alone."""
         device = {gateway.identity}
-        if every_protocol:
+        if over_each:
             device |= {g.identity for g in self._discovery.gateways if g.address == gateway.address}
-        affected = [e for e in self._entries.values() if e.lease is not None and e.lease.gateway in device]
-        for entry in affected:
-            entry.suspect = True
-            entry.order_unknown = entry.order_unknown or table_is_lost
-            entry.attempts = 0
-        self._plan_with_jitter(affected)
+        return [(key, Doubted(delay, order_lost)) for key, delay in _with_jitter(self._held_at(device))]
 
-    def _plan_with_jitter(self, entries: list[LeaseState]) -> None:
-        """Plan a round of each entry soon, but not all at once.
-
-        The two protocols of one port get the same delay, in the order in which they were opened: see
-        `portmapper.scheduler.protocol_pairs`.
-        """
-        delays: dict[object, float] = {}
-        for entry in sorted(entries, key=lambda e: e.opened_at.timestamp() if e.opened_at else 0.0):
-            self._plan(entry, delays.setdefault(entry.mapping.key[1:], restart_jitter(len(entries))))
+    def _held_at(self, device: Collection[str]) -> list[_Item]:
+        return [
+            (key, record)
+            for key, record in self._records.items()
+            if record.lease is not None and record.lease.gateway in device
+        ]
 
 
-def _refused(entry: LeaseState, gateways: Collection[str]) -> bool:
-    """Return whether one of the gateways refused before another granted; no answer is no refusal."""
+def _with_jitter(items: list[_Item]) -> list[tuple[MappingKey, float]]:
+    """Return a delay for each, so that they do not arrive as one burst.
+
+    Mappings of one internal port come together, and in the order of their opening.
+    """
+    delays: dict[object, float] = {}
+    return [
+        (key, delays.setdefault(_group(record), restart_jitter(len(items))))
+        for key, record in sorted(items, key=lambda item: _opened(item[1]))
+    ]
+
+
+def _opened(record: Record) -> float:
+    return record.opened_at.timestamp() if record.opened_at else 0.0
+
+
+def _group(record: Record) -> object:
+    mapping = record.mapping
+    return (mapping.family, mapping.address, mapping.internal_port, mapping.gateway)
+
+
+def _refused(record: Record, gateways: Collection[str]) -> bool:
+    """Return whether one of these refused before another granted; silence is no refusal."""
     return any(
-        gateway in gateways and not isinstance(error, UNREACHABLE) for gateway, error in entry.passed_over
+        gateway in gateways and not isinstance(error, UNREACHABLE) for gateway, error in record.passed_over
     )

@@ -20,6 +20,7 @@ class Options:
         allowed: backends that may open ports; None means all. The other backends only release leases.
         scope: sources whose orphaned leases are released; None means all.
         watch: listen for announcements of gateways.
+        prompt: sources whose mappings a person waits for, so they are opened before other new ones.
     """
 
     conflict: ConflictPolicy = ConflictPolicy.OWN
@@ -28,3 +29,4 @@ class Options:
     allowed: Collection[str] | None = None
     scope: Collection[str] | None = None
     watch: bool = True
+    prompt: Collection[str] = ()

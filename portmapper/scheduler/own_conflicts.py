@@ -9,7 +9,7 @@ from portmapper.api.errors import UNREACHABLE, BackendError, GatewayTimeout
 from portmapper.api.model import Lease, MapRequest, TableEntry
 from portmapper.gateways.calls import bounded, try_release
 from portmapper.gateways.discovery import Discovery
-from portmapper.scheduler.lease_state import LeaseState
+from portmapper.scheduler.record import Record
 from portmapper.store.leases import StoredLease
 from portmapper.store.ownership import Ownership, is_on_device
 
@@ -25,22 +25,22 @@ class OwnConflicts:
         self._may_be_adopted = may_be_adopted
 
     async def free_external_port(
-        self, entry: LeaseState, request: MapRequest, at: Gateway, holder: TableEntry | None
+        self, record: Record, request: MapRequest, at: Gateway, holder: TableEntry | None
     ) -> bool:
         """Return whether the port's holder is ours to replace; release it if it is not named."""
         if holder is not None:
-            before = entry.lease is not None and _is_entry_of(entry.lease, holder)
+            before = record.lease is not None and _is_entry_of(record.lease, holder)
             return before or self._ownership.is_ours(holder, request, at)
-        former = self._own_lease_at_port(entry, request, at)
+        former = self._own_lease_at_port(record, request, at)
         gateway = self._discovery.gateway(former.gateway, former.internal_address) if former else None
         return former is not None and gateway is not None and await self._release(gateway, former)
 
-    def _own_lease_at_port(self, entry: LeaseState, request: MapRequest, at: Gateway) -> Lease | None:
-        """Return our lease on the port: an orphan, or the entry's own lease for a former address."""
+    def _own_lease_at_port(self, record: Record, request: MapRequest, at: Gateway) -> Lease | None:
+        """Return our lease on the port: an orphan, or the record's own lease for a former address."""
         orphan = self._ownership.orphan_at_external_port(request, at)
         if orphan is not None:
             return orphan.lease
-        held = entry.lease if entry.has_former_address else None
+        held = record.lease if record.has_former_address else None
         same = held is not None and held.external_port == request.external_port and is_on_device(held, at)
         return held if same else None
 

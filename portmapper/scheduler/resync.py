@@ -1,114 +1,117 @@
-"""Checks, once per interval, what gateways did not announce: external addresses, lost leases, lost tables."""
+"""Checks, once an interval, what no gateway announced: external addresses, lost leases, lost tables."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Protocol as Interface
 
 from portmapper.api.backend import Gateway, VerifiesLeases
 from portmapper.api.errors import BackendError
-from portmapper.api.model import Family, IPAddress, Lease
+from portmapper.api.model import Family, IPAddress, Lease, MappingKey
 from portmapper.gateways.calls import read_external_address, verify_lease
 from portmapper.gateways.discovery import Discovery
-from portmapper.gateways.workqueue import WorkQueues
+from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.network.placement import Place
-from portmapper.scheduler.lease_state import LeaseState
-from portmapper.scheduler.protocol_pairs import ProtocolPairs
+from portmapper.scheduler.coupling import Coupling
+from portmapper.scheduler.record import Record
 
-AddressChanged = Callable[[Gateway, IPAddress | None, IPAddress | None], None]
+_Item = tuple[MappingKey, Record]
+
+
+class Findings(Interface):
+    """Who takes what is found: the scheduler."""
+
+    def renew_early(self, key: MappingKey) -> None:
+        """Renew a mapping ahead of time: the answer shows whether the gateway restarted."""
+
+    def verified(self, key: MappingKey, lease: Lease, *, holds: bool) -> None:
+        """Take the answer whether the gateway holds a lease."""
+
+    def moved(self, gateway: Gateway, before: IPAddress, now: IPAddress | None) -> None:
+        """Take a gateway's new external address."""
 
 
 class Resync:
-    """Compares what is known of the gateways with what they report when queried.
+    """What is queried rather than announced.
 
     Attributes:
-        external: latest external address of each gateway, by gateway identity.
+        external: gateway identity to the external address that it last told.
     """
 
     def __init__(
         self,
+        records: Mapping[MappingKey, Record],
         discovery: Discovery,
         queues: WorkQueues,
-        pairs: ProtocolPairs,
-        renew: Callable[[LeaseState], None],
-        vanished: Callable[[LeaseState], None],
-        address_changed: AddressChanged,
+        coupling: Coupling,
+        findings: Findings,
     ) -> None:
-        """Keep the collaborators.
-
-        Args:
-            discovery: the known gateways.
-            queues: run the queries.
-            pairs: know which renewal may close another port for a moment.
-            renew: called with an entry to renew before it is due.
-            vanished: called with an entry whose lease the gateway does not hold.
-            address_changed: called with a gateway, its former and its new external address.
-        """
         self.external: dict[str, IPAddress | None] = {}
+        self._records = records
         self._discovery = discovery
         self._queues = queues
-        self._pairs = pairs
-        self._renew = renew
-        self._vanished = vanished
-        self._address_changed = address_changed
+        self._coupling = coupling
+        self._findings = findings
 
     def update_address(self, gateway: Gateway, lease: Lease) -> None:
         """Take the external address from a fresh lease, or query it the first time."""
         if lease.family is Family.IPV6:
             return  # nothing is translated: a pinhole has its host's own address
         if lease.external_address is not None:
-            self._set_address(gateway, lease.external_address)
+            self._note(gateway, lease.external_address)
         elif gateway.identity not in self.external:
             self.query_address(gateway)
 
     def query_address(self, gateway: Gateway) -> None:
-        """Queue a query of the gateway's external address."""
+        """Query a gateway's external address, in its queue."""
         if gateway.local_address.version == 6:
             return
         self.external.setdefault(gateway.identity, None)
-        self._queues.submit(gateway, partial(self._query_address, gateway))
+        self._queues.submit(gateway, partial(self._query_address, gateway), Priority.QUERY)
 
-    def check(self, entries: Iterable[LeaseState]) -> None:
-        """Check every gateway that holds a lease.
+    def check(self) -> None:
+        """Check every gateway in use.
 
-        If the gateway's table can be read, each lease is verified. If not, one lease is renewed: the answer's
-        epoch reveals a lost table, and its address the external address, even if the announcement was lost.
+        A gateway whose table can be read is queried for each lease. At any other, the lease that is next in
+        turn is renewed: the epoch in the answer shows a lost table, and its address the external address,
+        even when the announcement was lost.
         """
-        for gateway, held in self._by_holder(entries).items():
+        for gateway, mine in self._by_holder(self._records.items()).items():
             self.query_address(gateway)
             if isinstance(gateway, VerifiesLeases):
-                for entry in held:
-                    self._queues.submit(gateway, partial(self._verify, gateway, entry))
+                for key, _ in mine:
+                    self._queues.submit(gateway, partial(self._verify, gateway, key), Priority.QUERY)
             else:
-                self._renew(self._next_to_renew(held))
+                self._findings.renew_early(self._next_in_turn(mine))
 
-    def _next_to_renew(self, held: Iterable[LeaseState]) -> LeaseState:
-        """Return the entry that is due first, preferably one whose renewal closes no counterpart."""
-        by_due_time = sorted(held, key=lambda entry: entry.due or 0.0)
-        return next((entry for entry in by_due_time if not self._pairs.counterpart(entry)), by_due_time[0])
+    def _next_in_turn(self, held: Iterable[_Item]) -> MappingKey:
+        """Return the mapping that is due first; one whose renewal disturbs no peer, if there is any."""
+        by_turn = sorted(held, key=lambda item: item[1].due or 0.0)
+        alone = (key for key, record in by_turn if not self._coupling.has_peers(record.mapping))
+        return next(alone, by_turn[0][0])
 
-    def _by_holder(self, entries: Iterable[LeaseState]) -> dict[Gateway, list[LeaseState]]:
-        held: defaultdict[Gateway, list[LeaseState]] = defaultdict(list)
+    def _by_holder(self, items: Iterable[_Item]) -> dict[Gateway, list[_Item]]:
+        held: defaultdict[Gateway, list[_Item]] = defaultdict(list)
         known: dict[tuple[str, int, int], Gateway | None] = {}
-        for entry in entries:
-            lease = entry.lease
+        for key, record in items:
+            lease = record.lease
             if lease is None:
                 continue
-            # Nearly all leases share one gateway and one address. Comparing addresses would cost more than
-            # everything else here, so this compares identities.
-            use = (lease.gateway, id(lease.internal_address), id(entry.places))
+            # Nearly all are held by one gateway, for one address: comparing two costs more than all else.
+            use = (lease.gateway, id(lease.internal_address), id(record.places))
             if use not in known:
-                known[use] = self._holder(lease, entry.places)
+                known[use] = self._holder(lease, record.places)
             gateway = known[use]
             if gateway is not None:
-                held[gateway].append(entry)
+                held[gateway].append((key, record))
         return held
 
     def _holder(self, lease: Lease, places: Iterable[Place]) -> Gateway | None:
-        """Return the gateway that holds a lease, as reached from an address that this host has now.
+        """Return the holder of a lease, as it is reached from the address that this host has now.
 
-        A former address stays known until its leases are released, but no gateway can be reached from it.
+        A former address stays known while its leases wait for their release; from there nothing answers.
         """
         identity = lease.gateway
         ours = [lease.internal_address, *(place.target.local_address for place in places)]
@@ -122,25 +125,22 @@ class Resync:
         try:
             address = await read_external_address(gateway)
         except BackendError:
-            return  # keep the last address; the leases will show whether the gateway is down
-        self._set_address(gateway, address)
+            return  # a gateway that is down is noticed by its leases; the last address stays known
+        self._note(gateway, address)
 
-    def _set_address(self, gateway: Gateway, address: IPAddress | None) -> None:
+    def _note(self, gateway: Gateway, address: IPAddress | None) -> None:
         before = self.external.get(gateway.identity)
         self.external[gateway.identity] = address
         if before is not None and address != before:
-            self._address_changed(gateway, before, address)
+            self._findings.moved(gateway, before, address)
 
-    async def _verify(self, gateway: Gateway, entry: LeaseState) -> None:
-        lease = entry.lease
+    async def _verify(self, gateway: Gateway, key: MappingKey) -> None:
+        record = self._records.get(key)
+        lease = record.lease if record else None
         if not isinstance(gateway, VerifiesLeases) or lease is None or lease.gateway != gateway.identity:
             return
         try:
             holds = await verify_lease(gateway, lease)
         except BackendError:
-            return  # no answer proves nothing; the renewal will show it
-        if entry.lease is lease:
-            if holds:
-                entry.losses = 0
-            else:
-                self._vanished(entry)
+            return  # no answer proves nothing; the renewal will show
+        self._findings.verified(key, lease, holds=holds)

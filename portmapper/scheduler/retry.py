@@ -1,34 +1,35 @@
-"""The delay before the next round of an entry that no gateway granted; a pure function."""
+"""How long a mapping that no gateway granted waits for its next attempt. Pure."""
 
 from __future__ import annotations
 
 from portmapper.api.errors import GatewayRestarted, GatewayTimeout, NetworkFailure
-from portmapper.scheduler.lease_state import LeaseState
+from portmapper.scheduler.record import Record
 from portmapper.support.backoff import refusal_delay, renewal_delay, retry_delay
 
 _TRANSIENT = NetworkFailure | GatewayTimeout | GatewayRestarted
-"""Errors that say nothing about the next attempt. A denial, a conflict or a full table lasts for a while."""
+"""Errors that say nothing of the next attempt. A rule's refusal, a conflict or a full table last a while."""
 
 
-def delay_after_failure(entry: LeaseState, now: float, longest: float) -> float:
-    """Return the seconds until the next round.
+def delay_after_failure(record: Record, now: float, longest: float) -> float:
+    """Return the seconds until the next attempt.
 
-    A lease that is still valid keeps its renewal schedule, unless it is for a former address of this host.
-    A refusal backs off, and never waits less than the gateway asked for. A transient error is retried soon.
+    A lease that is still held keeps the rhythm of its renewals, unless it leads to a former address of this
+    host. A refusal waits as long as the gateway said, or longer each time. What may pass at any moment is
+    retried soon.
 
     Args:
-        entry: its state after the failed round.
+        record: after a failed attempt.
         now: monotonic seconds.
-        longest: the longest delay after a transient error, in seconds.
+        longest: seconds; what may pass at any moment waits no longer.
     """
-    if entry.dirty:
+    if record.dirty:
         return 0.0
-    errors = [error for _, error in entry.refusals]
+    errors = [error for _, error in record.refusals]
     error_lifetime = max((error.retry_after or 0 for error in errors), default=0)
-    is_valid = entry.lease is not None and not entry.suspect and not entry.has_former_address
-    if is_valid and entry.lease is not None and not entry.lease.permanent:
-        renewal = renewal_delay(entry.lease.lifetime, entry.attempts, now - entry.granted_at)
+    lease = record.lease
+    if lease is not None and not lease.permanent and not record.suspect and not record.has_former_address:
+        renewal = renewal_delay(lease.lifetime, record.attempts, now - record.granted_at)
         return max(renewal, error_lifetime)
     if not errors or any(isinstance(error, _TRANSIENT) for error in errors):
-        return retry_delay(entry.attempts - 1, longest)
-    return refusal_delay(entry.attempts - 1, error_lifetime)
+        return retry_delay(record.attempts - 1, longest)
+    return refusal_delay(record.attempts - 1, error_lifetime)

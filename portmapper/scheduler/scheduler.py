@@ -1,4 +1,4 @@
-"""Opens, renews, moves and releases leases so that they match the desired mappings."""
+"""Keeps desired mappings open: compares them with held leases, and acts on what happens."""
 
 from __future__ import annotations
 
@@ -7,43 +7,56 @@ from collections.abc import Callable, Iterable, Sequence
 
 from portmapper.api.backend import Backend, Gateway, GatewayEvent
 from portmapper.api.errors import UNREACHABLE
-from portmapper.api.events import Event
+from portmapper.api.events import Event, EventKind
 from portmapper.api.model import IPAddress, Lease, Mapping, MappingKey
+from portmapper.api.quirks import Quirk
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.probe import Probe
 from portmapper.gateways.workqueue import WorkQueues
 from portmapper.network.host import Network, read_network
-from portmapper.network.placement import Place
 from portmapper.network.topology import Topology
+from portmapper.scheduler.attempts import Attempts
 from portmapper.scheduler.counters import Counters
+from portmapper.scheduler.coupling import Coupling
+from portmapper.scheduler.effects import Effects
 from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.executor import Executor
 from portmapper.scheduler.gateway_events import GatewayEvents
-from portmapper.scheduler.lease_changes import LeaseChanges
-from portmapper.scheduler.lease_state import LeaseState
+from portmapper.scheduler.inputs import (
+    Desired,
+    Granted,
+    Input,
+    NetworkChanged,
+    RenewNow,
+    RetryNow,
+    Undesired,
+    Vanished,
+    Verified,
+)
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.orphans import Orphans
-from portmapper.scheduler.protocol_pairs import ProtocolPairs
+from portmapper.scheduler.own_conflicts import OwnConflicts
+from portmapper.scheduler.peers import Peers
+from portmapper.scheduler.record import Record
 from portmapper.scheduler.resync import Resync
-from portmapper.scheduler.retry import delay_after_failure
-from portmapper.scheduler.timers import Timers
+from portmapper.scheduler.transition import Rules
+from portmapper.scheduler.writer import Writer
 from portmapper.store.leases import Store, StoredLease
 from portmapper.store.ownership import Ownership
-from portmapper.support.backoff import MIN_RENEWAL_GAP, renewal_delay
+from portmapper.support.backoff import MIN_RENEWAL_GAP
 from portmapper.support.clock import Clock
 
 
 class Scheduler:
-    """Keeps the desired mappings open.
+    """Keeps desired mappings open.
 
-    Each mapping has a `LeaseState`. A round offers it to the gateways, the holder of its lease first and then
-    the best, until one grants it. So a renewal is a round too, and a mapping moves to the next gateway when
-    its own fails. All requests to one gateway go through its work queue.
+    Each mapping has a frozen `Record`. Everything that happens is an input, and the writer puts it through
+    the transition table. `Attempts` plans the next step, and the executor turns requests into inputs.
 
     Attributes:
-        entries: the state of each desired mapping, by key.
-        discovery: the known gateways.
-        counters: totals since the start.
+        records: the desired mappings, by key.
+        discovery: the gateways known.
+        counters: what happened since the start.
     """
 
     def __init__(
@@ -54,278 +67,271 @@ class Scheduler:
         options: Options,
         clock: Clock | None = None,
         network: Callable[[], Network] = read_network,
+        quirks: Sequence[Quirk] = (),
     ) -> None:
-        self.entries: dict[MappingKey, LeaseState] = {}
         self.counters = Counters()
         self._listed: tuple[Mapping, ...] = ()
         self._options = options
         self._clock = clock or Clock()
-        self._topology = Topology(network, options.chosen)
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
-        self._timers = Timers()
-        queues = self._queues = WorkQueues(self._quiet.set)
-        ownership = self._ownership = Ownership(store, options.scope)
+        self._topology = Topology(network, options.chosen)
+        self._queues = WorkQueues(self._quiet.set)
+        self._ownership = Ownership(store, options.scope)
+        self._recorder = EventRecorder(publish, self._clock)
+        self._writer = Writer(Rules(options.interval), self._clock, self._wake.set)
+        self.records = self._writer.records
+        self._coupling = Coupling(quirks, self.records, store.devices)
         self.discovery = Discovery(
             backends,
             clock=self._clock,
             longest_pause=options.interval,
-            on_search=self._search_finished,
-            on_event=self._gateway_event if options.watch else None,
+            on_search=self._searched,
+            on_event=self._heard if options.watch else None,
         )
-        self._pairs = ProtocolPairs(self.entries, ownership, begin=self._begin_unless_active, plan=self._plan)
-        self._executor = Executor(self.discovery, ownership, queues, self._clock, self, self._pairs, options)
-        self._events = EventRecorder(publish, self._clock)
+        self._connect(options)
+
+    def _connect(self, options: Options) -> None:
+        """Make the parts that need the discovery."""
+        writer, discovery, ownership, coupling = self._writer, self.discovery, self._ownership, self._coupling
+        own_conflicts = OwnConflicts(discovery, ownership, writer.claims.sought)
+        executor = Executor(
+            writer, discovery, ownership, self._queues, coupling, own_conflicts, self._clock, options, self
+        )
+        self._attempts = Attempts(
+            writer, discovery, self._topology, coupling, ownership, options, executor.submit, self
+        )
+        self._peers = Peers(writer, coupling, discovery, ownership, self._clock)
+        self._gateway_events = GatewayEvents(self.records, discovery)
+        self._resync = Resync(self.records, discovery, self._queues, coupling, self)
         self._orphans = Orphans(
-            self.discovery,
+            discovery,
             ownership,
-            queues,
+            self._queues,
             self._clock,
-            # Release a lease only after its replacement is granted: a round may adopt or replace it.
-            is_claimed=self._executor.claims,
-            is_idle=lambda: not self._executor.active,
+            # A lease is never released before its replacement is granted: an attempt may adopt or replace it.
+            is_claimed=writer.claims.claimed,
+            is_idle=lambda: not writer.attempting,
             report=self._released,
         )
-        self._gateway_events = GatewayEvents(self.entries, self.discovery, self._events, self._plan)
-        changed = self._gateway_events.external_address_changed
-        self._resync = Resync(self.discovery, queues, self._pairs, self._renew_early, self._vanished, changed)
-        self._lease_changes = LeaseChanges(
-            ownership, self._events, self._clock, self._resync.external, options.watch
-        )
+        effects = Effects(ownership, self._recorder, self.counters, self._resync.external, options)
+        self._effects = effects
+        writer.connect(effects, self._dropped)
 
     @property
     def network(self) -> Network:
-        """The host's network when it was last read."""
+        """The host's network as it was last read."""
         return self._topology.network
 
     @property
     def external(self) -> dict[str, IPAddress | None]:
-        """The latest external address of each gateway, by gateway identity."""
+        """Gateway identity to the external address that it last told."""
         return self._resync.external
 
-    # Desired mappings
+    # What is desired
 
     def set_desired(self, mappings: Iterable[Mapping]) -> None:
-        """Replace the list of desired mappings; only the difference is acted upon."""
+        """Take a new list of desired mappings. Only the difference from the last one causes work."""
         self._listed = tuple(mappings)
-        self._update_entries()
-        self._start_due()
+        self._take_desired()
+        self._attempts.start_due()
         self._release()
 
-    def _update_entries(self) -> None:
+    def _take_desired(self) -> None:
         desired: dict[MappingKey, Mapping] = {}
         for mapping in self._topology.expand(self._listed):
             desired.setdefault(mapping.key, mapping)
-        for key in self.entries.keys() - desired.keys():
-            self._remove(self.entries.pop(key))
+        for key in [key for key in self.records if key not in desired]:
+            self._writer.take(key, Undesired())
         for key, mapping in desired.items():
-            entry = self.entries.get(key)
-            if entry is None or (entry.mapping is not mapping and entry.mapping != mapping):
-                entry = entry or self.entries.setdefault(key, LeaseState(mapping))
-                entry.mapping = mapping
-                self._plan(entry)
+            record = self.records.get(key)
+            if record is None:
+                self._coupling.add(key, mapping)
+                self._writer.add(key, mapping)
+            elif record.mapping is not mapping and record.mapping != mapping:
+                self._writer.take(key, Desired(mapping))
         for target in self._topology.all_gateway_targets:
             self.discovery.search(target)
 
+    def _dropped(self, key: MappingKey, record: Record) -> None:
+        self._coupling.remove(key, record.mapping)
+        self._attempts.dropped(key, record)
+
     @property
     def is_searching(self) -> bool:
-        """Whether a search is under way that may find more gateways for mappings on all gateways."""
+        """Whether gateways may yet be found that a mapping for all of them is for."""
         return any(not self.discovery.search(target).done for target in self._topology.all_gateway_targets)
 
     def retry_now(self) -> None:
-        """Retry at once every mapping that is not open, without its pause."""
+        """Forget every delay, and attempt at once what is not open."""
         self.discovery.search_all()
-        for entry in self.entries.values():
-            if entry.lease is None:
-                entry.attempts = 0
-                self._plan(entry)
+        self._writer.take_all((key, RetryNow()) for key in self.records)
 
     # The loop
 
     async def run(self) -> None:
-        """Keep the mappings open until cancelled."""
+        """Keep everything open until cancelled."""
         next_resync = self._clock.monotonic() + self._options.interval
         while True:
             self._wake.clear()
-            self._start_due()
+            self._attempts.start_due()
             now = self._clock.monotonic()
             if now >= next_resync:
                 await self.resync()
                 next_resync = now + self._options.interval
-            pause = self._timers.next_due(next_resync) - self._clock.monotonic()
+            pause = self._writer.timers.next(next_resync) - self._clock.monotonic()
             await self._clock.wait(self._wake, max(0.0, pause))
 
     async def resync(self) -> None:
-        """Check what was not announced: the network, lost leases, external addresses, orphans."""
+        """Find out what nothing announced: the network, lost leases, external addresses, orphans."""
         await self.network_changed()
-        self._resync.check(self.entries.values())
+        self._resync.check()
         self._release()
 
     async def network_changed(self) -> None:
-        """Read the network again, and start a round for each mapping of a family that changed."""
+        """Read the network again. If it changed for a family, attempt its mappings at their best places."""
         changed = self._topology.refresh()
         if changed:
-            self._update_entries()
+            self._take_desired()
             self.discovery.search_all(changed)
-            for entry in self.entries.values():
-                if entry.mapping.family in changed:
-                    entry.attempts = 0
-                    entry.moving = True
-                    self._plan(entry)
-            # An entry that takes over another's address must adopt its lease before that is released.
-            self._start_due()
+            affected = [key for key, record in self.records.items() if record.mapping.family in changed]
+            self._writer.take_all((key, NetworkChanged()) for key in affected)
+            self._attempts.start_due()  # a lease must be adopted under the new address before it is released
         await self._forget_old_targets()
 
     async def settled(self) -> None:
-        """Wait until every mapping is open or waits for a retry, and every release was tried."""
-        while self._executor.active or self._queues.busy or self.is_searching or self._orphans.unfinished():
+        """Wait until every mapping is open or has failed for now, and every release was tried."""
+        while self._writer.attempting or self._queues.busy or self.is_searching or self._orphans.unfinished():
             self._quiet.clear()
             await self._quiet.wait()
 
     async def release_all(self) -> None:
-        """Release every lease and open nothing again; failures become events and are not raised."""
-        self._timers.clear()
+        """Release every lease; desired mappings are not opened again. Failures are reported, not raised."""
+        self._writer.timers.clear()
         self._topology.all_gateway_targets.clear()
         await self._queues.stop()
-        self._executor.stop()
-        for entry in self.entries.values():
-            self._remove(entry)
-        self.entries.clear()
+        self._attempts.clear()
+        self._writer.take_all((key, Undesired()) for key in self.records)
         for stored in self._ownership.all():
             self._ownership.abandon(stored.lease.token)
         self._release()
         await self.settled()
 
     async def close(self) -> None:
-        """Stop all work; the leases stay open."""
+        """Stop all work. Leases stay."""
         await self._queues.stop()
         await self.discovery.close()
 
     async def _forget_old_targets(self) -> None:
         old = [s for s in self.discovery.searches if not self._topology.is_current(s.target)]
-        if old and not self._executor.active and not self._ownership.orphans():
-            entries = self.entries.values()
-            in_use = {place.target for entry in entries for place in entry.places}
-            await self.discovery.close_unused(old, in_use, [e.lease for e in entries if e.lease])
+        if old and not self._writer.attempting and not self._ownership.orphans():
+            records = self.records.values()
+            in_use = {place.target for record in records for place in record.places}
+            await self.discovery.close_unused(old, in_use, [r.lease for r in records if r.lease])
 
-    # Timers and rounds
+    # How attempts end
 
-    def _plan(self, entry: LeaseState, delay: float = 0.0) -> None:
-        """Plan a round for the entry in `delay` seconds, in place of an earlier plan."""
-        self._timers.schedule(entry, self._clock.monotonic() + delay)
-        self._wake.set()
+    def answered(self, key: MappingKey, serial: int, gateway: Gateway, given: Input | None) -> None:
+        """Take the end of a request."""
+        self._attempts.answered(key, serial, gateway, given)
+        self._quiet.set()
 
-    def _start_due(self) -> None:
-        for entry in self._timers.pop_due(self._clock.monotonic()):
-            if entry in self._executor.active:
-                entry.dirty = not self._executor.restart_waiting(entry, self._places_for(entry))
-            else:
-                self._begin(entry)
+    def broken(self, key: MappingKey, serial: int, gateway: Gateway, error: Exception) -> None:
+        """Take note of a fault of ours in a request."""
+        self._attempts.broken(key, serial, gateway, error)
+        self._quiet.set()
 
-    def _begin_unless_active(self, entry: LeaseState) -> None:
-        if entry not in self._executor.active:
-            self._begin(entry)
-
-    def _begin(self, entry: LeaseState) -> None:
-        entry.due = None
-        now = self._clock.monotonic()
-        if entry.lease is not None and entry.expires_at is not None and entry.expires_at <= now:
-            self._lease_changes.lose(entry, "it expired before the gateway renewed it")
-            if entry.not_before > now:
-                self._plan(entry, entry.not_before - now)
-                return
-        self._executor.begin(entry, self._places_for(entry))
-
-    def _places_for(self, entry: LeaseState) -> list[Place]:
-        places = self._topology.places_of(entry.mapping)
-        entry.no_place = "" if places else self._topology.explain_no_place(entry.mapping)
-        return places
-
-    # Outcomes of rounds and releases
-
-    def granted(self, entry: LeaseState, gateway: Gateway, lease: Lease) -> None:
-        """Assign a granted lease to its entry and plan its renewal."""
-        if entry.removed:
-            self._ownership.abandon(lease.token)
-            self._orphans.after_round(self._topology.targets)
-            return
-        self._gateway_events.answered(gateway)
-        self._resync.update_address(gateway, lease)
-        renewed = self._lease_changes.apply_grant(entry, lease)
+    def granted(self, key: MappingKey, gateway: Gateway, given: Granted) -> None:
+        """Take a grant."""
+        self._writer.take_all(self._gateway_events.after_answer(gateway))
+        self._resync.update_address(gateway, given.lease)
+        self._writer.take(key, given)
+        renewed = self._effects.renewed
         self.counters.granted(gateway.backend, self._clock.monotonic(), renewed=renewed)
         if renewed:
-            self._pairs.renew_newer(entry)
-        if entry.dirty or entry.moving or entry.anew:
-            self._plan(entry)
-        elif not lease.permanent:
-            self._plan(entry, renewal_delay(lease.lifetime, 0, 0.0))
+            self._renew_peers(key, self.records[key], given.lease)
+        self._peers.settle_order(key, gateway)
         self._orphans.after_round(self._topology.targets)
 
-    def _released(self, stored: StoredLease, error: str) -> None:
-        """Report a release; like a renewal, it may have closed the other protocol of its port."""
-        self._events.released(stored, error)
-        if not error:
-            self._pairs.reopen_after_release(stored.lease)
-
-    def failed(self, entry: LeaseState) -> None:
-        """Plan the next round of an entry that no gateway granted."""
-        if entry.removed:
-            self._orphans.after_round(self._topology.targets)
-            return
-        self.counters.failed(error for _, error in entry.refusals)
-        self._lease_changes.apply_failure(entry)
-        self._gateway_events.did_not_answer(entry)
-        if any(isinstance(error, UNREACHABLE) for _, error in entry.refusals):
-            for place in entry.places:
+    def failed(self, key: MappingKey, *, suspect: bool) -> None:
+        """Take the failure of an attempt."""
+        record = self.records[key]
+        self._gateway_events.after_failure(record)
+        if any(isinstance(error, UNREACHABLE) for _, error in record.refusals):
+            for place in record.places:
                 self.discovery.search_again(place.target)
-            if not entry.suspect:
-                self._pairs.renew_newer(entry)  # perhaps only the answer was lost
-        self._plan_retry(entry)
+            if not suspect and record.lease is not None:
+                self._renew_peers(key, record, record.lease)  # only the answer may have been lost
+        self._orphans.after_round(self._topology.targets)
+        self._quiet.set()
+
+    def too_late(self, lease: Lease | None) -> None:
+        """Take the end of a request whose mapping was dropped: a lease becomes an orphan."""
+        if lease is not None:
+            self._ownership.abandon(lease.token)
         self._orphans.after_round(self._topology.targets)
 
-    def _plan_retry(self, entry: LeaseState) -> None:
-        """Plan the next round, at the latest for when the lease expires."""
-        now = self._clock.monotonic()
-        pause = delay_after_failure(entry, now, self._options.interval)
-        entry.not_before = now + pause
-        if entry.lease is not None and entry.expires_at is not None:
-            pause = min(pause, entry.expires_at - now)
-        self._plan(entry, max(0.0, pause))
+    def _renew_peers(self, key: MappingKey, record: Record, lease: Lease) -> None:
+        self._peers.renewed(key, record, lease)
+        self._attempts.start_due()  # peers wait for this turn to end, and learn then who was silent
 
-    def _remove(self, entry: LeaseState) -> None:
-        self._lease_changes.remove(entry)
-        self._executor.adopts_no_more(entry)
+    # What gateways and the network tell
+
+    def _searched(self, probe: Probe) -> None:
+        addresses = [gateway.address for gateway in probe.gateways]
+        if self._topology.add_gateways(probe.target, addresses):
+            self.set_desired(self._listed)
+        self._attempts.search_settled(probe.target)
+        for gateway in probe.gateways:
+            if self._coupling.learn(gateway, self._clock.monotonic()) or probe.done:
+                self._peers.identified(gateway)
+            if gateway.identity not in self.external:
+                self._resync.query_address(gateway)
+        self._writer.take_all(self._gateway_events.after_search(probe))
+        self._release()
+        self._quiet.set()
+
+    def _heard(self, gateway: Gateway, event: GatewayEvent) -> None:
+        if event is GatewayEvent.EXTERNAL_ADDRESS_CHANGED:
+            self._resync.query_address(gateway)
+        elif event is GatewayEvent.RESTARTED:
+            self._recorder.gateway(EventKind.GATEWAY_RESTARTED, gateway)
+            self._writer.take_all(self._gateway_events.after_restart(gateway))
+        elif self._gateway_events.gone(gateway):
+            self._recorder.gateway(EventKind.GATEWAY_LOST, gateway)
+            self.discovery.search_all()
+            self._writer.take_all(self._gateway_events.after_goodbye(gateway))
+
+    def moved(self, gateway: Gateway, before: IPAddress, now: IPAddress | None) -> None:
+        """Take a gateway's new external address; leases stay."""
+        detail = f"{before} became {now or 'none'}"
+        self._recorder.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, detail)
+        self._writer.take_all(self._gateway_events.after_move(gateway, now))
+
+    def renew_early(self, key: MappingKey) -> None:
+        """Renew ahead of time, but not what was just renewed, nor what the gateway refuses."""
+        record = self.records[key]
+        if all(isinstance(error, UNREACHABLE) for _, error in record.refusals):
+            at = max(self._clock.monotonic(), record.granted_at + MIN_RENEWAL_GAP)
+            self._writer.take(key, RenewNow(at))
+
+    def verified(self, key: MappingKey, lease: Lease, *, holds: bool) -> None:
+        """Take the answer whether the gateway's table has a lease."""
+        record = self.records.get(key)
+        if record is None or record.lease is not lease:
+            return
+        if not holds:
+            self._writer.take(key, Vanished())
+        elif record.losses:
+            self._writer.take(key, Verified())
+
+    # Releases
 
     def _release(self) -> None:
         self._orphans.start(self._topology.targets)
 
-    # Gateways
-
-    def _search_finished(self, search: Probe) -> None:
-        if self._topology.add_gateways(search.target, [g.address for g in search.gateways]):
-            self.set_desired(self._listed)
-        self._executor.search_finished(search)
-        for gateway in search.gateways:
-            if gateway.identity not in self.external:
-                self._resync.query_address(gateway)
-        self._gateway_events.search_finished(search)
-        self._release()
-        self._quiet.set()
-
-    def _gateway_event(self, gateway: Gateway, event: GatewayEvent) -> None:
-        if event is GatewayEvent.EXTERNAL_ADDRESS_CHANGED:
-            self._resync.query_address(gateway)
-        else:
-            self._gateway_events.restarted_or_gone(gateway, event)
-
-    def _renew_early(self, entry: LeaseState) -> None:
-        """Renew before the lease is due, unless it was just renewed or the gateway refuses it."""
-        refused = any(not isinstance(error, UNREACHABLE) for _, error in entry.refusals)
-        if not refused and entry not in self._executor.active:
-            self._plan(entry, max(0.0, entry.granted_at + MIN_RENEWAL_GAP - self._clock.monotonic()))
-
-    def _vanished(self, entry: LeaseState) -> None:
-        """Reopen a mapping whose lease the gateway lost."""
-        entry.losses += 1
-        self._lease_changes.lose(entry, "the gateway no longer holds it")
-        self._plan(entry)
+    def _released(self, stored: StoredLease, error: str) -> None:
+        """Report a release. It may have closed a peer, as a renewal does."""
+        self._recorder.released(stored, error)
+        if not error:
+            self._peers.released(stored.lease)

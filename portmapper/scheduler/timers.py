@@ -1,4 +1,4 @@
-"""The time of each mapping's next round."""
+"""When each mapping needs attention: its next attempt, or the end of its lease."""
 
 from __future__ import annotations
 
@@ -6,37 +6,41 @@ import heapq
 import itertools
 from collections.abc import Iterator
 
-from portmapper.scheduler.lease_state import LeaseState
+from portmapper.api.model import MappingKey
 
 
 class Timers:
-    """A queue of entries by time.
-
-    Scheduling an entry again leaves its earlier item in the queue, but only the item that matches `entry.due`
-    counts.
-    """
+    """A heap of deadlines. A mapping may be in it several times; only its latest deadline counts."""
 
     def __init__(self) -> None:
-        self._queue: list[tuple[float, int, LeaseState]] = []
+        self._heap: list[tuple[float, int, MappingKey]] = []
+        self._deadlines: dict[MappingKey, float] = {}
         self._order = itertools.count()
 
-    def schedule(self, entry: LeaseState, at: float) -> None:
-        """Schedule `entry` for monotonic time `at`, in place of an earlier time."""
-        entry.due = at
-        heapq.heappush(self._queue, (at, next(self._order), entry))
+    def set(self, key: MappingKey, at: float | None) -> bool:
+        """Set the deadline of a mapping in monotonic seconds; None removes it. Return whether it changed."""
+        if self._deadlines.get(key) == at:
+            return False
+        if at is None:
+            self._deadlines.pop(key, None)
+        else:
+            self._deadlines[key] = at
+            heapq.heappush(self._heap, (at, next(self._order), key))
+        return True
 
-    def pop_due(self, now: float) -> Iterator[LeaseState]:
-        """Remove and yield the entries that are due."""
-        while self._queue and self._queue[0][0] <= now:
-            due, _, entry = heapq.heappop(self._queue)
-            if entry.due == due and not entry.removed:
-                entry.due = None
-                yield entry
+    def due(self, now: float) -> Iterator[MappingKey]:
+        """Yield and remove the mappings whose deadline has come."""
+        while self._heap and self._heap[0][0] <= now:
+            at, _, key = heapq.heappop(self._heap)
+            if self._deadlines.get(key) == at:
+                del self._deadlines[key]
+                yield key
 
-    def next_due(self, latest: float) -> float:
-        """Return when the next item is due, but no later than `latest`."""
-        return min(self._queue[0][0], latest) if self._queue else latest
+    def next(self, otherwise: float) -> float:
+        """Return the earliest deadline, at the latest `otherwise`."""
+        return min(self._heap[0][0], otherwise) if self._heap else otherwise
 
     def clear(self) -> None:
-        """Remove everything from the queue."""
-        self._queue.clear()
+        """Remove every deadline."""
+        self._heap.clear()
+        self._deadlines.clear()

@@ -16,6 +16,7 @@ import attrs
 from portmapper.api.errors import StoreError
 from portmapper.api.events import Event
 from portmapper.api.model import IPAddress, Lease, Protocol
+from portmapper.store.device_table import DeviceTable
 from portmapper.store.journal_table import JournalTable, latest
 from portmapper.store.sqlite import cannot_write, file_at, open_database, open_to_read
 from portmapper.support.text import storable
@@ -43,6 +44,7 @@ CREATE TABLE IF NOT EXISTS journal (
 );
 CREATE INDEX IF NOT EXISTS journal_at ON journal (at);
 CREATE TABLE IF NOT EXISTS adhoc (record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS devices (address TEXT PRIMARY KEY, server TEXT NOT NULL, model TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS ports (
     protocol TEXT NOT NULL, address TEXT NOT NULL, internal_port INTEGER NOT NULL,
     external_port INTEGER NOT NULL, PRIMARY KEY (protocol, address, internal_port)
@@ -127,6 +129,7 @@ class Store:
         self._leases: dict[bytes, StoredLease] = {}
         self._behind: set[bytes] = set()
         self._adhoc_behind = False
+        self.devices = DeviceTable()
         self.ports: dict[AnyPort, int] = {}
         self._ports_behind: set[AnyPort] = set()
         self._adhoc: tuple[str, ...] = ()
@@ -215,6 +218,7 @@ class Store:
 
     def _load(self, database: sqlite3.Connection) -> None:
         self._adhoc = tuple(text for (text,) in database.execute("SELECT record FROM adhoc"))
+        self.devices.read(database)
         self.ports = _read_ports(database)
         self._leases = {stored.lease.token: stored for stored in _read(database)}
 
@@ -232,12 +236,14 @@ class Store:
 
     def _catch_up(self) -> None:
         """Write everything that the file lacks, in one transaction."""
-        if not (self._behind or self._adhoc_behind or self._ports_behind or self._file == _NO_FILE):
+        behind = self._behind or self._adhoc_behind or self._ports_behind or self.devices.changed
+        if not behind and self._file != _NO_FILE:
             return
         if file_at(self._path) != self._file:
             self._recreate_file()
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
+            self.devices.write(self._database)
             if self._adhoc_behind:
                 self._database.execute("DELETE FROM adhoc")
                 self._database.executemany("INSERT INTO adhoc VALUES (?)", [(text,) for text in self._adhoc])
@@ -254,7 +260,7 @@ class Store:
                     self._database.execute("INSERT INTO ports VALUES (?, ?, ?, ?)", row)
         self._behind.clear()
         self._ports_behind.clear()
-        self._adhoc_behind = False
+        self._adhoc_behind = self.devices.changed = False
 
     def _write_nothing(self) -> None:
         with self._database:
@@ -269,7 +275,7 @@ class Store:
         self._database, self._file = database, file_at(self._path)
         self._behind.update(self._leases)
         self._ports_behind.update(self.ports)
-        self._adhoc_behind = True
+        self._adhoc_behind = self.devices.changed = True
         if before != _NO_FILE:
             _log.warning("the lease store was removed or replaced; recreated it with all leases")
 

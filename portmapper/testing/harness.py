@@ -13,6 +13,7 @@ import attrs
 from portmapper.api.backend import Backend
 from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Lease, Mapping, MappingState
+from portmapper.api.quirks import Quirk
 from portmapper.network.host import DefaultRoute, Interface, Network
 from portmapper.observability.publisher import EventPublisher
 from portmapper.scheduler.options import Options
@@ -39,7 +40,7 @@ class Harness:
     """A scheduler with everything it needs, which a test can start, crash and start again.
 
     Attributes:
-        clock, backends, network, options: the arguments of the next scheduler.
+        clock, backends, network, options, quirks: the arguments of the next scheduler.
         store: the lease store; it survives a crash.
         scheduler: the current scheduler.
         events: all published events.
@@ -49,6 +50,7 @@ class Harness:
     backends: Sequence[Backend]
     network: Network = attrs.field(factory=lambda: network_at(str(LOCAL)))
     options: Options = attrs.field(factory=Options)
+    quirks: Sequence[Quirk] = ()
     store: Store = attrs.field(factory=lambda: Store(None))
     scheduler: Scheduler = None  # type: ignore[assignment]
     events: list[Event] = attrs.field(factory=list)
@@ -59,7 +61,13 @@ class Harness:
         journal = EventPublisher(self.store)
         journal.listen(self.events.append)
         self.scheduler = Scheduler(
-            self.backends, self.store, journal.publish, self.options, self.clock, lambda: self.network
+            self.backends,
+            self.store,
+            journal.publish,
+            self.options,
+            self.clock,
+            lambda: self.network,
+            self.quirks,
         )
         if run:
             self._running = asyncio.create_task(self.scheduler.run())
@@ -91,11 +99,11 @@ class Harness:
 
     def state(self, mapping: Mapping) -> MappingState:
         """Return the state of a desired mapping."""
-        return self.scheduler.entries[mapping.key].state
+        return self.scheduler.records[mapping.key].state
 
     def lease(self, mapping: Mapping) -> Lease | None:
         """Return the lease of a desired mapping."""
-        return self.scheduler.entries[mapping.key].lease
+        return self.scheduler.records[mapping.key].lease
 
 
 @asynccontextmanager

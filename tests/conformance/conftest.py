@@ -18,7 +18,7 @@ from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Mapping, MapRequest, Protocol
 from portmapper.network.host import DefaultRoute, Interface, Network
 from portmapper.observability.publisher import EventPublisher
-from portmapper.scheduler.lease_state import LeaseState
+from portmapper.scheduler.record import Record
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.store.leases import Store
@@ -56,10 +56,10 @@ class House:
     scheduler: Scheduler = None  # type: ignore[assignment]
     events: list[Event] = attrs.field(factory=list)
 
-    async def open(self, *mappings: Mapping) -> LeaseState:
+    async def open(self, *mappings: Mapping) -> Record:
         """Want these and nothing else, wait until each was tried, and return the first."""
         await self.want(*mappings)
-        return next(iter(self.scheduler.entries.values()))
+        return next(iter(self.scheduler.records.values()))
 
     async def want(self, *mappings: Mapping) -> None:
         """Want these and nothing else, and wait until each was tried."""
@@ -67,11 +67,15 @@ class House:
         async with asyncio.timeout(PATIENCE):
             await self.scheduler.settled()
 
-    async def renew(self, entry: LeaseState) -> LeaseState:
+    async def renew(self, entry: Record) -> Record:
         """Renew at once, as an edit of the comment does."""
-        others = [other.mapping for other in self.scheduler.entries.values() if other is not entry]
+        others = [
+            other.mapping
+            for other in self.scheduler.records.values()
+            if other.mapping.key != entry.mapping.key
+        ]
         await self.want(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"), *others)
-        return entry
+        return self.scheduler.records[entry.mapping.key]
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until something has come true."""

@@ -46,7 +46,7 @@ async def test_every_router_opens_ports(router: Any, desired: Any, profile: str)
     home = await router(profile)
     port = ANY_PORT if profile == "vpn-natpmp" else 8080
     await home.open(desired(port, 8080), desired(port, 8080, protocol=Protocol.UDP))
-    for entry in home.scheduler.entries.values():
+    for entry in home.scheduler.records.values():
         assert entry.state is MappingState.ACTIVE, entry.error
         assert entry.lease.backend == BACKENDS[profile]
     assert len(home.gateway.table) == 2

@@ -78,7 +78,7 @@ class StackingDevice(FakeDevice):
                 return await super().map(gateway, request)
             finally:
                 if self.hole(port) is not None and not self.silent:
-                    closes_first = gateway.backend != "upnp" or request.anew
+                    closes_first = gateway.backend != "upnp" or request.recreate
                     if was_open and closes_first:
                         _pop(stack)
                     if not was_open or closes_first:
@@ -224,4 +224,4 @@ def _compare(request: pytest.FixtureRequest, lines: list[str]) -> None:
         text = json.dumps({**golden, name: lines}, indent=0, sort_keys=True)
         TRACES.write_text(f"{text}\n", encoding="utf-8")
     elif name in golden:
-        assert lines == golden[name], "the requests or events of this scenario changed"
+        assert "\n".join(lines) == "\n".join(golden[name]), "the requests or events of this scenario changed"

@@ -135,7 +135,7 @@ async def test_a_gateway_that_is_silent_when_the_address_changes_is_retried_soon
     await harness.scheduler.network_changed()
     await clock.advance(seconds)
     assert harness.state(desired()) is MappingState.PENDING
-    assert harness.scheduler.entries[desired().key].error == "no gateway answered"
+    assert harness.scheduler.records[desired().key].error == "no gateway answered"
     device.silent = False
     await clock.advance(seconds + 2)
     assert device.table[WEB].internal_address == NEW

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
+import attrs
 import pytest
 
 from portmapper.api.errors import Conflict, NotAuthorized
 from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Lease, Mapping
 from portmapper.scheduler.event_recorder import EventRecorder
-from portmapper.scheduler.lease_state import LeaseState
+from portmapper.scheduler.record import Record
 from portmapper.store.leases import StoredLease
 from portmapper.testing.clock import FakeClock
 
@@ -34,16 +35,16 @@ def recorder(events: list[Event]) -> EventRecorder:
 
 
 @pytest.fixture
-def entry(desired: Callable[..., Mapping]) -> LeaseState:
-    """An entry of a listed mapping."""
-    return LeaseState(desired(comment="web", source="ports.csv"))
+def record(desired: Callable[..., Mapping]) -> Record:
+    """The record of a listed mapping."""
+    return Record(desired(comment="web", source="ports.csv"))
 
 
 def test_the_first_grant_is_reported_with_all_fields(
-    recorder: EventRecorder, events: list[Event], entry: LeaseState, new_lease: NewLease
+    recorder: EventRecorder, events: list[Event], record: Record, new_lease: NewLease
 ) -> None:
     """Including the external address that is known for the gateway."""
-    assert recorder.granted(entry, None, new_lease(), EXTERNAL)
+    assert recorder.granted(record, None, new_lease(), EXTERNAL)
     (event,) = events
     assert (event.kind, event.detail) == (EventKind.OPENED, "")
     assert (event.external_address, event.external_port, event.wanted_external_port) == (EXTERNAL, 80, 80)
@@ -62,32 +63,32 @@ def test_the_first_grant_is_reported_with_all_fields(
 def test_a_changed_lease_is_reported(
     recorder: EventRecorder,
     events: list[Event],
-    entry: LeaseState,
+    record: Record,
     new_lease: NewLease,
     change: dict[str, Any],
     kind: EventKind,
     detail: str,
 ) -> None:
     """A new external port, another gateway, another internal address."""
-    assert recorder.granted(entry, new_lease(), new_lease(**change), None)
+    assert recorder.granted(record, new_lease(), new_lease(**change), None)
     assert [(event.kind, event.detail) for event in events] == [(kind, detail)]
 
 
 def test_a_renewal_is_not_reported(
-    recorder: EventRecorder, events: list[Event], entry: LeaseState, new_lease: NewLease
+    recorder: EventRecorder, events: list[Event], record: Record, new_lease: NewLease
 ) -> None:
     """Not even with another lifetime."""
-    assert not recorder.granted(entry, new_lease(), new_lease(lifetime=60), EXTERNAL)
+    assert not recorder.granted(record, new_lease(), new_lease(lifetime=60), EXTERNAL)
     assert events == []
 
 
 @pytest.mark.parametrize("repeat", [True, False])
 def test_an_adopted_lease_is_repeated_on_request(
-    recorder: EventRecorder, events: list[Event], entry: LeaseState, new_lease: NewLease, repeat: bool
+    recorder: EventRecorder, events: list[Event], record: Record, new_lease: NewLease, repeat: bool
 ) -> None:
     """A changed external address is reported in any case."""
     before, lease = new_lease(external_address=EXTERNAL), new_lease(external_address=NEW_EXTERNAL)
-    recorder.adopted(entry, before, lease, NEW_EXTERNAL, repeat=repeat)
+    recorder.adopted(record, before, lease, NEW_EXTERNAL, repeat=repeat)
     repeated = [(EventKind.OPENED, "open since an earlier run")] if repeat else []
     changed = (EventKind.EXTERNAL_ADDRESS_CHANGED, f"was {EXTERNAL}")
     assert [(event.kind, event.detail) for event in events] == [*repeated, changed]
@@ -98,11 +99,10 @@ def test_an_adopted_lease_is_repeated_on_request(
     [(Conflict("taken"), EventKind.CONFLICT), (NotAuthorized("denied"), EventKind.FAILED)],
 )
 def test_a_failure_is_reported_with_its_reason(
-    recorder: EventRecorder, events: list[Event], entry: LeaseState, error: Any, kind: EventKind
+    recorder: EventRecorder, events: list[Event], record: Record, error: Any, kind: EventKind
 ) -> None:
     """A mapping without a lease has no external port yet."""
-    entry.refusals = (("pcp:192.168.88.1", error),)
-    recorder.failed(entry)
+    recorder.failed(attrs.evolve(record, refusals=(("pcp:192.168.88.1", error),)))
     (event,) = events
     assert (event.kind, event.detail) == (kind, f"pcp: {error}")
     assert (event.internal_port, event.external_port) == (80, None)

@@ -123,7 +123,7 @@ async def test_a_bug_of_ours_affects_only_the_mapping_that_triggers_it(
     with caplog.at_level(logging.CRITICAL, "portmapper.gateways.workqueue"):
         await harness.start(desired(), desired(81), desired(82))
         assert harness.state(desired()) is MappingState.REFUSED
-        assert "ZeroDivisionError" in harness.scheduler.entries[desired().key].error
+        assert "ZeroDivisionError" in harness.scheduler.records[desired().key].error
         assert [harness.state(desired(port)) for port in (81, 82)] == [MappingState.ACTIVE] * 2
         await clock.advance(1000)
     assert harness.state(desired()) is MappingState.ACTIVE

@@ -95,9 +95,9 @@ async def test_each_stable_address_has_an_entry(six, pinhole, clock):
     """The first is the mapping's own entry; the others name their address."""
     six.network = home(FORMER, LATTER)
     await six.start(pinhole)
-    leases = [entry.lease for entry in six.scheduler.entries.values()]
+    leases = [entry.lease for entry in six.scheduler.records.values()]
     assert [lease.internal_address for lease in leases] == [FORMER, LATTER]
-    assert [entry.mapping.address for entry in six.scheduler.entries.values()] == [None, LATTER]
+    assert [entry.mapping.address for entry in six.scheduler.records.values()] == [None, LATTER]
 
 
 async def test_the_external_port_of_a_pinhole_is_its_internal_port(six, desired):
@@ -128,7 +128,7 @@ async def test_an_address_that_becomes_the_first_keeps_its_pinhole(six, pinhole,
     six.network = home(FORMER, LATTER, transient=[FORMER])
     await six.scheduler.network_changed()
     await clock.advance(1)
-    assert len(six.scheduler.entries) == 1
+    assert len(six.scheduler.records) == 1
     assert (six.lease(pinhole).internal_address, six.lease(pinhole).token) == (LATTER, token)
 
 
@@ -136,7 +136,7 @@ async def test_an_ipv6_change_does_not_affect_ipv4(six, desired, clock):
     """The lease is not even renewed."""
     mapping = desired()
     await six.start(mapping)
-    entry = six.scheduler.entries[mapping.key]
+    entry = six.scheduler.records[mapping.key]
     granted = entry.granted_at
     await clock.advance(5)
     six.network = home(LATTER)
@@ -163,7 +163,7 @@ async def test_a_mapping_without_an_address_of_its_family_is_pending(new_harness
     four, pinhole = desired(), desired(family=Family.IPV6)
     only_four = attrs.evolve(home(), routes=home().routes[:1])
     harness = await new_harness(BothFamilies("pcp", device), network=only_four).start(pinhole)
-    entry = harness.scheduler.entries[pinhole.key]
+    entry = harness.scheduler.records[pinhole.key]
     assert (entry.state, entry.error) == (
         MappingState.PENDING,
         "this host has no stable global IPv6 address",
@@ -172,7 +172,7 @@ async def test_a_mapping_without_an_address_of_its_family_is_pending(new_harness
     only_six = Network((side,), (DefaultRoute("eth0", ROUTER),))
     harness = await new_harness(BothFamilies("pcp", device), network=only_six).start(four, pinhole)
     assert harness.state(pinhole) is MappingState.ACTIVE
-    entry = harness.scheduler.entries[four.key]
+    entry = harness.scheduler.records[four.key]
     assert (entry.state, entry.error) == (MappingState.PENDING, "this host has no IPv4 address")
 
 
@@ -181,7 +181,7 @@ async def test_a_backend_without_ipv6_gets_no_request(new_harness, device, pinho
     harness = await new_harness(FakeBackend("natpmp", device), network=home(FORMER)).start(
         attrs.evolve(pinhole, backend="natpmp", conflict=ConflictPolicy.OWN)
     )
-    (entry,) = harness.scheduler.entries.values()
+    (entry,) = harness.scheduler.records.values()
     assert (entry.state, entry.error) == (MappingState.REFUSED, "natpmp: does not support IPv6")
     assert not harness.scheduler.discovery.gateways
 

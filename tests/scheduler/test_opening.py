@@ -88,7 +88,7 @@ async def test_a_mapping_to_another_host_is_refused_without_such_a_protocol(
     """M12: the error names the host that must run portmapper."""
     await harness.start(desired(address=OTHER_HOST))
     assert harness.state(desired(address=OTHER_HOST)) is MappingState.REFUSED
-    assert str(OTHER_HOST) in harness.scheduler.entries[desired(address=OTHER_HOST).key].error
+    assert str(OTHER_HOST) in harness.scheduler.records[desired(address=OTHER_HOST).key].error
 
 
 async def test_a_mapping_without_a_gateway_is_pending_and_retried(
@@ -98,7 +98,7 @@ async def test_a_mapping_without_a_gateway_is_pending_and_retried(
     device.silent = True
     await harness.start(desired())
     assert harness.state(desired()) is MappingState.PENDING
-    assert harness.scheduler.entries[desired().key].error == "no gateway answered"
+    assert harness.scheduler.records[desired().key].error == "no gateway answered"
     device.silent = False
     await clock.advance(90)
     assert harness.state(desired()) is MappingState.ACTIVE

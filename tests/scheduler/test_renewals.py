@@ -68,7 +68,7 @@ async def test_a_failed_renewal_keeps_the_lease(
     device.refusals[80] = NoResources("full")
     await clock.advance(3590)
     assert calm.state(desired()) is MappingState.ACTIVE
-    assert calm.scheduler.entries[desired().key].error is not None
+    assert calm.scheduler.records[desired().key].error is not None
     await clock.advance(20)
     assert calm.state(desired()) is MappingState.REFUSED
     assert calm.kinds() == [EventKind.OPENED, EventKind.FAILED, EventKind.LOST, EventKind.FAILED]

@@ -12,6 +12,7 @@ from portmapper.api.model import Mapping, Protocol
 from portmapper.scheduler.options import Options
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_device import FakeDevice
+from portmapper_quirks.miniupnpd_nft import MiniupnpdNft
 
 WEB = (Protocol.TCP, 80)
 Desired = Callable[..., Mapping]
@@ -67,6 +68,7 @@ async def test_a_resync_renews_a_mapping_without_counterpart(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
     """On miniupnpd, the renewal of the older protocol closes the newer one for a round trip."""
+    harness.quirks = (MiniupnpdNft(),)
     await harness.start(desired(), desired(protocol=Protocol.UDP), desired(81))
     device.calls.clear()
     await clock.advance(60.5)

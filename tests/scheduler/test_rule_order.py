@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 from portmapper.api.backend import Gateway, GatewayEvent, Target
 from portmapper.api.model import Mapping, Protocol
 from portmapper.network.host import DefaultRoute, Network
+from portmapper.scheduler.inputs import AttemptNow
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend
+from portmapper_quirks.miniupnpd_nft import MiniupnpdNft
 
 Desired = Callable[..., Mapping]
 NewBackends = Callable[[Any, str], list[FakeBackend]]
@@ -30,6 +33,12 @@ VPN = ipaddress.ip_address("10.8.0.1")
 def device(clock: FakeClock, stacking_device_class: type[Any]) -> Any:
     """A device that stacks filter rules."""
     return stacking_device_class(clock)
+
+
+@pytest.fixture
+def new_harness(new_harness: Callable[..., Any]) -> Callable[..., Any]:
+    """Make harnesses that know the quirk."""
+    return functools.partial(new_harness, quirks=(MiniupnpdNft(),))
 
 
 @pytest.fixture
@@ -54,14 +63,14 @@ async def test_the_newer_is_renewed_before_the_older_is_answered(
     await harness.start(tcp, desired(protocol=UDP))
     device.calls.clear()
     scheduler = harness.scheduler
-    scheduler._plan(scheduler.entries[tcp.key])
+    scheduler._writer.take(tcp.key, AttemptNow())
     await harness.clock.advance(0.1)
     assert [request.protocol for request in device.requested()] == [TCP, UDP, UDP]
     device.calls.clear()
     device.silent = True
-    scheduler._plan(scheduler.entries[tcp.key])
+    scheduler._writer.take(tcp.key, AttemptNow())
     await harness.clock.advance(0.1)
-    scheduler._plan(scheduler.entries[tcp.key])
+    scheduler._writer.take(tcp.key, AttemptNow())
     await harness.clock.advance(0.1)
     assert [request.protocol for request in device.requested()] == [TCP, UDP, TCP]
 
@@ -74,7 +83,7 @@ async def test_the_newer_is_renewed_until_the_older_is_answered(
     await harness.start(tcp, desired(protocol=UDP))
     device.answer_delays[TCP] = 0.4
     scheduler = harness.scheduler
-    scheduler._plan(scheduler.entries[tcp.key])
+    scheduler._writer.take(tcp.key, AttemptNow())
     await harness.clock.advance(0.25)
     device.stacks[80] = [TCP, TCP]
     await harness.clock.advance(0.1)
@@ -94,7 +103,7 @@ async def test_both_are_open_after_a_restart_in_either_order(
     await harness.start(*ours.values())
     device.restart(announced=False)
     scheduler = harness.scheduler
-    scheduler._plan(scheduler.entries[ours[first].key])
+    scheduler._writer.take(ours[first].key, AttemptNow())
     await harness.clock.advance(2)
     assert device.reachable_ports() == {(TCP, 80), (UDP, 80)}
     await harness.clock.advance(7200)
@@ -213,11 +222,10 @@ async def test_a_restart_that_another_backend_reports_late_renews_nothing_twice(
     pcp, upnp = stacking_backends(device, "both")
     harness = new_harness(pcp, upnp)
     await harness.start(desired(), desired(protocol=UDP))
-    events = harness.scheduler._gateway_events
     requested = []
     for gateway in (pcp.found[0], upnp.found[0], pcp.found[0]):
         device.calls.clear()
-        events.restarted_or_gone(gateway, GatewayEvent.RESTARTED)
+        harness.scheduler._heard(gateway, GatewayEvent.RESTARTED)
         await harness.clock.advance(2)
         requested.append(bool(device.requested()))
     assert requested == [True, False, True]
@@ -239,7 +247,7 @@ async def test_a_late_release_closes_neither_protocol(
     ours = {protocol: desired(protocol=protocol) for protocol in (TCP, UDP)}
     await harness.start(*ours.values())
     device.stacks[80].pop()
-    harness.scheduler._pairs.reopen_after_release(harness.lease(ours[released]))
+    harness.scheduler._released(harness.store.get(harness.lease(ours[released]).token), "")
     await harness.clock.advance(1)
     assert device.reachable_ports() == {(TCP, 80), (UDP, 80)}
     await harness.clock.advance(7200)

@@ -14,6 +14,7 @@ from portmapper.api.model import Mapping, Protocol
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend
 from portmapper.testing.fake_device import Port
+from portmapper_quirks.miniupnpd_nft import MiniupnpdNft
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 
@@ -106,7 +107,7 @@ def test_both_protocols_of_a_port_are_open_in_the_end(
         clock = FakeClock()
         with clock.driving(asyncio.get_running_loop()):
             device = stacking_device_class(clock)
-            harness = harness_class(clock, stacking_backends(device, kind))
+            harness = harness_class(clock, stacking_backends(device, kind), quirks=(MiniupnpdNft(),))
             await FaultRun(harness, device).run(faults)
 
     asyncio.run(run())

@@ -70,7 +70,7 @@ def everywhere(desired: Desired) -> Mapping:
 
 def states(harness: Any) -> dict[str | None, MappingState]:
     """Return the state of each entry, by gateway."""
-    return {entry.mapping.gateway: entry.state for entry in harness.scheduler.entries.values()}
+    return {entry.mapping.gateway: entry.state for entry in harness.scheduler.records.values()}
 
 
 async def test_the_default_gateway_opens_a_mapping(two, devices, desired):
@@ -163,7 +163,7 @@ async def test_no_gateway_answers(two, devices, everywhere, clock):
         device.silent = True
     await two.start(everywhere)
     await clock.advance(20)
-    (entry,) = two.scheduler.entries.values()
+    (entry,) = two.scheduler.records.values()
     assert (entry.state, entry.error) == (MappingState.PENDING, "no gateway answered")
 
 
@@ -172,7 +172,7 @@ async def test_a_silent_named_gateway_is_reported_by_name(two, devices, desired,
     devices[1].silent = True
     await two.start(desired(gateway=str(SECOND)))
     await clock.advance(20)
-    (entry,) = two.scheduler.entries.values()
+    (entry,) = two.scheduler.records.values()
     assert entry.error == f"the gateway {SECOND} does not answer"
     assert not devices[0].requested()
 

@@ -1,0 +1,1 @@
+"""Bugs of single devices that the core works around with precautions."""

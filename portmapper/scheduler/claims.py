@@ -1,0 +1,76 @@
+"""Which orphans must stay for now, because an attempt may adopt or replace them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping as AnyMapping
+
+from portmapper.api.model import Family, Mapping, MappingKey, Protocol
+from portmapper.scheduler.record import Record
+from portmapper.store.leases import StoredLease
+
+_Port = tuple[Family, Protocol, int]
+_Ports = tuple[Family, Protocol, int, int]
+
+
+class Claims:
+    """An index of the attempts under way and of the mappings that hold nothing, by their ports."""
+
+    def __init__(self, records: AnyMapping[MappingKey, Record]) -> None:
+        self._records = records
+        self._external: Counter[_Port] = Counter()
+        self._internal: Counter[_Port] = Counter()
+        # Lists, because each has one or two keys: a set takes 0.2 KiB, and thousands may be under way.
+        self._seeking: defaultdict[_Ports, list[MappingKey]] = defaultdict(list)
+
+    def update(self, key: MappingKey, before: Record | None, after: Record | None) -> None:
+        """Note that a record was replaced by another; None stands for no record."""
+        was, now = before is not None and before.attempting, after is not None and after.attempting
+        record = after or before
+        if record is None:
+            return
+        if was != now:
+            self._count(record.mapping, 1 if now else -1)
+        if _seeks(before) != _seeks(after):
+            self._seek(key, record.mapping, begins=_seeks(after))
+
+    def claimed(self, stored: StoredLease) -> bool:
+        """Return whether an orphan has to stay for now.
+
+        It stays while an attempt is under way for its external port or its internal one, and while the
+        very mapping that it was made for is not open: the next attempt may adopt it.
+        """
+        lease = stored.lease
+        external = self._external[lease.family, lease.protocol, stored.wanted_port]
+        internal = self._internal[lease.family, lease.protocol, lease.internal_port]
+        return bool(external or internal) or self.sought(stored)
+
+    def sought(self, stored: StoredLease) -> bool:
+        """Return whether a mapping that is not open may adopt it."""
+        lease = stored.lease
+        keys = self._seeking.get((lease.family, lease.protocol, stored.wanted_port, lease.internal_port), ())
+        device = lease.gateway.partition(":")[2]
+        seeking = [self._records[key] for key in keys if self._records[key].is_for(device)]
+        return any(
+            lease.internal_address == place.internal_address for record in seeking for place in record.places
+        )
+
+    def _count(self, mapping: Mapping, step: int) -> None:
+        for counts, port in ((self._external, mapping.port), (self._internal, mapping.internal_port)):
+            counted = (mapping.family, mapping.protocol, port)
+            counts[counted] += step
+            if not counts[counted]:
+                del counts[counted]
+
+    def _seek(self, key: MappingKey, mapping: Mapping, *, begins: bool) -> None:
+        ports = (mapping.family, mapping.protocol, mapping.port, mapping.internal_port)
+        if begins:
+            self._seeking[ports].append(key)
+            return
+        self._seeking[ports].remove(key)
+        if not self._seeking[ports]:
+            del self._seeking[ports]
+
+
+def _seeks(record: Record | None) -> bool:
+    return record is not None and record.lease is None and record.serial > 0

@@ -1,0 +1,268 @@
+"""What can happen to a mapping (inputs of `transition`), and what follows from it (its effects)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from portmapper.api.errors import BackendError
+from portmapper.api.model import IPAddress, Lease, Mapping
+from portmapper.network.placement import Place
+from portmapper.scheduler.record import Attempt, Refusal
+
+
+@attrs.frozen
+class Moment:
+    """A point in time: monotonic seconds, and the wall clock in UTC."""
+
+    monotonic: float
+    wall: datetime
+
+
+class Input:
+    """Something that happened to a mapping."""
+
+
+@attrs.frozen
+class Desired(Input):
+    """A source lists the mapping, or lists it with other values."""
+
+    mapping: Mapping
+
+
+@attrs.frozen
+class Undesired(Input):
+    """No source lists the mapping any more."""
+
+
+@attrs.frozen
+class Due(Input):
+    """The time of the next attempt has come.
+
+    Attributes:
+        places: where it may ask, best first.
+        unplaced: why there is no such place; empty if there is one.
+        serial: the number of the attempt.
+    """
+
+    places: Sequence[Place]
+    unplaced: str
+    serial: int
+
+
+@attrs.frozen
+class TurnCame(Input):
+    """The peer whose attempt this one waited for has ended.
+
+    Attributes:
+        silent: the requests that got no answer a moment ago; they are not repeated.
+    """
+
+    silent: tuple[tuple[Attempt, Refusal], ...]
+
+
+@attrs.frozen
+class Asked(Input):
+    """A request was queued at a gateway. `holder` tells whether that gateway holds the lease."""
+
+    attempt: Attempt
+    holder: bool
+
+
+@attrs.frozen
+class PassedOver(Input):
+    """A gateway or backend cannot serve the mapping, so it is not asked. `attempt` is None for a backend."""
+
+    attempt: Attempt | None
+    refusal: Refusal
+
+
+@attrs.frozen
+class Adopting(Input):
+    """The request under way would renew a lease of an earlier run; None if there is none to renew."""
+
+    lease: Lease | None
+    opened_at: datetime | None
+
+
+@attrs.frozen
+class Granted(Input):
+    """The gateway that was asked granted the mapping.
+
+    Attributes:
+        lease: what it granted.
+        recreated: the request closed and opened the mapping.
+        repaired: it and its peers were brought into a known order before.
+    """
+
+    lease: Lease
+    recreated: bool = False
+    repaired: bool = False
+
+
+@attrs.frozen
+class Refused(Input):
+    """The gateway that was asked refused, or did not answer."""
+
+    gateway: str
+    error: BackendError
+
+
+@attrs.frozen
+class Exhausted(Input):
+    """No gateway is left to ask."""
+
+
+@attrs.frozen
+class Expired(Input):
+    """The lease has ended."""
+
+
+@attrs.frozen
+class Vanished(Input):
+    """The gateway's table does not have the lease."""
+
+
+@attrs.frozen
+class Verified(Input):
+    """The gateway's table has the lease."""
+
+
+@attrs.frozen
+class Doubted(Input):
+    """The gateway restarted, or said goodbye: the lease may be lost.
+
+    Attributes:
+        delay: seconds until the next attempt.
+        order_lost: the order of the peers is unknown now.
+    """
+
+    delay: float
+    order_lost: bool
+
+
+@attrs.frozen
+class GatewayBack(Input):
+    """A gateway answers again, or restarted: what is not open may be open there.
+
+    Attributes:
+        delay: seconds until the next attempt; None leaves the attempt that is under way.
+    """
+
+    delay: float | None
+
+
+@attrs.frozen
+class NetworkChanged(Input):
+    """This host's addresses, links or routes changed."""
+
+
+@attrs.frozen
+class BetterGateway(Input):
+    """A better gateway than the holder answers again. `delay` in seconds."""
+
+    delay: float
+
+
+@attrs.frozen
+class RetryNow(Input):
+    """A person asked to try at once what is not open."""
+
+
+@attrs.frozen
+class AttemptNow(Input):
+    """A search ended: there may be a gateway to ask, or another one is needed."""
+
+
+@attrs.frozen
+class AddressChanged(Input):
+    """The gateway that holds the lease has another external address."""
+
+    address: IPAddress | None
+
+
+@attrs.frozen
+class Disturbed(Input):
+    """What was done to a peer may have closed the mapping (see `portmapper.api.quirks`).
+
+    Attributes:
+        recreate: a renewal alone does not open it.
+        order_lost: the order of the peers is unknown now.
+        begin: an attempt must begin now.
+    """
+
+    recreate: bool = False
+    order_lost: bool = False
+    begin: bool = True
+
+
+@attrs.frozen
+class OrderKnown(Input):
+    """The order of the mapping and its peers is known, or does not matter."""
+
+
+@attrs.frozen
+class RenewNow(Input):
+    """Renew at `at` (monotonic seconds) instead of at the planned time."""
+
+    at: float
+
+
+class Effect:
+    """Something that follows from a transition. The scheduler carries it out."""
+
+
+@attrs.frozen
+class Acquired(Effect):
+    """The mapping holds this lease now.
+
+    Attributes:
+        before: the lease that it held until now.
+        adopted: the lease of an earlier run that this one renews.
+        lease: the new lease.
+        renewed: it is the same opening as before.
+    """
+
+    before: Lease | None
+    adopted: Lease | None
+    lease: Lease
+    renewed: bool
+
+
+@attrs.frozen
+class Lost(Effect):
+    """The mapping lost its lease.
+
+    Attributes:
+        lease: which.
+        why: the reason, for the journal.
+        still_open: the gateway may still hold it, so it has to be released.
+    """
+
+    lease: Lease
+    why: str
+    still_open: bool = False
+
+
+@attrs.frozen
+class Failed(Effect):
+    """An attempt was granted by no gateway. `first` tells whether it is the first in a row."""
+
+    first: bool
+
+
+@attrs.frozen
+class Abandoned(Effect):
+    """The lease is not desired any more and has to be released."""
+
+    lease: Lease
+
+
+@attrs.frozen
+class Moved(Effect):
+    """The mapping is reached at another external address now."""
+
+    lease: Lease
+    before: IPAddress | None

@@ -1,0 +1,127 @@
+"""What a mapping needs next: which gateway to ask, what to wait for, and how urgent it is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import attrs
+
+from portmapper.api.backend import Backend, Gateway, MapsOtherHosts, Target
+from portmapper.api.errors import Unsupported
+from portmapper.gateways.probe import Probe
+from portmapper.gateways.workqueue import Priority
+from portmapper.network.placement import Place
+from portmapper.scheduler.record import Attempt, Record, Refusal
+
+
+@attrs.frozen
+class Ask:
+    """Request the mapping from this gateway, for this place."""
+
+    gateway: Gateway
+    place: Place
+
+    @property
+    def attempt(self) -> Attempt:
+        """The gateway's identity and the internal address."""
+        return (self.gateway.identity, self.place.internal_address)
+
+
+@attrs.frozen
+class Wait:
+    """Wait until the search of this target has settled or ended."""
+
+    target: Target
+
+
+@attrs.frozen
+class Skip:
+    """Note that this gateway cannot serve the mapping."""
+
+    attempt: Attempt
+    refusal: Refusal
+
+
+Step = Ask | Wait | Skip
+
+
+def next_step(
+    record: Record, search: Callable[[Target], Probe], allowed: Collection[str] | None
+) -> Step | None:
+    """Return the next step of an attempt; None if no gateway is left to ask.
+
+    The holder of the lease is asked first, so a renewal is an attempt too. A mapping that rebinds asks the
+    best place first.
+
+    Args:
+        record: during an attempt.
+        search: returns the search of a target, and starts it the first time.
+        allowed: names of the backends that may open ports; None is every one.
+    """
+    for place in _places(record):
+        probe = search(place.target)
+        if probe.settled:
+            step = next(_candidates(record, probe, place, allowed), None)
+            if step is not None:
+                return step
+        if not probe.done:
+            return Wait(place.target)
+    return None
+
+
+def priority(record: Record, *, stored: bool, prompt: Collection[str]) -> Priority:
+    """Return how urgent a request is.
+
+    Args:
+        record: the mapping's.
+        stored: an earlier run may have left it open.
+        prompt: sources whose mappings a person waits for.
+    """
+    if record.lease is not None or stored:
+        return Priority.RENEW
+    if record.lost_at is not None or record.mapping.source in prompt:
+        return Priority.REOPEN
+    return Priority.OPEN
+
+
+def unserved(
+    record: Record, backends: Sequence[Backend], allowed: Collection[str] | None
+) -> Iterator[Refusal]:
+    """Yield a refusal for each backend if none of those that may open the mapping has its family."""
+    family = record.mapping.family
+    able = [backend for backend in backends if _may(record, backend.name, allowed)]
+    if not any(family in backend.families for backend in able):
+        version = family.value.replace("ip", "IP")
+        yield from ((backend.name, Unsupported(f"does not support {version}")) for backend in able)
+
+
+def _places(record: Record) -> Sequence[Place]:
+    lease = record.lease
+    if lease is None or (record.rebind and not record.suspect):
+        return record.places
+    return sorted(record.places, key=lambda place: place.internal_address != lease.internal_address)
+
+
+def _candidates(
+    record: Record, probe: Probe, place: Place, allowed: Collection[str] | None
+) -> Iterator[Ask | Skip]:
+    holder = record.lease.gateway if record.lease else None
+    for gateway in sorted(probe.gateways, key=lambda gateway: gateway.identity != holder):
+        attempt = (gateway.identity, place.internal_address)
+        may = record.is_for(str(gateway.address)) and _may(record, gateway.backend, allowed)
+        if attempt in record.tried or not may:
+            continue
+        if place.internal_address != gateway.local_address and not isinstance(gateway, MapsOtherHosts):
+            reason = (
+                f"{gateway.protocol} opens ports only for the host that sends the request: "
+                f"run portmapper on {place.internal_address}"
+            )
+            yield Skip(attempt, (gateway.identity, Unsupported(reason)))
+        else:
+            yield Ask(gateway, place)
+
+
+def _may(record: Record, backend: str, allowed: Collection[str] | None) -> bool:
+    if record.mapping.backend is not None:
+        return backend == record.mapping.backend
+    return allowed is None or backend in allowed

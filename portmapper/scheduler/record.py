@@ -1,0 +1,209 @@
+"""The scheduler's record of one desired mapping: what is known of it at one moment."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+
+import attrs
+
+from portmapper.api.backend import Target
+from portmapper.api.errors import UNREACHABLE, BackendError, Conflict, NotAuthorized
+from portmapper.api.model import ALL_GATEWAYS, IPAddress, Lease, Mapping, MappingKey, MappingState
+from portmapper.network.placement import Place
+
+Attempt = tuple[str, IPAddress]
+"""A gateway's identity, and the internal address that was requested there."""
+
+Refusal = tuple[str, BackendError]
+"""A gateway's identity, and its refusal or silence."""
+
+
+class Phase(enum.StrEnum):
+    """Where a mapping is between its first request and its release (after RFC 2131, figure 5).
+
+    Attributes:
+        INIT: nothing is held; `due` is the time of the next attempt.
+        SELECTING: nothing is held; an attempt waits for a search or for its turn.
+        REQUESTING: nothing is held; a gateway is being asked.
+        BOUND: held; `due` is the time of the renewal.
+        RENEWING: held; an attempt is under way, the holder first.
+        SUSPECT: held, but the gateway restarted or went away since; `due` is the time of the next attempt.
+        REBINDING: held; an attempt is under way at other gateways, or at the best place after a change of
+            the network.
+    """
+
+    INIT = "init"
+    SELECTING = "selecting"
+    REQUESTING = "requesting"
+    BOUND = "bound"
+    RENEWING = "renewing"
+    SUSPECT = "suspect"
+    REBINDING = "rebinding"
+
+
+ATTEMPTING = frozenset({Phase.SELECTING, Phase.REQUESTING, Phase.RENEWING, Phase.REBINDING})
+"""The phases in which an attempt is under way."""
+
+
+@attrs.frozen(eq=False)
+class Record:
+    """What is known of one desired mapping. Only `transition` makes a new one.
+
+    Attributes:
+        mapping: what is desired.
+        phase: see `Phase`.
+        lease: what is held.
+        adopted: the lease of an earlier run that the current attempt renews.
+        opened_at: when the lease was first granted, perhaps by an earlier run.
+        granted_at: monotonic seconds of the last grant.
+        expires_at: monotonic seconds when the lease ends; None if it does not.
+        suspect_since: monotonic seconds since when the gateway may have lost the lease.
+        lost_at: monotonic seconds when the last lease was lost; None if the mapping was never open.
+        due: monotonic seconds of the next attempt.
+        not_before: monotonic seconds before which a failure forbids the next attempt.
+        attempts: attempts in a row that were granted by no gateway.
+        losses: times in a row that the gateway did not hold what it had granted.
+        dirty: decide again as soon as the current attempt ends.
+        rebind: ask the best place first, not the holder; after what a suspect lease lost was reasserted.
+        serial: number of the current attempt, or of the last one.
+        asking: the request under way.
+        places: where the current attempt asks, or where the last one did.
+        tried: the requests of the current attempt.
+        answers: the refusals and silences of the current attempt, in the order of the gateways.
+        refusals: those of the last attempt, if it failed.
+        passed_over: what gateways said that were asked before the one that holds the lease.
+        unplaced: why no gateway can be asked at all; empty if one can.
+        recreate: another mapping's request may have closed this one, so a renewal must open it again.
+        order_lost: the gateway may hold this lease and its peers in another order than that of their opening.
+    """
+
+    mapping: Mapping
+    phase: Phase = Phase.INIT
+    lease: Lease | None = None
+    adopted: Lease | None = None
+    opened_at: datetime | None = None
+    granted_at: float = 0.0
+    expires_at: float | None = None
+    suspect_since: float | None = None
+    lost_at: float | None = None
+    due: float | None = None
+    not_before: float = 0.0
+    attempts: int = 0
+    losses: int = 0
+    dirty: bool = False
+    rebind: bool = False
+    serial: int = 0
+    asking: Attempt | None = None
+    places: Sequence[Place] = ()
+    tried: tuple[Attempt, ...] = ()
+    answers: tuple[Refusal, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    passed_over: tuple[Refusal, ...] = ()
+    unplaced: str = ""
+    recreate: bool = False
+    order_lost: bool = False
+
+    @property
+    def attempting(self) -> bool:
+        """Whether an attempt is under way."""
+        return self.phase in ATTEMPTING
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the gateway may have lost the lease."""
+        return self.suspect_since is not None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the last attempt found no gateway to ask."""
+        return self.attempts > 0 and not self.refusals
+
+    @property
+    def state(self) -> MappingState:
+        """The public state (DESIGN.md, `status --json`)."""
+        if self.lease is not None:
+            sure = not self.suspect and not self.has_former_address
+            return MappingState.ACTIVE if sure else MappingState.PENDING
+        if self.refusals:
+            return _state_of([error for _, error in self.refusals])
+        return MappingState.FAILED if self._is_nowhere else MappingState.PENDING
+
+    @property
+    def error(self) -> str | None:
+        """Why the mapping is not open, or why its renewal fails; None if all is well."""
+        if self.refusals:
+            return "; ".join(f"{gateway.partition(':')[0]}: {error}" for gateway, error in self.refusals)
+        if not self.unanswered or (self.lease is not None and not self.has_former_address):
+            return None
+        named = self.mapping.gateway not in (None, ALL_GATEWAYS)
+        return self.unplaced or (
+            f"the gateway {self.mapping.gateway} does not answer" if named else "no gateway answered"
+        )
+
+    def is_for(self, gateway: str) -> bool:
+        """Return whether the gateway at that address may open it."""
+        return self.mapping.gateway in (None, gateway)
+
+    @property
+    def has_former_address(self) -> bool:
+        """Whether the lease leads to an address that this host no longer has."""
+        lease = self.lease
+        return lease is not None and all(
+            place.internal_address != lease.internal_address for place in self.places
+        )
+
+    def prefers(self, target: Target) -> bool:
+        """Return whether it is open at a place that was only tried after that target."""
+        if self.lease is None:
+            return False
+        tried = False
+        for place in self.places:
+            if place.internal_address == self.lease.internal_address:
+                return tried
+            tried = tried or place.target == target
+        return False
+
+    @property
+    def is_in_conflict(self) -> bool:
+        """Whether the last attempt met a conflict; the holder may return after a restart, too."""
+        return any(isinstance(error, Conflict) for _, error in self.refusals)
+
+    @property
+    def _is_nowhere(self) -> bool:
+        """Whether it is for a network that this host is not in; then no gateway is at fault."""
+        for_network = isinstance(self.mapping.address, IPv4Network | IPv6Network)
+        return for_network and self.unanswered and self.lease is None and not self.places
+
+
+def records_of(records: AnyMapping[MappingKey, Record], mapping: Mapping) -> list[Record]:
+    """Return the records of one mapping: one for each gateway if it is for all of them."""
+    if mapping.gateway != ALL_GATEWAYS:
+        return [records[mapping.key]] if mapping.key in records else []
+    return [record for key, record in records.items() if key[:-1] == mapping.key[:-1] and key[-1] is not None]
+
+
+def silences(record: Record) -> dict[Attempt, Refusal]:
+    """Return the requests of an attempt that got no answer."""
+    silent = {gateway: error for gateway, error in record.answers if isinstance(error, UNREACHABLE)}
+    return {attempt: (attempt[0], silent[attempt[0]]) for attempt in record.tried if attempt[0] in silent}
+
+
+def _state_of(errors: list[BackendError]) -> MappingState:
+    """Name the state after the refusal that explains most.
+
+    A known holder is a conflict. Then a rule's refusal. Then a port that is refused for an unknown reason
+    (miniupnpd's PCP answers so for a port that its rules deny). Silence explains least.
+    """
+    if any(isinstance(error, Conflict) and error.holder for error in errors):
+        return MappingState.CONFLICT
+    if any(isinstance(error, NotAuthorized) for error in errors):
+        return MappingState.REFUSED
+    if any(isinstance(error, Conflict) for error in errors):
+        return MappingState.CONFLICT
+    if any(not isinstance(error, UNREACHABLE) for error in errors):
+        return MappingState.REFUSED
+    return MappingState.FAILED
