@@ -187,7 +187,7 @@ class Responder(asyncio.DatagramProtocol):
     """A responder that answers each M-SEARCH with what `answer` returns.
 
     Attributes:
-        answer: maps a search target and the number of searches to the headers of the answer, None for silence.
+        answer: maps a search target and the number of searches to the answer's headers, None for silence.
         senders: sockets to answer from; empty for the responder's own socket.
         searches: the received search targets.
     """
