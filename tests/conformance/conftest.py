@@ -58,10 +58,10 @@ class LoopbackHarness:
 
     async def open(self, *mappings: Mapping) -> LeaseState:
         """Replace the desired mappings, wait until each was tried, and return the state of the first."""
-        await self.want(*mappings)
+        await self.set_desired(*mappings)
         return next(iter(self.scheduler.entries.values()))
 
-    async def want(self, *mappings: Mapping) -> None:
+    async def set_desired(self, *mappings: Mapping) -> None:
         """Replace the desired mappings and wait until each was tried."""
         self.scheduler.set_desired(mappings)
         async with asyncio.timeout(TIMEOUT):
@@ -70,7 +70,7 @@ class LoopbackHarness:
     async def renew(self, entry: LeaseState) -> LeaseState:
         """Renew a lease at once by an edit of its comment."""
         others = [other.mapping for other in self.scheduler.entries.values() if other is not entry]
-        await self.want(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"), *others)
+        await self.set_desired(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"), *others)
         return entry
 
     async def until(self, condition: Callable[[], object], what: str) -> None:

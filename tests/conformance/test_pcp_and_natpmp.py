@@ -237,7 +237,7 @@ async def test_p13_pcp_deletes_with_the_nonce_of_the_mapping(new_harness: Any, d
     """The gateway refuses any other nonce."""
     harness = await new_harness(backends=["pcp"])
     await harness.open(desired())
-    await harness.want()
+    await harness.set_desired()
     await harness.until(lambda: not harness.ports(), "released")
     first, *_, last = harness.requested("MAP")
     assert (first["lifetime"], last["lifetime"]) == (3600, 0)

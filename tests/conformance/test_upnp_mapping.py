@@ -48,7 +48,7 @@ async def test_m1_permanent_leases_are_requested_after_a_refusal(
     assert (entry.lease.permanent, entry.lease.lifetime) == (True, 0)
     await harness.open(desired(), desired(8081))
     assert lifetimes(harness) == ["3600", "0", "0"]
-    await harness.want()
+    await harness.set_desired()
     await harness.until(lambda: not harness.ports(), "released")
 
 
@@ -192,7 +192,7 @@ async def test_m10_releasing_a_missing_entry_succeeds(new_harness: Any, desired:
     (gateway,) = harness.scheduler.discovery.gateways
     await gateway.unmap(entry.lease)  # 714 from the action itself
     await gateway.unmap(entry.lease)  # the entry no longer exists
-    await harness.want()
+    await harness.set_desired()
     await harness.until(lambda: not harness.ports(), "released")
     assert [event.kind for event in harness.events].count(EventKind.CLOSED) == 2
 

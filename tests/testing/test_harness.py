@@ -21,7 +21,7 @@ async def test_desired_mappings_are_opened_and_released() -> None:
         assert lease is not None
         assert (harness.state(WEB), lease.external_port) == (MappingState.ACTIVE, 8080)
         assert EventKind.OPENED in harness.kinds()
-        await harness.want()
+        await harness.set_desired()
         assert device.open_ports() == set()
         assert harness.kinds()[-1] is EventKind.CLOSED
 
