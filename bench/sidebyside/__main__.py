@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from netlab.lab import Lab, standing_lab
-from netlab.needs import obstacle
+from netlab.lab import Lab, running_lab
+from netlab.requirements import missing_requirement
 
 from sidebyside import alone, crowds, starts
 from sidebyside.idle import idle
@@ -44,12 +44,12 @@ def _without_lab(short: bool) -> Iterator[Row]:
 
 def _measure(short: bool) -> Iterator[Row]:
     yield from _without_lab(short)
-    if reason := obstacle():
+    if reason := missing_requirement():
         if os.environ.get("CI") == "true":
             raise SystemExit(reason)
         print(f"skipped what needs a real gateway: {reason}", file=sys.stderr)
         return
-    with tempfile.TemporaryDirectory() as directory, standing_lab(Path(directory)) as lab:
+    with tempfile.TemporaryDirectory() as directory, running_lab(Path(directory)) as lab:
         yield from _in_lab(lab, short)
 
 
