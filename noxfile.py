@@ -21,7 +21,12 @@ PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda te
 nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "docs"]
 
 WORKERS = "4"
-"""Number of pytest workers. Tests mostly wait for sockets and processes, so two per core are right."""
+"""Number of pytest workers of the lab. Its tests mostly wait, so two per core are right."""
+
+UNIT_WORKERS = "8"
+"""Number of pytest workers of the unit tests: half of their time they wait for sockets and processes."""
+
+UNIT = "not lab and not packaging"
 
 EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/pyproject.toml"))
 
@@ -54,7 +59,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the unit tests. Arguments after `--` go to pytest."""
     session.install(".", *_group("tests"))
-    session.run("pytest", "-m", "not lab", "-n", WORKERS, *session.posargs)
+    session.run("pytest", "-m", UNIT, "-n", UNIT_WORKERS, "--dist", "worksteal", *session.posargs)
 
 
 @nox.session
@@ -66,10 +71,11 @@ def lab(session: nox.Session) -> None:
 
 @nox.session
 def extras(session: nox.Session) -> None:
-    """Install the extras, run their tests, and uninstall them."""
+    """Install the extras, run their tests, uninstall them, and build and install generated plugins."""
     session.install(".", *_group("tests"), *_group("extras"))
     session.install(*(f"./{extra}" for extra in EXTRAS))
     session.run("pytest", "tests/extras", "-n", WORKERS, *session.posargs)
+    session.run("pytest", "-m", "packaging", "-n", WORKERS, "tests/docs", "tests/cli", *session.posargs)
     session.run("portmapper", "plugins")
     session.run("python", "-m", "pip", "uninstall", "-q", "-y", *(Path(extra).name for extra in EXTRAS))
     session.run("portmapper", "plugins")
@@ -123,7 +129,7 @@ def wheel(session: nox.Session) -> None:
         shutil.copytree("tests", place / "tests", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy("pyproject.toml", place)
         with session.chdir(place):
-            session.run("pytest", "-m", "not lab", "-n", WORKERS, *session.posargs)
+            session.run("pytest", "-m", UNIT, "-n", UNIT_WORKERS, "--dist", "worksteal", *session.posargs)
             session.run("portmapper", "--version")
             session.run("portmapper", "demo")
 

@@ -1,5 +1,5 @@
-"""Measures portmapper beside its peers, on the same gateway and in the same run.
+"""Benchmarks of portmapper and other programs on the same gateway, in the same run.
 
-`rows` is what comes of a measure, `timing` measures, `starts` and `crowds` need the lab, `alone` does not.
-`inside` and `crafted` are run as processes of their own, and `granting` is a gateway that costs nothing.
+`rows` holds results and `timing` measures. `process_start` and `many_mappings` need the lab,
+`without_gateway` does not. `in_process` and `raw_packets` run as separate processes.
 """

@@ -1,4 +1,4 @@
-"""A daemon that has nothing to do: what it costs, counted for a minute and told for an hour."""
+"""Cost of an idle daemon, measured for a minute and extrapolated to an hour."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import psutil
 from netlab.lab import Lab
 from netlab.program import Program
 
+from sidebyside.process_start import HEAD
 from sidebyside.rows import Row
-from sidebyside.starts import HEAD
 
 MAPPINGS = 10
 SETTLING = 5.0
 WATCHED = 60.0
-"""One interval: whatever is done once an interval is done once in it."""
+"""Seconds of one interval, which includes everything that is done once per interval."""
 
 HALF_LIFE = 1800.0
 
 
 def idle(lab: Lab) -> Iterator[Row]:
-    """Watch a daemon with ten mappings of an hour."""
+    """Measure a daemon with ten mappings with a lifetime of an hour."""
     lab.gateway.reset()
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
@@ -50,7 +50,7 @@ def idle(lab: Lab) -> Iterator[Row]:
 
 
 def _count(lab: Lab, process: psutil.Process) -> tuple[float, float, float]:
-    """Return seconds of CPU, wake-ups and packets so far."""
+    """Return the CPU seconds, wake-ups and packets so far."""
     times = process.cpu_times()
     switches = sum(int(thread) for thread in _switches(process.pid))
     counters = lab.lan.run("cat", "/proc/net/snmp").splitlines()

@@ -1,4 +1,4 @@
-"""Judges ratios by what they were: the same machine is slow today and fast tomorrow, a ratio is not."""
+"""Comparison with the expected ratios, which depend less on the machine than times do."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from sidebyside.rows import Row
 
 WORSE = 1.5
-"""A ratio may grow by half."""
+"""Largest accepted growth of a ratio."""
 
 EXPECTED = Path(__file__).with_name("expected.json")
 
 
 def regressions(rows: Sequence[Row]) -> dict[str, str]:
-    """Return the name of each steady ratio that has grown by more than half, with one line about it."""
+    """Return a line for each steady ratio that has grown by more than half, by name."""
     expected: dict[str, float] = json.loads(EXPECTED.read_text())
     return {
         row.name: f"{row.name}: the ratio is {row.ratio:.2f}, and was {expected[row.name]:.2f}"
@@ -25,6 +25,6 @@ def regressions(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def write(rows: Sequence[Row]) -> None:
-    """Take the ratios of this run as those to be expected."""
+    """Store the ratios of this run as expected."""
     ratios = {row.name: round(row.ratio, 3) for row in rows if row.steady and row.ratio}
     EXPECTED.write_text(json.dumps(ratios, indent=2, sort_keys=True) + "\n")

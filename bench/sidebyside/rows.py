@@ -1,4 +1,4 @@
-"""What a measure came to, as a table and as JSON."""
+"""Results as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _HEAD = "| measure | ours | beside | ratio | target | met |\n|---|---|---|---|--
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One measure.
+    """A result.
 
     Attributes:
-        name: what was measured; names the row for ever.
-        ours: our figure.
-        unit: of both figures.
-        peer: what it is compared with, empty for a bound of its own.
-        theirs: the peer's figure, 0 for none.
-        target: the most that the ratio may be, or our figure where there is no peer; None where none is set.
-        steady: the ratio says the same on every machine, so that the short form may judge by it.
+        name: what was measured; the name must stay the same, because `expected.json` uses it.
+        ours: value of portmapper.
+        unit: unit of both values.
+        peer: what it is compared with; empty for an absolute target.
+        theirs: value of the peer, 0 for none.
+        target: upper limit of the ratio, or of our value without a peer; None for no target.
+        steady: the ratio is similar on every machine, so the short run compares it.
     """
 
     name: str
@@ -33,21 +33,21 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Ours by theirs, None without a peer."""
+        """Our value divided by the peer's, None without a peer."""
         return self.ours / self.theirs if self.theirs else None
 
     @property
     def met(self) -> bool:
-        """Tell whether the target is reached; without one it is."""
+        """Return whether the target is met; True without a target."""
         figure = self.ours if self.ratio is None else self.ratio
         return self.target is None or figure <= self.target
 
     def json(self) -> dict[str, Any]:
-        """Return it for other programs."""
+        """Return the result as JSON for other programs."""
         return {**dataclasses.asdict(self), "ratio": self.ratio, "met": self.met}
 
     def line(self) -> str:
-        """Return its line of the table."""
+        """Return the result as a row of the table."""
         beside = f"{self.peer}: {_figure(self.theirs)} {self.unit}" if self.theirs else self.peer or "-"
         ratio = "-" if self.ratio is None else f"{self.ratio:.2f}"
         unit = "" if self.theirs else f" {self.unit}"
@@ -57,7 +57,7 @@ class Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a table in Markdown."""
+    """Return the results as a Markdown table."""
     return "\n".join([_HEAD, *(row.line() for row in rows)])
 
 

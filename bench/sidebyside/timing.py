@@ -1,4 +1,4 @@
-"""Times what is to be compared in turns, so that whatever else the machine does hits all alike."""
+"""Timing of alternating runs, so that other load on the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 LIMIT = 300.0
-"""Seconds that one process may take."""
+"""Time limit of a process in seconds."""
 
 
-def in_turns(times: int, actions: Mapping[str, Callable[[], float]]) -> dict[str, float]:
-    """Return the best figure of each action after `times` turns of all."""
+def best_of(times: int, actions: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Run all actions alternately `times` times, and return the best value of each."""
     figures: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(times):
         for name, action in actions.items():
@@ -21,23 +21,23 @@ def in_turns(times: int, actions: Mapping[str, Callable[[], float]]) -> dict[str
 
 
 def process_time(command: Sequence[str], expected: Sequence[int] = (0,)) -> float:
-    """Run a process to its end and return the milliseconds that it took.
+    """Run a process, and return its duration in milliseconds.
 
     Raises:
-        RuntimeError: it ended with another exit status: the figure would mean nothing.
+        RuntimeError: the exit status is unexpected, so the duration is meaningless.
     """
     started = time.perf_counter()
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=LIMIT, env=_environment()
     )
-    taken = (time.perf_counter() - started) * 1000
+    elapsed = (time.perf_counter() - started) * 1000
     if done.returncode not in expected:
         raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}: {done.stderr[-2000:]}")
-    return taken
+    return elapsed
 
 
-def told(command: Sequence[str]) -> float:
-    """Run a process that measures by itself, and return the figure on its last line."""
+def printed_figure(command: Sequence[str]) -> float:
+    """Run a process that measures itself, and return the number on its last line."""
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=LIMIT, env=_environment()
     )
@@ -47,5 +47,5 @@ def told(command: Sequence[str]) -> float:
 
 
 def _environment() -> dict[str, str]:
-    """Keep the peers out of our way: a plugin switched off for one would be missed by the other."""
+    """Return the environment without portmapper's variables, which would change the comparison."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PORTMAPPER_")}

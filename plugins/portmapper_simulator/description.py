@@ -74,7 +74,7 @@ def _device(
     services: Sequence[str],
     devices: Sequence[str] = (),
 ) -> str:
-    facts = {
+    fields = {
         "deviceType": f"urn:schemas-upnp-org:device:{name}:{version}",
         "friendlyName": model,
         "manufacturer": "portmapper",
@@ -84,7 +84,7 @@ def _device(
     }
     return tag(
         "device",
-        *(tag(key, escape(value)) for key, value in facts.items()),
+        *(tag(key, escape(value)) for key, value in fields.items()),
         tag("serviceList", *services) if services else "",
         tag("deviceList", *devices) if devices else "",
     )

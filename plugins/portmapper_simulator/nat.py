@@ -71,8 +71,8 @@ class Nat:
 
     def allows(self, entry: Entry) -> bool:
         """Return whether the permission rules allow the entry; the first match decides."""
-        facts = (entry.protocol, entry.external_port, entry.internal_address, entry.internal_port)
-        return next((rule.allow for rule in self._settings.rules if rule.matches(*facts)), True)
+        fields = (entry.protocol, entry.external_port, entry.internal_address, entry.internal_port)
+        return next((rule.allow for rule in self._settings.rules if rule.matches(*fields)), True)
 
     def _candidates(self, desired: Entry) -> Iterator[int]:
         first = desired.external_port or desired.internal_port

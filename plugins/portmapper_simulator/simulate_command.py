@@ -103,8 +103,8 @@ async def _simulate(settings: Settings, arguments: argparse.Namespace) -> None:
             loop.add_signal_handler(number, stopped.set)
     _allow_many_files()
     async with EmbeddedGateway(settings) as gateway:
-        facts = _facts(gateway, arguments.profile)
-        print(json.dumps(facts) if arguments.json else _greeting(gateway), flush=True)
+        addresses = _addresses(gateway, arguments.profile)
+        print(json.dumps(addresses) if arguments.json else _greeting(gateway), flush=True)
         gateway.announce()  # clients of an earlier run on the same ports have lost their mappings
         await stopped.wait()
 
@@ -118,7 +118,7 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _facts(gateway: EmbeddedGateway, profile: str) -> dict[str, object]:
+def _addresses(gateway: EmbeddedGateway, profile: str) -> dict[str, object]:
     settings = gateway.settings
     return {
         "host": settings.host,

@@ -80,12 +80,11 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
 
 
 def _show(readings: Sequence[Reading]) -> None:
-    from portmapper.support.text import endpoint, printable
+    from portmapper.support.text import endpoint, plural, printable
 
     for reading in readings:
-        count = len(reading.mappings)
-        mappings = "1 mapping" if count == 1 else f"{count} mappings"
-        print(f"{printable(reading.location)}: {reading.format}, {mappings}")
+        count = plural(len(reading.mappings), "mapping")
+        print(f"{printable(reading.location)}: {reading.format}, {count}")
         for mapping in reading.mappings:
             this_host = "this host over IPv6" if mapping.family == "ipv6" else "this host"
             to = endpoint(mapping.address or this_host, mapping.internal_port)

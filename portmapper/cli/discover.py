@@ -88,8 +88,10 @@ def _progress(quiet: bool, backends: Sequence[Backend], targets: Sequence[Target
         return nullcontext()
     from rich.console import Console
 
+    from portmapper.support.text import plural
+
     protocols = ", ".join(backend.name for backend in backends)
-    interfaces = "1 interface" if len(targets) == 1 else f"{len(targets)} interfaces"
+    interfaces = plural(len(targets), "interface")
     return Console(stderr=True).status(f"searching with {protocols} on {interfaces}")
 
 

@@ -27,6 +27,7 @@ from portmapper.sources.adhoc import AdhocMappings
 from portmapper.sources.watcher import SourceWatcher
 from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
+from portmapper.support.text import plural
 
 RELEASE_LIMIT = 10.0
 """Time limit in seconds for closing ports on exit."""
@@ -232,7 +233,7 @@ class Daemon:
                 tasks.create_task(background_task(self))
             if self._service.is_present:
                 tasks.create_task(self._notify_service_manager())
-            _log.info("keeping %s open", _count(len(self._scheduler.records)))
+            _log.info("keeping %s open", plural(len(self._scheduler.records), "mapping"))
 
     async def _retry_store_writes(self) -> None:
         """Write missing records to the store as soon as the disk has room.
@@ -270,7 +271,7 @@ class Daemon:
     def _summary(self) -> str:
         entries = self._scheduler.records.values()
         is_open = sum(entry.state is MappingState.ACTIVE for entry in entries)
-        return f"{is_open} of {_count(len(entries))} open"
+        return f"{is_open} of {plural(len(entries), 'mapping')} open"
 
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(self._scheduler.network_changed())
@@ -304,7 +305,3 @@ class Daemon:
                 await self._scheduler.release_all()
         except TimeoutError:
             _log.warning("could not close every port within %.0f s", RELEASE_LIMIT)
-
-
-def _count(mappings: int) -> str:
-    return f"{mappings} mapping{'' if mappings == 1 else 's'}"

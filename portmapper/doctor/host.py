@@ -15,6 +15,7 @@ from portmapper.api.findings import Finding, Severity
 from portmapper.api.reading import Reading, SourceState
 from portmapper.daemon.pidfile import holder_of
 from portmapper.network.host import Interface, Network
+from portmapper.support.text import plural
 
 _INTERNET_ADDRESS = ipaddress.IPv4Address("1.1.1.1")
 """Any Internet address works: the system is queried for the route, and nothing is sent."""
@@ -88,7 +89,7 @@ def _source_finding(
         return Finding.warning(
             "source-unreadable", summary, "fix the row; 'portmapper check' shows each error"
         )
-    return Finding.ok("source-unreadable", f"{location} lists {count} mapping{'' if count == 1 else 's'}")
+    return Finding.ok("source-unreadable", f"{location} lists {plural(count, 'mapping')}")
 
 
 def route_findings(network: Network, chosen: Sequence[Target] | None) -> Iterator[Finding]:

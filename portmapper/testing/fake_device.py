@@ -15,13 +15,13 @@ from portmapper.api.model import IPAddress, Lease, MapRequest, Protocol, TableEn
 from portmapper.support.clock import Clock
 
 GATEWAY = ipaddress.ip_address("192.168.88.1")
-OUTSIDE = ipaddress.ip_address("203.0.113.7")
+EXTERNAL_ADDRESS = ipaddress.ip_address("203.0.113.7")
 
 Port = tuple[Protocol, int]
 
 
 @attrs.frozen
-class Hole:
+class DeviceMapping:
     """One mapping in a device's table.
 
     Attributes:
@@ -67,10 +67,10 @@ class FakeDevice:
 
     clock: Clock
     address: IPAddress = GATEWAY
-    external: IPAddress | None = OUTSIDE
-    table: dict[Port, Hole] = attrs.field(factory=dict)
+    external: IPAddress | None = EXTERNAL_ADDRESS
+    table: dict[Port, DeviceMapping] = attrs.field(factory=dict)
     calls: list[tuple[str, str, MapRequest | Lease]] = attrs.field(factory=list)
-    deleted: list[tuple[Port, Hole]] = attrs.field(factory=list)
+    deleted: list[tuple[Port, DeviceMapping]] = attrs.field(factory=list)
     silent: bool = False
     hangs: bool = False
     refusals: dict[int, BackendError] = attrs.field(factory=dict)
@@ -88,7 +88,7 @@ class FakeDevice:
 
     # Methods for tests
 
-    def tell(self, event: GatewayEvent) -> None:
+    def announce(self, event: GatewayEvent) -> None:
         """Send an event to all subscribers, over every protocol."""
         for notify in tuple(self._notify):
             notify(event)
@@ -97,28 +97,34 @@ class FakeDevice:
         """Clear the table, and announce the restart if `announced`."""
         self.table.clear()
         if announced:
-            self.tell(GatewayEvent.RESTARTED)
+            self.announce(GatewayEvent.RESTARTED)
 
-    def occupy(self, protocol: Protocol, port: int, address: IPAddress, internal_port: int = 0) -> Hole:
+    def occupy(
+        self, protocol: Protocol, port: int, address: IPAddress, internal_port: int = 0
+    ) -> DeviceMapping:
         """Add a permanent mapping for another host."""
-        hole = self.table[protocol, port] = Hole(address, internal_port or port)
-        return hole
+        mapping = self.table[protocol, port] = DeviceMapping(address, internal_port or port)
+        return mapping
 
     def open_ports(self) -> set[Port]:
         """Return the open ports; remove expired mappings from the table."""
         now = self.clock.monotonic()
-        for port, hole in tuple(self.table.items()):
-            if hole.expires_at is not None and hole.expires_at <= now:
+        for port, mapping in tuple(self.table.items()):
+            if mapping.expires_at is not None and mapping.expires_at <= now:
                 del self.table[port]
         return set(self.table)
 
-    def hole(self, port: Port) -> Hole | None:
+    def mapping_at(self, port: Port) -> DeviceMapping | None:
         """Return the mapping of this port, None if there is none or it has expired."""
-        hole = self.table.get(port)
-        if hole is not None and hole.expires_at is not None and hole.expires_at <= self.clock.monotonic():
+        mapping = self.table.get(port)
+        if (
+            mapping is not None
+            and mapping.expires_at is not None
+            and mapping.expires_at <= self.clock.monotonic()
+        ):
             del self.table[port]
             return None
-        return hole
+        return mapping
 
     def requested(self, verb: str = "map") -> list[MapRequest | Lease]:
         """Return the requests received for one verb, in order."""
@@ -182,21 +188,24 @@ class FakeDevice:
 
     def holds(self, lease: Lease) -> bool:
         """Return whether the table has the mapping of this lease."""
-        hole = self.hole((lease.protocol, lease.external_port))
-        if hole is None:
+        mapping = self.mapping_at((lease.protocol, lease.external_port))
+        if mapping is None:
             return False
-        return (hole.internal_address, hole.internal_port) == (lease.internal_address, lease.internal_port)
+        return (mapping.internal_address, mapping.internal_port) == (
+            lease.internal_address,
+            lease.internal_port,
+        )
 
     def entries(self) -> list[TableEntry]:
         """Return the table as table entries of a gateway."""
         self.open_ports()
-        return [_entry(port, hole) for port, hole in self.table.items()]
+        return [_entry(port, mapping) for port, mapping in self.table.items()]
 
     def _hold(self, lease: Lease, comment: str) -> None:
         port = (lease.protocol, lease.external_port)
         expires_at = None if lease.permanent else self.clock.monotonic() + lease.lifetime
         old = self.table.get(port)
-        new = Hole(lease.internal_address, lease.internal_port, expires_at, lease.token, comment)
+        new = DeviceMapping(lease.internal_address, lease.internal_port, expires_at, lease.token, comment)
         if old is not None and old.internal_address != new.internal_address:
             self.deleted.append((port, old))
         self.table[port] = new
@@ -205,7 +214,7 @@ class FakeDevice:
         if self.one_per_internal_port and (existing := self._existing_port(request)) is not None:
             return existing
         port = self.other_port or request.external_port or request.internal_port
-        holder = self.hole((request.protocol, port))
+        holder = self.mapping_at((request.protocol, port))
         free = holder is None or (holder.internal_address, holder.internal_port) == (
             request.internal_address,
             request.internal_port,
@@ -221,14 +230,14 @@ class FakeDevice:
     def _existing_port(self, request: MapRequest) -> int | None:
         """Return the external port that is already mapped to the request's internal port, if any."""
         self.open_ports()
-        for (protocol, port), hole in self.table.items():
-            internal = (protocol, hole.internal_address, hole.internal_port)
+        for (protocol, port), mapping in self.table.items():
+            internal = (protocol, mapping.internal_address, mapping.internal_port)
             if internal == (request.protocol, request.internal_address, request.internal_port):
-                if hole.token != request.token:
+                if mapping.token != request.token:
                     raise NotAuthorized("the mapping has another nonce")
                 return port
         return None
 
 
-def _entry(port: Port, hole: Hole) -> TableEntry:
-    return TableEntry(*port, hole.internal_address, hole.internal_port, hole.comment)
+def _entry(port: Port, mapping: DeviceMapping) -> TableEntry:
+    return TableEntry(*port, mapping.internal_address, mapping.internal_port, mapping.comment)

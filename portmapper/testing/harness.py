@@ -71,10 +71,10 @@ class Harness:
         )
         if run:
             self._running = asyncio.create_task(self.scheduler.run())
-        await self.want(*mappings)
+        await self.set_desired(*mappings)
         return self
 
-    async def want(self, *mappings: Mapping) -> None:
+    async def set_desired(self, *mappings: Mapping) -> None:
         """Replace the desired mappings by these."""
         self.scheduler.set_desired(mappings)
         await self.clock.advance(0.5)

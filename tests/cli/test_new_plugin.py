@@ -38,6 +38,7 @@ def _run(line: str, environment: Mapping[str, str], cwd: Path) -> str:
 
 
 @needs_hatchling
+@pytest.mark.packaging
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_project_builds_passes_its_tests_and_installs(

@@ -1,4 +1,4 @@
-"""A house: the embedded gateway as the test wants it, and the real scheduler and backends behind it."""
+"""The software gateway with quirks, and the real scheduler and backends of a host behind it."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ from portmapper_simulator.settings import Settings
 from portmapper_upnp.backend import IgdBackend
 
 ALL = ("pcp", "natpmp", "upnp")
-PATIENCE = 60.0
-TURN = 0.01
+TIMEOUT = 60.0
+POLL_INTERVAL = 0.01
 
 
 def loopback_network(local: str = "127.0.0.1", gateway: str = "127.0.0.1") -> Network:
-    """Return a network of the loopback interface alone, with a default route to the gateway."""
+    """Return a network with only the loopback interface and a default route to the gateway."""
     interface = Interface("lo", (ipaddress.ip_interface(f"{local}/8"),))
     return Network((interface,), (DefaultRoute("lo", ipaddress.ip_address(gateway)),))
 
 
 @attrs.define(eq=False)
-class House:
-    """A host behind an embedded gateway.
+class LoopbackHarness:
+    """A host behind a software gateway.
 
     Attributes:
-        gateway: its gateway; its quirks may be changed while it runs.
-        scheduler: keeps the ports open.
-        events: all that was published.
-        network: what the scheduler takes for the host's network.
+        gateway: the gateway; its quirks may be changed while it runs.
+        scheduler: the scheduler of the host.
+        events: all published events.
+        network: the host's network as the scheduler sees it.
     """
 
     gateway: EmbeddedGateway
@@ -57,39 +57,35 @@ class House:
     events: list[Event] = attrs.field(factory=list)
 
     async def open(self, *mappings: Mapping) -> Record:
-        """Want these and nothing else, wait until each was tried, and return the first."""
-        await self.want(*mappings)
+        """Replace the desired mappings, wait until each was tried, and return the state of the first."""
+        await self.set_desired(*mappings)
         return next(iter(self.scheduler.records.values()))
 
-    async def want(self, *mappings: Mapping) -> None:
-        """Want these and nothing else, and wait until each was tried."""
+    async def set_desired(self, *mappings: Mapping) -> None:
+        """Replace the desired mappings and wait until each was tried."""
         self.scheduler.set_desired(mappings)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await self.scheduler.settled()
 
     async def renew(self, entry: Record) -> Record:
-        """Renew at once, as an edit of the comment does."""
-        others = [
-            other.mapping
-            for other in self.scheduler.records.values()
-            if other.mapping.key != entry.mapping.key
-        ]
-        await self.want(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"), *others)
-        return self.scheduler.records[entry.mapping.key]
+        """Renew a lease at once by an edit of its comment."""
+        others = [other.mapping for other in self.scheduler.records.values() if other is not entry]
+        await self.set_desired(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"), *others)
+        return entry
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until something has come true."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait until a condition is true; `what` describes it in the failure."""
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < deadline, f"not {what}; {[str(e) for e in self.events]}"
-            await asyncio.sleep(TURN)
+            await asyncio.sleep(POLL_INTERVAL)
 
     def requested(self, action: str) -> list[Any]:
-        """Return the details of each request of that name, oldest first."""
-        return [requested.details for requested in self.gateway.requests if requested.action == action]
+        """Return the details of all requests of this name, oldest first."""
+        return [request.details for request in self.gateway.requests if request.action == action]
 
     def kinds(self) -> list[EventKind]:
-        """Return what happened, by name."""
+        """Return the kinds of the published events, in order."""
         return [event.kind for event in self.events]
 
     def ports(self) -> set[int]:
@@ -99,7 +95,7 @@ class House:
 
 @pytest.fixture
 async def stack() -> AsyncIterator[AsyncExitStack]:
-    """What is closed at the end of the test."""
+    """An exit stack that is closed at the end of the test."""
     async with AsyncExitStack() as stack:
         yield stack
 
@@ -108,7 +104,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 def start_gateway(
     stack: AsyncExitStack, free_port: Callable[[], int]
 ) -> Callable[..., Awaitable[EmbeddedGateway]]:
-    """Start a gateway with quirks and settings; it relays nothing, and keeps its ports when it restarts."""
+    """A function that starts a gateway with quirks; it relays nothing and keeps its ports on restart."""
 
     async def start(*quirks: str, **settings: Any) -> EmbeddedGateway:
         ports = {name: free_port() for name in ("pcp_port", "http_port", "ssdp_port")}
@@ -119,7 +115,7 @@ def start_gateway(
 
 
 def backends_for(gateway: EmbeddedGateway, names: Sequence[str]) -> list[Backend]:
-    """Make the real backends, towards the gateway's SSDP port."""
+    """Return the real backends, with the SSDP port of the gateway."""
     makers: dict[str, Callable[[], Backend]] = {
         "pcp": PcpBackend,
         "natpmp": NatPmpBackend,
@@ -129,10 +125,10 @@ def backends_for(gateway: EmbeddedGateway, names: Sequence[str]) -> list[Backend
 
 
 @pytest.fixture
-def move_in(stack: AsyncExitStack) -> Callable[..., Awaitable[House]]:
-    """Put a scheduler before a gateway; `searched` finds it as a home's, else its port 5351 is named."""
+def start_scheduler(stack: AsyncExitStack) -> Callable[..., Awaitable[LoopbackHarness]]:
+    """A function that starts a scheduler for a gateway, which it searches only if `searched`."""
 
-    async def move_in(
+    async def start_scheduler(
         gateway: EmbeddedGateway,
         backends: Sequence[str] = ALL,
         *,
@@ -140,52 +136,53 @@ def move_in(stack: AsyncExitStack) -> Callable[..., Awaitable[House]]:
         local: str = "127.0.0.1",
         store: Store | None = None,
         **options: Any,
-    ) -> House:
+    ) -> LoopbackHarness:
         host = gateway.settings.host
         if not searched:
             options["chosen"] = (f"{host}:{gateway.pcp_port or 5351}",)
-        house = House(gateway, loopback_network(local, host))
+        harness = LoopbackHarness(gateway, loopback_network(local, host))
         store = store or Store(None)
         journal = EventPublisher(store)
-        journal.listen(house.events.append)
-        house.scheduler = Scheduler(
+        journal.listen(harness.events.append)
+        harness.scheduler = Scheduler(
             backends_for(gateway, backends),
             store,
             journal.publish,
             Options(**options),
             Clock(),
-            lambda: house.network,
+            lambda: harness.network,
         )
-        running = asyncio.create_task(house.scheduler.run())
-        stack.push_async_callback(_move_out, house, running)
-        return house
+        running = asyncio.create_task(harness.scheduler.run())
+        stack.push_async_callback(_stop_scheduler, harness, running)
+        return harness
 
-    return move_in
+    return start_scheduler
 
 
-async def _move_out(house: House, running: asyncio.Task[None]) -> None:
+async def _stop_scheduler(harness: LoopbackHarness, running: asyncio.Task[None]) -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    await house.scheduler.close()
+    await harness.scheduler.close()
 
 
 @pytest.fixture
-def house(
-    start_gateway: Callable[..., Awaitable[EmbeddedGateway]], move_in: Callable[..., Awaitable[House]]
-) -> Callable[..., Awaitable[House]]:
-    """Start a gateway with quirks and move in, with the backends given by name or all."""
+def new_harness(
+    start_gateway: Callable[..., Awaitable[EmbeddedGateway]],
+    start_scheduler: Callable[..., Awaitable[LoopbackHarness]],
+) -> Callable[..., Awaitable[LoopbackHarness]]:
+    """A function that starts a gateway with quirks and a scheduler with the given backends."""
 
     async def build(
         *quirks: str, backends: Sequence[str] = ALL, options: dict[str, Any] | None = None, **settings: Any
-    ) -> House:
-        return await move_in(await start_gateway(*quirks, **settings), backends, **(options or {}))
+    ) -> LoopbackHarness:
+        return await start_scheduler(await start_gateway(*quirks, **settings), backends, **(options or {}))
 
     return build
 
 
 @pytest.fixture
 def desired() -> Callable[..., Mapping]:
-    """Make a mapping; TCP 8080 where nothing else is said."""
+    """A function that makes a mapping; the default is TCP 8080."""
 
     def make(port: int = 8080, internal_port: int | None = None, **more: Any) -> Mapping:
         more.setdefault("protocol", Protocol.TCP)
@@ -195,24 +192,26 @@ def desired() -> Callable[..., Mapping]:
 
 
 @attrs.define
-class Found:
-    """What a search came to."""
+class SearchResult:
+    """The result of a search."""
 
     gateways: list[Gateway]
     failure: BackendError | None
 
 
 @pytest.fixture
-def discover(stack: AsyncExitStack) -> Callable[..., Awaitable[Found]]:
-    """Search with one backend, to the end, for the gateways that it finds."""
+def discover(stack: AsyncExitStack) -> Callable[..., Awaitable[SearchResult]]:
+    """A function that searches with one backend until the search ends."""
 
-    async def discover(gateway: EmbeddedGateway, backend: str = "upnp", *, first: bool = False) -> Found:
+    async def discover(
+        gateway: EmbeddedGateway, backend: str = "upnp", *, first: bool = False
+    ) -> SearchResult:
         host = ipaddress.ip_address(gateway.settings.host)
         local = ipaddress.ip_address("127.0.0.1")
-        (searching,) = backends_for(gateway, [backend])
-        stack.push_async_callback(searching.close)
-        found = Found([], None)
-        answers: Any = searching.discover(Target(local, "lo", host, port=gateway.pcp_port or 5351))
+        (backend_object,) = backends_for(gateway, [backend])
+        stack.push_async_callback(backend_object.close)
+        found = SearchResult([], None)
+        answers: Any = backend_object.discover(Target(local, "lo", host, port=gateway.pcp_port or 5351))
         try:
             async for answer in answers:
                 found.gateways.append(answer)
@@ -229,9 +228,9 @@ def discover(stack: AsyncExitStack) -> Callable[..., Awaitable[Found]]:
 
 @pytest.fixture
 def request_for() -> Callable[..., MapRequest]:
-    """Write a request for this host's TCP port 8080 with the changes given."""
+    """A function that makes a request for this host's TCP port 8080 with the given changes."""
 
-    def write(**changes: Any) -> MapRequest:
+    def make(**changes: Any) -> MapRequest:
         fields = {
             "protocol": Protocol.TCP,
             "internal_address": ipaddress.ip_address("127.0.0.1"),
@@ -243,11 +242,11 @@ def request_for() -> Callable[..., MapRequest]:
         }
         return MapRequest(**fields)
 
-    return write
+    return make
 
 
 @pytest.fixture
 def quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """End a search after 0.4 s, for what is never found, and a request after 0.5 s."""
+    """Shorten the time limits of searches to 0.4 s and of requests to 0.5 s."""
     monkeypatch.setattr("portmapper_upnp.search.SEARCH_TIME", 0.4)
     monkeypatch.setattr("portmapper_upnp.requester.REQUEST_TIME", 0.5)

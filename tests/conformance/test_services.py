@@ -1,4 +1,4 @@
-"""S: which of a gateway's services is used, and what its external address says."""
+"""Section S of the conformance list: services and external addresses of gateways."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from portmapper.api.model import MappingState
 from portmapper.observability.status import status_document
 from portmapper.support.clock import Clock
 
-OUTSIDE = "11.22.33.44"
+EXTERNAL_ADDRESS = "11.22.33.44"
 
 
-def gateway_status(house: Any) -> dict[str, Any]:
-    """Return what the status document says of the one gateway."""
-    document = status_document(house.scheduler, [], datetime.now(UTC), Clock())
+def gateway_status(harness: Any) -> dict[str, Any]:
+    """Return the only gateway of the status document."""
+    document = status_document(harness.scheduler, [], datetime.now(UTC), Clock())
     (gateway,) = document["gateways"]
     return dict(gateway)
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_s1_the_connected_service_is_used(house: Any, desired: Any, version: int) -> None:
-    """Not the first, which is down and has no address."""
-    home = await house("S1", backends=["upnp"], igd_version=version)
-    entry = await home.open(desired())
-    assert str(entry.lease.external_address) == OUTSIDE
-    controls = {details["path"] for details in home.requested("POST")}
-    last = home.requested("POST")[-1]["path"]
+async def test_s1_the_connected_service_is_used(new_harness: Any, desired: Any, version: int) -> None:
+    """The first service is down and has no address."""
+    harness = await new_harness("S1", backends=["upnp"], igd_version=version)
+    entry = await harness.open(desired())
+    assert str(entry.lease.external_address) == EXTERNAL_ADDRESS
+    controls = {details["path"] for details in harness.requested("POST")}
+    last = harness.requested("POST")[-1]["path"]
     assert controls == {"/ctl/WANIPConn1", "/ctl/WANIPConn2"}
     assert last == "/ctl/WANIPConn2"
 
 
-async def test_s2_the_service_with_a_public_address_is_used(house: Any, desired: Any) -> None:
-    """Not the first, which is connected too, but to another NAT."""
-    home = await house("S2", backends=["upnp"])
-    entry = await home.open(desired())
-    assert str(entry.lease.external_address) == OUTSIDE
+async def test_s2_the_service_with_a_public_address_is_used(new_harness: Any, desired: Any) -> None:
+    """The first service is connected too, but has a private address."""
+    harness = await new_harness("S2", backends=["upnp"])
+    entry = await harness.open(desired())
+    assert str(entry.lease.external_address) == EXTERNAL_ADDRESS
 
 
 @pytest.mark.parametrize(
@@ -49,39 +49,39 @@ async def test_s2_the_service_with_a_public_address_is_used(house: Any, desired:
         (("S3-ppp", "S1"), 1, "WANPPPConnection:1"),
     ],
 )
-async def test_s3_every_call_names_the_type_that_was_found(
-    house: Any, desired: Any, quirks: tuple[str, ...], version: int, kind: str
+async def test_s3_every_call_has_the_type_of_the_service(
+    new_harness: Any, desired: Any, quirks: tuple[str, ...], version: int, kind: str
 ) -> None:
-    """A gateway that demands the right one in the header (H7) takes every call."""
-    home = await house("H7", *quirks, backends=["upnp"], igd_version=version)
-    entry = await home.open(desired())
+    """A gateway that requires the right type in the header (H7) accepts every call."""
+    harness = await new_harness("H7", *quirks, backends=["upnp"], igd_version=version)
+    entry = await harness.open(desired())
     assert entry.state is MappingState.ACTIVE, entry.error
-    (gateway,) = home.scheduler.discovery.gateways
+    (gateway,) = harness.scheduler.discovery.gateways
     assert gateway.protocol == f"IGD {version}"
-    await home.scheduler.release_all()
-    assert home.ports() == set()
+    await harness.scheduler.release_all()
+    assert harness.ports() == set()
 
 
 @pytest.mark.parametrize("quirks", [("S4",), ("S4", "S1"), ("S4", "S2")])
-async def test_s4_a_service_that_tells_no_status_is_tried(
-    house: Any, desired: Any, quirks: tuple[str, ...]
+async def test_s4_a_service_without_a_status_is_tried(
+    new_harness: Any, desired: Any, quirks: tuple[str, ...]
 ) -> None:
-    """Alone, and among two: the address decides then."""
-    home = await house(*quirks, backends=["upnp"])
-    entry = await home.open(desired())
+    """Of two services, the address decides."""
+    harness = await new_harness(*quirks, backends=["upnp"])
+    entry = await harness.open(desired())
     assert entry.state is MappingState.ACTIVE
-    assert str(entry.lease.external_address) == OUTSIDE
+    assert str(entry.lease.external_address) == EXTERNAL_ADDRESS
 
 
 @pytest.mark.parametrize("quirk", ["S5", "S5-empty", "S5-loopback"])
-async def test_s5_no_external_address_is_said(house: Any, desired: Any, quirk: str) -> None:
-    """0.0.0.0, nothing and loopback are all none; the status says that the gateway is not connected."""
-    home = await house(quirk, backends=["upnp"])
-    entry = await home.open(desired())
+async def test_s5_a_missing_external_address_is_reported(new_harness: Any, desired: Any, quirk: str) -> None:
+    """0.0.0.0, an empty value and a loopback address all mean that the gateway is not connected."""
+    harness = await new_harness(quirk, backends=["upnp"])
+    entry = await harness.open(desired())
     assert entry.lease is None or entry.lease.external_address is None
-    told = gateway_status(home)
-    assert (told["external_address"], told["external_kind"]) == (None, "none")
-    assert "not connected" in told["detail"]
+    gateway = gateway_status(harness)
+    assert (gateway["external_address"], gateway["external_kind"]) == (None, "none")
+    assert "not connected" in gateway["detail"]
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ async def test_s5_no_external_address_is_said(house: Any, desired: Any, quirk: s
 )
 @pytest.mark.parametrize("backend", ["upnp", "pcp", "natpmp"])
 async def test_s6_another_nat_is_reported_and_the_port_mapped(
-    house: Any, desired: Any, quirk: str, kind: str, words: str, backend: str
+    new_harness: Any, desired: Any, quirk: str, kind: str, words: str, backend: str
 ) -> None:
-    """Over every protocol: the mapping works as far as this gateway goes."""
-    home = await house(quirk, backends=[backend])
-    entry = await home.open(desired())
+    """This works over every protocol: the mapping is active on this gateway."""
+    harness = await new_harness(quirk, backends=[backend])
+    entry = await harness.open(desired())
     assert entry.state is MappingState.ACTIVE
-    await home.until(lambda: gateway_status(home)["external_kind"] == kind, "told")
-    assert words in gateway_status(home)["detail"]
+    await harness.until(lambda: gateway_status(harness)["external_kind"] == kind, "reported")
+    assert words in gateway_status(harness)["detail"]

@@ -1,4 +1,4 @@
-"""The embedded gateway for our own backends, and a neighbour that talks nonsense in its place."""
+"""The software gateway for portmapper's own backends, and servers that replace it with noise or silence."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ LOCAL = ipaddress.ip_address("127.0.0.1")
 NOISE = b"\x00\xff\x02\x81 no protocol at all \r\n\r\n<<<" * 8
 
 
-class Babbler(asyncio.DatagramProtocol):
+class NoiseServer(asyncio.DatagramProtocol):
     """Answers every datagram with noise."""
 
     def connection_made(self, transport: Any) -> None:
-        """Keep the way back."""
+        """Keep the transport for answers."""
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Say something: short, long, and what was asked."""
+        """Answer with empty, short and long packets, and with the request itself."""
         for packet in (b"", NOISE[:8], NOISE, data):
             self.transport.sendto(packet, addr)
 
 
-async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer a connection with noise, and close it."""
+async def send_noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer a connection with noise and close it."""
     try:
         await reader.read(4096)
         writer.write(NOISE)
@@ -42,8 +42,8 @@ async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         writer.close()
 
 
-async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take all that a connection sends, and say nothing."""
+async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read everything from a connection and answer nothing."""
     try:
         while await reader.read(4096):
             pass
@@ -55,7 +55,7 @@ async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 @asynccontextmanager
 async def datagrams_to(kind: type[asyncio.DatagramProtocol], port: int) -> AsyncIterator[None]:
-    """Stand in for a gateway at a UDP port of loopback."""
+    """Replace a gateway on a UDP port of the loopback interface."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(kind, local_addr=(str(LOCAL), port))
     yield
@@ -65,7 +65,7 @@ async def datagrams_to(kind: type[asyncio.DatagramProtocol], port: int) -> Async
 
 @asynccontextmanager
 async def connections_to(serve: Callable[..., Awaitable[None]], port: int) -> AsyncIterator[None]:
-    """Stand in for a gateway at a TCP port of loopback."""
+    """Replace a gateway on a TCP port of the loopback interface."""
     server = await asyncio.start_server(serve, str(LOCAL), port)
     yield
     server.close()
@@ -76,7 +76,7 @@ async def connections_to(serve: Callable[..., Awaitable[None]], port: int) -> As
 async def port_5351(
     free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[[str, Backend], Awaitable[BackendSubject]]]:
-    """Make the subject for a protocol of that UDP port: the embedded gateway speaks nothing else."""
+    """A function that makes the subject for PCP or NAT-PMP; its gateway supports only this protocol."""
     async with AsyncExitStack() as stack:
 
         async def make(protocol: str, backend: Backend) -> BackendSubject:
@@ -87,12 +87,12 @@ async def port_5351(
 
             def silence() -> None:
                 gateway.mute(protocol)
-                hasten(monkeypatch)
+                shorten_retries(monkeypatch)
 
             async def garble() -> None:
                 await gateway.stop_protocol(protocol)
-                hasten(monkeypatch)
-                await stack.enter_async_context(datagrams_to(Babbler, port))
+                shorten_retries(monkeypatch)
+                await stack.enter_async_context(datagrams_to(NoiseServer, port))
 
             return BackendSubject(
                 backend=backend,
@@ -106,8 +106,8 @@ async def port_5351(
         yield make
 
 
-def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let retransmission run ten times as fast, once no answer is to be waited for."""
+def shorten_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retransmit ten times as fast, because no answer will come."""
     from portmapper_pcp import nat_pmp, pcp, retransmission
 
     def delays(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Any:
@@ -121,7 +121,7 @@ def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
 async def igd(
     free_port: Callable[[], int],
 ) -> AsyncIterator[Callable[[Backend, int], Awaitable[BackendSubject]]]:
-    """Make the subject for UPnP: an embedded IGD of that version."""
+    """A function that makes the subject for UPnP; its gateway is an IGD of the given version."""
     async with AsyncExitStack() as stack:
 
         async def make(backend: Backend, version: int) -> BackendSubject:
@@ -143,8 +143,8 @@ async def igd(
                 backend=backend,
                 target=Target(LOCAL, "lo", LOCAL, url=gateway.location),
                 open_ports=lambda: {entry.key for entry in gateway.table},
-                silence=lambda: replace(swallow),
-                garble=lambda: replace(babble),
+                silence=lambda: replace(stay_silent),
+                garble=lambda: replace(send_noise),
                 ports=[free_port() for _ in range(8)],
             )
 

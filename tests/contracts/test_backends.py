@@ -1,4 +1,4 @@
-"""Our own backends keep the contract that strangers' backends keep."""
+"""portmapper's own backends pass the contract."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ Make = Callable[..., Awaitable[BackendSubject]]
 
 
 class TestPcp(BackendContract):
-    """PCP, against the embedded gateway."""
+    """PCP, with the software gateway."""
 
     @pytest.fixture
     async def subject(self, port_5351: Make) -> Any:
-        """A gateway that speaks nothing else."""
+        """A gateway that supports only PCP."""
         return await port_5351("pcp", PcpBackend())
 
 
 class TestNatPmp(BackendContract):
-    """NAT-PMP, against the embedded gateway."""
+    """NAT-PMP, with the software gateway."""
 
     @pytest.fixture
     async def subject(self, port_5351: Make) -> Any:
-        """A gateway that speaks nothing else."""
+        """A gateway that supports only NAT-PMP."""
         return await port_5351("natpmp", NatPmpBackend())
 
 
 class TestUpnp(BackendContract):
-    """UPnP, against the embedded gateway."""
+    """UPnP, with the software gateway."""
 
     @pytest.fixture(params=[1, 2], ids=["IGD1", "IGD2"])
     async def subject(self, igd: Make, request: pytest.FixtureRequest) -> Any:

@@ -1,4 +1,4 @@
-"""Our own observers and commands keep the contracts."""
+"""portmapper's own observers and commands pass the contracts."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class TestHookCommand(ObserverContract):
 
     @pytest.fixture
     def subject(self) -> ObserverSubject:
-        """Nobody asked for these kinds of event but for the rarest."""
+        """It runs a program for one kind of event only."""
         hook = HookSettings(on=(EventKind.EXTERNAL_ADDRESS_CHANGED,), run=(sys.executable, "-c", ""))
         return ObserverSubject(CommandObserver([hook]))
 
 
 class TestPrometheus(ObserverContract):
-    """The observer that counts."""
+    """The observer `prometheus`."""
 
     @pytest.fixture
     def subject(self) -> ObserverSubject:
-        """One without an address of its own."""
+        """It has no address to listen on."""
         return ObserverSubject(PrometheusObserver(MetricsSettings()))
 
 
 class TestSimulate(CommandContract):
-    """A command of the standard plugins."""
+    """The command `simulate`."""
 
     @pytest.fixture
     def subject(self) -> CommandSubject:
-        """It lists its profiles, and ends."""
+        """It lists its profiles and ends."""
         return CommandSubject(SimulateCommand(), ["--list"])

@@ -68,6 +68,7 @@ def _script(page: str, gateway_port: int, port: int) -> str:
 
 
 @needs_hatchling
+@pytest.mark.packaging
 @pytest.mark.timeout(400)
 def test_a_tutorial_works_from_end_to_end(
     tutorial: Path, plugin_environment: Mapping[str, str], tmp_path: Path, free_port: Callable[[], int]

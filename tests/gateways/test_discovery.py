@@ -114,7 +114,7 @@ async def test_a_gateway_is_watched_once(
     await clock.advance(2)
     discovery.search_all()
     await clock.advance(2)
-    device.tell(GatewayEvent.RESTARTED)
+    device.announce(GatewayEvent.RESTARTED)
     assert sorted(discovery.events) == [("pcp", GatewayEvent.RESTARTED), ("upnp", GatewayEvent.RESTARTED)]
 
 
@@ -129,7 +129,7 @@ async def test_a_target_that_is_gone_reports_no_events(
     await clock.advance(1)
     await discovery.forget(TARGET)
     assert backend.found[0].closed
-    device.tell(GatewayEvent.RESTARTED)
+    device.announce(GatewayEvent.RESTARTED)
     assert discovery.events == []
     assert discovery.gateways == []
 

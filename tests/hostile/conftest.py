@@ -1,4 +1,4 @@
-"""A real gateway, a real daemon, and a neighbour on the LAN that means ill."""
+"""A real gateway, a real daemon, and an attacker on the LAN."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import attrs
 import pytest
 from netlab.gateway import IGD2_AND_PCP, Rule
 from netlab.hosts import serving
-from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab, standing_lab
+from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab, running_lab
 from netlab.namespaces import Namespace, sweep
-from netlab.needs import obstacle
 from netlab.program import Program, Running
+from netlab.requirements import missing_requirement
 
 ATTACKER = "192.168.88.66"
 VICTIM = "192.168.88.77"
@@ -29,13 +29,13 @@ PUBLIC = "8.8.4.4"
 TRAP_PORT = 7777
 PORTS = (8080, 8081)
 MAX_GROWTH = 24 * 1024
-"""KiB by which the daemon may grow under any attack."""
+"""KiB by which the daemon may grow during an attack."""
 
 SSDP = ("239.255.255.250", 1900)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this directory as lab."""
+    """Mark all tests of this directory as lab tests."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
@@ -50,7 +50,7 @@ def checksum(data: bytes) -> int:
 
 
 def datagram(source: tuple[str, int], target: tuple[str, int], data: bytes) -> bytes:
-    """Write a UDP datagram with its IPv4 header, from whomever it is said to be."""
+    """Return a UDP datagram with its IPv4 header and any source address."""
     udp = struct.pack("!HHHH", source[1], target[1], 8 + len(data), 0) + data
     addresses = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 4, 17, 0) + addresses
@@ -58,7 +58,7 @@ def datagram(source: tuple[str, int], target: tuple[str, int], data: bytes) -> b
 
 
 class Trap:
-    """A TCP port where nobody is to come; visitors wait in its backlog."""
+    """A TCP port that must get no connection; its backlog holds connections."""
 
     def __init__(self, namespace: Namespace, address: str, port: int = TRAP_PORT) -> None:
         self._socket = namespace.socket(socket.SOCK_STREAM)
@@ -68,20 +68,20 @@ class Trap:
         self._socket.setblocking(False)
 
     def was_visited(self) -> bool:
-        """Tell whether anybody connected."""
+        """Return whether there was a connection."""
         with contextlib.suppress(BlockingIOError):
             self._socket.accept()[0].close()
             return True
         return False
 
     def close(self) -> None:
-        """Take it away."""
+        """Close the port."""
         self._socket.close()
 
 
 @attrs.define
-class Measured:
-    """What the daemon costs: resident KiB, CPU seconds, lines of its log."""
+class Usage:
+    """The daemon's resource usage: resident KiB, CPU seconds, lines of the log."""
 
     memory: int
     cpu: float
@@ -89,14 +89,14 @@ class Measured:
 
 
 @attrs.define
-class Siege:
-    """The lab under attack.
+class Attack:
+    """The lab with an attacker.
 
     Attributes:
-        lab: LAN, gateway and WAN.
+        lab: the LAN, the gateway and the WAN.
         attacker: a second host on the LAN.
-        traps: where forged packets point, by name.
-        directory: for files.
+        traps: the targets of forged packets, by name.
+        directory: the directory for files.
     """
 
     lab: Lab
@@ -122,43 +122,43 @@ class Siege:
             yield running
 
     def is_open(self) -> bool:
-        """Tell whether the gateway forwards both ports, and nothing else."""
+        """Return whether the gateway forwards exactly the two ports."""
         return self.lab.gateway.rules() == {Rule("TCP", port, LAN_HOST, port) for port in PORTS}
 
-    def measure(self, running: Running) -> Measured:
-        """Read what the daemon costs so far."""
+    def measure(self, running: Running) -> Usage:
+        """Return the daemon's resource usage so far."""
         pid = running.process.pid
         status = Path(f"/proc/{pid}/status").read_text()
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[11]) + int(fields[12])
-        return Measured(int(peak.split()[1]), ticks / os.sysconf("SC_CLK_TCK"), running.log.count("\n"))
+        return Usage(int(peak.split()[1]), ticks / os.sysconf("SC_CLK_TCK"), running.log.count("\n"))
 
-    def stands(self, running: Running, before: Measured, what: str, *, lines: int) -> Measured:
-        """Check that nothing was lost, and print and bound what the attack cost."""
+    def check(self, running: Running, before: Usage, what: str, *, lines: int) -> Usage:
+        """Assert that no port was lost and that the attack used few resources."""
         after = self.measure(running)
-        grown, said = after.memory - before.memory, after.lines - before.lines
+        growth, new_lines = after.memory - before.memory, after.lines - before.lines
         cpu = after.cpu - before.cpu
-        print(f"\n{what}: peak {before.memory} -> {after.memory} KiB, CPU {cpu:.2f} s, {said} lines")
+        print(f"\n{what}: peak {before.memory} -> {after.memory} KiB, CPU {cpu:.2f} s, {new_lines} lines")
         assert self.is_open(), running.log
         assert all(self.lab.reaches("TCP", port) for port in PORTS)
-        assert grown < MAX_GROWTH
-        assert said <= lines, running.log
+        assert growth < MAX_GROWTH
+        assert new_lines <= lines, running.log
         assert "Traceback" not in running.log
         assert not self.visited()
         return after
 
     def visited(self) -> list[str]:
-        """Return the traps that somebody went into."""
+        """Return the names of the traps that got a connection."""
         return [name for name, trap in self.traps.items() if trap.was_visited()]
 
     def raw(self) -> socket.socket:
-        """Open a socket that sends under any address."""
+        """Open a socket that sends packets with any source address."""
         with self.attacker._entered():
             return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 
     def flood(self, seconds: float, packets: Callable[[int], tuple[bytes, str]], most: int = 10**9) -> int:
-        """Send whole IPv4 packets as fast as it goes, and return how many; `packets` by number and target."""
+        """Send IPv4 packets as fast as possible and return their number; `packets` makes each one."""
         sent = 0
         deadline = time.monotonic() + seconds
         with self.raw() as sending:
@@ -172,13 +172,13 @@ class Siege:
 
 @pytest.fixture(scope="session")
 def hostile_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Namespace, Namespace]]:
-    """A lab with two more hosts; a skip is a failure in CI."""
-    if reason := obstacle():
+    """A lab with two more hosts; in CI, it must not be skipped."""
+    if reason := missing_requirement():
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     sweep()
-    with standing_lab(tmp_path_factory.mktemp("hostile")) as lab:
+    with running_lab(tmp_path_factory.mktemp("hostile")) as lab:
         attacker = lab.add_lan_host("foe", ATTACKER)
         victim = lab.add_lan_host("victim", VICTIM)
         attacker.ip("addr", "add", f"{PUBLIC}/32", "dev", "eth0")
@@ -188,8 +188,8 @@ def hostile_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab,
 
 
 @pytest.fixture
-def siege(hostile_lab: tuple[Lab, Namespace, Namespace], tmp_path: Path) -> Iterator[Siege]:
-    """A fresh gateway and fresh traps."""
+def attack(hostile_lab: tuple[Lab, Namespace, Namespace], tmp_path: Path) -> Iterator[Attack]:
+    """A new gateway and new traps."""
     lab, attacker, victim = hostile_lab
     lab.gateway.reset(IGD2_AND_PCP)
     traps = {
@@ -199,19 +199,19 @@ def siege(hostile_lab: tuple[Lab, Namespace, Namespace], tmp_path: Path) -> Iter
         "another port of the gateway": Trap(lab.router, LAN_GATEWAY),
         "metadata": Trap(lab.router, METADATA, 80),
     }
-    yield Siege(lab, attacker, traps, tmp_path)
+    yield Attack(lab, attacker, traps, tmp_path)
     for trap in traps.values():
         trap.close()
     lab.gateway.kill()
 
 
 class Forger(threading.Thread):
-    """Answers every M-SEARCH with forged answers, before the gateway does where it can.
+    """Answers every M-SEARCH with forged answers, if possible before the gateway.
 
     Attributes:
-        answers: makes the LOCATIONs for one search.
-        searches: how many were heard.
-        sent: how many answers were given.
+        answers: returns the LOCATIONs for one search.
+        searches: the number of received searches.
+        sent: the number of sent answers.
     """
 
     def __init__(self, namespace: Namespace, answers: Callable[[int], list[str]]) -> None:
@@ -227,7 +227,7 @@ class Forger(threading.Thread):
         self._socket.settimeout(0.1)
 
     def run(self) -> None:
-        """Answer until the end."""
+        """Answer searches until `end`."""
         while not self._ended.is_set():
             try:
                 data, sender = self._socket.recvfrom(4096)
@@ -248,19 +248,19 @@ class Forger(threading.Thread):
 
 
 def answer(location: str) -> bytes:
-    """Write an answer to a search for gateways."""
+    """Return an answer to a search for gateways."""
     target = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
     lines = ["HTTP/1.1 200 OK", f"LOCATION: {location}", f"ST: {target}", f"USN: uuid:foe::{target}", "", ""]
     return "\r\n".join(lines).encode()
 
 
 @pytest.fixture
-def forge(siege: Siege) -> Iterator[Callable[..., Forger]]:
-    """Let the attacker answer searches."""
+def forge(attack: Attack) -> Iterator[Callable[..., Forger]]:
+    """A function that lets the attacker answer searches."""
     forgers: list[Forger] = []
 
     def forge(answers: Callable[[int], list[str]]) -> Forger:
-        forgers.append(Forger(siege.attacker, answers))
+        forgers.append(Forger(attack.attacker, answers))
         forgers[-1].start()
         return forgers[-1]
 
@@ -270,8 +270,8 @@ def forge(siege: Siege) -> Iterator[Callable[..., Forger]]:
 
 
 @pytest.fixture
-def web(siege: Siege) -> Iterator[Callable[..., str]]:
-    """Serve the attacker's pages: path to a function of the handler."""
+def web(attack: Attack) -> Iterator[Callable[..., str]]:
+    """A function that serves the attacker's pages; each path has a function that gets the handler."""
     with contextlib.ExitStack() as stack:
 
         def serve(pages: dict[str, Callable[[Any], None]], hits: list[str], address: str = ATTACKER) -> str:
@@ -284,14 +284,14 @@ def web(siege: Siege) -> Iterator[Callable[..., str]]:
                 do_POST = do_GET  # noqa: N815
 
                 def log_message(self, *_: object) -> None:
-                    """Say nothing."""
+                    """Log nothing."""
 
-            return stack.enter_context(serving(siege.attacker, address, Handler))
+            return stack.enter_context(serving(attack.attacker, address, Handler))
 
         yield serve
 
 
 @pytest.fixture
 def spoof() -> Callable[..., bytes]:
-    """Give the tests the writer of datagrams; test modules cannot import each other."""
+    """The function `datagram`; test modules cannot import it from here."""
     return datagram

@@ -1,4 +1,4 @@
-"""A neighbour forges SSDP, and what its LOCATIONs lead to."""
+"""An attacker forges SSDP answers with hostile LOCATIONs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "&#27;]0;owned&#7;\x1b[31m[bold red]<script>alert(1)</script>[/]" + "x" *
 
 
 def page(body: bytes, status: int = 200, **headers: str) -> Any:
-    """Make a page."""
+    """Return a function that sends a page."""
 
     def write(handler: Any) -> None:
         handler.send_response(status)
@@ -26,7 +26,7 @@ def page(body: bytes, status: int = 200, **headers: str) -> Any:
 
 
 def description(control: str, name: str = "Router") -> bytes:
-    """Describe a gateway."""
+    """Return the description of a gateway."""
     return (
         f"<root><device><friendlyName><![CDATA[{name}]]></friendlyName><modelName><![CDATA[{name}]]></modelName>"
         f"<serviceList><service><serviceType>{KIND}</serviceType><controlURL>{control}</controlURL></service>"
@@ -35,7 +35,7 @@ def description(control: str, name: str = "Router") -> bytes:
 
 
 def endless(handler: Any) -> None:
-    """Send for ever."""
+    """Send data forever."""
     handler.send_response(200)
     handler.end_headers()
     while True:
@@ -43,7 +43,7 @@ def endless(handler: Any) -> None:
 
 
 def drip(handler: Any) -> None:
-    """Send a byte each half second."""
+    """Send one byte every half second."""
     handler.send_response(200)
     handler.end_headers()
     for _ in range(60):
@@ -75,8 +75,8 @@ PAGES = {
 }
 
 
-def test_forged_locations_lead_nowhere(siege: Any, forge: Any, web: Any) -> None:
-    """Loopback, other hosts, metadata, redirects, bombs, drips: none followed."""
+def test_forged_locations_are_not_followed(attack: Any, forge: Any, web: Any) -> None:
+    """This covers loopback, other hosts, metadata, redirects, XML bombs and slow answers."""
     hits: list[str] = []
     root = web(PAGES, hits)
     elsewhere = [
@@ -94,26 +94,26 @@ def test_forged_locations_lead_nowhere(siege: Any, forge: Any, web: Any) -> None
     own = [root + path for path in PAGES if path != "/"]
     forger = forge(lambda _: elsewhere + own)
     started = time.monotonic()
-    with siege.daemon("--backend", "upnp") as running:
+    with attack.daemon("--backend", "upnp") as running:
         took = time.monotonic() - started
-        before = siege.measure(running)
+        before = attack.measure(running)
         running.until(lambda: forger.searches > 15, "searched", timeout=20)
-        time.sleep(7)  # beyond every bound of a request
+        time.sleep(7)  # longer than every time limit of a request
         print(f"\nopen after {took:.2f} s; {forger.sent} forged answers, {len(hits)} pages fetched")
-        siege.stands(running, before, "forged SSDP", lines=10)
-    log = siege.log.read_text()
+        attack.check(running, before, "forged SSDP", lines=10)
+    log = attack.log.read_text()
     assert "\x1b" not in log
     assert len(hits) <= 60
 
 
-def test_a_name_full_of_escapes_reaches_no_terminal(siege: Any, forge: Any, web: Any) -> None:
-    """`discover` shows it escaped, as a table and as JSON."""
+def test_escapes_in_a_name_are_not_printed(attack: Any, forge: Any, web: Any) -> None:
+    """`discover` removes or escapes them, in the table and in JSON."""
     from netlab.program import Program
 
     hits: list[str] = []
     root = web(PAGES, hits)
     forge(lambda _: [f"{root}/name"])
-    program = Program(siege.lab.lan, siege.directory)
+    program = Program(attack.lab.lan, attack.directory)
     for arguments in (("discover",), ("discover", "--json")):
         finished = program.run(*arguments)
         assert finished.status == 0
@@ -123,8 +123,8 @@ def test_a_name_full_of_escapes_reaches_no_terminal(siege: Any, forge: Any, web:
     assert "/name" in hits
 
 
-def test_a_flood_of_answers_costs_little(siege: Any, forge: Any, web: Any) -> None:
-    """Ever new LOCATIONs, as many as can be sent: few are fetched, and the ports open."""
+def test_a_flood_of_answers_uses_few_resources(attack: Any, forge: Any, web: Any) -> None:
+    """Few of the LOCATIONs are fetched, and the ports are opened."""
     hits: list[str] = []
     root = web(PAGES, hits)
     deadline = time.monotonic() + FLOOD
@@ -133,16 +133,16 @@ def test_a_flood_of_answers_costs_little(siege: Any, forge: Any, web: Any) -> No
         return [f"{root}/{search}-{number}" for number in range(3000)] if time.monotonic() < deadline else []
 
     forger = forge(many)
-    with siege.daemon("--backend", "upnp") as running:
-        before = siege.measure(running)
+    with attack.daemon("--backend", "upnp") as running:
+        before = attack.measure(running)
         time.sleep(max(0.0, deadline - time.monotonic()) + 1)
         print(f"\n{forger.sent} answers in {FLOOD:.0f} s, {len(hits)} pages fetched")
-        siege.stands(running, before, "flood of SSDP answers", lines=10)
+        attack.check(running, before, "flood of SSDP answers", lines=10)
     assert len(hits) <= 16 * 8
 
 
-def test_a_flood_of_announcements_changes_nothing(siege: Any, spoof: Any) -> None:
-    """From the attacker, and under the gateway's own address: hello, goodbye, another place, another boot."""
+def test_a_flood_of_announcements_changes_nothing(attack: Any, spoof: Any) -> None:
+    """They have the attacker's or the gateway's address and any kind, location and boot id."""
 
     def notify(number: int) -> tuple[bytes, str]:
         kind = "ssdp:byebye" if number % 7 == 0 else "ssdp:alive"
@@ -154,10 +154,10 @@ def test_a_flood_of_announcements_changes_nothing(siege: Any, spoof: Any) -> Non
         source = GATEWAY if number % 2 else ATTACKER
         return spoof((source, 1900), GROUP, data), GROUP[0]
 
-    with siege.daemon("--backend", "upnp") as running:
-        before = siege.measure(running)
-        sent = siege.flood(FLOOD, notify)
+    with attack.daemon("--backend", "upnp") as running:
+        before = attack.measure(running)
+        sent = attack.flood(FLOOD, notify)
         time.sleep(1)
         print(f"\n{sent} announcements in {FLOOD:.0f} s")
-        after = siege.stands(running, before, "flood of announcements", lines=24)
+        after = attack.check(running, before, "flood of announcements", lines=24)
         assert after.cpu - before.cpu < FLOOD

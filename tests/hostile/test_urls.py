@@ -1,4 +1,4 @@
-"""A config URL turns hostile."""
+"""The URL of a list becomes hostile."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ VICTIM, PUBLIC = "192.168.88.77", "8.8.4.4"
 LIMIT = 60.0
 MANY = 1_000_000
 MAX_GROWTH = 160 * 1024
-"""KiB: an HTTP client, and three documents of the largest size that are read at once."""
+"""KiB: an HTTP client and three documents of maximum size at the same time."""
 
 HEADER = b"protocol;port\n"
 
 
 def redirect(location: str) -> Any:
-    """Make a page that sends elsewhere."""
+    """Return a function that sends a redirect."""
 
     def write(handler: Any) -> None:
         handler.send_response(302)
@@ -31,7 +31,7 @@ def redirect(location: str) -> Any:
 
 
 def gigabyte(handler: Any) -> None:
-    """Send 1 GiB of blank lines."""
+    """Send 1 GiB of empty lines."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(2**30))
     handler.end_headers()
@@ -40,7 +40,7 @@ def gigabyte(handler: Any) -> None:
 
 
 def bomb(handler: Any) -> None:
-    """Send 100 MiB in a hundred kilobytes."""
+    """Send 100 MiB, compressed to 100 kB."""
     body = gzip.compress(b"\n" * 100 * 2**20, compresslevel=1)
     handler.send_response(200)
     handler.send_header("Content-Encoding", "gzip")
@@ -59,7 +59,7 @@ def rows(handler: Any) -> None:
 
 
 def bad_rows(handler: Any) -> None:
-    """Send rows that are all wrong."""
+    """Send only invalid rows."""
     handler.send_response(200)
     handler.end_headers()
     handler.wfile.write(HEADER + b"TCP;\x1b[31m99999\n" * 3000)
@@ -77,15 +77,15 @@ PAGES = {
 }
 
 
-def once_good(page: Any) -> Any:
-    """Make a page that is an empty list the first time; unread at start it would end the program."""
-    turned: list[bool] = []
+def valid_first(page: Any) -> Any:
+    """Return a page that is an empty list at the first request; otherwise the program would not start."""
+    served: list[bool] = []
 
     def write(handler: Any) -> None:
-        if turned:
+        if served:
             page(handler)
             return
-        turned.append(True)
+        served.append(True)
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(HEADER)))
         handler.end_headers()
@@ -94,33 +94,33 @@ def once_good(page: Any) -> Any:
     return write
 
 
-def test_hostile_urls_close_nothing_and_cost_little(siege: Any, web: Any) -> None:
-    """Redirects, 1 GiB, a gzip bomb, a million rows, beside a good file, read again and again."""
+def test_hostile_urls_close_no_port(attack: Any, web: Any) -> None:
+    """They are fetched repeatedly beside a valid file, with limited memory and log."""
     hits: list[str] = []
-    root = web({path: once_good(page) for path, page in PAGES.items()}, hits, PUBLIC)
-    with siege.daemon("--backend", "pcp") as running:
-        idle = siege.measure(running)
+    root = web({path: valid_first(page) for path, page in PAGES.items()}, hits, PUBLIC)
+    with attack.daemon("--backend", "pcp") as running:
+        idle = attack.measure(running)
         running.end()
     urls = [word for path in PAGES if path != "/" for word in ("-f", root + path)]
-    (siege.directory / "ports.csv").unlink()
-    with siege.daemon("--backend", "pcp", *urls) as running:
+    (attack.directory / "ports.csv").unlink()
+    with attack.daemon("--backend", "pcp", *urls) as running:
         running.until(lambda: hits.count("/rows") > 2 and hits.count("/bomb") > 2, "read", timeout=LIMIT)
-        after = siege.measure(running)
+        after = attack.measure(running)
         print(f"\n{len(hits)} requests; peak {idle.memory} -> {after.memory} KiB; CPU {after.cpu:.1f} s")
         assert after.memory - idle.memory < MAX_GROWTH
-        assert siege.is_open()
+        assert attack.is_open()
         log = running.log
         assert log.count("\n") < 60
         assert "\x1b" not in log
         assert "Traceback" not in log
-    assert not siege.visited()
+    assert not attack.visited()
 
 
-def test_each_hostile_url_is_one_line_and_an_exit_status(siege: Any, web: Any) -> None:
-    """`check` names what is wrong, within its time."""
+def test_each_hostile_url_is_an_error(attack: Any, web: Any) -> None:
+    """`check` reports it with exit status 2."""
     hits: list[str] = []
     root = web(PAGES, hits, PUBLIC)
-    program = Program(siege.lab.lan, siege.directory)
+    program = Program(attack.lab.lan, attack.directory)
     for path in PAGES:
         started = time.monotonic()
         finished = program.run("check", "--json", root + path)
@@ -130,4 +130,4 @@ def test_each_hostile_url_is_one_line_and_an_exit_status(siege: Any, web: Any) -
         assert "\x1b" not in finished.output + finished.errors
         if path == "/bad":
             assert len(json.loads(finished.output)["rejected"]) > 0
-    assert not siege.visited()
+    assert not attack.visited()

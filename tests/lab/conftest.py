@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from netlab.dual_stack import DUAL_STACK, DualStack
 from netlab.gateway import IGD2_AND_PCP, Gateway
-from netlab.lab import Lab, standing_lab
+from netlab.lab import Lab, running_lab
 from netlab.namespaces import sweep
-from netlab.needs import obstacle
 from netlab.program import Program
+from netlab.requirements import missing_requirement
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this directory as lab, and begin with the soak: all others run beside it."""
+    """Mark all tests in this directory as lab, and start with the soak, which takes longest."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
@@ -26,8 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lab_can_run() -> None:
-    """Skip where a lab cannot stand; in CI that is a failure, or nobody would notice."""
-    if reason := obstacle():
+    """Skip if the lab cannot run; in CI, fail instead, so that the gap is noticed."""
+    if reason := missing_requirement():
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
@@ -35,46 +35,46 @@ def lab_can_run() -> None:
 
 
 @pytest.fixture(scope="session")
-def standing(lab_can_run: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One lab for all tests that put everything back; building it costs more than a test."""
-    with standing_lab(tmp_path_factory.mktemp("lab")) as lab:
+def shared_lab(lab_can_run: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab for all tests that restore its state, because building it takes longer than a test."""
+    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
         yield lab
 
 
 @pytest.fixture
-def lab(standing: Lab) -> Iterator[Lab]:
-    """The shared lab, its gateway freshly started with everything on and an empty table."""
-    standing.gateway.reset(IGD2_AND_PCP)
-    yield standing
-    standing.gateway.kill()
+def lab(shared_lab: Lab) -> Iterator[Lab]:
+    """The shared lab, with a restarted gateway, all protocols and an empty table."""
+    shared_lab.gateway.reset(IGD2_AND_PCP)
+    yield shared_lab
+    shared_lab.gateway.kill()
 
 
 @pytest.fixture
 def gateway(lab: Lab) -> Gateway:
-    """The real gateway; `reset` it for another variant."""
+    """The real gateway; call `reset` for another variant."""
     return lab.gateway
 
 
 @pytest.fixture(scope="session")
-def standing_dual_stack(lab_can_run: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DualStack]:
-    """A lab of its own for the tests over IPv6: the others' hosts have no such address."""
-    with standing_lab(tmp_path_factory.mktemp("dual-stack")) as lab:
+def shared_dual_stack(lab_can_run: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DualStack]:
+    """A separate lab for tests over IPv6, because other labs have no IPv6 addresses."""
+    with running_lab(tmp_path_factory.mktemp("dual-stack")) as lab:
         yield DualStack(lab)
 
 
 @pytest.fixture
-def dual_stack(standing_dual_stack: DualStack) -> Iterator[DualStack]:
-    """The dual-stack lab, its host's addresses as they were and its gateway freshly started."""
-    standing_dual_stack.reset()
-    standing_dual_stack.lab.gateway.reset(DUAL_STACK)
-    yield standing_dual_stack
-    standing_dual_stack.lab.gateway.kill()
+def dual_stack(shared_dual_stack: DualStack) -> Iterator[DualStack]:
+    """The dual-stack lab, with the initial addresses and a restarted gateway."""
+    shared_dual_stack.reset()
+    shared_dual_stack.lab.gateway.reset(DUAL_STACK)
+    yield shared_dual_stack
+    shared_dual_stack.lab.gateway.kill()
 
 
 @pytest.fixture
 def own_lab(lab_can_run: None, tmp_path: Path) -> Iterator[Lab]:
-    """A lab that the test may break; its gateway is not started."""
-    with standing_lab(tmp_path) as lab:
+    """A separate lab that the test may break; its gateway is not started."""
+    with running_lab(tmp_path) as lab:
         yield lab
 
 

@@ -1,4 +1,4 @@
-"""What cannot work ends with one clear line and the exit status of the contract."""
+"""Invalid sources, options and networks end with a clear error and the documented exit status."""
 
 from __future__ import annotations
 
@@ -28,66 +28,66 @@ def assert_one_line_and_status_2(finished: Finished, named: str) -> None:
 
 
 class EndlessRedirect(QuietHandler):
-    """Sends everybody back to where they came from."""
+    """Redirects every request to the same URL."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server looks for
-        """Answer with a redirect to the same place."""
+    def do_GET(self) -> None:  # noqa: N802 - the name required by http.server
+        """Answer with a redirect to the same URL."""
         self.send_response(302)
         self.send_header("Location", self.path)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
 
-def test_a_missing_file_is_named(program: Program, tmp_path: Path) -> None:
-    """Nothing is there."""
+def test_a_missing_file_is_an_error(program: Program, tmp_path: Path) -> None:
+    """The error contains the name of the file."""
     assert_one_line_and_status_2(one_pass(program, tmp_path, str(tmp_path / "none.csv")), "none.csv")
 
 
-def test_a_directory_is_no_list(program: Program, tmp_path: Path) -> None:
-    """It exists, and cannot be read as a file."""
+def test_a_directory_is_an_error(program: Program, tmp_path: Path) -> None:
+    """It exists, but cannot be read as a file."""
     directory = tmp_path / "ports.d"
     directory.mkdir()
     assert_one_line_and_status_2(one_pass(program, tmp_path, str(directory)), "ports.d")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "toml"])
-def test_binary_bytes_are_no_list(program: Program, tmp_path: Path, suffix: str) -> None:
-    """Bytes that are no text, whatever the file is called."""
+def test_binary_data_is_an_error(program: Program, tmp_path: Path, suffix: str) -> None:
+    """The suffix of the file does not matter."""
     file = tmp_path / f"ports.{suffix}"
     file.write_bytes(bytes(range(256)) * 4)
     assert_one_line_and_status_2(one_pass(program, tmp_path, str(file)), f"ports.{suffix}")
 
 
-def test_a_wrong_delimiter_is_no_list(program: Program, tmp_path: Path) -> None:
-    """A comma file read with semicolons has none of the columns."""
+def test_a_wrong_delimiter_is_an_error(program: Program, tmp_path: Path) -> None:
+    """With the wrong delimiter, the file has none of the columns."""
     file = tmp_path / "ports.csv"
     file.write_text("protocol,port\nTCP,8080\n")
     assert_one_line_and_status_2(one_pass(program, tmp_path, str(file)), "ports.csv")
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "8080"], ids=["empty", "broken", "object", "number"])
-def test_json_that_is_no_array_is_no_list(program: Program, tmp_path: Path, content: str) -> None:
-    """A JSON list is an array, and an empty file is not even JSON."""
+def test_json_other_than_an_array_is_an_error(program: Program, tmp_path: Path, content: str) -> None:
+    """An empty file is not valid JSON either."""
     file = tmp_path / "ports.json"
     file.write_text(content)
     assert_one_line_and_status_2(one_pass(program, tmp_path, str(file)), "ports.json")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.168.88.99", "11.22.33.99", "nowhere.invalid"])
-def test_an_unreachable_url_is_named(program: Program, tmp_path: Path, host: str) -> None:
-    """Refused, silent, beyond the gateway, or without a name."""
+def test_an_unreachable_url_is_an_error(program: Program, tmp_path: Path, host: str) -> None:
+    """The host refuses, is silent, is behind the gateway, or has no address."""
     url = f"http://{host}:9/ports.csv"
     assert_one_line_and_status_2(one_pass(program, tmp_path, url), host)
 
 
-def test_a_looping_url_is_left(lab: Lab, program: Program, tmp_path: Path) -> None:
-    """Redirects end."""
+def test_a_redirect_loop_is_an_error(lab: Lab, program: Program, tmp_path: Path) -> None:
+    """The number of redirects is limited."""
     with serving(lab.lan, LAN_HOST, EndlessRedirect) as root:
         assert_one_line_and_status_2(one_pass(program, tmp_path, f"{root}/ports.csv"), LAN_HOST)
 
 
 def test_a_bad_row_is_rejected_and_the_others_open(lab: Lab, program: Program, tmp_path: Path) -> None:
-    """Exit 1, with the row, the column and the value."""
+    """The exit status is 1, and the report contains the row, the column and the value."""
     file = tmp_path / "ports.csv"
     file.write_text("protocol;port\nTCP;8080\nTCP;80.9\n")
     finished = one_pass(program, tmp_path, str(file))
@@ -100,33 +100,34 @@ def test_a_bad_row_is_rejected_and_the_others_open(lab: Lab, program: Program, t
 
 
 def silent(lab: Lab) -> None:
-    """The gateway is there and drops everything that is meant for itself."""
+    """Let the gateway drop all packets to itself."""
     drop = (
-        "add table inet deaf; add chain inet deaf input { type filter hook input priority 0; policy drop; }"
+        "add table inet silent; "
+        "add chain inet silent input { type filter hook input priority 0; policy drop; }"
     )
     lab.router.run("nft", drop)
 
 
 def refusing(lab: Lab) -> None:
-    """The gateway is there and has nothing on: it answers with ICMP."""
+    """Leave all protocols of the gateway disabled, so that it answers with ICMP."""
     assert lab.router.pids() == []
 
 
 def routeless(lab: Lab) -> None:
-    """The LAN host has an address and no default route."""
+    """Remove the LAN host's default route."""
     lab.lan.ip("route", "del", "default", "via", LAN_GATEWAY)
 
 
 def unplugged(lab: Lab) -> None:
-    """The LAN host's link is down: no address, no route."""
+    """Set the LAN host's link down."""
     lab.lan.ip("link", "set", "eth0", "down")
 
 
-@pytest.mark.parametrize("trouble", [silent, refusing, routeless, unplugged], ids=lambda f: f.__name__)
-def test_without_a_gateway_one_pass_ends_with_3(own_lab: Lab, tmp_path: Path, trouble: object) -> None:
-    """The document says that no gateway answered and that nothing is open."""
-    assert callable(trouble)
-    trouble(own_lab)
+@pytest.mark.parametrize("disturbance", [silent, refusing, routeless, unplugged], ids=lambda f: f.__name__)
+def test_without_a_gateway_the_exit_status_is_3(own_lab: Lab, tmp_path: Path, disturbance: object) -> None:
+    """The document contains no gateway and no open mapping."""
+    assert callable(disturbance)
+    disturbance(own_lab)
     file = tmp_path / "ports.csv"
     file.write_text(LIST)
     finished = one_pass(Program(own_lab.lan, tmp_path), tmp_path, str(file))
@@ -139,8 +140,8 @@ def test_without_a_gateway_one_pass_ends_with_3(own_lab: Lab, tmp_path: Path, tr
 
 
 @pytest.mark.parametrize("arguments", [["--interval", "soon"], ["--conflict", "fight"], ["--no-such-option"]])
-def test_usage_errors_end_with_2(program: Program, tmp_path: Path, arguments: list[str]) -> None:
-    """The last line of standard error tells what is wrong, and standard output stays empty."""
+def test_a_usage_error_has_exit_status_2(program: Program, tmp_path: Path, arguments: list[str]) -> None:
+    """The last line of standard error contains the error, and standard output is empty."""
     finished = one_pass(program, tmp_path, *arguments, "ports.csv")
     assert finished.status == 2
     assert finished.output == ""
@@ -148,8 +149,8 @@ def test_usage_errors_end_with_2(program: Program, tmp_path: Path, arguments: li
     assert "Traceback" not in finished.errors
 
 
-def test_no_source_at_all_is_a_usage_error(program: Program, tmp_path: Path) -> None:
-    """There is nothing to keep open."""
+def test_a_missing_source_is_a_usage_error(program: Program, tmp_path: Path) -> None:
+    """Without a source there is nothing to do."""
     finished = one_pass(program, tmp_path)
     assert finished.status == 2
     assert finished.output == ""

@@ -1,4 +1,4 @@
-"""One row opens a mapping and a pinhole; both answer from outside, and follow the host's addresses."""
+"""IPv4 mappings and IPv6 pinholes from one row, and changes of the host's addresses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ports(tmp_path: Path) -> Path:
 
 
 def by_family(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the mappings of a status document, of which there is one for each family."""
+    """Return the mappings of a status document by family, one for each."""
     mappings = {mapping["family"]: mapping for mapping in document["mappings"]}
     assert len(mappings) == len(document["mappings"])
     return mappings
@@ -38,7 +38,7 @@ def by_family(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_one_row_opens_both_families_over_pcp(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
 ) -> None:
-    """A pinhole's outside is its inside; both answer the WAN host, and both are closed again."""
+    """A pinhole has the same external and internal endpoint; both mappings answer, and both are closed."""
     state = ("--state-dir", str(tmp_path / "state"))
     finished = program.run("run", "--oneshot", "--json", "--backend", "pcp", *state, str(ports))
     assert finished.status == 0, finished.errors
@@ -52,18 +52,18 @@ def test_one_row_opens_both_families_over_pcp(
     assert dual_stack.reaches("TCP", PORT)
     closed = program.run("run", "--only-close-ports", "--backend", "pcp", *state, str(ports))
     assert closed.status == 0, closed.errors
-    assert dual_stack.ask_from_wan("TCP", PORT) is None
-    assert dual_stack.lab.ask_from_wan("TCP", PORT) is None
+    assert dual_stack.query_from_wan("TCP", PORT) is None
+    assert dual_stack.lab.query_from_wan("TCP", PORT) is None
 
 
 FOLLOWED = 2.0
 """Seconds within which a pinhole follows a new prefix."""
 
 
-def test_a_new_prefix_is_followed(
+def test_a_pinhole_follows_a_new_prefix(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
 ) -> None:
-    """The old one is deprecated and goes; the host answers under the new one, and the old hole is closed."""
+    """The host answers on the new prefix, and the pinhole of the deprecated one is closed."""
     renumbered = NEXT_PREFIX + HOST_PART
     with program.running(
         "run", "--state-dir", str(tmp_path / "state"), str(ports), log=tmp_path / "log"
@@ -74,17 +74,17 @@ def test_a_new_prefix_is_followed(
         dual_stack.deprecate(dual_stack.lab.lan, dual_stack.host)
         run.until(lambda: dual_stack.reaches("TCP", PORT, renumbered), "following")
         assert time.monotonic() - changed < FOLLOWED
-        run.until(lambda: dual_stack.ask_from_wan("TCP", PORT) is None, "closing the old pinhole")
+        run.until(lambda: dual_stack.query_from_wan("TCP", PORT) is None, "closing the old pinhole")
         status = program.run("status", "--json", "--state-dir", str(tmp_path / "state"))
         pinhole = by_family(status.json())["ipv6"]
         assert (pinhole["state"], pinhole["internal_address"]) == ("active", renumbered)
         assert dual_stack.lab.reaches("TCP", PORT)
 
 
-def test_a_new_prefix_is_followed_when_the_old_one_is_gone_at_once(
+def test_a_pinhole_follows_a_new_prefix_without_the_old_one(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
 ) -> None:
-    """As with a router that reboots into another prefix: nobody can ask for the old address any more."""
+    """After a reboot of the router, requests from the old address are no longer possible."""
     renumbered = NEXT_PREFIX + HOST_PART
     with program.running(
         "run", "--state-dir", str(tmp_path / "state"), str(ports), log=tmp_path / "log"
@@ -98,10 +98,10 @@ def test_a_new_prefix_is_followed_when_the_old_one_is_gone_at_once(
         run.until(lambda: not dual_stack.has_pinhole(dual_stack.host), "closing the old pinhole")
 
 
-def test_every_stable_address_has_its_pinhole_and_a_temporary_one_none(
+def test_stable_addresses_have_pinholes_and_temporary_ones_do_not(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
 ) -> None:
-    """The further address is an entry of its own; the temporary one stays closed."""
+    """A second stable address is a separate entry."""
     second, temporary = NEXT_PREFIX + HOST_PART, NEXT_PREFIX + "7"
     dual_stack.give(dual_stack.lab.lan, second)
     dual_stack.give(dual_stack.lab.lan, temporary)
@@ -111,13 +111,13 @@ def test_every_stable_address_has_its_pinhole_and_a_temporary_one_none(
     pinholes = [mapping for mapping in finished.json()["mappings"] if mapping["family"] == "ipv6"]
     assert {mapping["internal_address"] for mapping in pinholes} == {dual_stack.host, second}
     assert all(dual_stack.reaches("TCP", PORT, address) for address in (dual_stack.host, second))
-    assert dual_stack.ask_from_wan("TCP", PORT, temporary) is None
+    assert dual_stack.query_from_wan("TCP", PORT, temporary) is None
 
 
-def test_a_restarted_gateway_gets_its_pinholes_back(
+def test_pinholes_are_reopened_after_a_gateway_restart(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
 ) -> None:
-    """It announces itself on ff02::1, from its link-local address."""
+    """The gateway announces itself on ff02::1 from its link-local address."""
     gateway = dual_stack.lab.gateway
     with program.running(
         "run", "--state-dir", str(tmp_path / "state"), str(ports), log=tmp_path / "log"
@@ -130,10 +130,10 @@ def test_a_restarted_gateway_gets_its_pinholes_back(
 
 
 @pytest.mark.parametrize("named", ["[fe80::1%eth0]", "2001:db8:88::1", "[2001:db8:88::1]:5351"])
-def test_a_named_gateway_is_asked_from_a_stable_address(
+def test_requests_to_a_chosen_gateway_come_from_a_stable_address(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path, named: str
 ) -> None:
-    """Link-local with its zone, or global; IPv4 has no gateway then, and says so."""
+    """The gateway is link-local with a zone, or global; IPv4 then has no gateway and reports it."""
     state = ("--state-dir", str(tmp_path / "state"))
     finished = program.run("run", "--oneshot", "--json", "--gateway", named, *state, str(ports))
     assert finished.status == 1, finished.errors
@@ -143,8 +143,8 @@ def test_a_named_gateway_is_asked_from_a_stable_address(
     assert dual_stack.reaches("TCP", PORT)
 
 
-def test_a_host_with_ipv6_alone(dual_stack: DualStack, ports: Path, tmp_path: Path) -> None:
-    """Behind NAT64 there is a pinhole, and the mapping waits for an IPv4 address."""
+def test_a_host_with_ipv6_only(dual_stack: DualStack, ports: Path, tmp_path: Path) -> None:
+    """It gets a pinhole, and the mapping waits for an IPv4 address."""
     lan = dual_stack.lab.topology.add("six")
     dual_stack.plug_in(lan, "six")
     dual_stack.give(lan, f"{PREFIX}6")
@@ -158,10 +158,10 @@ def test_a_host_with_ipv6_alone(dual_stack: DualStack, ports: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("way", ["close", "only-close-ports"])
-def test_what_is_closed_is_closed_for_every_address(
+def test_pinholes_of_all_addresses_are_closed(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path, way: str
 ) -> None:
-    """Each pinhole from its own address, as it was opened."""
+    """Each pinhole is closed from the address that opened it."""
     second = NEXT_PREFIX + HOST_PART
     dual_stack.give(dual_stack.lab.lan, second)
     state = ("--state-dir", str(tmp_path / "state"))
@@ -174,13 +174,13 @@ def test_what_is_closed_is_closed_for_every_address(
     assert closed.status == 0, closed.errors
     assert not dual_stack.has_pinhole(dual_stack.host)
     assert not dual_stack.has_pinhole(second)
-    assert dual_stack.lab.ask_from_wan("TCP", PORT) is None
+    assert dual_stack.lab.query_from_wan("TCP", PORT) is None
 
 
 def test_a_pinhole_that_pcp_no_longer_closes_is_closed_over_upnp(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
 ) -> None:
-    """This miniupnpd forgets the nonce at a renewal, and refuses the deletion over PCP from then on."""
+    """This miniupnpd forgets the nonce at a renewal, and then refuses the deletion over PCP."""
     state = ("--state-dir", str(tmp_path / "state"))
     for _ in range(2):
         assert program.run("run", "--oneshot", "--backend", "pcp", *state, str(ports)).status == 0
@@ -189,10 +189,10 @@ def test_a_pinhole_that_pcp_no_longer_closes_is_closed_over_upnp(
     assert not dual_stack.has_pinhole(dual_stack.host)
 
 
-def test_a_pinhole_that_nothing_closes_ends_soon_by_itself(
+def test_the_lifetime_of_a_pinhole_that_cannot_be_closed_is_shortened(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
 ) -> None:
-    """Over PCP alone its lifetime is cut, and the message says to what."""
+    """With PCP only, its lifetime is reduced, and the message contains the rest."""
     dual_stack.lab.gateway.reset(DUAL_STACK_PCP)
     state = ("--state-dir", str(tmp_path / "state"))
     for _ in range(2):
@@ -207,7 +207,7 @@ def test_a_pinhole_that_nothing_closes_ends_soon_by_itself(
 def test_a_router_that_is_silent_over_ipv6_delays_no_mapping(
     dual_stack: DualStack, program: Program, ports: Path, tmp_path: Path
 ) -> None:
-    """The port answers over IPv4 while the other side is still being searched."""
+    """The port answers over IPv4 during the search over IPv6."""
     dual_stack.silence_ipv6()
     state = ("--state-dir", str(tmp_path / "state"))
     with program.running("run", *state, str(ports), log=tmp_path / "log") as run:

@@ -1,4 +1,4 @@
-"""Every protocol of every kind of gateway opens, renews and releases a port that the WAN host reaches."""
+"""Open, renew and release a port over every protocol and gateway variant."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from netlab.program import Finished, Program
 
 PORT = 8080
 SIMULATED_PORT = 18080
-"""What the embedded gateway relays on the router: for a minute after, TCP's TIME_WAIT there makes
-miniupnpd say that the port is taken."""
+"""Port that the embedded gateway relays on the router. For a minute afterwards, TCP's TIME_WAIT makes
+miniupnpd report the port as in use."""
 DURATION = 600
 CASES = [
     pytest.param(variant, backend, protocol, id=f"{variant.name}-{backend}-{protocol}")
@@ -30,7 +30,7 @@ PREFERRED = [(IGD2_AND_PCP, "pcp"), (IGD1_ONLY, "upnp"), (UPNP_OFF, "pcp"), (UPN
 
 
 class Desired:
-    """A CSV file of mappings, and the runs that read it."""
+    """A CSV file of mappings, and commands that read it."""
 
     def __init__(self, program: Program, directory: Path) -> None:
         self.program = program
@@ -39,26 +39,26 @@ class Desired:
         self.log = directory / "daemon.log"
 
     def list(self, *rows: str, columns: str = "protocol;port;duration;comment") -> None:
-        """Write the rows under their header."""
+        """Write the header and the rows."""
         self.file.write_text("\n".join([columns, *rows]) + "\n")
 
-    def pass_once(self, *options: str) -> Finished:
+    def run_oneshot(self, *options: str) -> Finished:
         """Run one pass, printing JSON."""
         return self.program.run("run", "--oneshot", "--json", *self.state, *options, str(self.file))
 
     def daemon(self, *options: str) -> Any:
-        """Keep the program running, in the foreground."""
+        """Run the daemon in the foreground."""
         return self.program.running("run", *self.state, *options, str(self.file), log=self.log)
 
 
 @pytest.fixture
 def desired(program: Program, tmp_path: Path) -> Desired:
-    """One mapping on the LAN host; tests list others."""
+    """A list for the LAN host."""
     return Desired(program, tmp_path)
 
 
 def only_mapping(finished: Finished) -> dict[str, Any]:
-    """Check that all went well, and return the one mapping of the status document."""
+    """Check the exit status, and return the only mapping of the status document."""
     assert finished.status == 0, finished.errors
     (mapping,) = finished.json()["mappings"]
     assert isinstance(mapping, dict)
@@ -69,10 +69,10 @@ def only_mapping(finished: Finished) -> dict[str, Any]:
 def test_a_first_run_opens_the_port(
     lab: Lab, desired: Desired, variant: Variant, backend: str, protocol: str
 ) -> None:
-    """One pass over one backend: active in the document, a rule in the gateway, an answer from outside."""
+    """The mapping is active, the gateway has a rule, and the WAN host gets an answer."""
     lab.gateway.reset(variant)
     desired.list(f"{protocol};{PORT};{DURATION};a web server")
-    mapping = only_mapping(desired.pass_once("--backend", backend))
+    mapping = only_mapping(desired.run_oneshot("--backend", backend))
     assert (mapping["state"], mapping["backend"], mapping["error"]) == ("active", backend, None)
     assert (mapping["protocol"], mapping["family"]) == (protocol, "ipv4")
     assert (mapping["internal_address"], mapping["internal_port"]) == (LAN_HOST, PORT)
@@ -86,11 +86,11 @@ def test_a_first_run_opens_the_port(
 def test_a_second_run_renews_in_place(
     lab: Lab, desired: Desired, variant: Variant, backend: str, protocol: str
 ) -> None:
-    """The lease is adopted from the state directory: one rule, before and after, and still an answer."""
+    """The lease is adopted from the state directory, and the gateway still has one rule."""
     lab.gateway.reset(variant)
     desired.list(f"{protocol};{PORT};{DURATION};a web server")
-    only_mapping(desired.pass_once("--backend", backend))
-    mapping = only_mapping(desired.pass_once("--backend", backend))
+    only_mapping(desired.run_oneshot("--backend", backend))
+    mapping = only_mapping(desired.run_oneshot("--backend", backend))
     assert (mapping["state"], mapping["backend"]) == ("active", backend)
     assert lab.gateway.rules() == {Rule(protocol, PORT, LAN_HOST, PORT)}
     assert lab.reaches(protocol, PORT)
@@ -100,10 +100,10 @@ def test_a_second_run_renews_in_place(
 def test_only_close_ports_releases(
     lab: Lab, desired: Desired, variant: Variant, backend: str, protocol: str
 ) -> None:
-    """What a run opened another run closes; closing it again is no error."""
+    """Another run closes the port; closing it again is not an error."""
     lab.gateway.reset(variant)
     desired.list(f"{protocol};{PORT};{DURATION};a web server")
-    only_mapping(desired.pass_once("--backend", backend))
+    only_mapping(desired.run_oneshot("--backend", backend))
     close = ("run", "--only-close-ports", "--backend", backend, *desired.state, str(desired.file))
     closed = desired.program.run(*close)
     assert closed.status == 0, closed.errors
@@ -113,8 +113,8 @@ def test_only_close_ports_releases(
 
 
 @pytest.mark.parametrize("backend", IGD2_AND_PCP.backends)
-def test_close_ports_on_exit_releases_at_sigterm(lab: Lab, desired: Desired, backend: str) -> None:
-    """A daemon opens both protocols, and an orderly stop closes them and exits 0."""
+def test_close_ports_on_exit_releases_on_sigterm(lab: Lab, desired: Desired, backend: str) -> None:
+    """Both protocols are closed, and the exit status is 0."""
     desired.list(f"TCP;{PORT};{DURATION};web", f"UDP;{PORT};{DURATION};game")
     with desired.daemon("--close-ports-on-exit", "--backend", backend) as daemon:
         daemon.until(lambda: len(lab.gateway.rules()) == 2, "open")
@@ -125,56 +125,59 @@ def test_close_ports_on_exit_releases_at_sigterm(lab: Lab, desired: Desired, bac
     assert lab.gateway.rules() == set()
 
 
-def test_a_plain_stop_leaves_ports_open_and_the_next_start_adopts_them(lab: Lab, desired: Desired) -> None:
-    """Without --close-ports-on-exit the port stays, and a new daemon makes no second rule."""
+def test_ports_stay_open_after_a_stop_and_the_next_start_adopts_them(lab: Lab, desired: Desired) -> None:
+    """Without --close-ports-on-exit the port stays open, and a new daemon adds no second rule."""
     desired.list(f"TCP;{PORT};{DURATION};web")
     with desired.daemon() as daemon:
         daemon.until(lab.gateway.rules, "open")
         assert daemon.end() == 0
     assert lab.reaches("TCP", PORT)
-    only_mapping(desired.pass_once())
+    only_mapping(desired.run_oneshot())
     assert lab.gateway.rules() == {Rule("TCP", PORT, LAN_HOST, PORT)}
 
 
 @pytest.mark.parametrize("udp_offset", [100, 0], ids=["own-ports", "one-port-for-both"])
-def test_a_daemon_renews_before_the_lease_runs_out(lab: Lab, desired: Desired, udp_offset: int) -> None:
-    """Leases of a few seconds over each protocol outlive themselves without a gap that the WAN sees.
+def test_a_daemon_renews_before_the_lease_expires(lab: Lab, desired: Desired, udp_offset: int) -> None:
+    """Leases of a few seconds are renewed over each protocol without an outage.
 
-    With TCP and UDP on one port this also holds against miniupnpd's habit that `test_lab_itself` shows.
+    This includes TCP and UDP on the same port, despite the miniupnpd behavior shown in `test_netlab`.
     """
     lab.gateway.reset(Variant("short-leases", extra=("system_uptime=yes", "min_lifetime=5")))
     ports = {"pcp": 8081, "natpmp": 8082, "upnp": 8083}
     rows = [f"TCP;{port};8;short;{backend}" for backend, port in ports.items()]
     rows += [f"UDP;{port + udp_offset};8;short;{backend}" for backend, port in ports.items()]
-    ways = [(row[:3], int(row[4:8])) for row in rows]
+    endpoints = [(row[:3], int(row[4:8])) for row in rows]
     desired.list(*rows, columns="protocol;port;duration;comment;backend")
     with desired.daemon() as daemon:
-        daemon.until(lambda: all(lab.reaches(*way) for way in ways), "open")
+        daemon.until(lambda: all(lab.reaches(*endpoint) for endpoint in endpoints), "open")
         opened = time.monotonic()
         with ExitStack() as watches:
-            probers = [watches.enter_context(Prober(partial(lab.ask_from_wan, *way))) for way in ways]
+            probers = [
+                watches.enter_context(Prober(partial(lab.query_from_wan, *endpoint)))
+                for endpoint in endpoints
+            ]
             daemon.until(lambda: time.monotonic() > opened + 12, "past one and a half leases", 20)
-    outages = {way: prober.outages for way, prober in zip(ways, probers, strict=True)}
-    assert outages == {way: [] for way in ways}
-    assert len(lab.gateway.rules()) == len(ways)
+    outages = {endpoint: prober.outages for endpoint, prober in zip(endpoints, probers, strict=True)}
+    assert outages == {endpoint: [] for endpoint in endpoints}
+    assert len(lab.gateway.rules()) == len(endpoints)
 
 
 @pytest.mark.parametrize(("variant", "backend"), PREFERRED, ids=lambda value: getattr(value, "name", value))
-def test_without_a_choice_the_best_backend_that_answers_is_taken(
+def test_by_default_the_best_backend_that_answers_is_used(
     lab: Lab, desired: Desired, variant: Variant, backend: str
 ) -> None:
-    """PCP where it is spoken, UPnP where it is all there is."""
+    """This is PCP if it is available, else UPnP."""
     lab.gateway.reset(variant)
     desired.list(f"TCP;{PORT};{DURATION};web")
-    assert only_mapping(desired.pass_once())["backend"] == backend
+    assert only_mapping(desired.run_oneshot())["backend"] == backend
     assert lab.reaches("TCP", PORT)
 
 
 def test_a_denied_port_is_refused_and_the_others_open(lab: Lab, desired: Desired) -> None:
-    """A permission rule's no is reported as such, exit 1, and holds up nothing else."""
+    """The refusal is reported, and the exit status is 1."""
     lab.gateway.reset(Variant("narrow", rules=("allow 8000-8999 192.168.88.0/24 8000-8999",)))
     desired.list(f"TCP;9000;{DURATION};denied", f"TCP;{PORT};{DURATION};web")
-    finished = desired.pass_once()
+    finished = desired.run_oneshot()
     assert finished.status == 1, finished.errors
     states = {mapping["internal_port"]: mapping["state"] for mapping in finished.json()["mappings"]}
     assert states == {9000: "refused", PORT: "active"}
@@ -183,7 +186,7 @@ def test_a_denied_port_is_refused_and_the_others_open(lab: Lab, desired: Desired
 
 @pytest.fixture(params=[("--quirk", "P2"), ("--profile", "routeros")], ids=" ".join)
 def natpmp_router(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> Iterator[None]:
-    """The embedded gateway in miniupnpd's place: NAT-PMP version 0, and no PCP."""
+    """The embedded gateway instead of miniupnpd, with NAT-PMP and without PCP."""
     lab.gateway.kill()
     router = Program(lab.router, tmp_path)
     places = ("--host", LAN_GATEWAY, "--external-host", WAN_GATEWAY, "--external-address", WAN_GATEWAY)
@@ -196,13 +199,13 @@ def natpmp_router(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> I
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
 @pytest.mark.usefixtures("natpmp_router")
-def test_natpmp_alone_opens_renews_and_releases(lab: Lab, desired: Desired, protocol: str) -> None:
-    """A gateway that answers PCP with version 0 is spoken to in NAT-PMP."""
+def test_natpmp_without_pcp_opens_renews_and_releases(lab: Lab, desired: Desired, protocol: str) -> None:
+    """A gateway that answers PCP with version 0 is used over NAT-PMP."""
     desired.list(f"{protocol};{SIMULATED_PORT};{DURATION};web")
     for _ in ("first", "renewal"):
-        mapping = only_mapping(desired.pass_once())
+        mapping = only_mapping(desired.run_oneshot())
         assert (mapping["state"], mapping["backend"]) == ("active", "natpmp")
-        assert lab.reaches(protocol, SIMULATED_PORT, heard_from=LAN_GATEWAY)
+        assert lab.reaches(protocol, SIMULATED_PORT, expected_peer=LAN_GATEWAY)
     closed = desired.program.run("run", "--only-close-ports", *desired.state, str(desired.file))
     assert closed.status == 0, closed.errors
-    assert lab.ask_from_wan(protocol, SIMULATED_PORT) is None
+    assert lab.query_from_wan(protocol, SIMULATED_PORT) is None

@@ -1,4 +1,4 @@
-"""What upnp-daemon's users count on, and what was broken there, on real gateways."""
+"""Features of upnp-daemon, and fixes of its problems, on real gateways."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ WATCHED = 40.0
 SOAK_MINUTES = float(os.environ.get("LAB_SOAK_MINUTES", "0"))
 SHORT_LEASES = ("system_uptime=yes", "min_lifetime=5")
 ETH_P_ALL = 3
+PROTOCOLS = ("TCP", "UDP")
 
 
 class Listener:
-    """Hears every frame on one interface of a host, and counts what would delete a mapping."""
+    """Captures every frame on an interface, and counts requests that would delete a mapping."""
 
     def __init__(self, namespace: Namespace, interface: str) -> None:
         self.deletions: list[str] = []
@@ -68,7 +69,7 @@ class Listener:
             self.requests += 1
         if b"#DeletePortMapping" in frame:
             self.deletions.append("DeletePortMapping")
-        # Ethernet, IPv4 without options, UDP to the gateway's port: then the request itself.
+        # Ethernet, IPv4 without options, UDP to the gateway's port, then the request itself.
         if frame[12:14] != b"\x08\x00" or frame[23] != socket.IPPROTO_UDP or frame[36:38] != b"\x14\xe7":
             return
         request = frame[42:]
@@ -84,7 +85,7 @@ class Listener:
 
 
 def write(file: Path, *rows: str, columns: str = "protocol;port;duration;backend") -> str:
-    """Write a list and return its path."""
+    """Write a list, and return its path."""
     file.write_text("\n".join([columns, *rows]) + "\n")
     return str(file)
 
@@ -95,7 +96,7 @@ def one_pass(program: Program, directory: Path, *arguments: str) -> Finished:
 
 
 def only_mapping(finished: Finished) -> dict[str, Any]:
-    """Return the one mapping of a status document."""
+    """Return the only mapping of a status document."""
     (mapping,) = finished.json()["mappings"]
     assert isinstance(mapping, dict)
     return mapping
@@ -106,7 +107,7 @@ def only_mapping(finished: Finished) -> dict[str, Any]:
 
 @pytest.mark.parametrize("backend", IGD2_AND_PCP.backends)
 def test_a_mapping_is_renewed_in_place(lab: Lab, program: Program, tmp_path: Path, backend: str) -> None:
-    """Through several leases and a second start no request to delete leaves the host."""
+    """During several leases and a second start, no deletion request leaves the host."""
     lab.gateway.reset(Variant("short-leases", extra=SHORT_LEASES))
     listed = write(tmp_path / "ports.csv", f"TCP;{PORT};6;{backend}")
     state = ("--state-dir", str(tmp_path / "state"))
@@ -121,57 +122,60 @@ def test_a_mapping_is_renewed_in_place(lab: Lab, program: Program, tmp_path: Pat
 
 
 def assert_no_gap(lab: Lab, program: Program, directory: Path, seconds: float, duration: int) -> None:
-    """Run with an interval as long as the lease, and ask from the WAN ten times a second."""
+    """Run with an interval as long as the lease, and query from the WAN ten times a second."""
     ports = {"pcp": 8081, "natpmp": 8082, "upnp": 8083}
-    rows = [f"{way};{port};{duration};{name}" for name, port in ports.items() for way in ("TCP", "UDP")]
-    ways = [(way, port) for port in ports.values() for way in ("TCP", "UDP")]
+    rows = [f"{protocol};{port};{duration};{name}" for name, port in ports.items() for protocol in PROTOCOLS]
+    endpoints = [(protocol, port) for port in ports.values() for protocol in PROTOCOLS]
     listed = write(directory / "ports.csv", *rows)
     arguments = ("run", "--state-dir", str(directory / "state"), "--interval", str(duration), listed)
     with program.running(*arguments, log=directory / "log") as daemon:
-        daemon.until(lambda: all(lab.reaches(*way) for way in ways), "open")
+        daemon.until(lambda: all(lab.reaches(*endpoint) for endpoint in endpoints), "open")
         opened = time.monotonic()
         with contextlib.ExitStack() as watches:
-            probers = [watches.enter_context(Prober(partial(lab.ask_from_wan, *way))) for way in ways]
+            probers = [
+                watches.enter_context(Prober(partial(lab.query_from_wan, *endpoint)))
+                for endpoint in endpoints
+            ]
             daemon.until(lambda: time.monotonic() > opened + seconds, "over", seconds + 10)
-    assert {way: prober.outages for way, prober in zip(ways, probers, strict=True)} == {
-        way: [] for way in ways
+    assert {endpoint: prober.outages for endpoint, prober in zip(endpoints, probers, strict=True)} == {
+        endpoint: [] for endpoint in endpoints
     }
     assert all(prober.requested > seconds * 5 for prober in probers)
 
 
 @pytest.mark.timeout(WATCHED + 60)
 def test_an_interval_as_long_as_the_lease_leaves_no_gap(lab: Lab, program: Program, tmp_path: Path) -> None:
-    """upnp-daemon renews at the interval, and its port is closed until it has."""
+    """upnp-daemon renews at the interval, so its port is closed until then."""
     lab.gateway.reset(Variant("short-leases", extra=SHORT_LEASES))
     assert_no_gap(lab, program, tmp_path, WATCHED, DURATION)
 
 
-# A test that takes minutes is there only when it is asked for: a skip in CI would look like a gap.
+# A test of several minutes exists only on request, because a skip in CI would look like a gap.
 if SOAK_MINUTES:
 
     @pytest.mark.timeout(SOAK_MINUTES * 60 + 120)
-    def test_a_minute_each_leaves_no_gap_for_as_long_as_it_is_watched(
+    def test_leases_and_intervals_of_a_minute_leave_no_gap(
         lab: Lab, program: Program, tmp_path: Path
     ) -> None:
-        """Duration 60, interval 60."""
+        """Both are 60 seconds."""
         lab.gateway.reset(Variant("short-leases", extra=SHORT_LEASES))
         assert_no_gap(lab, program, tmp_path, SOAK_MINUTES * 60, 60)
 
 
-# Whose port it is
+# Conflicts
 
 
 @pytest.fixture(scope="module")
-def neighbour(standing: Lab) -> Namespace:
+def neighbor(shared_lab: Lab) -> Namespace:
     """Another host on the LAN."""
-    return standing.add_lan_host("other", OTHER_HOST)
+    return shared_lab.add_lan_host("other", OTHER_HOST)
 
 
 @pytest.fixture
-def taken(lab: Lab, neighbour: Namespace) -> Rule:
-    """The neighbour holds the port, by a client that is not ours, on a gateway that lets all replace all."""
+def taken(lab: Lab, neighbor: Namespace) -> Rule:
+    """The neighbor holds the port through a third-party client, on a gateway without secure mode."""
     lab.gateway.reset(Variant("careless", secure=False))
-    neighbour.run(
+    neighbor.run(
         "upnpc",
         "-u",
         lab.gateway.description_url,
@@ -189,18 +193,18 @@ def taken(lab: Lab, neighbour: Namespace) -> Rule:
 
 
 @pytest.mark.parametrize("policy", [[], ["--conflict", "own"], ["--conflict", "fail"]], ids=" ".join)
-def test_another_hosts_port_is_left_alone(
+def test_another_hosts_port_is_a_conflict(
     lab: Lab, program: Program, tmp_path: Path, taken: Rule, policy: list[str]
 ) -> None:
-    """It is a conflict, and exit status 1."""
+    """The rule stays, and the exit status is 1."""
     finished = one_pass(program, tmp_path, *policy, write(tmp_path / "ports.csv", f"TCP;{PORT};600;"))
     assert finished.status == 1, finished.errors
     assert only_mapping(finished)["state"] == "conflict"
     assert lab.gateway.rules() == {taken}
 
 
-def test_take_is_the_greedy_way(lab: Lab, program: Program, tmp_path: Path, taken: Rule) -> None:
-    """Who wants it as upnp-daemon has it gets the port from whoever holds it."""
+def test_take_replaces_another_hosts_entry(lab: Lab, program: Program, tmp_path: Path, taken: Rule) -> None:
+    """This is the behavior of upnp-daemon."""
     listed = write(tmp_path / "ports.csv", f"TCP;{PORT};600;")
     finished = one_pass(program, tmp_path, "--conflict", "take", listed)
     assert finished.status == 0, finished.errors
@@ -209,10 +213,10 @@ def test_take_is_the_greedy_way(lab: Lab, program: Program, tmp_path: Path, take
     assert lab.reaches("TCP", PORT)
 
 
-def test_only_close_ports_spares_another_hosts_entry(
+def test_only_close_ports_keeps_another_hosts_entry(
     lab: Lab, program: Program, tmp_path: Path, taken: Rule
 ) -> None:
-    """Except under `take`, which closes it."""
+    """Only `take` closes it."""
     listed = write(tmp_path / "ports.csv", f"TCP;{PORT};600;")
     close = ("run", "--only-close-ports", "--state-dir", str(tmp_path / "state"), listed)
     assert program.run(*close).status == 0
@@ -222,37 +226,37 @@ def test_only_close_ports_spares_another_hosts_entry(
     assert lab.gateway.rules() == set()
 
 
-# Whom for
+# The host to map to
 
 
 def addressed(directory: Path, address: str) -> str:
-    """List a port with this address."""
+    """Write a list of one port with this address."""
     row = f"{address};TCP;{PORT};600"
     return write(directory / "ports.csv", row, columns="address;protocol;port;duration")
 
 
-def test_a_foreign_device_gets_its_port_over_upnp(
-    lab: Lab, program: Program, tmp_path: Path, neighbour: Namespace
+def test_a_port_is_mapped_to_another_host_over_upnp(
+    lab: Lab, program: Program, tmp_path: Path, neighbor: Namespace
 ) -> None:
-    """The neighbour answers the WAN host through a port that we opened for it."""
+    """The neighbor answers the WAN host through the port."""
     lab.gateway.reset(Variant("careless", secure=False))
     finished = one_pass(program, tmp_path, addressed(tmp_path, OTHER_HOST))
     assert finished.status == 0, finished.errors
     mapping = only_mapping(finished)
     assert (mapping["backend"], mapping["internal_address"]) == ("upnp", OTHER_HOST)
     assert lab.gateway.rules() == {Rule("TCP", PORT, OTHER_HOST, PORT)}
-    servers = AnsweringHost(neighbour)
+    servers = AnsweringHost(neighbor)
     try:
         servers.listen("TCP", PORT)
-        assert lab.ask_from_wan("TCP", PORT) == answer_text("TCP", PORT, WAN_HOST)
+        assert lab.query_from_wan("TCP", PORT) == answer_text("TCP", PORT, WAN_HOST)
     finally:
         servers.close()
 
 
-def test_a_refusal_for_a_foreign_device_says_who_has_to_ask(
-    lab: Lab, program: Program, tmp_path: Path, neighbour: Namespace
+def test_a_refusal_for_another_host_contains_advice(
+    lab: Lab, program: Program, tmp_path: Path, neighbor: Namespace
 ) -> None:
-    """A gateway in secure mode maps for the asking host alone."""
+    """In secure mode, a host can map ports only to itself."""
     finished = one_pass(program, tmp_path, addressed(tmp_path, OTHER_HOST))
     assert finished.status == 1, finished.errors
     mapping = only_mapping(finished)
@@ -263,7 +267,7 @@ def test_a_refusal_for_a_foreign_device_says_who_has_to_ask(
 
 @pytest.fixture
 def two_lans(own_lab: Lab, tmp_path: Path) -> Iterator[Lab]:
-    """The LAN host has a second interface, with a UPnP router of its own and no default route by it."""
+    """The LAN host has a second interface with a UPnP router, but no default route through it."""
     second = own_lab.topology.add("second")
     switch(second, "lan0")
     cable(second, "port-lan", own_lab.lan, "eth1")
@@ -279,13 +283,13 @@ def two_lans(own_lab: Lab, tmp_path: Path) -> Iterator[Lab]:
 
 
 def on_two_lans(lab: Lab, directory: Path, address: str, *options: str) -> Finished:
-    """Run one pass for one mapping with this address."""
+    """Run one pass for a mapping with this address."""
     return one_pass(Program(lab.lan, directory), directory, *options, addressed(directory, address))
 
 
 @pytest.mark.parametrize("address", ["", "0.0.0.0/0", "192.168.88.0/24", "192.168/16"], ids=repr)
-def test_the_default_routes_interface_comes_first(two_lans: Lab, tmp_path: Path, address: str) -> None:
-    """Both gateways would grant it; the one that leads outside is asked."""
+def test_the_default_routes_interface_is_used_first(two_lans: Lab, tmp_path: Path, address: str) -> None:
+    """Both gateways would grant the mapping."""
     two_lans.gateway.reset()
     finished = on_two_lans(two_lans, tmp_path, address)
     assert finished.status == 0, finished.errors
@@ -294,26 +298,26 @@ def test_the_default_routes_interface_comes_first(two_lans: Lab, tmp_path: Path,
 
 
 @pytest.mark.parametrize("address", ["", "0.0.0.0/0", "10/8"], ids=repr)
-def test_every_interface_that_matches_is_tried_in_turn(two_lans: Lab, tmp_path: Path, address: str) -> None:
-    """The first one's gateway answers and refuses: the success is the mapping's, not the discovery's."""
-    two_lans.gateway.reset(Variant("deaf to us", rules=(f"deny 1-65535 {LAN_HOST}/32 1-65535",)))
+def test_every_matching_interface_is_tried(two_lans: Lab, tmp_path: Path, address: str) -> None:
+    """The gateway of the first interface answers, but refuses the mapping."""
+    two_lans.gateway.reset(Variant("denies this host", rules=(f"deny 1-65535 {LAN_HOST}/32 1-65535",)))
     finished = on_two_lans(two_lans, tmp_path, address)
     assert finished.status == 0, finished.errors
     mapping = only_mapping(finished)
     assert (mapping["internal_address"], mapping["backend"]) == (OTHER_LAN_HOST, "upnp")
 
 
-def test_a_network_keeps_to_its_interfaces(two_lans: Lab, tmp_path: Path) -> None:
-    """Another interface's gateway would grant it, and is not asked."""
-    two_lans.gateway.reset(Variant("deaf to us", rules=(f"deny 1-65535 {LAN_HOST}/32 1-65535",)))
+def test_a_network_uses_only_its_interfaces(two_lans: Lab, tmp_path: Path) -> None:
+    """The gateway of another interface would grant the mapping, but is not used."""
+    two_lans.gateway.reset(Variant("denies this host", rules=(f"deny 1-65535 {LAN_HOST}/32 1-65535",)))
     finished = on_two_lans(two_lans, tmp_path, "192.168.88.0/24")
     assert finished.status == 1, finished.errors
     mapping = only_mapping(finished)
     assert (mapping["state"], mapping["internal_address"]) == ("refused", LAN_HOST)
 
 
-def test_a_network_that_is_not_ours_is_told(lab: Lab, program: Program, tmp_path: Path) -> None:
-    """No interface lies in it: the gateway is not to blame."""
+def test_a_network_without_an_interface_is_an_error(lab: Lab, program: Program, tmp_path: Path) -> None:
+    """The error contains the network."""
     finished = one_pass(program, tmp_path, addressed(tmp_path, "172.16.0.0/12"))
     assert finished.status == 1, finished.errors
     mapping = only_mapping(finished)

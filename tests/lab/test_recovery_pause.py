@@ -1,4 +1,4 @@
-"""The program stands still for longer than its leases live, as on a host that was suspended."""
+"""Recovery after a suspension that is longer than the leases."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from netlab.gateway import Variant
-from netlab.keeping import WAYS, Kept
 from netlab.lab import Lab
+from netlab.managed_daemon import ENDPOINTS, ManagedDaemon
 from netlab.program import Program
 
 LIFE = 6
@@ -17,18 +17,18 @@ BACKENDS = [pytest.param(("--backend", name), id=name) for name in ("pcp", "upnp
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_what_ran_out_while_the_host_slept_is_open_again_at_once(
+def test_leases_that_expired_during_a_suspension_are_reopened(
     lab: Lab, program: Program, tmp_path: Path, backend: tuple[str, ...]
 ) -> None:
-    """The gateway forgot every port meanwhile; within two seconds of the resume they answer."""
+    """The ports answer within two seconds after the resume."""
     lab.gateway.reset(Variant("short-lived", extra=(f"min_lifetime={LIFE}",)))
-    kept = Kept(lab, program, tmp_path)
-    kept.write(WAYS, duration=LIFE)
-    with kept.daemon(*backend, "-n", "60") as daemon:
+    managed = ManagedDaemon(lab, program, tmp_path)
+    managed.write(ENDPOINTS, duration=LIFE)
+    with managed.daemon(*backend, "-n", "60") as daemon:
         daemon.process.send_signal(signal.SIGSTOP)
-        kept.until(lambda: lab.gateway.rules() == set(), "run out", 60)
+        managed.until(lambda: lab.gateway.rules() == set(), "run out", 60)
         daemon.process.send_signal(signal.SIGCONT)
-        took = kept.until_open(time.monotonic(), 30)
-        assert lab.gateway.rules() == kept.wanted_rules()
+        took = managed.until_open(time.monotonic(), 30)
+        assert lab.gateway.rules() == managed.expected_rules()
     print("resumed:", backend, f"{took:.2f} s")
     assert took <= 2

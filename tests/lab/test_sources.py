@@ -1,4 +1,4 @@
-"""The same three mappings, however they are written and wherever they are kept."""
+"""The same three mappings in every format and from every source."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def one_pass(program: Program, directory: Path, *arguments: str, stdin: str = ""
 
 
 def assert_all_open(lab: Lab, finished: Finished, source_format: str) -> None:
-    """Check document, gateway and the answers from outside."""
+    """Check the document, the gateway and the answers to the WAN host."""
     assert finished.status == 0, finished.errors
     document = finished.json()
     assert [mapping["state"] for mapping in document["mappings"]] == ["active"] * 3
@@ -57,28 +57,30 @@ def assert_all_open(lab: Lab, finished: Finished, source_format: str) -> None:
 
 
 @pytest.mark.parametrize("written", DOCUMENTS)
-def test_a_file_opens_what_it_lists(lab: Lab, program: Program, tmp_path: Path, written: str) -> None:
-    """The suffix tells the format."""
+def test_the_mappings_of_a_file_are_opened(lab: Lab, program: Program, tmp_path: Path, written: str) -> None:
+    """The format depends on the suffix."""
     file = tmp_path / f"ports.{written}"
     file.write_text(DOCUMENTS[written])
     assert_all_open(lab, one_pass(program, tmp_path, str(file)), written)
 
 
 @pytest.mark.parametrize("written", DOCUMENTS)
-def test_standard_input_opens_what_it_lists(lab: Lab, program: Program, tmp_path: Path, written: str) -> None:
-    """A lone dash reads standard input, in the format that is named."""
+def test_mappings_of_standard_input_are_opened(
+    lab: Lab, program: Program, tmp_path: Path, written: str
+) -> None:
+    """A dash reads standard input in the given format."""
     finished = one_pass(program, tmp_path, "--format", written, "-", stdin=DOCUMENTS[written])
     assert_all_open(lab, finished, written)
 
 
-def test_standard_input_is_csv_when_nothing_is_said(lab: Lab, program: Program, tmp_path: Path) -> None:
-    """Spelt as upnp-daemon does, with -f."""
+def test_the_default_format_of_standard_input_is_csv(lab: Lab, program: Program, tmp_path: Path) -> None:
+    """The option `-f` is the spelling of upnp-daemon."""
     assert_all_open(lab, one_pass(program, tmp_path, "-f", "-", stdin=DOCUMENTS["csv"]), "csv")
 
 
 @pytest.mark.parametrize("written", DOCUMENTS)
-def test_a_url_opens_what_it_lists(lab: Lab, program: Program, tmp_path: Path, written: str) -> None:
-    """A web server on the LAN host keeps the list."""
+def test_the_mappings_of_a_url_are_opened(lab: Lab, program: Program, tmp_path: Path, written: str) -> None:
+    """A web server on the LAN host serves the list."""
     served = tmp_path / "served"
     served.mkdir()
     (served / f"ports.{written}").write_text(DOCUMENTS[written])
@@ -88,7 +90,7 @@ def test_a_url_opens_what_it_lists(lab: Lab, program: Program, tmp_path: Path, w
 
 
 def test_two_sources_are_opened_together(lab: Lab, program: Program, tmp_path: Path) -> None:
-    """Each source keeps its own account in the document."""
+    """The document has an entry for each source."""
     first, second = tmp_path / "first.csv", tmp_path / "second.json"
     first.write_text("protocol;port\nTCP;8080\n")
     second.write_text('[{"protocol": "UDP", "port": 8081}]')

@@ -1,4 +1,4 @@
-"""The real gateway's own table: listed, saved and restored; single ports opened and closed by hand."""
+"""The real gateway's table, and ports opened and closed with commands."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_ONLY, Rule, Variant
 from netlab.lab import LAN_HOST, Lab
 from netlab.program import Program
 
-STRANGER = "192.168.88.77"
-"""Another host of the LAN, that nobody is."""
+OTHER_HOST = "192.168.88.77"
+"""Unused address of the LAN."""
 
 
-def with_a_stranger(lab: Lab, variant: Variant) -> Rule:
-    """Let the gateway map for others, and open a port to a host that is not there."""
+def map_other_host(lab: Lab, variant: Variant) -> Rule:
+    """Open a port to a missing host on a gateway without secure mode."""
     lab.gateway.reset(dataclasses.replace(variant, secure=False))
     url = lab.gateway.description_url
-    lab.lan.run("upnpc", "-u", url, "-e", "stranger", "-a", STRANGER, "7000", "7000", "TCP", "600")
-    return Rule("TCP", 7000, STRANGER, 7000)
+    lab.lan.run("upnpc", "-u", url, "-e", "other", "-a", OTHER_HOST, "7000", "7000", "TCP", "600")
+    return Rule("TCP", 7000, OTHER_HOST, 7000)
 
 
-def asking(lab: Lab, tmp_path: Path) -> tuple[str, ...]:
-    """Return the options of every command of one test."""
+def options(lab: Lab, tmp_path: Path) -> tuple[str, ...]:
+    """Return the options of every command."""
     return ("--state-dir", str(tmp_path / "state"))
 
 
 @pytest.mark.parametrize("backend", ["pcp", "upnp"])
-def test_the_table_shows_ours_and_another_hosts(
+def test_the_table_contains_entries_of_all_hosts(
     lab: Lab, program: Program, tmp_path: Path, backend: str
 ) -> None:
-    """Over whichever protocol ours was opened: the device lists both."""
-    with_a_stranger(lab, IGD2_AND_PCP)
-    where = asking(lab, tmp_path)
+    """The device lists our entry over either protocol."""
+    map_other_host(lab, IGD2_AND_PCP)
+    where = options(lab, tmp_path)
     assert program.run("open", "8080/tcp", "--backend", backend, *where).status == 0
     assert lab.reaches("TCP", 8080)
-    told = program.run("list", "--json", *where)
-    assert told.status == 0, told.errors
+    result = program.run("list", "--json", *where)
+    assert result.status == 0, result.errors
     rows = {
         (r["protocol"], r["external_port"], r["internal_address"], r["ours"])
-        for r in json.loads(told.output)["mappings"]
+        for r in json.loads(result.output)["mappings"]
     }
-    assert rows == {("TCP", 7000, STRANGER, False), ("TCP", 8080, LAN_HOST, True)}
+    assert rows == {("TCP", 7000, OTHER_HOST, False), ("TCP", 8080, LAN_HOST, True)}
 
 
 @pytest.mark.parametrize("variant", [UPNP_ONLY, IGD1_ONLY], ids=lambda variant: variant.name)
 def test_a_saved_table_is_restored(lab: Lab, program: Program, tmp_path: Path, variant: Variant) -> None:
-    """`list --csv` before the gateway forgets all, one pass of `run` after."""
-    stranger = with_a_stranger(lab, variant)
-    where = asking(lab, tmp_path)
+    """`list --csv` saves the table, and one pass of `run` restores it after a restart."""
+    other_rule = map_other_host(lab, variant)
+    where = options(lab, tmp_path)
     assert program.run("open", "8080/tcp", "9000-9001/udp", *where).status == 0
     rules = lab.gateway.rules()
-    assert stranger in rules
+    assert other_rule in rules
     assert len(rules) == 4
     saved = program.run("list", "--csv", *where)
     (tmp_path / "saved.csv").write_text(saved.output)
@@ -66,25 +66,25 @@ def test_a_saved_table_is_restored(lab: Lab, program: Program, tmp_path: Path, v
     assert lab.reaches("TCP", 8080)
 
 
-def test_close_leaves_another_hosts_entry_alone(lab: Lab, program: Program, tmp_path: Path) -> None:
-    """It says whose it is; what is stale goes once the user agrees."""
-    stranger = with_a_stranger(lab, UPNP_ONLY)
-    where = asking(lab, tmp_path)
+def test_close_keeps_another_hosts_entry(lab: Lab, program: Program, tmp_path: Path) -> None:
+    """It reports the host; a stale entry is removed after a confirmation."""
+    other_rule = map_other_host(lab, UPNP_ONLY)
+    where = options(lab, tmp_path)
     assert program.run("open", "8080/tcp", *where).status == 0
     closed = program.run("close", "8080/tcp", "7000/tcp", *where)
     assert (closed.status, closed.output) == (0, "TCP 8080 is closed\n")
-    assert f"it leads to {STRANGER}" in closed.errors
-    assert lab.gateway.rules() == {stranger}
+    assert f"it leads to {OTHER_HOST}" in closed.errors
+    assert lab.gateway.rules() == {other_rule}
     assert "no host answers" in program.run("list", "--stale", "--json", *where).output
     assert program.run("close", "--stale", *where, stdin="n\n").status == 0
-    assert lab.gateway.rules() == {stranger}
+    assert lab.gateway.rules() == {other_rule}
     assert program.run("close", "--stale", *where, stdin="y\n").status == 0
     assert lab.gateway.rules() == set()
 
 
-def test_the_daemon_opens_and_closes_what_it_is_asked(lab: Lab, program: Program, tmp_path: Path) -> None:
-    """The port answers from outside until it is closed."""
-    where = asking(lab, tmp_path)
+def test_the_daemon_opens_and_closes_requested_ports(lab: Lab, program: Program, tmp_path: Path) -> None:
+    """The port answers the WAN host until it is closed."""
+    where = options(lab, tmp_path)
     ports = tmp_path / "ports.csv"
     ports.write_text("port;protocol\n8080;TCP\n")
     with program.running("run", *where, str(ports), log=tmp_path / "log") as daemon:

@@ -1,4 +1,4 @@
-"""A host with two default routes: a port on the one, on the other, or on both."""
+"""A host with two default routes, and ports on one gateway or on both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from netlab.lab import LAN_GATEWAY, LAN_HOST, WAN_GATEWAY, Lab
 from netlab.program import Program
-from netlab.two_gateways import SECOND_GATEWAY, SECOND_HOST, SECOND_OUTSIDE, TwoGateways
+from netlab.two_gateways import SECOND_GATEWAY, SECOND_HOST, SECOND_WAN, TwoGateways
 
 PORT = 8080
 LONG = 30.0
@@ -16,7 +16,7 @@ LONG = 30.0
 
 @pytest.fixture
 def two(own_lab: Lab, tmp_path: Path) -> Iterator[TwoGateways]:
-    """Two routers, both with everything on."""
+    """Two routers with all protocols."""
     gateways = TwoGateways(own_lab, tmp_path / "second")
     gateways.start()
     yield gateways
@@ -25,21 +25,21 @@ def two(own_lab: Lab, tmp_path: Path) -> Iterator[TwoGateways]:
 
 @pytest.fixture
 def program(two: TwoGateways, tmp_path: Path) -> Program:
-    """portmapper on the host between them."""
+    """portmapper on the host with both routers."""
     return Program(two.lab.lan, tmp_path)
 
 
 def listing(directory: Path, gateway: str) -> str:
-    """Write a list of one row that is for this gateway."""
+    """Write a list of one row for this gateway."""
     file = directory / "ports.csv"
     file.write_text(f"port;protocol;gateway;comment\n{PORT};TCP;{gateway};web\n")
     return str(file)
 
 
-def test_an_address_and_the_default_open_one_gateway_each(
+def test_a_row_can_choose_the_default_gateway_or_an_address(
     two: TwoGateways, program: Program, tmp_path: Path
 ) -> None:
-    """An edit of the row moves the port from one to the other."""
+    """An edit of the row moves the port to the other gateway."""
     state = ("--state-dir", str(tmp_path / "state"))
     finished = program.run("run", "--oneshot", "--json", *state, listing(tmp_path, "default"))
     assert finished.status == 0, finished.errors
@@ -54,10 +54,10 @@ def test_an_address_and_the_default_open_one_gateway_each(
 
 
 @pytest.mark.parametrize("backend", ["pcp", "natpmp", "upnp"])
-def test_all_opens_both_and_closes_both(
+def test_all_opens_and_closes_the_port_on_both_gateways(
     two: TwoGateways, program: Program, tmp_path: Path, backend: str
 ) -> None:
-    """Each is a row of its own, and somebody behind each gateway gets an answer."""
+    """There is one mapping for each gateway, and both answer their WAN hosts."""
     state = ("--backend", backend, "--state-dir", str(tmp_path / "state"))
     ports = listing(tmp_path, "all")
     finished = program.run("run", "--oneshot", "--json", *state, ports)
@@ -67,8 +67,8 @@ def test_all_opens_both_and_closes_both(
         LAN_GATEWAY: ("active", LAN_HOST),
         SECOND_GATEWAY: ("active", SECOND_HOST),
     }
-    outside = {mapping["external_address"] for mapping in found.values()}
-    assert outside == {WAN_GATEWAY, SECOND_OUTSIDE}
+    external = {mapping["external_address"] for mapping in found.values()}
+    assert external == {WAN_GATEWAY, SECOND_WAN}
     assert two.lab.reaches("TCP", PORT)
     assert two.reaches_by_second("TCP", PORT)
     closed = program.run("run", "--only-close-ports", *state, ports)
@@ -77,8 +77,10 @@ def test_all_opens_both_and_closes_both(
     assert not two.second.rules()
 
 
-def test_when_one_goes_away_the_other_stays(two: TwoGateways, program: Program, tmp_path: Path) -> None:
-    """And what the daemon is asked for by hand is opened and closed on both."""
+def test_one_gateway_stays_in_use_without_the_other(
+    two: TwoGateways, program: Program, tmp_path: Path
+) -> None:
+    """Ports opened with a command are opened and closed on both."""
     state = ("--state-dir", str(tmp_path / "state"))
     ports = listing(tmp_path, "all")
 

@@ -34,7 +34,7 @@ async def test_the_time_since_the_last_success_grows(
     """It is None before the first success."""
     await harness.start()
     assert collect_metrics(harness.scheduler, {}, clock).since_success is None
-    await harness.want(desired())
+    await harness.set_desired(desired())
     before = collect_metrics(harness.scheduler, {}, clock).since_success
     await clock.advance(7)
     after = collect_metrics(harness.scheduler, {}, clock).since_success

@@ -249,7 +249,7 @@ async def test_all_other_calls_may_fail(
     assert [harness.state(desired(80, backend="bad")), harness.state(desired(81, backend="good"))] == [
         "active"
     ] * 2
-    await harness.want()
+    await harness.set_desired()
     await harness.clock.advance(60)
     assert device.open_ports() == set()
     (fault,) = status(harness)["faults"]

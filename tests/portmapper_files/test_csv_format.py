@@ -1,4 +1,4 @@
-"""CSV, as upnp-daemon's users write it."""
+"""CSV documents as upnp-daemon's users write them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parse(content: bytes | str, delimiter: str = ";") -> list[Row]:
     return list(CsvFormat().parse(raw, FormatOptions(csv_delimiter=delimiter)))
 
 
-def test_a_record_becomes_a_row_with_its_place() -> None:
+def test_a_record_becomes_a_row_with_its_line() -> None:
     """The header is line 1."""
     (row,) = parse("address;port;protocol;duration;comment\n192.168.0.10;80;TCP;60;Test 1\n")
     assert row.fields == {
@@ -32,25 +32,25 @@ def test_a_record_becomes_a_row_with_its_place() -> None:
 
 @pytest.mark.parametrize("content", ["", "\n", "\r\n\r\n", "  \n", "\ufeff", "port;protocol\n"])
 def test_nothing_is_an_empty_list(content: str) -> None:
-    """As with upnp-daemon, an empty document wants nothing."""
+    """As in upnp-daemon, an empty document has no mappings."""
     assert parse(content) == []
 
 
 def test_any_column_order_and_unknown_columns() -> None:
-    """Columns go by their names, with or without a space around them."""
+    """Columns are found by name, with or without surrounding blanks."""
     (row,) = parse("owner; protocol;port\nme;udp;53")
     assert (row.fields["port"], row.fields["protocol"]) == ("53", "udp")
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_lines_are_counted_as_an_editor_does(newline: str) -> None:
-    """Blank lines and the lines inside quotes count; a record is called by its first line."""
+    """Blank lines and lines inside quotes count; a record is named by its first line."""
     lines = ["port;protocol;comment", "", '1;tcp;"two', 'lines"', " ", "2;tcp;x"]
     assert [row.place for row in parse(newline.join(lines))] == ["line 3", "line 6"]
 
 
 def test_quotes() -> None:
-    """A quoted field may hold the delimiter and doubled quotes."""
+    """A quoted field may contain the delimiter and doubled quotes."""
     (row,) = parse('port;protocol;comment\n80;TCP;"a;""b"""\n')
     assert row.fields["comment"] == 'a;"b"'
 
@@ -62,7 +62,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header() -> None:
 
 @pytest.mark.parametrize("delimiter", [",", "\t", "|", "§"])
 def test_another_delimiter(delimiter: str) -> None:
-    """Any one character."""
+    """Any single character."""
     assert parse(f"port{delimiter}protocol\n80{delimiter}TCP", delimiter)[0].fields["protocol"] == "TCP"
 
 
@@ -82,15 +82,15 @@ def test_another_delimiter(delimiter: str) -> None:
         ("port;protocol".encode("utf-16"), "binary"),
     ],
 )
-def test_a_document_that_is_not_such_csv(content: bytes | str, error: str) -> None:
-    """One clear line, with a hint at the wrong delimiter."""
+def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> None:
+    """A one-line error, with a hint if the delimiter is wrong."""
     with pytest.raises(SourceError, match=error) as caught:
         parse(content)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("cells", ["80", "80;TCP;x;y", '80;"T"CP;x'])
-def test_a_record_that_does_not_fit_spoils_only_itself(cells: str) -> None:
+def test_an_invalid_record_affects_only_itself(cells: str) -> None:
     """Too few fields, too many, or a stray quote."""
     bad, good = parse(f"port;protocol;comment\n{cells}\n81;TCP;x\n")
     assert bad.error
@@ -98,15 +98,15 @@ def test_a_record_that_does_not_fit_spoils_only_itself(cells: str) -> None:
     assert good.error == ""
 
 
-def test_bytes_that_are_not_utf_8_spoil_only_their_row() -> None:
-    """They go on as surrogates, which no field accepts."""
+def test_bytes_that_are_not_utf_8_affect_only_their_row() -> None:
+    """They become surrogates, which no field accepts."""
     rows = parse(b"port;protocol;comment\n80;TCP;caf\xe9\n81;TCP;caf\xc3\xa9\n")
     assert [row.fields["comment"] for row in rows] == ["caf\udce9", "café"]
 
 
 @given(st.one_of(st.binary(), st.text(alphabet='port;cl"\n\r,8\t').map(str.encode)), st.sampled_from(";,\t"))
-def test_any_bytes_are_parsed_or_refused(content: bytes, delimiter: str) -> None:
-    """Nothing but a SourceError comes out."""
+def test_any_bytes_are_parsed_or_rejected(content: bytes, delimiter: str) -> None:
+    """The only possible error is SourceError."""
     message = ""
     try:
         parse(content, delimiter)

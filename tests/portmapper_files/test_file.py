@@ -1,4 +1,4 @@
-"""Files and standard input as sources."""
+"""The `file` source."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from portmapper.api.source import MAX_DOCUMENT
 from portmapper_files.file import FileSource
 
 
-async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    """One clear line."""
+async def test_a_missing_file(tmp_path: Path) -> None:
+    """A one-line error."""
     with pytest.raises(SourceError, match=r"^no such file$"):
         await FileSource(str(tmp_path / "ports.csv")).fetch()
 
 
 async def test_a_directory(tmp_path: Path) -> None:
-    """Is no file."""
+    """A directory is no file."""
     with pytest.raises(SourceError, match="is a directory"):
         await FileSource(str(tmp_path)).fetch()
 
 
 async def test_a_file_below_a_file(tmp_path: Path) -> None:
-    """Whatever else the system says is passed on."""
+    """Other errors of the system are passed on."""
     (tmp_path / "x").touch()
     with pytest.raises(SourceError, match="cannot be read: Not a directory"):
         await FileSource(str(tmp_path / "x" / "ports.csv")).fetch()
 
 
 async def test_a_name_that_no_file_can_have() -> None:
-    """NUL cannot be asked of the system."""
+    """A NUL character cannot be passed to the system."""
     with pytest.raises(SourceError, match="NUL"):
         await FileSource("a\0b").fetch()
 
 
-async def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One clear line, whoever runs the test."""
+async def test_a_file_without_read_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A one-line error, also if root runs the test."""
 
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
@@ -54,7 +54,7 @@ async def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cannot be opened as a file at all."""
+    """A socket cannot be opened as a file."""
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("ports.csv")
@@ -62,16 +62,16 @@ async def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             await FileSource("ports.csv").fetch()
 
 
-async def test_a_file_is_bounded(tmp_path: Path) -> None:
-    """Reading stops there."""
+async def test_the_size_of_a_file_is_limited(tmp_path: Path) -> None:
+    """Reading stops at the limit."""
     with (tmp_path / "ports.csv").open("wb") as file:
         file.truncate(MAX_DOCUMENT + 1)
     with pytest.raises(SourceError, match="larger than 16 MiB"):
         await FileSource(str(tmp_path / "ports.csv")).fetch()
 
 
-async def test_an_endless_device_is_bounded() -> None:
-    """It is no regular file, and read in a thread."""
+async def test_the_size_of_a_device_is_limited() -> None:
+    """It is no regular file, so a thread reads it."""
     with pytest.raises(SourceError, match="larger than 16 MiB"):
         await FileSource("/dev/zero").fetch()
 
@@ -92,7 +92,7 @@ async def test_a_pipe_is_read_once_and_kept(tmp_path: Path) -> None:
 async def test_a_relative_path_survives_a_change_of_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A daemon goes to `/`."""
+    """A daemon changes its directory to `/`."""
     (tmp_path / "ports.csv").write_text("x")
     monkeypatch.chdir(tmp_path)
     source = FileSource("ports.csv")
@@ -105,7 +105,7 @@ async def test_a_relative_path_survives_a_change_of_directory(
     "half", ["port;protocol\n80;TCP\n81;T", "port;protocol\n80;TCP\n8", 'port;protocol\n80;"T']
 )
 async def test_a_half_written_file_keeps_the_last_good_list(reader: Any, tmp_path: Path, half: str) -> None:
-    """A bad row that the document does not even end is being written; at the start it is a bad row."""
+    """An invalid last row without a line end is still being written; at the start it is just invalid."""
     path = tmp_path / "ports.csv"
     path.write_text("port;protocol\n80;TCP\n81;TCP\n")
     source = reader(path)
@@ -120,7 +120,7 @@ async def test_a_half_written_file_keeps_the_last_good_list(reader: Any, tmp_pat
 async def test_a_bad_last_row_without_a_line_end_is_rejected_at_the_start(
     reader: Any, tmp_path: Path
 ) -> None:
-    """There is nothing to keep then."""
+    """At the start there is no earlier list to keep."""
     (tmp_path / "ports.csv").write_text("port;protocol\n80;TCP\n81;T")
     reading = await reader(tmp_path / "ports.csv").read()
     assert (reading.state, len(reading.mappings), len(reading.rejected)) == (SourceState.OK, 1, 1)

@@ -1,4 +1,4 @@
-"""JSON: an array of objects."""
+"""JSON documents."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def parse(content: bytes | str) -> list[Row]:
     return list(JsonFormat().parse(raw, FormatOptions()))
 
 
-def test_an_object_becomes_a_row_with_its_place() -> None:
-    """Counting begins at 0; unknown keys are the row's own affair."""
+def test_an_object_becomes_a_row_with_its_index() -> None:
+    """Indexes start at 0; the row parser handles unknown keys."""
     _, row = parse('[{}, {"port": 80, "protocol": "TCP", "owner": null}]')
     assert row.fields == {"port": 80, "protocol": "TCP", "owner": None}
     assert (row.place, row.field_place, row.strict_keys) == ("[1]", "[1].{}", False)
 
 
 def test_an_empty_array_is_an_empty_list() -> None:
-    """As with upnp-daemon; a byte order mark does not matter."""
+    """As in upnp-daemon; a byte order mark is ignored."""
     assert parse("[]") == parse("\ufeff [ ]\n") == []
 
 
@@ -54,16 +54,16 @@ def test_an_empty_array_is_an_empty_list() -> None:
     ],
     ids=range(17),
 )
-def test_a_document_that_is_no_such_json(content: bytes | str, error: str) -> None:
-    """One clear line, with the place where there is one."""
+def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> None:
+    """A one-line error, with the position if there is one."""
     with pytest.raises(SourceError, match=error) as caught:
         parse(content)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("element", ["1", "null", '"x"', "[]", "[[[[[[[[[[[[]]]]]]]]]]]]"])
-def test_an_element_that_is_no_object_spoils_only_itself(element: str) -> None:
-    """The others go on."""
+def test_an_element_that_is_no_object_affects_only_itself(element: str) -> None:
+    """The other elements are valid."""
     bad, good = parse(f'[{element}, {{"port": 80}}]')
     assert "is not an object" in bad.error
     assert good.error == ""
@@ -76,8 +76,8 @@ _json = st.recursive(
 
 
 @given(st.one_of(st.binary(), st.text(alphabet='[]{}",:1e9 \\u').map(str.encode), _json.map(json.dumps)))
-def test_any_bytes_are_parsed_or_refused(content: bytes | str) -> None:
-    """Nothing but a SourceError comes out."""
+def test_any_bytes_are_parsed_or_rejected(content: bytes | str) -> None:
+    """The only possible error is SourceError."""
     message = ""
     try:
         parse(content)

@@ -11,8 +11,8 @@ from portmapper_files.file import FileSource
 from portmapper_files.stdin import StdinSource
 
 
-def test_what_is_claimed() -> None:
-    """`-` is standard input, `./-` a file of that name, a URL neither."""
+def test_locations_are_claimed() -> None:
+    """`-` is standard input, `./-` a file with that name; URLs are not claimed."""
     assert StdinSource.claims("-")
     assert not StdinSource.claims("./-")
     assert FileSource.claims("./-")
@@ -29,8 +29,8 @@ def test_what_is_claimed() -> None:
         ("ports.toml", '[[mapping]]\nport = 80\nprotocol = "TCP"\n'),
     ],
 )
-async def test_the_suffix_tells_the_format(reader: Any, tmp_path: Path, name: str, content: str) -> None:
-    """The same mapping from each; no suffix is CSV."""
+async def test_the_suffix_selects_the_format(reader: Any, tmp_path: Path, name: str, content: str) -> None:
+    """The same mapping in each format; a file without a suffix is CSV."""
     (tmp_path / name).write_text(content)
     reading = await reader(tmp_path / name).read()
     assert [(m.port, m.protocol) for m in reading.mappings] == [(80, "TCP")]

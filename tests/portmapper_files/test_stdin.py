@@ -15,7 +15,7 @@ from portmapper_files.stdin import StdinSource
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Put a pipe in the place of standard input, and return its writing end."""
+    """Replace standard input with a pipe, and return its writing end."""
     reading, writing = os.pipe()
     monkeypatch.setattr(stdin, "_STDIN", reading)
     return writing
@@ -36,24 +36,24 @@ def type_in(writing: int, text: bytes) -> None:
         ("json", b"[]", SourceState.OK),
     ],
 )
-async def test_upnp_daemons_own_inputs(
+async def test_the_inputs_of_upnp_daemon(
     reader: Any, typed: int, chosen: str, typed_text: bytes, state: SourceState
 ) -> None:
-    """Empty CSV passes, empty JSON fails, an empty array passes."""
+    """Empty CSV and an empty array are valid, empty JSON is not."""
     type_in(typed, typed_text)
     assert (await reader("-", chosen).read()).state is state
 
 
 async def test_standard_input_is_read_once_and_kept(reader: Any, typed: int) -> None:
-    """The second read finds the same."""
+    """A second read returns the same document."""
     type_in(typed, b"port;protocol\n80;TCP\n")
     source = reader("-")
     assert await source.read() is await source.read()
     assert len(source.reading.mappings) == 1
 
 
-async def test_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A daemon has none."""
+async def test_closed_standard_input_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon has no standard input."""
     monkeypatch.setattr(stdin, "_STDIN", 9999)
     with pytest.raises(SourceError, match="cannot read standard input"):
         await StdinSource("-").fetch()

@@ -1,4 +1,4 @@
-"""TOML: `[[mapping]]` tables."""
+"""TOML documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parse(content: bytes | str) -> list[Row]:
     return list(TomlFormat().parse(raw, FormatOptions()))
 
 
-def test_a_table_becomes_a_row_with_its_place() -> None:
+def test_a_table_becomes_a_row_with_its_index() -> None:
     """Its keys are strict."""
     first, second = parse('[[mapping]]\nport = 80\nprotocol = "TCP"\n[[mapping]]\nport = "1-2"\n')
     assert first.fields == {"port": 80, "protocol": "TCP"}
@@ -26,7 +26,7 @@ def test_a_table_becomes_a_row_with_its_place() -> None:
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "\ufeff", "mapping = []"])
 def test_nothing_is_an_empty_list(content: str) -> None:
-    """A document without tables wants nothing."""
+    """A document without tables has no mappings."""
     assert parse(content) == []
 
 
@@ -49,15 +49,15 @@ def test_nothing_is_an_empty_list(content: str) -> None:
     ],
     ids=range(13),
 )
-def test_a_document_that_is_no_such_toml(content: bytes | str, error: str) -> None:
-    """One clear line, with the nearest known name."""
+def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> None:
+    """A one-line error, with the nearest valid name."""
     with pytest.raises(SourceError, match=error) as caught:
         parse(content)
     assert str(caught.value).isprintable()
 
 
-def test_an_element_that_is_no_table_spoils_only_itself() -> None:
-    """The others go on."""
+def test_an_element_that_is_no_table_affects_only_itself() -> None:
+    """The other elements are valid."""
     bad, good = parse("mapping = [1, {port = 80}]")
     assert bad.error == "1 is not a table"
     assert good.fields == {"port": 80}
@@ -65,14 +65,14 @@ def test_an_element_that_is_no_table_spoils_only_itself() -> None:
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, '"' * 500_000, "a b " * 300_000, "a'" * 500_000])
 def test_the_check_for_long_keys_takes_linear_time(text: str) -> None:
-    """A megabyte of anything is looked through at once; quadratic, it would take the test's whole minute."""
+    """A megabyte is checked at once; a quadratic check would exceed the test's time limit."""
     with pytest.raises(SourceError):
         parse(text)
 
 
 @given(st.one_of(st.binary(), st.text(alphabet="[]maping=.\"'{}\n1-:T, ").map(str.encode)))
-def test_any_bytes_are_parsed_or_refused(content: bytes) -> None:
-    """Nothing but a SourceError comes out."""
+def test_any_bytes_are_parsed_or_rejected(content: bytes) -> None:
+    """The only possible error is SourceError."""
     message = ""
     try:
         parse(content)

@@ -1,4 +1,4 @@
-"""Edits of a watched file, however they are made."""
+"""Changes of a watched file, however they are made."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ Edit = Callable[[Path], None]
 
 
 def write(path: Path) -> None:
-    """Write in place."""
+    """Write the file in place."""
     path.write_text("new content")
 
 
 def replace(path: Path) -> None:
-    """Write beside it and rename, as editors do."""
+    """Write another file and rename it, as editors do."""
     beside = path.with_name("beside")
     beside.write_text("new content")
     beside.rename(path)
 
 
 def remove(path: Path) -> None:
-    """Delete it."""
+    """Delete the file."""
     path.unlink()
 
 
 def become_a_link(path: Path) -> None:
-    """Put a symlink in its place."""
+    """Replace the file with a symlink."""
     path.with_name("other").write_text("new content")
     path.unlink()
     path.symlink_to("other")
 
 
 def replace_directory(path: Path) -> None:
-    """Rename its directory away and another one there."""
+    """Rename its directory and put another one in its place."""
     fresh = path.parent.with_name("fresh")
     fresh.mkdir()
     (fresh / path.name).write_text("new content")
@@ -50,8 +50,8 @@ def replace_directory(path: Path) -> None:
 
 
 @pytest.fixture(params=["notified", "polled"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Watch both ways: the kernel's, and by looking."""
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the test with inotify and with polling."""
     if request.param == "polled":
         monkeypatch.setattr(watcher, "_POLL_SECONDS", 0.02)
         monkeypatch.setattr(sys, "platform", "other")
@@ -59,7 +59,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 class Watched:
-    """A file source being watched."""
+    """A file source that is being watched."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,12 +67,12 @@ class Watched:
         self.event = asyncio.Event()
 
     async def noticed(self) -> None:
-        """Wait for the next notice."""
+        """Wait for the next notification."""
         await asyncio.wait_for(self.event.wait(), 5)
         self.event.clear()
 
     async def reads(self, text: str | None) -> None:
-        """Wait until a read after a notice finds `text`, or no file for None."""
+        """Wait until a read after a notification finds `text`, or no file for None."""
         while True:
             await self.noticed()
             found = self.path.read_text() if self.path.exists() else None
@@ -81,8 +81,8 @@ class Watched:
 
 
 @pytest.fixture
-async def watched(tmp_path: Path, way: str) -> AsyncIterator[Watched]:
-    """Watch `ports.csv` in a directory of its own."""
+async def watched(tmp_path: Path, backend: str) -> AsyncIterator[Watched]:
+    """Watch `ports.csv` in a separate directory."""
     path = tmp_path / "config" / "ports.csv"
     path.parent.mkdir()
     path.write_text("content")
@@ -93,8 +93,8 @@ async def watched(tmp_path: Path, way: str) -> AsyncIterator[Watched]:
 
 
 @pytest.mark.parametrize("edit", [write, replace, become_a_link, replace_directory])
-async def test_an_edit_is_noticed(watched: Watched, edit: Edit) -> None:
-    """And the one after it, in the same way or another."""
+async def test_a_change_is_reported(watched: Watched, edit: Edit) -> None:
+    """And the next one, made in the same way or another."""
     edit(watched.path)
     await watched.reads("new content")
     watched.path.write_text("newer content")
@@ -102,7 +102,7 @@ async def test_an_edit_is_noticed(watched: Watched, edit: Edit) -> None:
 
 
 async def test_a_file_that_vanishes_and_returns(watched: Watched) -> None:
-    """Both are noticed."""
+    """Both changes are reported."""
     remove(watched.path)
     await watched.reads(None)
     watched.path.write_text("back")
@@ -110,7 +110,7 @@ async def test_a_file_that_vanishes_and_returns(watched: Watched) -> None:
 
 
 async def test_a_directory_that_vanishes_and_returns(watched: Watched) -> None:
-    """Down to the nearest directory that is left."""
+    """The nearest existing parent directory is watched."""
     remove(watched.path)
     watched.path.parent.rmdir()
     await watched.reads(None)
@@ -119,7 +119,7 @@ async def test_a_directory_that_vanishes_and_returns(watched: Watched) -> None:
     await watched.reads("back")
 
 
-async def test_a_config_map_that_is_swapped(tmp_path: Path, way: str) -> None:
+async def test_a_config_map_that_is_swapped(tmp_path: Path, backend: str) -> None:
     """Kubernetes replaces a symlink to a directory, and never touches the file's own name."""
     for name in ("..1", "..2"):
         (tmp_path / name).mkdir()
@@ -137,8 +137,8 @@ async def test_a_config_map_that_is_swapped(tmp_path: Path, way: str) -> None:
         await watched.source.close()
 
 
-async def test_the_target_of_a_link_is_watched(tmp_path: Path, way: str) -> None:
-    """An edit behind the symlink counts, in another directory too."""
+async def test_the_target_of_a_link_is_watched(tmp_path: Path, backend: str) -> None:
+    """An edit behind the symlink counts, also in another directory."""
     target = tmp_path / "elsewhere" / "target"
     target.parent.mkdir()
     target.write_text("content")
@@ -152,22 +152,22 @@ async def test_the_target_of_a_link_is_watched(tmp_path: Path, way: str) -> None
         await watched.source.close()
 
 
-async def test_a_loop_of_links_is_no_trouble(tmp_path: Path, way: str) -> None:
-    """It can be watched until it is mended."""
+async def test_a_loop_of_links_can_be_watched(tmp_path: Path, backend: str) -> None:
+    """The watch continues until the loop is fixed."""
     (tmp_path / "ports.csv").symlink_to("ports.csv")
     watched = Watched(tmp_path / "ports.csv")
     await watched.source.watch(watched.event.set)
     try:
         watched.path.unlink()
-        watched.path.write_text("mended")
-        await watched.reads("mended")
+        watched.path.write_text("fixed")
+        await watched.reads("fixed")
     finally:
         await watched.source.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 async def test_a_file_is_not_read_half_written(tmp_path: Path) -> None:
-    """A new file is announced when its writer closes it; a neighbour's edit not at all."""
+    """A new file is reported when its writer closes it; edits of other files are not reported."""
     path = tmp_path / "ports.csv"
     watched = Watched(path)
     await watched.source.watch(watched.event.set)
@@ -184,10 +184,10 @@ async def test_a_file_is_not_read_half_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
-async def test_without_a_watch_left_the_file_is_looked_at(
+async def test_without_a_watch_left_the_file_is_polled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user's inotify instances are few (128)."""
+    """A user has few inotify instances (128)."""
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(24, "Too many open files")
@@ -201,8 +201,8 @@ async def test_without_a_watch_left_the_file_is_looked_at(
     await watched.source.close()
 
 
-async def test_nothing_is_noticed_after_the_close(watched: Watched) -> None:
-    """And closing twice is no error."""
+async def test_nothing_is_reported_after_close(watched: Watched) -> None:
+    """A second close is no error."""
     before = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
     await watched.source.close()
     await watched.source.close()

@@ -17,7 +17,7 @@ from portmapper_hooks import command
 from portmapper_hooks.command import CommandObserver
 
 WRITE = "import json,os,sys; p=os.environ['PORTMAPPER_EXTERNAL_PORT']; open(sys.argv[1],'a').write(p+'\\n')"
-TELL = (
+WRITE_FIELDS = (
     "import json,os,sys; f=json.load(sys.stdin);"
     "e={k:v for k,v in os.environ.items() if k.startswith('PORTMAPPER_')};"
     "json.dump([f,e,sys.argv[2:]], open(sys.argv[1]+'.new','w')); os.rename(sys.argv[1]+'.new',sys.argv[1])"
@@ -46,12 +46,12 @@ async def test_a_command_gets_the_fields_of_the_event(
     make_observer: Any, event: Any, until: Any, tmp_path: Path
 ) -> None:
     """It gets them as environment variables and as JSON; no shell expands its arguments."""
-    told = tmp_path / "told"
-    observer = make_observer({"on": "opened", "run": python(TELL, told, "$HOME; touch x")})
+    output = tmp_path / "output"
+    observer = make_observer({"on": "opened", "run": python(WRITE_FIELDS, output, "$HOME; touch x")})
     await observer.observe(event(comment="web\nserver", detail="\x1b[31m"))
-    await until(told.exists)
-    facts, environment, arguments = json.loads(told.read_text())
-    assert (facts["event"], facts["external_port"], facts["external_address"]) == ("opened", 8080, None)
+    await until(output.exists)
+    fields, environment, arguments = json.loads(output.read_text())
+    assert (fields["event"], fields["external_port"], fields["external_address"]) == ("opened", 8080, None)
     assert environment["PORTMAPPER_EVENT"] == "opened"
     assert environment["PORTMAPPER_INTERNAL_ADDRESS"] == "192.168.1.5"
     assert environment["PORTMAPPER_EXTERNAL_ADDRESS"] == ""
@@ -115,7 +115,7 @@ def _lives(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("run", "told"),
+    ("run", "message"),
     [
         (["/nowhere/at/all"], "No such file or directory"),
         (["/"], "Permission denied"),
@@ -123,12 +123,12 @@ def _lives(pid: int) -> bool:
     ],
 )
 async def test_a_failure_is_logged_on_one_line(
-    make_observer: Any, event: Any, until: Any, caplog: pytest.LogCaptureFixture, run: list[str], told: str
+    make_observer: Any, event: Any, until: Any, caplog: pytest.LogCaptureFixture, run: list[str], message: str
 ) -> None:
     """The line contains the program's standard error, escaped and cut."""
     observer = make_observer({"on": "opened", "run": run})
     await observer.observe(event())
-    await until(lambda: told in caplog.text)
+    await until(lambda: message in caplog.text)
     assert "\x1b" not in caplog.text
     assert len(caplog.text) < 2000
 

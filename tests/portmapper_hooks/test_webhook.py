@@ -80,8 +80,8 @@ async def test_an_event_is_posted_as_json(calling: Any, event: Any, until: Any, 
     headers, body = receiver.calls[0]
     assert headers["Content-Type"] == "application/json"
     assert SIGNATURE_HEADER not in headers
-    facts = json.loads(body)
-    assert (facts["event"], facts["external_port"], facts["comment"]) == ("opened", 8080, "web")
+    fields = json.loads(body)
+    assert (fields["event"], fields["external_port"], fields["comment"]) == ("opened", 8080, "web")
 
 
 @pytest.mark.parametrize("kept", ["here", "in a file"])
@@ -160,7 +160,7 @@ async def test_nothing_is_sent_without_a_readable_secret(
 ) -> None:
     """An unsigned request instead would be worse."""
     (tmp_path / "empty").write_text("\n")
-    for name, told in (("none", "No such file"), ("empty", "contains no secret")):
+    for name, message in (("none", "No such file"), ("empty", "contains no secret")):
         await calling(secret_file=str(tmp_path / name)).observe(event())
-        await until(lambda told=told: told in caplog.text)
+        await until(lambda message=message: message in caplog.text)
     assert receiver.calls == []

@@ -1,4 +1,4 @@
-"""A web server on loopback whose answers the test sets."""
+"""A web server on loopback with answers set by the test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Server:
-    """Answers each path with its handler, and keeps the requests."""
+    """A server that answers each path with its handler, and keeps the requests."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
@@ -22,11 +22,11 @@ class Server:
         self.port = 0
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
-        """Return the URL of a path here."""
+        """Return the URL of a path on this server."""
         return f"http://{host}:{self.port}{path}"
 
     def answers(self, path: str, **response: object) -> str:
-        """Answer a path always so, and return its URL."""
+        """Always answer a path with this response; return its URL."""
 
         async def handler(_: web.Request) -> web.StreamResponse:
             return web.Response(**response)  # type: ignore[arg-type]
@@ -35,11 +35,11 @@ class Server:
         return self.url(path)
 
     def redirects(self, path: str, location: str, status: int = 302) -> str:
-        """Redirect a path, and return its URL."""
+        """Redirect a path; return its URL."""
         return self.answers(path, status=status, headers={"Location": location})
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Take one request."""
+        """Handle one request."""
         self.requests.append(request)
         handler = self.handlers.get(request.path)
         return await handler(request) if handler else web.Response(status=404)
@@ -47,7 +47,7 @@ class Server:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    """Serve for one test."""
+    """Run a server for one test."""
     server = Server()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.handle)

@@ -19,6 +19,6 @@ from portmapper_http.address_check import is_public
         ("0.0.0.0", False),
     ],
 )
-def test_what_is_public(address: str, expected: bool) -> None:
-    """An IPv6 address that carries an IPv4 one is judged by that."""
+def test_public_addresses(address: str, expected: bool) -> None:
+    """An IPv6 address that embeds an IPv4 address is judged by that."""
     assert is_public(ipaddress.ip_address(address)) is expected

@@ -17,7 +17,7 @@ CSV = b"port;protocol\n80;TCP\n"
 
 
 async def test_a_compressed_document(server: Any) -> None:
-    """Gzip is asked for, and deflate understood."""
+    """Gzip is requested, and deflate accepted too."""
     gzipped = server.answers("/a", body=gzip.compress(CSV, mtime=0), headers={"Content-Encoding": "gzip"})
     deflated = server.answers("/b", body=zlib.compress(CSV), headers={"Content-Encoding": "deflate"})
     for url in (gzipped, deflated):
@@ -35,12 +35,12 @@ async def test_a_compressed_document(server: Any) -> None:
 async def test_a_badly_compressed_document(
     failure: Any, server: Any, body: bytes, encoding: str, error: str
 ) -> None:
-    """One clear line."""
+    """A one-line error."""
     assert error in await failure(server.answers("/x", body=body, headers={"Content-Encoding": encoding}))
 
 
-async def test_a_gzip_bomb_is_never_unpacked(failure: Any, server: Any) -> None:
-    """A megabyte that would be a gigabyte costs no more than a document may."""
+async def test_a_gzip_bomb_is_not_decompressed(failure: Any, server: Any) -> None:
+    """A megabyte that expands to a gigabyte needs no more memory than a document may have."""
     packer = zlib.compressobj(9, wbits=31)
     zeros = bytes(2**20)
     bomb = b"".join([*(packer.compress(zeros) for _ in range(256)), packer.flush()])
@@ -53,8 +53,8 @@ async def test_a_gzip_bomb_is_never_unpacked(failure: Any, server: Any) -> None:
         tracemalloc.stop()
 
 
-async def test_an_endless_body_is_left(failure: Any, server: Any) -> None:
-    """Reading stops at the bound."""
+async def test_an_endless_body_is_an_error(failure: Any, server: Any) -> None:
+    """Reading stops at the limit."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

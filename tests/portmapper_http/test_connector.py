@@ -15,7 +15,7 @@ CSV = b"port;protocol\n80;TCP\n"
 async def test_the_connection_goes_to_the_checked_address(
     monkeypatch: pytest.MonkeyPatch, server: Any
 ) -> None:
-    """A name that resolves otherwise the second time (DNS rebinding) is looked up once only."""
+    """A name is resolved only once, so that a second answer (DNS rebinding) has no effect."""
     answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.pop())
     url = server.answers("/x", body=CSV).replace("127.0.0.1", "rebinding.test")

@@ -1,4 +1,4 @@
-"""Redirects: how far a server may send us, and where not."""
+"""Redirects: which are followed, and which are not."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CSV = b"port;protocol\n80;TCP\n"
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_followed(server: Any, status: int) -> None:
-    """Relative or not; the suffix is the last URL's."""
+    """Relative or absolute; the suffix is that of the last URL."""
     server.answers("/b.csv", body=CSV)
     document = await HttpSource(server.redirects("/a", "b.csv", status)).fetch()
     assert (document.content, document.suffix) == (CSV, ".csv")
 
 
 async def test_five_redirects_are_followed_and_not_six(failure: Any, server: Any) -> None:
-    """The bound of the contract."""
+    """The limit of the contract."""
     for number in range(6):
         server.redirects(f"/{number}", f"/{number + 1}")
     server.answers("/6", body=CSV)
@@ -30,8 +30,8 @@ async def test_five_redirects_are_followed_and_not_six(failure: Any, server: Any
     assert await failure(server.url("/0")) == "more than 5 redirects"
 
 
-async def test_a_loop_of_redirects_is_one_line(failure: Any, server: Any) -> None:
-    """And is not gone round."""
+async def test_a_loop_of_redirects_is_an_error(failure: Any, server: Any) -> None:
+    """The loop is entered only once."""
     server.redirects("/b", "/a")
     assert await failure(server.redirects("/a", "/b")) == "redirects in a loop"
     assert len(server.requests) == 2
@@ -41,13 +41,13 @@ async def test_a_loop_of_redirects_is_one_line(failure: Any, server: Any) -> Non
     "location", ["file:///etc/passwd", "https://127.0.0.1/", "ftp://x/", "//[", "http://x:0/", ""]
 )
 async def test_a_redirect_elsewhere_is_not_followed(failure: Any, server: Any, location: str) -> None:
-    """Neither to another scheme nor to what is no URL."""
+    """Neither to another scheme nor to an invalid URL."""
     assert "not followed" in await failure(server.redirects("/x", location))
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Give names their addresses, and let every connection end on loopback."""
+    """Give host names their addresses, and connect to loopback for all of them."""
     names: dict[str, list[str]] = {}
 
     async def resolve(url: Any) -> list[address_check.IPAddress]:
@@ -73,28 +73,28 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         ["8.8.8.8", "10.0.0.1"],
     ],
 )
-async def test_a_public_server_cannot_send_us_to_a_private_one(
+async def test_a_public_server_cannot_redirect_to_a_private_one(
     failure: Any, server: Any, names: dict[str, list[str]], addresses: list[str]
 ) -> None:
-    """However the private address is spelt, and also when only one of several is."""
+    """In any notation of the private address, and also if only one of several is private."""
     names.update({"public.test": ["8.8.8.8"], "private.test": addresses})
     server.redirects("/a", server.url("/secret?key=1", "private.test"))
     assert "a private address; not followed" in await failure(server.url("/a", "public.test"))
     assert [request.path for request in server.requests] == ["/a"]
 
 
-async def test_nor_by_way_of_another_public_one(
+async def test_a_public_server_in_the_chain_is_enough(
     failure: Any, server: Any, names: dict[str, list[str]]
 ) -> None:
-    """A public server anywhere in the chain is enough."""
+    """A private server may redirect to a public one, but that one not back to a private one."""
     names.update({"home.test": ["10.0.0.1"], "public.test": ["8.8.8.8"]})
     server.redirects("/a", server.url("/b", "public.test"))
     server.redirects("/b", server.url("/c", "home.test"))
     assert "private address" in await failure(server.url("/a", "home.test"))
 
 
-async def test_a_private_server_may_send_us_on(server: Any, names: dict[str, list[str]]) -> None:
-    """To its like, and into the world."""
+async def test_a_private_server_may_redirect(server: Any, names: dict[str, list[str]]) -> None:
+    """To other private servers and to public ones."""
     names.update({"home.test": ["10.0.0.1"], "nas.test": ["10.0.0.2"], "public.test": ["8.8.8.8"]})
     server.redirects("/a", server.url("/b", "nas.test"))
     server.redirects("/b", server.url("/c", "public.test"))

@@ -1,4 +1,4 @@
-"""A URL as a source, and servers that mean ill."""
+"""The `http` source, and hostile servers."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ async def test_a_document_with_its_hints(server: Any) -> None:
 
 
 async def test_no_content_type_is_no_hint(server: Any) -> None:
-    """A bare server sends none."""
+    """A minimal server sends none."""
     assert (await HttpSource(server.answers("/x", body=CSV)).fetch()).suffix == ""
 
 
 async def test_an_unchanged_document_is_not_sent_again(server: Any) -> None:
-    """The second request is conditional, and a 304 is the same document."""
+    """The second request is conditional, and a 304 returns the cached document."""
 
     async def handler(request: web.Request) -> web.Response:
         headers = {"ETag": '"1"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
@@ -41,19 +41,19 @@ async def test_an_unchanged_document_is_not_sent_again(server: Any) -> None:
     assert len(server.requests) == 2
 
 
-async def test_an_unasked_304_is_an_error(failure: Any, server: Any) -> None:
-    """There is nothing to keep."""
+async def test_an_unexpected_304_is_an_error(failure: Any, server: Any) -> None:
+    """There is no cached document."""
     assert "304" in await failure(server.answers("/x", status=304))
 
 
 @pytest.mark.parametrize("status", [204, 401, 404, 500])
-async def test_another_status_is_one_line(failure: Any, server: Any, status: int) -> None:
-    """The number is named."""
+async def test_another_status_is_an_error(failure: Any, server: Any, status: int) -> None:
+    """The message names the status."""
     assert f"the server answered {status}" in await failure(server.answers("/x", status=status))
 
 
-async def test_hostile_words_of_the_server_are_escaped(failure: Any, server: Any) -> None:
-    """The reason of a status may hold a terminal's escapes."""
+async def test_a_hostile_reason_is_escaped(failure: Any, server: Any) -> None:
+    """The reason of a status may contain terminal escape sequences."""
     assert "500" in await failure(server.answers("/x", status=500, reason="<b>\u202e" + "x" * 500))
 
 
@@ -81,28 +81,28 @@ async def test_a_password_is_used_and_never_shown(failure: Any, server: Any) -> 
         ("http://a:b@[bad", "http://a:***@[bad"),
     ],
 )
-def test_what_is_masked(location: str, shown: str) -> None:
-    """Also in what is no valid URL."""
+def test_passwords_are_masked(location: str, shown: str) -> None:
+    """Also in an invalid URL."""
     assert HttpSource(location).location == shown
 
 
 @pytest.mark.parametrize(
     "location", ["http://", "http://[::1", "http://host:99999/", "http://host:x/", "http:///p"]
 )
-async def test_what_is_no_url(failure: Any, location: str) -> None:
-    """One clear line."""
+async def test_an_invalid_url(failure: Any, location: str) -> None:
+    """A one-line error."""
     assert await failure(location) == "not a valid URL"
 
 
 async def test_a_closed_port(failure: Any) -> None:
-    """One clear line."""
+    """A one-line error."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         assert (await failure(f"http://127.0.0.1:{bound.getsockname()[1]}/")).startswith("no connection: ")
 
 
 async def test_a_name_without_address(failure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One clear line."""
+    """A one-line error."""
 
     def refuse(*_: object, **__: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
@@ -115,8 +115,8 @@ async def test_a_name_without_address(failure: Any, monkeypatch: pytest.MonkeyPa
     "answer",
     [b"", b"\0\xff\x1b[31m\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", b"220 ftp\r\n"],
 )
-async def test_what_is_no_http(failure: Any, answer: bytes) -> None:
-    """One clear line in our own words."""
+async def test_an_answer_that_is_not_http(failure: Any, answer: bytes) -> None:
+    """A one-line error in our own words."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -130,12 +130,12 @@ async def test_what_is_no_http(failure: Any, answer: bytes) -> None:
 
 
 async def test_tls_with_a_server_that_has_none(failure: Any, server: Any) -> None:
-    """One clear line."""
+    """A one-line error."""
     assert await failure(server.url("/").replace("http:", "https:")) == "the TLS connection failed"
 
 
-async def test_a_slow_drip_is_left(failure: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time is for the whole, however often a byte comes."""
+async def test_a_slow_drip_is_an_error(failure: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time limit is for the whole download."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

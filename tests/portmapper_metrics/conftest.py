@@ -1,4 +1,4 @@
-"""Fixtures that run a daemon in a separate process against a simulated gateway."""
+"""Fixtures that run a daemon in a separate process against a software gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway that does as the test says, on loopback."""
+"""A scripted gateway on loopback."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Peer(asyncio.DatagramProtocol):
     """A scripted gateway.
 
     Attributes:
-        answer: turns a request into the packets to send back.
-        requests: what came, in order.
-        epoch: what it says in its replies.
+        answer: converts a request to the packets to send back.
+        requests: the received requests, in order.
+        epoch: the epoch in its replies.
     """
 
     def __init__(self) -> None:
@@ -36,22 +36,22 @@ class Peer(asyncio.DatagramProtocol):
         self.transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to listen."""
+        """Keep the transport."""
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Answer as the script says."""
+        """Answer as scripted."""
         self.requests.append(data)
         for packet in self.answer(data):
             self.transport.sendto(packet, addr)
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         return int(self.transport.get_extra_info("sockname")[1])
 
     def announce(self, packet: bytes, transport: Any = None) -> None:
-        """Multicast a packet to everybody, over loopback; `transport` is a stranger's."""
+        """Multicast a packet over loopback; pass `transport` to send it from a third party."""
         transport = transport or self.transport
         raw = transport.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, LOCAL.packed)
@@ -59,7 +59,7 @@ class Peer(asyncio.DatagramProtocol):
 
     @property
     def target(self) -> Target:
-        """How a backend is told of it."""
+        """The target for a backend."""
         return Target(LOCAL, "lo", LOCAL, port=self.port)
 
     def pcp(
@@ -74,7 +74,7 @@ class Peer(asyncio.DatagramProtocol):
         opcode: int | None = None,
         external: ipaddress.IPv4Address | ipaddress.IPv6Address = OUTSIDE,
     ) -> bytes:
-        """Answer a PCP request: what is not given is as a good gateway has it."""
+        """Build the answer to a PCP request; by default, that of a well-behaved gateway."""
         requested = struct.unpack_from("!I", request, 4)[0]
         header = struct.pack(
             "!BBxBII12x",
@@ -106,7 +106,7 @@ class Peer(asyncio.DatagramProtocol):
         internal_port: int | None = None,
         external: ipaddress.IPv4Address | ipaddress.IPv6Address = OUTSIDE,
     ) -> bytes:
-        """Answer a NAT-PMP request likewise."""
+        """Build the answer to a NAT-PMP request in the same way."""
         header = struct.pack("!BBHI", 0, 0x80 | request[1], result, self.epoch)
         if request[1] == 0:
             return header + external.packed
@@ -121,7 +121,7 @@ class Peer(asyncio.DatagramProtocol):
 
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
-    """A silent gateway; give it an `answer`."""
+    """Return a silent gateway; set its `answer`."""
     transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
         Peer, local_addr=(str(LOCAL), 0)
     )
@@ -132,7 +132,7 @@ async def peer() -> AsyncIterator[Peer]:
 
 @pytest.fixture
 async def peer_over_ipv6() -> AsyncIterator[Peer]:
-    """The same on `::1`; its `target` is for IPv4, so make one."""
+    """Return a silent gateway on `::1`; its `target` is for IPv4, so build another one."""
     transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
         Peer, local_addr=("::1", 0)
     )
@@ -143,13 +143,13 @@ async def peer_over_ipv6() -> AsyncIterator[Peer]:
 
 @pytest.fixture
 def closed_port(free_port: Callable[[], int]) -> int:
-    """A port of loopback that nothing listens on."""
+    """Return a loopback port that no program listens on."""
     return free_port()
 
 
 @pytest.fixture
-async def stranger() -> AsyncIterator[Any]:
-    """The transport of another program on the same host: right address, wrong port."""
+async def third_party() -> AsyncIterator[Any]:
+    """Return the transport of another program on this host: right address, wrong port."""
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
         asyncio.DatagramProtocol, local_addr=(str(LOCAL), 0)
     )
@@ -160,13 +160,13 @@ async def stranger() -> AsyncIterator[Any]:
 
 @pytest.fixture
 def request_80() -> MapRequest:
-    """A wish for TCP port 80 on this host."""
+    """Return a request for TCP port 80 of this host."""
     return MapRequest(Protocol.TCP, LOCAL, 80, 80, 3600, token=b"twelve bytes")
 
 
 @pytest.fixture
 async def pcp_gateway(peer: Any) -> AsyncIterator[PcpGateway]:
-    """The scripted gateway as this backend sees it; it grants everything."""
+    """Return the PCP gateway for the scripted peer, which grants everything."""
     peer.answer = lambda request: [peer.pcp(request)]
     opened = PcpGateway(peer.target)
     yield opened
@@ -175,7 +175,7 @@ async def pcp_gateway(peer: Any) -> AsyncIterator[PcpGateway]:
 
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time runs twenty-five times as fast for retransmissions."""
+    """Run retransmissions twenty-five times as fast."""
     from portmapper_pcp import nat_pmp, pcp, retransmission
 
     def delays(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""The doctor's look at a gateway's clock."""
+"""The doctor's check of a gateway's clock."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BACKENDS = {"pcp": PcpBackend, "natpmp": NatPmpBackend}
 
 
 @pytest.fixture(params=list(BACKENDS))
-def look(request: pytest.FixtureRequest, peer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return what asks twice while the gateway's clock goes so many seconds on between the looks."""
+def clock_findings(request: pytest.FixtureRequest, peer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that diagnoses a clock that advances so many seconds between two readings."""
     monkeypatch.setattr(diagnosis, "PAUSE", 0.01)
     backend = BACKENDS[request.param]()
 
-    async def look(passed: int) -> list[Severity]:
+    async def clock_findings(passed: int) -> list[Severity]:
         def answer(packet: bytes) -> list[bytes]:
             reply = getattr(peer, request.param)(packet)
             peer.epoch += passed
@@ -32,29 +32,29 @@ def look(request: pytest.FixtureRequest, peer: Any, monkeypatch: pytest.MonkeyPa
         assert {finding.code for finding in findings} <= {"epoch-trouble"}
         return [finding.severity for finding in findings]
 
-    return look
+    return clock_findings
 
 
 @pytest.mark.parametrize("passed", [0, 1])
-async def test_a_clock_that_keeps_time_is_well(look: Any, passed: int) -> None:
-    """Whole seconds cost up to one."""
-    assert await look(passed) == [Severity.OK]
+async def test_an_accurate_clock_is_ok(clock_findings: Any, passed: int) -> None:
+    """Rounding to whole seconds accounts for up to one second."""
+    assert await clock_findings(passed) == [Severity.OK]
 
 
 @pytest.mark.parametrize("passed", [-900, 900])
-async def test_a_clock_that_leaps_is_trouble(look: Any, passed: int) -> None:
-    """Forwards as well as back."""
-    assert await look(passed) == [Severity.WARNING]
+async def test_a_clock_that_jumps_is_a_warning(clock_findings: Any, passed: int) -> None:
+    """Forward and backward."""
+    assert await clock_findings(passed) == [Severity.WARNING]
 
 
 @pytest.mark.usefixtures("fast")
 @pytest.mark.parametrize("name", list(BACKENDS))
-async def test_nothing_is_said_of_a_gateway_that_is_silent(peer: Any, name: str) -> None:
-    """Others tell that nobody answers."""
+async def test_a_silent_gateway_has_no_finding(peer: Any, name: str) -> None:
+    """Another check reports silent gateways."""
     assert list(await BACKENDS[name]().diagnose(peer.target)) == []
 
 
 @pytest.mark.parametrize("name", list(BACKENDS))
-async def test_a_target_without_gateway_is_not_asked(peer: Any, name: str) -> None:
-    """There is nobody to ask."""
+async def test_a_target_without_gateway_is_not_queried(peer: Any, name: str) -> None:
+    """There is no gateway to query."""
     assert list(await BACKENDS[name]().diagnose(attrs.evolve(peer.target, gateway=None))) == []

@@ -1,4 +1,4 @@
-"""When a gateway's clock means a restart."""
+"""Restarts detected from a gateway's clock."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ RULES = pytest.mark.parametrize("rule", [pcp_restarted, natpmp_restarted])
 
 @RULES
 def test_the_first_epoch_means_nothing(rule: Rule) -> None:
-    """There is nothing to compare it with."""
+    """There is no earlier epoch to compare it with."""
     assert not Epoch(rule).accept(5, 1000.0)
 
 
 @RULES
 def test_p11_an_epoch_that_advances_with_time_is_no_restart(rule: Rule) -> None:
-    """A clock that keeps pace is a gateway that stayed up."""
+    """A steady clock means that the gateway stayed up."""
     epoch = Epoch(rule)
     assert not any(epoch.accept(1000 + seconds, 50.0 + seconds) for seconds in (0, 1, 60, 3600, 90000))
 
 
 @RULES
-def test_p10_an_epoch_that_starts_anew_is_a_restart_once(rule: Rule) -> None:
-    """It is told at the first reply after it, not at those that follow."""
+def test_p10_an_epoch_that_starts_over_is_one_restart(rule: Rule) -> None:
+    """Only the first reply after it reports the restart."""
     epoch = Epoch(rule)
     epoch.accept(1000, 0.0)
     assert epoch.accept(1, 10.0)
@@ -49,7 +49,7 @@ def test_p10_an_epoch_that_starts_anew_is_a_restart_once(rule: Rule) -> None:
     ],
 )
 def test_p10_pcp_rule(server: float, client: float, restarted: bool) -> None:
-    """RFC 6887 section 8.5: at most 1 s back, and within 1/16 and 2 s of our pace, both ways."""
+    """RFC 6887 section 8.5: at most 1 s back, and within 1/16 and 2 s of our clock in both directions."""
     assert pcp_restarted(server, client) is restarted
 
 
@@ -70,8 +70,8 @@ def test_p10_natpmp_rule(server: float, client: float, restarted: bool) -> None:
     assert natpmp_restarted(server, client) is restarted
 
 
-def test_p12_an_announced_epoch_changes_nothing() -> None:
-    """A forged announcement must not become the truth."""
+def test_p12_an_announced_epoch_is_not_stored() -> None:
+    """An announcement may be forged."""
     epoch = Epoch(pcp_restarted)
     epoch.accept(1000, 0.0)
     assert epoch.suggests_restart(5, 1.0)
@@ -79,13 +79,13 @@ def test_p12_an_announced_epoch_changes_nothing() -> None:
 
 
 def test_before_the_first_reply_no_announcement_is_a_hint() -> None:
-    """There is nothing to compare it with."""
+    """There is no earlier epoch to compare it with."""
     assert not Epoch(pcp_restarted).suggests_restart(0, 0.0)
 
 
 @RULES
 def test_p12_a_second_restart_soon_after_the_first_is_a_hint(rule: Rule) -> None:
-    """Within the rules' tolerance of 2 s, where no reply could tell."""
+    """It is within the rules' tolerance of 2 s, so a reply could not reveal it."""
     epoch = Epoch(rule)
     epoch.accept(1, 0.0)
     assert epoch.suggests_restart(0, 1.0)
@@ -95,7 +95,7 @@ def test_p12_a_second_restart_soon_after_the_first_is_a_hint(rule: Rule) -> None
 @RULES
 @given(seconds=st.floats(0.0, 100000.0))
 def test_p11_an_announced_epoch_that_keeps_pace_is_no_hint(rule: Rule, seconds: float) -> None:
-    """Whole seconds are no lag."""
+    """Rounding to whole seconds is no lag."""
     epoch = Epoch(rule)
     epoch.accept(1000, 0.0)
     assert not epoch.suggests_restart(1000 + int(seconds), seconds)

@@ -1,4 +1,4 @@
-"""Asking over UDP: retransmission, matching, refusal, the end."""
+"""Requests over UDP: retransmission, matching, refusal, close."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ LOCAL = ipaddress.ip_address("127.0.0.1")
 
 @attrs.frozen
 class Echo:
-    """A reply of the tests' own protocol: its key is its first byte."""
+    """A reply of a test protocol whose key is its first byte."""
 
     packet: bytes
 
     @property
     def key(self) -> Key:
-        """What it shares with its request."""
+        """The fields that it shares with its request."""
         return (self.packet[:1],)
 
 
 def read(packet: bytes) -> Echo:
-    """Parse a packet of that protocol."""
+    """Parse a packet of the test protocol."""
     if packet == b"":
         raise MalformedPacket("empty")
     if packet == b"!":
@@ -41,7 +41,7 @@ def read(packet: bytes) -> Echo:
 
 
 class RecordingExchange:
-    """An exchange, and what it tells."""
+    """An exchange that records its callbacks."""
 
     def __init__(self, port: int) -> None:
         self.answered: list[bytes] = []
@@ -50,9 +50,9 @@ class RecordingExchange:
             LOCAL, LOCAL, port, read=read, on_reply=self._note, on_refused=self._count
         )
 
-    async def request(self, packet: bytes, waits: tuple[float, ...] = (5.0,), **finer: Any) -> bytes:
-        """Ask, and return the answer's bytes."""
-        return (await self.exchange.request(packet, (packet[:1],), iter(waits), **finer)).packet
+    async def request(self, packet: bytes, delays: tuple[float, ...] = (5.0,), **finer: Any) -> bytes:
+        """Send a request and return the bytes of the answer."""
+        return (await self.exchange.request(packet, (packet[:1],), iter(delays), **finer)).packet
 
     def _note(self, reply: Echo) -> None:
         self.answered.append(reply.packet)
@@ -63,33 +63,33 @@ class RecordingExchange:
 
 @pytest.fixture
 async def recorder(peer: Any) -> AsyncIterator[RecordingExchange]:
-    """An exchange with the scripted gateway."""
-    asking = RecordingExchange(peer.port)
-    yield asking
-    asking.exchange.close()
+    """Return an exchange with the scripted gateway."""
+    pending = RecordingExchange(peer.port)
+    yield pending
+    pending.exchange.close()
     await asyncio.sleep(0)
 
 
 async def test_an_answer_comes_back(peer: Any, recorder: RecordingExchange) -> None:
-    """One question, one packet, one answer."""
+    """One request, one packet, one answer."""
     peer.answer = lambda request: [request + b"answer"]
     assert await recorder.request(b"a") == b"aanswer"
     assert peer.requests == [b"a"]
     assert recorder.answered == [b"aanswer"]
 
 
-async def test_many_questions_at_once_find_their_own_answers(peer: Any, recorder: RecordingExchange) -> None:
-    """Answers in reverse order reach those who asked."""
+async def test_concurrent_requests_get_their_own_answers(peer: Any, recorder: RecordingExchange) -> None:
+    """Answers arrive in reverse order."""
 
     def answer(_: bytes) -> list[bytes]:
         return [r * 2 for r in reversed(peer.requests)] if len(peer.requests) == 20 else []
 
     peer.answer = answer
-    questions = [bytes([65 + n]) for n in range(20)]
-    assert await asyncio.gather(*map(recorder.request, questions)) == [q * 2 for q in questions]
+    packets = [bytes([65 + n]) for n in range(20)]
+    assert await asyncio.gather(*map(recorder.request, packets)) == [packet * 2 for packet in packets]
 
 
-async def test_p7_lost_packets_are_sent_again_unchanged(peer: Any, recorder: RecordingExchange) -> None:
+async def test_p7_lost_packets_are_retransmitted_unchanged(peer: Any, recorder: RecordingExchange) -> None:
     """The third copy is answered; all three are the same."""
     peer.answer = lambda _: [b"done"[:0] or b"dd"] if len(peer.requests) == 3 else []
     assert await recorder.request(b"d", (0.01, 0.01, 5.0)) == b"dd"
@@ -97,7 +97,7 @@ async def test_p7_lost_packets_are_sent_again_unchanged(peer: Any, recorder: Rec
 
 
 async def test_p7_duplicate_answers_are_dropped(peer: Any, recorder: RecordingExchange) -> None:
-    """The second copy of an answer is nobody's."""
+    """The second copy of an answer matches no request."""
     peer.answer = lambda request: [request, request, request]
     assert await recorder.request(b"a") == b"a"
     assert await recorder.request(b"b") == b"b"
@@ -105,26 +105,24 @@ async def test_p7_duplicate_answers_are_dropped(peer: Any, recorder: RecordingEx
 
 
 async def test_silence_ends_in_a_timeout(peer: Any, recorder: RecordingExchange) -> None:
-    """When the waits are over so is the question."""
+    """The request ends with its delays."""
     with pytest.raises(GatewayTimeout, match="does not answer"):
         await recorder.request(b"a", (0.01, 0.01))
     assert len(peer.requests) == 2
 
 
-async def test_p1_what_does_not_match_is_ignored_and_the_waiting_goes_on(
-    peer: Any, recorder: RecordingExchange
-) -> None:
-    """Malformed packets, another key and what the recorder does not accept come before the right one."""
+async def test_p1_replies_that_do_not_match_are_ignored(peer: Any, recorder: RecordingExchange) -> None:
+    """Malformed packets, another key and unacceptable replies come before the right one."""
     peer.answer = lambda _: [b"", b"x", b"a wrong", bytes(1200), b"a right"]
     assert await recorder.request(b"a", accepts=lambda reply: reply.packet != b"a wrong") == b"a right"
 
 
-async def test_p1_a_stranger_is_not_heard(peer: Any, recorder: RecordingExchange, stranger: Any) -> None:
-    """The socket is connected: another port of the same address does not get through."""
+async def test_p1_a_third_party_is_ignored(peer: Any, recorder: RecordingExchange, third_party: Any) -> None:
+    """The socket is connected, so packets from another port of the same address are dropped."""
 
     def answer(request: bytes) -> list[bytes]:
         client = peer.last_client
-        stranger.sendto(b"a forged", client)
+        third_party.sendto(b"a forged", client)
         return [b"a true"]
 
     original = peer.datagram_received
@@ -138,16 +136,16 @@ async def test_p1_a_stranger_is_not_heard(peer: Any, recorder: RecordingExchange
     assert await recorder.request(b"a") == b"a true"
 
 
-async def test_an_answer_about_the_gateway_ends_every_question(
-    peer: Any, recorder: RecordingExchange
-) -> None:
-    """One that speaks another protocol need not say so to each."""
+async def test_an_error_about_the_gateway_fails_every_request(peer: Any, recorder: RecordingExchange) -> None:
+    """A gateway that speaks another protocol says so only once."""
     peer.answer = lambda _: [b"!"] if len(peer.requests) == 2 else []
     results = await asyncio.gather(recorder.request(b"a"), recorder.request(b"b"), return_exceptions=True)
     assert [type(result) for result in results] == [Unsupported, Unsupported]
 
 
-async def test_two_questions_with_one_key_take_turns(peer: Any, recorder: RecordingExchange) -> None:
+async def test_requests_with_the_same_key_run_one_after_the_other(
+    peer: Any, recorder: RecordingExchange
+) -> None:
     """Their answers could not be told apart."""
     peer.answer = lambda request: [request]
     assert await asyncio.gather(
@@ -156,7 +154,7 @@ async def test_two_questions_with_one_key_take_turns(peer: Any, recorder: Record
 
 
 async def test_p5_a_refused_port_fails_at_once(closed_port: int) -> None:
-    """ICMP says that nothing listens; there is no waiting, and it is told."""
+    """ICMP reports a closed port; the request fails without waiting, and the callback runs."""
     recorder = RecordingExchange(closed_port)
     with pytest.raises(NetworkFailure, match="nothing listens"):
         await recorder.request(b"a", (60.0,))
@@ -170,19 +168,19 @@ async def test_after_a_refusal_a_new_socket_is_opened(peer: Any, recorder: Recor
     assert await recorder.request(b"a") == b"a"
 
 
-async def test_a_packet_that_our_own_firewall_drops_is_sent_again(
+async def test_a_packet_that_our_own_firewall_drops_is_retransmitted(
     peer: Any, recorder: RecordingExchange
 ) -> None:
-    """EPERM from the send is a loss like any other."""
+    """EPERM from the send counts as a lost packet."""
     peer.answer = lambda request: [request] if len(peer.requests) == 2 else []
-    asking = asyncio.create_task(recorder.request(b"a", (0.02, 5.0)))
+    pending = asyncio.create_task(recorder.request(b"a", (0.02, 5.0)))
     await asyncio.sleep(0)
     recorder.exchange.error_received(PermissionError(errno.EPERM, "not permitted"))
-    assert await asking == b"a"
+    assert await pending == b"a"
 
 
 async def test_an_unreachable_network_is_a_network_failure() -> None:
-    """An address that is not ours cannot be sent from."""
+    """The socket cannot be bound to an address that is not ours."""
     exchange: Exchange[Echo] = Exchange(
         ipaddress.ip_address("192.0.2.1"), LOCAL, 5351, read=read, on_reply=print, on_refused=print
     )
@@ -190,13 +188,13 @@ async def test_an_unreachable_network_is_a_network_failure() -> None:
         await exchange.request(b"a", (b"a",), iter((5.0,)))
 
 
-async def test_closing_fails_whoever_waits(peer: Any, recorder: RecordingExchange) -> None:
-    """Nobody hangs on a closed connection, and nobody asks over it."""
-    asking = [asyncio.create_task(recorder.request(q)) for q in (b"a", b"b")]
+async def test_closing_fails_pending_requests(peer: Any, recorder: RecordingExchange) -> None:
+    """A closed exchange also rejects new requests."""
+    pending = [asyncio.create_task(recorder.request(q)) for q in (b"a", b"b")]
     while not peer.requests:
         await asyncio.sleep(0)
     recorder.exchange.close()
-    for task in asking:
+    for task in pending:
         with pytest.raises(NetworkFailure, match="closed"):
             await task
     with pytest.raises(NetworkFailure, match="closed"):
@@ -205,15 +203,15 @@ async def test_closing_fails_whoever_waits(peer: Any, recorder: RecordingExchang
 
 @pytest.mark.parametrize("rounds", range(4))
 async def test_cancellation_at_any_point_leaks_nothing(peer: Any, rounds: int) -> None:
-    """The socket is freed by close, whenever the recorder went away."""
+    """`close` frees the socket, whenever the caller was canceled."""
     recorder = RecordingExchange(peer.port)
-    asking = asyncio.create_task(recorder.request(b"a"))
+    pending = asyncio.create_task(recorder.request(b"a"))
     for _ in range(rounds):
         await asyncio.sleep(0)
-    asking.cancel()
+    pending.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await pending
     recorder.exchange.close()
     await asyncio.sleep(0)
-    del recorder, asking
-    gc.collect()  # an open socket would warn, and the warning fail the test
+    del recorder, pending
+    gc.collect()  # an open socket would emit a warning, which fails the test

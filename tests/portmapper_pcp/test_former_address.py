@@ -1,4 +1,4 @@
-"""Ports that an address holds which this host has lost."""
+"""Ports that were opened from a former address of this host."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ FORMER = ipaddress.ip_address("192.0.2.77")
 LOCAL = ipaddress.ip_address("127.0.0.1")
 NONCE = b"twelve bytes"
 
-Said = list[tuple[bytes, IPAddress]]
+SentPackets = list[tuple[bytes, IPAddress]]
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Said:
-    """What would be sent from addresses that are not ours; the system lets us."""
-    packets: Said = []
+def sent_packets(monkeypatch: pytest.MonkeyPatch) -> SentPackets:
+    """Record the packets sent from former addresses, as if the system permitted them."""
+    packets: SentPackets = []
 
     async def send_from(packet: bytes, former: IPAddress, to: IPAddress, port: int) -> None:
         packets.append((packet, former))
@@ -34,46 +34,46 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
 
 
 def lease(backend: str) -> Lease:
-    """Return what the former address was granted."""
+    """Return a lease that the former address was granted."""
     return Lease(Protocol.TCP, FORMER, 80, 8080, None, 3600, False, backend, f"{backend}:{LOCAL}", NONCE)
 
 
-def test_an_address_that_nobody_here_has_is_lost() -> None:
-    """Loopback's is not."""
+def test_an_address_of_no_interface_is_unassigned() -> None:
+    """The loopback address is assigned."""
     assert former_address.is_unassigned(FORMER)
     assert former_address.is_unassigned(ipaddress.ip_address("2001:db8::77"))
     assert not former_address.is_unassigned(LOCAL)
 
 
-async def test_pcp_releases_from_the_former_address_itself(said: Said, peer: Any) -> None:
-    """With the nonce, so it can close nothing of another host that has the address now."""
+async def test_pcp_releases_from_the_former_address(sent_packets: SentPackets, peer: Any) -> None:
+    """The nonce protects the mappings of another host that has the address now."""
     speaking = PcpGateway(Target(FORMER, "lo", LOCAL, port=peer.port))
     with pytest.raises(GatewayTimeout, match="this host no longer has"):
         await speaking.unmap(lease("pcp"))
     await speaking.close()
-    ((packet, former),) = said
+    ((packet, former),) = sent_packets
     assert former == FORMER
     assert packet[4:8] == bytes(4)
     assert packet[8:24] == bytes(10) + b"\xff\xff" + FORMER.packed
     assert packet[24:36] == NONCE
 
 
-async def test_pcp_does_so_after_a_restart_too_where_a_gateway_lets_nobody_ask_for_others(
-    said: Said, peer: Any
+async def test_pcp_releases_from_the_former_address_without_third_party(
+    sent_packets: SentPackets, peer: Any
 ) -> None:
-    """Such a gateway granted it to the very address; a device of the LAN that is alive is left alone."""
+    """Such a gateway granted the lease to that address; a LAN device that is alive is left alone."""
     peer.answer = lambda request: [peer.pcp(request, result=5)]
     speaking = PcpGateway(peer.target)
     with pytest.raises(GatewayTimeout):
         await speaking.unmap(lease("pcp"))
     await speaking.close()
-    assert [former for _, former in said] == [FORMER]
+    assert [former for _, former in sent_packets] == [FORMER]
 
 
-async def test_nat_pmp_does_so_only_shortly_after_the_address_was_lost(
-    said: Said, peer: Any, monkeypatch: pytest.MonkeyPatch
+async def test_nat_pmp_releases_only_shortly_after_the_address_was_lost(
+    sent_packets: SentPackets, peer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has no nonce: later the address may be another host's, and so may be the mapping."""
+    """It has no nonce: later, both address and mapping may belong to another host."""
     now = 1000.0
     speaking = NatPmpGateway(Target(FORMER, "lo", LOCAL, port=peer.port))
     monkeypatch.setattr(speaking, "_clock", lambda: now)
@@ -82,17 +82,17 @@ async def test_nat_pmp_does_so_only_shortly_after_the_address_was_lost(
     speaking._epoch.accept(1, now)
     with pytest.raises(GatewayTimeout):
         await speaking.unmap(lease("natpmp"))
-    assert [packet.hex() for packet, _ in said] == ["000200000050000000000000"]
+    assert [packet.hex() for packet, _ in sent_packets] == ["000200000050000000000000"]
     now += nat_pmp.ADDRESS_REUSE_TIME
     with pytest.raises(NetworkFailure):
         await speaking.unmap(lease("natpmp"))
     await speaking.close()
 
 
-async def test_where_the_system_does_not_let_us_it_is_a_network_failure(
+async def test_without_the_capability_it_is_a_network_failure(
     peer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it is without the capability for it."""
+    """The system rejects the socket option."""
     monkeypatch.setattr(former_address, "_TRANSPARENT", {4: (0, 9999)})
     speaking = PcpGateway(Target(FORMER, "lo", LOCAL, port=peer.port))
     with pytest.raises(NetworkFailure, match="this host no longer has"):

@@ -17,10 +17,10 @@ from portmapper_pcp.pcp import PcpGateway
 LOCAL = ipaddress.ip_address("127.0.0.1")
 
 
-async def test_p10_an_epoch_that_goes_back_is_told_at_the_reply(
+async def test_p10_an_epoch_that_goes_back_is_reported_with_the_reply(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """The mapping just made stands; the others must be renewed."""
+    """The new mapping is valid; the others must be renewed."""
     events: list[GatewayEvent] = []
     await pcp_gateway.watch(events.append)
     await pcp_gateway.map(request_80)
@@ -33,7 +33,7 @@ async def test_p10_an_epoch_that_goes_back_is_told_at_the_reply(
 async def test_an_error_without_an_epoch_is_no_restart(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """Servers that put 0 into errors would have everything renewed for ever."""
+    """Otherwise servers that send 0 in errors would cause endless renewals."""
     events: list[GatewayEvent] = []
     await pcp_gateway.watch(events.append)
     await pcp_gateway.map(request_80)
@@ -45,7 +45,7 @@ async def test_an_error_without_an_epoch_is_no_restart(
 
 
 async def test_a_gateway_that_refuses_the_port_is_gone(closed_port: int, request_80: MapRequest) -> None:
-    """It is told, so that the search begins anew."""
+    """The event starts a new search."""
     pcp_gateway = PcpGateway(Target(LOCAL, "lo", LOCAL, port=closed_port))
     events: list[GatewayEvent] = []
     await pcp_gateway.watch(events.append)
@@ -56,7 +56,7 @@ async def test_a_gateway_that_refuses_the_port_is_gone(closed_port: int, request
 
 
 async def test_many_mappings_at_once(peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest) -> None:
-    """Each finds its own answer over the one socket."""
+    """Each request gets its own answer over the one socket."""
     requests = [
         MapRequest(Protocol.UDP, LOCAL, port, port, token=os.urandom(12)) for port in range(1000, 1100)
     ]
@@ -67,7 +67,7 @@ async def test_many_mappings_at_once(peer: Any, pcp_gateway: PcpGateway, request
 async def test_closing_ends_a_pending_mapping(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """With a typed error, at once."""
+    """It fails at once, with a typed error."""
     peer.answer = lambda _: []
     pending = asyncio.create_task(pcp_gateway.map(request_80))
     while not peer.requests:

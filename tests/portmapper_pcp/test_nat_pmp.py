@@ -21,7 +21,7 @@ LOCAL = ipaddress.ip_address("127.0.0.1")
 
 @pytest.fixture
 async def gateway(peer: Any) -> AsyncIterator[NatPmpGateway]:
-    """The scripted gateway as this backend sees it; it grants everything."""
+    """Return the NAT-PMP gateway for the scripted peer, which grants everything."""
     peer.answer = lambda request: [peer.natpmp(request)]
     opened = NatPmpGateway(peer.target)
     yield opened
@@ -35,12 +35,9 @@ async def _discover(target: Target) -> list[NatPmpGateway]:
     return found  # type: ignore[return-value]
 
 
-# Discovery
-
-
 @pytest.mark.parametrize("result", [0, 3, 5])
-async def test_p4_p9_a_gateway_that_tells_its_address_or_that_it_has_none(peer: Any, result: int) -> None:
-    """Both prove NAT-PMP."""
+async def test_p4_p9_a_gateway_with_or_without_address_is_found(peer: Any, result: int) -> None:
+    """Both answers prove that it speaks NAT-PMP."""
     peer.answer = lambda request: [peer.natpmp(request, result=result)]
     (gateway,) = await _discover(peer.target)
     assert gateway.identity == "natpmp:127.0.0.1"
@@ -49,15 +46,15 @@ async def test_p4_p9_a_gateway_that_tells_its_address_or_that_it_has_none(peer: 
     assert not isinstance(gateway, MapsOtherHosts)
 
 
-async def test_a_gateway_of_pcp_alone_is_told_at_once(peer: Any) -> None:
-    """It answers in its own version."""
+async def test_a_pcp_only_gateway_is_unsupported_at_once(peer: Any) -> None:
+    """It answers with its own version."""
     peer.answer = lambda _: [bytes([2, 0x80, 0, 1]) + bytes(20)]
     with pytest.raises(Unsupported, match="PCP only"):
         await _discover(peer.target)
 
 
-async def test_p16_nat_pmp_switched_off_is_told(peer: Any) -> None:
-    """Result 2 in eight bytes, which py-natpmp alone could not read."""
+async def test_p16_disabled_nat_pmp_is_reported(peer: Any) -> None:
+    """Result 2 in eight bytes, which py-natpmp alone cannot parse."""
     peer.answer = lambda _: [bytes.fromhex("0080000200000005")]
     with pytest.raises(NotAuthorized, match="switched off"):
         await _discover(peer.target)
@@ -65,7 +62,7 @@ async def test_p16_nat_pmp_switched_off_is_told(peer: Any) -> None:
 
 @pytest.mark.usefixtures("fast")
 async def test_silence_is_no_gateway_and_no_error(peer: Any) -> None:
-    """The search ends, after it asked more than once."""
+    """The search ends after several requests."""
     assert await _discover(peer.target) == []
     assert len(peer.requests) > 2
 
@@ -81,16 +78,13 @@ async def test_p5_a_refused_port_ends_the_search_at_once(closed_port: int) -> No
     [Target(LOCAL), Target(LOCAL, gateway=LOCAL, url="http://127.0.0.1/")],
     ids=["no gateway", "a URL"],
 )
-async def test_where_there_is_nobody_to_ask_there_is_no_gateway(target: Target) -> None:
-    """A description URL is for UPnP alone."""
+async def test_a_target_without_gateway_or_with_a_url_is_skipped(target: Target) -> None:
+    """A description URL is for UPnP only."""
     assert await _discover(target) == []
 
 
-# Mapping
-
-
 async def test_a_mapping_is_granted(peer: Any, gateway: NatPmpGateway, request_80: MapRequest) -> None:
-    """The lease has the address that was last told."""
+    """The lease has the last known external address."""
     await gateway.probe()
     lease = await gateway.map(request_80)
     assert (lease.external_port, lease.lifetime, lease.permanent) == (80, 3600, False)
@@ -110,28 +104,28 @@ async def test_p1_a_reply_with_wrong_opcode_or_port_is_ignored(
     assert (await gateway.map(request_80)).external_port == 80
 
 
-async def test_p6_p14_a_random_port_for_a_minute_is_taken_as_granted(
+async def test_p6_p14_another_port_and_a_short_lifetime_are_accepted(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
-    """VPN providers do so; the scheduler judges the port."""
+    """VPN providers grant such mappings; the scheduler judges the port."""
     peer.answer = lambda request: [peer.natpmp(request, port=54321, lifetime=60)]
     lease = await gateway.map(request_80)
     assert (lease.external_port, lease.lifetime) == (54321, 60)
 
 
-async def test_p7_a_lost_answer_is_asked_for_again(
+async def test_p7_a_request_without_answer_is_repeated(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest, fast: None
 ) -> None:
-    """The same bytes once more are the same mapping."""
+    """The same bytes again give the same mapping."""
     peer.answer = lambda request: [peer.natpmp(request)] if len(peer.requests) == 3 else []
     await gateway.map(request_80)
     assert len(set(peer.requests)) == 1
 
 
-async def test_what_may_be_closed_is_asked_for_urgently(
+async def test_a_mapping_that_may_be_closed_is_requested_urgently(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other requests have the usual pauses."""
+    """Other requests have the usual delays."""
     requested: list[bool] = []
 
     def delays(limit: float, *, urgent: bool = False) -> Iterator[float]:
@@ -144,10 +138,10 @@ async def test_what_may_be_closed_is_asked_for_urgently(
     assert requested == [False, True]
 
 
-async def test_p15_a_concrete_port_is_always_suggested(
+async def test_p15_a_specific_port_is_always_suggested(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
-    """RouterOS refuses 0: the internal port is suggested, or the one held."""
+    """RouterOS refuses 0, so the held or the internal port is suggested."""
     anything = attrs.evolve(request_80, external_port=ANY_PORT, internal_port=8080)
     lease = await gateway.map(anything)
     assert lease.external_port == 8080
@@ -155,19 +149,19 @@ async def test_p15_a_concrete_port_is_always_suggested(
     assert peer.requests[1][6:8] == (4711).to_bytes(2, "big")
 
 
-async def test_another_host_has_to_ask_itself(
+async def test_another_host_must_send_its_own_request(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
-    """NAT-PMP has no way to ask for others, and nothing is sent."""
+    """NAT-PMP cannot map other hosts, and nothing is sent."""
     with pytest.raises(Unsupported, match=r"192\.0\.2\.9 must send"):
         await gateway.map(attrs.evolve(request_80, internal_address=ipaddress.ip_address("192.0.2.9")))
     assert peer.requests == []
 
 
-async def test_lifetime_0_asks_for_long_and_deletes_nothing(
+async def test_lifetime_0_requests_the_maximum_and_deletes_nothing(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
-    """On the wire 0 would be a deletion."""
+    """On the wire, 0 would be a deletion."""
     await gateway.map(attrs.evolve(request_80, lifetime=0))
     assert int.from_bytes(peer.requests[0][8:12], "big") == 604800
 
@@ -192,7 +186,7 @@ async def test_p9_p16_a_refusal_is_typed(
     kind: type[BackendError],
     short: bool,
 ) -> None:
-    """Also where the gateway sends its header alone."""
+    """Also if the gateway sends only its header."""
     peer.answer = lambda request: [peer.natpmp(request, result=result)[: 8 if short else 16]]
     with pytest.raises(kind) as refusal:
         await gateway.map(request_80)
@@ -202,7 +196,7 @@ async def test_p9_p16_a_refusal_is_typed(
 async def test_short_errors_refuse_the_pending_mappings_in_order(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
-    """They name no port; gateways answer one after the other, so the oldest question is meant."""
+    """They name no port; gateways answer in order, so the oldest request is meant."""
     peer.answer = lambda request: [peer.natpmp(request, result=len(peer.requests) + 1)[:8]]
     requests = [attrs.evolve(request_80, internal_port=port) for port in (80, 81, 82)]
     refusals = await asyncio.gather(*map(gateway.map, requests), return_exceptions=True)
@@ -210,26 +204,25 @@ async def test_short_errors_refuse_the_pending_mappings_in_order(
 
 
 @pytest.mark.parametrize(
-    ("result", "told", "expected"),
+    ("result", "external", "expected"),
     [(0, "203.0.113.7", "203.0.113.7"), (3, "0.0.0.0", None), (5, "0.0.0.0", None), (0, "0.0.0.0", None)],
 )
-async def test_p9_the_outside_address_is_asked_for(
-    peer: Any, gateway: NatPmpGateway, result: int, told: str, expected: str | None
+async def test_p9_the_external_address_is_queried(
+    peer: Any, gateway: NatPmpGateway, result: int, external: str, expected: str | None
 ) -> None:
-    """None where the gateway has none itself."""
-    peer.answer = lambda request: [peer.natpmp(request, result=result, external=ipaddress.ip_address(told))]
+    """None if the gateway has none."""
+    peer.answer = lambda request: [
+        peer.natpmp(request, result=result, external=ipaddress.ip_address(external))
+    ]
     address = await gateway.external_address()
     assert (str(address) if address else None) == expected
-
-
-# Releasing
 
 
 @pytest.mark.parametrize(("protocol", "opcode"), [(Protocol.TCP, "02"), (Protocol.UDP, "01")])
 async def test_p13_delete_is_lifetime_0_and_external_port_0(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest, protocol: Protocol, opcode: str
 ) -> None:
-    """Per protocol; the other one stays."""
+    """For one protocol; the other mapping stays."""
     await gateway.unmap(await gateway.map(attrs.evolve(request_80, protocol=protocol)))
     assert peer.requests[1].hex() == "00" + opcode + "00000050000000000000"
 
@@ -237,20 +230,17 @@ async def test_p13_delete_is_lifetime_0_and_external_port_0(
 async def test_p7_a_late_grant_does_not_pass_for_a_deletion(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
-    """NAT-PMP has no nonce; the lifetime tells the two apart."""
+    """NAT-PMP has no nonce; only the lifetime distinguishes the two."""
     lease = await gateway.map(request_80)
     peer.answer = lambda request: [peer.natpmp(request, lifetime=3600), peer.natpmp(request, result=2)]
     with pytest.raises(NotAuthorized):
         await gateway.unmap(lease)
 
 
-# Events
-
-
-async def test_p10_an_epoch_that_lags_is_told(
+async def test_p10_an_epoch_that_lags_is_reported(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
-    """Once."""
+    """It is reported once."""
     events: list[GatewayEvent] = []
     await gateway.watch(events.append)
     await gateway.map(request_80)
@@ -260,8 +250,8 @@ async def test_p10_an_epoch_that_lags_is_told(
     assert events == [GatewayEvent.RESTARTED]
 
 
-async def test_another_outside_address_is_told(peer: Any, gateway: NatPmpGateway) -> None:
-    """When the answer shows it."""
+async def test_a_new_external_address_is_reported(peer: Any, gateway: NatPmpGateway) -> None:
+    """When a reply shows it."""
     await gateway.probe()
     events: list[GatewayEvent] = []
     await gateway.watch(events.append)
@@ -273,7 +263,7 @@ async def test_another_outside_address_is_told(peer: Any, gateway: NatPmpGateway
 async def test_closing_ends_a_pending_mapping(
     peer: Any, gateway: NatPmpGateway, request_80: MapRequest
 ) -> None:
-    """With a typed error, at once."""
+    """It fails at once, with a typed error."""
     peer.answer = lambda _: []
     pending = asyncio.create_task(gateway.map(request_80))
     while not peer.requests:

@@ -27,7 +27,7 @@ PREFER_FAILURE = bytes.fromhex("02000000")
 
 
 async def test_a_mapping_is_granted(peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest) -> None:
-    """The lease has what the gateway said, and the address becomes known."""
+    """The lease has the granted values, and the external address becomes known."""
     assert await pcp_gateway.external_address() is None
     lease = await pcp_gateway.map(request_80)
     assert (lease.external_port, lease.lifetime, lease.permanent) == (80, 3600, False)
@@ -39,7 +39,7 @@ async def test_a_mapping_is_granted(peer: Any, pcp_gateway: PcpGateway, request_
 async def test_p1_a_reply_with_wrong_nonce_opcode_or_port_is_ignored(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """Each wrong one would grant port 666; the right one comes last."""
+    """Each wrong reply would grant port 666; the right one comes last."""
     peer.answer = lambda request: [
         peer.pcp(request, nonce=bytes(12), port=666),
         peer.pcp(request, internal_port=81, port=666),
@@ -49,39 +49,39 @@ async def test_p1_a_reply_with_wrong_nonce_opcode_or_port_is_ignored(
     assert (await pcp_gateway.map(request_80)).external_port == 80
 
 
-async def test_p6_another_port_and_lifetime_are_taken_as_granted(
+async def test_p6_another_port_and_lifetime_are_accepted(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """Whether they will do is for the scheduler to judge."""
+    """The scheduler judges whether they are acceptable."""
     peer.answer = lambda request: [peer.pcp(request, port=4711, lifetime=120)]
     lease = await pcp_gateway.map(request_80)
     assert (lease.external_port, lease.lifetime) == (4711, 120)
 
 
-@pytest.mark.parametrize("told", ["::", "::ffff:0.0.0.0", "cb00:7107::"])
-async def test_p6_an_outside_address_of_another_family_or_none_is_not_shown(
-    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, told: str
+@pytest.mark.parametrize("external", ["::", "::ffff:0.0.0.0", "cb00:7107::"])
+async def test_p6_an_invalid_external_address_is_not_shown(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, external: str
 ) -> None:
-    """Zeros, or an IPv4 address written without its prefix; the port stands all the same."""
-    packed = ipaddress.IPv6Address(told).packed
+    """Zeros, or an IPv4 address without its prefix; the port is valid anyway."""
+    packed = ipaddress.IPv6Address(external).packed
     peer.answer = lambda request: [peer.pcp(request)[:44] + packed]
     lease = await pcp_gateway.map(request_80)
     assert (lease.external_port, lease.external_address) == (80, None)
 
 
-async def test_p7_a_lost_answer_is_asked_for_again_with_the_same_nonce(
+async def test_p7_a_request_without_answer_is_repeated_with_the_same_nonce(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, fast: None
 ) -> None:
-    """Two requests, bit for bit the same, are one mapping."""
+    """Two identical requests are one mapping."""
     peer.answer = lambda request: [peer.pcp(request)] if len(peer.requests) == 2 else []
     await pcp_gateway.map(request_80)
     assert peer.requests[0] == peer.requests[1]
 
 
-async def test_what_may_be_closed_is_asked_for_urgently(
+async def test_a_mapping_that_may_be_closed_is_requested_urgently(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other requests have the usual pauses."""
+    """Other requests have the usual delays."""
     requested: list[bool] = []
 
     def delays(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Iterator[float]:
@@ -114,26 +114,26 @@ async def test_renewal_suggests_what_is_held(
 async def test_a_lease_of_another_gateway_is_no_suggestion(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """What UPnP granted elsewhere means nothing here."""
+    """A lease that UPnP granted elsewhere is irrelevant here."""
     lease = attrs.evolve(await pcp_gateway.map(request_80), gateway="upnp:192.0.2.1", external_port=9)
     await pcp_gateway.map(attrs.evolve(request_80, held=lease))
     assert peer.requests[1] == peer.requests[0]
 
 
-async def test_an_exact_port_asks_for_prefer_failure(
+async def test_an_exact_port_uses_prefer_failure(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """But there is nothing to insist on without a port."""
+    """But not if the request names no port."""
     await pcp_gateway.map(attrs.evolve(request_80, exact=True))
     await pcp_gateway.map(attrs.evolve(request_80, exact=True, external_port=ANY_PORT))
     assert peer.requests[0][60:] == PREFER_FAILURE
     assert peer.requests[1][60:] == b""
 
 
-async def test_a_gateway_without_prefer_failure_is_asked_without_it(
+async def test_a_gateway_without_prefer_failure_gets_requests_without_it(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """It is remembered, so that the next mapping costs one request."""
+    """It is remembered, so that the next mapping needs only one request."""
     peer.answer = lambda request: [peer.pcp(request, result=5 if request[60:] else 0)]
     for port in (80, 81):
         assert await pcp_gateway.map(attrs.evolve(request_80, exact=True, internal_port=port))
@@ -143,7 +143,7 @@ async def test_a_gateway_without_prefer_failure_is_asked_without_it(
 async def test_another_host_is_mapped_as_third_party(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """The option names it, the client address stays ours."""
+    """The option names the host; the client address is ours."""
     lease = await pcp_gateway.map(attrs.evolve(request_80, internal_address=OTHER_HOST))
     await pcp_gateway.unmap(lease)
     for packet in peer.requests:
@@ -153,7 +153,7 @@ async def test_another_host_is_mapped_as_third_party(
 
 
 @pytest.mark.parametrize("result", [2, 5])
-async def test_a_gateway_that_maps_for_the_asker_alone_says_who_must_ask(
+async def test_a_refused_third_party_must_send_its_own_request(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, result: int
 ) -> None:
     """The refusal tells the user what to do."""
@@ -162,10 +162,10 @@ async def test_a_gateway_that_maps_for_the_asker_alone_says_who_must_ask(
         await pcp_gateway.map(attrs.evolve(request_80, internal_address=OTHER_HOST))
 
 
-async def test_lifetime_0_asks_for_long_and_deletes_nothing(
+async def test_lifetime_0_requests_the_maximum_and_deletes_nothing(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """On the wire 0 would be a deletion."""
+    """On the wire, 0 would be a deletion."""
     await pcp_gateway.map(attrs.evolve(request_80, lifetime=0))
     assert int.from_bytes(peer.requests[0][4:8], "big") == 604800
 
@@ -187,10 +187,10 @@ async def test_lifetime_0_asks_for_long_and_deletes_nothing(
         (77, Unsupported),
     ],
 )
-async def test_p8_a_refusal_is_typed_and_tells_for_how_long(
+async def test_p8_a_refusal_is_typed_and_has_a_retry_time(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, result: int, kind: type[BackendError]
 ) -> None:
-    """The error lifetime is when asking again makes sense, at most half an hour."""
+    """The error lifetime is the time to retry, at most half an hour."""
     peer.answer = lambda request: [peer.pcp(request, result=result, lifetime=40)]
     with pytest.raises(kind) as refusal:
         await pcp_gateway.map(request_80)
@@ -204,7 +204,7 @@ async def test_p8_a_refusal_is_typed_and_tells_for_how_long(
 async def test_p9_p17_an_address_mismatch_is_another_nat(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """Result 12 is told in words that help."""
+    """The message explains result 12."""
     peer.answer = lambda request: [peer.pcp(request, result=12)]
     with pytest.raises(NetworkFailure, match="another NAT between"):
         await pcp_gateway.map(request_80)
@@ -213,7 +213,7 @@ async def test_p9_p17_an_address_mismatch_is_another_nat(
 async def test_p16_not_authorized_is_a_typed_refusal(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """So that the mapping moves to the next backend."""
+    """The mapping can then move to the next backend."""
     peer.answer = lambda request: [peer.pcp(request, result=2)]
     with pytest.raises(NotAuthorized, match="rules do not allow"):
         await pcp_gateway.map(request_80)
@@ -222,16 +222,16 @@ async def test_p16_not_authorized_is_a_typed_refusal(
 async def test_a_mapping_without_a_nonce_is_not_sent(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """A typed error, not a packet that no gateway can read."""
+    """The request fails with a typed error before any packet is sent."""
     with pytest.raises(Unsupported, match="nonce"):
         await pcp_gateway.map(attrs.evolve(request_80, token=b""))
     assert peer.requests == []
 
 
-async def test_p3_a_gateway_that_loses_pcp_says_so(
+async def test_p3_a_gateway_that_loses_pcp_fails_pending_requests(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """An update may leave it with NAT-PMP alone; the pending mapping fails at once."""
+    """After an update it may speak only NAT-PMP."""
     peer.answer = lambda _: [bytes.fromhex("0081000100000005")]
     with pytest.raises(Unsupported, match="NAT-PMP only"):
         await pcp_gateway.map(request_80)

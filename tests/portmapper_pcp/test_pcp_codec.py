@@ -1,4 +1,4 @@
-"""PCP packets, byte by byte as RFC 6887 draws them."""
+"""PCP packets, byte by byte as in RFC 6887."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAP_REPLY = bytes.fromhex(
 
 
 def test_announce_request() -> None:
-    """An ANNOUNCE request is a header alone, lifetime 0 (section 14.1)."""
+    """An ANNOUNCE request is only a header with lifetime 0 (section 14.1)."""
     assert pcp_codec.announce_request(CLIENT).hex() == "0200000000000000" + MAPPED_CLIENT
 
 
@@ -43,7 +43,7 @@ def test_map_request() -> None:
 
 
 def test_options_follow_the_body_and_pad_to_four_bytes() -> None:
-    """THIRD_PARTY holds an address, PREFER_FAILURE nothing (sections 13.1, 13.2)."""
+    """THIRD_PARTY contains an address, PREFER_FAILURE nothing (sections 13.1, 13.2)."""
     packet = pcp_codec.map_request(
         CLIENT, DATA, 3600, third_party=ipaddress.ip_address("192.168.1.9"), prefer_failure=True
     )
@@ -53,7 +53,7 @@ def test_options_follow_the_body_and_pad_to_four_bytes() -> None:
 
 
 def test_map_reply() -> None:
-    """A granted mapping is read with its lifetime, epoch and assigned port and address."""
+    """A granted mapping has lifetime, epoch, and the assigned port and address."""
     reply = pcp_codec.read_reply(MAP_REPLY)
     assert (reply.opcode, reply.result, reply.lifetime, reply.epoch) == (1, 0, 1800, 100)
     assert reply.mapping == MapData(NONCE, 6, 80, 8081, ipaddress.ip_address("203.0.113.7"))
@@ -61,7 +61,7 @@ def test_map_reply() -> None:
 
 
 def test_ipv6_addresses_keep_their_sixteen_bytes() -> None:
-    """Both families share the packet; only IPv4 is mapped."""
+    """Both families use the same packet; only IPv4 is mapped."""
     for text in ("2001:db8::1", "192.0.2.1", "::", "0.0.0.0"):
         address = ipaddress.ip_address(text)
         assert pcp_codec.unpack_address(pcp_codec.pack_address(address)) == address
@@ -82,33 +82,33 @@ def test_ipv6_addresses_keep_their_sixteen_bytes() -> None:
     ids=["empty", "3", "23", "no whole body", "not of four", "too long", "a request", "version 7"],
 )
 def test_what_is_no_response_is_malformed(packet: bytes) -> None:
-    """Section 8.3 has such packets dropped."""
+    """Section 8.3 requires to drop such packets."""
     with pytest.raises(MalformedPacket):
         pcp_codec.read_reply(packet)
 
 
 def test_p2_version_0_means_nat_pmp_only() -> None:
-    """Eight bytes of version 0 and result 1 are NAT-PMP's way to refuse PCP."""
+    """NAT-PMP refuses PCP with eight bytes of version 0 and result 1."""
     with pytest.raises(Unsupported, match="NAT-PMP only"):
         pcp_codec.read_reply(bytes.fromhex("0080000100000005"))
 
 
 @pytest.mark.parametrize("offered", [1, 3])
-def test_p3_another_version_is_refused_by_name(offered: int) -> None:
-    """UNSUPP_VERSION tells which version the gateway would speak (section 9); we speak 2 alone."""
+def test_p3_another_version_is_unsupported(offered: int) -> None:
+    """UNSUPP_VERSION names the version of the gateway (section 9); we speak only version 2."""
     with pytest.raises(Unsupported, match=f"offers {offered}"):
         pcp_codec.read_reply(bytes([offered, 0x80, 0, 1]) + bytes(20))
 
 
 @given(st.binary(max_size=1200))
-def test_no_bytes_break_the_reader(packet: bytes) -> None:
-    """Whatever comes, only errors of ours leave the parser."""
+def test_any_bytes_are_parsed_or_rejected(packet: bytes) -> None:
+    """The parser raises only our own errors."""
     _read(packet)
 
 
 @given(st.binary(min_size=58, max_size=100))
-def test_no_body_breaks_the_reader(rest: bytes) -> None:
-    """The same behind a header that is right."""
+def test_any_body_is_parsed_or_rejected(rest: bytes) -> None:
+    """The same with a valid header."""
     _read(b"\x02\x81" + rest)
 
 

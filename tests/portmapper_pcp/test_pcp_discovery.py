@@ -1,4 +1,4 @@
-"""Finding a PCP gateway."""
+"""Discovery of PCP gateways."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def _discover(target: Target) -> list[PcpGateway]:
 
 @pytest.mark.parametrize("result", [0, 4])
 async def test_any_answer_of_version_2_is_a_gateway(peer: Any, result: int) -> None:
-    """A server may refuse ANNOUNCE (UNSUPP_OPCODE) and yet speak PCP."""
+    """A server may refuse ANNOUNCE (UNSUPP_OPCODE) but still speak PCP."""
     peer.answer = lambda request: [peer.pcp(request, result=result)]
     (gateway,) = await _discover(peer.target)
     assert gateway.identity == "pcp:127.0.0.1"
@@ -38,7 +38,7 @@ async def test_any_answer_of_version_2_is_a_gateway(peer: Any, result: int) -> N
     assert isinstance(gateway, MapsOtherHosts)
 
 
-async def test_p2_a_gateway_of_nat_pmp_alone_is_told_at_once(peer: Any) -> None:
+async def test_p2_a_nat_pmp_only_gateway_is_unsupported_at_once(peer: Any) -> None:
     """Version 0 and result 1 end the search with the reason."""
     peer.answer = lambda _: [bytes.fromhex("0080000100000005")]
     with pytest.raises(Unsupported, match="NAT-PMP only"):
@@ -47,7 +47,7 @@ async def test_p2_a_gateway_of_nat_pmp_alone_is_told_at_once(peer: Any) -> None:
 
 
 async def test_p3_a_gateway_of_another_version_is_unsupported(peer: Any) -> None:
-    """We speak version 2 alone, and never take an unasked version for an answer."""
+    """We speak only version 2, and accept no other version as an answer."""
     peer.answer = lambda _: [bytes([1, 0x80, 0, 1]) + bytes(20)]
     with pytest.raises(Unsupported, match="offers 1"):
         await _discover(peer.target)
@@ -55,7 +55,7 @@ async def test_p3_a_gateway_of_another_version_is_unsupported(peer: Any) -> None
 
 @pytest.mark.usefixtures("fast")
 async def test_p4_silence_is_no_gateway_and_no_error(peer: Any) -> None:
-    """The search ends, after it asked more than once."""
+    """The search ends after several requests."""
     assert await _discover(peer.target) == []
     assert len(peer.requests) > 2
 
@@ -71,14 +71,14 @@ async def test_p5_a_refused_port_ends_the_search_at_once(closed_port: int) -> No
     [Target(LOCAL), Target(LOCAL, gateway=LOCAL, url="http://127.0.0.1/")],
     ids=["no gateway", "a URL"],
 )
-async def test_where_there_is_nobody_to_ask_there_is_no_gateway(target: Target) -> None:
-    """A description URL is for UPnP alone."""
+async def test_a_target_without_gateway_or_with_a_url_is_skipped(target: Target) -> None:
+    """A description URL is for UPnP only."""
     assert await _discover(target) == []
 
 
 @pytest.mark.parametrize("rounds", range(5))
 async def test_a_cancelled_search_leaks_nothing(peer: Any, rounds: int) -> None:
-    """Whenever it is cancelled, its socket is freed; an open one would warn, and fail the test."""
+    """Its socket is closed; an open one would warn, and fail the test."""
     searching = asyncio.create_task(_discover(peer.target))
     for _ in range(rounds):
         await asyncio.sleep(0)

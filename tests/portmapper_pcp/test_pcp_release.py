@@ -1,4 +1,4 @@
-"""Releasing over PCP, and what its replies tell beside."""
+"""Releasing over PCP."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_p13_delete_is_lifetime_0_with_the_same_nonce(
 async def test_p7_a_late_grant_does_not_pass_for_a_deletion(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
-    """The second copy of a MAP's answer has the nonce of the deletion too."""
+    """A late duplicate of the reply to a MAP also has the nonce of the deletion."""
     lease = await pcp_gateway.map(request_80)
     deleted = asyncio.Event()
 
@@ -46,10 +46,10 @@ async def test_p7_a_late_grant_does_not_pass_for_a_deletion(
     assert deleted.is_set()
 
 
-async def test_a_pinhole_that_may_not_be_deleted_is_cut_short(
+async def test_a_pinhole_that_cannot_be_deleted_is_shortened(
     peer_over_ipv6: Any, request_80: MapRequest
 ) -> None:
-    """miniupnpd refuses what it has renewed before; the caller learns when to look again."""
+    """miniupnpd refuses to delete a renewed pinhole; the caller learns when to retry."""
     peer, requested = peer_over_ipv6, list[int]()
 
     def answer(request: bytes) -> list[bytes]:
@@ -69,17 +69,19 @@ async def test_a_pinhole_that_may_not_be_deleted_is_cut_short(
 
 
 @pytest.mark.parametrize("result", [0, 8])
-async def test_what_is_gone_already_is_released(
+async def test_a_missing_mapping_is_released(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, result: int
 ) -> None:
-    """The RFC wants success for it, miniupnpd says NO_RESOURCES."""
+    """The RFC requires success for it, miniupnpd answers NO_RESOURCES."""
     lease = await pcp_gateway.map(request_80)
     peer.answer = lambda request: [peer.pcp(request, result=result)]
     await pcp_gateway.unmap(lease)
 
 
-async def test_a_refused_deletion_is_told(peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest) -> None:
-    """Another nonce owns it."""
+async def test_a_refused_deletion_is_an_error(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """The mapping has another nonce."""
     lease = await pcp_gateway.map(request_80)
     peer.answer = lambda request: [peer.pcp(request, result=2)]
     with pytest.raises(NotAuthorized):

@@ -1,4 +1,4 @@
-"""What the plugin registers, and what it costs to load."""
+"""The registered backends, and the cost of loading the plugin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from portmapper_pcp import plugin
 
 
 def test_both_backends_are_registered_in_order_of_preference() -> None:
-    """PCP before NAT-PMP, as the user reads it in `--backend`."""
+    """PCP before NAT-PMP, as `--backend` lists them."""
     registered = plugin.portmapper_register_backends()
     assert [(backend.name, backend.rank) for backend in registered] == [("pcp", 10), ("natpmp", 20)]
 

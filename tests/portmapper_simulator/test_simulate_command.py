@@ -89,12 +89,12 @@ def test_an_invalid_option_is_a_usage_error(words: Any, message: str) -> None:
 def test_simulate_prints_its_addresses_and_stops_on_a_signal(number: signal.Signals) -> None:
     """It prints one line of JSON when ready, and exits with status 0."""
     with started(*ANY_PORTS, "--json", "--quirk", "M1") as process:
-        facts = json.loads(process.stdout.readline()) if process.stdout else {}
+        addresses = json.loads(process.stdout.readline()) if process.stdout else {}
         process.send_signal(number)
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "Traceback" not in errors
-    assert facts.keys() == {
+    assert addresses.keys() == {
         "host",
         "pcp_port",
         "http_port",
@@ -105,8 +105,8 @@ def test_simulate_prints_its_addresses_and_stops_on_a_signal(number: signal.Sign
         "profile",
         "quirks",
     }
-    assert facts["quirks"] == ["M1"]
-    assert facts["location"] == f"http://127.0.0.1:{facts['http_port']}/rootDesc.xml"
+    assert addresses["quirks"] == ["M1"]
+    assert addresses["location"] == f"http://127.0.0.1:{addresses['http_port']}/rootDesc.xml"
 
 
 def test_a_port_in_use_is_an_error_on_one_line() -> None:

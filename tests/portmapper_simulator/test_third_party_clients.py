@@ -55,7 +55,7 @@ QUERY = (
 Run = Callable[..., str]
 
 
-def _obstacle() -> str | None:
+def _missing_requirement() -> str | None:
     """Return why namespaces are not available here, or None."""
     if os.geteuid() != 0:
         return "a network namespace needs root"
@@ -68,7 +68,7 @@ def _obstacle() -> str | None:
 @pytest.fixture(scope="module")
 def namespace() -> Iterator[str]:
     """A namespace with the loopback interface up and a LAN address; removed at the end."""
-    if reason := _obstacle():
+    if reason := _missing_requirement():
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

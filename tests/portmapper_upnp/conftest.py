@@ -1,4 +1,4 @@
-"""A tiny scripted peer: an HTTP server that answers SOAP from a table, and an SSDP responder."""
+"""A scripted router: an HTTP server that answers SOAP from a table, and an SSDP responder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENVELOPE = (
 
 
 def service(kind: str, control: str = "/control", *, name: str = "service") -> str:
-    """Write one service element of a description."""
+    """Build a service element of a description."""
     return (
         f"<{name}><serviceType>urn:schemas-upnp-org:service:{kind}</serviceType>"
         f"<serviceId>x</serviceId><SCPDURL>/never-fetched.xml</SCPDURL>"
@@ -39,7 +39,7 @@ def service(kind: str, control: str = "/control", *, name: str = "service") -> s
 
 
 def description(*services: str, version: int = 1, before: str = "", namespace: bool = True) -> str:
-    """Write a device description around its services."""
+    """Build a device description around its services."""
     xmlns = ' xmlns="urn:schemas-upnp-org:device-1-0"' if namespace else ""
     return (
         f'<?xml version="1.0"?><root{xmlns}>{before}<device>'
@@ -55,7 +55,7 @@ def search_answer(location: str, target: str = IGD) -> Callable[[str, int], str]
 
 
 class Router:
-    """What the tests talk to.
+    """A scripted router.
 
     Attributes:
         description: the document at /desc.xml.
@@ -63,8 +63,8 @@ class Router:
         faults: action to error code, or to a function of its arguments that returns one or None.
         replies: action to the whole HTTP answer, raw.
         more: further actions, each from its arguments to its result or error code.
-        calls: every action asked for, with its arguments in order.
-        heads: the head of every HTTP request.
+        calls: every action called, with its arguments in order.
+        heads: the start line and headers of every HTTP request.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Router:
 
     @property
     def location(self) -> str:
-        """Where its description is."""
+        """The URL of its description."""
         return f"http://127.0.0.1:{self.port}/desc.xml"
 
     def named(self, action: str) -> list[dict[str, str]]:
@@ -93,7 +93,7 @@ class Router:
     def entry(
         self, port: int, client: str, internal_port: int = 80, protocol: str = "TCP", **more: str
     ) -> None:
-        """Put an entry into the table."""
+        """Add an entry to the table."""
         self.table[protocol, port] = {
             "NewInternalPort": str(internal_port),
             "NewInternalClient": client,
@@ -104,7 +104,7 @@ class Router:
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection's one request, then close it."""
+        """Answer one request, then close the connection."""
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
         try:
@@ -138,8 +138,8 @@ class Router:
         result = code or self._act(action, arguments, path)
         if isinstance(result, int):
             return http(soap_fault(result), "500 Internal Server Error")
-        told = "".join(f"<{name}>{value}</{name}>" for name, value in result.items())
-        return http(ENVELOPE.format(f'<u:{action}Response xmlns:u="{kind[1]}">{told}</u:{action}Response>'))
+        fields = "".join(f"<{name}>{value}</{name}>" for name, value in result.items())
+        return http(ENVELOPE.format(f'<u:{action}Response xmlns:u="{kind[1]}">{fields}</u:{action}Response>'))
 
     def _act(self, action: str, arguments: dict[str, str], path: str) -> dict[str, str] | int:
         if action in self.more:
@@ -169,13 +169,13 @@ class Router:
 
 
 def http(body: str | bytes, status: str = "200 OK", headers: str = "") -> bytes:
-    """Write an HTTP answer."""
+    """Build an HTTP answer."""
     content = body.encode() if isinstance(body, str) else body
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n{headers}\r\n".encode() + content
 
 
 def soap_fault(code: int, words: str = "the words of the router") -> str:
-    """Write a SOAP fault."""
+    """Build a SOAP fault."""
     return ENVELOPE.format(
         "<s:Fault><faultcode>s:Client</faultcode><faultstring>UPnPError</faultstring><detail>"
         f'<UPnPError xmlns="urn:schemas-upnp-org:control-1-0"><errorCode>{code}</errorCode>'
@@ -184,12 +184,12 @@ def soap_fault(code: int, words: str = "the words of the router") -> str:
 
 
 class Responder(asyncio.DatagramProtocol):
-    """Answers each M-SEARCH with what `answer` returns, from its own port or another.
+    """A responder that answers each M-SEARCH with what `answer` returns.
 
     Attributes:
-        answer: search target and its count so far to the headers of the answer, None for silence.
-        senders: sockets that answer; empty for its own.
-        searches: search targets seen.
+        answer: maps a search target and the number of searches to the answer's headers, None for silence.
+        senders: sockets to answer from; empty for the responder's own socket.
+        searches: the received search targets.
     """
 
     def __init__(self) -> None:
@@ -204,7 +204,7 @@ class Responder(asyncio.DatagramProtocol):
         self.port = transport.get_extra_info("sockname")[1]
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
-        """Answer."""
+        """Answer a search."""
         found = re.search(r"\nST: (\S+)", data.decode())
         assert found is not None
         self.searches.append(found[1])
@@ -220,7 +220,7 @@ class Responder(asyncio.DatagramProtocol):
 
 @pytest.fixture
 def build() -> Any:
-    """Give the tests the writers of documents; test modules cannot import each other."""
+    """Return the builders of documents, as test modules cannot import each other."""
 
     class Build:
         pass
@@ -233,7 +233,7 @@ def build() -> Any:
 
 @pytest.fixture
 async def router() -> AsyncIterator[Router]:
-    """Serve a router on loopback."""
+    """Run a router on loopback."""
     router = Router()
     server = await asyncio.start_server(router.serve, "127.0.0.1", 0)
     router.port = server.sockets[0].getsockname()[1]
@@ -276,20 +276,20 @@ async def found(responder: Responder, short_search: None) -> AsyncIterator[Calla
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Give the session that the backend would use."""
+    """Return an HTTP session like that of the backend."""
     async with open_session(LOOPBACK) as session:
         yield session
 
 
 @pytest.fixture
 def connected(router: Router, session: aiohttp.ClientSession) -> Callable[[], Awaitable[IgdGateway]]:
-    """Connect to the router as it is when called."""
+    """Return a function that connects to the router in its current state."""
     return lambda: connect(session, Endpoint(router.location, LOOPBACK, LOOPBACK))
 
 
 @pytest.fixture
 def request_for() -> Callable[..., MapRequest]:
-    """Write a request for this host's TCP port 80 with the changes given."""
+    """Return a function that builds a request for this host's TCP port 80, with the changes given."""
 
     def write(**changes: Any) -> MapRequest:
         fields = {
@@ -307,5 +307,5 @@ def request_for() -> Callable[..., MapRequest]:
 
 @pytest.fixture
 def unused_port(free_port: Callable[[], int]) -> int:
-    """Return a TCP port where nobody listens."""
+    """Return a TCP port that no program listens on."""
     return free_port()

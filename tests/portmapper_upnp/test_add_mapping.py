@@ -1,4 +1,4 @@
-"""Section M of the conformance list, and what map, unmap and list do."""
+"""Section M of the conformance list: opening a port, and what gateways refuse."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER = "192.168.7.7"
 
 
 async def test_the_comment_is_sent_as_short_ascii(router, connected, request_for):
-    """A comment of any sort reaches the router as printable ASCII, and markup stays text."""
+    """Any comment reaches the router as printable ASCII, and markup stays text."""
     gateway = await connected()
     await gateway.map(request_for(comment="wéb\x1b<b>&" + "x" * 200))
     sent = router.named("AddPortMapping")[0]["NewPortMappingDescription"]
@@ -29,22 +29,22 @@ async def test_the_comment_is_sent_as_short_ascii(router, connected, request_for
 
 
 @pytest.mark.parametrize("server", ["Debian/6.1 UPnP/1.1 MiniUPnPd/2.3.1", "Linux/6.1 UPnP/1.0 R1/2"])
-async def test_a_damaged_port_is_closed_and_opened_again_where_a_renewal_does_not_mend_it(
+async def test_a_damaged_port_is_recreated_where_a_renewal_does_not_repair_it(
     router, connected, build, request_for, server
 ):
-    """Elsewhere it is renewed in place."""
+    """Other gateways renew it in place."""
     router.replies["description"] = build.http(router.description, headers=f"Server: {server}\r\n")
     gateway = await connected()
     lease = await gateway.map(request_for())
     assert await gateway.map(request_for(held=lease, anew=True)) == lease
-    mended = [{"NewRemoteHost": "", "NewExternalPort": "80", "NewProtocol": "TCP"}]
-    assert router.named("DeletePortMapping") == (mended if "MiniUPnPd" in server else [])
+    expected = [{"NewRemoteHost": "", "NewExternalPort": "80", "NewProtocol": "TCP"}]
+    assert router.named("DeletePortMapping") == (expected if "MiniUPnPd" in server else [])
     assert len(router.named("AddPortMapping")) == 2
 
 
 @pytest.mark.parametrize("code", [725, 402, 501])
 async def test_m1_finite_lease_refused_is_retried_as_permanent(router, connected, request_for, code):
-    """725, or 402 or 501 for a finite lease, leads to lifetime 0, and that is remembered."""
+    """725, or 402 or 501 for a finite lease, leads to lifetime 0, which is remembered."""
     router.faults["AddPortMapping"] = lambda arguments: code if arguments["NewLeaseDuration"] != "0" else None
     gateway = await connected()
     lease = await gateway.map(request_for())
@@ -61,7 +61,7 @@ async def test_m2_lifetime_zero_refused_is_retried_with_the_longest(router, conn
 
 
 async def test_m3_another_hosts_entry_is_a_conflict_and_stays(router, connected, request_for):
-    """The conflict tells who holds the port; nothing is added and nothing deleted."""
+    """The conflict names the holder; nothing is added or deleted."""
     router.entry(80, OTHER)
     with pytest.raises(Conflict) as caught:
         await (await connected()).map(request_for(exact=True))
@@ -70,8 +70,8 @@ async def test_m3_another_hosts_entry_is_a_conflict_and_stays(router, connected,
     assert not router.named("DeletePortMapping")
 
 
-async def test_m3_a_gateway_that_would_overwrite_silently_is_asked_first(router, connected, request_for):
-    """No AddPortMapping is sent for a port that the table gives to another host."""
+async def test_m3_a_gateway_that_would_overwrite_silently_is_queried_first(router, connected, request_for):
+    """No AddPortMapping is sent for a port that belongs to another host."""
     router.entry(80, OTHER)
     with pytest.raises(Conflict):
         await (await connected()).map(request_for(exact=True))
@@ -79,7 +79,7 @@ async def test_m3_a_gateway_that_would_overwrite_silently_is_asked_first(router,
 
 
 async def test_m3_718_for_our_own_entry_replaces_it(router, connected, request_for):
-    """A gateway that does not let us renew in place gets a delete and an add of our own entry."""
+    """If a gateway cannot renew in place, our own entry is deleted and added."""
     router.entry(80, "127.0.0.1")
     router.faults["AddPortMapping"] = lambda _arguments: 718 if ("TCP", 80) in router.table else None
     lease = await (await connected()).map(request_for())
@@ -88,14 +88,14 @@ async def test_m3_718_for_our_own_entry_replaces_it(router, connected, request_f
 
 
 async def test_take_replaces_another_hosts_entry(router, connected, request_for):
-    """With `replace` a refused port is deleted and added."""
+    """With `replace`, a refused port is deleted and added."""
     router.entry(80, OTHER)
     await (await connected()).map(request_for(exact=True, replace=True))
     assert router.table["TCP", 80]["NewInternalClient"] == "127.0.0.1"
 
 
 async def test_a_conflict_that_need_not_be_exact_moves_to_another_port(router, connected, request_for):
-    """The next free port is granted, and the lease reports it."""
+    """The next free port is granted, and the lease names it."""
     router.entry(80, OTHER)
     lease = await (await connected()).map(request_for())
     assert lease.external_port == 81
@@ -103,7 +103,7 @@ async def test_a_conflict_that_need_not_be_exact_moves_to_another_port(router, c
 
 @pytest.mark.parametrize("code", [718, 729, 501])
 async def test_m4_a_conflict_everywhere_ends_after_bounded_tries(router, connected, request_for, code):
-    """However many ports there are, only a few are tried."""
+    """Only a few of all ports are tried."""
     router.faults["AddPortMapping"] = code
     with pytest.raises(Conflict) as caught:
         await (await connected()).map(request_for())
@@ -112,7 +112,7 @@ async def test_m4_a_conflict_everywhere_ends_after_bounded_tries(router, connect
 
 
 async def test_m5_same_ports_required(router, connected, request_for):
-    """The external port becomes the internal one, but not for an exact request."""
+    """The external port becomes the internal one, unless the request is exact."""
     router.faults["AddPortMapping"] = lambda arguments: (
         724 if arguments["NewExternalPort"] != arguments["NewInternalPort"] else None
     )
@@ -123,7 +123,7 @@ async def test_m5_same_ports_required(router, connected, request_for):
 
 
 async def test_m6_the_remote_host_is_always_empty(router, connected, request_for):
-    """A gateway that takes only a wildcard (726) never sees anything else."""
+    """A gateway that accepts only a wildcard (726) never sees anything else."""
     gateway = await connected()
     await gateway.unmap(await gateway.map(request_for()))
     assert {arguments.get("NewRemoteHost", "") for _, arguments in router.calls} == {""}
@@ -131,7 +131,7 @@ async def test_m6_the_remote_host_is_always_empty(router, connected, request_for
 
 @pytest.mark.parametrize(("code", "error"), [(727, Unsupported), (728, NoResources), (606, NotAuthorized)])
 async def test_m7_a_refusal_is_typed_and_not_repeated(router, connected, request_for, code, error):
-    """The error carries the gateway's words, and one try is all."""
+    """The error contains the gateway's words, and there is no retry."""
     router.faults["AddPortMapping"] = code
     with pytest.raises(error, match="the words of the router"):
         await (await connected()).map(request_for())
@@ -139,7 +139,7 @@ async def test_m7_a_refusal_is_typed_and_not_repeated(router, connected, request
 
 
 async def test_m8_without_add_any_the_plain_action_is_used(router, connected, request_for, build):
-    """401 on AddAnyPortMapping leads to AddPortMapping, and it is not asked again."""
+    """401 for AddAnyPortMapping leads to AddPortMapping, and it is not called again."""
     router.description = build.description(build.service("WANIPConnection:2"), version=2)
     gateway = await connected()
     await gateway.map(request_for())
@@ -149,7 +149,7 @@ async def test_m8_without_add_any_the_plain_action_is_used(router, connected, re
 
 
 async def test_m9_the_reserved_port_is_reported(router, connected, request_for, build):
-    """The lease has the port that the gateway assigned, capped at a v2 lease."""
+    """The lease has the port that the gateway assigned, with the maximum of a v2 lease."""
     router.description = build.description(build.service("WANIPConnection:2"), version=2)
     router.entry(40000, "127.0.0.1")
     router.replies["AddAnyPortMapping"] = build.http(
@@ -162,11 +162,11 @@ async def test_m9_the_reserved_port_is_reported(router, connected, request_for, 
 
 
 async def test_any_port_on_v1_tries_the_internal_port(router, connected, request_for):
-    """Without a wanted port the internal one is the first choice."""
+    """Without a desired port, the internal one is tried first."""
     assert (await (await connected()).map(request_for(external_port=0))).external_port == 80
 
 
-async def test_m12_secure_mode_says_who_may_ask(router, connected, request_for):
+async def test_m12_secure_mode_gives_advice(router, connected, request_for):
     """606, or 718 without a holder, for another host's address is a refusal with advice."""
     gateway = await connected()
     elsewhere = ipaddress.ip_address(OTHER)
@@ -178,7 +178,7 @@ async def test_m12_secure_mode_says_who_may_ask(router, connected, request_for):
 
 @pytest.mark.parametrize("code", [501, 606, 725, 728])
 async def test_m13_a_failed_renewal_deletes_nothing(router, connected, request_for, code):
-    """The lease stays on the gateway until it expires, and no error says that another host took it."""
+    """The lease stays on the gateway until it expires, and the error does not blame another host."""
     gateway = await connected()
     lease = await gateway.map(request_for())
     router.faults["AddPortMapping"] = code
@@ -190,7 +190,7 @@ async def test_m13_a_failed_renewal_deletes_nothing(router, connected, request_f
 
 
 async def test_m16_our_entry_at_a_former_address_is_replaced(router, connected, request_for):
-    """The entry of the held lease is ours even though its address is not any more."""
+    """The entry of the held lease is ours even after our address changed."""
     gateway = await connected()
     router.entry(80, OTHER)
     former = attrs.evolve(

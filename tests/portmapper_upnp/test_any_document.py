@@ -1,4 +1,4 @@
-"""Every parser takes every input, and answers with a value or one of our errors."""
+"""Parsers of documents accept any input: they return a value or raise one of our errors."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ documents = st.one_of(st.text(), trees)
 
 @given(documents)
 def test_any_text_is_a_tree_or_a_typed_error(text):
-    """Also with rubbish around it."""
+    """Also with garbage around it."""
     with contextlib.suppress(BackendError):
         parse(text)
 
 
 @given(documents)
 def test_any_description_is_canonical_or_a_typed_error(text):
-    """What is canonical parses again."""
+    """The normalized description parses again."""
     with contextlib.suppress(BackendError):
         parse(canonical_description(text, LOCATION, WAN_CONNECTION))
 
 
 @given(documents, st.sampled_from([200, 204, 500, 404, 999]), st.sampled_from([(), ("NewValue",)]))
 def test_any_reply_is_canonical_or_a_typed_error(text, status, results):
-    """What is canonical parses again."""
+    """The normalized reply parses again."""
     service = SimpleNamespace(service_type="urn:x")
     action = SimpleNamespace(name="Do", service=service, out_arguments=lambda: results)
     with contextlib.suppress(BackendError):

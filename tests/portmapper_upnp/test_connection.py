@@ -12,8 +12,8 @@ from portmapper_upnp.soap_call import read_address, read_number
 
 
 @given(st.dictionaries(st.sampled_from(["NewExternalPort", "NewProtocol", "NewInternalClient"]), st.text()))
-def test_any_entry_is_one_or_none(answer):
-    """Numbers and addresses of any spelling."""
+def test_any_entry_is_parsed_or_none(answer):
+    """Numbers and addresses in any spelling."""
     read_entry(answer)
     for text in answer.values():
         assert 0 <= read_number(text, 65535) <= 65535

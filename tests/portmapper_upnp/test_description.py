@@ -1,6 +1,6 @@
-"""Descriptions in the shapes that makers write them in: each is read, and its control URL is the right one.
+"""Device descriptions in the forms of many vendors, and the control URLs found in them.
 
-They are written after what is known of these devices, not captured from them.
+The documents are modeled on what is known of these devices, not captured from them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROLOGUE = '<?xml version="1.0"?>\n'
 
 
 def service(kind: str, control: str, *, scpd: bool = True, prefix: str = "") -> str:
-    """Write a service; some makers leave out what they think nobody reads."""
+    """Build a service; some vendors omit elements."""
     described = f"<{prefix}SCPDURL>/x.xml</{prefix}SCPDURL>" if scpd else ""
     return (
         f"<{prefix}service><{prefix}serviceType>{kind}</{prefix}serviceType>"
@@ -39,7 +39,7 @@ def service(kind: str, control: str, *, scpd: bool = True, prefix: str = "") -> 
 
 
 def device(name: str, services: str = "", devices: str = "", *, version: int = 1, facts: str = "") -> str:
-    """Write a device with its services, and the devices within."""
+    """Build a device with its services and embedded devices."""
     inside = f"<serviceList>{services}</serviceList>" if services else ""
     inside += f"<deviceList>{devices}</deviceList>" if devices else ""
     kind = f"urn:schemas-upnp-org:device:{name}:{version}"
@@ -47,7 +47,7 @@ def device(name: str, services: str = "", devices: str = "", *, version: int = 1
 
 
 def nested(*connections: str, version: int = 1, facts: str = "", first: str = "") -> str:
-    """Write the three devices of the standard, one in the other."""
+    """Build the three nested devices of the standard."""
     connection = device("WANConnectionDevice", "".join(connections), version=version)
     wan = device("WANDevice", service(COMMON, "/common"), connection, version=version)
     services = first or service(FORWARDING, "/l3f")
@@ -55,7 +55,7 @@ def nested(*connections: str, version: int = 1, facts: str = "", first: str = ""
 
 
 def root(content: str, *, xmlns: str = XMLNS, base: str = "", prologue: str = PROLOGUE) -> str:
-    """Write the document around a device."""
+    """Build the document around a device."""
     url = f"<URLBase>{base}</URLBase>" if base else ""
     spec = "<specVersion><major>1</major><minor>0</minor></specVersion>"
     return f"{prologue}<root{xmlns}>{spec}{url}{content}</root>"
@@ -189,12 +189,12 @@ CASES = {
         5000,
         [(IP1, f"http://{HOST}:5000/c")],
     ),
-    "an encoding that nobody knows": (
+    "an unknown encoding": (
         root(nested(service(IP1, "/c")), prologue='<?xml version="1.0" encoding="x-router"?>'),
         5000,
         [(IP1, f"http://{HOST}:5000/c")],
     ),
-    "rubbish before and after": (
+    "garbage before and after": (
         "\r\n  HTTP " + root(nested(service(IP1, "/c"))) + "<more/>trailing",
         5000,
         [(IP1, f"http://{HOST}:5000/c")],
@@ -208,14 +208,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_description_is_read_as_it_is_meant(name: str) -> None:
-    """Types as the device spells them, for its own ear; control URLs absolute and on the gateway."""
+def test_a_description_gives_types_and_control_urls(name: str) -> None:
+    """Types exactly as the device spells them; control URLs absolute and on the gateway."""
     body, port, expected = CASES[name]
     assert found(body, port) == expected
 
 
-def test_the_firewall_is_read_where_that_is_asked_for() -> None:
-    """Over IPv6; a device that has none is of no use there."""
+def test_the_firewall_is_read_on_request() -> None:
+    """A device without one is unsupported over IPv6."""
     both = root(nested(service(IP1, "/ctl/IPConn"), service(FIREWALL, "/ctl/IP6FCtl")))
     assert found(both, kind=FIREWALL_CONTROL) == [(FIREWALL, f"http://{HOST}:5000/ctl/IP6FCtl")]
     with pytest.raises(Unsupported, match="no IPv6 firewall control"):
@@ -223,7 +223,7 @@ def test_the_firewall_is_read_where_that_is_asked_for() -> None:
 
 
 def test_a_control_url_on_another_host_is_not_used() -> None:
-    """However it is offered."""
+    """In any notation."""
     with pytest.raises(Unsupported):
         found(root(nested(service(IP1, "http://192.168.1.77/c"))))
     with pytest.raises(Unsupported):
@@ -242,7 +242,7 @@ def test_a_control_url_on_another_host_is_not_used() -> None:
         (b"<root/>", Unsupported),
     ],
 )
-async def test_h4_a_hostile_description_is_given_up(router, connected, build, document, error):
+async def test_h4_a_hostile_description_is_refused(router, connected, build, document, error):
     """Too long, too deep, with a document type, or no XML at all."""
     router.replies["description"] = build.http(document)
     with pytest.raises(error):
@@ -269,7 +269,7 @@ async def test_h6_control_urls_are_resolved(router, connected, build, control, p
 
 @pytest.mark.parametrize("slash", ["", "/"])
 async def test_h6_urlbase_is_used_on_another_port(router, connected, build, slash):
-    """With or without a slash at its end."""
+    """With or without a trailing slash."""
     second = await asyncio.start_server(router.serve, "127.0.0.1", 0)
     base = f"<URLBase>http://127.0.0.1:{second.sockets[0].getsockname()[1]}{slash}</URLBase>"
     router.description = build.description(build.service("WANIPConnection:1", "control"), before=base)
@@ -283,7 +283,7 @@ async def test_h6_urlbase_is_used_on_another_port(router, connected, build, slas
     "control", ["http://127.0.0.2/x", "http://[/", "ftp://127.0.0.1/", "http://10.0.0.1:0/"]
 )
 async def test_h6_a_control_url_elsewhere_is_refused(router, connected, build, control):
-    """What the gateway describes must lie on the gateway."""
+    """It must be on the gateway itself."""
     router.description = build.description(build.service("WANIPConnection:1", control))
     with pytest.raises(Unsupported):
         await connected()

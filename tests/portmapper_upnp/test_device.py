@@ -10,8 +10,8 @@ from portmapper.api.errors import (
 )
 
 
-async def test_m14_three_refusals_tell_that_it_is_gone(router, connected, monkeypatch, unused_port):
-    """The third refused connection in a row is an event, the first two are not."""
+async def test_m14_three_refusals_report_that_it_is_gone(router, connected, monkeypatch, unused_port):
+    """The third consecutive refused connection is an event, the first two are not."""
     gateway = await connected()
     events: list[GatewayEvent] = []
     gateway._notify = events.append
@@ -24,7 +24,7 @@ async def test_m14_three_refusals_tell_that_it_is_gone(router, connected, monkey
         assert events == expected
 
 
-async def test_m14_a_control_url_that_is_gone_tells_so(router, connected, build):
+async def test_m14_a_missing_control_url_reports_that_it_is_gone(router, connected, build):
     """HTTP 404 for the control URL means that the description moved."""
     gateway = await connected()
     events: list[GatewayEvent] = []

@@ -1,4 +1,4 @@
-"""Why UPnP is not found: by which kind of search a gateway answers, and whether it is there at all."""
+"""Why UPnP is not found: which search a gateway answers, and whether it has a description."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ IGD = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
 
 
 @pytest.fixture(autouse=True)
-def one_place(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:
-    """Look for a description where nobody listens, and not at what else runs on this machine."""
+def one_description(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:
+    """Look for a description only on an unused port, not at other programs of this machine."""
     monkeypatch.setattr(diagnosis, "DESCRIPTIONS", ((unused_port, "/rootDesc.xml"),))
 
 
 async def diagnosed(ssdp_port: int, **changes: Any) -> list[Finding]:
-    """Return what the backend says of a gateway on loopback that is searched on that port."""
+    """Return a function that returns the backend's findings for a gateway on loopback."""
     backend = IgdBackend(ssdp_port)
     try:
         target = {"local_address": LOOPBACK, "interface": "lo", "gateway": LOOPBACK, **changes}
@@ -32,23 +32,23 @@ async def diagnosed(ssdp_port: int, **changes: Any) -> list[Finding]:
         await backend.close()
 
 
-async def test_a_gateway_that_answers_itself_alone_is_told(responder: Any, router: Any) -> None:
-    """It hears a search that is sent to it, and none by multicast."""
+async def test_a_gateway_that_answers_only_unicast_is_reported(responder: Any, router: Any) -> None:
+    """It receives unicast searches, but no multicast."""
     responder.answer = lambda target, _: f"ST: {target}\r\nUSN: uuid:1::{IGD}\r\nLOCATION: {router.location}"
     (finding,) = await diagnosed(responder.port)
     assert (finding.code, finding.severity) == ("ssdp-multicast-blocked", Severity.WARNING)
 
 
-async def test_a_silent_gateway_that_is_described_nowhere_has_it_off(responder: Any) -> None:
-    """Nothing answers on the usual ports either."""
+async def test_a_silent_gateway_without_description_has_upnp_off(responder: Any) -> None:
+    """No usual port has a description."""
     (finding,) = await diagnosed(responder.port)
     assert (finding.code, finding.severity) == ("upnp-off", Severity.WARNING)
 
 
-async def test_a_description_without_searches_is_named(
+async def test_a_description_without_searches_is_reported(
     responder: Any, router: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The advice has the very URL."""
+    """The advice contains its URL."""
     places = (*diagnosis.DESCRIPTIONS, (router.port, "/desc.xml"))
     monkeypatch.setattr(diagnosis, "DESCRIPTIONS", places)
     (finding,) = await diagnosed(responder.port)
@@ -70,7 +70,7 @@ async def test_another_device_is_no_gateway(responder: Any, router: Any) -> None
     [{"gateway": None}, {"url": "http://127.0.0.1:1/"}, {"port": 5351}],
     ids=["none", "url", "port"],
 )
-async def test_a_named_place_or_none_is_not_searched(responder: Any, changes: dict[str, Any]) -> None:
-    """There is no search whose silence would tell anything."""
+async def test_a_target_with_port_or_url_is_not_searched(responder: Any, changes: dict[str, Any]) -> None:
+    """There is no search whose silence would mean anything."""
     assert await diagnosed(responder.port, **changes) == []
     assert responder.searches == []

@@ -1,4 +1,4 @@
-"""Section D of the conformance list: search, locations, and which device is taken."""
+"""Section D of the conformance list: search, locations, and the selection of a device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portmapper_upnp import discovery, search
 
 
 async def test_d1_a_unicast_search_finds_the_default_gateway(build, router, responder, found):
-    """The gateway is asked by unicast too, and described."""
+    """The search is sent by unicast too, and the description read."""
     responder.answer = build.search_answer(router.location)
     [gateway] = await found()
     assert (gateway.identity, gateway.protocol, gateway.model) == ("upnp:127.0.0.1", "IGD 1", "R1")
@@ -21,13 +21,13 @@ async def test_d1_a_unicast_search_finds_the_default_gateway(build, router, resp
 
 
 async def test_d2_no_search_for_everything(responder, found):
-    """Only targets of ours are searched, so that an unrelated device need not answer."""
+    """Only specific targets are searched, so that unrelated devices need not answer."""
     assert await found() == []
     assert set(responder.searches) == {*search.DEVICE_TARGETS, *search.OTHER_TARGETS}
 
 
 async def test_d3_a_reply_from_another_port_is_accepted(build, router, responder, found):
-    """The source port says nothing."""
+    """The source port is irrelevant."""
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.bind(("127.0.0.1", 0))
     responder.senders.append(sender)
@@ -36,7 +36,7 @@ async def test_d3_a_reply_from_another_port_is_accepted(build, router, responder
 
 
 async def test_d4_odd_headers_are_read(router, responder, found):
-    """Any case, no blank after the colon, one before it, a line that is no header, another ST."""
+    """Any case, no blank after the colon, one before it, an invalid header line, another ST."""
     responder.answer = lambda *_: f"lOcAtIoN :{router.location}\r\nnonsense\r\nX\xe9: y\r\nSt:upnp:rootdevice"
     assert len(await found()) == 1
 
@@ -64,7 +64,7 @@ async def test_d5_a_location_is_fetched_once(build, router, responder, found):
     ],
 )
 async def test_d6_a_location_elsewhere_is_never_connected_to(build, router, responder, found, location):
-    """Only plain HTTP to the address that answered is fetched."""
+    """Only plain HTTP on the address that answered is fetched."""
     responder.answer = build.search_answer(location.format(port=router.port))
     assert await found() == []
     assert router.heads == []
@@ -79,7 +79,7 @@ async def test_d8_a_device_without_wan_connection_is_unsupported(router, respond
 
 
 @pytest.fixture
-async def elsewhere(router, responder):
+async def other_router(router, responder):
     """Serve the router on another host too, which answers first; return its location."""
     server = await asyncio.start_server(router.serve, "127.0.0.2", 0)
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -91,35 +91,35 @@ async def elsewhere(router, responder):
     await server.wait_closed()
 
 
-async def test_d9_the_default_gateway_is_preferred(router, elsewhere, responder, found, monkeypatch):
-    """A device that answers as well, and sooner, is passed over."""
+async def test_d9_the_default_gateway_is_preferred(router, other_router, responder, found, monkeypatch):
+    """Another device that answers sooner is skipped."""
     monkeypatch.setattr("portmapper_upnp.discovery.GRACE", 10.0)  # a loaded machine takes longer than 0.6 s
 
     def answer(_target, count):
         if count > 1:
             responder.senders.clear()
-        return f"LOCATION: {elsewhere if count == 1 else router.location}"
+        return f"LOCATION: {other_router if count == 1 else router.location}"
 
     responder.answer = answer
     gateways = await found()
     assert [str(gateway.address) for gateway in gateways] == ["127.0.0.1"]
 
 
-async def test_d9_another_device_is_taken_when_the_default_gateway_is_silent(elsewhere, responder, found):
-    """After a short grace the device behind the access point is better than none."""
-    responder.answer = lambda *_: f"LOCATION: {elsewhere}"
+async def test_d9_another_device_is_taken_when_the_default_gateway_is_silent(other_router, responder, found):
+    """After a short grace time, the device behind the access point is used."""
+    responder.answer = lambda *_: f"LOCATION: {other_router}"
     [gateway] = await found()
     assert str(gateway.address) == "127.0.0.2"
 
 
-async def test_d10_a_resend_finds_a_gateway_that_slept(router, responder, found):
-    """Silence for the first round is no answer."""
+async def test_d10_a_resend_finds_a_gateway_that_missed_the_first_search(router, responder, found):
+    """The first search gets no answer."""
     responder.answer = lambda _target, count: f"LOCATION: {router.location}" if count > 2 else None
     assert len(await found()) == 1
 
 
 async def test_only_the_chosen_gateway_may_answer(build, router, responder, found):
-    """With a gateway named by the user an answer of another is ignored."""
+    """If the user named a gateway, answers of others are ignored."""
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.bind(("127.0.0.2", 0))
     responder.senders.append(sender)
@@ -128,13 +128,13 @@ async def test_only_the_chosen_gateway_may_answer(build, router, responder, foun
 
 
 async def test_a_search_from_an_address_that_is_gone_is_typed(found):
-    """An address that is not ours cannot be searched from."""
+    """The socket cannot be bound to an address that is not ours."""
     with pytest.raises(NetworkFailure, match="cannot search from"):
         await found(local_address=ipaddress.ip_address("192.0.2.1"))
 
 
-async def test_a_liar_with_many_locations_costs_a_few_fetches(router, responder, found):
-    """Each host has a small number of locations."""
+async def test_a_host_with_many_locations_costs_few_fetches(router, responder, found):
+    """The number of locations for each host is limited."""
     router.replies["description"] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     responder.answer = lambda _target, count: f"LOCATION: {router.location}?{count}"
     with pytest.raises(NetworkFailure):

@@ -1,4 +1,4 @@
-"""A gateway is found over IPv6, and nothing is connected to but whoever answered."""
+"""Discovery over IPv6: only the sender of an answer is connected to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIREWALL = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 
 
 @pytest.fixture
-async def router_there(router, build):
+async def router_ipv6(router, build):
     """Serve the router on IPv6 loopback."""
     router.description = build.description(build.service("WANIPv6FirewallControl:1"), version=2)
     try:
@@ -32,8 +32,8 @@ async def router_there(router, build):
 
 
 @pytest.fixture
-async def responder_there(responder, router_there):
-    """Answer searches on IPv6 loopback, for any target, with the LOCATION that the test gives."""
+async def responder_ipv6(responder, router_ipv6):
+    """Answer searches on IPv6 loopback, for any target, with the LOCATION of the test."""
     transport, there = await asyncio.get_running_loop().create_datagram_endpoint(
         type(responder), local_addr=("::1", 0)
     )
@@ -42,7 +42,7 @@ async def responder_there(responder, router_there):
 
 
 async def found_by(responder) -> list[str]:
-    """Search as the backend does, and return who was found."""
+    """Search as the backend does, and return the gateways that are found."""
     backend = IgdBackend(ssdp_port=responder.port)
     try:
         return [
@@ -54,39 +54,39 @@ async def found_by(responder) -> list[str]:
 
 
 @pytest.mark.parametrize("host", ["[::1]", "[2001:db8::1]", "[fe80::1]", "192.0.2.1"])
-async def test_the_sender_is_asked_whatever_address_it_names(responder_there, router_there, host):
-    """A router answers from one of its addresses and names another; a liar gains nothing."""
-    port = router_there.port
-    responder_there.answer = lambda _target, _count: f"LOCATION: http://{host}:{port}/desc.xml\r\nST: x"
-    assert await found_by(responder_there) == [f"upnp:::1 http://[::1]:{port}/desc.xml"]
-    assert FIREWALL not in responder_there.searches[:2]
+async def test_the_sender_is_queried_whatever_address_it_names(responder_ipv6, router_ipv6, host):
+    """A router may answer from one address and name another; a forged answer gains nothing."""
+    port = router_ipv6.port
+    responder_ipv6.answer = lambda _target, _count: f"LOCATION: http://{host}:{port}/desc.xml\r\nST: x"
+    assert await found_by(responder_ipv6) == [f"upnp:::1 http://[::1]:{port}/desc.xml"]
+    assert FIREWALL not in responder_ipv6.searches[:2]
 
 
-async def test_what_answers_may_be_the_default_gateway(router_there, session):
-    """From another of its addresses: the gateway is asked for the same document, and is the one used."""
+async def test_the_sender_may_be_the_default_gateway(router_ipv6, session):
+    """The same document is requested from the gateway first, because it may have answered."""
     discovery = Discovery(Target(ME, interface="lo", gateway=ME), session=session, ssdp_port=1900)
-    location = f"http://[2001:db8::1]:{router_there.port}/desc.xml"
+    location = f"http://[2001:db8::1]:{router_ipv6.port}/desc.xml"
     answered = Endpoint(location, ipaddress.ip_address("2001:db8::1"), ME)
     requested = [(str(endpoint.address), endpoint.location) for endpoint in discovery._endpoints(answered)]
-    assert requested == [("::1", f"http://[::1]:{router_there.port}/desc.xml"), ("2001:db8::1", location)]
+    assert requested == [("::1", f"http://[::1]:{router_ipv6.port}/desc.xml"), ("2001:db8::1", location)]
     chosen = Discovery(Target(ME, gateway=ME, chosen=True), session=session, ssdp_port=1900)
     assert [str(endpoint.address) for endpoint in chosen._endpoints(answered)] == ["::1"]
 
 
-async def test_the_firewall_itself_is_searched_for_too(responder_there, router_there):
-    """Some devices answer by service only."""
-    location = f"LOCATION: http://[::1]:{router_there.port}/desc.xml"
-    responder_there.answer = lambda target, _: f"{location}\r\nST: {FIREWALL}" if target == FIREWALL else None
-    assert await found_by(responder_there)
+async def test_the_firewall_itself_is_searched_for_too(responder_ipv6, router_ipv6):
+    """Some devices answer only to searches for a service."""
+    location = f"LOCATION: http://[::1]:{router_ipv6.port}/desc.xml"
+    responder_ipv6.answer = lambda target, _: f"{location}\r\nST: {FIREWALL}" if target == FIREWALL else None
+    assert await found_by(responder_ipv6)
 
 
-async def test_a_gateway_without_a_firewall_control_is_none(responder_there, router_there, build):
-    """It says why."""
-    router_there.description = build.description(build.service("WANIPConnection:1"))
-    location = f"LOCATION: http://[::1]:{router_there.port}/desc.xml\r\nST: x"
-    responder_there.answer = lambda _target, _count: location
+async def test_a_gateway_without_a_firewall_control_is_unsupported(responder_ipv6, router_ipv6, build):
+    """The error names the reason."""
+    router_ipv6.description = build.description(build.service("WANIPConnection:1"))
+    location = f"LOCATION: http://[::1]:{router_ipv6.port}/desc.xml\r\nST: x"
+    responder_ipv6.answer = lambda _target, _count: location
     with pytest.raises(Unsupported, match="IPv6 firewall"):
-        await found_by(responder_there)
+        await found_by(responder_ipv6)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_a_gateway_without_a_firewall_control_is_none(responder_there, rou
     ],
 )
 def test_the_default_gateway_is_known_by_its_zone(gateway, sender, named):
-    """Its identity is the same over every protocol, and across restarts."""
+    """Its identity is the same for every protocol, and across restarts."""
     there = ipaddress.ip_address(gateway) if gateway else None
     discovery = Discovery(Target(ME, interface="lo", gateway=there), session=None, ssdp_port=1900)
     assert discovery._with_zone(ipaddress.ip_address(sender)) == ipaddress.ip_address(named)

@@ -13,7 +13,7 @@ OTHER = "192.168.7.7"
 
 
 async def test_map_creates_and_renews_with_one_verb(router, connected, request_for):
-    """The second map of the same lease is an AddPortMapping again, and nothing is ever deleted."""
+    """A second map of the same lease is an AddPortMapping again, and nothing is deleted."""
     gateway = await connected()
     lease = await gateway.map(request_for())
     again = await gateway.map(request_for(held=lease))
@@ -26,7 +26,7 @@ async def test_map_creates_and_renews_with_one_verb(router, connected, request_f
 
 @pytest.mark.parametrize("code", [714, 713])
 async def test_m10_a_missing_entry_is_a_successful_delete(router, connected, request_for, code):
-    """Whatever code says that nothing is there, unmap has done its work."""
+    """Any code for a missing entry means that unmap succeeded."""
     gateway = await connected()
     lease = await gateway.map(request_for())
     router.faults["GetSpecificPortMappingEntry"] = 401
@@ -35,7 +35,7 @@ async def test_m10_a_missing_entry_is_a_successful_delete(router, connected, req
 
 
 async def test_unmap_leaves_another_hosts_entry_alone(router, connected, request_for):
-    """A port that changed hands is not ours to close."""
+    """A port that another host holds now is not closed."""
     gateway = await connected()
     lease = await gateway.map(request_for())
     router.entry(80, OTHER)
@@ -46,7 +46,7 @@ async def test_unmap_leaves_another_hosts_entry_alone(router, connected, request
 async def test_a_lease_that_moves_to_another_port_leaves_nothing_at_the_old_one(
     router, connected, request_for
 ):
-    """The new one stands before the old one is closed."""
+    """The new port is open before the old one is closed."""
     gateway = await connected()
     lease = await gateway.map(request_for())
     moved = await gateway.map(request_for(held=lease, external_port=90))
@@ -55,7 +55,7 @@ async def test_a_lease_that_moves_to_another_port_leaves_nothing_at_the_old_one(
 
 
 async def test_m15_a_mapping_that_is_not_held_is_noticed_at_once(router, connected, request_for, build):
-    """The first mapping is looked up; a permanent one is tried before giving up."""
+    """The first mapping is verified, and retried as a permanent one before it fails."""
     empty = build.http(build.ENVELOPE.format("<AddPortMappingResponse/>"))
     router.replies["AddPortMapping"] = empty
     with pytest.raises(NetworkFailure, match="does not hold it"):
@@ -63,8 +63,8 @@ async def test_m15_a_mapping_that_is_not_held_is_noticed_at_once(router, connect
     assert [call["NewLeaseDuration"] for call in router.named("AddPortMapping")] == ["3600", "0"]
 
 
-async def test_m15_holds_checks_client_port_and_switch(router, connected, request_for):
-    """A lease stands only for our address and port, and switched on."""
+async def test_m15_holds_checks_client_port_and_enabled(router, connected, request_for):
+    """A lease must be for our address and port, and enabled."""
     gateway = await connected()
     lease = await gateway.map(request_for())
     assert await gateway.holds(lease)

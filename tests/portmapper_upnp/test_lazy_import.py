@@ -11,7 +11,7 @@ from portmapper.api.errors import Unsupported
 
 
 async def test_importing_leaves_the_event_loop_free(monkeypatch):
-    """A slow import does not hold up anything else, and its failure is raised to who asked."""
+    """A slow import does not block other tasks, and the caller gets its failure."""
     from portmapper_upnp import lazy_import
 
     def slow(name):

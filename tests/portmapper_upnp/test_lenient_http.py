@@ -1,4 +1,4 @@
-"""HTTP answers that a strict parser rejects (section H of the conformance list)."""
+"""HTTP answers that a strict parser rejects (H1 and H4 of the conformance list)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portmapper_upnp.lenient_http import read_answer
 
 
 def external(build, body):
-    """Write the body of an answer that tells the external address."""
+    """Build the body of an answer with the external address."""
     return build.ENVELOPE.format(
         f"<u:GetExternalIPAddressResponse xmlns:u='x'>{body}</u:GetExternalIPAddressResponse>"
     ).encode()
@@ -34,15 +34,15 @@ ADDRESS = "<NewExternalIPAddress>8.8.8.8</NewExternalIPAddress>"
         b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=hex\r\nConnection: close\r\n\r\n",
     ],
 )
-async def test_h1_odd_http_is_read(router, connected, build, head):
-    """No length, bare line feeds, the old version, an odd type: read to the end."""
+async def test_h1_minimal_http_is_read(router, connected, build, head):
+    """No length, bare line feeds, an old version, an odd type: read to the end."""
     gateway = await connected()
     router.replies["GetExternalIPAddress"] = head + external(build, ADDRESS)
     assert str(await gateway.external_address()) == "8.8.8.8"
 
 
 async def test_h1_chunks_are_read(router, connected, build):
-    """A chunked body is put together."""
+    """The parts of a chunked body are joined."""
     gateway = await connected()
     body = external(build, ADDRESS)
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:50], body[50:]))
@@ -67,7 +67,7 @@ async def test_h1_chunks_are_read(router, connected, build):
     ],
 )
 async def test_h1_http_that_a_strict_parser_refuses_is_read(router, connected, request_for, build, lines):
-    """Doubled, empty and negative lengths, lines that are no headers, versions that are none."""
+    """Repeated, empty and negative lengths, malformed headers, invalid versions."""
 
     def sloppy(document):
         body = document.encode()
@@ -104,8 +104,8 @@ async def test_h1_chunks_with_a_length_beside_them_are_read(router, connected, b
         b"HTTP/1.1 200 OK\r\nno header",
     ],
 )
-async def test_h4_sloppy_http_has_the_same_bounds(router, connected, answer):
-    """No HTTP at all, a body or a head without end."""
+async def test_h4_lenient_http_has_the_same_limits(router, connected, answer):
+    """No HTTP at all, or an endless body or head."""
     router.replies["description"] = answer
     with pytest.raises(NetworkFailure):
         await connected()
@@ -130,7 +130,7 @@ heads = st.lists(
 
 @given(st.builds(lambda start, rest: start + rest, heads, st.binary(max_size=300)))
 def test_any_stream_is_an_answer_or_a_failure(data):
-    """The body is never longer than its bound, nor than what came."""
+    """The body is never longer than its limit, nor than the received data."""
 
     async def read():
         reader = asyncio.StreamReader()

@@ -20,20 +20,20 @@ ADDRESS = "<NewExternalIPAddress>8.8.8.8</NewExternalIPAddress>"
     ],
 )
 async def test_h2_namespaces_do_not_matter(router, connected, build, body):
-    """Unbound, missing and wrong namespaces, and rubbish around the document."""
+    """Unbound, missing and wrong namespaces, and garbage around the document."""
     gateway = await connected()
     router.replies["GetExternalIPAddress"] = build.http(body.format(ADDRESS))
     assert str(await gateway.external_address()) == "8.8.8.8"
 
 
 async def test_h2_a_description_without_namespace_is_read(router, connected, build):
-    """Descriptions get the same leniency."""
+    """Descriptions are parsed in the same lenient way."""
     router.description = "garbage" + build.description(build.service("WANIPConnection:1"), namespace=False)
     assert (await connected()).model == "R1"
 
 
 async def test_h2_a_comment_may_have_two_hyphens(router, connected, build):
-    """XML forbids them, and routers draw lines with them."""
+    """XML forbids them, but routers draw lines with them."""
     router.description = build.description(
         build.service("WANIPConnection:1"), before="<!-- ---- a -- b ---- -->"
     )
@@ -41,14 +41,14 @@ async def test_h2_a_comment_may_have_two_hyphens(router, connected, build):
 
 
 @pytest.mark.parametrize("missing", [1, 20, 60])
-async def test_h2_a_description_that_breaks_off_is_read_as_far_as_it_goes(router, connected, build, missing):
-    """A router that miscounts its length cuts the end off; the services stand before it."""
+async def test_h2_a_truncated_description_is_read(router, connected, build, missing):
+    """A router that miscounts its length cuts off the end, after the services."""
     router.description = build.description(build.service("WANIPConnection:1"))[:-missing]
     assert (await connected()).model == "R1"
 
 
-async def test_h2_half_a_control_url_is_none(router, connected, build):
-    """What the break cuts in two is not taken."""
+async def test_h2_a_truncated_control_url_is_dropped(router, connected, build):
+    """An incomplete element is not used."""
     whole = build.description(build.service("WANIPConnection:1", "/control"))
     router.description = whole[: whole.index("/control") + 4]
     with pytest.raises(Unsupported, match="no WAN connection service"):

@@ -1,4 +1,4 @@
-"""URLs that a device sent: which are fetched."""
+"""URLs that a device sent, and whether they are fetched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOCATION = "http://192.168.1.1:5000/desc.xml"
 
 @given(st.text(), st.text())
 def test_any_url_is_refused_or_on_the_host(url, location):
-    """Neither check fails on any text."""
+    """No text makes a check fail."""
     found = acceptable_location(url, ipaddress.ip_address("192.168.1.1"))
     assert found is None or "192.168.1.1" in found
     at_same_host(url, location)
@@ -39,7 +39,7 @@ LINK_LOCAL = ipaddress.ip_address("fe80::1")
     ],
 )
 def test_a_location_is_at_its_sender_with_its_zone(url, expected):
-    """D7, and the rule of D6 for hosts of several addresses."""
+    """D7, and the rule of D6 for hosts with several addresses."""
     assert acceptable_location(url, LINK_LOCAL, "7") == expected
 
 
@@ -52,5 +52,5 @@ def test_a_location_is_at_its_sender_with_its_zone(url, expected):
     ],
 )
 def test_a_control_url_is_at_the_location(url, expected):
-    """Whatever address of the router it names."""
+    """Whichever address of the router it names."""
     assert at_same_host(url, "http://[fe80::1%7]:5000/x") == expected

@@ -1,4 +1,4 @@
-"""What is done otherwise at a gateway that says it runs miniupnpd."""
+"""Special treatment of a gateway whose Server header names miniupnpd."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SERVER = "Server: Debian/6.1 UPnP/1.1 MiniUPnPd/2.3.1\r\n"
 
 @pytest.fixture
 async def gateway(router, build, connected, request_for):
-    """Give the gateway with one port open, so that its first grant has been verified."""
+    """Return the gateway with one port open, so that its first grant is verified."""
     router.replies["description"] = build.http(router.description, headers=SERVER)
     gateway = await connected()
     await gateway.map(request_for(internal_port=79, external_port=79))
@@ -21,13 +21,13 @@ async def gateway(router, build, connected, request_for):
 
 
 async def test_opening_a_free_port_takes_one_call(router, gateway, request_for):
-    """It is not asked who holds the port: it refuses another host's by itself."""
+    """The holder is not queried first: miniupnpd refuses another host's port itself."""
     await gateway.map(request_for())
     assert [action for action, _ in router.calls] == ["AddPortMapping"]
 
 
-async def test_m3_another_hosts_port_is_left_alone_and_its_holder_told(router, gateway, request_for):
-    """It is asked after the refusal."""
+async def test_m3_another_hosts_port_is_a_conflict_with_its_holder(router, gateway, request_for):
+    """The holder is queried after the refusal."""
     router.entry(80, OTHER)
     with pytest.raises(Conflict) as caught:
         await gateway.map(request_for(exact=True))
@@ -37,6 +37,6 @@ async def test_m3_another_hosts_port_is_left_alone_and_its_holder_told(router, g
 
 
 async def test_m3_the_next_port_is_tried_where_it_need_not_be_exact(router, gateway, request_for):
-    """As everywhere else."""
+    """As at any other gateway."""
     router.entry(80, OTHER)
     assert (await gateway.map(request_for())).external_port == 81

@@ -12,14 +12,14 @@ ME = ipaddress.ip_address("::1")
 
 
 def test_the_interface_is_that_of_the_gateway():
-    """By the zone's name or number, else by our own interface; an unknown one is any."""
+    """By the zone's name or number, else our own interface; an unknown one means any."""
     assert interface_index("", ipaddress.ip_address("fe80::1%7")) == 7
     assert interface_index("lo", None) == interface_index("", ipaddress.ip_address("fe80::1%lo")) > 0
     assert interface_index("no-such", None) == interface_index("", None) == 0
 
 
 def test_sockets_are_bound_where_answers_come_from():
-    """To the address from which the gateway is asked; to the group, for announcements."""
+    """To the source address for the gateway; to the group, for announcements."""
     try:
         searching = searching_socket(ME, destination("::1", 1900, 0))
     except OSError:

@@ -1,4 +1,4 @@
-"""IPv6 pinholes over WANIPv6FirewallControl:1, as miniupnpd 2.3.1 and the standard answer."""
+"""IPv6 pinholes over WANIPv6FirewallControl:1, with the answers of miniupnpd 2.3.1 and of the standard."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ OTHER = ipaddress.ip_address("2001:db8::7")
 
 
 class Firewall:
-    """A firewall that numbers its pinholes from 1, as miniupnpd does after each of its restarts.
+    """A firewall that numbers its pinholes from 1, as miniupnpd does after each restart.
 
     Attributes:
-        pinholes: number to protocol, address, port and lease time.
-        unknown: the error for a number that it does not have.
+        pinholes: id to protocol, address, port and lease time.
+        unknown: the error for an unknown id.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Firewall:
         self.status = {"FirewallEnabled": "1", "InboundPinholeAllowed": "1"}
 
     def add(self, requested: dict[str, str]) -> dict[str, str]:
-        """Open, or renew what leads there already."""
+        """Open a pinhole, or renew the existing one."""
         hole = (requested["Protocol"], requested["InternalClient"], requested["InternalPort"])
         number = next((n for n, known in self.pinholes.items() if known[:3] == hole), None)
         number = number or str(len(self.pinholes) + 1)
@@ -43,7 +43,7 @@ class Firewall:
         return {"UniqueID": number}
 
     def update(self, requested: dict[str, str]) -> dict[str, str] | int:
-        """Renew."""
+        """Renew a pinhole."""
         if requested["UniqueID"] not in self.pinholes:
             return self.unknown
         hole = self.pinholes[requested["UniqueID"]]
@@ -51,17 +51,17 @@ class Firewall:
         return {}
 
     def delete(self, requested: dict[str, str]) -> dict[str, str] | int:
-        """Close."""
+        """Close a pinhole."""
         return {} if self.pinholes.pop(requested["UniqueID"], None) else self.unknown
 
     def packets(self, requested: dict[str, str]) -> dict[str, str] | int:
-        """Count."""
+        """Count packets."""
         return {"PinholePackets": "0"} if requested["UniqueID"] in self.pinholes else self.unknown
 
 
 @pytest.fixture
 async def firewall(router, build):
-    """Let the router be a firewall, on IPv6 loopback."""
+    """Turn the router into a firewall on IPv6 loopback."""
     firewall = Firewall()
     router.description = build.description(
         build.service("WANIPConnection:2"), build.service("WANIPv6FirewallControl:1", "/fw"), version=2
@@ -85,19 +85,19 @@ async def firewall(router, build):
 
 @pytest.fixture
 async def gateway(firewall):
-    """Reach it."""
+    """Connect to the firewall."""
     async with open_session(ME) as session:
         yield await connect(session, Endpoint(firewall.location, ME, ME))
 
 
 @pytest.fixture
 def desired(request_for):
-    """Ask for this host's port 80, by TCP unless told otherwise."""
+    """Return a function that builds a request for this host's port 80, by default for TCP."""
     return lambda **changes: request_for(**{"internal_address": ME, **changes})
 
 
-async def test_a_pinhole_is_opened_for_everybody(router, firewall, gateway, desired):
-    """By the number of the protocol, from any host and port; its outside is its inside."""
+async def test_a_pinhole_is_opened_for_any_remote_host(router, firewall, gateway, desired):
+    """With the number of the protocol, from any host and port; external equals internal."""
     lease = await gateway.map(desired(lifetime=600))
     assert list(router.named("AddPinhole")[0].items()) == [
         ("RemoteHost", ""),
@@ -114,17 +114,17 @@ async def test_a_pinhole_is_opened_for_everybody(router, firewall, gateway, desi
 
 
 @pytest.mark.parametrize(
-    ("requested", "told"), [(0, 86_400), (1, 1), (86_400, 86_400), (4_000_000_000, 86_400)]
+    ("requested", "granted"), [(0, 86_400), (1, 1), (86_400, 86_400), (4_000_000_000, 86_400)]
 )
-async def test_the_lease_time_is_within_the_standards_bounds(firewall, gateway, desired, requested, told):
-    """There is no pinhole without end: as long as it will is a day."""
+async def test_the_lease_time_is_within_the_standards_limits(firewall, gateway, desired, requested, granted):
+    """There are no permanent pinholes: the longest lease is a day."""
     lease = await gateway.map(desired(lifetime=requested))
-    assert (lease.lifetime, lease.permanent) == (told, False)
-    assert firewall.pinholes["1"][3] == str(told)
+    assert (lease.lifetime, lease.permanent) == (granted, False)
+    assert firewall.pinholes["1"][3] == str(granted)
 
 
 async def test_a_renewal_updates_in_place(router, firewall, gateway, desired):
-    """One call, and the same number."""
+    """One call, and the same id."""
     lease = await gateway.map(desired(lifetime=600))
     router.calls.clear()
     renewed = await gateway.map(desired(lifetime=700, held=lease))
@@ -135,7 +135,7 @@ async def test_a_renewal_updates_in_place(router, firewall, gateway, desired):
 
 @pytest.mark.parametrize("unknown", [704, 402, 606])
 async def test_a_pinhole_that_was_forgotten_is_opened_again(router, firewall, gateway, desired, unknown):
-    """By the standard's code, miniupnpd's, and that for a number which is another host's by now."""
+    """By the standard's code, by miniupnpd's, and by the one for an id of another host."""
     lease = await gateway.map(desired())
     firewall.pinholes.clear()
     firewall.unknown = unknown
@@ -144,8 +144,8 @@ async def test_a_pinhole_that_was_forgotten_is_opened_again(router, firewall, ga
     assert len(router.named("AddPinhole")) == 2
 
 
-async def test_numbers_given_anew_after_a_restart_are_not_mixed_up(firewall, gateway, desired):
-    """The second pinhole gets the first one's number, and neither takes the other's for its own."""
+async def test_ids_that_are_reused_after_a_restart_are_not_mixed_up(firewall, gateway, desired):
+    """The second pinhole gets the first one's id, and neither is mistaken for the other."""
     web = await gateway.map(desired())
     dns = await gateway.map(desired(internal_port=53))
     firewall.pinholes.clear()
@@ -159,8 +159,8 @@ async def test_numbers_given_anew_after_a_restart_are_not_mixed_up(firewall, gat
     assert {hole[2] for hole in firewall.pinholes.values()} == {"80"}
 
 
-async def test_a_number_of_an_earlier_run_is_asked_for_again(router, firewall, gateway, desired):
-    """It may be another pinhole's by now: closing it must close ours and no other."""
+async def test_an_id_of_an_earlier_run_is_not_trusted(router, firewall, gateway, desired):
+    """It may belong to another pinhole now: closing must close ours and no other."""
     firewall.pinholes["1"] = ("6", "::1", "22", "600")
     firewall.pinholes["2"] = ("6", "::1", "80", "600")
     lease = attrs.evolve(await gateway.map(desired(internal_port=22)), internal_port=80, external_port=80)
@@ -170,28 +170,28 @@ async def test_a_number_of_an_earlier_run_is_asked_for_again(router, firewall, g
     assert router.named("DeletePinhole") == [{"UniqueID": "2"}]
 
 
-async def test_an_announced_restart_forgets_every_number(router, firewall, gateway, desired):
-    """From then on they are asked for."""
-    heard: list[GatewayEvent] = []
-    gateway._announcements = SimpleNamespace(listen=_listens(heard), close=lambda: None)
-    await gateway.watch(heard.append)
+async def test_an_announced_restart_forgets_every_id(router, firewall, gateway, desired):
+    """Afterwards AddPinhole is called for each."""
+    events: list[GatewayEvent] = []
+    gateway._announcements = SimpleNamespace(listen=_listen_to(events), close=lambda: None)
+    await gateway.watch(events.append)
     lease = await gateway.map(desired())
-    heard.pop()(GatewayEvent.RESTARTED)
-    assert heard == [GatewayEvent.RESTARTED]
+    events.pop()(GatewayEvent.RESTARTED)
+    assert events == [GatewayEvent.RESTARTED]
     await gateway.map(desired(held=lease))
     assert not router.named("UpdatePinhole")
     await gateway.close()
 
 
-def _listens(heard):
+def _listen_to(events):
     async def listen(notify):
-        heard.append(notify)
+        events.append(notify)
 
     return listen
 
 
-async def test_one_that_is_gone_is_closed(firewall, gateway, desired):
-    """Whatever the gateway calls it."""
+async def test_a_missing_pinhole_counts_as_closed(firewall, gateway, desired):
+    """With each code that gateways use."""
     lease = await gateway.map(desired())
     firewall.pinholes.clear()
     firewall.unknown = 402
@@ -208,8 +208,8 @@ async def test_one_that_is_gone_is_closed(firewall, gateway, desired):
         ({"GetPinholePackets": 704}, False),
     ],
 )
-async def test_whether_it_stands_is_asked(router, gateway, desired, faults, held):
-    """By what the gateway knows; one that no packet has come through stands all the same."""
+async def test_holds_queries_the_gateway(router, gateway, desired, faults, held):
+    """With the actions it has; a pinhole without any packet yet counts as open."""
     lease = await gateway.map(desired())
     router.faults.update(faults)
     assert await gateway.holds(lease) is held
@@ -222,10 +222,10 @@ async def test_whether_it_stands_is_asked(router, gateway, desired, faults, held
         ({"FirewallEnabled": "0", "InboundPinholeAllowed": "1"}, Unsupported, "firewall is off"),
     ],
 )
-async def test_a_gateway_that_allows_none_is_not_asked_for_one(
+async def test_a_gateway_that_allows_no_pinholes_gets_no_request(
     router, firewall, gateway, desired, status, kind, words
 ):
-    """It says so before, and is asked again the next time: its owner may have changed it."""
+    """Its status is queried again the next time, because the owner may have changed it."""
     firewall.status = status
     with pytest.raises(kind, match=words):
         await gateway.map(desired())
@@ -234,8 +234,8 @@ async def test_a_gateway_that_allows_none_is_not_asked_for_one(
     assert (await gateway.map(desired())).private == "1"
 
 
-async def test_a_gateway_that_does_not_tell_its_status_is_tried(router, gateway, desired):
-    """Some leave the action out."""
+async def test_a_gateway_without_a_status_is_tried(router, gateway, desired):
+    """Some have no such action."""
     router.faults["GetFirewallStatus"] = 401
     assert (await gateway.map(desired())).private == "1"
 
@@ -256,15 +256,15 @@ async def test_a_gateway_that_does_not_tell_its_status_is_tried(router, gateway,
     ],
 )
 async def test_each_refusal_has_its_type(router, gateway, desired, code, kind):
-    """With the gateway's number and words for people."""
+    """With the gateway's code and words."""
     router.faults["AddPinhole"] = code
     with pytest.raises(kind, match="the words of the router") as refusal:
         await gateway.map(desired())
     assert refusal.value.code == code
 
 
-async def test_another_host_has_to_ask_for_itself(router, gateway, desired):
-    """In secure mode; where it may be done, it is."""
+async def test_another_host_must_send_its_own_request(router, gateway, desired):
+    """In secure mode; without it, the pinhole is opened."""
     assert (await gateway.map(desired(internal_address=OTHER))).internal_address == OTHER
     router.faults["AddPinhole"] = 606
     with pytest.raises(NotAuthorized, match=f"only from {OTHER} itself: run portmapper there"):
@@ -272,21 +272,21 @@ async def test_another_host_has_to_ask_for_itself(router, gateway, desired):
 
 
 @pytest.mark.parametrize("number", ["", "-1", "one", "9" * 11, "\u0661"])
-async def test_a_number_that_is_none_is_refused(router, gateway, desired, number):
-    """Nobody could renew such a pinhole."""
+async def test_an_invalid_id_is_refused(router, gateway, desired, number):
+    """Such a pinhole could not be renewed."""
     router.more["AddPinhole"] = lambda _: {"UniqueID": number}
     with pytest.raises(NetworkFailure, match="returned no valid id"):
         await gateway.map(desired())
 
 
 async def test_an_ipv4_request_is_not_for_a_firewall(gateway, request_for):
-    """And a pinhole not for a port mapping."""
+    """And a pinhole is not for a port mapping."""
     with pytest.raises(Unsupported):
         await gateway.map(request_for())
 
 
 async def test_the_url_of_a_gateway_may_be_ipv6(firewall):
-    """The gateway found there opens pinholes."""
+    """The gateway at that URL opens pinholes."""
     backend = IgdBackend()
     target = Target(ME, gateway=ME, url=firewall.location, chosen=True)
     found = [gateway async for gateway in backend.discover(target)]
@@ -295,8 +295,8 @@ async def test_the_url_of_a_gateway_may_be_ipv6(firewall):
     assert await found[0].external_address() is None
 
 
-async def test_a_gateway_without_a_firewall_control_says_so(router, firewall, build):
-    """It maps ports over IPv4, and is none over IPv6."""
+async def test_a_gateway_without_a_firewall_control_is_unsupported(router, firewall, build):
+    """It maps ports over IPv4 only."""
     router.description = build.description(build.service("WANIPConnection:2"))
     async with open_session(ME) as session:
         with pytest.raises(BackendError, match="no IPv6 firewall control"):

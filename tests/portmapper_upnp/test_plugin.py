@@ -8,12 +8,14 @@ import sys
 
 
 def test_the_plugin_imports_nothing_heavy():
-    """Loading the plugin and its backend class leaves aiohttp and async-upnp-client alone."""
+    """Loading the plugin and its backend class imports neither aiohttp nor async-upnp-client."""
     code = (
         "import sys; from portmapper_upnp.plugin import portmapper_register_backends as register;"
         "light = set(sys.modules); register();"
         "print({'asyncio'} & light, {'aiohttp', 'async_upnp_client', 'rich'} & set(sys.modules))"
     )
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=path)
-    assert told.stdout.strip() == "set() set()"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=path
+    )
+    assert result.stdout.strip() == "set() set()"

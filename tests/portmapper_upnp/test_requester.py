@@ -24,7 +24,7 @@ LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 
 async def test_h4_a_slow_drip_ends(monkeypatch):
-    """The bound is on the whole exchange, not on each read."""
+    """The time limit is for the whole exchange, not for each read."""
 
     async def drip(reader, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
@@ -48,30 +48,30 @@ async def test_h4_a_slow_drip_ends(monkeypatch):
     await server.wait_closed()
 
 
-class AwayAtFirst:
-    """A session whose first connections lead nowhere; it remembers how long each might take."""
+class LateSession:
+    """A session whose first connections time out; it records the connect timeouts."""
 
     def __init__(self, session, times):
         self.session, self.times, self.tries = session, times, []
 
     def request(self, *arguments, timeout, **options):
-        """Fail in time, or ask."""
+        """Time out, or send the request."""
         self.tries.append(timeout.sock_connect)
         if len(self.tries) <= self.times:
             raise aiohttp.ConnectionTimeoutError
         return self.session.request(*arguments, timeout=timeout, **options)
 
 
-async def test_a_gateway_that_comes_back_is_not_kept_waiting(router):
-    """The system repeats a connection's first packet after 1, 3 and 7 s; we begin anew in between."""
+async def test_a_gateway_that_comes_back_is_reached_soon(router):
+    """The system repeats a SYN after 1, 3 and 7 s; we start a new connection in between."""
     question = HttpRequest("GET", router.location, {}, None)
     async with requester_module.open_session(LOOPBACK) as session:
-        late = AwayAtFirst(session, 3)
+        late = LateSession(session, 3)
         answer = await BoundedRequester(late).async_http_request(question)
         assert answer.status_code == 200
         assert late.tries == list(requester_module.CONNECT_TIMES)
         with pytest.raises(GatewayTimeout):
-            await BoundedRequester(AwayAtFirst(session, 4)).async_http_request(question)
+            await BoundedRequester(LateSession(session, 4)).async_http_request(question)
     assert sum(requester_module.CONNECT_TIMES) == requester_module.REQUEST_TIME
 
 
@@ -85,7 +85,7 @@ async def test_a_redirect_is_not_followed(router, connected, build):
 
 
 async def test_a_connection_closed_without_an_answer_is_typed(router, connected):
-    """After a few tries."""
+    """It fails after a few retries."""
     gateway = await connected()
     router.replies["GetExternalIPAddress"] = b""
     with pytest.raises(NetworkFailure):
@@ -93,7 +93,7 @@ async def test_a_connection_closed_without_an_answer_is_typed(router, connected)
 
 
 def test_bytes_are_decoded_by_the_first_encoding_that_exists():
-    """HTTP's charset, then the XML declaration's, then UTF-8; never an error."""
+    """HTTP's charset, then that of the XML declaration, then UTF-8; never an error."""
     assert decode("é".encode("latin-1"), "iso-8859-1") == "é"
     assert decode('<?xml version="1.0" encoding="iso-8859-1"?>é'.encode("latin-1"), None).endswith("é")
     assert decode("\ufeffé".encode(), "nonsense") == "é"
@@ -104,18 +104,18 @@ def test_bytes_are_decoded_by_the_first_encoding_that_exists():
 @example(b'<?xml version="1.0" encoding="zlib"?>', "idna")
 @example(b"x" * 100, "punycode")
 def test_any_bytes_are_text(body, charset):
-    """Whatever the charset is said to be."""
+    """With any charset."""
     decode(body, charset)
 
 
-def test_a_zone_stays_at_home():
-    """The Host header has none."""
+def test_the_host_header_has_no_zone():
+    """A zone has no meaning on the other side."""
     assert _host("http://[fe80::1%eth0]:5000/x") == "[fe80::1]:5000"
     assert _host("http://192.168.1.1/x") == "192.168.1.1"
 
 
 async def test_h5_at_most_four_calls_at_once(router, connected, request_for):
-    """Thirty mappings asked for together never make more than four connections."""
+    """Thirty concurrent mappings never need more than four connections."""
     gateway = await connected()
     ports = range(1000, 1030)
     await asyncio.gather(*(gateway.map(request_for(internal_port=p, external_port=p)) for p in ports))

@@ -29,7 +29,7 @@ async def test_d1_the_first_search_goes_out_by_multicast_and_unicast(monkeypatch
 
 
 async def test_a_search_ends_at_once_when_cancelled_as_a_datagram_comes():
-    """The two in one turn of the event loop must not lose the cancellation."""
+    """A datagram and a cancellation in one iteration of the event loop must not lose the cancellation."""
 
     async def listen(requested):
         async for _ in requested.answers():
@@ -46,7 +46,7 @@ async def test_a_search_ends_at_once_when_cancelled_as_a_datagram_comes():
 
 
 async def test_a_flood_does_not_prolong_the_search(monkeypatch):
-    """The end comes even when there always is a next datagram."""
+    """The search ends even if there is always another datagram."""
     monkeypatch.setattr(search, "SEARCH_TIME", 0.0)
     async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
         requested.datagram_received(b"x", ("127.0.0.1", 1900))
@@ -54,7 +54,7 @@ async def test_a_flood_does_not_prolong_the_search(monkeypatch):
 
 
 def test_a_flood_is_dropped_beyond_its_budget():
-    """A second has room for so many packets, the next has room again."""
+    """Each second allows a limited number of packets."""
     budget = search.Budget(per_second=3)
     assert [budget.allows(10.0) for _ in range(5)] == [True, True, True, False, False]
     assert budget.allows(11.0)

@@ -9,8 +9,8 @@ import pytest
 from portmapper_upnp.soap_call import read_address, read_number
 
 
-async def test_h7_calls_are_sent_as_strict_routers_want_them(router, connected, request_for):
-    """The header's exact name, its value quoted, arguments in order, nothing before the XML."""
+async def test_h7_calls_have_the_form_that_strict_routers_require(router, connected, request_for):
+    """Exact header name, quoted value, arguments in order, nothing before the XML."""
     await (await connected()).map(request_for())
     head = next(head for head in router.heads if "#AddPortMapping" in head)
     assert '\r\nSOAPAction: "urn:schemas-upnp-org:service:WANIPConnection:1#AddPortMapping"\r\n' in head

@@ -1,4 +1,4 @@
-"""Answers to SOAP calls in the shapes that routers write them in."""
+"""Answers to SOAP calls in the forms that routers send (H3 of the conformance list)."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ RESULTS = [
 
 @pytest.mark.parametrize("result", RESULTS)
 @pytest.mark.parametrize("shape", ANSWERS)
-async def test_an_answer_is_found_in_its_wrapping(
+async def test_an_answer_is_found_in_any_envelope(
     router: Any, connected: Any, build: Any, shape: str, result: str
 ) -> None:
-    """Prefixes, case and what lies around it do not matter."""
+    """Prefixes, case and surrounding elements are irrelevant."""
     gateway = await connected()
     router.replies["GetExternalIPAddress"] = build.http(ANSWERS[shape].format(result))
     assert str(await gateway.external_address()) == "8.8.4.4"
@@ -50,10 +50,10 @@ async def test_an_answer_is_found_in_its_wrapping(
         ("<s:Envelope><s:Body/></s:Envelope>", NetworkFailure),
     ],
 )
-async def test_a_refusal_is_typed_whatever_it_looks_like(
+async def test_a_refusal_in_any_form_is_typed(
     router: Any, connected: Any, build: Any, request_for: Any, body: str, kind: type[BackendError]
 ) -> None:
-    """And is never taken for a success."""
+    """It is never taken for a success."""
     gateway = await connected()
     router.replies["AddPortMapping"] = build.http(body, "500 Internal Server Error")
     with pytest.raises(kind):
@@ -61,7 +61,7 @@ async def test_a_refusal_is_typed_whatever_it_looks_like(
 
 
 @pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error", "400 Bad Request"])
-async def test_h3_a_fault_is_one_whatever_the_status(router, connected, request_for, build, status):
+async def test_h3_a_fault_counts_with_any_status(router, connected, request_for, build, status):
     """Its code decides."""
     gateway = await connected()
     router.replies["AddPortMapping"] = build.http(build.soap_fault(729), status)
@@ -80,8 +80,8 @@ async def test_h3_a_fault_is_one_whatever_the_status(router, connected, request_
         b"HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n<AddPortMapping />",
     ],
 )
-async def test_h3_a_success_without_its_parts_is_one(router, connected, request_for, answer):
-    """An action that returns nothing needs no words for it; whether it is true is looked up."""
+async def test_h3_an_incomplete_success_counts(router, connected, request_for, answer):
+    """An action without output needs no content; the mapping is verified."""
     gateway = await connected()
     router.entry(80, "127.0.0.1")
     router.replies["AddPortMapping"] = answer
@@ -97,7 +97,7 @@ async def test_h3_a_success_without_its_parts_is_one(router, connected, request_
 async def test_h3_an_error_without_a_fault_names_its_status(
     router, connected, request_for, build, status, body
 ):
-    """No fault, no XML, nothing at all."""
+    """Without a fault, without XML, or empty."""
     gateway = await connected()
     router.replies["AddPortMapping"] = build.http(body, status)
     with pytest.raises(NetworkFailure, match=f"HTTP {status[:3]}"):
@@ -113,8 +113,8 @@ async def test_h3_an_error_without_a_fault_names_its_status(
         ("", 501),
     ],
 )
-async def test_h3_a_fault_without_its_parts_is_read(router, connected, request_for, build, detail, code):
-    """No description, no number: still a fault."""
+async def test_h3_an_incomplete_fault_is_read(router, connected, request_for, build, detail, code):
+    """It is still a fault without a description or a number."""
     gateway = await connected()
     fault = f"<s:Fault><detail>{detail}</detail></s:Fault>"
     router.replies["AddPortMapping"] = build.http(build.ENVELOPE.format(fault), "500 Error")
@@ -124,8 +124,8 @@ async def test_h3_a_fault_without_its_parts_is_read(router, connected, request_f
 
 
 @pytest.mark.parametrize("body", ["", "<html>no</html>", "{}", "<a><b></a>"])
-async def test_an_answer_that_makes_no_sense_is_typed(router, connected, build, body):
-    """Never a traceback of a parser."""
+async def test_an_invalid_answer_is_a_typed_error(router, connected, build, body):
+    """No parser error reaches the caller."""
     gateway = await connected()
     router.replies["GetExternalIPAddress"] = build.http(body, "500 Error")
     with pytest.raises(BackendError):

@@ -27,7 +27,7 @@ packets = st.builds(
 @given(st.one_of(st.binary(max_size=500), packets))
 @example(b"HTTP/1.1 200 OK\r\nLOCATION: http://[::1\r\n\r\n")
 def test_any_datagram_is_a_packet_or_nothing(data):
-    """A packet's location lies on its sender."""
+    """The location of a packet is on its sender."""
     packet = read_packet(data, SENDER)
     if packet is not None and packet.location is not None:
         assert packet.location.startswith(
@@ -38,13 +38,13 @@ def test_any_datagram_is_a_packet_or_nothing(data):
 @given(st.binary(max_size=300), st.tuples(st.just("fe80::1"), st.just(1900), st.just(0), st.integers(0, 9)))
 @example(b"LOCATION: `ttp://[fe80::1]:1/\r\n\r\n", ("fe80::1", 1900, 0, 7))
 def test_any_ipv6_datagram_is_a_packet_or_nothing(data, sender):
-    """The zone does not matter for that."""
+    """With any zone."""
     read_packet(b"HTTP/1.1 200 OK\r\nLOCATION: http://[fe80::1]:80/\r\n" + data, sender)
     read_packet(b"HTTP/1.1 200 OK\r\n" + data, sender)
 
 
 def test_d7_a_link_local_location_gets_the_zone_of_its_sender():
-    """A device cannot know how our interface is called."""
+    """A device cannot know the name of our interface."""
     data = b"HTTP/1.1 200 OK\r\nLOCATION: http://[fe80::1]:5000/desc.xml\r\nST: upnp:rootdevice\r\n\r\n"
     packet = read_packet(data, ("fe80::1", 1900, 0, 3))
     assert packet is not None

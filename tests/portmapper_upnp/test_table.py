@@ -1,4 +1,4 @@
-"""How a gateway's whole table is read."""
+"""Reading a gateway's complete table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OTHER = "192.168.7.7"
 
 @pytest.mark.parametrize("code", [713, 714, 402, 501])
 async def test_m11_the_list_ends_with_any_of_its_codes(router, connected, code):
-    """Each of the four codes is the end of the table."""
+    """Each of the four codes ends the table."""
     router.entry(80, OTHER)
     router.entry(53, OTHER, protocol="UDP")
     router.faults["GetGenericPortMappingEntry"] = lambda arguments: (
@@ -24,8 +24,8 @@ async def test_m11_the_list_ends_with_any_of_its_codes(router, connected, code):
     ]
 
 
-async def test_m11_a_gateway_that_lists_for_ever_is_stopped(router, connected, build):
-    """The same entry again is the end too."""
+async def test_m11_an_endless_list_is_stopped(router, connected, build):
+    """A repeated entry ends the table too."""
     entry = "<NewExternalPort>80</NewExternalPort><NewProtocol>TCP</NewProtocol>"
     answer = f"<GetGenericPortMappingEntryResponse>{entry}</GetGenericPortMappingEntryResponse>"
     router.replies["GetGenericPortMappingEntry"] = build.http(build.ENVELOPE.format(answer))
@@ -33,8 +33,8 @@ async def test_m11_a_gateway_that_lists_for_ever_is_stopped(router, connected, b
     assert len(router.named("GetGenericPortMappingEntry")) == 2
 
 
-async def test_no_listing_is_asked_of_a_gateway_that_gives_single_entries(router, connected, build):
-    """miniupnpd 2.3.1 on nftables dies of a listing with more than 128 entries."""
+async def test_no_listing_is_requested_if_single_entries_work(router, connected, build):
+    """miniupnpd 2.3.1 on nftables crashes on a listing with more than 128 entries."""
     router.description = build.description(build.service("WANIPConnection:2"), version=2)
     router.entry(80, OTHER)
     assert len(await (await connected()).list_mappings()) == 1
@@ -42,7 +42,7 @@ async def test_no_listing_is_asked_of_a_gateway_that_gives_single_entries(router
 
 
 async def test_a_v2_table_is_read_as_a_listing(router, connected, build):
-    """Where entries are not given one by one they come from GetListOfPortMappings, in any namespace."""
+    """Without single entries they come from GetListOfPortMappings, in any namespace."""
     router.faults["GetGenericPortMappingEntry"] = 606
     router.description = build.description(build.service("WANIPConnection:2"), version=2)
     row = (

@@ -73,11 +73,11 @@ class StackingDevice(FakeDevice):
         port, stack = (request.protocol, request.external_port), self.stacks[request.internal_port]
         async with self._lock:
             self._check_muted(gateway)
-            was_open = self.hole(port) is not None
+            was_open = self.mapping_at(port) is not None
             try:
                 return await super().map(gateway, request)
             finally:
-                if self.hole(port) is not None and not self.silent:
+                if self.mapping_at(port) is not None and not self.silent:
                     closes_first = gateway.backend != "upnp" or request.recreate
                     if was_open and closes_first:
                         _pop(stack)
@@ -104,7 +104,7 @@ class StackingDevice(FakeDevice):
         """Report an unnoticed restart, as an epoch that went back does."""
         if self.restart_unnoticed:
             self.restart_unnoticed = False
-            self.tell(GatewayEvent.RESTARTED)
+            self.announce(GatewayEvent.RESTARTED)
 
 
 class PcpGateway(FakeGateway):

@@ -108,12 +108,12 @@ async def test_a_vpn_that_takes_the_default_route_closes_nothing(
     harness.network = attrs.evolve(home, routes=(DefaultRoute("eth1", ip_address("10.8.0.1")),))
     await harness.scheduler.network_changed()
     await clock.advance(7200)
-    assert device.hole(WEB) is not None
+    assert device.mapping_at(WEB) is not None
     assert device.deleted == []
     device.restart()
     await clock.advance(2)
-    assert device.hole(WEB) is not None
-    await harness.want(desired(), desired(81))
+    assert device.mapping_at(WEB) is not None
+    await harness.set_desired(desired(), desired(81))
     await clock.advance(2)
     assert harness.state(desired(81)) is MappingState.ACTIVE
     assert EventKind.LOST not in harness.kinds()

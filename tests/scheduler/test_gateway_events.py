@@ -59,7 +59,7 @@ async def test_a_gateway_that_says_goodbye_is_searched_again(
     """And its leases are renewed."""
     await harness.start(desired())
     device.restart(announced=False)
-    device.tell(GatewayEvent.GONE)
+    device.announce(GatewayEvent.GONE)
     await clock.advance(5)
     assert harness.backends[0].searches == 2
     assert device.open_ports() == {WEB}
@@ -72,7 +72,7 @@ async def test_a_new_external_address_is_reported_for_each_mapping(
     """One event for the gateway and one for each mapping; the leases stay."""
     await harness.start(desired(), desired(81))
     device.external = ipaddress.ip_address("203.0.113.99")
-    device.tell(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
+    device.announce(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
     await clock.advance(1)
     changed = [e for e in harness.events if e.kind is EventKind.EXTERNAL_ADDRESS_CHANGED]
     assert [e.external_port for e in changed] == [None, 80, 81]
@@ -86,7 +86,7 @@ async def test_leases_that_expired_while_the_gateway_was_away_are_reopened_at_on
     """Its announcement also ends the pauses of mappings without a lease."""
     mappings = [desired(80 + number, duration=600) for number in range(4)]
     await harness.start(*mappings)
-    device.tell(GatewayEvent.GONE)
+    device.announce(GatewayEvent.GONE)
     device.silent = True
     await clock.advance(900)
     assert {harness.state(mapping) for mapping in mappings} == {MappingState.FAILED}

@@ -22,7 +22,7 @@ NewHarness = Callable[..., Any]
 async def test_an_unchanged_list_sends_nothing(harness: Any, device: FakeDevice, desired: Desired) -> None:
     """The order of the rows does not matter."""
     await harness.start(desired(), desired(81))
-    await harness.want(desired(81), desired())
+    await harness.set_desired(desired(81), desired())
     assert len(device.calls) == 2
 
 
@@ -31,7 +31,7 @@ async def test_a_new_row_is_opened_and_a_removed_one_closed(
 ) -> None:
     """The other mappings are not touched."""
     await harness.start(desired(), desired(81))
-    await harness.want(desired(81), desired(82))
+    await harness.set_desired(desired(81), desired(82))
     assert device.open_ports() == {(Protocol.TCP, 81), (Protocol.TCP, 82)}
     assert len(device.requested()) == 3
     assert list(harness.store.leases) == [s for s in harness.store.leases if s.wanted_port in (81, 82)]
@@ -43,7 +43,7 @@ async def test_an_edited_comment_or_lifetime_renews_in_place(
 ) -> None:
     """Nothing is closed."""
     await harness.start(desired())
-    await harness.want(desired(**edit))
+    await harness.set_desired(desired(**edit))
     assert device.requested("unmap") == []
     assert device.requested()[-1].held is not None
     assert device.requested()[-1].comment == edit.get("comment", "")
@@ -58,7 +58,7 @@ async def test_an_edited_internal_port_is_redirected(
     harness = new_harness(FakeBackend("any", device, kind=kind))
     device.names_holder = kind is FakeListingGateway
     await harness.start(desired(80, 8080))
-    await harness.want(desired(80, 9090))
+    await harness.set_desired(desired(80, 9090))
     assert device.table[WEB].internal_port == 9090
     assert len(list(harness.store.leases)) == 1
 
@@ -68,7 +68,7 @@ async def test_an_edited_external_port_is_opened_before_the_old_one_is_closed(
 ) -> None:
     """A port is never closed before its replacement is granted."""
     await upnp.start(desired(80, 8080))
-    await upnp.want(desired(81, 8080))
+    await upnp.set_desired(desired(81, 8080))
     assert device.open_ports() == {(Protocol.TCP, 81)}
     assert [verb for _, verb, _ in device.calls] == ["map", "map", "unmap"]
 
@@ -79,7 +79,7 @@ async def test_an_edited_external_port_that_is_refused_is_reported(
     """The state is that of the new row."""
     device.refusals[81] = NotAuthorized("no")
     await upnp.start(desired(80, 8080))
-    await upnp.want(desired(81, 8080))
+    await upnp.set_desired(desired(81, 8080))
     await clock.advance(30)
     assert upnp.state(desired(81, 8080)) is MappingState.REFUSED
 
@@ -92,7 +92,7 @@ async def test_a_row_that_is_removed_during_its_request_is_closed(
     harness.scheduler.set_desired([desired()])
     while not device.requested():
         await asyncio.sleep(0)
-    await harness.want()
+    await harness.set_desired()
     await clock.advance(5)
     assert device.open_ports() == set()
     assert list(harness.store.leases) == []

@@ -217,6 +217,6 @@ async def test_a_mapping_moves_away_from_a_silent_gateway(
     harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", FakeDevice(clock)))
     await harness.start(desired())
     device.silent = True
-    device.tell(GatewayEvent.RESTARTED)
+    device.announce(GatewayEvent.RESTARTED)
     await clock.advance(10)
     assert harness.lease(desired()).backend == "upnp"

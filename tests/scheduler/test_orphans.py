@@ -33,7 +33,7 @@ async def test_a_lost_answer_leaves_no_second_mapping(
     await clock.advance(90)
     assert len({request.token for request in device.requested()}) == 1
     assert len(list(harness.store.leases)) == 1
-    await harness.want()
+    await harness.set_desired()
     assert device.open_ports() == set()
 
 
@@ -43,7 +43,7 @@ async def test_a_failed_release_is_retried(
     """It is reported once, and retried with backoff until it works."""
     await harness.start(desired())
     device.release_error = NetworkFailure("down")
-    await harness.want()
+    await harness.set_desired()
     await clock.advance(600)
     assert 3 <= len(device.requested("unmap")) <= 12
     assert harness.kinds() == [EventKind.OPENED, EventKind.FAILED]
@@ -64,7 +64,7 @@ async def test_the_lease_of_a_former_address_is_retried_rarely_and_dropped_when_
     device.other_port = 81
     harness.network = on_network("192.168.88.20/24")
     await harness.scheduler.network_changed()
-    await harness.want(attrs.evolve(mapping, port=81, internal_port=81))
+    await harness.set_desired(attrs.evolve(mapping, port=81, internal_port=81))
     await clock.advance(7300)
     tried = len(device.requested("unmap"))
     assert 2 <= tried <= 16
@@ -82,10 +82,10 @@ async def test_a_permanent_lease_that_another_protocol_covers_is_released_with_i
     pcp, upnp = FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway)
     harness = new_harness(pcp, upnp)
     await harness.start(desired(backend="upnp", duration=0))
-    await harness.want(desired(backend="pcp"))
+    await harness.set_desired(desired(backend="pcp"))
     await clock.advance(100)
     assert device.requested("unmap") == []
-    await harness.want()
+    await harness.set_desired()
     assert {lease.backend for lease in device.requested("unmap")} == {"pcp", "upnp"}
     assert list(harness.store.leases) == []
 
@@ -102,11 +102,11 @@ async def test_a_port_that_another_protocol_keeps_open_is_not_closed(
     pcp, upnp = FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway)
     harness = new_harness(pcp, upnp)
     await harness.start(desired(backend="pcp"))
-    await harness.want(desired(backend="upnp"))
+    await harness.set_desired(desired(backend="upnp"))
     await clock.advance(5)
     assert device.open_ports() == {WEB}
     assert device.requested("unmap") == []
-    await harness.want()
+    await harness.set_desired()
     assert device.open_ports() == set()
 
 

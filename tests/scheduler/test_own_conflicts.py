@@ -24,7 +24,7 @@ async def test_an_edited_external_port_is_opened_if_the_gateway_identifies_mappi
     """PCP and NAT-PMP cannot open the new port before the old one is closed."""
     device.one_per_internal_port = True
     await harness.start(desired(80, 8080))
-    await harness.want(desired(81, 8080))
+    await harness.set_desired(desired(81, 8080))
     await clock.advance(5)
     assert device.open_ports() == {(Protocol.TCP, 81)}
 
@@ -72,7 +72,7 @@ async def test_an_edited_external_port_is_closed_first_if_the_gateway_identifies
     """Closing the old port afterwards would close the new one too."""
     device.one_per_internal_port = True
     await harness.start(desired(8080, 80), desired(8081, 81))
-    await harness.want(desired(9090, 80), desired(8081, 81))
+    await harness.set_desired(desired(9090, 80), desired(8081, 81))
     await clock.advance(5)
     assert {port for _, port in device.open_ports()} == {9090, 8081}
     assert [verb for _, verb, _ in device.calls] == ["map", "map", "unmap", "map"]
@@ -108,7 +108,7 @@ async def test_two_desired_mappings_never_take_a_port_from_each_other(
     """The first keeps it, and the second stays in conflict."""
     first, second = desired(80, 8080), desired(80, 9090)
     await upnp.start(first)
-    await upnp.want(first, second)
+    await upnp.set_desired(first, second)
     await clock.advance(7200)
     assert device.table[Protocol.TCP, 80].internal_port == 8080
     assert upnp.state(second) is MappingState.CONFLICT

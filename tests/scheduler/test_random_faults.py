@@ -15,7 +15,7 @@ from portmapper.api.model import ConflictPolicy, Mapping, Protocol
 from portmapper.network.host import DefaultRoute
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
-from portmapper.testing.fake_device import GATEWAY, FakeDevice, Hole, Port
+from portmapper.testing.fake_device import GATEWAY, DeviceMapping, FakeDevice, Port
 
 VPN = ipaddress.ip_address("10.8.0.1")
 OTHER_HOST = ipaddress.ip_address("192.168.88.200")
@@ -117,7 +117,7 @@ class FaultRun:
 
     async def occupy(self, port: int) -> None:
         """Let another host take a port if it is free."""
-        if self.device.hole((Protocol.TCP, port)) is None:
+        if self.device.mapping_at((Protocol.TCP, port)) is None:
             self.device.occupy(Protocol.TCP, port, OTHER_HOST)
 
     async def crash(self, pause: int) -> None:
@@ -184,9 +184,9 @@ class FaultRun:
         # A permanent lease of another backend stays stored, although the same port is desired.
         assert sum(not stored.lease.permanent for stored in leases) <= len(self.desired)
 
-    def ours(self) -> dict[int, Hole]:
+    def ours(self) -> dict[int, DeviceMapping]:
         """Return the open ports that do not belong to the other host."""
-        table: dict[Port, Hole] = self.device.table
+        table: dict[Port, DeviceMapping] = self.device.table
         self.device.open_ports()
         return {port: hole for (_, port), hole in table.items() if hole.internal_address != OTHER_HOST}
 

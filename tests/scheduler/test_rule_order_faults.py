@@ -67,7 +67,7 @@ class FaultRun:
 
     async def gone(self, _: None) -> None:
         """Announce that the gateway ends, although it goes on."""
-        self.device.tell(GatewayEvent.GONE)
+        self.device.announce(GatewayEvent.GONE)
 
     async def silent(self, value: bool) -> None:
         """Disconnect the gateway, or connect it again."""

@@ -115,7 +115,7 @@ async def test_many_mappings_cost_one_request_each(
         await harness.crash()
         await harness.start(*mappings)
         assert len(device.requested()) == 2 * COUNT
-        await harness.want()
+        await harness.set_desired()
         await clock.advance(5)
     finally:
         StoredLease.expired = original  # type: ignore[method-assign]

@@ -90,7 +90,7 @@ async def test_a_lease_moves_back_when_its_gateway_returns(two, devices, desired
     """At its announcement, or else when the search finds it; nothing stays open on the other gateway."""
     await two.start(desired())
     devices[0].silent = True
-    devices[0].tell(GatewayEvent.GONE)
+    devices[0].announce(GatewayEvent.GONE)
     await clock.advance(60)
     assert devices[1].open_ports() == {HTTP}
     devices[0].silent = False
@@ -192,7 +192,7 @@ async def test_both_leases_are_adopted_after_a_crash(two, devices, everywhere, c
 async def test_a_removed_row_is_closed_on_all_gateways(two, devices, everywhere, clock):
     """No lease is left on either."""
     await two.start(everywhere)
-    await two.want()
+    await two.set_desired()
     await clock.advance(5)
     assert not any(device.open_ports() for device in devices)
     assert not list(two.store.leases)
@@ -210,7 +210,7 @@ async def test_release_all_closes_the_ports_on_all_gateways(two, devices, everyw
 async def test_an_edit_from_all_gateways_to_one_closes_the_other(two, devices, everywhere, clock):
     """The remaining lease is adopted, not reopened."""
     await two.start(everywhere)
-    await two.want(attrs.evolve(everywhere, gateway=str(SECOND)))
+    await two.set_desired(attrs.evolve(everywhere, gateway=str(SECOND)))
     await clock.advance(5)
     assert [device.open_ports() for device in devices] == [set(), {HTTP}]
     assert not devices[1].deleted

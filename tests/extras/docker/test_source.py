@@ -84,16 +84,16 @@ async def test_an_event_causes_a_read_and_the_stream_is_reopened(
     engine: Engine, source: DockerSource
 ) -> None:
     """After a reconnect, the list is read again, because events may have been missed."""
-    told: list[int] = []
-    await source.watch(lambda: told.append(1))
+    changes: list[int] = []
+    await source.watch(lambda: changes.append(1))
     await until(lambda: engine.streams)
     await engine.streams[0].write(b'{"Type":"container","Action":"exec_start","time":1}\n')
     await engine.streams[0].write(b'{"Type":"container","Action":"start","time":1}\n')
-    await until(lambda: len(told) == 1)
+    await until(lambda: len(changes) == 1)
     await engine.streams[0].write(b"[1]\n")
     engine.ended = 1
     await until(lambda: len(engine.streams) == 2)
-    assert len(told) >= 2
+    assert len(changes) >= 2
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""A real gateway in network namespaces, for tests that count only when the WAN host gets an answer.
+"""A real gateway in network namespaces, for tests that connect from a WAN host.
 
-`namespaces` makes the hosts and cables, `gateway` runs miniupnpd on nftables, `hosts` answers on the
-LAN and asks from the WAN, `prober` keeps asking, `program` runs portmapper, `lab` puts them together.
+`namespaces` creates hosts and cables, `gateway` runs miniupnpd on nftables, `hosts` answers on the LAN
+and queries from the WAN, `prober` records outages, `program` runs portmapper, `lab` combines them.
 """

@@ -1,4 +1,4 @@
-"""What goes wrong between two hosts, made with nftables in one of them."""
+"""Network faults between two hosts, made with nftables."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MULTICAST = "ip daddr 224.0.0.0/4"
 FROM_GATEWAY = "ip saddr 192.168.88.1"
 
 _numbers = itertools.count()
-"""Two faults may be there at once, each with a table of its own."""
+"""Numbers for table names, so that two faults can be active at the same time."""
 
 
 @contextlib.contextmanager
 def dropping(host: Namespace, what: str, *, percent: int = 100) -> Iterator[None]:
-    """Drop what matches on its way into a host; its sender notices nothing.
+    """Drop matching incoming packets of a host.
 
-    `percent` of it, at random, when it is less than all.
+    Below 100, `percent` of them are dropped at random.
     """
     share = "" if percent == 100 else f"numgen random mod 100 < {percent} "
     rule = f"chain input {{ type filter hook input priority -5; {what} {share}drop; }}\n"
@@ -36,15 +36,15 @@ def dropping(host: Namespace, what: str, *, percent: int = 100) -> Iterator[None
 
 
 @contextlib.contextmanager
-def deaf(host: Namespace) -> Iterator[None]:
-    """Let a host hear no multicast: every announcement is lost."""
+def without_multicast(host: Namespace) -> Iterator[None]:
+    """Drop all multicast to a host, so that every announcement is lost."""
     with dropping(host, MULTICAST):
         yield
 
 
 @contextlib.contextmanager
-def losing(near: Namespace, gateway: Namespace, percent: int) -> Iterator[None]:
-    """Lose a share of what a host and the gateway itself say to each other, both ways."""
+def packet_loss(near: Namespace, gateway: Namespace, percent: int) -> Iterator[None]:
+    """Drop a share of the packets between a host and the gateway, in both directions."""
     with (
         dropping(near, FROM_GATEWAY, percent=percent),
         dropping(gateway, 'iifname "lan0"', percent=percent),
@@ -53,7 +53,7 @@ def losing(near: Namespace, gateway: Namespace, percent: int) -> Iterator[None]:
 
 
 class Counter:
-    """Counts the packets that a host sends to a gateway's own ports."""
+    """Counts packets from a host to the gateway's own ports."""
 
     def __init__(self, host: Namespace) -> None:
         self._host = host
@@ -71,7 +71,7 @@ class Counter:
 
     @property
     def packets(self) -> int:
-        """How many so far."""
+        """Number of packets so far."""
         listed = json.loads(self._host.run("nft", "-j", "list", "chain", "inet", "counting", "output"))
         rules = [item["rule"] for item in listed["nftables"] if "rule" in item]
         return int(next(part["counter"]["packets"] for part in rules[0]["expr"] if "counter" in part))

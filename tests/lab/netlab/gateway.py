@@ -1,4 +1,4 @@
-"""The gateway host: nftables NAT and the real miniupnpd."""
+"""The gateway host, with NAT in nftables and a real miniupnpd."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ STOP_TIMEOUT = 5.0
 POLL = 0.002
 _PROTOCOLS = {6: "TCP", 17: "UDP"}
 
-# Redirects and filters share the table: miniupnpd puts both kinds of rule into chains of one family.
-# Other tables stay when a gateway restarts: a test may drop packets by one.
+# Redirects and filters share a table, because miniupnpd uses chains of one family for both.
+# Other tables stay when a gateway restarts, because tests use them to drop packets.
 FIREWALL = """
 table inet filter
 delete table inet filter
@@ -56,18 +56,18 @@ table inet filter {
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """How one gateway is configured.
+    """Configuration of a gateway.
 
     Attributes:
-        name: for test ids.
-        upnp: IGD is on.
-        natpmp: NAT-PMP and PCP are on; miniupnpd knows them only together.
-        igd1: describes itself as an IGD v1.
-        secure: a host maps for itself only.
-        http_port: where its description lies.
-        external_address: what it claims to have outside; None claims its real one.
-        rules: `allow` and `deny` lines, first match wins.
-        extra: further lines of the configuration.
+        name: name in test ids.
+        upnp: enable IGD.
+        natpmp: enable NAT-PMP and PCP; miniupnpd has one option for both.
+        igd1: describe itself as an IGD v1.
+        secure: a host can map ports only to itself.
+        http_port: TCP port of the description.
+        external_address: external address to report; None reports the real one.
+        rules: `allow` and `deny` lines; the first match decides.
+        extra: additional lines of the configuration.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Variant:
 
     @property
     def backends(self) -> tuple[str, ...]:
-        """The backends that find something here, best first."""
+        """The backends that find this gateway, best first."""
         return (("pcp", "natpmp") if self.natpmp else ()) + (("upnp",) if self.upnp else ())
 
 
@@ -94,7 +94,7 @@ VARIANTS = (IGD2_AND_PCP, IGD1_ONLY, UPNP_OFF, UPNP_ONLY)
 
 
 class Rule(NamedTuple):
-    """One redirect that stands in the gateway."""
+    """A redirect rule of the gateway."""
 
     protocol: str
     external_port: int
@@ -103,14 +103,14 @@ class Rule(NamedTuple):
 
 
 class Gateway:
-    """miniupnpd in a namespace that has `lan0` and `wan0`.
+    """miniupnpd in a namespace with the interfaces `lan0` and `wan0`.
 
     Attributes:
         namespace: where it runs.
-        variant: how it is configured; set another one and `reset`.
+        variant: its configuration; to change it, call `reset`.
         lan_address: its address on `lan0`.
         wan_address: its address on `wan0`.
-        pid: of the running daemon, None while it is down.
+        pid: pid of the daemon, None while it is not running.
     """
 
     def __init__(self, namespace: Namespace, lan_address: str, wan_address: str, directory: Path) -> None:
@@ -126,35 +126,35 @@ class Gateway:
 
     @property
     def description_url(self) -> str:
-        """Where it describes itself as an IGD."""
+        """URL of the IGD description."""
         return f"http://{self.lan_address}:{self.variant.http_port}/rootDesc.xml"
 
     def start(self) -> None:
-        """Start the daemon and return when it answers; its old leases come back from the lease file."""
+        """Start the daemon and wait until it listens; it restores leases from the lease file."""
         self._configuration.write_text(self._configuration_text())
         self._pid_file.unlink(missing_ok=True)
-        # Never -d: its debug log makes each mapping hundreds of times slower.
+        # Without -d, because its debug log makes each mapping hundreds of times slower.
         self.namespace.run("miniupnpd", "-f", str(self._configuration), "-P", str(self._pid_file))
         _until(self._read_pid, START_TIMEOUT, "miniupnpd wrote no pid")
         _until(self._listens, START_TIMEOUT, "miniupnpd does not listen")
 
     def stop(self) -> None:
-        """Stop it in order: it says goodbye over SSDP, and its rules stay."""
+        """Stop the daemon with SIGTERM; it sends byebye over SSDP, and its rules stay."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Let it crash."""
+        """Kill the daemon, as in a crash."""
         self._end(signal.SIGKILL)
 
     def empty(self) -> None:
-        """Forget every redirect, as a reboot does. Only while it is down: it caches its rules."""
+        """Delete all rules and leases, as a reboot does; only while stopped, because it caches its rules."""
         if self.pid is not None:
-            raise LabError("the gateway runs and would not notice")
+            raise LabError("the gateway must be stopped before its rules are deleted")
         self.namespace.run("nft", "-f", "-", stdin=FIREWALL)
         self._lease_file.unlink(missing_ok=True)
 
     def reset(self, variant: Variant | None = None) -> None:
-        """Begin anew, with an empty table and the given variant or the one it has, and nothing else."""
+        """Restart with an empty table, and optionally with another variant."""
         self.kill()
         self.namespace.run("nft", "flush", "ruleset")
         self.empty()
@@ -162,22 +162,22 @@ class Gateway:
         self.start()
 
     def restart(self) -> None:
-        """Stop and start with an empty table, as a gateway that reboots."""
+        """Stop and start with an empty table, as a reboot does."""
         self.stop()
         self.empty()
         self.start()
 
     def rules(self) -> set[Rule]:
-        """Read the redirects out of the firewall itself, whatever miniupnpd says."""
+        """Return the redirects in the firewall, independent of miniupnpd."""
         text = self.namespace.run("nft", "-j", "list", "chain", "inet", "filter", "prerouting_miniupnpd")
         listed = [item["rule"] for item in json.loads(text)["nftables"] if "rule" in item]
         rules = [_rule(rule["expr"]) for rule in listed]
         if len(set(rules)) != len(rules):
-            raise LabError(f"the same redirect stands twice: {rules}")
+            raise LabError(f"duplicate redirect: {rules}")
         return set(rules)
 
-    def let_through(self) -> collections.Counter[tuple[str, int]]:
-        """Count what the firewall forwards to, by protocol and internal port; a redirect needs it too."""
+    def accepted_ports(self) -> collections.Counter[tuple[str, int]]:
+        """Count the filter rules that accept traffic, by protocol and internal port."""
         text = self.namespace.run("nft", "list", "chain", "inet", "filter", "miniupnpd")
         found = re.findall(r"th dport (\d+) .*@nh,72,8 (0x\w+) accept", text)
         return collections.Counter((_PROTOCOLS[int(number, 16)], int(port)) for port, number in found)
@@ -190,7 +190,7 @@ class Gateway:
         variant = self.variant
         lines = [
             "ext_ifname=wan0",
-            # A documentation address counts as private to miniupnpd and would switch everything off.
+            # miniupnpd treats a documentation address as private and would disable everything.
             *([f"ext_ip={variant.external_address}"] if variant.external_address else []),
             "listening_ip=lan0",
             f"http_port={variant.http_port}",
@@ -245,7 +245,7 @@ def _rule(expressions: list[dict[str, Any]]) -> Rule:
         if "dnat" in expression:
             target = expression["dnat"]
         elif payload := expression.get("match", {}).get("left", {}).get("payload"):
-            # The protocol has no name in this table's family: it is a byte of the network header.
+            # In this table's family, the protocol has no name and is a byte of the network header.
             matched[payload.get("field", "protocol")] = expression["match"]["right"]
     return Rule(_PROTOCOLS[matched["protocol"]], matched["dport"], target["addr"], target["port"])
 
@@ -255,19 +255,19 @@ def _alive(pid: int | None) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    # Nobody may be there to reap a daemon in a container; it is gone all the same.
+    # In a container, a dead daemon can stay a zombie if no process reaps it.
     return state not in "ZX"
 
 
 def _bound_ports(pid: int | None, protocol: str) -> set[int]:
-    """Read the ports of that process's namespace: listening for TCP, bound for UDP."""
-    wanted_state = {"tcp": "0A", "udp": "07"}[protocol]
+    """Return the listening TCP ports or bound UDP ports of a process's namespace."""
+    expected_state = {"tcp": "0A", "udp": "07"}[protocol]
     ports = set()
     for name in (protocol, f"{protocol}6"):
         with contextlib.suppress(FileNotFoundError):
             for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[3] == wanted_state:
+                if fields[3] == expected_state:
                     ports.add(int(fields[1].rpartition(":")[2], 16))
     return ports
 

@@ -1,4 +1,4 @@
-"""The LAN host that answers and the WAN host that asks: a mapping counts when an answer comes back."""
+"""Servers on the LAN host, and queries from the WAN host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from netlab.namespaces import Namespace
 
-QUESTION = b"is anybody there?\n"
+QUERY = b"hello\n"
 EXCHANGE_TIMEOUT = 0.5
 LARGEST_REPLY = 200
 BACKLOG = 64
@@ -24,35 +24,35 @@ _KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 
 
 def answer_text(protocol: str, port: int, peer: str) -> str:
-    """What the server on `port` says to `peer`, an address."""
+    """Return the answer of the server on `port` to the address `peer`."""
     return f"portmapper lab: {protocol} {port} hears {peer}"
 
 
 _source_ports = itertools.cycle(range(10_000, 60_000))
-"""Where questions come from, none twice within minutes: for as long, a gateway leads what comes from the same
-port to where it led it before, to a former address of the host perhaps."""
+"""Source ports of queries, which are not reused within minutes. For as long, connection tracking forwards
+packets with the same source port to their earlier target, possibly a former address of the host."""
 
 
 def exchange(
     namespace: Namespace, protocol: str, address: str, port: int, timeout: float = EXCHANGE_TIMEOUT
 ) -> str | None:
-    """Ask from inside a namespace; None when no answer came within `timeout` seconds."""
+    """Send a query from a namespace; return the answer, or None after `timeout` seconds."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with namespace.socket(_KINDS[protocol], family) as asker:
-        asker.settimeout(timeout)
+    with namespace.socket(_KINDS[protocol], family) as client:
+        client.settimeout(timeout)
         try:
-            _bind_anew(asker)
-            asker.connect((address, port))
-            asker.sendall(QUESTION)
-            return asker.recv(LARGEST_REPLY).decode() or None
+            _bind_new_port(client)
+            client.connect((address, port))
+            client.sendall(QUERY)
+            return client.recv(LARGEST_REPLY).decode() or None
         except OSError:
             return None
 
 
-def _bind_anew(asker: socket.socket) -> None:
+def _bind_new_port(client: socket.socket) -> None:
     for port in _source_ports:
         try:
-            asker.bind(("", port))
+            client.bind(("", port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -61,7 +61,7 @@ def _bind_anew(asker: socket.socket) -> None:
 
 
 class AnsweringHost:
-    """Servers of one namespace on any number of ports, all in one thread of the test."""
+    """Servers on any number of ports of a namespace, in one thread of the test."""
 
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
@@ -73,7 +73,7 @@ class AnsweringHost:
         self._thread.start()
 
     def listen(self, protocol: str, port: int, family: socket.AddressFamily = socket.AF_INET) -> None:
-        """Answer on that port of every address of one family from now on."""
+        """Start answering on a port, on all addresses of one family."""
         if (protocol, port, family) in self._ports:
             return
         server = self.namespace.socket(_KINDS[protocol], family)
@@ -90,7 +90,7 @@ class AnsweringHost:
         self._ports.add((protocol, port, family))
 
     def close(self) -> None:
-        """Stop answering and free every socket."""
+        """Stop answering, and close all sockets."""
         self._stop.close()
         self._thread.join()
         for key in list(self._selector.get_map().values()):
@@ -102,7 +102,7 @@ class AnsweringHost:
             for key, _ in self._selector.select():
                 if key.data is None:
                     return
-                # A prober that went away is no fault here; it is the one that counts failures.
+                # A disconnected client is not an error here; probers count failures.
                 with contextlib.suppress(OSError):
                     key.data(key.fileobj)
 
@@ -124,10 +124,10 @@ class AnsweringHost:
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves the files of its `directory`, and says nothing: the test looks at the program."""
+    """Serves the files of its `directory` without logging."""
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Drop the line."""
+        """Discard the log line."""
 
 
 Handler = Callable[..., http.server.BaseHTTPRequestHandler]
@@ -135,8 +135,8 @@ Handler = Callable[..., http.server.BaseHTTPRequestHandler]
 
 @contextlib.contextmanager
 def serving(namespace: Namespace, address: str, handler: Handler) -> Iterator[str]:
-    """Serve HTTP inside a namespace, on a free port; yields the URL of its root, without a slash."""
-    # Not HTTPServer: binding one looks its own name up in the DNS.
+    """Serve HTTP in a namespace on a free port; yield the URL without a trailing slash."""
+    # HTTPServer is avoided, because it looks up its host name in the DNS.
     with socketserver.ThreadingTCPServer((address, 0), handler, bind_and_activate=False) as server:
         server.socket.close()
         server.socket = namespace.socket(socket.SOCK_STREAM)
@@ -153,6 +153,6 @@ def serving(namespace: Namespace, address: str, handler: Handler) -> Iterator[st
 
 @contextlib.contextmanager
 def serving_files(namespace: Namespace, address: str, directory: Path) -> Iterator[str]:
-    """Serve a directory over HTTP inside a namespace; see `serving`."""
+    """Serve a directory over HTTP in a namespace; see `serving`."""
     with serving(namespace, address, functools.partial(QuietHandler, directory=str(directory))) as root:
         yield root

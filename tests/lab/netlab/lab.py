@@ -1,8 +1,8 @@
-"""The standard lab: a LAN, a gateway, and somebody outside.
+"""The standard lab: a LAN host, a gateway and a WAN host.
 
     lan host 192.168.88.2 -- lan0 [gateway] wan0 -- wan host 11.22.33.2
 
-The outside addresses look public because miniupnpd refuses to work behind a private one.
+The external addresses look public, because miniupnpd does not work with a private one.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ WAN_HOST = "11.22.33.2"
 
 
 class Lab:
-    """Three hosts that are wired up.
+    """Three connected hosts.
 
     Attributes:
-        lan: the host whose ports are opened.
-        router: the gateway's host.
-        wan: the host outside.
-        gateway: miniupnpd on the router; not yet started.
-        servers: what answers on the LAN host.
-        directory: a place for files.
+        lan: the LAN host, whose ports are opened.
+        router: the host of the gateway.
+        wan: the WAN host.
+        gateway: miniupnpd on the router, not started yet.
+        servers: the servers on the LAN host.
+        directory: directory for files.
     """
 
     def __init__(self, topology: Topology, directory: Path) -> None:
@@ -48,7 +48,7 @@ class Lab:
         self.servers = AnsweringHost(self.lan)
 
     def add_lan_host(self, role: str, address: str) -> Namespace:
-        """Plug one more host into the LAN, with the gateway as its default route."""
+        """Connect another host to the LAN, with the gateway as its default route."""
         host = self.topology.add(role)
         cable(self.router, f"port-{role}", host, "eth0")
         self.router.ip("link", "set", f"port-{role}", "master", "lan0")
@@ -56,25 +56,25 @@ class Lab:
         host.ip("route", "add", "default", "via", LAN_GATEWAY)
         return host
 
-    def ask_from_wan(self, protocol: str, port: int) -> str | None:
-        """Ask the gateway's outside address on a port; the answer, or None."""
+    def query_from_wan(self, protocol: str, port: int) -> str | None:
+        """Query a port of the gateway's external address; return the answer or None."""
         return exchange(self.wan, protocol, WAN_GATEWAY, port)
 
     def reaches(
-        self, protocol: str, port: int, internal_port: int | None = None, heard_from: str = WAN_HOST
+        self, protocol: str, port: int, internal_port: int | None = None, expected_peer: str = WAN_HOST
     ) -> bool:
-        """Tell whether the server on the LAN host answers the WAN host through that external port.
+        """Return whether the server on the LAN host answers the WAN host through an external port.
 
-        `heard_from` is whom the server sees: a gateway that relays speaks with its own address.
+        `expected_peer` is the peer address that the server sees; a relaying gateway uses its own address.
         """
         internal_port = internal_port or port
         self.servers.listen(protocol, internal_port)
-        return self.ask_from_wan(protocol, port) == answer_text(protocol, internal_port, heard_from)
+        return self.query_from_wan(protocol, port) == answer_text(protocol, internal_port, expected_peer)
 
 
 @contextlib.contextmanager
-def standing_lab(directory: Path) -> Iterator[Lab]:
-    """Build a lab, and take it down whatever happens."""
+def running_lab(directory: Path) -> Iterator[Lab]:
+    """Build a lab, and remove it at the end."""
     with Topology() as topology:
         lab = Lab(topology, directory)
         try:

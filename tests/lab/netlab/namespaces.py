@@ -1,4 +1,4 @@
-"""Network namespaces as hosts, veth pairs as cables. Nothing here leaves the machine."""
+"""Network namespaces as hosts and veth pairs as cables, all within this machine."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LabError(Exception):
-    """The lab itself failed: no test result."""
+    """The lab itself failed, so there is no test result."""
 
 
 def run(*command: str, stdin: str = "", timeout: float = COMMAND_TIMEOUT) -> str:
-    """Run a command of the lab's own and return its standard output.
+    """Run a command and return its standard output.
 
     Raises:
-        LabError: it failed or did not end within `timeout` seconds.
+        LabError: the command failed or exceeded `timeout` seconds.
     """
     try:
         done = subprocess.run(
@@ -45,10 +45,10 @@ def run(*command: str, stdin: str = "", timeout: float = COMMAND_TIMEOUT) -> str
 
 
 class Namespace:
-    """One host of the lab.
+    """A host of the lab.
 
     Attributes:
-        name: as `ip netns` lists it.
+        name: name of the network namespace.
     """
 
     def __init__(self, name: str) -> None:
@@ -57,28 +57,28 @@ class Namespace:
         self.ip("link", "set", "lo", "up")
 
     def ip(self, *arguments: str) -> str:
-        """Run `ip` inside, such as `ip("addr", "add", ...)`."""
+        """Run `ip` in the namespace, for example `ip("addr", "add", ...)`."""
         return run("ip", "-n", self.name, *arguments)
 
     def run(self, *command: str, stdin: str = "", timeout: float = COMMAND_TIMEOUT) -> str:
-        """Run a command inside; see `run`."""
+        """Run a command in the namespace; see `run`."""
         return run(*self.command(*command), stdin=stdin, timeout=timeout)
 
     def command(self, *command: str) -> list[str]:
-        """Spell a command so that it runs inside; its pid is the command's own."""
+        """Return a command that runs in the namespace, with the pid of the command itself."""
         return ["ip", "netns", "exec", self.name, *command]
 
     def socket(self, kind: socket.SocketKind, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
-        """Make a socket that lives inside, while its user stays outside.
+        """Create a socket in the namespace for use in this process.
 
-        A socket belongs for ever to the namespace its maker was in, so a probe needs no process.
+        A socket stays in the namespace in which it was created, so a query needs no extra process.
         """
         with self._entered():
             return socket.socket(family, kind)
 
     @contextlib.contextmanager
     def _entered(self) -> Iterator[None]:
-        # setns moves the calling thread alone, so other threads of the test are not disturbed.
+        # setns affects only the calling thread, not other threads of the test.
         here = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         there = os.open(f"/run/netns/{self.name}", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -92,11 +92,11 @@ class Namespace:
             os.close(here)
 
     def pids(self) -> list[int]:
-        """Return the processes that run inside."""
+        """Return the pids of the processes in the namespace."""
         return [int(pid) for pid in run("ip", "netns", "pids", self.name).split()]
 
     def remove(self) -> None:
-        """End what still runs inside and take the namespace away, with its links."""
+        """Kill the processes in the namespace, and delete it with its links."""
         for pid in self.pids():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -110,9 +110,9 @@ def _setns(descriptor: int) -> None:
 
 
 class Topology:
-    """The namespaces of one lab: made one by one, always removed together.
+    """The namespaces of a lab, which are created one by one and removed together.
 
-    Names are `pm<pid>-<random>-<role>`, so that labs run side by side and leftovers show their owner.
+    Names are `pm<pid>-<random>-<role>`, so that labs can run in parallel and leftovers have an owner.
     """
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class Topology:
         self.namespaces: list[Namespace] = []
 
     def add(self, role: str) -> Namespace:
-        """Make a host."""
+        """Create a host."""
         namespace = Namespace(f"{self.prefix}-{role}")
         self.namespaces.append(namespace)
         return namespace
@@ -146,7 +146,7 @@ class Topology:
 
 
 def cable(left: Namespace, left_interface: str, right: Namespace, right_interface: str) -> None:
-    """Join two hosts by a veth pair, both ends up."""
+    """Connect two hosts with a veth pair, and set both ends up."""
     left.ip(
         "link", "add", left_interface, "type", "veth", "peer", "name", right_interface, "netns", right.name
     )
@@ -155,22 +155,22 @@ def cable(left: Namespace, left_interface: str, right: Namespace, right_interfac
 
 
 def switch(host: Namespace, interface: str) -> None:
-    """Make a bridge that floods multicast, as the cheap switch in a home router does."""
+    """Create a bridge that floods multicast, like a simple switch in a home router."""
     host.ip("link", "add", interface, "type", "bridge", "mcast_snooping", "0")
     host.ip("link", "set", interface, "up")
 
 
 def leftovers(names: Sequence[str]) -> list[str]:
-    """Pick the lab namespaces whose owner died without removing them."""
+    """Return the lab namespaces whose owner no longer runs."""
     matches = ((name, NAME.fullmatch(name)) for name in names)
     return [name for name, match in matches if match and not Path("/proc", match["owner"]).exists()]
 
 
 def sweep() -> None:
-    """Remove what killed labs left behind; the namespaces of running ones, and strangers', stay."""
+    """Remove namespaces of killed labs; those of running labs and of other programs stay."""
     listed = [line.split()[0] for line in run("ip", "netns", "list").splitlines() if line]
     for name in leftovers(listed):
-        # Another worker may be sweeping, too.
+        # Another worker may sweep at the same time.
         with contextlib.suppress(LabError):
             for pid in run("ip", "netns", "pids", name).split():
                 with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Another gateway, on a second LAN of the same host; no route leads to it yet.
+"""Another gateway on a second LAN of the same host, without a route to it.
 
 lan host eth1 192.168.77.2 -- 192.168.77.1 [gw2] 11.22.33.5 -- wan host
 """
@@ -15,7 +15,7 @@ OTHER_WAN = "11.22.33.5"
 
 
 def other_gateway(lab: Lab) -> Gateway:
-    """Wire it up; it is not started."""
+    """Build the gateway without starting it."""
     host = lab.topology.add("gw2")
     switch(host, "lan0")
     cable(host, "port-lan", lab.lan, "eth1")

@@ -1,4 +1,4 @@
-"""A WAN host that never stops asking, and remembers every time that nobody answered."""
+"""Continuous queries from the WAN host, and a record of outages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PATIENCE = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class Outage:
-    """A time in which a port did not answer, on the monotonic clock.
+    """A period in which a port did not answer, on the monotonic clock.
 
     Attributes:
-        began: seconds; when the first failed question was asked.
-        sure: seconds; when the last failed question was asked, until when it was closed for sure.
-        ended: seconds; when the next answer came, or the watch ended.
-        late: seconds meanwhile in which those who renew were ready to run and had no processor.
+        began: time of the first failed query.
+        sure: time of the last failed query, until which the port was certainly closed.
+        ended: time of the next answer, or of the end of the measurement.
+        late: seconds in which the daemon or the gateway waited for a processor.
     """
 
     began: float
@@ -32,39 +32,39 @@ class Outage:
 
     @property
     def length(self) -> float:
-        """Seconds."""
+        """Length in seconds."""
         return self.ended - self.began
 
 
 class Prober:
-    """Asks ten times a second while it is entered.
+    """Context that sends ten queries per second.
 
-    miniupnpd takes its own rule out for about 0.1 ms when PCP or NAT-PMP renew, so a failure counts
-    only when a second question 10 ms later fails too.
+    miniupnpd removes its own rule for about 0.1 ms when PCP or NAT-PMP renews, so a failure counts
+    only if a second query 10 ms later fails too.
 
     Attributes:
-        asked: how many questions it put, second tries left out.
-        outages: in order; complete once the watch has ended.
+        requested: number of queries without second tries.
+        outages: outages in order; complete after the context has ended.
     """
 
     def __init__(
         self,
-        ask: Callable[[], str | None],
-        lateness: Callable[[], float] = lambda: 0.0,
+        query: Callable[[], str | None],
+        cpu_wait: Callable[[], float] = lambda: 0.0,
         is_blocked: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Prepare.
+        """Create a prober.
 
         Args:
-            ask: puts one question; None when nobody answered.
-            lateness: seconds so far in which those who renew had to wait for a processor.
-            is_blocked: tells whether the gateway waits for the kernel, which can take a tenth of a second to
-                commit its rules while other labs come and go; the second question waits for that.
+            query: sends a query; returns None without an answer.
+            cpu_wait: returns the seconds so far in which the daemon or the gateway waited for a processor.
+            is_blocked: returns whether the gateway waits for the kernel, which can need 0.1 s to commit
+                rules while other labs start and stop; the second query waits for that.
         """
         self.requested = 0
         self.outages: list[Outage] = []
-        self._ask = ask
-        self._lateness = lateness
+        self._query = query
+        self._cpu_wait = cpu_wait
         self._is_blocked = is_blocked
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="prober")
@@ -85,34 +85,34 @@ class Prober:
     def _watch(self) -> None:
         began: float | None = None
         failed_at = due = time.monotonic()
-        late = self._lateness()
+        late = self._cpu_wait()
         while not self._stop.wait(max(0.0, due - time.monotonic())):
-            asked_at = time.monotonic()
+            queried_at = time.monotonic()
             self.requested += 1
             failed = self._failed()
             failed_at = failed or failed_at
             if failed and began is None:
-                began = asked_at
+                began = queried_at
             elif not failed and began is not None:
-                self._note(began, failed_at, late)
+                self._record(began, failed_at, late)
                 began = None
             if began is None:
-                late = self._lateness()
-            due = asked_at + PERIOD
+                late = self._cpu_wait()
+            due = queried_at + PERIOD
         if began is not None:
-            self._note(began, failed_at, late)
+            self._record(began, failed_at, late)
 
-    def _note(self, began: float, failed_at: float, late: float) -> None:
-        # Who was started anew has waited for nothing before.
-        self.outages.append(Outage(began, failed_at, time.monotonic(), max(0.0, self._lateness() - late)))
+    def _record(self, began: float, failed_at: float, late: float) -> None:
+        # A restarted process starts its counter at 0.
+        self.outages.append(Outage(began, failed_at, time.monotonic(), max(0.0, self._cpu_wait() - late)))
 
     def _failed(self) -> float | None:
-        """Ask; when the second question was asked that nobody answered either, None when one was."""
-        if self._ask() is not None:
+        """Send a query, and a second one after a failure; return the time of the second if it failed too."""
+        if self._query() is not None:
             return None
         self._stop.wait(RETRY_AFTER)
         patient_until = time.monotonic() + PATIENCE
         while self._is_blocked() and time.monotonic() < patient_until:
             self._stop.wait(RETRY_AFTER)
-        asked_at = time.monotonic()
-        return asked_at if self._ask() is None else None
+        queried_at = time.monotonic()
+        return queried_at if self._query() is None else None

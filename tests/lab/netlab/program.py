@@ -1,4 +1,4 @@
-"""portmapper as its users run it: a process in a namespace, judged by exit status and output."""
+"""portmapper as a process in a namespace, with exit status and output."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ READY_TIMEOUT = 10.0
 END_TIMEOUT = 10.0
 POLL = 0.02
 
-# -P: the directory the tests run in must not shadow the installed package.
+# -P, because the current directory must not shadow the installed package.
 _PROGRAM = (sys.executable, "-P", "-m", "portmapper.cli.main")
 
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """What a run left.
+    """Result of a finished process.
 
     Attributes:
         status: exit status.
@@ -40,16 +40,16 @@ class Finished:
     errors: str
 
     def json(self) -> Any:
-        """Parse the standard output as the one document that it must be."""
+        """Parse the standard output as one JSON document."""
         return json.loads(self.output)
 
 
 class Program:
-    """The command, run inside one namespace.
+    """The command line in a namespace.
 
     Attributes:
         namespace: where it runs.
-        words: how it is called.
+        words: the command and its first arguments.
     """
 
     def __init__(self, namespace: Namespace, home: Path, words: tuple[str, ...] = _PROGRAM) -> None:
@@ -62,7 +62,7 @@ class Program:
         }
 
     def run(self, *arguments: str, stdin: str | bytes = "", timeout: float = RUN_TIMEOUT) -> Finished:
-        """Run it to its end."""
+        """Run the command until it ends."""
         try:
             done = subprocess.run(
                 self.namespace.command(*self.words, *arguments),
@@ -73,14 +73,14 @@ class Program:
                 timeout=timeout,
             )
         except subprocess.TimeoutExpired as error:
-            raise AssertionError(f"{arguments} did not end; it wrote {error.stderr!r}") from error
+            raise AssertionError(f"{arguments} did not end; standard error: {error.stderr!r}") from error
         return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @contextlib.contextmanager
     def running(self, *arguments: str, log: Path) -> Iterator[Running]:
-        """Keep it running for a while; it is killed at the end when it did not end by itself.
+        """Run the command in the background; kill it at the end if it still runs.
 
-        Its two streams go to `log` and to `log` with the suffix `.out`.
+        Standard error goes to `log`, standard output to `log` with the suffix `.out`.
         """
         output = log.with_suffix(".out")
         with log.open("wb") as errors_stream, output.open("wb") as output_stream:
@@ -99,10 +99,10 @@ class Program:
 
 
 class Running:
-    """A process under way.
+    """A running process.
 
     Attributes:
-        process: `ip netns exec` becomes the program, so signals and pid are the program's own.
+        process: the program itself, because `ip netns exec` replaces itself with it.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path, output: Path) -> None:
@@ -112,16 +112,16 @@ class Running:
 
     @property
     def log(self) -> str:
-        """What it wrote to standard error so far."""
+        """Standard error so far."""
         return self._log.read_text(errors="replace")
 
     @property
     def output(self) -> str:
-        """What it wrote to standard output so far."""
+        """Standard output so far."""
         return self._output.read_text(errors="replace")
 
     def until(self, condition: Callable[[], object], what: str, timeout: float = READY_TIMEOUT) -> None:
-        """Wait until something has come true while it runs; fails with its log otherwise."""
+        """Wait until a condition is true; fail with the log if the process ends or time runs out."""
         deadline = time.monotonic() + timeout
         while not condition():
             if self.process.poll() is not None:
@@ -131,7 +131,7 @@ class Running:
             time.sleep(POLL)
 
     def end(self, how: signal.Signals = signal.SIGTERM, timeout: float = END_TIMEOUT) -> int:
-        """Send a signal and return the exit status."""
+        """Send a signal, and return the exit status."""
         self.process.send_signal(how)
         try:
             return self.process.wait(timeout)

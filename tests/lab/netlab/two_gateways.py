@@ -1,9 +1,9 @@
-"""A LAN host between two routers, each with a real miniupnpd and somebody outside.
+"""A LAN host with two routers, each with a real miniupnpd and a WAN host.
 
     11.22.33.2 -- [gw] 192.168.88.1 -- eth0 [lan host] eth1 -- 192.168.99.1 [gw2] -- 11.44.55.2
 
-Both give the host a default route, the first with the lower metric. What comes in by one has to go out
-by it again, so the host has a rule for each of its addresses, as every host with two ways out needs.
+Both give the host a default route, the first one with the lower metric. Answers must leave through the
+router that the request came through, so the host has a routing rule for each of its addresses.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from netlab.namespaces import cable
 
 SECOND_GATEWAY = "192.168.99.1"
 SECOND_HOST = "192.168.99.2"
-SECOND_OUTSIDE = "11.44.55.1"
-SECOND_ASKER = "11.44.55.2"
+SECOND_WAN = "11.44.55.1"
+SECOND_WAN_HOST = "11.44.55.2"
 METRICS = {LAN_GATEWAY: "100", SECOND_GATEWAY: "200"}
 
 
 class TwoGateways:
-    """Adds a second way out to a lab; its gateways are not started.
+    """A lab with a second router; its gateways are not started.
 
     Attributes:
-        lab: the first way out.
+        lab: the lab with the first router.
         second: miniupnpd on the second router.
     """
 
@@ -38,31 +38,31 @@ class TwoGateways:
         for host, interface, address in (
             (router, "lan0", SECOND_GATEWAY),
             (lab.lan, "eth1", SECOND_HOST),
-            (router, "wan0", SECOND_OUTSIDE),
-            (self._wan, "eth0", SECOND_ASKER),
+            (router, "wan0", SECOND_WAN),
+            (self._wan, "eth0", SECOND_WAN_HOST),
         ):
             host.ip("addr", "add", f"{address}/24", "dev", interface)
         directory.mkdir()
-        self.second = Gateway(router, SECOND_GATEWAY, SECOND_OUTSIDE, directory)
+        self.second = Gateway(router, SECOND_GATEWAY, SECOND_WAN, directory)
         lab.lan.ip("route", "del", "default")
-        ways = ((LAN_GATEWAY, LAN_HOST, "eth0"), (SECOND_GATEWAY, SECOND_HOST, "eth1"))
-        for table, (gateway, address, interface) in enumerate(ways, 101):
-            way = ("default", "via", gateway, "dev", interface)
-            lab.lan.ip("route", "add", *way, "metric", METRICS[gateway])
-            lab.lan.ip("route", "add", *way, "table", str(table))
+        routes = ((LAN_GATEWAY, LAN_HOST, "eth0"), (SECOND_GATEWAY, SECOND_HOST, "eth1"))
+        for table, (gateway, address, interface) in enumerate(routes, 101):
+            route = ("default", "via", gateway, "dev", interface)
+            lab.lan.ip("route", "add", *route, "metric", METRICS[gateway])
+            lab.lan.ip("route", "add", *route, "table", str(table))
             lab.lan.ip("rule", "add", "from", address, "table", str(table))
 
     def start(self) -> None:
-        """Start both, with empty tables."""
+        """Start both gateways with empty tables."""
         self.lab.gateway.reset()
         self.second.reset()
 
     def kill(self) -> None:
-        """Let both crash; the lab's own end sees to the first."""
+        """Kill the second gateway; the lab itself kills the first."""
         self.second.kill()
 
     def reaches_by_second(self, protocol: str, port: int) -> bool:
-        """Tell whether the LAN host answers who stands behind the second router."""
+        """Return whether the LAN host answers the WAN host behind the second router."""
         self.lab.servers.listen(protocol, port)
-        answer = exchange(self._wan, protocol, SECOND_OUTSIDE, port)
-        return answer == answer_text(protocol, port, SECOND_ASKER)
+        answer = exchange(self._wan, protocol, SECOND_WAN, port)
+        return answer == answer_text(protocol, port, SECOND_WAN_HOST)

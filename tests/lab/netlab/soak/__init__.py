@@ -1,1 +1,1 @@
-"""The soak: faults at random for minutes, a WAN prober on every port, and a report at the end."""
+"""The soak: random faults for minutes, a WAN prober on every port, and a report."""

@@ -1,4 +1,4 @@
-"""Run it as `python -m netlab.soak --minutes 5 --seed 1`; it ends with 1 when a promise was broken."""
+"""Command line, `python -m netlab.soak --minutes 5 --seed 1`; exits with 1 after a violation."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from netlab.needs import obstacle
+from netlab.requirements import missing_requirement
 from netlab.soak.run import BACKENDS, soak
 
 
 def main() -> int:
-    """Run it from the command line."""
+    """Run a soak, and print its report."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
-    parser.add_argument("--backend", action="append", choices=BACKENDS, help="only this one; may repeat")
-    parser.add_argument(
-        "--logs", type=Path, metavar="DIRECTORY", help="a new one, where the daemons' logs stay"
-    )
+    parser.add_argument("--backend", action="append", choices=BACKENDS, help="backend to use; repeatable")
+    parser.add_argument("--logs", type=Path, metavar="DIRECTORY", help="new directory for the daemons' logs")
     arguments = parser.parse_args()
     if arguments.logs and arguments.logs.exists():
-        parser.error(f"{arguments.logs} is there already")
-    if reason := obstacle():
+        parser.error(f"{arguments.logs} already exists")
+    if reason := missing_requirement():
         print(reason, file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as directory:

@@ -1,4 +1,4 @@
-"""The kinds of fault that a soak knows, what each may close, and when it must be over."""
+"""The kinds of fault in a soak, with their limits for outages and recovery."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from functools import partial
 from netlab.soak.gateway_faults import GatewayFaults
 from netlab.soak.host_faults import HostFaults
 from netlab.soak.list_faults import ListFaults
-from netlab.soak.scene import INTERVAL, Scene, Trouble
+from netlab.soak.testbed import INTERVAL, Disturbance, Testbed
 
 OTHER_GATEWAY = "other gateway"
 EXTERNAL_ADDRESS = "external address"
 CRASH = "kill -9 and start"
 
-DOUBTED = frozenset({EXTERNAL_ADDRESS, CRASH})
-"""What leaves the order of a port's two protocols in doubt: miniupnpd begins its epoch anew with another
-address. To put them in order closes the one for milliseconds, or for as long as lost packets take."""
+ORDER_UNKNOWN = frozenset({EXTERNAL_ADDRESS, CRASH})
+"""Faults after which the order of a port's two protocols is unknown; miniupnpd resets its epoch with another
+address. Restoring the order closes one protocol for milliseconds, or longer if packets are lost."""
 
-ANNOUNCED = 2.0
-"""Seconds after the first sign of life, or after the kernel told, within which every port answers again."""
+ANNOUNCED_LIMIT = 2.0
+"""Limit in seconds for a recovery after an announcement or a kernel event."""
 
-UNHEARD = INTERVAL + 2.0
-"""Seconds where nothing tells: one interval, and what follows."""
+UNANNOUNCED_LIMIT = INTERVAL + 2.0
+"""Limit in seconds for a recovery without an announcement: one interval plus the recovery itself."""
 
-EDITED = 1.0
-STARTED = 10.0
-"""Seconds that a new start may take until the table is as listed; its ports are open all the while."""
+EDIT_LIMIT = 1.0
+START_LIMIT = 10.0
+"""Seconds until the table matches the list after a restart of the daemon; ports stay open meanwhile."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,35 +37,35 @@ class Kind:
     """A kind of fault.
 
     Attributes:
-        name: for the report.
-        bound: seconds from its end until everything has to be as it should be.
-        closes: ports may be closed from its beginning until then; none otherwise.
-        happen: lets it happen; entered when it is over, and left when what follows has been seen.
-        settled: what has to come true besides that every port answers.
-        within: names of the troubles in the midst of which it may happen, too.
+        name: name in the report.
+        bound: limit for the recovery, in seconds after the end of the fault.
+        closes: ports may be closed from the start of the fault until the limit.
+        inject: context manager that injects the fault; its body runs when the fault is over.
+        settled: condition for the recovery, in addition to an answer of every port.
+        within: names of the disturbances that the fault can be combined with.
     """
 
     name: str
     bound: float
     closes: bool
-    happen: Trouble
+    inject: Disturbance
     settled: Callable[[], bool] = lambda: True
     within: tuple[str, ...] = ()
 
 
 class Faults:
-    """What can happen on one scene.
+    """The faults for a testbed.
 
     Attributes:
-        kinds: all there are with this backend.
+        kinds: all kinds for the testbed's backend.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._gateway = GatewayFaults(scene)
-        self._host = HostFaults(scene)
-        self._list = ListFaults(scene)
-        self._troubles: dict[str, Trouble] = {
+    def __init__(self, testbed: Testbed) -> None:
+        self._testbed = testbed
+        self._gateway = GatewayFaults(testbed)
+        self._host = HostFaults(testbed)
+        self._list = ListFaults(testbed)
+        self._disturbances: dict[str, Disturbance] = {
             "30 % loss": self._gateway.loss,
             "suspended": self._host.suspended,
             "gateway away": self._gateway.away,
@@ -73,62 +73,68 @@ class Faults:
         }
         self.kinds = [*self._of_gateway(), *self._of_host(), *self._of_list()]
 
-    def within(self, kind: Kind, trouble: str) -> Kind:
-        """Return the kind that happens in the midst of a trouble; it is over when both are."""
+    def within(self, kind: Kind, disturbance: str) -> Kind:
+        """Return the kind combined with a longer disturbance; it is over when both are."""
         closes, bound = kind.closes, kind.bound
-        if trouble == "gateway away":
-            closes, bound = True, max(bound, ANNOUNCED)
-        elif trouble == "30 % loss":
-            # What told of it may be lost.
-            closes, bound = closes or kind.name in DOUBTED, max(bound, UNHEARD)
+        if disturbance == "gateway away":
+            closes, bound = True, max(bound, ANNOUNCED_LIMIT)
+        elif disturbance == "30 % loss":
+            # The announcement may be lost.
+            closes, bound = closes or kind.name in ORDER_UNKNOWN, max(bound, UNANNOUNCED_LIMIT)
         return dataclasses.replace(
             kind,
-            name=f"{kind.name} ({trouble})",
+            name=f"{kind.name} ({disturbance})",
             bound=bound,
             closes=closes,
-            happen=partial(self._both, kind, self._troubles[trouble]),
+            inject=partial(self._both, kind, self._disturbances[disturbance]),
         )
 
     def _of_gateway(self) -> list[Kind]:
-        gateway, troubles = self._gateway, ("30 % loss", "suspended", "disk full")
-        away, loss = self._scene.lasting(gateway.away), self._scene.lasting(gateway.loss)
-        known, spoken = gateway.is_address_known, gateway.is_spoken
+        gateway, disturbances = self._gateway, ("30 % loss", "suspended", "disk full")
+        away, loss = self._testbed.lasting(gateway.away), self._testbed.lasting(gateway.loss)
+        known, active = gateway.is_address_known, gateway.is_protocol_active
         return [
-            Kind("restart", ANNOUNCED, True, gateway.restart, within=troubles),
-            Kind("restart, unheard", UNHEARD, True, gateway.restart_unheard),
-            Kind("gateway crash", ANNOUNCED, True, gateway.crash, within=troubles),
-            Kind("gateway away", ANNOUNCED, True, away),
-            Kind("30 % loss", ANNOUNCED, False, loss),
-            Kind(EXTERNAL_ADDRESS, UNHEARD, False, gateway.external_address, known, troubles),
-            Kind("one protocol less", UNHEARD, False, gateway.one_protocol_less, spoken),
+            Kind("restart", ANNOUNCED_LIMIT, True, gateway.restart, within=disturbances),
+            Kind("restart, unheard", UNANNOUNCED_LIMIT, True, gateway.restart_unannounced),
+            Kind("gateway crash", ANNOUNCED_LIMIT, True, gateway.crash, within=disturbances),
+            Kind("gateway away", ANNOUNCED_LIMIT, True, away),
+            Kind("30 % loss", ANNOUNCED_LIMIT, False, loss),
+            Kind(EXTERNAL_ADDRESS, UNANNOUNCED_LIMIT, False, gateway.external_address, known, disturbances),
+            Kind("one protocol less", UNANNOUNCED_LIMIT, False, gateway.one_protocol_less, active),
         ]
 
     def _of_host(self) -> list[Kind]:
-        host, listed, anywhere = self._host, self._scene.as_listed, tuple(self._troubles)
+        host, listed, anywhere = self._host, self._testbed.as_listed, tuple(self._disturbances)
         return [
-            Kind("link down and up", ANNOUNCED, True, host.link, within=anywhere),
-            Kind("host address", ANNOUNCED, True, host.address, listed, ("suspended", "disk full")),
-            Kind(OTHER_GATEWAY, ANNOUNCED, True, host.other_gateway, host.is_back),
-            Kind("VPN comes and goes", ANNOUNCED, False, host.vpn, within=anywhere),
-            Kind("suspended", ANNOUNCED, False, self._scene.lasting(host.suspended)),
-            Kind("disk full", ANNOUNCED, False, self._scene.lasting(host.disk_full)),
-            Kind(CRASH, STARTED, False, host.crash, listed, ("30 % loss", "gateway away")),
+            Kind("link down and up", ANNOUNCED_LIMIT, True, host.link, within=anywhere),
+            Kind("host address", ANNOUNCED_LIMIT, True, host.address, listed, ("suspended", "disk full")),
+            Kind(OTHER_GATEWAY, ANNOUNCED_LIMIT, True, host.other_gateway, host.is_back),
+            Kind("VPN comes and goes", ANNOUNCED_LIMIT, False, host.vpn, within=anywhere),
+            Kind("suspended", ANNOUNCED_LIMIT, False, self._testbed.lasting(host.suspended)),
+            Kind("disk full", ANNOUNCED_LIMIT, False, self._testbed.lasting(host.disk_full)),
+            Kind(CRASH, START_LIMIT, False, host.crash, listed, ("30 % loss", "gateway away")),
         ]
 
     def _of_list(self) -> list[Kind]:
-        wish, listed, anywhere = self._list, self._scene.as_listed, tuple(self._troubles)
+        lists, listed, anywhere = self._list, self._testbed.as_listed, tuple(self._disturbances)
         return [
-            Kind("row added or removed", EDITED, False, wish.edit, listed, anywhere),
-            Kind("row added or removed after kill -9", STARTED, False, wish.edit_after_crash, listed),
-            Kind("durations changed", EDITED, False, wish.change, wish.is_changed, anywhere),
-            Kind("port of another host", UNHEARD, False, wish.covet, wish.is_refused),
+            Kind("row added or removed", EDIT_LIMIT, False, lists.edit, listed, anywhere),
+            Kind("row added or removed after kill -9", START_LIMIT, False, lists.edit_after_crash, listed),
+            Kind("durations changed", EDIT_LIMIT, False, lists.change, lists.is_changed, anywhere),
+            Kind(
+                "port of another host",
+                UNANNOUNCED_LIMIT,
+                False,
+                lists.claim_neighbor_port,
+                lists.is_refused,
+            ),
         ]
 
     @contextlib.contextmanager
-    def _both(self, kind: Kind, trouble: Trouble) -> Iterator[None]:
+    def _both(self, kind: Kind, disturbance: Disturbance) -> Iterator[None]:
         with ExitStack() as aftermath:
-            with trouble():
-                self._scene.pause(0.3, 1.5)
-                aftermath.enter_context(kind.happen())
-                self._scene.pause(0.3, 1.5)
+            with disturbance():
+                self._testbed.pause(0.3, 1.5)
+                aftermath.enter_context(kind.inject())
+                self._testbed.pause(0.3, 1.5)
             yield

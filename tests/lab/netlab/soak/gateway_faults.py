@@ -1,4 +1,4 @@
-"""What happens to the gateway of a soak."""
+"""Faults of the gateway."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import signal
 import time
 from collections.abc import Iterator
 
-from netlab.faults import deaf, losing
+from netlab.faults import packet_loss, without_multicast
 from netlab.gateway import Variant
 from netlab.lab import WAN_GATEWAY
-from netlab.soak.scene import BOTH, Scene, settle_neighbour
+from netlab.soak.testbed import BOTH, Testbed, open_neighbor_port
 
 ONE_LESS = (
     dataclasses.replace(BOTH, name="soak-without-upnp", upnp=False),
@@ -20,96 +20,96 @@ ONE_LESS = (
 )
 OTHER_WAN_ADDRESS = "11.22.33.9"
 
-TELLING = 6.0
-"""Seconds that a gateway has to run before a restart that nobody hears can be told by its clock: RFC 6886
-section 3.6 tolerates two and an eighth of the time between two looks, and whole seconds cost one more."""
+MIN_UPTIME = 6.0
+"""Uptime in seconds before an unannounced restart, so that the epoch shows the restart: RFC 6886 section 3.6
+tolerates two seconds plus an eighth of the time between two replies, and whole seconds cost one more."""
 
 
 class GatewayFaults:
-    """It restarts, is away, has another address, speaks one protocol less, loses packets."""
+    """Restart, absence, address change, disabled protocol and packet loss of the gateway."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._gateway = scene.lab.gateway
+    def __init__(self, testbed: Testbed) -> None:
+        self._testbed = testbed
+        self._gateway = testbed.lab.gateway
         self._up_since = time.monotonic()
 
     @contextlib.contextmanager
     def restart(self) -> Iterator[None]:
-        """It says goodbye, comes back with an empty table, and announces itself."""
+        """Restart with byebye, an empty table and an announcement."""
         self._gateway.stop()
         self._come_back()
         yield
 
     @contextlib.contextmanager
-    def restart_unheard(self) -> Iterator[None]:
-        """What it announces is lost."""
-        time.sleep(max(0.0, self._up_since + TELLING - time.monotonic()))
-        with deaf(self._scene.lab.lan):
+    def restart_unannounced(self) -> Iterator[None]:
+        """Restart with a lost announcement."""
+        time.sleep(max(0.0, self._up_since + MIN_UPTIME - time.monotonic()))
+        with without_multicast(self._testbed.lab.lan):
             self._gateway.stop()
             self._come_back()
             yield
 
     @contextlib.contextmanager
     def crash(self) -> Iterator[None]:
-        """It says nothing before it is back."""
+        """Restart without byebye."""
         self._gateway.kill()
         self._come_back()
         yield
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
-        """It is not there, then comes back with an empty table."""
+        """Stop the gateway for a while, then start it with an empty table."""
         self._gateway.stop()
         yield
         self._come_back()
 
     def _come_back(self) -> None:
         self._gateway.empty()
-        self._scene.is_over()
+        self._testbed.mark_over()
         self._gateway.start()
         self._up_since = time.monotonic()
-        settle_neighbour(self._scene.lab)
+        open_neighbor_port(self._testbed.lab)
 
     @contextlib.contextmanager
     def loss(self) -> Iterator[None]:
-        """A third of what it and this host say to each other gets lost."""
-        with losing(self._scene.lab.lan, self._scene.lab.router, 30):
+        """Drop 30 % of the packets between the gateway and the host."""
+        with packet_loss(self._testbed.lab.lan, self._testbed.lab.router, 30):
             yield
-        self._scene.is_over()
+        self._testbed.mark_over()
 
     @contextlib.contextmanager
     def external_address(self) -> Iterator[None]:
-        """It gets another address outside."""
-        before = self._scene.kept.asks
+        """Change the gateway's external address."""
+        before = self._testbed.managed.external_address
         now = OTHER_WAN_ADDRESS if before == WAN_GATEWAY else WAN_GATEWAY
         steps = f"addr add {now}/24 dev wan0\naddr del {before}/24 dev wan0\n"
-        self._scene.lab.router.run("ip", "-batch", "-", stdin=steps)
-        self._scene.kept.asks = now
+        self._testbed.lab.router.run("ip", "-batch", "-", stdin=steps)
+        self._testbed.managed.external_address = now
         if self._gateway.pid is not None:
             os.kill(self._gateway.pid, signal.SIGUSR1)
-        self._scene.is_over()
+        self._testbed.mark_over()
         yield
 
     def is_address_known(self) -> bool:
-        """Tell whether the daemon knows that address."""
-        return self._scene.kept.external_addresses() == {self._scene.kept.asks}
+        """Return whether the daemon knows the new address."""
+        return self._testbed.managed.external_addresses() == {self._testbed.managed.external_address}
 
     @contextlib.contextmanager
     def one_protocol_less(self) -> Iterator[None]:
-        """It speaks UPnP no longer, or PCP and NAT-PMP, and does again after a while; its table stays."""
-        self._switch(self._scene.chance.choice(ONE_LESS))
+        """Disable UPnP, or PCP and NAT-PMP, for a while; the table stays."""
+        self._switch(self._testbed.chance.choice(ONE_LESS))
         yield
-        self._scene.pause(2, 6)
+        self._testbed.pause(2, 6)
         self._switch(BOTH)
 
     def _switch(self, variant: Variant) -> None:
         self._gateway.stop()
         self._gateway.variant = variant
-        self._scene.is_over()
+        self._testbed.mark_over()
         self._gateway.start()
         self._up_since = time.monotonic()
 
-    def is_spoken(self) -> bool:
-        """Tell whether it still speaks what holds the mappings, where the daemon has a choice."""
-        kept = self._scene.kept
-        return self._scene.backend != "any" or kept.backends() <= {*self._gateway.variant.backends}
+    def is_protocol_active(self) -> bool:
+        """Return whether the gateway supports the mappings' protocols, if the daemon may choose them."""
+        managed = self._testbed.managed
+        return self._testbed.backend != "any" or managed.backends() <= {*self._gateway.variant.backends}

@@ -1,4 +1,4 @@
-"""One soak: each choice of backend has its share of the time, in a lab of its own."""
+"""Runs a soak: each backend choice gets a share of the time and a separate lab."""
 
 from __future__ import annotations
 
@@ -12,42 +12,50 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from netlab.gateway import Gateway
-from netlab.keeping import Kept
-from netlab.lab import Lab, standing_lab
+from netlab.lab import Lab, running_lab
+from netlab.managed_daemon import ManagedDaemon
 from netlab.program import Program
-from netlab.soak import counted
+from netlab.soak import task_dump
+from netlab.soak.cpu_wait import since
 from netlab.soak.faults import OTHER_GATEWAY, Faults, Kind
-from netlab.soak.footing import Footing, at_rest, back_to
-from netlab.soak.lateness import since
-from netlab.soak.report import Growth, Happened, Report
-from netlab.soak.scene import INTERVAL, LIFETIMES, PORTS, THEIRS, Scene, prepare, settle_neighbour
+from netlab.soak.report import FaultRecord, Growth, Report
+from netlab.soak.resource_usage import ResourceUsage, measure_after_return, measure_at_rest
+from netlab.soak.testbed import (
+    INTERVAL,
+    LIFETIMES,
+    NEIGHBOR_RULE,
+    PORTS,
+    Testbed,
+    open_neighbor_port,
+    prepare,
+)
 from netlab.soak.watch import Watch
 
 BACKENDS = ("any", "pcp", "natpmp", "upnp")
 
-SETTLING = 3.0
-"""Seconds of peace between two faults; no gateway boots twice within less."""
+REST_SECONDS = 3.0
+"""Seconds between two faults; no real gateway boots twice within less."""
 
-COMMITS = 0.005
-"""Seconds that the kernel may take to commit the gateway's changes of its rules."""
+COMMIT_SECONDS = 0.005
+"""Seconds that the kernel may need to commit the gateway's rules."""
 
-WATCH = 0.25
-"""Seconds between two looks at another host's entry."""
+CHECK_PERIOD = 0.25
+"""Seconds between two checks of another host's entry."""
 
-OVERLAPS = 0.25
-"""The share of faults that happen in the midst of another."""
+OVERLAP_SHARE = 0.25
+"""Share of faults that are combined with a disturbance."""
 
-LATE = 5.0
-"""Seconds in which the machine itself may not answer, and outages are void."""
+MAX_MACHINE_OUTAGE = 5.0
+"""Seconds without an answer of the machine itself that a soak tolerates."""
 
-GIVEN_UP = 30.0
-CLOSES = 10.0
-LONGEST_TROUBLE = 6.0
-DISK = "8m"
+RECOVERY_TIMEOUT = 30.0
+CLOSE_TIMEOUT = 10.0
+LONGEST_DISTURBANCE = 6.0
+DISK_SIZE = "8m"
 
 
 class Soak:
-    """One daemon with one backend, its faults and its probers."""
+    """A daemon with one backend choice, its faults and its probers."""
 
     def __init__(
         self, lab: Lab, other: Gateway, directory: Path, backend: str, seed: int, report: Report
@@ -58,136 +66,137 @@ class Soak:
         self._chance = random.Random(f"{seed} {backend}")
         self._report = report
         self._directory = directory
-        self._told = directory / "tasks.json"
-        self._kept = Kept(lab, Program(lab.lan, directory, counted.words(self._told)), directory)
-        self._lives = ExitStack()
-        self._happened: list[Happened] = []
+        self._tasks_file = directory / "tasks.json"
+        self._managed = ManagedDaemon(
+            lab, Program(lab.lan, directory, task_dump.command_words(self._tasks_file)), directory
+        )
+        self._stack = ExitStack()
+        self._records: list[FaultRecord] = []
 
     def run(self, seconds: float) -> None:
-        """Let faults happen for a while, then stop the daemon and look at what is left."""
-        with small_disk(self._kept.state), self._lives:
-            self._kept.write(PORTS, LIFETIMES[0])
+        """Inject faults for a while, then stop the daemon and check what is left."""
+        with small_disk(self._managed.state), self._stack:
+            self._managed.write(PORTS, LIFETIMES[0])
             self._start()
-            self._kept.until_open(time.monotonic(), GIVEN_UP)
-            with Watch(self._lab, self._kept) as watch:
-                self._let_happen(seconds, watch)
+            self._managed.until_open(time.monotonic(), RECOVERY_TIMEOUT)
+            with Watch(self._lab, self._managed) as watch:
+                self._inject_faults(seconds, watch)
             self._judge(watch)
-            if self._kept.running.end(timeout=CLOSES + 5) != 0:
-                self._complain("the daemon did not end in order")
-        self._look_at_the_logs()
-        self._look_at_the_table()
+            if self._managed.running.end(timeout=CLOSE_TIMEOUT + 5) != 0:
+                self._complain("the daemon did not stop with status 0")
+        self._check_logs()
+        self._check_table()
 
-    def _let_happen(self, seconds: float, watch: Watch) -> None:
-        longest = max(LONGEST_TROUBLE, seconds / 20)
-        scene = Scene(self._lab, self._other, self._kept, self._backend, self._chance, self._start, longest)
-        faults = Faults(scene)
-        # What is known of another gateway stays known, so it is there from the beginning.
-        self._let_one_happen(scene, next(kind for kind in faults.kinds if kind.name == OTHER_GATEWAY))
+    def _inject_faults(self, seconds: float, watch: Watch) -> None:
+        longest = max(LONGEST_DISTURBANCE, seconds / 20)
+        testbed = Testbed(
+            self._lab, self._other, self._managed, self._backend, self._chance, self._start, longest
+        )
+        faults = Faults(testbed)
+        # The daemon remembers a gateway, so the other gateway is used once before the measurement.
+        self._inject_fault(testbed, next(kind for kind in faults.kinds if kind.name == OTHER_GATEWAY))
         self._rest()
-        before, until = at_rest(self._kept, self._told), time.monotonic() + seconds
-        # Every kind has its turn before one comes again.
-        turns: list[Kind] = []
+        before, until = measure_at_rest(self._managed, self._tasks_file), time.monotonic() + seconds
+        # Every kind is used once before any is repeated.
+        remaining: list[Kind] = []
         while time.monotonic() < until:
-            turns = turns or self._chance.sample(faults.kinds, len(faults.kinds))
-            kind = turns.pop()
-            if kind.within and self._chance.random() < OVERLAPS:
+            remaining = remaining or self._chance.sample(faults.kinds, len(faults.kinds))
+            kind = remaining.pop()
+            if kind.within and self._chance.random() < OVERLAP_SHARE:
                 kind = faults.within(kind, self._chance.choice(kind.within))
-            self._let_one_happen(scene, kind)
-            watch.follow()
+            self._inject_fault(testbed, kind)
+            watch.update()
             self._rest()
         self._compare(before)
 
     def _start(self) -> None:
         options = () if self._backend == "any" else ("--backend", self._backend)
         arguments = (*options, "-n", str(INTERVAL), "--close-ports-on-exit", "--log-level", "debug")
-        self._lives.enter_context(self._kept.daemon(*arguments, opens=False))
+        self._stack.enter_context(self._managed.daemon(*arguments, opens=False))
 
     def _complain(self, what: str) -> None:
         self._report.complaints.append(f"{self._backend}: {what}")
 
-    def _let_one_happen(self, scene: Scene, kind: Kind) -> None:
+    def _inject_fault(self, testbed: Testbed, kind: Kind) -> None:
         began = time.monotonic()
-        with kind.happen():
-            over = scene.over
-            self._until(lambda: self._all_answer() and kind.settled(), kind.name)
-            took = since(over, scene.pids())
-        fault = Happened(kind.name, self._backend, kind.closes, kind.bound, began, over.at, took)
-        self._happened.append(fault)
+        with kind.inject():
+            over = testbed.over
+            self._until(lambda: self._managed.all_answer() and kind.settled(), kind.name)
+            took = since(over, testbed.pids())
+        fault = FaultRecord(kind.name, self._backend, kind.closes, kind.bound, began, over.at, took)
+        self._records.append(fault)
         self._report.faults.append(fault)
-        # As it happens, so that it can be found in the daemon's log.
+        # Printed immediately, so that it can be matched with the daemon's log.
         when = time.strftime("%H:%M:%S")
-        print(f"{when} {self._backend}, {kind.name}: {took.passed:.2f} s", file=sys.stderr)
+        print(f"{when} {self._backend}, {kind.name}: {took.total:.2f} s", file=sys.stderr)
 
-    def _all_answer(self) -> bool:
-        return all(self._kept.answers(way) for way in self._kept.ways)
-
-    def _until(self, condition: Callable[[], bool], what: str, limit: float = GIVEN_UP) -> None:
+    def _until(self, condition: Callable[[], bool], what: str, limit: float = RECOVERY_TIMEOUT) -> None:
         deadline = time.monotonic() + limit
         while not condition():
             if time.monotonic() > deadline:
-                log = self._kept.running.log
-                self._complain(f"{what}: not as it should be after {limit:.0f} s\n{log}")
+                log = self._managed.running.log
+                self._complain(f"{what}: not recovered after {limit:.0f} s\n{log}")
                 return
             time.sleep(0.01)
 
     def _rest(self) -> None:
-        """Let nothing happen for a while, and watch what belongs to somebody else."""
-        until = time.monotonic() + SETTLING
+        """Wait without faults, and check another host's entry."""
+        until = time.monotonic() + REST_SECONDS
         while time.monotonic() < until:
-            if THEIRS not in self._lab.gateway.rules():
+            if NEIGHBOR_RULE not in self._lab.gateway.rules():
                 self._report.foreign += 1
                 self._complain("another host's entry is gone")
-                settle_neighbour(self._lab)
-            time.sleep(WATCH)
+                open_neighbor_port(self._lab)
+            time.sleep(CHECK_PERIOD)
 
-    # What is left
+    # Checks at the end
 
     def _judge(self, watch: Watch) -> None:
-        for way, outage in watch.outages():
-            cause = [fault for fault in self._happened if fault.began - 1 <= outage.began]
+        for endpoint, outage in watch.outages():
+            cause = [fault for fault in self._records if fault.began - 1 <= outage.began]
             if not cause:
-                self._complain(f"{way} was closed for {outage.length:.2f} s, without a fault")
-            elif not cause[-1].closes and outage.late + COMMITS > outage.sure - outage.began:
-                # They lost their processor in the moment in which a renewal has taken its rule out.
+                self._complain(f"{endpoint} was closed for {outage.length:.2f} s, without a fault")
+            elif not cause[-1].closes and outage.late + COMMIT_SECONDS > outage.sure - outage.began:
+                # A process lost its processor while a renewal had removed the rule.
                 self._report.void += 1
             else:
-                cause[-1].outages.append((way, outage))
+                cause[-1].outages.append((endpoint, outage))
         self._report.requested += watch.requested
         self._report.void += watch.void
-        if watch.late > LATE:
-            self._complain(f"the machine itself did not answer for {watch.late:.1f} s: this tells nothing")
-        for fault in self._happened:
-            self._report.complaints += fault.broken()
+        if watch.late > MAX_MACHINE_OUTAGE:
+            self._complain(f"the machine itself did not answer for {watch.late:.1f} s: no valid result")
+        for fault in self._records:
+            self._report.complaints += fault.violations()
 
-    def _compare(self, before: Footing) -> None:
-        self._kept.write(PORTS, LIFETIMES[0])
-        after = back_to(before, self._kept, self._told)
+    def _compare(self, before: ResourceUsage) -> None:
+        self._managed.write(PORTS, LIFETIMES[0])
+        after = measure_after_return(before, self._managed, self._tasks_file)
         self._report.growth += [
             Growth(self._backend, "tasks", len(before.tasks), len(after.tasks)),
             Growth(self._backend, "descriptors", before.descriptors, after.descriptors),
             Growth(self._backend, "KiB of memory", before.memory, after.memory),
         ]
         if after.has_grown(before):
-            self._complain(f"{after} where it had {before}")
+            self._complain(f"resources have grown from {before} to {after}")
 
-    def _look_at_the_logs(self) -> None:
+    def _check_logs(self) -> None:
         for log in sorted(self._directory.glob("daemon-*.log")):
             if "Traceback" in log.read_text():
                 self._complain(log.read_text())
 
-    def _look_at_the_table(self) -> None:
+    def _check_table(self) -> None:
         rules = self._lab.gateway.rules() | self._other.rules()
-        self._report.foreign += THEIRS not in rules
-        self._report.left += len(rules - {THEIRS})
-        if rules != {THEIRS}:
+        self._report.foreign += NEIGHBOR_RULE not in rules
+        self._report.left += len(rules - {NEIGHBOR_RULE})
+        if rules != {NEIGHBOR_RULE}:
             self._complain(f"the table after exit is {rules}")
 
 
 @contextlib.contextmanager
 def small_disk(place: Path) -> Iterator[None]:
-    """Have a disk that is soon full."""
+    """Mount a small disk."""
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "lab", str(place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "lab", str(place)], check=True)
     try:
         yield
     finally:
@@ -195,12 +204,12 @@ def small_disk(place: Path) -> Iterator[None]:
 
 
 def soak(seconds: float, seed: int, directory: Path, backends: Sequence[str] = BACKENDS) -> Report:
-    """Spend so many seconds on faults, a share with each choice of backend."""
+    """Inject faults for this many seconds, with an equal share for each backend choice."""
     report = Report(seed)
     for backend in backends:
         place = directory / backend
         place.mkdir(parents=True)
-        with standing_lab(place) as lab:
+        with running_lab(place) as lab:
             other = prepare(lab)
             try:
                 Soak(lab, other, place, backend, seed, report).run(seconds / len(backends))

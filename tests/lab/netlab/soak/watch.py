@@ -1,4 +1,4 @@
-"""Who asks from outside during a soak: one prober for each port that is listed, and one for the machine."""
+"""Probers of a soak: one for each listed port, and one for the machine itself."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from functools import partial
 from typing import Self
 
 from netlab.hosts import AnsweringHost, exchange
-from netlab.keeping import Kept, Way
 from netlab.lab import Lab
+from netlab.managed_daemon import Endpoint, ManagedDaemon
 from netlab.prober import Outage, Prober
-from netlab.soak.lateness import is_blocked, waited
+from netlab.soak.cpu_wait import cpu_wait, is_blocked
 
 REFERENCE, REFERENCE_PORT = "11.22.44.1", 9
-"""Answers on the gateway's host itself and never closes: when it does not answer, the machine is late. The
-address is of no interface, so that miniupnpd does not take it for its own."""
+"""Server on the gateway's host that never closes: if it does not answer, the machine is too slow. The
+address belongs to no real interface, so that miniupnpd does not use it."""
 
 
 class Watch:
-    """Probers while it is entered.
+    """Context that runs the probers.
 
     Attributes:
-        asked: how many questions were put about listed ports; complete once it has ended.
-        void: how many outages do not count, because the reference did not answer either.
+        requested: number of queries for listed ports; complete after the context has ended.
+        void: number of outages that do not count, because the reference did not answer either.
         late: seconds in which the reference did not answer.
     """
 
-    def __init__(self, lab: Lab, kept: Kept) -> None:
+    def __init__(self, lab: Lab, managed: ManagedDaemon) -> None:
         self.requested = 0
         self.void = 0
         self.late = 0.0
         self._lab = lab
-        self._kept = kept
-        self._asking: dict[Way, ExitStack] = {}
-        self._probers: list[tuple[Way, Prober]] = []
+        self._managed = managed
+        self._active: dict[Endpoint, ExitStack] = {}
+        self._probers: list[tuple[Endpoint, Prober]] = []
         self._end = ExitStack()
         self._reference = Prober(partial(exchange, lab.wan, "TCP", REFERENCE, REFERENCE_PORT))
 
@@ -45,50 +45,50 @@ class Watch:
         self._lab.router.ip("addr", "add", f"{REFERENCE}/32", "dev", "lo")
         self._lab.wan.ip("route", "add", f"{REFERENCE}/32", "dev", "eth0")
         self._end.enter_context(self._reference)
-        self.follow()
+        self.update()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stop(list(self._asking))
+        self._stop(list(self._active))
         self._end.close()
         self.requested = sum(prober.requested for _, prober in self._probers)
         self.late = sum(outage.length for outage in self._reference.outages)
 
-    def follow(self) -> None:
-        """Ask for what is listed now, and no longer for what is not."""
-        self._stop([way for way in self._asking if way not in self._kept.ways])
-        for way in self._kept.ways:
-            if way not in self._asking:
-                prober = Prober(partial(self._ask_if_listed, way), self._lateness, self._is_blocked)
-                self._probers.append((way, prober))
-                self._asking[way] = ExitStack()
-                self._asking[way].enter_context(prober)
+    def update(self) -> None:
+        """Start probers for new ports, and stop those of removed ports."""
+        self._stop([endpoint for endpoint in self._active if endpoint not in self._managed.endpoints])
+        for endpoint in self._managed.endpoints:
+            if endpoint not in self._active:
+                prober = Prober(partial(self._query_if_listed, endpoint), self._waited, self._is_blocked)
+                self._probers.append((endpoint, prober))
+                self._active[endpoint] = ExitStack()
+                self._active[endpoint].enter_context(prober)
 
-    def outages(self) -> list[tuple[Way, Outage]]:
-        """Return what counts, in order; the watch has ended."""
-        seen = [(way, outage) for way, prober in self._probers for outage in prober.outages]
-        counting = [(way, outage) for way, outage in seen if not self._machine_was_late(outage)]
+    def outages(self) -> list[tuple[Endpoint, Outage]]:
+        """Return the outages that count, in order; call this after the context has ended."""
+        seen = [(endpoint, outage) for endpoint, prober in self._probers for outage in prober.outages]
+        counting = [(endpoint, outage) for endpoint, outage in seen if not self._machine_was_slow(outage)]
         self.void = len(seen) - len(counting)
         return sorted(counting, key=lambda item: item[1].began)
 
     def _is_blocked(self) -> bool:
         return is_blocked(self._lab.gateway.pid)
 
-    def _lateness(self) -> float:
-        """Tell how long those waited for a processor who renew."""
-        return waited(self._lab.gateway.pid) + waited(self._kept.running.process.pid)
+    def _waited(self) -> float:
+        """Return the seconds that gateway and daemon have waited for a processor."""
+        return cpu_wait(self._lab.gateway.pid) + cpu_wait(self._managed.running.process.pid)
 
-    def _stop(self, ways: Iterable[Way]) -> None:
-        for way in ways:
-            self._asking.pop(way).close()
+    def _stop(self, endpoints: Iterable[Endpoint]) -> None:
+        for endpoint in endpoints:
+            self._active.pop(endpoint).close()
 
-    def _machine_was_late(self, outage: Outage) -> bool:
+    def _machine_was_slow(self, outage: Outage) -> bool:
         late = self._reference.outages
         return any(it.began <= outage.ended and outage.began <= it.ended for it in late)
 
-    def _ask_if_listed(self, way: Way) -> str | None:
-        # A row that is taken away ends its questions before anybody can have closed the port.
-        if way not in self._kept.ways:
+    def _query_if_listed(self, endpoint: Endpoint) -> str | None:
+        # Queries for a removed row stop before the port can be closed.
+        if endpoint not in self._managed.endpoints:
             return ""
-        protocol, port = way
-        return exchange(self._lab.wan, protocol, self._kept.asks, port)
+        protocol, port = endpoint
+        return exchange(self._lab.wan, protocol, self._managed.external_address, port)

@@ -1,4 +1,4 @@
-"""From the start of a process to its end: the first mapping, the version, the status."""
+"""Complete runs of a process: the first mapping, the version, the status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from netlab.lab import LAN_HOST, Lab
 from netlab.program import Program
 
 from sidebyside.rows import Row
-from sidebyside.timing import in_turns, process_time
+from sidebyside.timing import best_of, process_time
 
 PORTMAPPER = str(Path(sys.executable).with_name("portmapper"))
 BARE = (sys.executable, "-c", "pass")
@@ -24,7 +24,7 @@ BACKENDS = ("pcp", "natpmp", "upnp")
 
 
 def first_mappings(lab: Lab, times: int) -> Iterator[Row]:
-    """Compare whole runs, from nothing to an open port, with upnpc's and with an idle event loop's."""
+    """Compare complete runs that open a port with upnpc and with an idle event loop."""
     ports = itertools.count(20_000)
     with tempfile.TemporaryDirectory() as directory:
         actions: dict[str, Callable[[], float]] = {
@@ -34,9 +34,9 @@ def first_mappings(lab: Lab, times: int) -> Iterator[Row]:
         actions["natpmpc"] = lambda: process_time(
             lab.lan.command("natpmpc", "-a", *_twice(ports), "TCP", "3600")
         )
-        found = in_turns(times, actions)
-    # It waits for two seconds whatever happens: twice is enough.
-    upnpc = in_turns(min(times, 2), {"upnpc": lambda: process_time(_upnpc(lab, ports))})["upnpc"]
+        found = best_of(times, actions)
+    # upnpc always waits for two seconds, so two runs are enough.
+    upnpc = best_of(min(times, 2), {"upnpc": lambda: process_time(_upnpc(lab, ports))})["upnpc"]
     for backend in BACKENDS:
         yield Row(
             f"start to mapping open, {backend}", found[backend], "ms", "upnpc", upnpc, 0.15, steady=False
@@ -56,8 +56,8 @@ def first_mappings(lab: Lab, times: int) -> Iterator[Row]:
     )
 
 
-def beside_upnp_daemon(lab: Lab, times: int) -> Iterator[Row]:
-    """Compare one pass with upnp-daemon's, where `cargo install --locked upnp-daemon` has put it."""
+def compare_with_upnp_daemon(lab: Lab, times: int) -> Iterator[Row]:
+    """Compare one pass with upnp-daemon, if `cargo install --locked upnp-daemon` has installed it."""
     name = "one pass over a list, upnp, by upnp-daemon"
     daemon = shutil.which("upnp-daemon")
     if daemon is None:
@@ -67,7 +67,7 @@ def beside_upnp_daemon(lab: Lab, times: int) -> Iterator[Row]:
         ports = itertools.count(30_000)
         listed = Path(directory) / "theirs.csv"
         listed.write_text(f"{HEAD}{LAN_HOST};29999;TCP;3600;bench\n")
-        found = in_turns(
+        found = best_of(
             times,
             {
                 "ours": partial(_open_one, lab, Path(directory), "upnp", ports),
@@ -98,8 +98,8 @@ def _twice(ports: Iterator[int]) -> tuple[str, str]:
 
 
 def version(times: int) -> Iterator[Row]:
-    """Compare `--version` with an interpreter that does nothing."""
-    found = in_turns(
+    """Compare `--version` with an idle interpreter."""
+    found = best_of(
         times,
         {"ours": lambda: process_time((PORTMAPPER, "--version")), "bare": lambda: process_time(BARE)},
     )
@@ -107,7 +107,7 @@ def version(times: int) -> Iterator[Row]:
 
 
 def status(lab: Lab, times: int) -> Iterator[Row]:
-    """Compare `status` on a running daemon with an interpreter that does nothing."""
+    """Compare `status` on a running daemon with an idle interpreter."""
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
         listed = home / "ports.csv"
@@ -115,9 +115,9 @@ def status(lab: Lab, times: int) -> Iterator[Row]:
         state = ("--state-dir", str(home / "state"))
         program = Program(lab.lan, home)
         with program.running("run", *state, "--backend", "pcp", str(listed), log=home / "log") as running:
-            # Before the daemon answers, `status` shows what the store knows, and ends with 1.
+            # Until the daemon answers, `status` reports the store and exits with 1.
             running.until(lambda: program.run("status", *state).status == 0, "answering")
-            found = in_turns(
+            found = best_of(
                 times,
                 {
                     "ours": lambda: process_time((PORTMAPPER, "status", *state)),

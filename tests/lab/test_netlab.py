@@ -1,4 +1,4 @@
-"""The lab holds what the other lab tests rely on, shown with clients that are not ours."""
+"""Tests of the lab itself with third-party clients."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def natpmpc(lab: Lab, *arguments: str) -> str:
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if v.upnp], ids=lambda variant: variant.name)
 def test_upnpc_opens_and_closes_a_port(lab: Lab, variant: Variant, protocol: str) -> None:
-    """Over UPnP the WAN host gets an answer while the mapping stands, and none before and after."""
+    """Over UPnP, the WAN host gets an answer only while the mapping exists."""
     lab.gateway.reset(variant)
     assert not lab.reaches(protocol, PORT)
     upnpc(lab, "-a", LAN_HOST, str(PORT), str(PORT), protocol, "600")
@@ -51,7 +51,7 @@ def test_upnpc_opens_and_closes_a_port(lab: Lab, variant: Variant, protocol: str
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if v.natpmp], ids=lambda variant: variant.name)
 def test_natpmpc_opens_and_closes_a_port(lab: Lab, variant: Variant, protocol: str) -> None:
-    """Over NAT-PMP the WAN host gets an answer while the mapping stands, and none before and after."""
+    """Over NAT-PMP, the WAN host gets an answer only while the mapping exists."""
     lab.gateway.reset(variant)
     assert not lab.reaches(protocol, PORT)
     natpmpc(lab, "-a", str(PORT), str(PORT), protocol.lower(), "600")
@@ -67,8 +67,8 @@ def test_upnpc_finds_the_gateway_by_multicast(lab: Lab) -> None:
     assert lab.gateway.description_url in lab.lan.run("upnpc", "-s")
 
 
-def test_the_variants_differ_as_they_say(lab: Lab) -> None:
-    """IGD v1 describes itself as one, and what is off does not answer."""
+def test_the_variants_differ(lab: Lab) -> None:
+    """IGD v1 has its own description, and disabled protocols do not answer."""
     assert "device:InternetGatewayDevice:2" in description(lab)
     lab.gateway.reset(IGD1_ONLY)
     assert "device:InternetGatewayDevice:1" in description(lab)
@@ -79,16 +79,16 @@ def test_the_variants_differ_as_they_say(lab: Lab) -> None:
         upnpc(lab, "-s")
 
 
-def test_a_mapping_counts_only_with_an_answer_from_the_lan(lab: Lab) -> None:
-    """The reply names port and asker, so that no other server can be taken for ours."""
+def test_an_answer_identifies_the_server_and_the_client(lab: Lab) -> None:
+    """The answer contains the port and the peer, so that another server cannot be mistaken for it."""
     upnpc(lab, "-a", LAN_HOST, str(PORT), "8090", "TCP", "600")
     lab.servers.listen("TCP", PORT)
-    assert lab.ask_from_wan("TCP", 8090) == f"portmapper lab: TCP {PORT} hears {WAN_HOST}"
+    assert lab.query_from_wan("TCP", 8090) == f"portmapper lab: TCP {PORT} hears {WAN_HOST}"
     assert lab.reaches("TCP", 8090, PORT)
 
 
-def test_rules_say_what_may_be_opened(lab: Lab) -> None:
-    """Extra deny lines refuse a port, as permission rules of real routers do."""
+def test_permission_rules_limit_the_ports(lab: Lab) -> None:
+    """A denied port is refused, as with real routers."""
     lab.gateway.reset(Variant("narrow", rules=("allow 8000-8999 192.168.88.0/24 8000-8999",)))
     with pytest.raises(LabError, match="upnpc"):
         upnpc(lab, "-a", LAN_HOST, "9000", "9000", "TCP", "600")
@@ -96,8 +96,8 @@ def test_rules_say_what_may_be_opened(lab: Lab) -> None:
     assert lab.gateway.rules() == {Rule("TCP", 8001, LAN_HOST, 8001)}
 
 
-def test_secure_mode_lets_a_host_map_for_itself_only(lab: Lab) -> None:
-    """Another host's address is refused in secure mode and taken without."""
+def test_in_secure_mode_a_host_maps_only_to_itself(lab: Lab) -> None:
+    """Another host's address is refused in secure mode, and accepted without it."""
     with pytest.raises(LabError, match="upnpc"):
         upnpc(lab, "-a", "192.168.88.77", str(PORT), str(PORT), "TCP", "600")
     assert lab.gateway.rules() == set()
@@ -107,7 +107,7 @@ def test_secure_mode_lets_a_host_map_for_itself_only(lab: Lab) -> None:
 
 
 def test_a_restart_empties_the_table_and_a_stop_and_start_keeps_it(gateway: Gateway, lab: Lab) -> None:
-    """The lease file brings mappings back unless the gateway forgot them."""
+    """The lease file restores mappings, unless it was deleted."""
     upnpc(lab, "-a", LAN_HOST, str(PORT), str(PORT), "TCP", "600")
     gateway.stop()
     gateway.start()
@@ -119,11 +119,11 @@ def test_a_restart_empties_the_table_and_a_stop_and_start_keeps_it(gateway: Gate
     assert not lab.reaches("TCP", PORT)
 
 
-def test_miniupnpd_takes_the_later_protocol_away_when_it_renews_the_earlier(lab: Lab) -> None:
-    """A client that renews must know: the filter rule it replaces is found by port, not by protocol.
+def test_miniupnpd_closes_the_newer_protocol_when_it_renews_the_older(lab: Lab) -> None:
+    """miniupnpd finds the filter rule to replace by port, not by protocol.
 
-    Seen with miniupnpd 2.3.1 on nftables over NAT-PMP and PCP: the redirect stays, the packets are
-    dropped, until the later one is renewed, too. Renewing both in the order of opening closes the gap.
+    Seen with miniupnpd 2.3.1 on nftables over NAT-PMP and PCP: the redirect stays, but the packets are
+    dropped until the newer one is renewed too. Renewing both in the order of opening closes the gap.
     """
     earlier, later = (("-a", str(PORT), str(PORT), protocol, "600") for protocol in ("tcp", "udp"))
     natpmpc(lab, *earlier)
@@ -138,29 +138,29 @@ def test_miniupnpd_takes_the_later_protocol_away_when_it_renews_the_earlier(lab:
 
 
 def test_a_second_host_can_join_the_lan(own_lab: Lab) -> None:
-    """It reaches the gateway, and the gateway tells the two apart."""
+    """The gateway distinguishes the two hosts."""
     own_lab.gateway.reset(IGD2_AND_PCP)
     second = own_lab.add_lan_host("lan2", "192.168.88.3")
     second.run("natpmpc", "-a", str(PORT), str(PORT), "tcp", "600")
     assert own_lab.gateway.rules() == {Rule("TCP", PORT, "192.168.88.3", PORT)}
 
 
-def test_the_prober_reports_an_outage_and_only_that(lab: Lab) -> None:
-    """One outage is seen when the mapping is away for a while, and it ends with the mapping's return."""
+def test_the_prober_reports_one_outage(lab: Lab) -> None:
+    """The outage lasts as long as the mapping is missing."""
     upnpc(lab, "-a", LAN_HOST, str(PORT), str(PORT), "TCP", "600")
     lab.servers.listen("TCP", PORT)
-    with Prober(lambda: lab.ask_from_wan("TCP", PORT)) as prober:
-        _await_questions(prober, 3)
+    with Prober(lambda: lab.query_from_wan("TCP", PORT)) as prober:
+        _await_queries(prober, 3)
         assert prober.outages == []
         upnpc(lab, "-d", str(PORT), "TCP")
-        _await_questions(prober, 3)
+        _await_queries(prober, 3)
         upnpc(lab, "-a", LAN_HOST, str(PORT), str(PORT), "TCP", "600")
-        _await_questions(prober, 3)
+        _await_queries(prober, 3)
     assert len(prober.outages) == 1
     assert prober.outages[0].length > 0.1
 
 
-def _await_questions(prober: Prober, number: int) -> None:
+def _await_queries(prober: Prober, number: int) -> None:
     goal = prober.requested + number
     deadline = time.monotonic() + 10
     while prober.requested < goal:
@@ -168,8 +168,8 @@ def _await_questions(prober: Prober, number: int) -> None:
         time.sleep(0.01)
 
 
-def test_a_lab_leaves_nothing_behind_when_a_test_fails(lab_can_run: None) -> None:
-    """Namespaces and the processes in them are gone after an exception."""
+def test_a_lab_is_removed_after_a_failed_test(lab_can_run: None) -> None:
+    """Namespaces and their processes are gone after an exception."""
     topology = Topology()
     with pytest.raises(LabError, match="false"), topology:
         _fail_beside_a_process(topology)
@@ -183,7 +183,7 @@ def _fail_beside_a_process(topology: Topology) -> None:
     host.run("false")
 
 
-def test_only_dead_owners_namespaces_are_leftovers() -> None:
-    """A running lab's namespaces and foreign ones are never swept away."""
+def test_leftovers_are_namespaces_of_dead_owners() -> None:
+    """Namespaces of running labs and of other programs are never removed."""
     topology_of_ours = f"{Topology().prefix}-lan"
     assert leftovers([topology_of_ours, "pm4194999-0a1b2c-gw", "vpn", "pm-lan"]) == ["pm4194999-0a1b2c-gw"]

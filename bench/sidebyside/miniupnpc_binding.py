@@ -1,6 +1,6 @@
-"""miniupnpc's Python binding, run by the Python that Debian packages it for; needs nothing of ours.
+"""miniupnpc's Python binding, run by Debian's Python without portmapper.
 
-Run as `/usr/bin/python3 binding.py COUNT`; prints the milliseconds for so many mappings.
+Run as `/usr/bin/python3 miniupnpc_binding.py COUNT`; prints the milliseconds for COUNT mappings.
 """
 
 import sys

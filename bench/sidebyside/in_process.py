@@ -1,6 +1,6 @@
-"""Measures that need the program in process; run as `python -m sidebyside.inside MEASURE ARGUMENT...`.
+"""Benchmarks inside the process; run as `python -m sidebyside.in_process MEASURE ARGUMENT...`.
 
-Each prints one figure. The scheduler, the store on disk and the backends are those of a daemon.
+Each prints one number. They use the scheduler, the store on disk and the backends of a daemon.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.reader import open_source
 from portmapper.store.leases import FILE_NAME, Store
-from sidebyside.granting import LAN, GrantingBackend
+from sidebyside.fake_gateway import LAN, FakeBackend
 
 FIRST_PORT = 10_000
 REREADS = 5
@@ -47,7 +47,7 @@ def _backends(name: str) -> list[Backend]:
 
 
 async def many(name: str, count: str) -> float:
-    """Return the milliseconds for so many mappings on a gateway that is already found."""
+    """Return the milliseconds to open `count` mappings on a known gateway."""
     with tempfile.TemporaryDirectory() as directory:
         scheduler = _scheduler(_backends(name), directory)
         desired = _mappings(int(count) + 1)
@@ -56,17 +56,17 @@ async def many(name: str, count: str) -> float:
         started = time.perf_counter()
         scheduler.set_desired(desired)
         await scheduler.settled()
-        taken = time.perf_counter() - started
+        elapsed = time.perf_counter() - started
         closed = [entry for entry in scheduler.records.values() if entry.lease is None]
         await scheduler.close()
     if closed:
-        raise SystemExit(f"{len(closed)} are not open: {closed[0].error}")
-    return taken * 1000
+        raise SystemExit(f"{len(closed)} mappings are not open: {closed[0].error}")
+    return elapsed * 1000
 
 
 async def first(name: str, times: str) -> float:
-    """Return the fewest milliseconds from the beginning of the search to a lease, all libraries loaded."""
-    taken = []
+    """Return the best milliseconds from the start of the search to a lease."""
+    elapsed = []
     for number in range(int(times) + 1):
         with tempfile.TemporaryDirectory() as directory:
             scheduler = _scheduler(_backends(name), directory)
@@ -74,17 +74,17 @@ async def first(name: str, times: str) -> float:
             started = time.perf_counter()
             scheduler.set_desired([desired])
             entry = scheduler.records[desired.key]
-            while entry.lease is None:  # noqa: ASYNC110 - what ends it is what is timed
+            while entry.lease is None:  # noqa: ASYNC110 - an event would change the timing
                 await asyncio.sleep(0)
-            taken.append(time.perf_counter() - started)
+            elapsed.append(time.perf_counter() - started)
             await scheduler.close()
-    return min(taken[1:]) * 1000
+    return min(elapsed[1:]) * 1000
 
 
 async def quiet(count: str) -> float:
-    """Return the milliseconds of CPU of a pass in which nothing is to do."""
+    """Return the CPU milliseconds of a pass without changes."""
     with tempfile.TemporaryDirectory() as directory:
-        scheduler = _scheduler([GrantingBackend()], directory, lambda: LAN)
+        scheduler = _scheduler([FakeBackend()], directory, lambda: LAN)
         desired = _mappings(int(count))
         scheduler.set_desired(desired)
         await scheduler.settled()
@@ -100,9 +100,9 @@ async def quiet(count: str) -> float:
 
 
 async def memory(count: str) -> float:
-    """Return the resident KiB with so many mappings open; for 0 of an interpreter with all loaded."""
+    """Return the resident KiB with `count` open mappings; 0 measures the loaded libraries only."""
     with tempfile.TemporaryDirectory() as directory:
-        backends = [GrantingBackend()]
+        backends = [FakeBackend()]
         if int(count):
             scheduler = _scheduler(backends, directory, lambda: LAN)
             scheduler.set_desired(_mappings(int(count)))
@@ -111,16 +111,16 @@ async def memory(count: str) -> float:
 
 
 async def reread(rows: str) -> float:
-    """Return the milliseconds to read a CSV file again of which one row changed, and to act upon it."""
+    """Return the milliseconds to re-read a CSV file with one changed row, and to apply the change."""
     lines = [f";{FIRST_PORT + number};TCP;3600;row {number}\n" for number in range(int(rows))]
     plugins = load_plugins()
-    taken = []
+    elapsed = []
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "ports.csv"
         head = "address;port;protocol;duration;comment\n"
         path.write_text(head + "".join(lines))
         reader = open_source(str(path), plugins.sources, plugins.formats)
-        backend = GrantingBackend()
+        backend = FakeBackend()
         scheduler = _scheduler([backend], directory, lambda: LAN)
         scheduler.set_desired((await reader.read()).mappings)
         await scheduler.settled()
@@ -130,26 +130,24 @@ async def reread(rows: str) -> float:
             before, started = backend.gateway.requested, time.perf_counter()
             scheduler.set_desired((await reader.read()).mappings)
             await scheduler.settled()
-            taken.append(time.perf_counter() - started)
+            elapsed.append(time.perf_counter() - started)
             if backend.gateway.requested != before + 1:
-                raise SystemExit(
-                    f"one changed row asked the gateway {backend.gateway.requested - before} times"
-                )
+                raise SystemExit(f"one changed row caused {backend.gateway.requested - before} requests")
         await scheduler.close()
-    return min(taken) * 1000
+    return min(elapsed) * 1000
 
 
 async def plain_csv(rows: str) -> float:
-    """Return the milliseconds that Python's own CSV reader needs for such a file."""
+    """Return the milliseconds that Python's CSV reader needs for the same file."""
     text = "address;port;protocol;duration;comment\n" + "".join(
         f";{FIRST_PORT + number};TCP;3600;row {number}\n" for number in range(int(rows))
     )
-    taken = []
+    elapsed = []
     for _ in range(REREADS):
         started = time.perf_counter()
         list(csv.DictReader(io.StringIO(text), delimiter=";"))
-        taken.append(time.perf_counter() - started)
-    return min(taken) * 1000
+        elapsed.append(time.perf_counter() - started)
+    return min(elapsed) * 1000
 
 
 MEASURES = {measure.__name__: measure for measure in (many, first, quiet, memory, reread, plain_csv)}

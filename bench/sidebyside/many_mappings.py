@@ -1,4 +1,4 @@
-"""Many mappings on a real gateway, and the first one of a program that is already running."""
+"""Many mappings on a real gateway, and the first mapping of a running program."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from pathlib import Path
 from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab
 
 from sidebyside.rows import Row
-from sidebyside.timing import in_turns, told
+from sidebyside.timing import best_of, printed_figure
 
-INSIDE = (sys.executable, "-P", "-m", "sidebyside.inside")
-CRAFTED = (sys.executable, "-P", "-m", "sidebyside.crafted")
+IN_PROCESS = (sys.executable, "-P", "-m", "sidebyside.in_process")
+RAW_PACKETS = (sys.executable, "-P", "-m", "sidebyside.raw_packets")
 DEBIAN = "/usr/bin/python3"
-BINDING = str(Path(__file__).with_name("binding.py"))
+BINDING = str(Path(__file__).with_name("miniupnpc_binding.py"))
 WINDOWS = (1, 4, 16)
-"""Packets under way at a time; the best of them counts."""
+"""Packets under way at a time; the best result counts."""
 
 LIBPLUM = 2.8
-"""Milliseconds of libplum's first PCP mapping, as measured elsewhere: no package of it is to be had."""
+"""Milliseconds of libplum's first PCP mapping, measured elsewhere because it has no package."""
 
 
 def first_leases(lab: Lab, times: int) -> Iterator[Row]:
-    """Time the search and the first lease in process, all libraries loaded."""
+    """Measure the search and the first lease in a process with all libraries loaded."""
     for backend, target in (("pcp", 2 * LIBPLUM + 1), ("natpmp", None), ("upnp", 20.0)):
-        figure = told(lab.lan.command(*INSIDE, "first", backend, str(times)))
+        figure = printed_figure(lab.lan.command(*IN_PROCESS, "first", backend, str(times)))
         yield Row(f"search to first lease, {backend}", figure, "ms", target=target, steady=False)
 
 
-def over_udp(lab: Lab, count: int, times: int) -> Iterator[Row]:
-    """Compare with a bare loop of packets, on a gateway that begins with an empty table each time."""
+def over_pcp_and_natpmp(lab: Lab, count: int, times: int) -> Iterator[Row]:
+    """Compare with a loop of raw packets, each time on a gateway with an empty table."""
     for backend in ("pcp", "natpmp"):
         size = str(count)
         actions = {
             f"window {window}": partial(
-                _fresh, lab, *CRAFTED, backend, size, str(window), LAN_GATEWAY, LAN_HOST
+                _fresh, lab, *RAW_PACKETS, backend, size, str(window), LAN_GATEWAY, LAN_HOST
             )
             for window in WINDOWS
         }
-        actions["ours"] = partial(_fresh, lab, *INSIDE, "many", backend, size)
-        found = in_turns(times, actions)
+        actions["ours"] = partial(_fresh, lab, *IN_PROCESS, "many", backend, size)
+        found = best_of(times, actions)
         ours = found.pop("ours")
         best = min(found, key=lambda name: found[name])
         yield Row(f"{count} mappings, {backend}", ours, "ms", f"bare packets, {best}", found[best], 1.1)
 
 
-def over_soap(lab: Lab, count: int, times: int) -> Iterator[Row]:
-    """Compare with miniupnpc's Python binding, where Debian's package is installed."""
+def over_upnp(lab: Lab, count: int, times: int) -> Iterator[Row]:
+    """Compare with miniupnpc's Python binding, if Debian's package is installed."""
     name = f"{count} mappings, upnp"
     if not _has_binding():
         yield Row(
             name,
-            _fresh(lab, *INSIDE, "many", "upnp", str(count)),
+            _fresh(lab, *IN_PROCESS, "many", "upnp", str(count)),
             "ms",
             "python3-miniupnpc is missing",
             steady=False,
         )
         return
-    found = in_turns(
+    found = best_of(
         times,
         {
-            "ours": lambda: _fresh(lab, *INSIDE, "many", "upnp", str(count)),
+            "ours": lambda: _fresh(lab, *IN_PROCESS, "many", "upnp", str(count)),
             "theirs": lambda: _fresh(lab, DEBIAN, BINDING, str(count)),
         },
     )
@@ -72,7 +72,7 @@ def over_soap(lab: Lab, count: int, times: int) -> Iterator[Row]:
 
 def _fresh(lab: Lab, *command: str) -> float:
     lab.gateway.reset()
-    return told(lab.lan.command(*command))
+    return printed_figure(lab.lan.command(*command))
 
 
 def _has_binding() -> bool:

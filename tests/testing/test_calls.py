@@ -1,4 +1,4 @@
-"""What the contracts are made of finds what it looks for."""
+"""The contracts' helpers detect leaks, wrong exceptions and ignored cancellations."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from portmapper.testing.calls import cancelled, leaving_nothing, outcome
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits long for what never comes."""
+    """A short limit for what never happens."""
     monkeypatch.setattr(calls, "LONG", 0.3)
 
 
 @pytest.mark.usefixtures("short")
-async def test_a_socket_that_is_left_open_is_found() -> None:
-    """It counts as a descriptor."""
+async def test_an_open_socket_is_detected() -> None:
+    """A socket is a file descriptor."""
     left: list[socket.socket] = []
     with pytest.raises(AssertionError, match="a socket or file is left open"):
         async with leaving_nothing():
@@ -29,8 +29,8 @@ async def test_a_socket_that_is_left_open_is_found() -> None:
 
 
 @pytest.mark.usefixtures("short")
-async def test_a_task_that_is_left_running_is_found() -> None:
-    """Also one that another task of the block started."""
+async def test_a_running_task_is_detected() -> None:
+    """This includes a task that another task of the block started."""
     tasks: list[asyncio.Task[None]] = []
 
     async def start() -> None:
@@ -42,8 +42,8 @@ async def test_a_task_that_is_left_running_is_found() -> None:
     tasks[0].cancel()
 
 
-async def test_a_servers_tasks_do_not_count() -> None:
-    """The double of a router may take its time."""
+async def test_tasks_of_a_server_do_not_count() -> None:
+    """A simulated router may take longer to close a connection."""
     release = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -61,8 +61,8 @@ async def test_a_servers_tasks_do_not_count() -> None:
     await server.wait_closed()
 
 
-async def test_an_error_of_another_kind_is_no_outcome() -> None:
-    """Typed errors are one, everything else is a bug of the plugin."""
+async def test_an_unexpected_exception_fails_the_test() -> None:
+    """Only the expected error class is an outcome; everything else is a bug of the plugin."""
 
     async def fail(error: Exception) -> None:
         raise error
@@ -76,8 +76,8 @@ async def test_an_error_of_another_kind_is_no_outcome() -> None:
         await outcome(asyncio.sleep(1000), BackendError, 0.1)
 
 
-async def test_a_call_that_swallows_its_cancellation_is_found() -> None:
-    """It would hold up whoever wants to end."""
+async def test_an_ignored_cancellation_is_detected() -> None:
+    """Such a call would delay the exit of the program."""
 
     async def swallow() -> None:
         try:

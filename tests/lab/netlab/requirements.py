@@ -1,4 +1,4 @@
-"""What a lab needs of the machine."""
+"""Requirements of the lab."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ COMMANDS = {
 }
 
 
-def obstacle() -> str | None:
-    """Say why real gateways cannot run here, None when they can."""
+def missing_requirement() -> str | None:
+    """Return why real gateways cannot run here, or None."""
     if os.geteuid() != 0:
         return "the lab needs root"
     if missing := sorted({package for name, package in COMMANDS.items() if shutil.which(name) is None}):

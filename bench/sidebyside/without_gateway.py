@@ -1,4 +1,4 @@
-"""What needs no gateway but one that costs nothing: passes, memory, and a long list read again."""
+"""Benchmarks with a fake gateway: passes, memory, and re-reading a long list."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import sys
 from collections.abc import Iterator
 
 from sidebyside.rows import Row
-from sidebyside.timing import in_turns, told
+from sidebyside.timing import best_of, printed_figure
 
-INSIDE = (sys.executable, "-P", "-m", "sidebyside.inside")
+IN_PROCESS = (sys.executable, "-P", "-m", "sidebyside.in_process")
 MANY = 10_000
 FEW = 100
 
 
-def _inside(*arguments: str) -> float:
-    return told((*INSIDE, *arguments))
+def _measure(*arguments: str) -> float:
+    return printed_figure((*IN_PROCESS, *arguments))
 
 
 def passes(times: int) -> Iterator[Row]:
-    """Measure a pass in which nothing is to do, and whether its cost for each mapping grows."""
-    found = in_turns(
+    """Measure a pass without changes, and its cost per mapping with few and many mappings."""
+    found = best_of(
         times,
-        {"many": lambda: _inside("quiet", str(MANY)), "few": lambda: _inside("quiet", str(FEW))},
+        {"many": lambda: _measure("quiet", str(MANY)), "few": lambda: _measure("quiet", str(FEW))},
     )
     yield Row(f"pass with nothing to do, {MANY} mappings", found["many"], "ms CPU", target=20.0, steady=False)
     each, base = found["many"] / MANY * 1000, found["few"] / FEW * 1000
@@ -29,8 +29,8 @@ def passes(times: int) -> Iterator[Row]:
 
 
 def memory() -> Iterator[Row]:
-    """Measure resident memory against an interpreter that has loaded the same and does nothing."""
-    idle, one, many = (_inside("memory", str(count)) for count in (0, 1, MANY))
+    """Measure resident memory, compared with an idle interpreter with the same libraries."""
+    idle, one, many = (_measure("memory", str(count)) for count in (0, 1, MANY))
     yield Row("resident memory, 1 mapping", one, "KiB", "idle, the same libraries", idle, 1.5)
     yield Row(
         f"resident memory for each of {MANY} mappings", (many - one) / MANY, "KiB", target=2.0, steady=False
@@ -38,10 +38,10 @@ def memory() -> Iterator[Row]:
 
 
 def reread(times: int) -> Iterator[Row]:
-    """Measure a list read again of which one row changed; more than one request is an error."""
-    found = in_turns(
+    """Measure re-reading a list with one changed row; more than one request is an error."""
+    found = best_of(
         times,
-        {"ours": lambda: _inside("reread", str(MANY)), "bare": lambda: _inside("plain_csv", str(MANY))},
+        {"ours": lambda: _measure("reread", str(MANY)), "bare": lambda: _measure("plain_csv", str(MANY))},
     )
     name = f"{MANY} rows of CSV read again, one changed"
     yield Row(name, found["ours"], "ms", target=100.0, steady=False)

@@ -1,6 +1,6 @@
-"""What a port mapper cannot beat: bare packets of PCP or NAT-PMP, so many under way at a time.
+"""Lower bound for a port mapper: raw packets of PCP or NAT-PMP, with a fixed number under way.
 
-Run as `python -m sidebyside.crafted PROTOCOL COUNT WINDOW GATEWAY LOCAL`; prints milliseconds.
+Run as `python -m sidebyside.raw_packets PROTOCOL COUNT WINDOW GATEWAY LOCAL`; prints milliseconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TCP_NUMBER = 6
 
 
 def pcp_request(port: int, local: str) -> bytes:
-    """Build a MAP request (RFC 6887, sections 7.1 and 11.1)."""
+    """Return a MAP request (RFC 6887, sections 7.1 and 11.1)."""
     client = bytes(10) + b"\xff\xff" + socket.inet_aton(local)
     header = struct.pack("!BBHI16s", 2, 1, 0, LIFETIME, client)
     anywhere = bytes(10) + b"\xff\xff" + bytes(4)
@@ -28,12 +28,12 @@ def pcp_request(port: int, local: str) -> bytes:
 
 
 def natpmp_request(port: int, local: str) -> bytes:
-    """Build a mapping request (RFC 6886, section 3.3)."""
+    """Return a mapping request (RFC 6886, section 3.3)."""
     return struct.pack("!BBHHHI", 0, TCP_OPCODE, 0, port, port, LIFETIME)
 
 
 def loop(protocol: str, count: int, window: int, gateway: str, local: str) -> float:
-    """Return the milliseconds until every request has its answer."""
+    """Return the milliseconds until every request is answered."""
     build = {"pcp": pcp_request, "natpmp": natpmp_request}[protocol]
     requests = [build(port, local) for port in range(FIRST_PORT, FIRST_PORT + count)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:

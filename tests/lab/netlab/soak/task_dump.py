@@ -1,6 +1,6 @@
-"""Runs portmapper so that the lab can see its tasks: on SIGUSR2 it writes their names to a file.
+"""Runs portmapper, and writes the names of its asyncio tasks to a file on SIGUSR2.
 
-The script is run by its path, `python -P counted.py FILE run ...`, in the place of the program itself.
+The script is run by its path, `python -P task_dump.py FILE run ...`, instead of the program.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from pathlib import Path
 from types import FrameType
 
 
-def words(place: Path) -> tuple[str, ...]:
-    """Spell the program so that it tells its tasks to a file."""
+def command_words(place: Path) -> tuple[str, ...]:
+    """Return the command that runs portmapper and writes its tasks to a file."""
     return (sys.executable, "-P", __file__, str(place))
 
 
 def main() -> None:
-    """Be portmapper, with one more signal."""
+    """Run portmapper with the additional signal handler."""
     place = Path(sys.argv.pop(1))
 
     def tell(_: int, __: FrameType | None) -> None:
         import asyncio
 
-        # The loop runs in this thread, and signals are handled between two of its steps.
+        # The event loop runs in this thread, and signals are handled between its steps.
         names = sorted(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks())
         written = place.with_suffix(".new")
         written.write_text(json.dumps(names))

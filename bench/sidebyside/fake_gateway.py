@@ -1,4 +1,4 @@
-"""A gateway that grants everything at no cost, so that only the program itself is measured."""
+"""Gateway that grants every request at once, to measure only the program itself."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from portmapper.api.model import IPAddress, Lease, MapRequest
 from portmapper.network.host import DefaultRoute, Interface, Network
 
 ROUTER = ipaddress.ip_address("192.168.88.1")
-OUTSIDE = ipaddress.ip_address("11.22.33.1")
+EXTERNAL_ADDRESS = ipaddress.ip_address("11.22.33.1")
 LAN = Network(
     (Interface("eth0", (ipaddress.ip_interface("192.168.88.2/24"),)),), (DefaultRoute("eth0", ROUTER),)
 )
 
 
-class GrantingGateway(Gateway):
-    """Remembers nothing but how often it was asked.
+class FakeGateway(Gateway):
+    """Grants every request, and counts them.
 
     Attributes:
-        asked: requests so far.
+        requested: number of requests.
     """
 
-    backend = "granting"
-    protocol = "granting"
+    backend = "fake"
+    protocol = "fake"
     address = ROUTER
 
     def __init__(self, local_address: IPAddress) -> None:
@@ -33,14 +33,14 @@ class GrantingGateway(Gateway):
         self.requested = 0
 
     async def map(self, request: MapRequest) -> Lease:
-        """Grant it."""
+        """Grant the request."""
         self.requested += 1
         return Lease(
             protocol=request.protocol,
             internal_address=request.internal_address,
             internal_port=request.internal_port,
             external_port=request.external_port,
-            external_address=OUTSIDE,
+            external_address=EXTERNAL_ADDRESS,
             lifetime=request.lifetime,
             permanent=False,
             backend=self.backend,
@@ -49,25 +49,25 @@ class GrantingGateway(Gateway):
         )
 
     async def unmap(self, lease: Lease) -> None:
-        """Close it."""
+        """Count the request."""
         self.requested += 1
 
     async def external_address(self) -> IPAddress | None:
-        """Tell it."""
-        return OUTSIDE
+        """Return a fixed address."""
+        return EXTERNAL_ADDRESS
 
 
-class GrantingBackend(Backend):
-    """Finds that one gateway.
+class FakeBackend(Backend):
+    """Finds the fake gateway.
 
     Attributes:
-        gateway: the one found last.
+        gateway: the gateway found last.
     """
 
-    name: ClassVar[str] = "granting"
-    gateway: GrantingGateway
+    name: ClassVar[str] = "fake"
+    gateway: FakeGateway
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Yield it at once."""
-        self.gateway = GrantingGateway(target.local_address)
+        """Yield the gateway at once."""
+        self.gateway = FakeGateway(target.local_address)
         yield self.gateway

@@ -1,4 +1,4 @@
-"""Our own sources and formats keep the contracts."""
+"""portmapper's own sources and formats pass the contracts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LIST = b"port;protocol;duration;comment\n80;TCP;60;web\n"
 
 
 class TestFile(SourceContract):
-    """A file."""
+    """The source `file`."""
 
     @pytest.fixture
     def subject(self, tmp_path: Path) -> SourceSubject:
-        """A file that can be removed, and grow."""
+        """A file that can be removed and can grow."""
         path = tmp_path / "ports.csv"
         path.write_bytes(LIST)
 
@@ -36,12 +36,12 @@ class TestFile(SourceContract):
 
 
 class WebServer:
-    """Serves the list; `answer` is what it does from now on: `list`, `error`, `nothing` or `too much`."""
+    """Serves the list; `answer` is its behavior: `list`, `error`, `nothing` or `too much`."""
 
     answer = "list"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take one request, and answer it."""
+        """Answer one request."""
         try:
             await reader.readuntil(b"\r\n\r\n")
             await self._answer(reader, writer)
@@ -64,11 +64,11 @@ class WebServer:
 
 
 class TestHttp(SourceContract):
-    """A URL."""
+    """The source `http`."""
 
     @pytest.fixture
     async def subject(self) -> AsyncIterator[SourceSubject]:
-        """A web server that can fail, stall and flood."""
+        """A web server that can fail, stall and send too much."""
         web = WebServer()
         server = await asyncio.start_server(web.serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/ports.csv"
@@ -84,11 +84,11 @@ class TestHttp(SourceContract):
 
 
 class TestCsv(FormatContract):
-    """CSV, where every line stands for itself."""
+    """The format `csv`."""
 
     @pytest.fixture
     def subject(self) -> FormatSubject:
-        """A list as upnp-daemon's users have it."""
+        """A list in upnp-daemon's format."""
         return FormatSubject(
             CsvFormat(),
             document=LIST,
@@ -100,7 +100,7 @@ class TestCsv(FormatContract):
 
 
 class TestJson(FormatContract):
-    """JSON."""
+    """The format `json`."""
 
     @pytest.fixture
     def subject(self) -> FormatSubject:
@@ -116,11 +116,11 @@ class TestJson(FormatContract):
 
 
 class TestToml(FormatContract):
-    """TOML."""
+    """The format `toml`."""
 
     @pytest.fixture
     def subject(self) -> FormatSubject:
-        """Tables of the name `mapping`."""
+        """Tables with the name `mapping`."""
         return FormatSubject(
             TomlFormat(),
             document=b'[[mapping]]\nport = 80\nprotocol = "TCP"\n',
