@@ -25,6 +25,7 @@ STANDARD = (
     "portmapper_http",
     "portmapper_metrics",
     "portmapper_pcp",
+    "portmapper_quirks",
     "portmapper_simulator",
     "portmapper_upnp",
 )

@@ -40,8 +40,8 @@ class MiniupnpdNft(Quirk):
     name = "miniupnpd-nft"
 
     def applies_to(self, device: Device) -> Applies:
-        """Return whether the device says that it runs miniupnpd; only UPnP tells."""
-        if not device.server:
+        """Return whether the device says that it runs miniupnpd, as miniupnpd always does over UPnP."""
+        if not device.server and _UPNP not in device.backends:
             return Applies.UNKNOWN
         return Applies.YES if _SERVER in device.server else Applies.NO
 

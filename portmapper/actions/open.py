@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from portmapper.api.backend import Backend
 from portmapper.api.events import Observer
 from portmapper.api.model import Mapping
+from portmapper.api.quirks import Quirk
 from portmapper.observability.publisher import EventPublisher
 from portmapper.observability.status import Document, status_document
 from portmapper.scheduler.options import Options
@@ -22,6 +23,7 @@ async def open_without_daemon(
     mappings: Sequence[Mapping],
     options: Options,
     observers: Sequence[Observer] = (),
+    quirks: Sequence[Quirk] = (),
 ) -> Document:
     """Open these mappings, change nothing else, and return the status document.
 
@@ -34,13 +36,14 @@ async def open_without_daemon(
         mappings: the desired mappings.
         options: with an empty `scope`, so that the scheduler releases no leases of other runs.
         observers: receive the events.
+        quirks: the known quirks of devices.
 
     Raises:
         UsageError: the name of a gateway is invalid.
     """
     clock = Clock()
     publisher = EventPublisher(store, observers)
-    scheduler = Scheduler(backends, store, publisher.publish, options, clock)
+    scheduler = Scheduler(backends, store, publisher.publish, options, clock, quirks=quirks)
     publisher.start()
     try:
         scheduler.set_desired(mappings)

@@ -23,6 +23,7 @@ from portmapper.cli.targets import call_daemon, directory_of, port_records
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
+    from portmapper.api.quirks import Quirk
     from portmapper.store.leases import Store
 
 COMMENT = "portmapper"
@@ -158,6 +159,7 @@ def _open_without_daemon(
     check_policy(mappings, policy_of(arguments))
     observers = observers_of(plugins, arguments.settings_file)
     backends: list[Backend] = instantiate("backend", plugins.choose_backends(arguments.backend))
+    quirks: list[Quirk] = instantiate("quirk", plugins.quirks)
     chosen = tuple(gateway for gateway in arguments.gateway if gateway not in ANY_GATEWAY)
     options = Options(chosen=chosen, scope=frozenset(), watch=False)
     pid_file = PidFile(directory / "portmapper.pid")
@@ -165,7 +167,8 @@ def _open_without_daemon(
         pid_file.write()
         store: Store = Store(directory / FILE_NAME)
         try:
-            return asyncio.run(open_without_daemon(backends, store, mappings, options, observers))
+            opening = open_without_daemon(backends, store, mappings, options, observers, quirks)
+            return asyncio.run(opening)
         finally:
             store.close()
     finally:

@@ -141,6 +141,7 @@ async def _run(
     background_tasks: Sequence[BackgroundTask],
 ) -> Daemon:
     from portmapper.daemon.daemon import Daemon
+    from portmapper.pluginhost.faults import instantiate
 
     daemon = Daemon(
         _options(arguments, allowed),
@@ -149,6 +150,7 @@ async def _run(
         store,
         background_tasks,
         config.reload,
+        instantiate("quirk", plugins.quirks),
     )
     await daemon.run()
     return daemon

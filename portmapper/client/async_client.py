@@ -22,6 +22,7 @@ from portmapper.api.model import (
     MappingState,
     Protocol,
 )
+from portmapper.api.quirks import Quirk
 from portmapper.pluginhost.faults import instantiate
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.record import Record, records_of
@@ -155,10 +156,10 @@ class Client:
         Raises:
             UsageError: no plugin provides a named backend, or a gateway name is invalid.
         """
-        backends = _backends(self._names)
+        backends, quirks = _backends(self._names)
         # Not in __init__: SQLite allows only the thread that opened a connection to use it.
         self._store = Store(None)
-        self._scheduler = Scheduler(backends, self._store, _ignore, self._options, Clock())
+        self._scheduler = Scheduler(backends, self._store, _ignore, self._options, Clock(), quirks=quirks)
         self._running = asyncio.create_task(self._scheduler.run())
         return self
 
@@ -257,10 +258,12 @@ class Client:
         return self._scheduler
 
 
-def _backends(names: Sequence[str]) -> list[Backend]:
+def _backends(names: Sequence[str]) -> tuple[list[Backend], list[Quirk]]:
     from portmapper.pluginhost.manager import load_plugins
 
-    return instantiate("backend", load_plugins().choose_backends(names))
+    plugins = load_plugins()
+    backends = instantiate("backend", plugins.choose_backends(names))
+    return backends, instantiate("quirk", plugins.quirks)
 
 
 def _mapping(

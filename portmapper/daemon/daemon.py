@@ -13,6 +13,7 @@ from portmapper.api.errors import PortmapperError
 from portmapper.api.events import Event
 from portmapper.api.metrics import MetricsPage, ShowsMetrics
 from portmapper.api.model import ConflictPolicy, Mapping, MappingKey, MappingState
+from portmapper.api.quirks import Quirk
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
 from portmapper.daemon.requests import Requests
 from portmapper.daemon.signals import signal_handlers
@@ -23,7 +24,7 @@ from portmapper.observability.publisher import EventPublisher
 from portmapper.observability.status import Document, mapping_document, status_document
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
-from portmapper.sources.adhoc import AdhocMappings
+from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings
 from portmapper.sources.watcher import SourceWatcher
 from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
@@ -82,6 +83,7 @@ class Daemon:
         store: Store,
         background_tasks: Sequence[BackgroundTask] = (),
         load_settings: LoadSettings | None = None,
+        quirks: Sequence[Quirk] = (),
     ) -> None:
         """Create the daemon; nothing is sent yet.
 
@@ -99,7 +101,9 @@ class Daemon:
         self._started_at = self._clock.now().replace(microsecond=0)
         self._publisher = EventPublisher(store, reloadable.observers)
         self._attach_metrics()
-        self._scheduler = Scheduler(backends, store, self._publisher.publish, self._scheduler_options())
+        self._scheduler = Scheduler(
+            backends, store, self._publisher.publish, self._scheduler_options(), quirks=quirks
+        )
         self._adhoc = AdhocMappings(store)
         self._requests = Requests(self._scheduler, store, self._adhoc, self._update_desired)
         self._watcher = SourceWatcher(
@@ -204,6 +208,7 @@ class Daemon:
             allowed=options.allowed or None,
             scope={reader.location for reader in self._reloadable.readers} if options.oneshot else None,
             watch=not options.oneshot,
+            prompt=(COMMAND_LINE,),
         )
 
     def _interrupted(self) -> None:

@@ -29,4 +29,5 @@ def temporary_daemon(source: str, *, gateway: str, backend: str) -> Daemon:
         [cls() for cls in plugins.choose_backends([backend])],
         Reloadable([open_source(source, plugins.sources, plugins.formats)]),
         Store(None),
+        quirks=[cls() for cls in plugins.quirks],
     )

@@ -12,6 +12,7 @@ from portmapper.api.backend import Gateway
 from portmapper.api.model import Family, IPAddress, Lease, Mapping, MappingKey, MapRequest
 from portmapper.api.quirks import Action, Applies, HeldLease, Quirk, Reassertion, RepairStep
 from portmapper.gateways.discovery import Discovery
+from portmapper.pluginhost.guarded_quirk import GuardedQuirk
 from portmapper.scheduler.record import Record
 from portmapper.store.device_table import DeviceTable
 from portmapper.store.ownership import Ownership, is_on_device
@@ -28,7 +29,7 @@ class Coupling:
     def __init__(
         self, quirks: Sequence[Quirk], records: AnyMapping[MappingKey, Record], devices: DeviceTable
     ) -> None:
-        self._quirks = quirks
+        self._quirks = [GuardedQuirk(quirk) for quirk in quirks]
         self._records = records
         self._devices = devices
         self._members: defaultdict[_Inside, list[MappingKey]] = defaultdict(list)
@@ -50,7 +51,7 @@ class Coupling:
         )
         if after != before:
             self._devices.put(after)
-        return (after.server, after.model) != (before.server, before.model)
+        return after != before
 
     def identify_by(self, address: IPAddress) -> float:
         """Return the monotonic time until which a repair may wait for an identification."""

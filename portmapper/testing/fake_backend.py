@@ -83,6 +83,7 @@ class FakeBackend(Backend):
         delay: seconds before the first answer.
         endless: whether the search never ends by itself.
         location: the URL of each gateway's description.
+        server: the software that each gateway says it runs.
         searches: the number of searches so far.
         found: every gateway object that a search has yielded.
         closed: whether the backend has been closed.
@@ -98,6 +99,7 @@ class FakeBackend(Backend):
         self.error: Exception | None = None
         self.endless = False
         self.location: str | None = None
+        self.server = ""
         self.searches = 0
         self.found: list[FakeGateway] = []
         self.closed = False
@@ -111,6 +113,7 @@ class FakeBackend(Backend):
         for device in self.devices:
             if not device.silent:
                 self.found.append(self.kind(device, self.name, target.local_address, self.location))
+                self.found[-1].server = self.server
                 yield self.found[-1]
         if self.endless:
             await asyncio.Event().wait()

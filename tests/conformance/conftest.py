@@ -15,10 +15,9 @@ import pytest
 from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import BackendError
 from portmapper.api.events import Event, EventKind
-from portmapper.api.model import Mapping, MapRequest, Protocol
+from portmapper.api.model import Mapping, MappingKey, MapRequest, Protocol
 from portmapper.network.host import DefaultRoute, Interface, Network
 from portmapper.observability.publisher import EventPublisher
-from portmapper.scheduler.record import Record
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.store.leases import Store
@@ -40,6 +39,17 @@ def loopback_network(local: str = "127.0.0.1", gateway: str = "127.0.0.1") -> Ne
     return Network((interface,), (DefaultRoute("lo", ipaddress.ip_address(gateway)),))
 
 
+class CurrentRecord:
+    """The record of one mapping as it is at the moment of each access."""
+
+    def __init__(self, scheduler: Scheduler, key: MappingKey) -> None:
+        self._scheduler = scheduler
+        self._key = key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scheduler.records[self._key], name)
+
+
 @attrs.define(eq=False)
 class LoopbackHarness:
     """A host behind a software gateway.
@@ -56,10 +66,10 @@ class LoopbackHarness:
     scheduler: Scheduler = None  # type: ignore[assignment]
     events: list[Event] = attrs.field(factory=list)
 
-    async def open(self, *mappings: Mapping) -> Record:
+    async def open(self, *mappings: Mapping) -> CurrentRecord:
         """Replace the desired mappings, wait until each was tried, and return the state of the first."""
         await self.set_desired(*mappings)
-        return next(iter(self.scheduler.records.values()))
+        return CurrentRecord(self.scheduler, next(iter(self.scheduler.records)))
 
     async def set_desired(self, *mappings: Mapping) -> None:
         """Replace the desired mappings and wait until each was tried."""
@@ -67,9 +77,13 @@ class LoopbackHarness:
         async with asyncio.timeout(TIMEOUT):
             await self.scheduler.settled()
 
-    async def renew(self, entry: Record) -> Record:
+    async def renew(self, entry: CurrentRecord) -> CurrentRecord:
         """Renew a lease at once by an edit of its comment."""
-        others = [other.mapping for other in self.scheduler.records.values() if other is not entry]
+        others = [
+            other.mapping
+            for other in self.scheduler.records.values()
+            if other.mapping.key != entry.mapping.key
+        ]
         await self.set_desired(attrs.evolve(entry.mapping, comment=f"{entry.mapping.comment} again"), *others)
         return entry
 

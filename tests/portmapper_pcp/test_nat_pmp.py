@@ -134,7 +134,7 @@ async def test_a_mapping_that_may_be_closed_is_requested_urgently(
 
     monkeypatch.setattr(nat_pmp, "delays", delays)
     await gateway.map(request_80)
-    await gateway.map(attrs.evolve(request_80, anew=True))
+    await gateway.map(attrs.evolve(request_80, urgent=True))
     assert requested == [False, True]
 
 

@@ -91,7 +91,7 @@ async def test_a_mapping_that_may_be_closed_is_requested_urgently(
     monkeypatch.setattr(pcp, "delays", delays)
     peer.answer = lambda request: [peer.pcp(request)]
     await pcp_gateway.map(request_80)
-    await pcp_gateway.map(attrs.evolve(request_80, anew=True))
+    await pcp_gateway.map(attrs.evolve(request_80, urgent=True))
     assert requested == [False, True]
 
 

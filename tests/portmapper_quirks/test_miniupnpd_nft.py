@@ -41,6 +41,11 @@ def test_the_server_header_identifies_the_device(server: str, answer: Applies) -
     assert QUIRK.applies_to(Device(GATEWAY, server=server)) is answer
 
 
+def test_a_device_without_a_server_header_is_another_one() -> None:
+    """miniupnpd always sends one over UPnP."""
+    assert QUIRK.applies_to(Device(GATEWAY, backends=frozenset({"upnp"}))) is Applies.NO
+
+
 def test_mappings_to_one_internal_port_are_one_group() -> None:
     """Whatever their protocol and external port; pinholes have no group."""
     other = held(3, external_port=9090, protocol=Protocol.UDP).lease

@@ -28,17 +28,16 @@ async def test_the_comment_is_sent_as_short_ascii(router, connected, request_for
     assert router.named("AddPortMapping")[1]["NewPortMappingDescription"] == "portmapper"
 
 
-@pytest.mark.parametrize("server", ["Debian/6.1 UPnP/1.1 MiniUPnPd/2.3.1", "Linux/6.1 UPnP/1.0 R1/2"])
-async def test_a_damaged_port_is_recreated_where_a_renewal_does_not_repair_it(
-    router, connected, build, request_for, server
+@pytest.mark.parametrize("recreate", [True, False])
+async def test_a_mapping_is_closed_first_only_if_it_has_to_be_recreated(
+    router, connected, request_for, recreate
 ):
-    """Other gateways renew it in place."""
-    router.replies["description"] = build.http(router.description, headers=f"Server: {server}\r\n")
+    """A renewal leaves the entry as it is."""
     gateway = await connected()
     lease = await gateway.map(request_for())
-    assert await gateway.map(request_for(held=lease, anew=True)) == lease
+    assert await gateway.map(request_for(held=lease, urgent=True, recreate=recreate)) == lease
     expected = [{"NewRemoteHost": "", "NewExternalPort": "80", "NewProtocol": "TCP"}]
-    assert router.named("DeletePortMapping") == (expected if "MiniUPnPd" in server else [])
+    assert router.named("DeletePortMapping") == (expected if recreate else [])
     assert len(router.named("AddPortMapping")) == 2
 
 

@@ -124,6 +124,7 @@ def _stacking_backends(device: FakeDevice, kind: str) -> list[FakeBackend]:
     pcp = FakeBackend("pcp", device, kind=PcpGateway)
     natpmp = FakeBackend("natpmp", device, kind=PcpGateway)
     upnp = FakeBackend("upnp", device, kind=FakeListingGateway)
+    upnp.server = "Debian/6.1 UPnP/1.1 MiniUPnPd/2.3.1"
     return {"pcp": [pcp], "upnp": [upnp], "both": [pcp, upnp], "all": [pcp, natpmp, upnp]}[kind]
 
 
