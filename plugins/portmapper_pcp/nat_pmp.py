@@ -61,17 +61,12 @@ class NatPmpGateway(Port5351Gateway[Reply]):
             request.lifetime or MAX_LIFETIME,
             urgent=request.urgent,
         )
-        return Lease(
-            protocol=request.protocol,
-            internal_address=request.internal_address,
-            internal_port=request.internal_port,
+        return self.lease(
+            request,
             external_port=reply.external_port,
-            external_address=self._external_address,
             lifetime=reply.lifetime,
+            external_address=self._external_address,
             permanent=False,
-            backend=self.backend,
-            gateway=self.identity,
-            token=request.token,
         )
 
     async def unmap(self, lease: Lease) -> None:

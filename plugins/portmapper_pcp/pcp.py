@@ -64,17 +64,12 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         external = _external(granted.external_address, request.internal_address)
         if self.local_address.version == 4:
             self._external_address = external
-        return Lease(
-            protocol=request.protocol,
-            internal_address=request.internal_address,
-            internal_port=request.internal_port,
+        return self.lease(
+            request,
             external_port=granted.external_port,
-            external_address=external,
             lifetime=reply.lifetime,
+            external_address=external,
             permanent=False,
-            backend=self.backend,
-            gateway=self.identity,
-            token=request.token,
         )
 
     async def unmap(self, lease: Lease) -> None:

@@ -150,17 +150,8 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
         self._connected = self._external is not None
 
     def _lease(self, request: MapRequest, granted: Granted, external: IPAddress | None) -> Lease:
-        return Lease(
-            protocol=request.protocol,
-            internal_address=request.internal_address,
-            internal_port=request.internal_port,
-            external_port=granted.external_port,
-            external_address=external,
-            lifetime=granted.lifetime,
-            permanent=granted.lifetime == 0,
-            backend=self.backend,
-            gateway=self.identity,
-            token=request.token,
+        return self.lease(
+            request, external_port=granted.external_port, lifetime=granted.lifetime, external_address=external
         )
 
 

@@ -52,17 +52,11 @@ class PinholeGateway(IgdDevice, VerifiesLeases, MapsOtherHosts):
         lifetime = min(request.lifetime or MAX_LEASE, MAX_LEASE)
         async with self.bounded():
             pinhole = await self._renew(request, lifetime) or await self._add(request, lifetime)
-        return Lease(
-            protocol=request.protocol,
-            internal_address=request.internal_address,
-            internal_port=request.internal_port,
+        return self.lease(
+            request,
             external_port=request.internal_port,
-            external_address=request.internal_address,
             lifetime=lifetime,
-            permanent=False,
-            backend=self.backend,
-            gateway=self.identity,
-            token=request.token,
+            external_address=request.internal_address,
             private=pinhole,
         )
 

@@ -103,6 +103,40 @@ class Gateway(abc.ABC):
         """Identifier that stays the same across discoveries; leases are stored under it."""
         return _identity(self.backend, self.address)
 
+    def lease(
+        self,
+        request: MapRequest,
+        *,
+        external_port: int,
+        lifetime: int,
+        external_address: IPAddress | None = None,
+        permanent: bool | None = None,
+        private: str = "",
+    ) -> Lease:
+        """Return the lease that this gateway granted for a request.
+
+        Args:
+            request: the request that was granted.
+            external_port: the port that the gateway opened.
+            lifetime: the granted lifetime in seconds.
+            external_address: the gateway's external address, if the answer contains it.
+            permanent: whether the lease never expires; by default if `lifetime` is 0.
+            private: what only the backend understands; it is stored with the lease.
+        """
+        return Lease(
+            protocol=request.protocol,
+            internal_address=request.internal_address,
+            internal_port=request.internal_port,
+            external_port=external_port,
+            external_address=external_address,
+            lifetime=lifetime,
+            permanent=lifetime == 0 if permanent is None else permanent,
+            backend=self.backend,
+            gateway=self.identity,
+            token=request.token,
+            private=private,
+        )
+
     @abc.abstractmethod
     async def map(self, request: MapRequest) -> Lease:
         """Create the mapping, or renew it if `request.held` is ours. Repeating the call is safe."""

@@ -10,7 +10,7 @@ from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import Lease
 from portmapper.gateways.calls import bounded
 from portmapper.gateways.discovery import Discovery
-from portmapper.gateways.workqueue import WorkQueues
+from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.store.leases import StoredLease
 from portmapper.store.ownership import Ownership
 from portmapper.support.backoff import retry_delay
@@ -88,7 +88,7 @@ class Orphans:
             gateway = self._discovery.gateway(stored.lease.gateway, stored.lease.internal_address)
             if gateway is not None:
                 self._running.add(token)
-                self._queues.submit(gateway, partial(self._release, gateway, stored))
+                self._queues.submit(gateway, partial(self._release, gateway, stored), Priority.RELEASE)
             else:
                 for target in targets():
                     self._discovery.search(target)

@@ -158,18 +158,7 @@ class FakeDevice:
             raise scripted
         port = self._port_for(request)
         lifetime = 0 if self.permanent_only else min(request.lifetime, self.longest)
-        lease = Lease(
-            protocol=request.protocol,
-            internal_address=request.internal_address,
-            internal_port=request.internal_port,
-            external_port=port,
-            external_address=None,
-            lifetime=lifetime,
-            permanent=lifetime == 0,
-            backend=gateway.backend,
-            gateway=gateway.identity,
-            token=request.token,
-        )
+        lease = gateway.lease(request, external_port=port, lifetime=lifetime)
         if not self.forgets(lease):
             self._hold(lease, request.comment)
         if self.loses_answers:

@@ -55,17 +55,8 @@ class RouterOsGateway(Gateway, ListsMappings, VerifiesLeases, MapsOtherHosts):
             table = await self._table(wan)
             port = self._choose_port(request, table)
             await self._write_rule(request, port, table, wan)
-        return Lease(
-            protocol=request.protocol,
-            internal_address=request.internal_address,
-            internal_port=request.internal_port,
-            external_port=port,
-            external_address=await self._wan_address(wan),
-            lifetime=0,
-            permanent=True,
-            backend=self.backend,
-            gateway=self.identity,
-            token=request.token,
+        return self.lease(
+            request, external_port=port, lifetime=0, external_address=await self._wan_address(wan)
         )
 
     async def unmap(self, lease: Lease) -> None:
