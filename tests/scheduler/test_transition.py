@@ -215,7 +215,8 @@ def apply(record: Record, given: Input, at: float, held: Lease | None) -> tuple[
 def test_the_documented_table_is_the_one_in_the_code(documentation: Callable[[str], str]) -> None:
     """`docs/architecture.md` shows each handler by name; an empty cell is one without a change."""
     page = documentation("architecture.md")
-    rows = re.findall(r"^\| `(\w+)` \|(.+)\|$", page[page.index("### Transitions") : page.index("### Quirks")], re.MULTILINE)
+    section = page[page.index("### Transitions") : page.index("### Quirks")]
+    rows = re.findall(r"^\| `(\w+)` \|(.+)\|$", section, re.MULTILINE)
     shown = {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
     expected = {
         given.__name__: [
