@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from portmapper.api.backend import Gateway
-from portmapper.api.errors import UNREACHABLE, BackendError, GatewayTimeout
+from portmapper.api.errors import BackendError, Conflict, GatewayTimeout
 from portmapper.api.model import Lease, MapRequest, TableEntry
 from portmapper.gateways.calls import bounded, try_release
 from portmapper.gateways.discovery import Discovery
@@ -18,11 +18,16 @@ class OwnConflicts:
     """Releases our own stale leases so that a desired mapping can take their place."""
 
     def __init__(
-        self, discovery: Discovery, ownership: Ownership, may_be_adopted: Callable[[StoredLease], bool]
+        self,
+        discovery: Discovery,
+        ownership: Ownership,
+        may_be_adopted: Callable[[StoredLease], bool],
+        report: Callable[[StoredLease, str], None],
     ) -> None:
         self._discovery = discovery
         self._ownership = ownership
         self._may_be_adopted = may_be_adopted
+        self._report = report
 
     async def free_external_port(
         self, record: Record, request: MapRequest, at: Gateway, holder: TableEntry | None
@@ -64,12 +69,14 @@ class OwnConflicts:
         in the list, they cannot open the new one before the old one is closed. `error` is the refusal of a
         gateway that is not known to be of this kind.
         """
-        if isinstance(error, UNREACHABLE):
-            return False
+        if error is not None and (not isinstance(error, Conflict) or error.holder is not None):
+            return False  # our lease is not in the way, and stays until its replacement is granted
         former = self._ownership.orphan_at_internal_port(request, gateway)
         if former is None or self._may_be_adopted(former) or not await try_release(gateway, former.lease):
             return False
         self._ownership.released(former.lease.token)
+        if former.confirmed:
+            self._report(former, "")
         return True
 
 

@@ -94,7 +94,7 @@ class Scheduler:
     def _connect(self, options: Options) -> None:
         """Make the parts that need the discovery."""
         writer, discovery, ownership, coupling = self._writer, self.discovery, self._ownership, self._coupling
-        own_conflicts = OwnConflicts(discovery, ownership, writer.claims.sought)
+        own_conflicts = OwnConflicts(discovery, ownership, writer.claims.sought, self._recorder.released)
         executor = Executor(
             writer, discovery, ownership, self._queues, coupling, own_conflicts, self._clock, options, self
         )
