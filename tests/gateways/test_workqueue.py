@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from functools import partial
 
 import pytest
 
-from portmapper.gateways.workqueue import WorkQueues
+from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeGateway
 from portmapper.testing.fake_device import FakeDevice
@@ -100,3 +101,35 @@ async def test_stopping_cancels_running_steps_and_discards_waiting_ones(
     await clock.advance(1)
     assert canceled.is_set()
     assert (started, queues.busy) == (1, False)
+
+
+async def test_an_urgent_step_overtakes_a_crowd(clock: FakeClock, device: FakeDevice) -> None:
+    """It waits only for the step that runs."""
+    gateway = FakeGateway(device, "upnp", LOCAL)
+    gateway.concurrency = 1
+    queues, order = WorkQueues(lambda: None), list[Priority]()
+    for _ in range(100):
+        queues.submit(gateway, partial(_run, order, Priority.OPEN), Priority.OPEN)
+    await clock.advance(3)
+    queues.submit(gateway, partial(_run, order, Priority.RENEW), Priority.RENEW)
+    before = len(order)
+    await clock.advance(2)
+    assert order[before : before + 2].count(Priority.RENEW) == 1
+
+
+async def test_no_class_starves(clock: FakeClock, device: FakeDevice) -> None:
+    """Each class with work gets its share, however much there is of the others."""
+    gateway = FakeGateway(device, "upnp", LOCAL)
+    gateway.concurrency = 1
+    queues, order = WorkQueues(lambda: None), list[Priority]()
+    for priority in Priority:
+        for _ in range(300):
+            queues.submit(gateway, partial(_run, order, priority), priority)
+    await clock.advance(sum(Priority))
+    for priority in Priority:
+        assert priority - 2 <= order.count(priority) <= priority + 2
+
+
+async def _run(order: list[Priority], priority: Priority) -> None:
+    await asyncio.sleep(1)
+    order.append(priority)
