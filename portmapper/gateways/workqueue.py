@@ -120,4 +120,4 @@ async def _work(waiting: _Queue) -> None:
         try:
             await step()
         except Exception:
-            _log.exception("a step for a gateway failed")
+            _log.exception("a request to a gateway failed")
