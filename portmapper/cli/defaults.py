@@ -40,6 +40,7 @@ def apply_settings(arguments: argparse.Namespace) -> None:
         arguments.disable_plugin = [*arguments.disable_plugin, *file.settings.disable_plugins]
     if file.plugin_tables:
         file.check_plugin_tables(_tables(_plugins(arguments)))
+    _configure_plugins(arguments, file)
     if "backend" in arguments and not arguments.backend:
         arguments.backend = _backends(arguments, file)
 
@@ -82,7 +83,24 @@ def _plugins(arguments: argparse.Namespace) -> Plugins:
 
 
 def _tables(plugins: Plugins) -> Iterable[str]:
-    return [observer.table for observer in plugins.observers if observer.table]
+    return ["plugin", *(observer.table for observer in plugins.observers if observer.table)]
+
+
+def _configure_plugins(arguments: argparse.Namespace, file: SettingsFile) -> None:
+    """Check the settings of plugins; their objects get them when they are created."""
+    tables = file.plugin_tables.get("plugin")
+    if tables is None and not any(name.startswith("PORTMAPPER_PLUGIN_") for name in os.environ):
+        return
+    from portmapper.api.errors import SettingError
+    from portmapper.pluginhost.settings import SETTINGS
+
+    SETTINGS.tables = tables if isinstance(tables, dict) else {}
+    try:
+        if tables is not None and not isinstance(tables, dict):
+            raise SettingError(("plugin",), "is not a table of tables")
+        _plugins(arguments).check_settings()
+    except SettingError as error:
+        raise error if error.path[0] != "plugin" else file.located(error) from None
 
 
 def _backends(arguments: argparse.Namespace, file: SettingsFile) -> list[str]:

@@ -14,7 +14,9 @@ import attrs
 import pluggy
 
 from portmapper.api import hookspecs
-from portmapper.api.errors import PluginFault, UsageError, quoted
+from portmapper.api.errors import PluginFault, SettingError, UsageError, quoted
+from portmapper.api.suggestions import nearest
+from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from portmapper.api.quirks import Quirk
     from portmapper.api.source import Format, Source
 
+HOOK_PREFIX = "portmapper_register_"
 KINDS = ("backend", "source", "format", "observer", "command", "quirk")
 
 REQUIRED = {
@@ -66,6 +69,7 @@ class Plugins:
         if os.environ.get("PORTMAPPER_TRACE_PLUGINS", "") not in ("", "0"):
             _trace(self._hooks)
         self._registered: dict[str, list[type[Any]]] = {kind: [] for kind in KINDS}
+        self._settings: list[tuple[str, type[Any]]] = []
         self.reports: list[PluginReport] = []
 
     @property
@@ -110,6 +114,19 @@ class Plugins:
             raise UsageError(f"no backend named {unknown[0]!r}; known: {', '.join(known)}")
         return [known[name] for name in dict.fromkeys(names)] if names else self.backends
 
+    def check_settings(self) -> None:
+        """Check the tables `[plugin.NAME]` and the environment against the classes of the plugins.
+
+        Raises:
+            SettingError: a table belongs to no plugin, or a key is invalid.
+        """
+        SETTINGS.check_names(tuple(report.name for report in self.reports))
+        for name, kind in self._settings:
+            SETTINGS.of(name, kind)
+        without = {report.name for report in self.reports if report.state == "loaded"}
+        for name in without.difference(name for name, _ in self._settings) & SETTINGS.tables.keys():
+            raise SettingError(("plugin", name), "this plugin has no settings")
+
     def load(self, entry_point: importlib.metadata.EntryPoint) -> None:
         """Load one plugin and report the result; a failure affects only this plugin."""
         name, version = _distribution(entry_point)
@@ -135,12 +152,14 @@ class Plugins:
         self._hooks.register(plugin, name)
         try:
             self._hooks.check_pending()
+            _check_hooks(plugin, self._hooks.get_hookcallers(plugin))
             found = self._call_hooks(plugin)
         except BaseException:
             self._hooks.unregister(plugin)
             raise
         for kind, classes in found.items():
-            self._registered[kind].extend(classes)
+            self._registered[kind].extend(with_settings(name, cls) for cls in classes)
+            self._settings += [(name, cls.settings) for cls in classes if has_settings(cls)]
         return tuple(f"{kind}:{cls.name}" for kind, classes in found.items() for cls in classes)
 
     def _call_hooks(self, plugin: object) -> dict[str, list[type[Any]]]:
@@ -154,6 +173,16 @@ class Plugins:
                 _check_interface(kind, cls)
             found[kind] = classes
         return found
+
+
+def _check_hooks(plugin: object, implemented: object) -> None:
+    """Reject a plugin that implements no hook, or that misspells one."""
+    known = tuple(name for name in vars(hookspecs) if name.startswith(HOOK_PREFIX))
+    for name in dir(plugin):
+        if name.startswith(HOOK_PREFIX) and name not in known and callable(getattr(plugin, name)):
+            raise PluginFault(f"{name} is not a hook{nearest(name, known)}")
+    if not implemented:
+        raise PluginFault("it implements no hook: is @hookimpl missing?")
 
 
 def check_api_version(plugin: object) -> None:

@@ -15,6 +15,7 @@ from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
 from portmapper.api.events import Observer
 from portmapper.api.hookspecs import hookimpl
+from portmapper.api.quirks import Quirk
 from portmapper.api.source import Format, Source
 from portmapper.pluginhost.manager import KINDS, REQUIRED, Plugins, load_plugins
 
@@ -120,9 +121,8 @@ def test_a_class_with_a_missing_attribute_is_rejected(
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_unimplemented_abstract_method_is_missing(load: Callable[..., Plugins], kind: str) -> None:
     """It is inherited from the interface, but it does nothing."""
-    interface = {"backend": Backend, "source": Source, "format": Format, "observer": Observer}.get(
-        kind, Command
-    )
+    interfaces = {"backend": Backend, "source": Source, "format": Format, "observer": Observer}
+    interface = {**interfaces, "quirk": Quirk}.get(kind, Command)
     unfinished = type("Unfinished", (interface,), {"name": "mine", "help": "x"})
     (report,) = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [unfinished]}))).reports
     assert report.state == "failed"
@@ -133,6 +133,29 @@ def test_a_rank_must_be_a_number(load: Callable[..., Plugins]) -> None:
     """Otherwise sorting would fail for all backends."""
     (report,) = load(EntryPoint("a", plugin(backends=lambda: [named("mine", "first")]))).reports  # type: ignore[arg-type]
     assert report.error == "backend:mine has the rank 'first', not a whole number"
+
+
+def test_a_plugin_without_a_hook_has_failed(load: Callable[..., Plugins]) -> None:
+    """Most likely, its author forgot the marker."""
+    (report,) = load(EntryPoint("a", types.ModuleType("empty"))).reports
+    assert report.state == "failed"
+    assert "is @hookimpl missing?" in str(report.error)
+
+
+def test_an_unmarked_misspelled_hook_has_failed(load: Callable[..., Plugins]) -> None:
+    """Its name has the prefix of the hooks, and is none of them."""
+    module = plugin(backends=list)
+    module.portmapper_register_quirk = list  # type: ignore[attr-defined]
+    (report,) = load(EntryPoint("a", module)).reports
+    assert report.error == (
+        "portmapper_register_quirk is not a hook, did you mean portmapper_register_quirks?"
+    )
+
+
+def test_a_hook_that_returns_nothing_is_no_failure(load: Callable[..., Plugins]) -> None:
+    """It may have nothing to provide on this system."""
+    (report,) = load(EntryPoint("a", plugin(backends=list))).reports
+    assert (report.state, report.provides) == ("loaded", ())
 
 
 def test_the_error_names_a_misspelled_hook(load: Callable[..., Plugins]) -> None:

@@ -1,0 +1,110 @@
+"""Settings of plugins: the tables `[plugin.NAME]` and the environment, as each plugin's own attrs class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from portmapper.api.config import structure
+from portmapper.api.errors import SettingError, quoted
+from portmapper.api.suggestions import nearest
+
+TABLE = "plugin"
+
+
+class PluginSettings:
+    """What the settings file and the environment say for each plugin.
+
+    Attributes:
+        tables: the tables `[plugin.NAME]` of the settings file, by the name of the entry point.
+    """
+
+    def __init__(self) -> None:
+        self.tables: Mapping[str, Any] = {}
+
+    def of(self, name: str, kind: type[Any]) -> Any:
+        """Return a plugin's settings. The environment overrides the file.
+
+        Args:
+            name: the name of its entry point.
+            kind: its attrs class.
+
+        Raises:
+            SettingError: a key is unknown, missing or invalid; the path begins with `plugin` and the name.
+        """
+        table = self.tables.get(name, {})
+        if not isinstance(table, Mapping):
+            raise SettingError((TABLE, name), f"{quoted(table)} is not a table")
+        values = dict(table)
+        for field in attrs.fields(kind):
+            variable = variable_of(name, field.name)
+            if variable in os.environ:
+                values[field.name] = _from_text(kind, field.name, os.environ[variable], variable)
+        return structure(kind, values, (TABLE, name))
+
+    def check_names(self, known: tuple[str, ...]) -> None:
+        """Check that each table belongs to a plugin.
+
+        Raises:
+            SettingError: one does not; the message suggests the nearest name.
+        """
+        for name in self.tables:
+            if name not in known:
+                raise SettingError((TABLE, name), f"no plugin named {name!r}{nearest(name, known)}")
+
+
+def variable_of(name: str, key: str) -> str:
+    """Return the environment variable of a plugin's key."""
+    return f"PORTMAPPER_PLUGIN_{name}_{key}".upper().replace("-", "_")
+
+
+def _from_text(kind: type[Any], key: str, text: str, variable: str) -> object:
+    """Return the value of a variable: the text itself if that is valid, else what it means in TOML."""
+    import tomllib  # rarely needed
+
+    single = attrs.make_class("Single", {key: _alone(kind, key)}, frozen=True)
+    try:
+        structure(single, {key: text})
+    except SettingError as error:
+        reason = error.reason
+    else:
+        return text
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+        structure(single, {key: value})
+    except (SettingError, tomllib.TOMLDecodeError):
+        raise SettingError((variable,), reason, "environment") from None
+    return value
+
+
+def _alone(kind: type[Any], key: str) -> Any:
+    attrs.resolve_types(kind)
+    field = attrs.fields_dict(kind)[key]
+    return attrs.field(type=field.type, metadata=dict(field.metadata))
+
+
+SETTINGS = PluginSettings()
+"""Global, because a process has one settings file and one environment."""
+
+
+def has_settings(cls: type[Any]) -> bool:
+    """Return whether a class of a plugin declares a class for its settings."""
+    return isinstance(getattr(cls, "settings", None), type)
+
+
+def with_settings(name: str, cls: type[Any]) -> type[Any]:
+    """Return a class of a plugin that passes `settings` to its constructor, if it declares any."""
+    if not has_settings(cls):
+        return cls
+    kind = cls.settings
+
+    def create(self: Any, *arguments: Any, **more: Any) -> None:
+        cls.__init__(self, *arguments, settings=SETTINGS.of(name, kind), **more)
+
+    names = {"__init__": create, "__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    make: Any = type(cls)
+    configured: type[Any] = make(cls.__name__, (cls,), names)
+    return configured
