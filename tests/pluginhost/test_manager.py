@@ -144,8 +144,8 @@ def test_a_plugin_without_a_hook_has_failed(load: Callable[..., Plugins]) -> Non
 
 def test_an_unmarked_misspelled_hook_has_failed(load: Callable[..., Plugins]) -> None:
     """Its name has the prefix of the hooks, and is none of them."""
-    module = plugin(backends=list)
-    module.portmapper_register_quirk = list  # type: ignore[attr-defined]
+    module = plugin(backends=lambda: [])
+    module.portmapper_register_quirk = lambda: []  # type: ignore[attr-defined]
     (report,) = load(EntryPoint("a", module)).reports
     assert report.error == (
         "portmapper_register_quirk is not a hook, did you mean portmapper_register_quirks?"
@@ -154,7 +154,7 @@ def test_an_unmarked_misspelled_hook_has_failed(load: Callable[..., Plugins]) ->
 
 def test_a_hook_that_returns_nothing_is_no_failure(load: Callable[..., Plugins]) -> None:
     """It may have nothing to provide on this system."""
-    (report,) = load(EntryPoint("a", plugin(backends=list))).reports
+    (report,) = load(EntryPoint("a", plugin(backends=lambda: []))).reports
     assert (report.state, report.provides) == ("loaded", ())
 
 
