@@ -48,6 +48,9 @@ class Peers:
         record = self._writer.records[key]
         if not record.order_lost or record.lease is None:
             return
+        if self._coupling.applies(gateway.address) is Applies.NO:
+            self._writer.take(key, OrderKnown())
+            return
         steps = self._coupling.repair(key, record, record.lease, gateway)
         if self._coupling.is_deferred(gateway, self._discovery, self._clock.monotonic()):
             self._writer.take(key, RenewNow(self._coupling.identify_by(gateway.address)))
@@ -58,8 +61,8 @@ class Peers:
 
     def identified(self, gateway: Gateway) -> None:
         """Decide about the mappings whose order is unknown there, now that the device may be known."""
-        known = self._coupling.applies(gateway.address) is Applies.NO
         for key, record in list(self._writer.records.items()):
             device = record.lease.gateway.partition(":")[2] if record.lease else ""
-            if record.order_lost and device == str(gateway.address):
-                self._writer.take(key, OrderKnown() if known else AttemptNow())
+            waits = record.order_lost and not record.suspect and not record.attempting
+            if waits and device == str(gateway.address):
+                self.settle_order(key, gateway)
