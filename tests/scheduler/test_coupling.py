@@ -138,5 +138,6 @@ async def test_a_quirk_that_fails_is_reported_and_ignored(
     """Its mappings are opened as if it were not installed."""
     harness = new_harness(FakeBackend("pcp", device), quirks=(Broken(),))
     await harness.start(desired(), desired(protocol=UDP))
+    await harness.clock.advance(2100)
     assert device.open_ports() == {(TCP, 80), (UDP, 80)}
     assert [fault["plugin"] for fault in FAULTS.document()] == ["quirk:broken"]
