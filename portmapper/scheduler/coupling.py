@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 
@@ -32,7 +31,7 @@ class Coupling:
         self._quirks = [GuardedQuirk(quirk) for quirk in quirks]
         self._records = records
         self._devices = devices
-        self._members: defaultdict[_Inside, list[MappingKey]] = defaultdict(list)
+        self._members: dict[_Inside, tuple[MappingKey, ...]] = {}
         self._first_seen: dict[IPAddress, float] = {}
 
     # The devices
@@ -66,14 +65,16 @@ class Coupling:
 
     def add(self, key: MappingKey, mapping: Mapping) -> None:
         """Note a desired mapping."""
-        self._members[mapping.family, mapping.internal_port].append(key)
+        inside = (mapping.family, mapping.internal_port)
+        if self._quirks:
+            self._members[inside] = (*self._members.get(inside, ()), key)
 
     def remove(self, key: MappingKey, mapping: Mapping) -> None:
         """Forget a mapping."""
         inside = (mapping.family, mapping.internal_port)
-        self._members[inside].remove(key)
-        if not self._members[inside]:
-            del self._members[inside]
+        left = tuple(member for member in self._members.pop(inside, ()) if member != key)
+        if left:
+            self._members[inside] = left
 
     def turn_of(self, record: Record, addresses: Sequence[IPAddress]) -> Hashable:
         """Return what the attempts of a group have in common, so that one waits for the other.

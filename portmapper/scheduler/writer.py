@@ -28,7 +28,7 @@ class Writer:
         """Start without records. `changed` is called when a deadline changes."""
         self.records: dict[MappingKey, Record] = {}
         self.claims = Claims(self.records)
-        self.timers = Timers()
+        self.timers = Timers(lambda key: _deadline(self.records.get(key)))
         self.attempting = 0
         self._rules = rules
         self._clock = clock
@@ -89,14 +89,18 @@ class Writer:
         was, now = before is not None and before.attempting, after is not None and after.attempting
         self.attempting += now - was
         self.claims.update(key, before, after)
-        if self.timers.set(key, None if after is None else _deadline(after)):
+        deadline = _deadline(after)
+        if deadline is not None and deadline != _deadline(before):
+            self.timers.add(key, deadline)
             self._changed()
 
     def _moment(self) -> Moment:
         return Moment(self._clock.monotonic(), self._clock.now())
 
 
-def _deadline(record: Record) -> float | None:
+def _deadline(record: Record | None) -> float | None:
     """Return when a record needs attention: its next attempt, or the end of its lease."""
+    if record is None:
+        return None
     times = [at for at in (record.due, record.expires_at) if at is not None]
     return min(times, default=None)
