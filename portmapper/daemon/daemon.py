@@ -20,7 +20,7 @@ from portmapper.daemon.systemd import ServiceManager
 from portmapper.network.monitor import monitoring
 from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
-from portmapper.observability.status import Document, mapping_document, status_document
+from portmapper.observability.status import Document, date, mapping_document, status_document
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import AdhocMappings
@@ -153,7 +153,8 @@ class Daemon:
     def status(self) -> Document:
         """Return the current status document."""
         readings, error = self._watcher.readings, self._store.error
-        return status_document(self._scheduler, readings, self._started_at, self._clock, error)
+        document = status_document(self._scheduler, readings, self._started_at, self._clock, error)
+        return {**document, "next_check_at": date(self._watcher.next_read, self._clock)}
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return a status document with only these mappings.
