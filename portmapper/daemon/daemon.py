@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 
 import attrs
 
 from portmapper.api.backend import Backend
-from portmapper.api.errors import PortmapperError
+from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import MetricsPage, ShowsMetrics
 from portmapper.api.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
-from portmapper.daemon.requests import Requests
+from portmapper.daemon.requests import ANSWER_LIMIT, Requests
 from portmapper.daemon.signals import signal_handlers
 from portmapper.daemon.systemd import ServiceManager
 from portmapper.network.monitor import monitoring
@@ -106,6 +107,7 @@ class Daemon:
             reloadable.readers, options.interval, self._clock, self._update_desired, self._reloaded
         )
         self._service = ServiceManager()
+        self._all_read = asyncio.Event()
         self._main_task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -139,16 +141,36 @@ class Daemon:
 
         If the new settings are invalid, the old settings stay in effect.
         """
+        self._reload()
+
+    async def reload_and_wait(self) -> Document:
+        """Reload as `reload` does, and return the sources once all have been read.
+
+        Raises:
+            UsageError: the new settings are invalid; the old settings stay in effect.
+        """
+        if error := self._reload():
+            raise UsageError(f"{error}; the old settings stay in effect")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_LIMIT):
+                await self._all_read.wait()
+        return {"sources": self.status()["sources"]}
+
+    def _reload(self) -> PortmapperError | None:
         self._service.notify_reloading()
+        self._all_read.clear()
+        invalid = None
         if self._load_settings is not None:
             try:
                 self._reloadable = self._load_settings()
             except PortmapperError as error:
+                invalid = error
                 _log.error("%s; the old settings stay in effect", error)
         self._attach_metrics()
         self._publisher.set_observers(self._reloadable.observers)
         self._scheduler.retry_now()
         self._watcher.reload(self._reloadable.readers)
+        return invalid
 
     def status(self) -> Document:
         """Return the current status document."""
@@ -252,6 +274,7 @@ class Daemon:
             self._store.catch_up()
 
     def _reloaded(self) -> None:
+        self._all_read.set()
         self._service.notify("READY=1")
 
     async def _notify_service_manager(self) -> None:
