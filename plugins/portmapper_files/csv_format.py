@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import attrs
 
-from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
+from portmapper.api import Format, FormatOptions, Row, SourceError
+from portmapper_files.csv_header import EXAMPLE, Header, read_header
+from portmapper_files.decoding import UTF_8, encoding_of
 
-_REQUIRED = ("port", "protocol")
-_MAX_COLUMNS = 256
 _MAX_LINE = 65536
-_USUAL_DELIMITERS = ";,\t|"
 
 
 class CsvFormat(Format):
@@ -26,47 +26,84 @@ class CsvFormat(Format):
     def parse(self, content: bytes, options: FormatOptions) -> Iterator[Row]:
         """Yield a row for each record; nothing for an empty document.
 
-        A byte that is not UTF-8 becomes a lone surrogate, so that it invalidates only its own row.
+        A byte that is not UTF-8 becomes a lone surrogate, so that it invalidates only its own field.
         """
-        if b"\0" in content:
-            raise SourceError("binary data, not CSV")
+        lines = _Lines(content)
         previous: Row | None = None
-        for row in _rows(content, options.csv_delimiter):
+        for row in _rows(lines, options.csv_delimiter):
             if previous is not None:
                 yield previous
             previous = row
         if previous is not None:
-            yield previous if content.endswith((b"\n", b"\r")) else attrs.evolve(previous, unfinished=True)
+            yield previous if lines.is_complete else attrs.evolve(previous, unfinished=True)
 
 
-def _rows(content: bytes, delimiter: str) -> Iterator[Row]:
-    header: list[str] | None = None
-    for line, cells in _records(_lines(content), delimiter):
+def _rows(lines: _Lines, delimiter: str) -> Iterator[Row]:
+    header: Header | None = None
+    for line, cells in _records(lines, delimiter):
         if isinstance(cells, str):
             yield _bad_row(line, cells)
         elif header is None:
-            header = _header(cells, delimiter)
-        elif len(cells) == len(header):
-            yield Row(dict(zip(header, cells, strict=True)), f"line {line}", f"line {line}, column {{}}")
+            header = read_header(cells, delimiter)
         else:
-            yield _bad_row(line, f"{len(cells)} fields, the header has {len(header)}")
+            yield _row(line, header, cells)
+    if header is None and lines.has_text:
+        raise SourceError(f"no header: the first line must name the columns, such as {EXAMPLE}")
 
 
-def _lines(content: bytes) -> Iterator[str]:
-    """Decode line by line, so that a hostile document of 16 MiB is never expanded in memory at once."""
-    text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", errors="surrogateescape", newline="")
-    for number, line in enumerate(text, 1):
-        if len(line) > _MAX_LINE:
-            raise SourceError(f"line {number}: longer than {_MAX_LINE} characters")
-        yield line
+def _row(line: int, header: Header, cells: Sequence[str]) -> Row:
+    cells = [cell.strip() for cell in cells]
+    while len(cells) > len(header.names) and not cells[-1]:
+        cells.pop()
+    if len(cells) != len(header.names):
+        return _bad_row(line, f"{len(cells)} fields, the header has {len(header.names)}")
+    fields = dict(zip(header.names, cells, strict=True))
+    header.check_first(fields)
+    return Row(fields, f"line {line}", f"line {line}, column {{}}")
 
 
-def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, Sequence[str] | str]]:
-    """Yield the first line and the cells of each record, or its error; skip blank lines."""
+class _Lines:
+    """The decoded lines of a document.
+
+    They are decoded one by one, so that a hostile document of 16 MiB is never expanded in memory at once.
+
+    Attributes:
+        starts_record: the next line begins a record, so it may be a comment.
+        is_complete: the last line ends with a line break.
+        has_text: a line is not blank.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        encoding = encoding_of(content)
+        errors = "surrogateescape" if encoding == UTF_8 else "replace"
+        self.may_use_tabs = encoding != UTF_8
+        self._text = io.TextIOWrapper(io.BytesIO(content), encoding, errors=errors, newline="")
+        self.starts_record = True
+        self.is_complete = True
+        self.has_text = False
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(self._text, 1):
+            if "\0" in line:
+                raise SourceError("binary data, not CSV")
+            if len(line) > _MAX_LINE:
+                raise SourceError(f"line {number}: longer than {_MAX_LINE} characters")
+            self.has_text = self.has_text or bool(line.strip())
+            self.is_complete = line.endswith(("\n", "\r"))
+            # A blank line in place of a comment keeps the line numbers.
+            is_comment = self.starts_record and line.lstrip("\ufeff \t").startswith("#")
+            self.starts_record = False
+            yield "\n" if is_comment else line
+
+
+def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, Sequence[str] | str]]:
+    """Yield the first line and the cells of each record, or its error; skip blank lines and comments."""
+    source, first = _delimited(lines, delimiter)
     # Strict: otherwise a quote that is never closed would silently consume the rest of the document.
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv.reader(source, delimiter=first, strict=True, skipinitialspace=not first.isspace())
     while True:
         line = reader.line_num + 1
+        lines.starts_record = True
         try:
             cells = next(reader)
         except StopIteration:
@@ -76,29 +113,23 @@ def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, Sequen
                 raise SourceError(f"line {line}: a quote is opened and never closed") from None
             yield line, str(error)
             continue
-        if len(cells) > 1 or (cells and cells[0].strip()):
+        if any(cell.strip() for cell in cells):
             yield line, cells
 
 
-def _header(cells: Sequence[str], delimiter: str) -> list[str]:
-    if len(cells) > _MAX_COLUMNS:
-        raise SourceError(f"more than {_MAX_COLUMNS} columns in the header")
-    header = [cell.strip() for cell in cells]
-    for name in _REQUIRED:
-        if name not in header:
-            raise SourceError(f"no column {name} in the header{_delimiter_hint(header, delimiter)}")
-    repeated = next((name for name in header if name and header.count(name) > 1), None)
-    if repeated is not None:
-        raise SourceError(f"two columns {quoted(repeated)} in the header")
-    return header
-
-
-def _delimiter_hint(header: Sequence[str], delimiter: str) -> str:
-    if len(header) > 1:
-        return ""
-    other = next((d for d in _USUAL_DELIMITERS if d != delimiter and d in header[0]), None)
-    hint = f", it looks like {quoted(other)}" if other else ""
-    return f" {quoted(header[0])}: the delimiter is {quoted(delimiter)}{hint}"
+def _delimited(lines: _Lines, delimiter: str) -> tuple[Iterator[str], str]:
+    """Return the lines and their delimiter: Excel's "Unicode text" is UTF-16 with tabs."""
+    source = iter(lines)
+    if not lines.may_use_tabs:
+        return source, delimiter
+    skipped = []
+    for line in source:
+        skipped.append(line)
+        lines.starts_record = True
+        if line.strip():
+            break
+    has_tabs = bool(skipped) and "\t" in skipped[-1] and delimiter not in skipped[-1]
+    return itertools.chain(skipped, source), "\t" if has_tabs else delimiter
 
 
 def _bad_row(line: int, reason: str) -> Row:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
+from portmapper_files.decoding import blaming_encoding, decode
 
 # 16 MiB of `[[],[],…` would become half a gigabyte of lists. 65 536 rows with all fields need fewer values.
 _MAX_VALUES = 1_000_000
+_MAX_DEPTH = 5
 
 
 class JsonFormat(Format):
@@ -21,9 +23,11 @@ class JsonFormat(Format):
 
     def parse(self, content: bytes, options: FormatOptions) -> Iterator[Row]:
         """Yield a row for each element; an empty document is an error."""
-        elements = _load(content)
-        if not isinstance(elements, list):
-            raise SourceError(f"not a JSON array of objects: it begins with {quoted(elements)}")
+        text = decode(content, "JSON")
+        with blaming_encoding(text):
+            elements = _load(text)
+            if not isinstance(elements, list):
+                raise SourceError(f"not a JSON array of objects: {_advice(elements)}")
         for index, element in enumerate(elements):
             if isinstance(element, dict):
                 yield Row(element, f"[{index}]", f"[{index}].{{}}")
@@ -31,21 +35,61 @@ class JsonFormat(Format):
                 yield Row({}, f"[{index}]", f"[{index}].{{}}", error=f"{quoted(element)} is not an object")
 
 
-def _load(content: bytes) -> object:
-    if not content.strip():
+def _load(text: str) -> object:
+    if not text.strip():
         raise SourceError("empty: JSON needs at least []")
-    if content.count(b",") + content.count(b"[") + content.count(b"{") > _MAX_VALUES:
+    if text.count(",") + text.count("[") + text.count("{") > _MAX_VALUES:
         raise SourceError(f"more than {_MAX_VALUES} JSON values")
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise SourceError(f"not UTF-8 text (byte {error.start})") from None
+        return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise SourceError(f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise SourceError(f"not JSON: {_cause(text, error.pos) or error.msg} ({place})") from None
     except RecursionError:
         raise SourceError("not JSON: nested too deep") from None
     except ValueError as error:
         raise SourceError(f"not JSON: {error}") from None
+
+
+def _cause(text: str, place: int) -> str:
+    """Return what is probably wrong at a place that cannot be parsed; empty if it is not known."""
+    rest, before = text[place : place + 80].lstrip(), text[:place].rstrip()
+    if rest.startswith(("//", "/*", "#")):
+        return "JSON cannot contain comments: remove the comment, or use TOML"
+    if rest.startswith("'"):
+        return "text must be in double quotes"
+    if before.endswith(",") and rest.startswith(("]", "}")):
+        return "remove the comma before the closing bracket"
+    if not rest:
+        return "the document ends too early"
+    first = text.strip().partition("\n")[0]
+    if first.startswith("[[") or (first.startswith("[") and first.rstrip()[1:-1].isidentifier()):
+        return "it looks like TOML, use --format toml"
+    is_csv = not before and "port" in first.lower() and not first.startswith(("[", "{", '"'))
+    return "it looks like CSV, use --format csv" if is_csv else ""
+
+
+def _advice(value: object) -> str:
+    """Return what to write instead of a value that is not a list."""
+    if not isinstance(value, dict):
+        return f"it begins with {quoted(value)}"
+    if "port" in value:
+        return "it is one object, write it in brackets: [{…}]"
+    key = _key_of_list(value)
+    if key:
+        return f"it is an object; its key {quoted(key)} probably holds the list: write only that array"
+    return f"it is an object with {quoted(', '.join(map(str, value))) if value else 'no key'}"
+
+
+def _key_of_list(value: object, depth: int = 0) -> str:
+    """Return the path of the first array of objects, with dots; empty if there is none."""
+    if not isinstance(value, dict) or depth > _MAX_DEPTH:
+        return ""
+    for key, item in value.items():
+        if isinstance(item, list) and all(isinstance(element, dict) for element in item):
+            return str(key)
+    inner = ((key, _key_of_list(item, depth + 1)) for key, item in value.items())
+    return next((f"{key}.{path}" for key, path in inner if path), "")
 
 
 def _refuse_constant(constant: str) -> NoReturn:

@@ -6,8 +6,15 @@ import re
 from collections.abc import Iterator
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, nearest, quoted
+from portmapper_files.decoding import blaming_encoding, decode
 
 _TABLE = "mapping"
+SETTINGS = frozenset(
+    {"sources", "source", "format", "csv_delimiter", "interval", "conflict", "family", "close_ports_on_exit"}
+    | {"gateway", "backend", "policy", "state_dir", "pid_file", "disable_plugins", "log"}
+    | {"hook", "webhook", "metrics"}
+)
+"""The keys of the settings file, which people pass as a list by mistake."""
 # tomllib is pure Python and parses about a megabyte in a second.
 _MAX_TOML = 2 * 1024 * 1024
 # tomllib needs n² steps for a dotted key of n parts: a line of a megabyte of `a.a.a.…` would take hours.
@@ -24,13 +31,16 @@ class TomlFormat(Format):
 
     def parse(self, content: bytes, options: FormatOptions) -> Iterator[Row]:
         """Yield a row for each `[[mapping]]`; nothing for an empty document."""
-        document = _load(content)
-        for key in document:
-            if key != _TABLE:
-                raise SourceError(f"unknown table or key {quoted(key)}{nearest(key, (_TABLE,))}")
+        if len(content) > _MAX_TOML:
+            raise SourceError(f"larger than {_MAX_TOML // 2**20} MiB, too much for TOML; use CSV or JSON")
+        text = decode(content, "TOML")
+        with blaming_encoding(text):
+            document = _load(text)
+            _check_keys(document)
         tables = document.get(_TABLE, [])
         if not isinstance(tables, list):
-            raise SourceError(f"{_TABLE} is not an array of tables: write [[{_TABLE}]]")
+            brackets = " (two brackets)" if isinstance(tables, dict) else ""
+            raise SourceError(f"{_TABLE} is not an array of tables: write [[{_TABLE}]]{brackets}")
         for index, table in enumerate(tables):
             where = f"{_TABLE}[{index}]"
             if isinstance(table, dict):
@@ -39,13 +49,15 @@ class TomlFormat(Format):
                 yield Row({}, where, f"{where}.{{}}", error=f"{quoted(table)} is not a table")
 
 
-def _load(content: bytes) -> dict[str, object]:
-    if len(content) > _MAX_TOML:
-        raise SourceError(f"larger than {_MAX_TOML // 2**20} MiB, too much for TOML; use CSV or JSON")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"not UTF-8 text (byte {error.start})") from None
+def _check_keys(document: dict[str, object]) -> None:
+    for key in document:
+        if key in SETTINGS:
+            raise SourceError(f"this is a settings file (it has the key {quoted(key)}): use --config")
+        if key != _TABLE:
+            raise SourceError(f"unknown table or key {quoted(key)}{nearest(key, (_TABLE,))}")
+
+
+def _load(text: str) -> dict[str, object]:
     if _LONG_KEY.search(text):
         raise SourceError("not a TOML list of mappings: a key has more than 32 parts")
     import tomllib

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import attrs
 
@@ -30,13 +31,20 @@ class DiscoveryResult:
 
 async def discover_gateways(backends: Sequence[Backend], targets: Sequence[Target]) -> DiscoveryResult:
     """Probe every target with every backend, then close all connections."""
+    async with probing(backends, targets) as probes:
+        gateways = distinct(probes)
+        addresses = await asyncio.gather(*(reported_address(gateway) for gateway in gateways))
+        failures = {name: error for probe in probes for name, error in probe.failures.items()}
+        return DiscoveryResult(list(zip(gateways, addresses, strict=True)), failures)
+
+
+@asynccontextmanager
+async def probing(backends: Sequence[Backend], targets: Sequence[Target]) -> AsyncIterator[Sequence[Probe]]:
+    """Probe every target with every backend; the gateways that answered are usable inside the block."""
     probes = [Probe(target, backends, lambda _: None) for target in targets]
     try:
         await asyncio.gather(*(probe.round() for probe in probes))
-        gateways = _distinct(probes)
-        addresses = await asyncio.gather(*(_external_address(gateway) for gateway in gateways))
-        failures = {name: error for probe in probes for name, error in probe.failures.items()}
-        return DiscoveryResult(list(zip(gateways, addresses, strict=True)), failures)
+        yield probes
     finally:
         for probe in probes:
             await probe.close()
@@ -44,7 +52,7 @@ async def discover_gateways(backends: Sequence[Backend], targets: Sequence[Targe
             await guard.close(f"backend:{backend.name}", backend)
 
 
-def _distinct(probes: Sequence[Probe]) -> list[Gateway]:
+def distinct(probes: Sequence[Probe]) -> list[Gateway]:
     """Return each gateway once, even if it answered on two interfaces."""
     found: dict[str, Gateway] = {}
     for probe in probes:
@@ -53,7 +61,8 @@ def _distinct(probes: Sequence[Probe]) -> list[Gateway]:
     return list(found.values())
 
 
-async def _external_address(gateway: Gateway) -> IPAddress | None:
+async def reported_address(gateway: Gateway) -> IPAddress | None:
+    """Return the external address that the gateway reports, None if it reports none."""
     try:
         return await read_external_address(gateway)
     except BackendError:

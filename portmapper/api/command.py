@@ -15,10 +15,12 @@ class Command(abc.ABC):
     Attributes:
         name: the subcommand's name.
         help: one line for the list of commands.
+        examples: command lines that the help shows.
     """
 
     name: ClassVar[str]
     help: ClassVar[str]
+    examples: ClassVar[tuple[str, ...]] = ()
 
     @abc.abstractmethod
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -29,8 +31,20 @@ class Command(abc.ABC):
         """Run the command and return the exit status. A `PortmapperError` is printed as one line."""
 
 
-def build_parser(command: Command) -> argparse.ArgumentParser:
+def build_parser(
+    command: Command, kind: type[argparse.ArgumentParser] = argparse.ArgumentParser
+) -> argparse.ArgumentParser:
     """Build the parser of one command, as the command line does."""
-    parser = argparse.ArgumentParser(prog=f"portmapper {command.name}", description=sentence(command.help))
+    parser = kind(
+        prog=f"portmapper {command.name}",
+        description=sentence(command.help),
+        epilog=_examples(command),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_arguments(parser)
     return parser
+
+
+def _examples(command: Command) -> str:
+    lines = command.examples or (f"portmapper {command.name}",)
+    return "\n".join([f"example{'s' if len(lines) > 1 else ''}:", *(f"  {line}" for line in lines)])

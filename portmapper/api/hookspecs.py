@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROJECT = "portmapper"
 
-PLUGIN_API = "1.0"
+PLUGIN_API = "2.0"
 """Version of the hooks and interfaces. The major number changes if plugins may need changes, the minor number
 if something is added. A plugin declares its version as `portmapper_api` in the module of its entry point.
 """

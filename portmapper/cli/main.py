@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, NoReturn
 from portmapper import __version__
 
 if TYPE_CHECKING:
-    import argparse
-
     from portmapper.api.command import Command
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("portmapper.cli.run:Run", "keep the ports of a list open"),
         "status": ("portmapper.cli.status:Status", "show the mappings that the daemon keeps open"),
+        "stop": ("portmapper.cli.stop:Stop", "stop the daemon; its ports stay open until their leases end"),
+        "reload": ("portmapper.cli.reload:Reload", "reload the daemon's settings and lists"),
         "history": (
             "portmapper.cli.history:History",
             "show what was opened, changed and closed, when and why",
         ),
         "discover": ("portmapper.cli.discover:Discover", "show the gateways that answer"),
+        "address": ("portmapper.cli.address:Address", "print only the external address"),
         "list": ("portmapper.cli.list:List", "show the mappings in the gateway's table"),
         "open": ("portmapper.cli.open:Open", "open single ports until they are closed"),
         "close": ("portmapper.cli.close:Close", "close single ports, or all stale mappings"),
@@ -57,6 +58,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "portmapper.cli.completion:Completion",
             "print a completion script for bash, zsh or fish",
         ),
+        "version": ("portmapper.cli.version:Version", "print the version"),
     }
 )
 """Built-in commands: class and help line, so that the overview imports no command."""
@@ -107,6 +109,8 @@ def _run(words: list[str]) -> int:
     if words[:1] in (["--version"], ["-V"]):
         print(f"portmapper {__version__}")
         return 0
+    if words[:1] == ["help"] and words[1:]:
+        words = [words[1], "--help"]
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0 if words else 2
@@ -117,26 +121,15 @@ def _run(words: list[str]) -> int:
 
 
 def _run_command(command: Command, words: list[str]) -> int:
-    import argparse
+    from portmapper.api.command import build_parser
+    from portmapper.cli.argument_parser import Parser, parse
 
-    parser = argparse.ArgumentParser(
-        prog=f"portmapper {command.name}", description=f"{command.help[:1].upper()}{command.help[1:]}."
-    )
-    command.add_arguments(parser)
-    arguments = _parse(parser, words)
+    arguments = parse(build_parser(command, Parser), words)
     if "config" in arguments:
         from portmapper.cli.defaults import apply_settings
 
         apply_settings(arguments)
     return command.run(arguments)
-
-
-def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
-    try:
-        return parser.parse_intermixed_args(words)
-    except TypeError:
-        # A plugin's command has subcommands, for which argparse cannot intermix options.
-        return parser.parse_args(words)
 
 
 def _command(name: str) -> Command:
@@ -179,9 +172,9 @@ def _overview() -> str:
         "usage: portmapper COMMAND [OPTION]...\n\n"
         "Keeps ports open on your NAT gateway, over PCP, NAT-PMP and UPnP IGD.\n\n"
         f"commands:\n{commands}\n\n"
-        "options:\n  -h, --help     show this help; after a command: show its options\n"
+        "options:\n  -h, --help     show this help; 'portmapper help COMMAND' shows a command's options\n"
         "  -V, --version  show the version\n\n"
-        "example:\n  portmapper run ports.csv"
+        "examples:\n  portmapper open 8080\n  portmapper run ports.csv"
     )
 
 

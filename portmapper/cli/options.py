@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from portmapper.api.errors import UsageError
 
 if TYPE_CHECKING:
+    import logging
+
     from portmapper.api.source import FormatOptions
     from portmapper.pluginhost.manager import Plugins
 
@@ -127,7 +129,7 @@ def configure_logging(
     """
     import logging  # here, so that commands without a log start faster
 
-    from portmapper.observability.logs import default_handler, file_handler, start_logging
+    from portmapper.observability.logs import default_handler, start_logging
 
     if detached and arguments.log_file:
         return  # the launching process opened the file, and it is still open
@@ -135,10 +137,16 @@ def configure_logging(
     if level not in LOG_LEVELS:
         raise UsageError(f"PORTMAPPER_LOG={level}: must be one of {', '.join(LOG_LEVELS)}")
     try:
-        handler = file_handler(arguments.log_file) if arguments.log_file else default_handler(detached)
+        handler = _file_handler(arguments.log_file) if arguments.log_file else default_handler(detached)
     except OSError as error:
         raise UsageError(f"--log-file {arguments.log_file}: {error.strerror}") from error
     start_logging(handler, getattr(logging, level.upper()), arguments.log_format or "text")
+
+
+def _file_handler(path: Path) -> logging.Handler:
+    from portmapper.observability.log_file import LogFileHandler
+
+    return LogFileHandler(path)
 
 
 def warn_of_failed_plugins(plugins: Plugins) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from portmapper import __version__
 from portmapper.api.command import Command
+from portmapper.cli.argument_parser import Parser
 from portmapper.cli.main import COMMANDS, load_command
 from portmapper.pluginhost.manager import load_plugins
 from portmapper.support.text import sentence
@@ -24,7 +25,7 @@ def all_commands() -> Iterator[Command]:
 
 def full_parser() -> argparse.ArgumentParser:
     """Return one parser that has every command as a subcommand."""
-    parser = argparse.ArgumentParser(prog="portmapper", description=sentence(SUMMARY))
+    parser = Parser(prog="portmapper", description=sentence(SUMMARY))
     parser.add_argument("-V", "--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for command in all_commands():

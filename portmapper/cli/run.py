@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -222,9 +222,12 @@ def _background_tasks(arguments: argparse.Namespace, directory: Path) -> list[Ba
 
     background_tasks: list[BackgroundTask] = [partial(serve, directory=directory), tune_garbage_collection]
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
-        from portmapper.cli.watch import live_table
+        from portmapper.cli.watch import live_screen
 
-        background_tasks.append(lambda daemon: live_table(daemon.status))
+        def screen(daemon: Daemon) -> Coroutine[None, None, None]:
+            return live_screen(lambda: {**daemon.status(), "state_dir": str(directory)}, daemon.stop)
+
+        background_tasks.append(screen)
     return background_tasks
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from portmapper.api.command import Command
+from portmapper.api.errors import PortmapperError
 from portmapper.cli.options import add_config_option, add_state_option
 
 
@@ -25,7 +26,7 @@ class Status(Command):
         add_state_option(parser)
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
         parser.add_argument(
-            "--watch", action="store_true", help="update the screen every second until Ctrl-C"
+            "--watch", action="store_true", help="update the screen every second until q or Ctrl-C"
         )
 
     def run(self, arguments: argparse.Namespace) -> int:
@@ -43,17 +44,22 @@ class Status(Command):
 
             print_status(document)
         if not runs:
-            print(f"portmapper: no daemon runs for {directory}; showing the stored leases", file=sys.stderr)
+            print(
+                f"portmapper: no daemon runs for {directory}; showing the leases of an earlier run",
+                file=sys.stderr,
+            )
         return 0 if runs else 1
 
 
 def _document(directory: Path) -> tuple[dict[str, Any], bool]:
+    """Return the status document with the state directory, and whether a daemon runs."""
     from portmapper.control.client import NotRunning, call_daemon
 
     try:
-        return call_daemon(directory, "status"), True
+        document, runs = call_daemon(directory, "status"), True
     except NotRunning:
-        return _from_store(directory), False
+        document, runs = _from_store(directory), False
+    return {**document, "state_dir": str(directory)}, runs
 
 
 def _from_store(directory: Path) -> dict[str, Any]:
@@ -69,19 +75,26 @@ def _from_store(directory: Path) -> dict[str, Any]:
 
 
 def _watch(directory: Path) -> int:
-    from rich.live import Live
+    """Show the live screen until the user leaves it; without a daemon, wait for one."""
+    import asyncio
 
-    from portmapper.cli.tables import render
+    from portmapper.cli.watch import live_screen
 
+    async def watch() -> None:
+        task = asyncio.current_task()
+        assert task is not None, "asyncio.run created it"
+        await live_screen(lambda: _watched(directory), task.cancel)
+
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(watch())
+    return 0
+
+
+def _watched(directory: Path) -> dict[str, Any]:
+    """Return the document; an error of a daemon that starts or stops is shown and does not end the screen."""
     try:
-        with Live(auto_refresh=False, screen=sys.stdout.isatty()) as live:
-            while True:
-                document, runs = _document(directory)
-                if not runs:
-                    break
-                live.update(render(document), refresh=True)
-                time.sleep(1)
-    except KeyboardInterrupt:
-        return 0
-    print(f"portmapper: no daemon runs for {directory}", file=sys.stderr)
-    return 1
+        document, runs = _document(directory)
+    except PortmapperError as error:
+        document, runs = _from_store(directory), False
+        return {**document, "state_dir": str(directory), "error": str(error)}
+    return document if runs else {**document, "error": "waiting for a daemon to start"}

@@ -1,116 +1,170 @@
-"""The status document as rich tables, for terminals of 80 columns or more."""
+"""The status screen: the answer, the daemon, the problems, then as many open mappings as fit."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+import attrs
+from rich.console import Console
 from rich.text import Text
 
-from portmapper.support.text import endpoint, printable
+from portmapper.cli.headline import daemon_lines, gateways_in_use, headline
+from portmapper.cli.mapping_rows import COLORS, Row, mapping_rows, wrapped
+from portmapper.support.text import plural, printable
 
-COMMENT_LENGTH = 40
-"""Comments are cut to this many characters."""
 
-_COLORS = {"active": "green", "pending": "yellow", "conflict": "red", "refused": "red", "failed": "red"}
+@attrs.frozen
+class Size:
+    """The size of the screen; None is no limit.
+
+    Attributes:
+        width: columns.
+        height: lines.
+    """
+
+    width: int | None = None
+    height: int | None = None
+
+
+@attrs.frozen
+class Screen:
+    """A status screen.
+
+    Attributes:
+        lines: its lines, from the top.
+        scroll: how many open mappings are above the visible ones.
+    """
+
+    lines: list[Text]
+    scroll: int = 0
+
+    @property
+    def text(self) -> Text:
+        """The lines as one text."""
+        return Text("\n").join(self.lines)
 
 
 def print_status(document: dict[str, Any]) -> None:
-    """Print a status document."""
-    Console().print(render(document))
+    """Print a status document: what fits the terminal, or everything to a pipe or a file."""
+    width, height = terminal_size()
+    # One line remains for the shell's prompt.
+    screen = render(document, Size(width, height - 1 if height else None))
+    console = Console(width=width or max((line.cell_len for line in screen.lines), default=1))
+    for line in screen.lines:
+        console.print(line, soft_wrap=True)
 
 
-def render(document: dict[str, Any]) -> RenderableType:
-    """Return a status document as tables and lines: mappings, errors, gateways, sources and faults."""
-    parts: list[RenderableType] = [_mappings(document["mappings"])]
-    parts += [_error_line(mapping) for mapping in document["mappings"] if mapping["error"]]
-    parts += [Text(_gateway_line(gateway), style="dim") for gateway in document["gateways"]]
-    parts += [line for source in document["sources"] for line in _source_lines(source)]
-    parts += [_fault_line(fault) for fault in document.get("faults", ())]
-    if document.get("error"):
-        parts.append(Text(printable(document["error"]), style="red"))
-    return Group(*parts)
+def terminal_size() -> tuple[int | None, int | None]:
+    """Return width and height of the terminal; None where standard output has no such limit."""
+    if sys.stdout.isatty():
+        return shutil.get_terminal_size()
+    return int(os.environ.get("COLUMNS", "")) if os.environ.get("COLUMNS", "").isdigit() else None, None
 
 
-def _mappings(mappings: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("Mapping", "External"):
-        table.add_column(name, overflow="fold", min_width=10)
-    for name in ("State", "By"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("Renewal", justify="right", no_wrap=True)
-    # Comments wrap, so that a long comment takes no room from the other columns.
-    table.add_column("Comment", overflow="fold", min_width=8)
-    several = len({mapping.get("gateway") for mapping in mappings if mapping.get("gateway")}) > 1
-    for mapping in mappings:
-        state = mapping["state"]
-        table.add_row(
-            Text(f"{mapping['protocol']} {_internal(mapping)}"),
-            Text(_external(mapping)),
-            Text(state, style=_COLORS[state]),
-            Text(_holder(mapping, several)),
-            Text(_renewal(mapping)),
-            Text(printable(mapping["comment"] or "", COMMENT_LENGTH)),
-        )
-    return table
+def render(
+    document: dict[str, Any],
+    size: Size = Size(),
+    scroll: int = 0,
+    now: datetime | None = None,
+) -> Screen:
+    """Return the screen of a status document.
+
+    Problems always come first and are never scrolled away; with little room, equal reasons are shown once.
+    """
+    now = now or datetime.now(UTC)
+    columns, rows = mapping_rows(document, now, size.width)
+    answer = headline(document, size.width)
+    head = [Text(line, "bold") for line in answer]
+    head += [Text(line, "dim") for line in daemon_lines(document, now, size.width)]
+    head += _cut(_notes(document, size.width), None if size.height is None else size.height // 3)
+    head += [columns] if columns else []
+    problems = [row for row in rows if row.state != "open"]
+    opened = [row.lines for row in rows if row.state == "open"]
+    full = [line for row in problems for line in row.lines]
+    if size.height is None:
+        return Screen([*head, *full, *(line for lines in opened for line in lines)])
+    room = size.height - len(head)
+    if len(full) > room - bool(opened):
+        full = _cut(_grouped(problems, size.width), room - bool(opened))
+    visible, start = _visible(opened, room - len(full), scroll)
+    return Screen([*head, *full, *visible], start)
 
 
-def _holder(mapping: dict[str, Any], several: bool) -> str:
-    """Return the backend, and with several gateways also the gateway on a second line."""
-    backend = mapping["backend"] or "-"
-    return f"{backend}\n{mapping['gateway']}" if several and mapping.get("gateway") else backend
-
-
-def _error_line(mapping: dict[str, Any]) -> Text:
-    port = mapping["wanted_external_port"] or mapping["internal_port"]
-    return Text(
-        printable(f"{mapping['protocol']} {port}: {mapping['error']}"), style=_COLORS[mapping["state"]]
-    )
-
-
-def _internal(mapping: dict[str, Any]) -> str:
-    return endpoint(mapping["internal_address"], mapping["internal_port"])
-
-
-def _external(mapping: dict[str, Any]) -> str:
-    port = mapping["external_port"] or mapping["wanted_external_port"] or "any"
-    return endpoint(mapping["external_address"], port)
-
-
-def _renewal(mapping: dict[str, Any]) -> str:
-    """Return the time until the renewal; a permanent lease is only checked."""
-    if mapping["permanent"]:
-        return "checked"
-    if mapping["renews_at"] is None:
-        return "-"
-    seconds = int((datetime.fromisoformat(mapping["renews_at"]) - datetime.now(UTC)).total_seconds())
-    minutes, seconds = divmod(max(seconds, 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def _gateway_line(gateway: dict[str, Any]) -> str:
-    if ":" in gateway["address"]:
-        return f"{gateway['protocol']} at {gateway['address']}, {gateway['detail']}"
-    external = gateway["external_address"] or "unknown"
-    detail = f" - {gateway['detail']}" if gateway["detail"] else ""
-    return f"{gateway['protocol']} at {gateway['address']}, external address {external}{detail}"
-
-
-def _source_lines(source: dict[str, Any]) -> list[Text]:
-    location = printable(source["location"])
-    lines = []
-    if source["error"]:
-        lines.append(Text(f"{location} is {source['state']}: {printable(source['error'])}", style="yellow"))
-    lines += [
-        Text(printable(f"{location}, {bad['where']}: {bad['reason']}"), style="yellow")
-        for bad in source["rejected"]
-    ]
+def _grouped(problems: Sequence[Row], width: int | None) -> list[Text]:
+    """Return each state and reason once, with all its ports."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in problems:
+        groups.setdefault((row.state, row.reason), []).append(row.port)
+    lines: list[Text] = []
+    for (state, reason), ports in groups.items():
+        lines += [Text(line, COLORS[state]) for line in _unindented(f"{state}: {', '.join(ports)}", width)]
+        lines += [Text(line, COLORS[state]) for line in wrapped(reason, width)]
     return lines
 
 
-def _fault_line(fault: dict[str, Any]) -> Text:
+def _unindented(text: str, width: int | None) -> list[str]:
+    return [line if index else line.lstrip() for index, line in enumerate(wrapped(text, width))]
+
+
+def _cut(lines: list[Text], room: int | None) -> list[Text]:
+    if room is None or len(lines) <= room:
+        return lines
+    kept = lines[: max(room - 1, 0)]
+    return [*kept, Text(f"… and {plural(len(lines) - len(kept), 'more line')} of problems", "yellow")]
+
+
+def _visible(opened: Sequence[Sequence[Text]], room: int, scroll: int) -> tuple[list[Text], int]:
+    """Return the open mappings that fit and the line that counts the others, and where they start."""
+    if sum(map(len, opened)) <= room:
+        return [line for lines in opened for line in lines], 0
+    start = min(max(scroll, 0), _last_start(opened, room - 1))
+    visible: list[Text] = []
+    shown = 0
+    for lines in opened[start:]:
+        if len(visible) + len(lines) > room - 1:
+            break
+        visible += lines
+        shown += 1
+    below = len(opened) - start - shown
+    if below:
+        return [*visible, Text(f"… and {below} more open")], start
+    return [*visible, Text(f"… and {start} more open above")], start
+
+
+def _last_start(opened: Sequence[Sequence[Text]], room: int) -> int:
+    """Return the first mapping of the last page."""
+    used, start = 0, len(opened)
+    while start and used + len(opened[start - 1]) <= room:
+        start -= 1
+        used += len(opened[start])
+    return min(start, max(len(opened) - 1, 0))
+
+
+def _notes(document: dict[str, Any], width: int | None) -> list[Text]:
+    """Return the problems that belong to no mapping: gateways, sources, plugins and the store."""
+    notes = [(gateway["detail"], "yellow") for gateway in gateways_in_use(document) if _warns(gateway)]
+    notes += [(text, "yellow") for source in document["sources"] for text in _of_source(source)]
+    notes += [(_of_fault(fault), "red") for fault in document.get("faults", ())]
+    if document.get("error"):
+        notes.append((document["error"], "red"))
+    return [Text(line, style) for text, style in notes for line in _unindented(printable(text), width)]
+
+
+def _warns(gateway: dict[str, Any]) -> bool:
+    return bool(gateway["detail"]) and gateway.get("external_kind") in ("private", "cgnat")
+
+
+def _of_source(source: dict[str, Any]) -> list[str]:
+    location = source["location"]
+    state = [f"{location} is {source['state']}: {source['error']}"] if source["error"] else []
+    return [*state, *(f"{location}, {bad['where']}: {bad['reason']}" for bad in source["rejected"])]
+
+
+def _of_fault(fault: dict[str, Any]) -> str:
     times = f" ({fault['count']} times)" if fault["count"] > 1 else ""
-    return Text(printable(f"plugin {fault['plugin']}: {fault['error']}{times}"), style="red")
+    return f"plugin {fault['plugin']}: {fault['error']}{times}"

@@ -1,32 +1,134 @@
-"""The live status table of `run` on a terminal."""
+"""The live screen of `run` and of `status --watch`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOBase
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
-from portmapper.cli.tables import render
+from portmapper.cli.keys import reading_keys
+from portmapper.cli.tables import Screen, Size, print_status, render
+from portmapper.support.text import printable
+
+REFRESH = 1.0
+"""Seconds between two updates."""
+
+LOG_LINES = 3
+"""Lines of the log at the bottom of the screen."""
+
+KEPT_LOG_LINES = 20
+"""Lines of the log that are printed after the screen was left."""
+
+TALL_ENOUGH = 16
+"""A lower screen shows neither log nor keys."""
+
+STEPS = {"up": -1, "down": 1, "home": -(10**6), "end": 10**6}
+
+_HINT = "↑ ↓ scroll · q quit"
 
 
-async def live_table(document: Callable[[], dict[str, Any]]) -> None:
-    """Show the document and update it every second until cancelled; log lines appear above it."""
-    console = Console()
-    with Live(console=console, auto_refresh=False) as live:
-        # The live display redirects standard error. Log handlers still have the original stream.
-        streams = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler)]
-        originals = [handler.setStream(sys.stderr) for handler in streams]
+class LogTail(TextIOBase):
+    """A stream that keeps the last lines of the log, so that they never displace the first line."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.lines: deque[str] = deque(maxlen=KEPT_LOG_LINES)
+
+    def write(self, text: str) -> int:
+        """Keep the lines of a log record."""
+        self.lines.extend(line for line in text.splitlines() if line)
+        return len(text)
+
+
+class LiveScreen:
+    """Shows a status document, updates it, and scrolls the open mappings."""
+
+    def __init__(self, document: Callable[[], dict[str, Any]], quit_screen: Callable[[], object]) -> None:
+        """Prepare.
+
+        Args:
+            document: returns the current status document.
+            quit_screen: called when the user presses `q`.
+        """
+        self._document = document
+        self._quit = quit_screen
+        self._scroll = 0
+        self._changed = asyncio.Event()
+        self._console = Console()
+        self._log = LogTail()
+
+    async def show(self) -> None:
+        """Show the screen until canceled; then print the last state and the last lines of the log."""
+        is_terminal = self._console.is_terminal
         try:
-            while True:
-                live.update(render(document()), refresh=True)
-                await asyncio.sleep(1)
+            with (
+                _log_lines_to(self._log),
+                reading_keys(self._pressed) as has_keys,
+                Live(console=self._console, auto_refresh=False, screen=is_terminal) as live,
+            ):
+                while True:
+                    live.update(self._screen(_HINT if has_keys else "").text, refresh=True)
+                    await self._wait()
         finally:
-            live.update(render(document()), refresh=True)
-            for handler, stream in zip(streams, originals, strict=True):
-                if stream is not None:
-                    handler.setStream(stream)
+            for line in self._log.lines:
+                print(line, file=sys.stderr)
+            print_status(self._document())
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(REFRESH):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+        self._changed.clear()
+
+    def _screen(self, hint: str) -> Screen:
+        width, height = self._console.size
+        bottom = self._bottom(hint, width) if height >= TALL_ENOUGH else []
+        screen = render(self._document(), Size(width, height - len(bottom)), self._scroll)
+        self._scroll = screen.scroll
+        gap = height - len(screen.lines) - len(bottom)
+        return Screen([*screen.lines, *([Text()] * (gap if bottom else 0)), *bottom], screen.scroll)
+
+    def _bottom(self, hint: str, width: int) -> list[Text]:
+        lines = [Text(printable(line), "dim") for line in [*self._log.lines][-LOG_LINES:]]
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return [*lines, *([Text(hint, "dim")] if hint else [])]
+
+    def _pressed(self, key: str) -> None:
+        if key == "quit":
+            self._quit()
+        page = max(self._console.size.height - 8, 1)
+        self._scroll += {"page up": -page, "page down": page, **STEPS}.get(key, 0)
+        self._changed.set()
+
+
+@contextmanager
+def _log_lines_to(tail: LogTail) -> Iterator[None]:
+    """Send log records to `tail` that would be written to the same terminal as the screen."""
+    handlers = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr and sys.stderr.isatty()
+    ]
+    originals = [handler.setStream(tail) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, originals, strict=True):
+            handler.setStream(stream)
+
+
+async def live_screen(document: Callable[[], dict[str, Any]], quit_screen: Callable[[], object]) -> None:
+    """Show the document and update it every second until canceled; `q` calls `quit_screen`."""
+    await LiveScreen(document, quit_screen).show()

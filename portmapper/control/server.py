@@ -1,4 +1,4 @@
-"""Server of the daemon's HTTP API: status, history, events, metrics, reload, open, close."""
+"""Server of the daemon's HTTP API: status, history, events, metrics, reload, stop, open, close."""
 
 from __future__ import annotations
 
@@ -51,8 +51,11 @@ class DaemonInterface(Protocol):
     async def metrics(self) -> MetricsPage | None:
         """Return the metrics page of an observer; None if no observer has one."""
 
-    def reload(self) -> None:
-        """Reload the settings and the sources, and retry mappings that are not open."""
+    async def reload_and_wait(self) -> dict[str, Any]:
+        """Reload the settings, read the sources, and return them. Raises `UsageError`."""
+
+    def stop(self) -> None:
+        """Stop the run in order."""
 
     async def open(self, records: object) -> dict[str, Any]:
         """Keep these mappings open until `close`. Raises `UsageError`."""
@@ -97,6 +100,7 @@ def _application(daemon: DaemonInterface, web: Any, port: ControlPort | None) ->
             web.get("/metrics", api.metrics),
             web.get(f"/{VERSION}/metrics", api.metrics),
             web.post(f"/{VERSION}/reload", api.reload),
+            web.post(f"/{VERSION}/stop", api.stop),
             web.post(f"/{VERSION}/open", api.open),
             web.post(f"/{VERSION}/close", api.close),
         ]
@@ -133,8 +137,15 @@ class _API:
         return response
 
     async def reload(self, _: web.Request) -> web.Response:
-        self._daemon.reload()
-        return self._answer({"reloading": True})
+        try:
+            return self._answer({"reloading": True, **await self._daemon.reload_and_wait()})
+        except UsageError as error:
+            raise self._web.HTTPBadRequest(text=str(error)) from error
+
+    async def stop(self, _: web.Request) -> web.Response:
+        # Answer first: the daemon closes this connection when it stops.
+        asyncio.get_running_loop().call_soon(self._daemon.stop)
+        return self._answer({"stopping": True})
 
     async def open(self, request: web.Request) -> web.Response:
         return await self._handle(self._daemon.open, request)

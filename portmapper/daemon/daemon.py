@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 
 import attrs
 
 from portmapper.api.backend import Backend
-from portmapper.api.errors import PortmapperError
+from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import MetricsPage, ShowsMetrics
 from portmapper.api.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.api.quirks import Quirk
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
-from portmapper.daemon.requests import Requests
+from portmapper.daemon.requests import ANSWER_LIMIT, Requests
 from portmapper.daemon.signals import signal_handlers
 from portmapper.daemon.systemd import ServiceManager
 from portmapper.network.monitor import monitoring
 from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
-from portmapper.observability.status import Document, mapping_document, status_document
+from portmapper.observability.status import Document, date, mapping_document, status_document
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings
@@ -110,6 +111,7 @@ class Daemon:
             reloadable.readers, options.interval, self._clock, self._update_desired, self._reloaded
         )
         self._service = ServiceManager()
+        self._all_read = asyncio.Event()
         self._main_task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -143,21 +145,42 @@ class Daemon:
 
         If the new settings are invalid, the old settings stay in effect.
         """
+        self._reload()
+
+    async def reload_and_wait(self) -> Document:
+        """Reload as `reload` does, and return the sources once all have been read.
+
+        Raises:
+            UsageError: the new settings are invalid; the old settings stay in effect.
+        """
+        if error := self._reload():
+            raise UsageError(f"{error}; the old settings stay in effect")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_LIMIT):
+                await self._all_read.wait()
+        return {"sources": self.status()["sources"]}
+
+    def _reload(self) -> PortmapperError | None:
         self._service.notify_reloading()
+        self._all_read.clear()
+        invalid = None
         if self._load_settings is not None:
             try:
                 self._reloadable = self._load_settings()
             except PortmapperError as error:
+                invalid = error
                 _log.error("%s; the old settings stay in effect", error)
         self._attach_metrics()
         self._publisher.set_observers(self._reloadable.observers)
         self._scheduler.retry_now()
         self._watcher.reload(self._reloadable.readers)
+        return invalid
 
     def status(self) -> Document:
         """Return the current status document."""
         readings, error = self._watcher.readings, self._store.error
-        return status_document(self._scheduler, readings, self._started_at, self._clock, error)
+        document = status_document(self._scheduler, readings, self._started_at, self._clock, error)
+        return {**document, "next_check_at": date(self._watcher.next_read, self._clock)}
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return a status document with only these mappings.
@@ -256,6 +279,7 @@ class Daemon:
             self._store.catch_up()
 
     def _reloaded(self) -> None:
+        self._all_read.set()
         self._service.notify("READY=1")
 
     async def _notify_service_manager(self) -> None:

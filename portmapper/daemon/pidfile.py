@@ -5,17 +5,24 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 
 from portmapper.api.errors import AlreadyRunning, StoreError
 from portmapper.store.sqlite import cannot_write
+from portmapper.support.safe_open import is_ours, open_regular
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
+
+LONGEST_PID = 64
+"""Bytes read from a file to find out whether it holds a pid."""
+
+_PID_LINE = re.compile(rb"\s*[0-9]{0,20}\s*")
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +32,8 @@ class PidFile:
 
     The lock belongs to the open file. It survives a fork and ends when the last process closes the file, so
     a file that a crash left behind can be locked again.
+
+    Only a file of our own user that is empty or holds a pid is used: a mistyped option empties no other file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,11 +41,12 @@ class PidFile:
 
         Raises:
             AlreadyRunning: another instance holds the lock.
-            StoreError: the file cannot be created.
+            StoreError: the file cannot be created, or is not a pid file of ours.
         """
         self.path = path
         while True:
             self._file: int | None = _open(path)
+            _check_is_pid_file(self._file, path)
             self._lock_or_raise(self._file)
             if _is_at(self._file, path):
                 break
@@ -62,8 +72,10 @@ class PidFile:
     def remove(self) -> None:
         """Remove the file and release the lock; further calls do nothing."""
         if self._file is not None:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
+            # Another file may have been moved to our path while we ran.
+            if _is_at(self._file, self.path):
+                with contextlib.suppress(OSError):
+                    self.path.unlink()
             self.release()
 
     def release(self) -> None:
@@ -150,14 +162,26 @@ class PidFiles:
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        return open_regular(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StoreError(f"cannot create the pid file {path}: {error.strerror}") from error
 
 
+def _check_is_pid_file(file: int, path: Path) -> None:
+    """Close the file and raise `StoreError` if it is not ours; its content stays as it is."""
+    if not is_ours(file):
+        reason = "it belongs to another user"
+    elif not _PID_LINE.fullmatch(os.read(file, LONGEST_PID)):
+        reason = "it contains something other than a pid"
+    else:
+        return
+    os.close(file)
+    raise StoreError(f"cannot use {path} as the pid file: {reason}. Name another file with --pid-file")
+
+
 def _is_at(file: int, path: Path) -> bool:
     try:
-        return sys.platform == "win32" or os.path.samestat(os.fstat(file), path.stat())
+        return sys.platform == "win32" or os.path.samestat(os.fstat(file), path.lstat())
     except OSError:
         return False
 
@@ -172,7 +196,7 @@ def _lock(file: int) -> None:
 def holder_of(path: Path) -> str | None:
     """Describe the process that holds a pid file, without changing the file; None if it is not locked."""
     try:
-        file = os.open(path, os.O_RDWR)
+        file = open_regular(path, os.O_RDWR, 0)
     except OSError:
         return None
     try:

@@ -63,17 +63,6 @@ def default_handler(detached: bool) -> logging.Handler:
     return handler
 
 
-def file_handler(path: Path) -> logging.Handler:
-    """Return the handler for a log file, which reopens the file after log rotation.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
-    from logging.handlers import WatchedFileHandler
-
-    return WatchedFileHandler(path, encoding="utf-8")
-
-
 def start_logging(handler: logging.Handler, level: int, form: str) -> None:
     """Send records of `level` and above to `handler`, and only errors of third-party libraries."""
     handler.setFormatter(JSONFormatter() if form == "json" else TextFormatter())

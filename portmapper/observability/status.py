@@ -111,8 +111,8 @@ def mapping_document(entry: Record, external: dict[str, IPAddress | None], clock
         "backend": lease.backend if lease else None,
         "gateway": lease.gateway.partition(":")[2] if lease else mapping.gateway,
         "lifetime": lease.lifetime if lease else None,
-        "expires_at": _date(entry.expires_at if lease else None, clock),
-        "renews_at": _date(entry.due if lease else None, clock),
+        "expires_at": date(entry.expires_at if lease else None, clock),
+        "renews_at": date(entry.due if lease else None, clock),
         "permanent": lease.permanent if lease else False,
         "family": mapping.family.value,
         "comment": mapping.comment,
@@ -137,7 +137,8 @@ def source_document(reading: Reading) -> Document:
     }
 
 
-def _date(monotonic: float | None, clock: Clock) -> str | None:
+def date(monotonic: float | None, clock: Clock) -> str | None:
+    """Return a moment of the monotonic clock as RFC 3339."""
     if monotonic is None:
         return None
     remaining = timedelta(seconds=monotonic - clock.monotonic())

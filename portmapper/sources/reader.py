@@ -136,6 +136,8 @@ class SourceReader:
             raise SourceError(f"the format {chosen.name} is still parsing an earlier document")
 
         def parse() -> Reading:
+            # Set here and not before: the thread may never start.
+            self._parsing = True
             try:
                 return self._collect(*self._split(document))
             except PortmapperError:
@@ -145,7 +147,6 @@ class SourceReader:
             finally:
                 self._parsing = False
 
-        self._parsing = True
         return await guard.run(plugin, in_thread(parse), PARSE_LIMIT)
 
     def _split(self, document: Document) -> tuple[str, Iterable[Row]]:

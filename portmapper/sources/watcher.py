@@ -50,6 +50,11 @@ class SourceWatcher:
         """The last reading of each source, in the user's order."""
         return [source.reading for source in self._sources]
 
+    @property
+    def next_read(self) -> float | None:
+        """When the next source is read again, on the monotonic clock; None while none waits."""
+        return min((source.due for source in self._sources if source.due is not None), default=None)
+
     async def read_first(self) -> None:
         """Read every source for the first time.
 
@@ -101,6 +106,7 @@ class SourceWatcher:
         """Read one source after each change and interval. A slow source delays no other."""
         await source.reader.watch(source.wake_up.set)
         while True:
+            source.due = self._clock.monotonic() + self._interval
             is_change = await self._clock.wait(source.wake_up, self._interval)
             await asyncio.sleep(DEBOUNCE if is_change else 0)
             source.wake_up.clear()
@@ -124,6 +130,7 @@ class _WatchedSource:
     def __init__(self, reader: SourceReader) -> None:
         self.reader = reader
         self.reading = reader.reading
+        self.due: float | None = None
         self.wake_up = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 

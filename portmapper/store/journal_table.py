@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from portmapper.api.events import Event
+from portmapper.store.damage import readable
 from portmapper.support.text import storable
 
 KEEP_SECONDS = 400 * 86400
@@ -54,5 +55,9 @@ def latest(database: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     """Return the latest events in the format of `history`, the oldest first."""
     rows = database.execute("SELECT * FROM journal ORDER BY rowid DESC LIMIT ?", (limit,))
     names = [column[0] for column in rows.description]
-    found = [dict(zip(names, row, strict=True)) for row in rows]
-    return [{**row, "at": datetime.fromtimestamp(row["at"], UTC).isoformat()} for row in reversed(found)]
+    return list(readable(reversed(list(rows)), lambda row: _document(names, row), "journal"))
+
+
+def _document(names: list[str], row: tuple[Any, ...]) -> dict[str, Any]:
+    found = dict(zip(names, row, strict=True))
+    return {**found, "at": datetime.fromtimestamp(found["at"], UTC).isoformat()}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,19 @@ import attrs
 
 from portmapper.api.errors import StoreError
 from portmapper.api.events import Event
-from portmapper.api.model import IPAddress, Lease, Protocol
+from portmapper.api.model import Lease, Protocol
+from portmapper.store.damage import STORE_FAILURES, is_damaged, is_locked, open_or_replace, set_aside
 from portmapper.store.device_table import DeviceTable
 from portmapper.store.journal_table import JournalTable, latest
-from portmapper.store.sqlite import cannot_write, file_at, open_database, open_to_read
+from portmapper.store.lease_rows import adhoc_rows, lease_rows, port_rows
+from portmapper.store.sqlite import (
+    LOCK_LIMIT_RUNNING,
+    cannot_write,
+    file_at,
+    open_database,
+    open_to_read,
+    wait_for_locks,
+)
 from portmapper.support.text import storable
 
 FILE_NAME = "leases.sqlite3"
@@ -109,6 +117,7 @@ class Store:
 
     Attributes:
         ports: the last external port of each mapping that accepts any port; `remember_port` adds to it.
+        damage: report of a damaged file that was set aside, or empty.
         on_write_failure: called whenever a write fails; `catch_up` tries it again.
     """
 
@@ -118,7 +127,8 @@ class Store:
         Args:
             path: the file; None keeps everything in memory.
             must_write: treat a full or read-only disk as an error. Otherwise the file's content is kept in
-                memory and written as soon as possible.
+                memory and written as soon as possible. A file that another process has locked is kept in
+                memory in any case, and a damaged file is set aside.
 
         Raises:
             StoreError: the file cannot be opened, or a newer version wrote it.
@@ -134,13 +144,16 @@ class Store:
         self._ports_behind: set[AnyPort] = set()
         self._adhoc: tuple[str, ...] = ()
         self._journal = JournalTable()
+        self.damage = ""
         try:
-            self._database = open_database(path, _SCHEMA, _VERSION)
+            self._database, self.damage = open_or_replace(
+                path, lambda: open_database(path, _SCHEMA, _VERSION), self._load
+            )
             self._file = file_at(path)
-            self._load(self._database)
-        except (sqlite3.Error, ValueError, OSError) as error:
-            if path is None or must_write or not cannot_write(error):
-                raise StoreError(f"cannot open the lease store {path}: {error}") from error
+        except STORE_FAILURES as error:
+            may_continue = is_locked(error) or (cannot_write(error) and not must_write)
+            if path is None or not may_continue:
+                raise StoreError(_cannot_open(path, error)) from error
             self._work_in_memory(path, error)
 
     @property
@@ -217,16 +230,16 @@ class Store:
         self._database.close()
 
     def _load(self, database: sqlite3.Connection) -> None:
-        self._adhoc = tuple(text for (text,) in database.execute("SELECT record FROM adhoc"))
+        self._adhoc = tuple(adhoc_rows(database))
         self.devices.read(database)
-        self.ports = _read_ports(database)
-        self._leases = {stored.lease.token: stored for stored in _read(database)}
+        self.ports = dict(port_rows(database))
+        self._leases = {row[0].token: StoredLease(*row) for row in lease_rows(database)}
 
     def _work_in_memory(self, path: Path, reason: Exception) -> None:
         """Load the file's content into memory, to be written again as soon as possible."""
         self._database = open_database(None, _SCHEMA, _VERSION)
         self._file = _NO_FILE
-        with contextlib.suppress(sqlite3.Error, OSError), open_to_read(path) as database:
+        with contextlib.suppress(*STORE_FAILURES), open_to_read(path) as database:
             self._load(database)
         self._note_failure(LEASES, reason)
 
@@ -269,7 +282,7 @@ class Store:
 
     def _recreate_file(self) -> None:
         """Write everything into a new file; without it, a removed store would be lost with this process."""
-        database = open_database(self._path, _SCHEMA, _VERSION)
+        database = open_database(self._path, _SCHEMA, _VERSION, LOCK_LIMIT_RUNNING)
         self._database.close()
         before = self._file
         self._database, self._file = database, file_at(self._path)
@@ -283,18 +296,28 @@ class Store:
         """Write and note a failure; a full disk must not close a port."""
         try:
             write()
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except STORE_FAILURES as error:
             self._note_failure(what, error)
         else:
             if what in self._errors:
                 self._errors.clear()  # both are in one file, so the other can be written too
+                wait_for_locks(self._database, LOCK_LIMIT_RUNNING)
                 _log.info("%s can be written again", what)
 
     def _note_failure(self, what: str, error: Exception) -> None:
         if what not in self._errors:
             _log.error("cannot write %s, ports stay open without it: %s", what, error)
         self._errors[what] = f"cannot write {what}: {error}"
+        if is_locked(error):
+            wait_for_locks(self._database, 0)  # waiting again and again would delay everything else
+        elif what == LEASES and self._path and not self.damage and is_damaged(error):
+            self._set_aside(self._path, error)
         self.on_write_failure()
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        """Make room for a new file; the next attempt writes it with all leases."""
+        with contextlib.suppress(OSError):
+            self.damage = set_aside(path, error)
 
 
 def _lease_row(stored: StoredLease) -> tuple[Any, ...]:
@@ -319,36 +342,7 @@ def _lease_row(stored: StoredLease) -> tuple[Any, ...]:
     )
 
 
-def _read(database: sqlite3.Connection) -> Iterator[StoredLease]:
-    database.row_factory = sqlite3.Row
-    for row in database.execute("SELECT * FROM leases"):
-        lease = Lease(
-            protocol=Protocol(row["protocol"]),
-            internal_address=ipaddress.ip_address(row["internal_address"]),
-            internal_port=row["internal_port"],
-            external_port=row["external_port"],
-            external_address=_address(row["external_address"]),
-            lifetime=row["lifetime"],
-            permanent=bool(row["permanent"]),
-            backend=row["backend"],
-            gateway=row["gateway"],
-            token=bytes(row["token"]),
-            private=row["private"],
-        )
-        yield StoredLease(
-            lease,
-            row["wanted_port"],
-            datetime.fromtimestamp(row["granted_at"], UTC),
-            bool(row["confirmed"]),
-            row["source"],
-            row["comment"],
-        )
-
-
-def _read_ports(database: sqlite3.Connection) -> dict[AnyPort, int]:
-    rows = database.execute("SELECT * FROM ports ORDER BY rowid")
-    return {(Protocol(row[0]), row[1], row[2]): row[3] for row in rows}
-
-
-def _address(text: str | None) -> IPAddress | None:
-    return ipaddress.ip_address(text) if text else None
+def _cannot_open(path: Path | None, error: Exception) -> str:
+    is_denied = isinstance(error, OSError) and not cannot_write(error)
+    advice = ". Use a directory that you can write: --state-dir" if is_denied else ""
+    return f"cannot open the lease store {path}: {error}{advice}"

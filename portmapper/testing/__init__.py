@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from portmapper.testing.format_contract import FormatContract, mappings_of
     from portmapper.testing.harness import Harness, scheduled
     from portmapper.testing.observer_contract import ObserverContract
+    from portmapper.testing.quirk_contract import QuirkContract
     from portmapper.testing.simulator import embedded_gateway
     from portmapper.testing.source_contract import SourceContract
     from portmapper.testing.subjects import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         CommandSubject,
         FormatSubject,
         ObserverSubject,
+        QuirkSubject,
         SourceSubject,
     )
 
@@ -43,6 +45,8 @@ __all__ = [
     "Harness",
     "ObserverContract",
     "ObserverSubject",
+    "QuirkContract",
+    "QuirkSubject",
     "SourceContract",
     "SourceSubject",
     "embedded_gateway",
@@ -67,6 +71,7 @@ __getattr__ = lazy_exports(
             "scheduled",
         ),
         "observer_contract": ("ObserverContract",),
+        "quirk_contract": ("QuirkContract",),
         "simulator": ("embedded_gateway",),
         "source_contract": ("SourceContract",),
         "subjects": (
@@ -74,6 +79,7 @@ __getattr__ = lazy_exports(
             "CommandSubject",
             "FormatSubject",
             "ObserverSubject",
+            "QuirkSubject",
             "SourceSubject",
         ),
     },

@@ -10,6 +10,7 @@ from portmapper.api.backend import Backend, Target
 from portmapper.api.command import Command
 from portmapper.api.events import Observer
 from portmapper.api.model import Protocol
+from portmapper.api.quirks import Device, Quirk
 from portmapper.api.source import Format, FormatOptions, Source
 
 Switch = Callable[[], Awaitable[None] | None]
@@ -106,3 +107,16 @@ class CommandSubject:
     command: Command
     arguments: Sequence[str] = ()
     status: int = 0
+
+
+@attrs.frozen
+class QuirkSubject:
+    """A quirk.
+
+    Attributes:
+        quirk: the object.
+        device: a device that has the quirk.
+    """
+
+    quirk: Quirk
+    device: Device

@@ -37,6 +37,20 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     output = " ".join(capsys.readouterr().out.split())
     assert f"usage: portmapper {name}" in output
     assert COMMANDS[name][1][1:] in output
+    assert f"example: portmapper {name}" in output or f"examples: portmapper {name}" in output
+
+
+def test_help_of_a_command_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """`help run` and `run --help` are the same."""
+    shown = []
+    for words in (["help", "run"], ["run", "--help"]):
+        with pytest.raises(SystemExit) as done:
+            main(words)
+        assert done.value.code == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert main(["help", "rum"]) == 2
+    assert "did you mean 'run'?" in capsys.readouterr().err
 
 
 def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,107 +1,231 @@
-"""The status document as tables."""
+"""The status screen. The snapshots in `screens/` show 41 mappings, one of them refused."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from status_documents import GATEWAY, NOW, REASON, RUNNING, WIDE_ADDRESS, forty_one, mapping, pinhole, problem
 
-from portmapper.cli.tables import COMMENT_LENGTH, print_status, render
+from portmapper.cli.mapping_rows import COMMENT_LENGTH
+from portmapper.cli.tables import Size, print_status, render, terminal_size
 
-MAPPING = {
-    "protocol": "TCP",
-    "internal_address": "192.168.88.10",
-    "internal_port": 80,
-    "wanted_external_port": 8080,
-    "external_address": "203.0.113.7",
-    "external_port": 8080,
-    "state": "active",
-    "backend": "pcp",
-    "gateway": "192.168.88.1",
-    "permanent": False,
-    "renews_at": None,
-    "comment": "web",
-    "error": None,
-}
+SCREENS = Path(__file__).with_name("screens")
 
 
-def shown(**parts: Any) -> str:
-    """Return the text of a status document on a terminal of 80 columns."""
-    console = Console(width=80, color_system=None)
-    with console.capture() as capture:
-        console.print(render({"mappings": [], "gateways": [], "sources": [], **parts}))
+@pytest.fixture(autouse=True)
+def _zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show times of the snapshots in UTC."""
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+def shown(size: Size, scroll: int = 0, **parts: Any) -> str:
+    """Return the text of a status screen."""
+    return render({**RUNNING, **parts}, size, scroll, NOW).text.plain
+
+
+def colored(document: dict[str, Any], **console: Any) -> str:
+    """Return the screen of 80 columns and 24 lines as a terminal gets it."""
+    drawn = Console(width=80, force_terminal=True, color_system="standard", _environ={}, **console)
+    with drawn.capture() as capture:
+        drawn.print(render(document, Size(80, 24), 0, NOW).text)
     return capture.get()
 
 
-def test_a_mapping_is_one_row() -> None:
-    """It has both endpoints, the state, the backend and the comment."""
-    words = shown(mappings=[MAPPING]).splitlines()[1].split()
-    assert words == ["TCP", "192.168.88.10:80", "203.0.113.7:8080", "active", "pcp", "-", "web"]
+def compare(name: str, text: str) -> None:
+    """Compare with a snapshot; `UPDATE_SCREENS=1` writes it."""
+    path = SCREENS / name
+    if os.environ.get("UPDATE_SCREENS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{text.rstrip()}\n", encoding="utf-8")
+    assert f"{text.rstrip()}\n" == path.read_text(encoding="utf-8")
 
 
-def test_the_gateway_is_shown_if_there_are_several() -> None:
-    """It is on a second line, below the backend."""
-    assert "192.168.88.1 " not in shown(mappings=[MAPPING])
-    other = {**MAPPING, "gateway": "192.168.88.2"}
-    assert "192.168.88.2" in shown(mappings=[MAPPING, other])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_the_screen_is_as_in_the_snapshot(width: int, height: int) -> None:
+    """Nothing is wider or longer than the screen, and the refused mapping and its reason are visible."""
+    screen = render(forty_one(), Size(width, height), 0, NOW)
+    assert len(screen.lines) <= height
+    assert all(line.cell_len <= width for line in screen.lines)
+    assert screen.lines[0].plain.startswith("40 of 41 open · 203.0.113.7 (public) · PCP on 192.168.88.1")
+    compare(f"{width}x{height}.txt", screen.text.plain)
 
 
-def test_the_reason_of_a_problem_is_shown() -> None:
-    """It is on its own line, with the desired port."""
-    conflict = {**MAPPING, "state": "conflict", "error": "192.168.88.11 holds it"}
-    assert "TCP 8080: 192.168.88.11 holds it" in shown(mappings=[conflict])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_colors_are_readable_on_every_background(theme: str) -> None:
+    """The screen uses only the terminal's own red, green and yellow, so its theme makes them readable."""
+    text = colored(forty_one())
+    compare(f"80x24-{theme}.ansi", text)
+    codes = {code for part in text.split("\x1b[")[1:] for code in part.partition("m")[0].split(";")}
+    assert codes <= {"0", "1", "2", "31", "32", "33"}
+
+
+def test_without_color_the_text_is_the_same() -> None:
+    """With NO_COLOR, states are still words."""
+    text = colored(forty_one(), no_color=True)
+    assert not {"\x1b[31m", "\x1b[32m", "\x1b[33m"} & set(text.split("m"))
+    compare("80x24-no-color.ansi", text)
+
+
+def test_problems_are_first_with_their_reasons() -> None:
+    """The reason is below the row."""
+    lines = shown(Size(80, 24), mappings=[mapping(8080), problem(9000, "conflict")]).splitlines()
+    row = next(index for index, line in enumerate(lines) if line.startswith("9000/tcp"))
+    assert "conflict" in lines[row]
+    assert lines[row + 1] == f"  {REASON}"
+    assert lines[row + 2].startswith("8080/tcp")
+
+
+def test_no_problem_is_ever_hidden() -> None:
+    """If there are too many, each reason is shown once with all its ports."""
+    many = [problem(9000 + number) for number in range(60)]
+    text = shown(Size(80, 24), mappings=[mapping(80), *many])
+    assert all(f"{9000 + number}/tcp" in text for number in range(60))
+    assert text.count("192.168.88.11 holds it") == 1
+    assert len(text.splitlines()) <= 24
+
+
+def test_more_reasons_than_lines_are_counted() -> None:
+    """The first line shows how many are open in any case."""
+    many = [problem(9000 + number, error=f"reason {number}") for number in range(60)]
+    lines = shown(Size(80, 24), mappings=many).splitlines()
+    assert len(lines) == 24
+    assert lines[0].startswith("0 of 60 open")
+    assert lines[-1].startswith("… and ")
+
+
+def test_scrolling_moves_the_open_mappings_only() -> None:
+    """It ends at the last page."""
+    document = forty_one()
+    top, end = (render(document, Size(80, 24), scroll, NOW) for scroll in (0, 10**6))
+    assert top.scroll == 0
+    assert 0 < end.scroll < 41
+    assert "9000/tcp" in end.text.plain
+    assert "8443/tcp" in end.text.plain
+    assert "8443/tcp" not in top.text.plain
+    assert f"… and {end.scroll} more open above" in end.text.plain
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_an_endpoint_is_never_broken(width: int) -> None:
+    """An IPv6 endpoint that does not fit has its own line; the port stays in the row."""
+    rows = [pinhole(8443), problem(9443, family="ipv6", internal_address=WIDE_ADDRESS), mapping(8080)]
+    lines = shown(Size(width, 24), mappings=rows).splitlines()
+    for port in (8443, 9443):
+        assert any(f"[{WIDE_ADDRESS}]:{port}" in line for line in lines)
+    assert any("192.168.88.10:8080" in line for line in lines)
+    assert all(len(line) <= max(width, 60) for line in lines)
+
+
+def test_external_addresses_are_shown_if_they_differ() -> None:
+    """With several gateways, each row names its own."""
+    other = mapping(8081, external_address="198.51.100.4", gateway="192.168.99.1", backend="upnp")
+    second = {**GATEWAY, "backend": "upnp", "address": "192.168.99.1", "external_address": "198.51.100.4"}
+    text = shown(Size(120, 24), mappings=[mapping(), other], gateways=[GATEWAY, second])
+    assert "PCP on 192.168.88.1 · UPnP on 192.168.99.1" in text
+    row = next(line for line in text.splitlines() if line.startswith("8081/tcp"))
+    assert "198.51.100.4" in row
+    assert "UPnP 192.168.99.1" in row
+    assert "PCP 192.168.88.1" not in shown(Size(120, 24), mappings=[mapping()])
+
+
+def test_columns_are_the_same_without_a_daemon() -> None:
+    """The screen reports that the leases are from an earlier run, and when they end."""
+    with_daemon = shown(Size(80, 24), mappings=[mapping()]).splitlines()
+    stored = {"pid": None, "started_at": None, "gateways": [], "sources": [], "next_check_at": None}
+    without = shown(Size(80, 24), mappings=[mapping()], **stored).splitlines()
+    assert with_daemon[-2:] == without[-2:]
+    assert without[0].startswith("1 of 1 open · 203.0.113.7")
+    assert "PCP on 192.168.88.1" in without[0]
+    assert "these leases are from an earlier run; the first ends in 59m 51s" in without[1]
+
+
+def test_the_daemon_is_identified() -> None:
+    """The lines below the answer show pid, start, version, list, state directory and next check."""
+    text = shown(Size(80, 24), mappings=[mapping()])
+    for item in ("pid 4711", "since 2026-11-28 09:00:00+00:00", "portmapper 1.0", "next check in 43s"):
+        assert item in text
+    for item in ("list /etc/portmapper/ports.csv", "state /var/lib/portmapper"):
+        assert item in text
+
+
+def test_another_granted_port_is_explained() -> None:
+    """The row shows the open port; the desired one is below it."""
+    text = shown(Size(80, 24), mappings=[mapping(8080, external_port=40_001)])
+    assert "40001/tcp" in text
+    assert "instead of 8080/tcp" in text
+
+
+def test_the_search_is_shown_before_a_gateway_answers() -> None:
+    """The mappings wait for it."""
+    text = shown(Size(80, 24), mappings=[problem(80, "pending", None)], gateways=[])
+    assert text.startswith("0 of 1 open · searching for a gateway…")
+    assert "no gateway answered yet" in text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(-5, "0:00"), (59.5, "0:59"), (3599.5, "59:59"), (7325.5, "2:02:05")]
+    ("kind", "words"), [("private", "private: another NAT in front"), ("cgnat", "CGNAT: shared")]
 )
-def test_the_time_until_the_renewal_is_shown(seconds: float, text: str) -> None:
-    """An overdue renewal is shown as zero."""
-    at = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
-    assert text in shown(mappings=[{**MAPPING, "renews_at": at}]).split()
+def test_an_address_that_is_not_public_is_explained(kind: str, words: str) -> None:
+    """The gateway's detail is a problem of all mappings."""
+    gateway = {**GATEWAY, "external_kind": kind, "detail": "behind another NAT"}
+    text = shown(Size(None), mappings=[mapping()], gateways=[gateway])
+    assert words in text.splitlines()[0]
+    assert "behind another NAT" in text
 
 
-def test_a_permanent_lease_has_no_renewal() -> None:
-    """It is only checked."""
-    assert "checked" in shown(mappings=[{**MAPPING, "permanent": True}])
+def test_an_address_that_only_a_grant_tells_comes_from_the_mapping() -> None:
+    """PCP has no request for the external address."""
+    gateway = {**GATEWAY, "external_address": None, "external_kind": "none"}
+    granted = mapping(external_address="9.9.9.9")
+    assert "9.9.9.9 (public)" in shown(Size(80, 24), mappings=[granted], gateways=[gateway])
+    assert "external address not known yet" in shown(Size(80, 24), gateways=[gateway])
 
 
-def test_comments_are_cut_and_cleaned() -> None:
+def test_a_permanent_lease_has_no_end() -> None:
+    """It stays open until it is closed."""
+    assert "no end" in shown(Size(80, 24), mappings=[mapping(permanent=True, expires_at=None)])
+
+
+def test_comments_are_cut_first_and_cleaned() -> None:
     """They come from lists: they may be long and contain escape sequences."""
-    text = shown(mappings=[{**MAPPING, "comment": "\x1b[2J" + "x" * 500}])
+    text = shown(Size(60, 24), mappings=[mapping(comment="\x1b[2J" + "x" * 500)])
     assert "\x1b" not in text
     assert text.count("x") <= COMMENT_LENGTH
+    assert all(len(line) <= 60 for line in text.splitlines()[-1:])
 
 
-def test_gateways_sources_faults_and_the_store_are_shown() -> None:
-    """Sources are shown only if they have an error or rejected rows."""
-    gateway = {"protocol": "PCP 2", "address": "192.168.88.1", "external_address": None, "detail": ""}
+def test_sources_faults_and_the_store_are_problems_too() -> None:
+    """A source is shown only if it has an error or rejected rows."""
     bad = {"where": "line 2", "reason": "not a port"}
     stale = {"location": "a.csv", "state": "stale", "error": "no such file", "rejected": [bad]}
-    good = {"location": "b.csv", "state": "ok", "error": None, "rejected": []}
-    text = shown(
-        gateways=[gateway],
-        sources=[stale, good],
-        faults=[{"plugin": "x", "error": "a bug", "count": 2}],
-        error="the store is read-only",
-    )
-    assert "PCP 2 at 192.168.88.1, external address unknown" in text
+    faults = [{"plugin": "x", "error": "a bug", "count": 2}]
+    text = shown(Size(None), sources=[stale], faults=faults, error="the store is read-only")
     assert "a.csv is stale: no such file" in text
     assert "a.csv, line 2: not a port" in text
-    assert "b.csv" not in text
     assert "plugin x: a bug (2 times)" in text
     assert "the store is read-only" in text
 
 
-def test_the_external_address_of_an_ipv6_gateway_is_not_shown() -> None:
-    """A pinhole has no external address; the detail is shown instead."""
-    gateway = {"protocol": "PCP 2", "address": "fe80::1", "external_address": None, "detail": "IPv6"}
-    assert "PCP 2 at fe80::1, IPv6" in shown(gateways=[gateway])
+def test_everything_is_printed_to_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe has no height, and without COLUMNS no width."""
+    print_status(forty_one())
+    output = capsys.readouterr().out
+    assert output.startswith("40 of 41 open")
+    assert "8038/tcp" in output
+    assert "… and" not in output
 
 
-def test_a_document_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """The output goes to standard output."""
-    print_status({"mappings": [MAPPING], "gateways": [], "sources": []})
-    assert "192.168.88.10:80" in capsys.readouterr().out
+def test_columns_limit_the_width_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invalid value is ignored."""
+    monkeypatch.setenv("COLUMNS", "72")
+    assert terminal_size() == (72, None)
+    monkeypatch.setenv("COLUMNS", "x")
+    assert terminal_size() == (None, None)

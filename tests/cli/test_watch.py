@@ -1,32 +1,97 @@
-"""The live table of `run`."""
+"""The live screen of `run` and of `status --watch`."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import sys
 from typing import Any
 
 import pytest
+from rich.console import Console
+from status_documents import forty_one
 
-from portmapper.cli.watch import live_table
+from portmapper.cli import watch
+from portmapper.cli.watch import LiveScreen, LogTail, live_screen
 
 
-async def test_the_document_is_shown_until_cancelled(capsys: pytest.CaptureFixture[str]) -> None:
-    """The last state stays on the screen, and log handlers get their stream back."""
+async def shown_until_cancelled(document: Any) -> None:
+    """Show the live screen until it has asked for the document, then cancel it."""
+    asked = asyncio.Event()
+
+    def asking() -> dict[str, Any]:
+        asked.set()
+        result: dict[str, Any] = document()
+        return result
+
+    task = asyncio.create_task(live_screen(asking, lambda: None))
+    await asked.wait()
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_the_last_state_is_printed_after_cancellation(capsys: pytest.CaptureFixture[str]) -> None:
+    """Log handlers that do not write to the terminal keep their stream."""
     handler = logging.StreamHandler(sys.stderr)
     logging.getLogger().addHandler(handler)
     stream = handler.stream
-    documents: list[dict[str, Any]] = []
+    await shown_until_cancelled(forty_one)
+    assert "40 of 41 open" in capsys.readouterr().out
+    assert handler.stream is stream
+
+
+class _Terminal(io.StringIO):
+    """A standard error stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_log_lines_never_displace_the_first_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are kept while the screen is shown, and printed after it was left."""
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    handler = logging.StreamHandler(terminal)
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [handler])
 
     def document() -> dict[str, Any]:
-        documents.append({"mappings": [], "gateways": [], "sources": [], "error": f"state {len(documents)}"})
-        return documents[-1]
+        root.error("a gateway restarted")
+        assert terminal.getvalue() == ""
+        return forty_one()
 
-    task = asyncio.create_task(live_table(document))
-    while not documents:
-        await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    assert documents[-1]["error"] in capsys.readouterr().out
-    assert handler.stream is stream
+    with monkeypatch.context() as patched:
+        patched.setattr(watch, "print_status", lambda _: None)
+        await shown_until_cancelled(
+            lambda: document() if isinstance(handler.stream, LogTail) else forty_one()
+        )
+    assert "a gateway restarted" in terminal.getvalue()
+
+
+def test_the_screen_is_full_and_ends_with_the_log_and_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line stays the answer, with the log below the mappings."""
+    screen = LiveScreen(forty_one, lambda: None)
+    monkeypatch.setattr(screen, "_console", Console(width=80, height=24))
+    screen._log.write("first\nsecond\x1b[2J\n")
+    lines = [line.plain for line in screen._screen("q quit").lines]
+    assert len(lines) == 24
+    assert lines[0].startswith("40 of 41 open")
+    assert lines[-3:] == ["first", "second\\x1b[2J", "q quit"]
+
+
+def test_keys_scroll_and_quit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scrolling stops at both ends."""
+    quits: list[bool] = []
+    screen = LiveScreen(forty_one, lambda: quits.append(True))
+    monkeypatch.setattr(screen, "_console", Console(width=80, height=24))
+    starts = []
+    for key in ("down", "page down", "end", "up", "home", "up"):
+        screen._pressed(key)
+        starts.append(screen._screen("").scroll)
+    assert starts[0] == 1
+    assert starts[1] > 1
+    assert starts[3] == starts[2] - 1
+    assert starts[4:] == [0, 0]
+    screen._pressed("quit")
+    assert quits == [True]

@@ -26,6 +26,7 @@ class FakeDaemon:
 
     Attributes:
         reloads: number of reloads so far.
+        stops: number of requests to stop so far.
         listeners: the current listeners.
         page: the metrics page; None without an observer for metrics.
         store_error: raised by requests for the history.
@@ -33,6 +34,7 @@ class FakeDaemon:
 
     def __init__(self) -> None:
         self.reloads = 0
+        self.stops = 0
         self.listeners: list[Callable[[Event], None]] = []
         self.page: MetricsPage | None = None
         self.store_error: StoreError | None = None
@@ -51,9 +53,14 @@ class FakeDaemon:
         """Return the page that the test has set."""
         return self.page
 
-    def reload(self) -> None:
+    async def reload_and_wait(self) -> dict[str, Any]:
         """Count the call."""
         self.reloads += 1
+        return {"sources": []}
+
+    def stop(self) -> None:
+        """Count the request."""
+        self.stops += 1
 
     async def open(self, records: object) -> dict[str, Any]:
         """Return the records, or reject them."""

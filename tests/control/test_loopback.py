@@ -24,7 +24,7 @@ async def test_the_api_answers_on_a_loopback_port(tmp_path: Path, served: Any, c
         assert not (tmp_path / SOCKET_NAME).exists()
         assert stat.S_IMODE((tmp_path / PORT_FILE).stat().st_mode) == 0o600
         assert await call("status") == {"version": "1"}
-        assert await call("reload", "POST") == {"reloading": True}
+        assert await call("reload", "POST") == {"reloading": True, "sources": []}
         assert daemon.reloads == 1
     assert not (tmp_path / PORT_FILE).exists()
 

@@ -45,8 +45,10 @@ async def test_status_history_and_reload(tmp_path: Path, served: Any, call: Any)
         assert stat.S_IMODE((tmp_path / SOCKET_NAME).stat().st_mode) == 0o600
         assert await call("status") == {"version": "1"}
         assert await call("history?limit=7") == [{"limit": 7}]
-        assert await call("reload", "POST") == {"reloading": True}
+        assert await call("reload", "POST") == {"reloading": True, "sources": []}
         assert daemon.reloads == 1
+        assert await call("stop", "POST") == {"stopping": True}
+        assert daemon.stops == 1
     assert not (tmp_path / SOCKET_NAME).exists()
 
 

@@ -152,7 +152,19 @@ async def test_after_an_invalid_reload_the_old_settings_stay_in_effect(
         daemon.reload()
         await asyncio.sleep(0.05)
         assert open_ports(daemon) == {8080}
+        with pytest.raises(UsageError, match="unknown key; the old settings stay in effect"):
+            await daemon.reload_and_wait()
     assert "portmapper.toml: unknown key; the old settings stay in effect" in caplog.text
+
+
+async def test_a_reload_waits_until_every_source_was_read(running: Running) -> None:
+    """The answer has the new sources."""
+    new = Reloadable([reader_of(MAIL)])
+    async with running(Reloadable([reader_of(WEB)]), lambda: new) as daemon:
+        await until(lambda: open_ports(daemon) == {8080})
+        (source,) = (await daemon.reload_and_wait())["sources"]
+        assert source["mappings"] == 1
+        assert daemon.status()["next_check_at"]
 
 
 async def test_a_reloaded_policy_also_applies_to_requested_mappings(

@@ -180,3 +180,53 @@ def test_an_unusable_state_directory_needs_no_pid_file(tmp_path: Path, must_writ
     with pytest.raises(AlreadyRunning):
         PidFile(tmp_path / "pid")
     held.remove()
+
+
+@pytest.mark.parametrize("content", ["notes\n", "12 34\n", "-1\n", "1" * 100, "8080;TCP\n", "\0"])
+def test_a_file_with_another_content_is_neither_emptied_nor_removed(tmp_path: Path, content: str) -> None:
+    """A mistyped `--pid-file` must not cost a file."""
+    path = tmp_path / "file"
+    path.write_text(content)
+    with pytest.raises(StoreError, match="something other than a pid"):
+        PidFile(path)
+    assert path.read_text() == content
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Its target stays as it is, even if it holds a pid."""
+    (tmp_path / "target").write_text("1\n")
+    (tmp_path / "pid").symlink_to("target")
+    with pytest.raises(StoreError, match="links are not followed"):
+        PidFile(tmp_path / "pid")
+    assert (tmp_path / "target").read_text() == "1\n"
+
+
+def test_a_file_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold another program's pid."""
+    (tmp_path / "pid").write_text("1\n")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(StoreError, match="another user"):
+        PidFile(tmp_path / "pid")
+
+
+def test_a_fifo_does_not_block_the_start(tmp_path: Path) -> None:
+    """It is an error instead."""
+    os.mkfifo(tmp_path / "pid")
+    with pytest.raises(StoreError, match="not a regular file"):
+        PidFile(tmp_path / "pid")
+
+
+def test_a_pid_file_in_a_directory_of_everyone_is_refused(tmp_path: Path) -> None:
+    """Another user could create or replace it."""
+    tmp_path.chmod(0o1777)
+    with pytest.raises(StoreError, match="every user can write"):
+        PidFile(tmp_path / "pid")
+
+
+def test_a_file_that_was_moved_to_our_path_is_not_removed(tmp_path: Path) -> None:
+    """Only the file that we locked is removed."""
+    held = PidFile(tmp_path / "pid")
+    (tmp_path / "other").write_text("notes")
+    (tmp_path / "other").rename(tmp_path / "pid")
+    held.remove()
+    assert (tmp_path / "pid").read_text() == "notes"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from portmapper.observability.log_file import LogFileHandler
 from portmapper.observability.logs import (
     THIRD_PARTY_LOGGERS,
     default_handler,
-    file_handler,
     start_logging,
 )
 
@@ -105,7 +105,7 @@ def test_a_detached_daemon_without_a_system_log_drops_lines(
 def test_a_rotated_log_file_is_reopened(tmp_path: Path) -> None:
     """`logrotate` renames the file without a signal."""
     path = tmp_path / "portmapper.log"
-    start_logging(file_handler(path), logging.INFO, "text")
+    start_logging(LogFileHandler(path), logging.INFO, "text")
     logging.getLogger("portmapper").info("first")
     path.rename(tmp_path / "portmapper.log.1")
     logging.getLogger("portmapper").info("second")
@@ -117,7 +117,7 @@ def test_a_rotated_log_file_is_reopened(tmp_path: Path) -> None:
 def test_a_line_in_a_file_has_no_control_characters(tmp_path: Path, form: str) -> None:
     """Whatever name a gateway reports."""
     path = tmp_path / "portmapper.log"
-    start_logging(file_handler(path), logging.INFO, form)
+    start_logging(LogFileHandler(path), logging.INFO, form)
     logging.getLogger("portmapper").warning("%s", "a router called \x1b[2J\r\nroot")
     (line,) = path.read_text().splitlines()
     assert "\x1b" not in line

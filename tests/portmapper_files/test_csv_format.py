@@ -36,6 +36,37 @@ def test_nothing_is_an_empty_list(content: str) -> None:
     assert parse(content) == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_utf_16_is_read(encoding: str, delimiter: str) -> None:
+    """Excel's "Unicode text" and PowerShell's `>` write it; Excel separates by tabs."""
+    text = "# Büro\nport;protocol;comment\n8080;tcp;Büro\n".replace(";", delimiter)
+    (row,) = parse(text.encode(encoding))
+    assert row.fields == {"port": "8080", "protocol": "tcp", "comment": "Büro"}
+    assert row.place == "line 3"
+
+
+def test_comments_are_skipped() -> None:
+    """A line that begins with # is a comment, but not inside quotes, and its quotes have no meaning."""
+    text = '# my;"ports\nport;protocol;comment\n # it\'s\n80;tcp;"two\n# lines"\n#81;tcp;x\n82;tcp;y\n'
+    rows = parse(text)
+    assert [(row.place, row.fields["port"]) for row in rows] == [("line 4", "80"), ("line 7", "82")]
+    assert rows[0].fields["comment"] == "two\n# lines"
+
+
+def test_blank_cells_and_spaces_are_ignored() -> None:
+    """People align columns, and spreadsheets write rows of empty cells."""
+    first, second = parse('Port ; Protocol;Internal Port\n 80 ; tcp ; \n;;\n81; "udp";82;;\n')
+    assert first.fields == {"port": "80", "protocol": "tcp", "internal_port": ""}
+    assert second.fields == {"port": "81", "protocol": "udp", "internal_port": "82"}
+
+
+def test_the_protocol_may_be_part_of_the_port() -> None:
+    """Then no column is required for it."""
+    (row,) = parse("external_port\n8080/tcp\n")
+    assert row.fields == {"external_port": "8080/tcp"}
+
+
 def test_any_column_order_and_unknown_columns() -> None:
     """Columns are found by name, with or without surrounding blanks."""
     (row,) = parse("owner; protocol;port\nme;udp;53")
@@ -70,7 +101,14 @@ def test_another_delimiter(delimiter: str) -> None:
     ("content", "error"),
     [
         ("port,protocol\n80,TCP", r"no column port in the header 'port,protocol'.*looks like ','"),
-        ("address;protocol\n;TCP", "no column port in the header$"),
+        ("address;protocol\n;TCP", "no column port in the header 'address;protocol'; known: port"),
+        ("address;pot;protocol\n", "no column port in the header .*: rename the column 'pot' to port"),
+        ("port;proto\n80;tcp", "no column protocol in the header 'port;proto': rename the column 'proto'"),
+        ("8080;tcp;web server\n", "in the header '8080;tcp;web server': add a first line that names the"),
+        ("# only a comment\n", "no header: the first line must name the columns"),
+        ("[[mapping]]\nport = 80\n", "looks like TOML, use --format toml"),
+        ('conflict = "next"\n', "looks like TOML, use --format toml"),
+        ('[{"port": 80}]', "looks like JSON, use --format json"),
         ("port\n80", "no column protocol"),
         ("port;protocol" + ";" * 255, "more than 256 columns"),
         ("port;protocol\n" + ";" * 70_000, "line 2: longer than 65536"),
@@ -79,7 +117,7 @@ def test_another_delimiter(delimiter: str) -> None:
         (b"port;protocol\n80;TCP\0", "binary"),
         (b"\x7fELF\x02\x01\x01\0\0", "binary"),
         (bytes(range(1, 256)), "no column port"),
-        ("port;protocol".encode("utf-16"), "binary"),
+        ("port;pin\n80;1".encode("utf-16"), "no column protocol"),
     ],
 )
 def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> None:

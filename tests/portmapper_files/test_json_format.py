@@ -26,6 +26,36 @@ def test_an_object_becomes_a_row_with_its_index() -> None:
     assert (row.place, row.field_place, row.strict_keys) == ("[1]", "[1].{}", False)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_read(encoding: str) -> None:
+    """PowerShell's `>` writes it."""
+    (row,) = parse('[{"port": 80, "comment": "Büro"}]'.encode(encoding))
+    assert row.fields == {"port": 80, "comment": "Büro"}
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("// ports\n[]", r"cannot contain comments.*line 1"),
+        ('[{"port": 80, // web\n"protocol": "tcp"}]', r"cannot contain comments.*line 1"),
+        ('[{"port": 80}\n# web\n]', r"cannot contain comments.*line 2"),
+        ('[{"port": 80} /* web */]', "cannot contain comments"),
+        ('[{"port": 80},]', "remove the comma"),
+        ("[{'port': 80}]", "double quotes"),
+        ('[{"port": 80', "ends too early"),
+        ("[[mapping]]\nport = 80", "looks like TOML, use --format toml"),
+        ("port;protocol\n80;tcp", "looks like CSV, use --format csv"),
+        ('{"mappings": [{"port": 80}]}', "its key 'mappings' probably holds the list"),
+        ('{"version": 1, "data": {"ports": [{"port": 80}]}}', "its key 'data.ports' probably holds"),
+        ('{"port": 80, "protocol": "tcp"}', "write it in brackets"),
+    ],
+)
+def test_the_message_names_the_cause(content: str, error: str) -> None:
+    """People write what other programs accept."""
+    with pytest.raises(SourceError, match=error):
+        parse(content)
+
+
 def test_an_empty_array_is_an_empty_list() -> None:
     """As in upnp-daemon; a byte order mark is ignored."""
     assert parse("[]") == parse("\ufeff [ ]\n") == []

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from portmapper.api.errors import SourceError
 from portmapper.api.source import FormatOptions, Row
-from portmapper_files.toml_format import TomlFormat
+from portmapper.config.loader import KEYS
+from portmapper_files.toml_format import SETTINGS, TomlFormat
 
 
 def parse(content: bytes | str) -> list[Row]:
@@ -54,6 +55,26 @@ def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> No
     with pytest.raises(SourceError, match=error) as caught:
         parse(content)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "text", ['conflict = "next"', "sources = []", "[[policy]]\naction = 'deny'", "[log]"]
+)
+def test_the_settings_file_is_no_list(text: str) -> None:
+    """The message names the option for it."""
+    with pytest.raises(SourceError, match=r"this is a settings file .*: use --config"):
+        parse(text)
+
+
+def test_every_settings_key_is_known() -> None:
+    """A list has only `mapping`."""
+    assert {*KEYS, "hook", "webhook", "metrics"} - {"mapping"} <= SETTINGS
+
+
+def test_bytes_in_a_comment_need_not_be_utf_8() -> None:
+    """An editor on Windows writes cp1252."""
+    (row,) = parse(b"# B\xfcro\n[[mapping]]\nport = 80\n")
+    assert row.fields == {"port": 80}
 
 
 def test_an_element_that_is_no_table_affects_only_itself() -> None:

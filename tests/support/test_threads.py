@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+from typing import Any
 
 import pytest
 
+from portmapper.support import threads
 from portmapper.support.threads import in_thread
 
 
@@ -47,3 +50,51 @@ async def test_a_canceled_caller_abandons_the_call() -> None:
     going.set()
     assert called.wait(5)
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+async def test_a_thread_that_cannot_start_is_started_later(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """As soon as the system has room for it."""
+    start, failures = threads._thread.start_new_thread, [error, error]
+
+    def starve(*arguments: Any) -> int:
+        if failures:
+            raise failures.pop()
+        return start(*arguments)
+
+    monkeypatch.setattr(threads, "START_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(threads._thread, "start_new_thread", starve)
+    assert await in_thread(lambda: "result") == "result"
+
+
+async def test_a_system_without_threads_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a bounded time."""
+
+    def starve(*_: Any) -> int:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "START_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(threads._thread, "start_new_thread", starve)
+    with pytest.raises(OSError, match="cannot start another thread"):
+        await in_thread(lambda: "result")
+
+
+async def test_a_thread_that_ends_before_it_begins_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop never waits for it without a bound."""
+    start, lost = threads._thread.start_new_thread, [True]
+
+    def lose(*arguments: Any) -> int:
+        return 1 if lost and lost.pop() else start(*arguments)
+
+    monkeypatch.setattr(threads, "START_PAUSES", (0.0,))
+    monkeypatch.setattr(threads, "START_LIMIT", 0.5)
+    monkeypatch.setattr(threads._thread, "start_new_thread", lose)
+    assert await in_thread(lambda: "result") == "result"
+
+
+async def test_an_exit_in_a_thread_is_an_error_of_the_caller() -> None:
+    """Otherwise the caller would wait forever."""
+    with pytest.raises(RuntimeError, match="exit"):
+        await in_thread(lambda: sys.exit(3))

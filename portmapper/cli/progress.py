@@ -1,0 +1,53 @@
+"""A spinner for commands that wait, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+DELAY = 0.3
+"""Seconds before the spinner appears: a quick command shows none."""
+
+
+@contextmanager
+def progress(step: str) -> Iterator[None]:
+    """Show a spinner with this text on standard error while the block runs longer than `DELAY`."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    spinner = _Spinner(step)
+    timer = threading.Timer(DELAY, spinner.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        spinner.stop()
+
+
+class _Spinner:
+    """Starts in the timer's thread and stops in the command's; once stopped, it never starts."""
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._status: Any = None
+
+    def start(self) -> None:
+        from rich.console import Console
+
+        with self._lock:
+            if not self._stopped:
+                self._status = Console(stderr=True).status(f"{self._step}…")
+                self._status.start()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            if self._status is not None:
+                self._status.stop()

@@ -1,0 +1,36 @@
+"""Words that every screen uses in the same way: ports, protocols and external addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PROTOCOLS = {"pcp": "PCP", "natpmp": "NAT-PMP", "upnp": "UPnP"}
+"""Names of the standard backends' protocols; a plugin's backend is shown by its own name."""
+
+KINDS = {
+    "public": "public",
+    "private": "private: another NAT in front",
+    "cgnat": "CGNAT: shared by the provider",
+}
+
+NOT_KNOWN = "external address not known yet"
+
+
+def protocol_name(backend: str) -> str:
+    """Return the name of a backend's protocol: `PCP` for `pcp`."""
+    return PROTOCOLS.get(backend, backend)
+
+
+def port_text(port: object, protocol: str) -> str:
+    """Return a port with its protocol: `8080/tcp`, `any/udp`."""
+    return f"{port or 'any'}/{protocol.lower()}"
+
+
+def external_text(address: str | None, kind: str) -> str:
+    """Return an external address and what it is: `203.0.113.7 (public)`."""
+    return f"{address} ({KINDS.get(kind, kind)})" if address else NOT_KNOWN
+
+
+def mapping_port(mapping: dict[str, Any]) -> str:
+    """Return the granted external port of a mapping, or else the desired one."""
+    return port_text(mapping["external_port"] or mapping["wanted_external_port"], mapping["protocol"])

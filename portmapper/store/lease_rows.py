@@ -1,0 +1,95 @@
+"""Rows of the lease store as values; a row with an invalid value is skipped and logged."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from portmapper.api.model import IPAddress, Lease, Protocol
+from portmapper.store.damage import readable
+
+LONGEST_LIFETIME = 2**32
+"""Protocols express a lifetime in 32 bits."""
+
+LeaseRow = tuple[Lease, int, datetime, bool, str, str]
+"""The fields of a `StoredLease`, in its order."""
+
+PortRow = tuple[tuple[Protocol, str, int], int]
+"""A mapping that accepts any port, and the last external port that it had."""
+
+
+def lease_rows(database: sqlite3.Connection) -> Iterator[LeaseRow]:
+    """Yield the leases that can be read."""
+    database.row_factory = sqlite3.Row
+    return readable(database.execute("SELECT * FROM leases"), _lease, "leases")
+
+
+def port_rows(database: sqlite3.Connection) -> Iterator[PortRow]:
+    """Yield the external ports that can be read, the oldest first."""
+    return readable(database.execute("SELECT * FROM ports ORDER BY rowid"), _ports, "ports")
+
+
+def adhoc_rows(database: sqlite3.Connection) -> Iterator[str]:
+    """Yield the records of ad-hoc mappings that are JSON objects."""
+    return readable(database.execute("SELECT record FROM adhoc"), _record, "adhoc")
+
+
+def _lease(row: sqlite3.Row) -> LeaseRow:
+    lease = Lease(
+        protocol=Protocol(row["protocol"]),
+        internal_address=_address(row["internal_address"]),
+        internal_port=_number(row["internal_port"], 65535),
+        external_port=_number(row["external_port"], 65535),
+        external_address=None if row["external_address"] is None else _address(row["external_address"]),
+        lifetime=_number(row["lifetime"], LONGEST_LIFETIME),
+        permanent=bool(row["permanent"]),
+        backend=_of_type(row["backend"], str),
+        gateway=_of_type(row["gateway"], str),
+        token=_of_type(row["token"], bytes),
+        private=_of_type(row["private"], str),
+    )
+    granted_at = datetime.fromtimestamp(row["granted_at"], UTC)
+    _ = granted_at + timedelta(seconds=LONGEST_LIFETIME)  # must be a date, too
+    return (
+        lease,
+        _number(row["wanted_port"], 65535),
+        granted_at,
+        bool(row["confirmed"]),
+        _of_type(row["source"], str),
+        _of_type(row["comment"], str),
+    )
+
+
+def _ports(row: Any) -> PortRow:
+    protocol, address, internal_port, external_port = row
+    mapping = Protocol(protocol), _of_type(address, str), _number(internal_port, 65535)
+    return mapping, _number(external_port, 65535)
+
+
+def _record(row: Any) -> str:
+    text: str = _of_type(row[0], str)
+    if not isinstance(json.loads(text), dict):
+        raise ValueError("it is not a JSON object")
+    return text
+
+
+def _address(value: object) -> IPAddress:
+    return ipaddress.ip_address(_of_type(value, str))
+
+
+def _number(value: object, largest: int) -> int:
+    """SQLite stores a value of any type in a column of numbers."""
+    number: int = _of_type(value, int)
+    if not 0 <= number <= largest:
+        raise ValueError(f"{number} is not a number from 0 to {largest}")
+    return number
+
+
+def _of_type(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"a {type(value).__name__} in place of {kind.__name__}")
+    return value

@@ -1,0 +1,45 @@
+"""Durations and times as people write and read them: `90`, `15m`, `1h30m`; `59m 51s`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+EXAMPLES = "write seconds or a unit, such as 90, 90s, 15m, 1h or 7d"
+
+_DURATION = re.compile(r"(?:[0-9]{1,10}\s*[a-z]+\s*)+\Z")
+_PART = re.compile(r"([0-9]+)\s*([a-z]+)")
+_SECONDS = re.compile(r"[0-9]{1,10}\Z")
+
+
+def parse_duration(text: str) -> int:
+    """Parse seconds (`90`) or numbers with units (`90s`, `15m`, `1h30m`, `7d`). Digits must be ASCII.
+
+    Raises:
+        ValueError: the text is not a duration; the message says what to write.
+    """
+    given = text.strip().lower()
+    if _SECONDS.match(given):
+        return int(given)
+    parts = _PART.findall(given) if _DURATION.match(given) else []
+    if not parts or any(unit not in UNITS for _, unit in parts):
+        raise ValueError(f"{text[:40]!r} is not a duration: {EXAMPLES}")
+    return sum(int(number) * UNITS[unit] for number, unit in parts)
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration by its two largest units: `59m 51s`, `2h 0m`, `7d 0h`, `12s`."""
+    left = max(int(seconds), 0)
+    days, hours, minutes = left // 86_400, left // 3600 % 24, left // 60 % 60
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {left % 60}s" if minutes else f"{left}s"
+
+
+def format_local(moment: datetime) -> str:
+    """Format a moment in local time with its zone: `2026-11-28 10:24:43+01:00`."""
+    return moment.astimezone().isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,70 @@
+"""Opens files that we write, without ever writing to another file or waiting for one.
+
+Another user may prepare a link, a FIFO or a file at a path that we are about to write, if they may write its
+directory. Therefore links are not followed, only regular files are opened, and a directory that every user
+may write holds none of our files.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+class UnsafeFile(OSError):
+    """A file or its directory is not safe to write; `strerror` is the reason."""
+
+    def __init__(self, reason: str, path: Path) -> None:
+        super().__init__(errno.EPERM, reason, str(path))
+
+
+def open_regular(path: Path, flags: int, mode: int) -> int:
+    """Open a regular file, in a directory that not every user may write.
+
+    Raises:
+        UnsafeFile: it is a link or no regular file, or every user may write its directory.
+        OSError: it cannot be opened.
+    """
+    _check_directory(path)
+    try:
+        file = os.open(path, flags | _SAFE_FLAGS, mode)
+    except OSError as error:
+        raise _explained(error, path) from error
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise UnsafeFile("it is not a regular file", path)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def is_ours(file: int) -> bool:
+    """Return whether an open file belongs to the user of this process."""
+    return not hasattr(os, "geteuid") or os.fstat(file).st_uid == os.geteuid()
+
+
+# O_NONBLOCK: opening a FIFO would wait for its other end. O_NOCTTY: opening a terminal would adopt it.
+_SAFE_FLAGS = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+
+
+def _check_directory(path: Path) -> None:
+    # A sticky bit, as on /tmp, does not help: another user may still create the file before us.
+    if hasattr(os, "geteuid") and path.parent.stat().st_mode & stat.S_IWOTH:
+        raise UnsafeFile("every user can write its directory; use another one", path)
+
+
+def _explained(error: OSError, path: Path) -> OSError:
+    if error.errno == errno.ELOOP:
+        return UnsafeFile("it is a link, and links are not followed", path)
+    # Opening a FIFO without a reader, or a socket.
+    if error.errno == errno.ENXIO:
+        return UnsafeFile("it is not a regular file", path)
+    return error

@@ -1,0 +1,38 @@
+"""`portmapper reload`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def test_the_new_list_is_in_effect_when_the_command_returns(program: Any, gateway: Any, ports: Path) -> None:
+    """A rejected row is reported, and the exit status is 1."""
+    with program.running("run", *gateway.options, str(ports)) as daemon:
+        daemon.until((program.state / "control.sock").exists, "listening")
+        finished = program.run("reload")
+        assert (finished.status, finished.errors) == (0, "")
+        assert finished.output == "reloaded: 1 mapping from 1 source\n"
+        ports.write_text(ports.read_text() + "99999;TCP\n")
+        finished = program.run("reload")
+        assert finished.status == 1
+        assert f"portmapper: {ports}, line 3, column port" in finished.errors
+
+
+def test_invalid_settings_are_reported(program: Any, gateway: Any, ports: Path, config: Path) -> None:
+    """The old settings stay in effect, and the exit status is 1."""
+    config.write_text(f'sources = ["{ports}"]\n')
+    with program.running("run", *gateway.options, "--config", str(config)) as daemon:
+        daemon.until((program.state / "control.sock").exists, "listening")
+        config.write_text("intervall = 5\n")
+        finished = program.run("reload")
+        assert (finished.status, finished.output) == (1, "")
+        assert "intervall" in finished.errors
+        assert "the old settings stay in effect" in finished.errors
+
+
+def test_without_a_daemon_the_status_is_1(program: Any) -> None:
+    """The message names the state directory."""
+    finished = program.run("reload")
+    assert finished.status == 1
+    assert "no daemon runs" in finished.errors

@@ -1,0 +1,74 @@
+"""Files that we write: no links, no FIFOs, no directory of everyone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from portmapper.support.safe_open import UnsafeFile, is_ours, open_regular
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses Unix modes and links")
+
+WRITE = os.O_RDWR | os.O_CREAT
+
+
+def link(path: Path) -> None:
+    """Make a link to a file."""
+    target = path.with_name("target")
+    target.write_text("keep")
+    path.symlink_to(target)
+
+
+def dangling_link(path: Path) -> None:
+    """Make a link to nothing; opening must not create its target."""
+    path.symlink_to(path.with_name("target"))
+
+
+def listening_socket(path: Path) -> None:
+    """Make a socket."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [link, dangling_link, os.mkfifo, listening_socket, Path.mkdir])
+@pytest.mark.parametrize("flags", [WRITE, os.O_WRONLY | os.O_APPEND | os.O_CREAT])
+def test_only_a_regular_file_is_opened(tmp_path: Path, make: Callable[[Path], None], flags: int) -> None:
+    """Opening a FIFO does not wait for its other end."""
+    path = tmp_path / "file"
+    make(path)
+    before = {entry.name for entry in tmp_path.iterdir()}
+    with pytest.raises(OSError, match=r"link|regular|directory"):
+        open_regular(path, flags, 0o600)
+    assert {entry.name for entry in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o703])
+def test_a_directory_that_every_user_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """Also with a sticky bit: another user may be first to create the file."""
+    directory = tmp_path / "shared"
+    directory.mkdir()
+    directory.chmod(mode)
+    with pytest.raises(UnsafeFile, match="every user can write"):
+        open_regular(directory / "file", WRITE, 0o600)
+    assert not list(directory.iterdir())
+
+
+def test_a_link_to_the_directory_is_followed(tmp_path: Path) -> None:
+    """`/var/run` is a link to `/run` on most systems."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    file = open_regular(tmp_path / "link" / "file", WRITE, 0o600)
+    assert is_ours(file)
+    os.close(file)
+    assert (tmp_path / "run" / "file").is_file()
+
+
+def test_a_missing_directory_is_an_ordinary_error(tmp_path: Path) -> None:
+    """The caller reports it."""
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "none" / "file", WRITE, 0o600)
