@@ -174,9 +174,9 @@ def _in_order(interface: Interface, known: dict[IPInterface, int]) -> Interface:
 
 def _interfaces() -> Iterator[Interface]:
     if sys.platform == "linux":
-        from portmapper.network import linux  # it imports this module
+        from portmapper.network import linux
 
-        yield from linux.interfaces()
+        yield from (Interface(*facts) for facts in linux.interfaces())
         return
     import psutil
 
@@ -205,9 +205,9 @@ def _prefix_length(mask: str) -> int:
 
 def _default_routes() -> Iterable[DefaultRoute]:
     if sys.platform == "linux":
-        from portmapper.network import linux  # it imports this module
+        from portmapper.network import linux
 
-        return linux.default_routes()
+        return [DefaultRoute(*facts) for facts in linux.default_routes()]
     return _queried_routes()
 
 

@@ -14,8 +14,13 @@ import struct
 import sys
 from collections.abc import Iterator, Mapping
 
-from portmapper.api.model import IPAddress
-from portmapper.network.host import DefaultRoute, Interface, IPInterface
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+InterfaceFacts = tuple[str, tuple[IPInterface, ...], frozenset[IPAddress]]
+"""The fields of an `Interface`: its name, its addresses, and those that are transient."""
+
+RouteFacts = tuple[str, IPAddress, int]
+"""The fields of a `DefaultRoute`: the interface, the gateway and the metric."""
 
 ANSWER_LIMIT = 2.0
 """Seconds to wait for the kernel's answer, which normally is already there."""
@@ -42,7 +47,7 @@ _RTN_UNICAST = 1
 _RTNH_F_DEAD = 0x1
 
 
-def interfaces() -> Iterator[Interface]:
+def interfaces() -> Iterator[InterfaceFacts]:
     """Yield the interfaces that are running and have an address, without loopback.
 
     Raises:
@@ -57,7 +62,7 @@ def interfaces() -> Iterator[Interface]:
             transient.add(address.ip)
     for index, (addresses, transient) in found.items():
         if index in names:
-            yield Interface(names[index], tuple(addresses), frozenset(transient))
+            yield names[index], tuple(addresses), frozenset(transient)
 
 
 def parse_links(messages: Iterator[bytes]) -> Iterator[tuple[int, str, bool]]:
@@ -81,7 +86,7 @@ def parse_addresses(messages: Iterator[bytes]) -> Iterator[tuple[int, IPInterfac
             yield index, address, family == socket.AF_INET6 and bool(flags & _TRANSIENT)
 
 
-def default_routes() -> Iterator[DefaultRoute]:
+def default_routes() -> Iterator[RouteFacts]:
     """Yield the default routes with a gateway, those of IPv4 first.
 
     Raises:
@@ -91,7 +96,7 @@ def default_routes() -> Iterator[DefaultRoute]:
     yield from parse_routes(_dump(_RTM_GETROUTE), names)
 
 
-def parse_routes(messages: Iterator[bytes], names: Mapping[int, str]) -> Iterator[DefaultRoute]:
+def parse_routes(messages: Iterator[bytes], names: Mapping[int, str]) -> Iterator[RouteFacts]:
     """Yield the default routes of the main table; `names` are the interfaces by index."""
     for message in messages:
         family, bits, _, _, table, _, _, kind, flags = struct.unpack_from("=BBBBBBBBI", message)
@@ -119,7 +124,7 @@ def _hops(attributes: Mapping[int, bytes]) -> Iterator[tuple[int, bytes | None]]
         several = several[(length + 3) & ~3 :]
 
 
-def _route(interface: str | None, raw: bytes | None, metric: int) -> DefaultRoute | None:
+def _route(interface: str | None, raw: bytes | None, metric: int) -> RouteFacts | None:
     if interface is None or raw is None:
         return None
     gateway = ipaddress.ip_address(raw)
@@ -127,7 +132,7 @@ def _route(interface: str | None, raw: bytes | None, metric: int) -> DefaultRout
         if "%" in interface:
             return None  # not a valid zone
         gateway = ipaddress.IPv6Address(f"{gateway}%{interface}")  # it needs its zone
-    return DefaultRoute(interface, gateway, metric)
+    return interface, gateway, metric
 
 
 def decoded(name: bytes) -> str:

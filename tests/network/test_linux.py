@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from portmapper.network import linux
-from portmapper.network.host import DefaultRoute, read_network
+from portmapper.network.host import read_network
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uses rtnetlink")
 
@@ -54,10 +54,10 @@ def test_the_name_of_an_interface_may_be_any_bytes(monkeypatch: pytest.MonkeyPat
     """And they survive the way back to the system."""
     answers = {18: [link(2, name)], 22: [address(2, "192.168.88.10", 24)]}
     monkeypatch.setattr(linux, "_dump", lambda request: iter(answers[request]))
-    (found,) = linux.interfaces()
-    assert found.name.encode("utf-8", "surrogateescape") == name
-    assert os.fsencode(found.name) == name
-    assert found.addresses == (ipaddress.ip_interface("192.168.88.10/24"),)
+    ((found, addresses, _),) = linux.interfaces()
+    assert found.encode("utf-8", "surrogateescape") == name
+    assert os.fsencode(found) == name
+    assert addresses == (ipaddress.ip_interface("192.168.88.10/24"),)
 
 
 def test_an_interface_without_a_link_or_address_is_not_running(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +91,8 @@ def test_only_default_routes_with_a_gateway_in_the_main_table_count() -> None:
     ]
     gateway = ipaddress.ip_address("192.168.88.1")
     assert list(linux.parse_routes(iter(messages), {2: "eth0"})) == [
-        DefaultRoute("eth0", gateway, 100),
-        DefaultRoute("eth0", gateway, 0),
+        ("eth0", gateway, 100),
+        ("eth0", gateway, 0),
     ]
 
 
@@ -100,7 +100,7 @@ def test_each_hop_of_a_multipath_route_is_a_route() -> None:
     """Either of them may be used."""
     hops = b"".join(struct.pack("=HBBi", 8 + len(GATEWAY), 0, 0, index) + GATEWAY for index in (2, 3))
     found = linux.parse_routes(iter([route(attribute(9, hops))]), {2: "eth0", 3: "eth1"})
-    assert [known.interface for known in found] == ["eth0", "eth1"]
+    assert [interface for interface, _, _ in found] == ["eth0", "eth1"]
 
 
 def test_a_link_local_gateway_gets_its_zone() -> None:
@@ -108,7 +108,7 @@ def test_a_link_local_gateway_gets_its_zone() -> None:
     gateway = attribute(5, ipaddress.ip_address("fe80::1").packed)
     messages = [route(attribute(4, number(index)), gateway, family=socket.AF_INET6) for index in (2, 3)]
     (found,) = linux.parse_routes(iter(messages), {2: "eth0", 3: "a%b"})
-    assert str(found.gateway) == "fe80::1%eth0"
+    assert str(found[1]) == "fe80::1%eth0"
 
 
 @pytest.mark.parametrize("answer", [bytes(16), struct.pack("=IHHII", 5000, 16, 0, 0, 0), b"\xff" * 20])
@@ -126,6 +126,5 @@ def test_an_error_of_the_kernel_is_raised() -> None:
 
 def test_this_host_is_read_without_proc() -> None:
     """The kernel answers for every interface."""
-    assert {interface.name for interface in read_network().interfaces} >= {
-        found.interface for found in linux.default_routes()
-    }
+    network = read_network()
+    assert {found.interface for found in network.routes} <= {i.name for i in network.interfaces}
