@@ -30,10 +30,10 @@ class Parser(argparse.ArgumentParser):
         import difflib  # needed only after a mistake
 
         if message.startswith(_UNKNOWN):
-            word, known = message.removeprefix(_UNKNOWN).split()[0].partition("=")[0], self._names()
+            word, known = message.removeprefix(_UNKNOWN).split()[0].partition("=")[0], [*self._names()]
         else:
             word, known = _invalid_choice(message)
-        near = difflib.get_close_matches(word, [*known], 1, 0.5)
+        near = difflib.get_close_matches(word, known, 1, 0.5)
         return f"did you mean {near[0]}?" if near else ""
 
     def _names(self) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from portmapper.api.model import external_kind
-from portmapper.cli.wording import external_text, protocol_name
+from portmapper.cli.wording import external_text, gateways_in_use, protocol_name
 from portmapper.support.duration import format_duration, format_local
 from portmapper.support.text import printable
 
@@ -56,14 +56,6 @@ def shortened(text: str, width: int | None) -> str:
     while cell_len(head) + cell_len(tail) >= width and head:
         head, tail = head[:-1], tail[1:]
     return f"{head}…{tail}"
-
-
-def gateways_in_use(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the gateways that hold leases, or else the best gateway that answered."""
-    holders = {(m["backend"], m["gateway"]) for m in document["mappings"] if m["backend"]}
-    known = document["gateways"]
-    used = [gateway for gateway in known if (gateway["backend"], gateway["address"]) in holders]
-    return used or known[:1]
 
 
 def _where(document: dict[str, Any]) -> list[str]:

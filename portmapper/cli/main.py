@@ -30,6 +30,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "address": ("portmapper.cli.address:Address", "print only the external address"),
         "list": ("portmapper.cli.list:List", "show the mappings in the gateway's table"),
         "open": ("portmapper.cli.open:Open", "open single ports until they are closed"),
+        "presets": (
+            "portmapper.cli.presets:Presets",
+            "show the programs whose ports 'open' knows by name",
+        ),
         "close": ("portmapper.cli.close:Close", "close single ports, or all stale mappings"),
         "doctor": ("portmapper.cli.doctor:Doctor", "find out why a port is not open, and what to do"),
         "check": (

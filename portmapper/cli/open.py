@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError, quoted
-from portmapper.api.model import MAX_DURATION
+from portmapper.api.model import MAX_DURATION, ConflictPolicy
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -19,7 +19,9 @@ from portmapper.cli.options import (
     add_state_option,
     configure_logging,
 )
-from portmapper.cli.targets import call_daemon, directory_of, port_records
+from portmapper.cli.port_arguments import FORM, port_records
+from portmapper.cli.progress import progress
+from portmapper.cli.targets import call_daemon, directory_of
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
@@ -35,14 +37,20 @@ class Open(Command):
 
     name = "open"
     help = "open single ports until they are closed"
+    examples = (
+        "portmapper open 8080",
+        "portmapper open 8080:80 27015/udp --lifetime 1h",
+        "portmapper open minecraft",
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `open`."""
         parser.add_argument(
             "port",
             nargs="+",
-            metavar="PORT/PROTO",
-            help="such as 8080/tcp, 2722-2723/udp or 53/both",
+            metavar=FORM,
+            help="an external port, and an internal port if it differs: 8080, 8080:80, 2722-2723/udp or "
+            "53/both; or the name of a preset, such as minecraft (default protocol: tcp)",
         )
         parser.add_argument(
             "--to",
@@ -52,7 +60,19 @@ class Open(Command):
             "port)",
         )
         parser.add_argument(
-            "--lifetime", type=_lifetime, default=3600, metavar="S", help="requested seconds (default 3600)"
+            "--lifetime",
+            type=_lifetime,
+            default=3600,
+            metavar="TIME",
+            help="requested lifetime: seconds, or 90s, 15m, 1h, 7d (default 1h)",
+        )
+        parser.add_argument(
+            "--comment", metavar="TEXT", help="description in the gateway's table (default: portmapper)"
+        )
+        parser.add_argument(
+            "--conflict",
+            choices=[policy.value for policy in ConflictPolicy],
+            help="what to do if another host holds the port, as for 'portmapper run'",
         )
         parser.add_argument(
             "--family",
@@ -69,15 +89,17 @@ class Open(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Open the ports; return 0 if all are open, 1 if some are not, 3 if no gateway answers."""
-        configure_logging(arguments, "warning")
+        # The result names each reason, so the log would only repeat it.
+        configure_logging(arguments, "error")
         records = _records(arguments)
         directory = directory_of(arguments)
-        document = call_daemon(directory, "open", records)
-        by_daemon = document is not None
+        with progress("opening the ports"):
+            document = call_daemon(directory, "open", records)
+            by_daemon = document is not None
+            if not by_daemon:
+                document = _open_without_daemon(arguments, records, directory)
         if by_daemon:
             _warn_about_ignored_options(arguments)
-        else:
-            document = _open_without_daemon(arguments, records, directory)
         if arguments.json:
             print(json.dumps(document, indent=2))
         else:
@@ -92,16 +114,20 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     host, port = _internal_endpoint(arguments.to)
     common: dict[str, Any] = {
         "address": host,
-        "internal_port": port,
         "duration": arguments.lifetime,
-        "comment": COMMENT,
+        "conflict": arguments.conflict,
     }
     if arguments.given.family or (arguments.family and host is None):
         common["family"] = arguments.family
     common["gateway"] = _gateway_of_mapping(arguments)
     if len(arguments.given.backend) == 1:
         common["backend"] = arguments.backend[0]
-    records = [{**record, **common} for record in port_records(arguments.port)]
+    records = [{"comment": COMMENT, **record, **common} for record in port_records(arguments.port)]
+    for record in records:
+        if port is not None and record.setdefault("internal_port", port) != port:
+            raise UsageError(f"--to {quoted(arguments.to)}: {record['port']} already has an internal port")
+        if arguments.comment is not None:
+            record["comment"] = arguments.comment
     parse_records(records)
     return records
 
@@ -176,37 +202,76 @@ def _open_without_daemon(
 
 
 def _show(document: dict[str, Any], by_daemon: bool) -> None:
+    from portmapper.cli.wording import address_warnings, mapping_port, protocol_name
     from portmapper.support.text import endpoint, printable
 
     for mapping in document["mappings"]:
-        internal = endpoint(mapping["internal_address"], mapping["internal_port"])
+        internal = endpoint(mapping["internal_address"], mapping["internal_port"], "this host")
         if mapping["state"] == "active":
-            external = endpoint(mapping["external_address"], mapping["external_port"])
+            where = _external(mapping)
+            protocol = protocol_name(mapping["backend"])
             end = _how_long(mapping, by_daemon)
-            print(f"{mapping['protocol']} {external} -> {internal} is open by {mapping['backend']}, {end}")
+            print(f"{mapping_port(mapping)} → {internal} is open{where} over {protocol}{end}")
         else:
             reason = printable(mapping["error"] or "no gateway answered")
-            port = mapping["wanted_external_port"] or "any"
-            print(f"{mapping['protocol']} {port} -> {internal} is not open: {reason}", file=sys.stderr)
-    if by_daemon and any(mapping["state"] != "active" for mapping in document["mappings"]):
-        print("portmapper: the daemon keeps trying until 'portmapper close'", file=sys.stderr)
+            print(f"{mapping_port(mapping)} is not open: {reason}", file=sys.stderr)
+    for note in [*_notes(document, by_daemon), *(f"warning: {w}" for w in address_warnings(document))]:
+        print(f"portmapper: {note}", file=sys.stderr)
+
+
+def _external(mapping: dict[str, Any]) -> str:
+    from portmapper.support.text import endpoint
+
+    if not mapping["external_address"]:
+        return " (external address not known yet)"
+    return f" at {endpoint(mapping['external_address'], mapping['external_port'])}"
 
 
 def _how_long(mapping: dict[str, Any], by_daemon: bool) -> str:
+    from datetime import datetime
+
+    from portmapper.support.duration import format_duration, format_local
+
     if by_daemon:
-        return "kept by the daemon until 'portmapper close'"
-    return "until 'portmapper close'" if mapping["permanent"] else f"for {mapping['lifetime']} s"
+        return "; the daemon renews it until 'portmapper close'"
+    if mapping["permanent"] or not mapping["expires_at"]:
+        return " until 'portmapper close'"
+    return f" for {format_duration(mapping['lifetime'])}, until " + format_local(
+        datetime.fromisoformat(mapping["expires_at"])
+    )
+
+
+def _notes(document: dict[str, Any], by_daemon: bool) -> list[str]:
+    """Return what the user can do next: about ports that are not open, and about leases that end."""
+    mappings = document["mappings"]
+    if by_daemon:
+        waits = any(mapping["state"] != "active" for mapping in mappings)
+        return ["the daemon keeps trying until 'portmapper close'"] if waits else []
+    ending = [mapping for mapping in mappings if mapping["state"] == "active" and not mapping["permanent"]]
+    if not ending:
+        return []
+    its = "this lease" if len(ending) == 1 else "these leases"
+    return [
+        f"nothing renews {its}: to keep the port open, add it to a list and run 'portmapper run LIST', "
+        "or repeat this command while a daemon runs"
+    ]
 
 
 def _status(document: dict[str, Any]) -> int:
     states = [mapping["state"] for mapping in document["mappings"]]
     if not document["gateways"] and "pending" in states:
-        print("portmapper: no gateway answered", file=sys.stderr)
+        print("portmapper: run 'portmapper doctor' to find out why", file=sys.stderr)
         return 3
     return 0 if all(state == "active" for state in states) else 1
 
 
 def _lifetime(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_DURATION):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 to {MAX_DURATION}")
-    return int(text)
+    from portmapper.support.duration import parse_duration
+
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if seconds > MAX_DURATION:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than {MAX_DURATION} seconds")
+    return seconds

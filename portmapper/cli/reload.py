@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import tomllib
+from pathlib import Path
 from typing import Any
 
 from portmapper.api.command import Command
@@ -19,11 +22,14 @@ class Reload(Command):
     examples = ("portmapper reload",)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the options of `reload`.
-
-        There is no `--config`: the daemon reads its own settings file. An invalid file must not stop the
-        command before the daemon can report what is invalid.
-        """
+        """Add the options of `reload`."""
+        parser.add_argument(
+            "--config",
+            dest="settings",
+            type=Path,
+            metavar="FILE",
+            help="the settings file that sets the daemon's state_dir; default: as for 'portmapper run'",
+        )
         add_state_option(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
@@ -32,8 +38,20 @@ class Reload(Command):
         from portmapper.control.client import call_daemon
 
         with progress("reloading"):
-            answer = call_daemon(directory_of(arguments), "reload", "POST")
+            answer = call_daemon(_directory(arguments), "reload", "POST")
         return _report(answer["sources"])
+
+
+def _directory(arguments: argparse.Namespace) -> Path:
+    """Return the state directory; invalid settings are no error here, because the daemon reports them."""
+    from portmapper.config.paths import settings_file
+
+    path = arguments.settings or settings_file()
+    if arguments.state_dir is None and path is not None:
+        with contextlib.suppress(OSError, ValueError):
+            written = tomllib.loads(path.read_text(encoding="utf-8")).get("state_dir")
+            arguments.state_dir = Path(written) if isinstance(written, str) else None
+    return directory_of(arguments)
 
 
 def _report(sources: list[dict[str, Any]]) -> int:

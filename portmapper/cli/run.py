@@ -9,7 +9,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
@@ -129,7 +129,20 @@ def _serve(
         daemon = asyncio.run(_run(arguments, plugins, allowed, config, store, background_tasks))
     finally:
         store.close()
-    return _report(arguments, daemon) if arguments.oneshot else 0
+    if arguments.oneshot:
+        return _report(arguments, daemon)
+    _say_farewell(arguments, daemon)
+    return 0
+
+
+def _say_farewell(arguments: argparse.Namespace, daemon: Daemon) -> None:
+    """Tell a user at a terminal or a script what remains open; a service's log has no use for it."""
+    if arguments.close_ports_on_exit or arguments.daemon or arguments.log_format != "text":
+        return
+    from portmapper.cli.farewell import farewell
+
+    for line in farewell(daemon.document, arguments.given.state_dir):
+        print(f"portmapper: {line}", file=sys.stderr)
 
 
 async def _run(
@@ -240,14 +253,23 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
         from portmapper.cli.tables import print_status
 
         print_status(document)
+    else:
+        _warn(document)
     if daemon.stopped:
-        return 0
+        return 1 if any(mapping["state"] == "pending" for mapping in document["mappings"]) else 0
     if not document["gateways"] and any(mapping["state"] == "pending" for mapping in document["mappings"]):
         print("portmapper: no gateway answered; run 'portmapper doctor' to find out why", file=sys.stderr)
         return 3
     rejected = any(source["rejected"] for source in document["sources"])
     not_open = any(mapping["state"] != "active" for mapping in document["mappings"])
     return 1 if not_open or rejected else 0
+
+
+def _warn(document: dict[str, Any]) -> None:
+    from portmapper.cli.wording import address_warnings
+
+    for warning in address_warnings(document):
+        print(f"portmapper: warning: {warning}", file=sys.stderr)
 
 
 def _add_process_options(parser: argparse.ArgumentParser) -> None:

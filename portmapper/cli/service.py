@@ -14,6 +14,7 @@ from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, UsageError
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
+SYSTEM_SETTINGS = Path("/etc")
 UNIT = "portmapper.service"
 KINDS = ("systemd", "launchd", "windows")
 MARK = "# Written by 'portmapper service'"
@@ -29,46 +30,74 @@ class Service(Command):
 
     name = "service"
     help = "print or install a unit file for systemd, launchd or Windows"
+    examples = (
+        "portmapper service print",
+        "sudo portmapper service install --list /etc/portmapper/ports.csv",
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `service`."""
-        parser.add_argument("action", choices=("print", "install"), help="install works with systemd only")
+        parser.add_argument(
+            "action", choices=("print", "install", "uninstall"), help="install and uninstall are for systemd"
+        )
         parser.add_argument("kind", nargs="?", choices=KINDS, default="systemd", help="default systemd")
         parser.add_argument(
             "--user", action="store_true", help="for your user's service manager instead of the system's"
         )
         parser.add_argument(
+            "--config",
+            dest="settings",
+            metavar="FILE",
+            help="the settings file (default: /etc/portmapper/portmapper.toml, with --user in your "
+            "configuration directory)",
+        )
+        parser.add_argument(
             "-f",
+            "--list",
             "--file",
+            dest="list",
             action="append",
             default=[],
-            metavar="SOURCE",
-            help="the list: a path or a URL; may be repeated (default: portmapper/ports.csv in the system's "
-            "configuration directory, with --user in yours)",
+            metavar="FILE",
+            help="a list: a path or a URL; replaces the lists in the settings; may be repeated",
         )
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Print or install the unit."""
-        sources = [_absolute(source) for source in arguments.file] or [_default_source(arguments)]
-        command = [*_program(), "run", *(word for source in sources for word in ("--file", source))]
+        """Print, install or remove the unit."""
         if arguments.kind != "systemd":
-            if arguments.action == "install":
-                raise UsageError(
-                    f"install works with systemd only; use 'portmapper service print {arguments.kind}'"
-                )
-            print(_launchd(command, arguments.user) if arguments.kind == "launchd" else _windows(command))
+            return _print_other(arguments)
+        if arguments.action == "uninstall":
+            _uninstall(arguments.user)
             return 0
-        problem = "" if arguments.user else _hidden_path([command[0], *sources])
-        unit = _systemd(command, arguments.user)
+        settings, lists = _settings(arguments), [_absolute(source) for source in arguments.list]
+        program = _program()
+        problem = "" if arguments.user else _hidden_path([program[0], str(settings), *lists])
+        unit = _systemd(program, settings, lists, arguments.user)
         if arguments.action == "install":
             if problem:
                 raise UsageError(problem)
             _install(unit, arguments.user)
+            _write_first_settings(settings, lists)
             return 0
         print(unit, end="")
         if problem:
             print(f"portmapper: warning: {problem}", file=sys.stderr)
         return 0
+
+
+def _print_other(arguments: argparse.Namespace) -> int:
+    if arguments.action != "print":
+        raise UsageError(
+            f"{arguments.action} works with systemd only; use 'portmapper service print {arguments.kind}'"
+        )
+    lists = [_absolute(source) for source in arguments.list]
+    command = [*_program(), *_run_words(_settings(arguments), lists)]
+    print(_launchd(command, arguments.user) if arguments.kind == "launchd" else _windows(command))
+    return 0
+
+
+def _run_words(settings: Path | str, lists: list[str]) -> list[str]:
+    return ["run", "--config", str(settings), *(word for source in lists for word in ("--file", source))]
 
 
 def _program() -> list[str]:
@@ -82,10 +111,13 @@ def _absolute(source: str) -> str:
     return source if "://" in source else os.path.abspath(source)
 
 
-def _default_source(arguments: argparse.Namespace) -> str:
+def _settings(arguments: argparse.Namespace) -> Path | str:
+    if arguments.settings:
+        return Path(arguments.settings).absolute()
     if arguments.kind == "windows":
-        return r"C:\ProgramData\portmapper\ports.csv"
-    return str((_user_configuration() if arguments.user else Path("/etc")) / "portmapper" / "ports.csv")
+        return r"C:\ProgramData\portmapper\portmapper.toml"
+    base = _user_configuration() if arguments.user else SYSTEM_SETTINGS
+    return base / "portmapper" / "portmapper.toml"
 
 
 def _user_configuration() -> Path:
@@ -105,9 +137,16 @@ def _template(name: str) -> str:
     return (Path(__file__).with_name("units") / name).read_text(encoding="utf-8")
 
 
-def _systemd(command: list[str], for_user: bool) -> str:
+def _systemd(program: list[str], settings: Path | str, lists: list[str], for_user: bool) -> str:
     template = _template("user.service" if for_user else "system.service")
-    return template.replace("@COMMAND@", " ".join(_systemd_word(word) for word in command))
+    # The daemon's own `reload` waits until it is done, and reports invalid settings to systemd.
+    commands = {
+        "@COMMAND@": [*program, *_run_words(settings, lists)],
+        "@RELOAD@": [*program, "reload", "--config", str(settings)],
+    }
+    for mark, words in commands.items():
+        template = template.replace(mark, " ".join(_systemd_word(word) for word in words))
+    return template
 
 
 def _systemd_word(word: str) -> str:
@@ -145,21 +184,80 @@ def _windows(command: list[str]) -> str:
     return text
 
 
+def _unit_path(for_user: bool) -> Path:
+    """Return the path of the unit.
+
+    Raises:
+        PortmapperError: another program wrote the file there.
+    """
+    path = (_user_configuration() / "systemd" / "user" if for_user else SYSTEM_UNITS) / UNIT
+    try:
+        if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
+            raise PortmapperError(f"{path} was not written by portmapper; remove it first")
+    except OSError as error:
+        raise PortmapperError(f"cannot read {path}: {error.strerror}") from error
+    return path
+
+
 def _install(unit: str, for_user: bool) -> None:
     """Write the unit; never replace a unit that portmapper did not write.
 
     Raises:
         PortmapperError: the file cannot be written, or another program wrote it.
     """
-    path = (_user_configuration() / "systemd" / "user" if for_user else SYSTEM_UNITS) / UNIT
+    path = _unit_path(for_user)
+    _write(path, unit)
+    _systemctl(for_user, "daemon-reload")
+    print(f"wrote {path}")
+    print(f"To start it now and at every boot: {' '.join(_manager(for_user))} enable --now portmapper")
+
+
+def _write_first_settings(settings: Path | str, lists: list[str]) -> None:
+    """Write the settings file and the list that the unit uses, unless they exist."""
+    path = Path(settings)
+    if path.exists():
+        return
+    if not lists:
+        _write_if_missing(path.with_name("ports.csv"), "port;protocol;comment\n")
+    _write_if_missing(path, "# 'portmapper init' shows every setting.\n" + 'sources = ["ports.csv"]\n')
+
+
+def _write_if_missing(path: Path, text: str) -> None:
+    if not path.exists():
+        _write(path, text)
+        print(f"wrote {path}")
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
-            raise PortmapperError(f"{path} was not written by portmapper; remove it first")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(unit, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise PortmapperError(f"cannot write {path}: {error.strerror}") from error
-    systemctl = ["systemctl", "--user"] if for_user else ["systemctl"]
+
+
+def _uninstall(for_user: bool) -> None:
+    """Stop the service and remove its unit; settings, lists and leases stay.
+
+    Raises:
+        PortmapperError: there is no unit, it cannot be removed, or another program wrote it.
+    """
+    path = _unit_path(for_user)
+    if not path.exists():
+        raise PortmapperError(f"the service is not installed: {path} does not exist")
+    _systemctl(for_user, "disable", "--now", "portmapper")
+    try:
+        path.unlink()
+    except OSError as error:
+        raise PortmapperError(f"cannot remove {path}: {error.strerror}") from error
+    _systemctl(for_user, "daemon-reload")
+    print(f"removed {path}; settings, lists and leases are still there")
+
+
+def _manager(for_user: bool) -> list[str]:
+    return ["systemctl", "--user"] if for_user else ["systemctl"]
+
+
+def _systemctl(for_user: bool, *words: str) -> None:
     if shutil.which("systemctl") and Path("/run/systemd/system").exists():
-        subprocess.run([*systemctl, "daemon-reload"], check=False)
-    print(f"wrote {path}. To start it now and at every boot: {' '.join(systemctl)} enable --now portmapper")
+        subprocess.run([*_manager(for_user), *words], check=False)

@@ -13,8 +13,9 @@ import attrs
 from rich.console import Console
 from rich.text import Text
 
-from portmapper.cli.headline import daemon_lines, gateways_in_use, headline
+from portmapper.cli.headline import daemon_lines, headline
 from portmapper.cli.mapping_rows import COLORS, Row, mapping_rows, wrapped
+from portmapper.cli.wording import address_warnings
 from portmapper.support.text import plural, printable
 
 
@@ -147,16 +148,12 @@ def _last_start(opened: Sequence[Sequence[Text]], room: int) -> int:
 
 def _notes(document: dict[str, Any], width: int | None) -> list[Text]:
     """Return the problems that belong to no mapping: gateways, sources, plugins and the store."""
-    notes = [(gateway["detail"], "yellow") for gateway in gateways_in_use(document) if _warns(gateway)]
+    notes = [(warning, "yellow") for warning in address_warnings(document)]
     notes += [(text, "yellow") for source in document["sources"] for text in _of_source(source)]
     notes += [(_of_fault(fault), "red") for fault in document.get("faults", ())]
     if document.get("error"):
         notes.append((document["error"], "red"))
     return [Text(line, style) for text, style in notes for line in _unindented(printable(text), width)]
-
-
-def _warns(gateway: dict[str, Any]) -> bool:
-    return bool(gateway["detail"]) and gateway.get("external_kind") in ("private", "cgnat")
 
 
 def _of_source(source: dict[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +11,6 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Target
     from portmapper.api.model import Protocol
     from portmapper.network.host import Network
-
-
-def port_records(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield a record, in the form of a list row, for each argument such as `8080/tcp` or `2722-2723/udp`.
-
-    Raises:
-        UsageError: an argument is not of this form.
-    """
-    from portmapper.sources.port_syntax import parse_port_argument
-
-    for text in texts:
-        parse_port_argument(text)
-        port, _, protocol = text.partition("/")
-        yield {"port": port, "protocol": protocol.upper()}
 
 
 def ports_of(texts: Sequence[str]) -> list[tuple[Protocol, int]]:

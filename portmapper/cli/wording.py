@@ -34,3 +34,20 @@ def external_text(address: str | None, kind: str) -> str:
 def mapping_port(mapping: dict[str, Any]) -> str:
     """Return the granted external port of a mapping, or else the desired one."""
     return port_text(mapping["external_port"] or mapping["wanted_external_port"], mapping["protocol"])
+
+
+def gateways_in_use(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the gateways that hold leases, or else the best gateway that answered."""
+    holders = {(m["backend"], m["gateway"]) for m in document["mappings"] if m["backend"]}
+    known = document["gateways"]
+    used = [gateway for gateway in known if (gateway["backend"], gateway["address"]) in holders]
+    return used or known[:1]
+
+
+def address_warnings(document: dict[str, Any]) -> list[str]:
+    """Return why open ports are not reachable from the internet: another NAT, or the provider's."""
+    return [
+        gateway["detail"]
+        for gateway in gateways_in_use(document)
+        if gateway["detail"] and gateway.get("external_kind") in ("private", "cgnat")
+    ]

@@ -7,7 +7,6 @@ import re
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import attrs
 
@@ -147,12 +146,12 @@ class Network:
     def local_address_towards(self, address: IPAddress) -> IPAddress | None:
         """Return the source address that this host would use for `address`, without sending anything."""
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            try:
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect(_socket_address(address, 9))
-            except OSError:
-                return None
-            return ipaddress.ip_address(probe.getsockname()[0])
+                return ipaddress.ip_address(probe.getsockname()[0])
+        except OSError:
+            return None
 
 
 def read_network() -> Network:
@@ -174,15 +173,19 @@ def _in_order(interface: Interface, known: dict[IPInterface, int]) -> Interface:
 
 
 def _interfaces() -> Iterator[Interface]:
+    if sys.platform == "linux":
+        from portmapper.network import linux
+
+        yield from (Interface(*facts) for facts in linux.interfaces())
+        return
     import psutil
 
-    transient = _transient(Path("/proc/net/if_inet6")) if sys.platform == "linux" else {}
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     for name, addresses in psutil.net_if_addrs().items():
         if name in up:
             usable = tuple(_usable(addresses))
             if usable:
-                yield Interface(name, usable, frozenset(transient.get(name, ())))
+                yield Interface(name, usable)
 
 
 def _usable(addresses: Iterable[object]) -> Iterator[IPInterface]:
@@ -202,62 +205,10 @@ def _prefix_length(mask: str) -> int:
 
 def _default_routes() -> Iterable[DefaultRoute]:
     if sys.platform == "linux":
-        return [*_linux_routes(Path("/proc/net/route")), *_linux_ipv6_routes(Path("/proc/net/ipv6_route"))]
+        from portmapper.network import linux
+
+        return [DefaultRoute(*facts) for facts in linux.default_routes()]
     return _queried_routes()
-
-
-def _linux_routes(table: Path) -> Iterator[DefaultRoute]:
-    """Parse the kernel's IPv4 table: hexadecimal addresses in host byte order."""
-    try:
-        lines = table.read_text(encoding="ascii").splitlines()[1:]
-    except OSError:
-        return
-    for line in lines:
-        interface, destination, gateway, flags, _, _, metric, mask, *_ = line.split()
-        if destination == mask == "00000000" and int(flags, 16) & _RTF_GATEWAY:
-            address = ipaddress.IPv4Address(int(gateway, 16).to_bytes(4, sys.byteorder))
-            yield DefaultRoute(interface, address, int(metric))
-
-
-_RTF_GATEWAY = 0x2
-_RTF_REJECT = 0x200
-
-
-def _linux_ipv6_routes(table: Path) -> Iterator[DefaultRoute]:
-    """Parse the kernel's IPv6 table: hexadecimal numbers; a link-local gateway needs its zone."""
-    try:
-        lines = table.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        destination, length, _, _, gateway, metric, _, _, flags, interface, *_ = line.split()
-        bits = int(flags, 16)
-        if (int(destination, 16), length) == (0, "00") and bits & _RTF_GATEWAY and not bits & _RTF_REJECT:
-            address = ipaddress.IPv6Address(int(gateway, 16))
-            if address.is_link_local:
-                address = ipaddress.IPv6Address(f"{address}%{interface}")
-            yield DefaultRoute(interface, address, int(metric, 16))
-
-
-_IFA_F_TEMPORARY = 0x01
-_IFA_F_DADFAILED = 0x08
-_IFA_F_DEPRECATED = 0x20
-_IFA_F_TENTATIVE = 0x40
-_TRANSIENT = _IFA_F_TEMPORARY | _IFA_F_DADFAILED | _IFA_F_DEPRECATED | _IFA_F_TENTATIVE
-
-
-def _transient(table: Path) -> dict[str, set[IPAddress]]:
-    """Return the transient addresses of each interface, by the kernel's flags (if_addr.h)."""
-    found: dict[str, set[IPAddress]] = {}
-    try:
-        lines = table.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        address, _, _, _, flags, interface = line.split()
-        if int(flags, 16) & _TRANSIENT:
-            found.setdefault(interface, set()).add(ipaddress.IPv6Address(int(address, 16)))
-    return found
 
 
 def _queried_routes() -> Iterator[DefaultRoute]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import sys
@@ -15,50 +16,103 @@ _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 SETTLING = 0.1
 """Seconds to wait after the first message: one change causes a burst of messages."""
 
+FIRST_PAUSE = 1.0
+MAX_PAUSE = 300.0
+"""Seconds before the socket is opened again after an error; the pause doubles each time."""
+
+MAX_MESSAGES = 1000
+"""Messages that are read at once; the event loop has other work, too."""
+
 _log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
 async def monitoring(changed: Callable[[], None]) -> AsyncIterator[None]:
     """Call `changed` shortly after each change of the host's network, inside the context."""
-    link = _open() if sys.platform == "linux" else None
-    if link is None:
+    if sys.platform != "linux":
         yield
         return
-    loop = asyncio.get_running_loop()
-    pending: list[asyncio.TimerHandle] = []
-
-    def read() -> None:
-        _drain(link)
-        if not pending or pending[-1].when() <= loop.time():
-            pending[:] = [loop.call_later(SETTLING, changed)]
-
-    loop.add_reader(link, read)
+    monitor = _Monitor(changed)
+    monitor.open()
     try:
         yield
     finally:
-        loop.remove_reader(link)
-        for timer in pending:
+        monitor.close()
+
+
+class _Monitor:
+    """The netlink socket; after an error it is closed, and opened again after a pause."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._link: socket.socket | None = None
+        self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self._pause = FIRST_PAUSE
+        self._logged = False
+
+    def open(self) -> None:
+        """Open the socket, now or later."""
+        try:
+            self._link = _open()
+            self._loop.add_reader(self._link, self._read)
+        except (OSError, MemoryError) as error:
+            self._fail(error)
+
+    def close(self) -> None:
+        """Close the socket and cancel pending reports."""
+        for timer in self._timers.values():
             timer.cancel()
-        link.close()
+        self._close_link()
+
+    def _read(self) -> None:
+        assert self._link is not None, "it is read only while it is open"
+        try:
+            _drain(self._link)
+            self._pause, self._logged = FIRST_PAUSE, False
+        except (OSError, MemoryError) as error:
+            self._fail(error)
+        # After an error too: what was missed is read from the system.
+        self._later(SETTLING, self._changed)
+
+    def _fail(self, error: BaseException) -> None:
+        """Close the socket: with a lasting error, it would be readable again and again."""
+        if not self._logged:
+            _log.warning("cannot watch for network changes, checking once per interval instead: %s", error)
+        self._logged = True
+        self._close_link()
+        self._later(self._pause, self.open)
+        self._pause = min(2 * self._pause, MAX_PAUSE)
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        pending = self._timers.get(call)
+        if pending is None or pending.cancelled() or pending.when() <= self._loop.time():
+            self._timers[call] = self._loop.call_later(seconds, call)
+
+    def _close_link(self) -> None:
+        if self._link is not None:
+            self._loop.remove_reader(self._link)
+            self._link.close()
+            self._link = None
 
 
-def _open() -> socket.socket | None:
+def _open() -> socket.socket:
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
     try:
-        link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
         link.bind((0, _GROUPS))
-    except OSError as error:
-        _log.warning("cannot watch for network changes, checking once per interval instead: %s", error)
-        return None
+    except OSError:
+        link.close()
+        raise
     return link
 
 
 def _drain(link: socket.socket) -> None:
     # The messages are discarded: the new state is read from the system. A buffer overrun is a change, too.
-    while True:
+    for _ in range(MAX_MESSAGES):
         try:
             link.recv(65536)
         except BlockingIOError:
             return
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise

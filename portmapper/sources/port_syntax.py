@@ -10,7 +10,8 @@ from portmapper.api.model import ANY_PORT, PROTOCOLS, Protocol
 ANY = range(ANY_PORT, ANY_PORT + 1)
 MAX_PORT = 65535
 
-_PORTS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?\Z")
+# An en dash, because text editors replace a hyphen between numbers by one.
+_PORTS = re.compile(r"([0-9]{1,9})(?: ?[-\u2013] ?([0-9]{1,9}))?\Z")
 
 
 def parse_ports(text: str) -> range:
@@ -34,15 +35,16 @@ def parse_ports(text: str) -> range:
 
 
 def parse_port_argument(text: str) -> tuple[range, tuple[Protocol, ...]]:
-    """Parse a PORT/PROTO argument: `8080/tcp`, `2722-2723/udp`, `any/both`.
+    """Parse a PORT/PROTO argument: `8080` (TCP), `8080/tcp`, `2722-2723/udp`, `any/both`.
 
     Raises:
         UsageError: the text is invalid.
     """
     ports, slash, protocol = text.partition("/")
-    if not slash or protocol.upper() not in PROTOCOLS:
+    protocol = protocol.upper() if slash else Protocol.TCP.value
+    if protocol not in PROTOCOLS:
         raise UsageError(f"{quoted(text)}: write PORT/PROTO, such as 8080/tcp, 2722-2723/udp or 53/both")
     try:
-        return parse_ports(ports), PROTOCOLS[protocol.upper()]
+        return parse_ports(ports), PROTOCOLS[protocol]
     except ValueError as error:
         raise UsageError(str(error)) from None

@@ -14,7 +14,7 @@ from portmapper.cli import open as open_command
 def arguments(*ports: str, **options: Any) -> argparse.Namespace:
     """Return the arguments of `open`, completed by the settings' defaults."""
     given = {"gateway": [], "backend": [], "family": None, **options}
-    values = {"to": "", "lifetime": 600, **given}
+    values = {"to": "", "lifetime": 600, "comment": None, "conflict": None, **given}
     values["family"] = values["family"] or "ipv4"
     return argparse.Namespace(port=list(ports), given=argparse.Namespace(**given), **values)
 
@@ -35,7 +35,7 @@ def test_the_internal_endpoint_can_have_an_address_and_a_port(
 ) -> None:
     """Only an IPv6 address with a port needs brackets."""
     (record,) = open_command._records(arguments("8080/tcp", to=to))
-    assert (record["address"], record["internal_port"]) == (address, port)
+    assert (record["address"], record.get("internal_port")) == (address, port)
 
 
 @pytest.mark.parametrize("to", ["host", "192.168.88.11:", "192.168.88.999", ":"])
@@ -92,6 +92,8 @@ def document(state: str, **more: Any) -> dict[str, Any]:
         "backend": "pcp",
         "permanent": False,
         "lifetime": 600,
+        "expires_at": "2026-11-28T12:00:00+00:00",
+        "gateway": "192.168.88.1",
         "error": None,
         **more,
     }
@@ -101,9 +103,9 @@ def document(state: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("by_daemon", "permanent", "end"),
     [
-        (True, False, "kept by the daemon until 'portmapper close'"),
-        (False, False, "for 600 s"),
-        (False, True, "until 'portmapper close'"),
+        (True, False, "; the daemon renews it until 'portmapper close'"),
+        (False, False, " for 10m 0s, until 2026-"),
+        (False, True, " until 'portmapper close'"),
     ],
 )
 def test_an_open_port_is_shown_with_its_end(
@@ -111,8 +113,10 @@ def test_an_open_port_is_shown_with_its_end(
 ) -> None:
     """A daemon renews the lease."""
     open_command._show(document("active", permanent=permanent), by_daemon)
-    line = f"TCP 203.0.113.7:8080 -> 192.168.88.10:80 is open by pcp, {end}\n"
-    assert capsys.readouterr().out == line
+    line = f"8080/tcp → 192.168.88.10:80 is open at 203.0.113.7:8080 over PCP{end}"
+    captured = capsys.readouterr()
+    assert captured.out.startswith(line)
+    assert ("nothing renews this lease" in captured.err) is (not by_daemon and not permanent)
 
 
 def test_a_closed_port_is_shown_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +125,7 @@ def test_a_closed_port_is_shown_with_the_reason(capsys: pytest.CaptureFixture[st
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "TCP 8080 -> 192.168.88.10:80 is not open: 192.168.88.11 holds it",
+        "8080/tcp is not open: 192.168.88.11 holds it",
         "portmapper: the daemon keeps trying until 'portmapper close'",
     ]
 
@@ -132,3 +136,34 @@ def test_the_exit_status_depends_on_the_states(state: str, status: int) -> None:
     assert open_command._status(document(state)) == status
     with_gateway = {**document("pending"), "gateways": [{}]}
     assert open_command._status(with_gateway) == 1
+
+
+def test_an_address_behind_another_nat_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    """The port is open at the gateway only."""
+    gateway = {"backend": "pcp", "address": "192.168.88.1", "external_kind": "cgnat", "detail": "CGNAT"}
+    open_command._show({**document("active"), "gateways": [gateway]}, by_daemon=True)
+    assert "portmapper: warning: CGNAT" in capsys.readouterr().err
+
+
+def test_options_become_fields_of_every_record() -> None:
+    """The comment replaces that of a preset."""
+    records = open_command._records(arguments("minecraft", "80:8080", comment="mine", conflict="next"))
+    assert [(r["comment"], r["conflict"]) for r in records] == [("mine", "next")] * 2
+    assert [r["comment"] for r in open_command._records(arguments("minecraft", "80"))] == [
+        "Minecraft Java Edition",
+        "portmapper",
+    ]
+
+
+def test_two_internal_ports_are_a_usage_error() -> None:
+    """One is in the argument, the other in `--to`."""
+    with pytest.raises(UsageError, match="already has an internal port"):
+        open_command._records(arguments("8080:80", to=":81"))
+
+
+def test_a_lifetime_may_have_a_unit() -> None:
+    """The longest lifetime is that of the protocols."""
+    assert open_command._lifetime("1h") == 3600
+    for text in ("soon", "99999d"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            open_command._lifetime(text)

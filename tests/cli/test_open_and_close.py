@@ -49,7 +49,8 @@ def test_without_a_gateway_open_ends_with_3(program: Any, silence: Any) -> None:
     "words",
     [
         ("open",),
-        ("open", "8080"),
+        ("open", "8080:"),
+        ("open", "minecarft"),
         ("open", "0/tcp"),
         ("open", "any/tcp"),
         ("open", "1/tcp", "--to", "x"),

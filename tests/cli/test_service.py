@@ -7,6 +7,7 @@ import plistlib
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,9 @@ def test_the_system_unit_allows_what_the_program_needs(capsys: Output) -> None:
     assert unit["RestrictAddressFamilies"].split() == ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"]
     assert (unit["DynamicUser"], unit["StateDirectory"]) == ("yes", "portmapper")
     assert (unit["CapabilityBoundingSet"], unit["AmbientCapabilities"]) == ("", "")
-    assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
-    assert unit["ExecStart"].endswith("run --file /etc/portmapper/ports.csv")
+    assert unit["ExecReload"].endswith("portmapper reload --config /etc/portmapper/portmapper.toml")
+    assert "/bin/kill" not in unit["ExecReload"]
+    assert unit["ExecStart"].endswith("run --config /etc/portmapper/portmapper.toml")
 
 
 def test_sources_are_absolute_and_quoted(
@@ -79,7 +81,7 @@ def test_sources_are_absolute_and_quoted(
     monkeypatch.chdir(tmp_path)
     unit = settings(printed(capsys, "--user", "-f", "my ports%.csv", "-f", "https://example.org/ports.csv"))
     assert unit["ExecStart"].endswith(
-        f'run --file "{tmp_path}/my ports%%.csv" --file https://example.org/ports.csv'
+        f'--file "{tmp_path}/my ports%%.csv" --file https://example.org/ports.csv'
     )
 
 
@@ -105,11 +107,38 @@ def test_install_writes_a_user_unit(capsys: Output, tmp_path: Path, monkeypatch:
     for _ in ("new", "again"):
         assert main(["service", "install", "--user"]) == 0
         assert "systemctl --user enable --now portmapper" in capsys.readouterr().out
-        assert settings(unit.read_text())["ExecStart"].endswith(f"--file {tmp_path}/portmapper/ports.csv")
+        config = tmp_path / "portmapper" / "portmapper.toml"
+        assert settings(unit.read_text())["ExecStart"].endswith(f"run --config {config}")
+    assert tomllib.loads(config.read_text()) == {"sources": ["ports.csv"]}
+    assert config.with_name("ports.csv").read_text() == "port;protocol;comment\n"
     unit.write_text("[Service]\nExecStart=/bin/true\n")
     assert main(["service", "install", "--user"]) == 1
     assert "not written by portmapper" in capsys.readouterr().err
+    assert main(["service", "uninstall", "--user"]) == 1
     assert "/bin/true" in unit.read_text()
+
+
+def test_uninstall_removes_the_unit_only(
+    capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings and lists stay; a second time is an error."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("portmapper.cli.service._systemctl", lambda *_: None)
+    assert main(["service", "install", "--user"]) == 0
+    assert main(["service", "uninstall", "--user"]) == 0
+    assert not (tmp_path / "systemd" / "user" / "portmapper.service").exists()
+    assert (tmp_path / "portmapper" / "portmapper.toml").exists()
+    capsys.readouterr()
+    assert main(["service", "uninstall", "--user"]) == 1
+    assert "the service is not installed" in capsys.readouterr().err
+
+
+def test_the_unit_uses_the_given_settings_and_lists(capsys: Output) -> None:
+    """Both options accept any file."""
+    words = ("--config", "/opt/pm.toml", "--list", "/opt/a.csv", "--list", "/opt/b.csv")
+    unit = settings(printed(capsys, *words))
+    assert unit["ExecStart"].endswith("run --config /opt/pm.toml --file /opt/a.csv --file /opt/b.csv")
+    assert unit["ExecReload"].endswith("reload --config /opt/pm.toml")
 
 
 def test_install_writes_the_system_unit(
@@ -117,6 +146,7 @@ def test_install_writes_the_system_unit(
 ) -> None:
     """Its directory is that for an administrator's units."""
     monkeypatch.setattr("portmapper.cli.service.SYSTEM_UNITS", tmp_path)
+    monkeypatch.setattr("portmapper.cli.service.SYSTEM_SETTINGS", tmp_path)
     monkeypatch.setattr("portmapper.cli.service.HIDDEN", ())
     assert main(["service", "install"]) == 0
     capsys.readouterr()
@@ -126,7 +156,7 @@ def test_install_writes_the_system_unit(
 def test_launchd(capsys: Output) -> None:
     """The property list has the command and restarts it after a failure."""
     plist = plistlib.loads(printed(capsys, "launchd", "-f", "/etc/a&b.csv").encode())
-    assert plist["ProgramArguments"][-3:] == ["run", "--file", "/etc/a&b.csv"]
+    assert plist["ProgramArguments"][-2:] == ["--file", "/etc/a&b.csv"]
     assert plist["KeepAlive"] == {"SuccessfulExit": False}
 
 
@@ -134,7 +164,7 @@ def test_windows(capsys: Output) -> None:
     """The script has no placeholder, and quotes are doubled as PowerShell requires."""
     script = printed(capsys, "windows", "-f", "https://example.org/it's.csv")
     assert "Register-ScheduledTask" in script
-    assert "run --file https://example.org/it''s.csv --state-dir" in script
+    assert "portmapper.toml --file https://example.org/it''s.csv --state-dir" in script
     assert "@PROGRAM@" not in script
     assert "@ARGUMENTS@" not in script
 

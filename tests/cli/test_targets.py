@@ -10,7 +10,7 @@ import pytest
 
 from portmapper.api.errors import UsageError
 from portmapper.api.model import Protocol
-from portmapper.cli.targets import call_daemon, directory_of, port_records, ports_of, targets_of
+from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_of
 from portmapper.testing.harness import network_at
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
@@ -20,31 +20,22 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
     ("texts", "ports"),
     [
         (["8080/tcp"], [(TCP, 8080)]),
+        (["8080"], [(TCP, 8080)]),
         (["2722-2723/udp"], [(UDP, 2722), (UDP, 2723)]),
         (["53/both", "53/udp"], [(TCP, 53), (UDP, 53)]),
     ],
-    ids=["port", "range", "duplicate"],
+    ids=["port", "default protocol", "range", "duplicate"],
 )
 def test_arguments_are_expanded_to_ports(texts: list[str], ports: list[tuple[Protocol, int]]) -> None:
     """A port that is given two times is kept only one time."""
     assert ports_of(texts) == ports
 
 
-@pytest.mark.parametrize("text", ["any/tcp", "8080", "8080/sctp", "0/tcp", "9-8/tcp"])
+@pytest.mark.parametrize("text", ["any/tcp", "any", "8080/sctp", "0/tcp", "9-8/tcp"])
 def test_an_invalid_port_is_a_usage_error(text: str) -> None:
     """`any` is not a port to close."""
     with pytest.raises(UsageError):
         ports_of([text])
-
-
-def test_a_record_has_the_fields_of_a_row() -> None:
-    """A range stays one record; only its protocol is in upper case."""
-    assert list(port_records(["2722-2723/udp", "any/both"])) == [
-        {"port": "2722-2723", "protocol": "UDP"},
-        {"port": "any", "protocol": "BOTH"},
-    ]
-    with pytest.raises(UsageError):
-        list(port_records(["8080"]))
 
 
 def test_the_state_directory_is_absolute(workdir: Path) -> None:

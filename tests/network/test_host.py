@@ -4,38 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from pathlib import Path
 
 import attrs
-import pytest
 
 from portmapper.api.model import Family
 from portmapper.network import host
 from portmapper.network.host import DefaultRoute, Interface, Network, read_network
-
-HEADER = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-LITTLE = pytest.mark.skipif(host.sys.byteorder == "big", reason="the table is in host byte order")
-
-
-@LITTLE
-def test_the_routes_of_linux_are_parsed(tmp_path: Path) -> None:
-    """Only default routes with a gateway count."""
-    table = tmp_path / "route"
-    table.write_text(
-        HEADER
-        + "eth0\t00000000\t0158A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
-        + "eth0\t0058A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
-        + "tun0\t00000000\t00000000\t0001\t0\t0\t50\t00000000\t0\t0\t0\n"
-        + "tun1\t00000000\t0100000A\t0003\t0\t0\t0\t00000080\t0\t0\t0\n"
-    )
-    assert list(host._linux_routes(table)) == [
-        DefaultRoute("eth0", ipaddress.ip_address("192.168.88.1"), 100)
-    ]
-
-
-def test_a_table_that_cannot_be_read_is_empty(tmp_path: Path) -> None:
-    """A container may hide the table."""
-    assert list(host._linux_routes(tmp_path / "missing")) == []
 
 
 def test_the_routes_of_bsd_and_windows_are_parsed() -> None:
@@ -68,33 +42,6 @@ def test_this_hosts_network_can_be_read() -> None:
     """It does not contain loopback addresses."""
     for interface in read_network().interfaces:
         assert not any(address.ip.is_loopback for address in interface.addresses)
-
-
-def test_the_ipv6_routes_of_linux_are_parsed_with_the_zone_of_the_gateway(tmp_path: Path) -> None:
-    """Routes to one network and the kernel's reject route do not count."""
-    table = tmp_path / "ipv6_route"
-    any_, local = "0" * 32, "fe80000000000000" + "0" * 15 + "1"
-    table.write_text(
-        f"{any_} 00 {any_} 00 {local} 00000400 00000001 00000000 00000003     eth0\n"
-        f"20010db8{'0' * 24} 40 {any_} 00 {any_} 00000100 00000001 00000000 00000001     eth0\n"
-        f"{any_} 00 {any_} 00 {any_} ffffffff 00000001 00000000 00200200       lo\n"
-    )
-    (route,) = host._linux_ipv6_routes(table)
-    assert (route.interface, str(route.gateway), route.metric) == ("eth0", "fe80::1%eth0", 1024)
-    assert list(host._linux_ipv6_routes(tmp_path / "missing")) == []
-
-
-def test_transient_ipv6_addresses_are_recognized_by_their_flags(tmp_path: Path) -> None:
-    """Temporary, deprecated and tentative addresses are transient; a permanent one is not."""
-    table = tmp_path / "if_inet6"
-    flags = {"1": "80", "2": "01", "3": "20", "4": "c0"}
-    table.write_text(
-        "".join(f"20010db8{'0' * 23}{last} 02 40 00 {flag}     eth0\n" for last, flag in flags.items())
-    )
-    assert host._transient(table) == {
-        "eth0": {ipaddress.ip_address(f"2001:db8::{last}") for last in ("2", "3", "4")}
-    }
-    assert host._transient(tmp_path / "missing") == {}
 
 
 def side(*addresses: str, transient: Sequence[str] = ()) -> Interface:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -59,15 +61,68 @@ async def test_nothing_is_reported_after_the_context(kernel: socket.socket) -> N
 async def test_without_netlink_nothing_is_reported(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A container may forbid it; the log says so."""
+    """A container may forbid it; the log says so once, and later attempts have a pause."""
+    attempts: list[None] = []
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> socket.socket:
+        attempts.append(None)
         raise PermissionError("not permitted")
 
-    monkeypatch.setattr(socket, "socket", refuse)
-    link = monitor._open()
-    assert link is None
+    monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(monitor, "_open", refuse)
+    async with monitor.monitoring(lambda: None):
+        await eventually(lambda: len(attempts) >= 3)
+    assert len(caplog.messages) == 1
     assert "cannot watch for network changes" in caplog.text
+
+
+@pytest.mark.parametrize("code", [errno.EBADF, errno.ENOMEM, errno.ENOTCONN, errno.EIO, errno.EMFILE])
+async def test_a_lasting_error_of_the_socket_opens_another_one(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """The loop does not spin: the broken socket is closed, and what was missed is read."""
+    opened: list[socket.socket] = []
+    kernels: list[socket.socket] = []
+
+    def pair() -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ours.setblocking(False)
+        opened.append(ours)
+        kernels.append(theirs)
+        return ours
+
+    def drain(link: socket.socket) -> None:
+        if link is opened[0]:
+            raise OSError(code, os.strerror(code))
+        link.recv(10)
+
+    monkeypatch.setattr(monitor, "_open", pair)
+    monkeypatch.setattr(monitor, "_drain", drain)
+    monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(monitor, "SETTLING", 0.001)
+    changes: list[None] = []
+    async with monitor.monitoring(lambda: changes.append(None)):
+        kernels[0].send(b"message")
+        await eventually(lambda: len(changes) == 1 and len(opened) == 2)
+        assert opened[0].fileno() == -1
+        kernels[1].send(b"message")
+        await eventually(lambda: len(changes) == 2)
+    for kernel in kernels:
+        kernel.close()
+
+
+def test_an_overrun_of_the_buffer_is_no_error() -> None:
+    """The kernel dropped messages, which is a change like any other."""
+
+    class Link:
+        """Overruns once, then is empty."""
+
+        def recv(self, _: int) -> bytes:
+            raise errors.pop()
+
+    errors = [BlockingIOError(), OSError(errno.ENOBUFS, "No buffer space available")]
+    monitor._drain(Link())  # type: ignore[arg-type]
+    assert not errors
 
 
 async def test_other_systems_have_no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ from portmapper.sources.port_syntax import ANY, parse_port_argument, parse_ports
         ("80", range(80, 81)),
         ("2722-2723", range(2722, 2724)),
         ("1-65535", range(1, 65536)),
+        ("2722 - 2723", range(2722, 2724)),
+        ("2722\N{EN DASH}2723", range(2722, 2724)),
         ("any", ANY),
         ("ANY", ANY),
     ],
@@ -58,8 +60,8 @@ def test_a_port_argument(text: str, ports: range, protocols: tuple[Protocol, ...
     assert parse_port_argument(text) == (ports, protocols)
 
 
-@pytest.mark.parametrize("text", ["", "80", "80/", "/tcp", "80/x", "x/tcp", "0/tcp", "80/tcp/udp", "9-8/tcp"])
+@pytest.mark.parametrize("text", ["", "80/", "/tcp", "80/x", "x/tcp", "0/tcp", "80/tcp/udp", "9-8/tcp"])
 def test_an_invalid_port_argument_is_a_usage_error(text: str) -> None:
-    """A protocol is required."""
+    """A slash needs a protocol."""
     with pytest.raises(UsageError):
         parse_port_argument(text)

@@ -1,0 +1,36 @@
+"""`portmapper presets`: show the names that `open` accepts in place of ports."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from portmapper.api.command import Command
+
+
+class Presets(Command):
+    """The command `presets`."""
+
+    name = "presets"
+    help = "show the programs whose ports 'open' knows by name"
+    examples = ("portmapper presets", "portmapper open minecraft")
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of `presets`."""
+        parser.add_argument("--json", action="store_true", help="print the presets as JSON")
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Print each preset with its ports and the page that the numbers come from."""
+        from portmapper.sources.presets import presets
+
+        known = presets()
+        if arguments.json:
+            documents = [
+                {"name": name, "title": preset.title, "ports": list(preset.ports), "page": preset.page}
+                for name, preset in known.items()
+            ]
+            print(json.dumps({"presets": documents}, indent=2))
+            return 0
+        for name, preset in known.items():
+            print(f"{name:<18} {', '.join(preset.ports)}  ({preset.title})\n{'':<18} {preset.page}")
+        return 0

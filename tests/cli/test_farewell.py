@@ -1,0 +1,37 @@
+"""The last words of `run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from status_documents import RUNNING, forty_one, mapping, problem
+
+from portmapper.cli.farewell import farewell
+
+
+def test_the_end_and_the_command_are_shown() -> None:
+    """Only open ports are named."""
+    document = {**RUNNING, "mappings": [mapping(8080), mapping(53, protocol="UDP"), problem(9000)]}
+    first, second = farewell(document, None)
+    assert first.startswith("2 ports stay open until 20")
+    assert first.endswith("nothing renews them now.")
+    assert second == "To close them: portmapper close 8080/tcp 53/udp"
+
+
+def test_many_ports_are_closed_by_their_list() -> None:
+    """The state directory that the user named is part of the command."""
+    command = farewell(forty_one(), Path("/srv/my state"))[1]
+    assert command.endswith(
+        "portmapper run --only-close-ports --state-dir '/srv/my state' /etc/portmapper/ports.csv"
+    )
+
+
+def test_a_permanent_lease_stays_until_it_is_closed() -> None:
+    """It has no end."""
+    document = {**RUNNING, "mappings": [mapping(8080, permanent=True, expires_at=None)]}
+    assert farewell(document, None)[0].startswith("1 port stays open until it is closed")
+
+
+def test_without_an_open_port_nothing_is_said() -> None:
+    """Nothing has to be closed."""
+    assert farewell({**RUNNING, "mappings": [problem(9000)]}, None) == []
