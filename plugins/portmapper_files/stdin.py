@@ -13,6 +13,8 @@ class StdinSource(Source):
     """The location `-`; use `./-` for a file of that name."""
 
     name = "stdin"
+    is_trusted = True
+    may_be_empty = True  # as in upnp-daemon
     fetch_limit = None  # a person may be typing
 
     def __init__(self, location: str) -> None:

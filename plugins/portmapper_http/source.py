@@ -34,6 +34,7 @@ class HttpSource(Source):
     """An `http:` or `https:` URL. A password in it is used, but never shown."""
 
     name = "http"
+    may_be_down = True
 
     def __init__(self, location: str) -> None:
         super().__init__(_masked(location))

@@ -46,6 +46,7 @@ class Reading:
         state: result of the last read.
         mappings: the desired mappings, in document order.
         rejected: the rejected rows.
+        warnings: rows that are used although something is wrong with them.
         error: why the state is not `ok`, one line without the location; None otherwise.
     """
 
@@ -55,3 +56,4 @@ class Reading:
     mappings: tuple[Mapping, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     error: str | None = None
+    warnings: tuple[Rejected, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import attrs
@@ -64,6 +65,20 @@ class FormatOptions:
     families: Sequence[Family] = (Family.IPV4,)
 
 
+@attrs.frozen
+class FetchOptions:
+    """Options of sources that fetch from a server; others ignore them.
+
+    Attributes:
+        headers_file: a file with `Name: value` lines for each request, or `env:NAME` for an environment
+            variable with such lines; empty for none.
+        ca_file: certificates of authorities to trust, besides those of the system; None for none.
+    """
+
+    headers_file: str = ""
+    ca_file: Path | None = None
+
+
 class Format(abc.ABC):
     """A plugin that parses a document into rows.
 
@@ -89,10 +104,19 @@ class Source(abc.ABC):
         name: name of this kind of source, such as `file`.
         location: as the user wrote it.
         fetch_limit: seconds after which `fetch` is canceled; None for no limit.
+        is_trusted: this host's operator writes the content, so it may name other hosts and overwrite their
+            mappings. Otherwise, the settings file must allow that.
+        may_be_empty: zero bytes are an empty list; otherwise the document counts as unreadable.
+        may_be_down: the source may be unavailable for a time, so a daemon starts without it.
+        fetch_options: set before the first `fetch`.
     """
 
     name: ClassVar[str]
     fetch_limit: ClassVar[float | None] = 60.0
+    is_trusted: ClassVar[bool] = False
+    may_be_empty: ClassVar[bool] = False
+    may_be_down: ClassVar[bool] = False
+    fetch_options: FetchOptions = FetchOptions()
 
     def __init__(self, location: str) -> None:
         self.location = location

@@ -104,7 +104,10 @@ def add_plugin_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_log_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--log-level`, `--log-format` and `--log-file`."""
+    """Add `--log-level`, `--log-format`, `--log-file`, `-v` and `-q`."""
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("-v", "--verbose", action="store_true", help="show more details and more of the log")
+    amount.add_argument("-q", "--quiet", action="store_true", help="show only errors and the result")
     parser.add_argument(
         "--log-level",
         choices=LOG_LEVELS,
@@ -133,7 +136,12 @@ def configure_logging(
 
     if detached and arguments.log_file:
         return  # the launching process opened the file, and it is still open
-    level = arguments.log_level or os.environ.get("PORTMAPPER_LOG", "").lower() or default
+    level = (
+        _level_of_flags(arguments)
+        or arguments.log_level
+        or os.environ.get("PORTMAPPER_LOG", "").lower()
+        or default
+    )
     if level not in LOG_LEVELS:
         raise UsageError(f"PORTMAPPER_LOG={level}: must be one of {', '.join(LOG_LEVELS)}")
     try:
@@ -141,6 +149,13 @@ def configure_logging(
     except OSError as error:
         raise UsageError(f"--log-file {arguments.log_file}: {error.strerror}") from error
     start_logging(handler, getattr(logging, level.upper()), arguments.log_format or "text")
+
+
+def _level_of_flags(arguments: argparse.Namespace, default: str) -> str:
+    """Return the level of `-v` and `-q`; both override the settings and `PORTMAPPER_LOG`."""
+    if getattr(arguments, "verbose", False):
+        return "debug" if default == "info" else "info"
+    return "error" if getattr(arguments, "quiet", False) else ""
 
 
 def _file_handler(path: Path) -> logging.Handler:
@@ -167,7 +182,7 @@ def absolute_path(text: str) -> Path:
 
 
 def _delimiter(text: str) -> str:
-    from portmapper.sources.reader import csv_delimiter
+    from portmapper.sources.delimiter import csv_delimiter
 
     try:
         return csv_delimiter(text)

@@ -77,7 +77,7 @@ def _network(value: object) -> IPNetwork:
 
 def _delimiter(value: object) -> str:
     from portmapper.api.errors import UsageError
-    from portmapper.sources.reader import csv_delimiter
+    from portmapper.sources.delimiter import csv_delimiter
 
     try:
         return csv_delimiter(value if isinstance(value, str) else "")

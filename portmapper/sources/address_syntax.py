@@ -26,7 +26,8 @@ _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 def parse_address(text: str) -> IPAddress | IPNetwork | None:
     """Parse an address; empty and `0.0.0.0` mean this host.
 
-    Host bits of a network are masked, and a network of one address is a host.
+    Host bits of a network are masked, and a network of one address is a host. An IPv4-mapped IPv6 address
+    (`::ffff:192.0.2.1`) is its IPv4 address, so that every rule sees one form.
 
     Raises:
         RowError: the text is invalid; its field is `address`.
@@ -50,7 +51,7 @@ def parse_gateway(text: str) -> str | None:
     if text.lower() == ALL_GATEWAYS:
         return ALL_GATEWAYS
     try:
-        address = ipaddress.ip_address(text)
+        address = canonical(ipaddress.ip_address(text))
     except ValueError:
         raise RowError("gateway", f"{quoted(text)} is not one of default, all, or an address") from None
     if address.is_unspecified or address.is_multicast or address == _BROADCAST:
@@ -88,7 +89,7 @@ def _prefix_length(match: re.Match[str], text: str) -> int | None:
     return length
 
 
-def _parse_ipv6(text: str) -> IPAddress | IPNetwork:
+def _parse_ipv6(text: str) -> IPAddress | IPNetwork | None:
     host, slash, prefix = text.partition("/")
     if not _IPV6_LETTERS.match(host) or (slash and not _IPV6_PREFIX.match(prefix)):
         raise _invalid(text, _hint(text))
@@ -96,11 +97,20 @@ def _parse_ipv6(text: str) -> IPAddress | IPNetwork:
         address = ipaddress.IPv6Address(host)
     except ValueError:
         raise _invalid(text, "") from None
-    if slash and prefix != "128":
-        return ipaddress.IPv6Network((address, int(prefix)), strict=False)
+    length = int(prefix) if slash else 128
+    if address.ipv4_mapped is not None and length >= 96:
+        return _parse_ipv4(f"{address.ipv4_mapped}/{length - 96}")
+    if length < 128:
+        return ipaddress.IPv6Network((address, length), strict=False)
     if address.is_unspecified:
         raise _invalid(text, "leave it empty for this host")
     return address
+
+
+def canonical(address: IPAddress) -> IPAddress:
+    """Return the IPv4 address of an IPv4-mapped IPv6 address, and any other address as it is."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped
 
 
 def _hint(text: str) -> str:

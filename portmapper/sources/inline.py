@@ -11,6 +11,7 @@ class InlineSource(Source):
     """The `[[mapping]]` tables of the settings file. A reload reads them again with the file."""
 
     name = "settings"
+    is_trusted = True
 
     def __init__(self, location: str, tables: Iterable[Mapping[str, object]]) -> None:
         super().__init__(location)

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from portmapper.api.errors import PortmapperError, SourceError, UsageError, quoted
+from portmapper.api.model import Mapping
 from portmapper.api.reading import Reading, SourceState
-from portmapper.api.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
+from portmapper.api.source import MAX_DOCUMENT, Document, FetchOptions, Format, FormatOptions, Row, Source
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 from portmapper.sources.policy import Policy
 from portmapper.sources.row_cache import RowCache
+from portmapper.sources.trust import Limits
+from portmapper.support.secrets import mask_urls
 from portmapper.support.threads import in_thread
 
 AUTO = "auto"
@@ -26,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 WATCH_LIMIT = 10.0
 """Seconds that a source has to start watching."""
+
+_BLANK = b"\xef\xbb\xbf\xff\xfe \t\r\n\0"
+"""Byte order marks and white space: a document of these has zero bytes of content."""
 
 PARSE_LIMIT = 30.0
 """Seconds that a format has to parse a document."""
@@ -46,7 +52,9 @@ class SourceReader:
         chosen: str,
         options: FormatOptions,
         policy: Policy | None = None,
+        limits: Limits | None = None,
     ) -> None:
+        """Read nothing yet; `limits` without `trust` trust the source as far as its kind is trusted."""
         self.location = source.location
         self.reading = Reading(source.location)
         self._source = source
@@ -56,14 +64,36 @@ class SourceReader:
         self._last_good = self.reading
         self._fingerprint: object = None
         self._policy = policy or Policy()
-        self._rows = RowCache(options.families, self._policy)
+        self._limits = (limits or Limits()).for_kind(is_trusted=source.is_trusted)
+        self._rows = RowCache(options.families, self._policy, self._limits)
+        self._may_be_empty = source.may_be_empty
         self._parsing = False
+
+    @property
+    def may_be_down(self) -> bool:
+        """Whether the source may be unavailable for a time, as a server is while it starts."""
+        return self._source.may_be_down
+
+    @property
+    def keep_share(self) -> float:
+        """If the list drops below this share of its rows, the change waits for one interval."""
+        return self._limits.keep_share
+
+    def refuse_empty(self) -> None:
+        """Treat standard input of zero bytes as unreadable too: ports of an earlier run are open."""
+        self._may_be_empty = False
+
+    def adopt(self, mappings: Sequence[Mapping]) -> None:
+        """Keep what an earlier run opened for this source, because the source cannot be read at start."""
+        if self.reading.state is SourceState.FAILED and mappings:
+            self._last_good = attrs.evolve(self.reading, state=SourceState.STALE, mappings=tuple(mappings))
+            self.reading = self._last_good
 
     def set_policy(self, policy: Policy) -> None:
         """Use another policy from the next read on."""
         if policy != self._policy:
             self._policy = policy
-            self._rows = RowCache(self._options.families, policy)
+            self._rows = RowCache(self._options.families, policy, self._limits)
             self._fingerprint = None
 
     async def read(self) -> Reading:
@@ -150,6 +180,9 @@ class SourceReader:
         return await guard.run(plugin, in_thread(parse), PARSE_LIMIT)
 
     def _split(self, document: Document) -> tuple[str, Iterable[Row]]:
+        if not self._may_be_empty and not document.content.strip(_BLANK):
+            # A generator that failed, or a server without an answer, must not close every port.
+            raise SourceError("empty: a list without rows needs its header line (CSV), [] or mapping = []")
         if len(document.content) > MAX_DOCUMENT:
             raise SourceError(f"larger than {MAX_DOCUMENT // 2**20} MiB")
         chosen = _choose_format(document, self._formats, self._chosen)
@@ -157,27 +190,18 @@ class SourceReader:
 
     def _collect(self, name: str, rows: Iterable[Row]) -> Reading:
         mappings, rejected = self._rows.convert(rows, self.location)
-        return Reading(self.location, name, SourceState.OK, tuple(mappings), tuple(rejected))
+        warnings = tuple(self._rows.warnings)
+        return Reading(
+            self.location, name, SourceState.OK, tuple(mappings), tuple(rejected), warnings=warnings
+        )
 
     def _failed(self, error: str) -> Reading:
-        good = self._last_good.state is SourceState.OK
-        state = SourceState.STALE if good else SourceState.FAILED
-        line = " ".join(error.split())
+        failed = self._last_good.state is SourceState.FAILED
+        state = SourceState.FAILED if failed else SourceState.STALE
+        line = mask_urls(" ".join(error.split()))
         if self.reading.state is not state or self.reading.error != line:
             self.reading = attrs.evolve(self._last_good, state=state, error=line)
         return self.reading
-
-
-def csv_delimiter(text: str) -> str:
-    """Parse `--csv-delimiter`; the two characters `\\t` mean a tab.
-
-    Raises:
-        UsageError: it is not one character, or it is one that CSV itself uses.
-    """
-    delimiter = "\t" if text == r"\t" else text
-    if len(delimiter) != 1 or delimiter in '"\r\n\0':
-        raise UsageError(f"a CSV delimiter is one character, not {quoted(text)}")
-    return delimiter
 
 
 def open_source(
@@ -187,6 +211,8 @@ def open_source(
     chosen: str = AUTO,
     options: FormatOptions | None = None,
     policy: Policy | None = None,
+    limits: Limits | None = None,
+    fetch_options: FetchOptions | None = None,
 ) -> SourceReader:
     """Return a reader for a location, without fetching it.
 
@@ -198,8 +224,12 @@ def open_source(
         raise UsageError(f"no format named {quoted(chosen)}; known: {names}")
     for kind in kinds:
         if _claims(kind, location):
-            return SourceReader(_create(kind, location), formats, chosen, options or FormatOptions(), policy)
-    raise UsageError(f"no source reads {quoted(location)}; known: {', '.join(k.name for k in kinds)}")
+            source = _create(kind, location)
+            source.fetch_options = fetch_options or FetchOptions()
+            return SourceReader(source, formats, chosen, options or FormatOptions(), policy, limits)
+    raise UsageError(
+        f"no source reads {quoted(mask_urls(location))}; known: {', '.join(k.name for k in kinds)}"
+    )
 
 
 def _claims(kind: type[Source], location: str) -> bool:
@@ -216,26 +246,35 @@ def _create(kind: type[Source], location: str) -> Source:
     except PortmapperError:
         raise
     except Exception as error:
-        raise SourceError(f"{location}: {record_fault(f'source:{kind.name}', error)}") from error
+        raise SourceError(f"{mask_urls(location)}: {record_fault(f'source:{kind.name}', error)}") from error
 
 
-async def read_first(readers: Sequence[SourceReader]) -> list[Reading]:
+async def read_first(readers: Sequence[SourceReader], *, all_required: bool = True) -> list[Reading]:
     """Read every source for the first time, and log the rejected rows.
+
+    Args:
+        readers: one per source.
+        all_required: raise an error for each source that fails. Otherwise, only if no source can be read
+            and none of them may be down for a time, as the server of a URL may be.
 
     Raises:
         SourceError: a source cannot be read or parsed; the message contains its location.
     """
     readings = list(await asyncio.gather(*(reader.read() for reader in readers)))
+    failed = [reading for reading in readings if reading.state is SourceState.FAILED]
+    may_wait = len(failed) < len(readers) or any(reader.may_be_down for reader in readers)
+    if failed and (all_required or not may_wait):
+        raise SourceError(f"{failed[0].location}: {failed[0].error}")
+    for reading in failed:
+        _log.error("%s: %s; trying again", reading.location, reading.error)
     for reading in readings:
-        if reading.state is SourceState.FAILED:
-            raise SourceError(f"{reading.location}: {reading.error}")
         warn_of_rejected(reading)
     return readings
 
 
 def warn_of_rejected(reading: Reading) -> None:
-    """Log rejected rows, up to a limit: a third-party document may have very many."""
-    for bad in reading.rejected[:MAX_WARNINGS]:
+    """Log warnings and rejected rows, up to a limit: a third-party document may have very many."""
+    for bad in (*reading.warnings[:MAX_WARNINGS], *reading.rejected[:MAX_WARNINGS]):
         _log.warning("%s: %s: %s", reading.location, bad.where, bad.reason)
     if (more := len(reading.rejected) - MAX_WARNINGS) > 0:
         _log.warning("%s: %d more rows rejected; run `portmapper check` to see them", reading.location, more)

@@ -9,8 +9,10 @@ from portmapper.api.errors import RowError, SourceError, quoted
 from portmapper.api.model import Family, Mapping
 from portmapper.api.reading import Rejected
 from portmapper.api.source import Row
+from portmapper.sources.mapping_check import mapping_check
 from portmapper.sources.policy import Policy
-from portmapper.sources.row_parser import MAX_MAPPINGS, mappings_of
+from portmapper.sources.row_parser import TooManyMappings, mappings_of, row_warning
+from portmapper.sources.trust import Limits, Trust
 
 MAX_ROWS = 65536
 
@@ -20,19 +22,28 @@ class RowCache:
 
     The key of a row is a 64-bit hash of its place and values, which Python randomizes per process for text.
     Each mapping has a slot: of two mappings with the same slot, only the first is accepted.
+
+    Attributes:
+        warnings: rows of the last document that are used although something is wrong with them.
     """
 
-    def __init__(self, families: Sequence[Family], policy: Policy) -> None:
+    def __init__(self, families: Sequence[Family], policy: Policy, limits: Limits | None = None) -> None:
+        """Cache nothing yet; limits without `trust` allow everything."""
+        limits = limits or Limits()
         self._families = families
         self._policy = policy
+        self._trust = frozenset(Trust) if limits.trust is None else limits.trust
+        self._limit = limits.max_mappings
         self._known: dict[int, _Slots] = {}
+        self.warnings: list[Rejected] = []
 
     def convert(self, rows: Iterable[Row], location: str) -> tuple[list[Mapping], list[Rejected]]:
         """Return the mappings of all rows and the rejected rows, including duplicates."""
         known: dict[int, _Slots] = {}
         taken: dict[str, Mapping] = {}
         rejected: list[Rejected] = []
-        refusal = self._policy.checker()
+        warnings: list[Rejected] = []
+        check = mapping_check(self._policy, self._trust)
         for count, row in enumerate(rows, 1):
             if not isinstance(row, Row) or not isinstance(row.fields, AnyMapping):
                 raise TypeError(f"{quoted(row)} is not a row")
@@ -40,7 +51,7 @@ class RowCache:
                 raise SourceError(f"more than {MAX_ROWS} rows")
             key = _row_key(row)
             try:
-                slots = self._known.get(key) or self._slots(row, location, len(taken), refusal)
+                slots = self._known.get(key) or self._slots(row, location, len(taken), check)
             except RowError as error:
                 if row.unfinished and self._known:
                     raise SourceError(f"{row.place}: the row is incomplete: {error.reason}") from None
@@ -48,20 +59,30 @@ class RowCache:
                 continue
             if key:
                 known[key] = slots
+            if warning := row_warning(row):
+                warnings.append(warning)
             duplicate = _add(slots, taken)
             if duplicate is not None:
                 rejected.append(Rejected(row.place, f"same as {duplicate.where}"))
-        if len(taken) > MAX_MAPPINGS:
-            raise SourceError(f"more than {MAX_MAPPINGS} mappings")
-        self._known = known
+        if len(taken) > self._limit:
+            raise SourceError(_too_many(self._limit))
+        self._known, self.warnings = known, warnings
         return list(taken.values()), rejected
 
-    def _slots(self, row: Row, location: str, taken: int, refusal: Callable[[Mapping], str]) -> _Slots:
-        mappings = mappings_of(row, location, MAX_MAPPINGS - taken, self._families)
+    def _slots(self, row: Row, location: str, taken: int, check: Callable[[Mapping], None]) -> _Slots:
+        try:
+            mappings = mappings_of(row, location, self._limit - taken, self._families)
+        except TooManyMappings as error:
+            raise SourceError(f"{error.place}: {_too_many(self._limit)}") from None
         for mapping in mappings:
-            if reason := refusal(mapping):
-                raise RowError("", reason)
+            check(mapping)
         return _slots(mappings)
+
+
+def _too_many(limit: int) -> str:
+    return (
+        f"more than {limit} mappings: use fewer, or raise max_mappings in the [[source]] table of this list"
+    )
 
 
 _Slots = tuple[tuple[str, Mapping], ...]

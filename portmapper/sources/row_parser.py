@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as AnyMapping
 from types import MappingProxyType
@@ -22,13 +23,24 @@ from portmapper.api.model import (
     Mapping,
     Protocol,
 )
+from portmapper.api.reading import Rejected
 from portmapper.api.source import Row
 from portmapper.api.suggestions import nearest
 from portmapper.sources.address_syntax import parse_address, parse_gateway
+from portmapper.sources.internal_hosts import unusable
 from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
+from portmapper.support.duration import EXAMPLES, parse_duration
 
 MAX_MAPPINGS = 65536
 """Maximum number of mappings in one document, after expanding ranges."""
+
+
+class TooManyMappings(SourceError):
+    """A row expands to more mappings than its document may have."""
+
+    def __init__(self, place: str, limit: int = MAX_MAPPINGS) -> None:
+        super().__init__(f"{place}: more than {limit} mappings in one document")
+        self.place = place
 
 
 @attrs.frozen
@@ -62,14 +74,27 @@ class ParsedRow:
     enabled: bool = True
 
 
+ALIASES = {"external_port": "port", "lifetime": "duration"}
+"""Other names of fields. `duration` is the spelling of upnp-daemon."""
+
 FIELDS = tuple(field.name for field in attrs.fields(ParsedRow))
-_KNOWN = frozenset(FIELDS)
+NAMES = (*FIELDS, *ALIASES)
+_KNOWN = {name: ALIASES.get(name, name) for name in NAMES}
+CONFLICTS = {
+    "keep": ConflictPolicy.OWN,
+    "next": ConflictPolicy.NEXT,
+    "overwrite": ConflictPolicy.TAKE,
+    "fail": ConflictPolicy.FAIL,
+}
+"""The conflict policies as users write them; `parse_conflict` accepts the earlier names too."""
 FAMILIES = {
     "ipv4": (Family.IPV4,),
     "ipv6": (Family.IPV6,),
     "both": (Family.IPV4, Family.IPV6),
 }
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_BETWEEN_PROTOCOLS = re.compile(r"\s*[/+,&|_ -]\s*")
+_UNDECODED = re.compile("[\udc80-\udcff]")
 # XML for a gateway cannot contain control characters, and they could affect a terminal.
 _CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
 
@@ -91,7 +116,7 @@ def mappings_of(
     internal = _internal_ports(parsed)
     families = _families(parsed) or families
     if len(parsed.port) * len(parsed.protocol) * len(families) > limit:
-        raise SourceError(f"{row.place}: more than {MAX_MAPPINGS} mappings in one document")
+        raise TooManyMappings(row.place)
     written = str(row.fields.get("address") or "")
     return [
         Mapping(
@@ -126,14 +151,36 @@ def parse_row(row: Row) -> ParsedRow:
     if row.strict_keys:
         for key in row.fields:
             if key not in _KNOWN:
-                raise RowError(key, f"unknown key{nearest(key, FIELDS)}")
-    given = {
-        key: value for key, value in row.fields.items() if key in _KNOWN and value is not None and value != ""
-    }
-    for key in ("port", "protocol"):
-        if key not in given:
-            raise RowError(key, "is missing")
-    return ParsedRow(**{name: _PARSERS[name](value) for name, value in given.items()})
+                raise RowError(key, f"unknown key{nearest(key, NAMES)}")
+    given = _parse_fields(row)
+    if "port" not in given:
+        raise RowError("port", "is missing")
+    port, protocol = given["port"]
+    if protocol and given.setdefault("protocol", protocol) != protocol:
+        raise RowError("protocol", "is not the protocol that port names")
+    if "protocol" not in given:
+        raise RowError("protocol", "is missing: write tcp, udp or both")
+    return ParsedRow(**{**given, "port": port})
+
+
+def _parse_fields(row: Row) -> dict[str, Any]:
+    """Return the parsed values by the fields' own names; the error has the name that the row uses."""
+    given: dict[str, Any] = {}
+    for name, value in row.fields.items():
+        field = _KNOWN.get(name)
+        if field is None or value is None or value == "":
+            continue
+        if field in given:
+            raise RowError(name, f"is the same field as {field if name != field else _alias(field)}")
+        try:
+            given[field] = _PARSERS[field](value)
+        except RowError as error:
+            raise RowError(name, error.reason) from None
+    return given
+
+
+def _alias(field: str) -> str:
+    return next(alias for alias, name in ALIASES.items() if name == field)
 
 
 def _internal_ports(parsed: ParsedRow) -> range:
@@ -181,6 +228,22 @@ def _parse_port(value: object, field: str = "port") -> range:
         raise RowError(field, str(error)) from None
 
 
+def _parse_port_and_protocol(value: object) -> tuple[range, tuple[Protocol, ...] | None]:
+    """Parse a port, or a port with its protocol, such as `8080/tcp`."""
+    if not isinstance(value, str) or "/" not in value:
+        return _parse_port(value), None
+    ports, _, protocol = value.partition("/")
+    if _fold_protocol(protocol) not in PROTOCOLS:
+        raise RowError("port", f"{quoted(value)} is neither a port nor PORT/PROTOCOL, such as 8080/tcp")
+    return _parse_port(ports), PROTOCOLS[_fold_protocol(protocol)]
+
+
+def _fold_protocol(text: str) -> str:
+    """Return the name in `PROTOCOLS`: `tcp/udp`, `TCP+UDP` and `tcp, udp` mean both."""
+    words = _BETWEEN_PROTOCOLS.split(text.strip().upper())
+    return "BOTH" if sorted(words) == ["TCP", "UDP"] else text.upper()
+
+
 def _parse_internal_port(value: object) -> range:
     ports = _parse_port(value, "internal_port")
     if ports == ANY:
@@ -189,21 +252,27 @@ def _parse_internal_port(value: object) -> range:
 
 
 def _parse_address(value: object) -> IPAddress | IPNetwork | None:
-    return parse_address(_text("address", value))
+    address = parse_address(_text("address", value))
+    if reason := unusable(address):
+        raise RowError("address", f"{quoted(value)} {reason}")
+    return address
 
 
 def _parse_duration(value: object) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
-        value = int(value)
-    if type(value) is not int:
-        raise RowError("duration", f"{quoted(value)} is not a number of seconds")
-    if not 0 <= value <= MAX_DURATION:
-        raise RowError("duration", f"{quoted(value)} is not in 0-{MAX_DURATION}")
-    return value
+    try:
+        seconds = parse_duration(value) if isinstance(value, str) else value
+    except ValueError:
+        seconds = None
+    if type(seconds) is not int:
+        raise RowError("duration", f"{quoted(value)} is not a duration: {EXAMPLES}")
+    if not 0 <= seconds <= MAX_DURATION:
+        raise RowError("duration", f"{quoted(value)} is not in 0-{MAX_DURATION} seconds")
+    return seconds
 
 
 def _parse_comment(value: object) -> str:
-    text = _text("comment", value)
+    """Parse a comment. It is only a comment, so bytes that are not UTF-8 are no reason to reject the row."""
+    text = in_windows_letters(value) if isinstance(value, str) else _text("comment", value)
     return text if text.isprintable() else text.translate(_CONTROLS)
 
 
@@ -222,8 +291,48 @@ def _text(field: str, value: object) -> str:
         value.encode()
     except UnicodeEncodeError:
         # The CSV format decodes invalid UTF-8 to lone surrogates, and JSON can contain them.
-        raise RowError(field, f"{quoted(value)} is not valid UTF-8") from None
+        raise RowError(field, f"{quoted(value)} is not valid UTF-8: save the list as UTF-8") from None
     return value
+
+
+def in_windows_letters(text: str) -> str:
+    """Replace bytes that are not UTF-8 by their letters in cp1252, which old editors on Windows write."""
+    if text.isascii():
+        return text
+    return (
+        _UNDECODED.sub(lambda byte: bytes([ord(byte[0]) & 0xFF]).decode("cp1252", "replace"), text)
+        .encode("utf-8", "replace")
+        .decode()
+    )
+
+
+def row_warning(row: Row) -> Rejected | None:
+    """Return a warning about a row that is used although its comment is not UTF-8; None without one."""
+    comment = row.fields.get("comment")
+    if not isinstance(comment, str) or not _UNDECODED.search(comment):
+        return None
+    read = quoted(in_windows_letters(comment))
+    return Rejected(row.field_place.replace("{}", "comment"), f"not UTF-8, read as {read}: save as UTF-8")
+
+
+def parse_conflict(text: str) -> ConflictPolicy:
+    """Parse a conflict policy; `own` and `take` are earlier names of `keep` and `overwrite`.
+
+    Raises:
+        ValueError: the text is not a policy; the message contains the policies.
+    """
+    earlier = {policy.value: policy for policy in ConflictPolicy}
+    found = CONFLICTS.get(text.lower()) or earlier.get(text.lower())
+    if found is None:
+        raise ValueError(f"{quoted(text)} is not one of {', '.join(CONFLICTS)}")
+    return found
+
+
+def _conflict(value: object) -> ConflictPolicy:
+    try:
+        return parse_conflict(value if isinstance(value, str) else str(value))
+    except ValueError as error:
+        raise RowError("conflict", str(error)) from None
 
 
 def _choice(
@@ -232,7 +341,7 @@ def _choice(
     def read(value: object) -> object:
         try:
             return choices[fold(value)]  # type: ignore[arg-type]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError):
             raise RowError(field, f"{quoted(value)} is not one of {', '.join(choices)}") from None
 
     return read
@@ -240,14 +349,14 @@ def _choice(
 
 _PARSERS: AnyMapping[str, Callable[[object], Any]] = MappingProxyType(
     {
-        "port": _parse_port,
-        "protocol": _choice("protocol", PROTOCOLS, str.upper),
+        "port": _parse_port_and_protocol,
+        "protocol": _choice("protocol", PROTOCOLS, _fold_protocol),
         "address": _parse_address,
         "duration": _parse_duration,
         "comment": _parse_comment,
         "internal_port": _parse_internal_port,
         "family": _choice("family", FAMILIES, str.lower),
-        "conflict": _choice("conflict", {policy.value: policy for policy in ConflictPolicy}, str.lower),
+        "conflict": _conflict,
         "backend": lambda value: _text("backend", value),
         "gateway": lambda value: parse_gateway(_text("gateway", value)),
         "enabled": _parse_enabled,

@@ -35,6 +35,10 @@ from portmapper.sources.address_syntax import parse_address, parse_gateway
         ("2001:db8::1", "2001:db8::1"),
         ("2001:DB8::1/128", "2001:db8::1"),
         ("2001:db8::1/64", "2001:db8::/64"),
+        ("::ffff:192.168.0.10", "192.168.0.10"),
+        ("::FFFF:c0a8:000a", "192.168.0.10"),
+        ("0:0:0:0:0:ffff:192.168.0.10/128", "192.168.0.10"),
+        ("::ffff:192.168.0.10/120", "192.168.0.0/24"),
     ],
 )
 def test_a_notation_means_a_host_or_a_network(text: str, meaning: str) -> None:
@@ -43,7 +47,7 @@ def test_a_notation_means_a_host_or_a_network(text: str, meaning: str) -> None:
     assert parse_address(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0.0.0.0", "0.0.0.0/32"])
+@pytest.mark.parametrize("text", ["", "0.0.0.0", "0.0.0.0/32", "::ffff:0.0.0.0"])
 def test_no_address_is_this_host(text: str) -> None:
     """upnp-daemon also treats 0.0.0.0 like no address."""
     assert parse_address(text) is None
@@ -147,6 +151,7 @@ def test_a_full_network_is_parsed_as_python_parses_it(address: ipaddress.IPv4Add
         ("192.168.88.1", "192.168.88.1"),
         ("2001:DB8::1", "2001:db8::1"),
         ("fe80::1%eth0", "fe80::1%eth0"),
+        ("::ffff:192.168.88.1", "192.168.88.1"),
     ],
 )
 def test_a_gateway_is_default_all_or_an_address(text: str, gateway: str | None) -> None:

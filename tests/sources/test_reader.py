@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from portmapper.api.errors import SourceError, UsageError
+from portmapper.api.model import Mapping, Protocol
 from portmapper.api.reading import SourceState
 from portmapper.api.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
-from portmapper.sources.reader import SourceReader, csv_delimiter, open_source
+from portmapper.sources.reader import SourceReader, open_source, read_first
+from portmapper.sources.trust import Limits, Trust
 
 
 class Lines(Format):
@@ -128,11 +130,11 @@ async def test_an_invalid_row_is_rejected_and_the_others_are_used(
 @pytest.mark.parametrize(
     ("document", "chosen", "expected"),
     [
-        (Document(b""), "auto", "csv"),
-        (Document(b"", suffix=".oth"), "auto", "other"),
-        (Document(b"", "text/other", ".csv"), "auto", "other"),
-        (Document(b"", "text/plain", ".oth"), "auto", "other"),
-        (Document(b"", "text/other", ".oth"), "csv", "csv"),
+        (Document(b"80/tcp"), "auto", "csv"),
+        (Document(b"80/tcp", suffix=".oth"), "auto", "other"),
+        (Document(b"80/tcp", "text/other", ".csv"), "auto", "other"),
+        (Document(b"80/tcp", "text/plain", ".oth"), "auto", "other"),
+        (Document(b"80/tcp", "text/other", ".oth"), "csv", "csv"),
     ],
 )
 async def test_the_format_is_chosen(source: Memory, document: Document, chosen: str, expected: str) -> None:
@@ -163,12 +165,13 @@ async def test_the_first_source_that_claims_a_location_reads_it() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        Document(b" " * (MAX_DOCUMENT + 1)),
+        Document(b"8" * (MAX_DOCUMENT + 1)),
         Document(b"80/x " * 65537),
         Document(b"1-65535/tcp 1-2/udp"),
         Document(b"1-65535/both"),
+        Document(b"1024-65535/tcp"),
     ],
-    ids=["bytes", "rows", "mappings of two rows", "mappings of one row"],
+    ids=["bytes", "rows", "mappings of two rows", "mappings of one row", "all unprivileged ports"],
 )
 async def test_the_size_of_a_document_is_limited(
     source: Memory, reader: SourceReader, content: Document
@@ -181,16 +184,115 @@ async def test_the_size_of_a_document_is_limited(
     assert "than" in reading.error
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\t", b"\xef\xbb\xbf", b"\xff\xfe"])
+async def test_an_empty_document_is_unreadable(source: Memory, reader: SourceReader, content: bytes) -> None:
+    """A generator that failed must not close every port."""
+    good = await reader.read()
+    source.content = Document(content)
+    reading = await reader.read()
+    assert (reading.state, reading.mappings) == (SourceState.STALE, good.mappings)
+    assert reading.error is not None
+    assert reading.error.startswith("empty: ")
+
+
+async def test_a_source_may_be_empty_unless_ports_are_open(source: Memory) -> None:
+    """Standard input of zero bytes is an empty list, as in upnp-daemon."""
+    source.content = Document(b"")
+    source.may_be_empty = True  # type: ignore[misc]
+    reader = SourceReader(source, [Lines], "auto", FormatOptions())
+    assert (await reader.read()).state is SourceState.OK
+    reader = SourceReader(source, [Lines], "auto", FormatOptions())
+    reader.refuse_empty()
+    assert (await reader.read()).state is SourceState.FAILED
+
+
+async def test_the_limit_of_mappings_belongs_to_the_source(source: Memory) -> None:
+    """The message names the setting."""
+    source.content = Document(b"80-82/tcp")
+    allowed = SourceReader(source, [Lines], "auto", FormatOptions(), limits=Limits(max_mappings=3))
+    assert (await allowed.read()).state is SourceState.OK
+    limited = SourceReader(source, [Lines], "auto", FormatOptions(), limits=Limits(max_mappings=2))
+    error = (await limited.read()).error
+    assert error is not None
+    assert "more than 2 mappings" in error
+    assert "max_mappings" in error
+
+
 @pytest.mark.parametrize(
-    ("text", "delimiter"), [(";", ";"), (",", ","), ("\t", "\t"), (r"\t", "\t"), ("§", "§")]
+    ("field", "value", "trust"),
+    [
+        ("conflict", "overwrite", Trust.TAKE),
+        ("conflict", "take", Trust.TAKE),
+        ("address", "203.0.113.9", Trust.ADDRESSES),
+        ("address", "::ffff:203.0.113.9", Trust.ADDRESSES),
+    ],
 )
-def test_a_delimiter_is_one_character(text: str, delimiter: str) -> None:
-    """A tab may be written as two characters."""
-    assert csv_delimiter(text) == delimiter
+async def test_what_strangers_write_must_be_allowed(
+    source: Memory, field: str, value: str, trust: Trust
+) -> None:
+    """A list from a URL, or a label of a container."""
+    source.content = [Row({"port": 80, "protocol": "tcp", field: value}, "[0]", "[0].{}")]
+
+    async def rejected(limits: Limits | None = None) -> list[str]:
+        reading = await SourceReader(source, [Lines], "auto", FormatOptions(), limits=limits).read()
+        return [bad.where for bad in reading.rejected]
+
+    assert await rejected() == [f"[0].{field}"]
+    assert await rejected(Limits(trust=frozenset(Trust) - {trust})) == [f"[0].{field}"]
+    assert await rejected(Limits(trust=frozenset({trust}))) == []
+    source.is_trusted = True  # type: ignore[misc]
+    assert await rejected() == []
+    assert await rejected(Limits(trust=frozenset())) == [f"[0].{field}"]
 
 
-@pytest.mark.parametrize("text", ["", ";;", r"\n", '"', "\n", "\r", "\0"])
-def test_an_invalid_delimiter_is_a_usage_error(text: str) -> None:
-    """Quotes and line ends have another meaning in CSV."""
-    with pytest.raises(UsageError):
-        csv_delimiter(text)
+async def test_a_comment_that_is_not_utf_8_only_warns(source: Memory, reader: SourceReader) -> None:
+    """The port is opened. The warning stays while the row is unchanged."""
+    row = Row({"port": "80", "protocol": "tcp", "comment": "B\udcfcro"}, "line 2", "line 2, column {}")
+    source.content = [row]
+    reading = await reader.read()
+    assert [mapping.comment for mapping in reading.mappings] == ["Büro"]
+    (warning,) = reading.warnings
+    assert warning.where == "line 2, column comment"
+    assert "save as UTF-8" in warning.reason
+    source.content = [row, Row({"port": "81", "protocol": "tcp"}, "line 3", "line 3, column {}")]
+    assert (await reader.read()).warnings == (warning,)
+
+
+async def test_adopted_mappings_stay_until_the_first_read(source: Memory, reader: SourceReader) -> None:
+    """The source is stale, and a read replaces them."""
+    source.content = SourceError("no connection")
+    await reader.read()
+    reader.adopt([Mapping(Protocol.TCP, 443, 443, source="here")])
+    reading = await reader.read()
+    assert (reading.state, reading.error) == (SourceState.STALE, "no connection")
+    assert [mapping.port for mapping in reading.mappings] == [443]
+    source.content = Document(b"80/tcp")
+    assert [mapping.port for mapping in (await reader.read()).mappings] == [80]
+
+
+async def test_one_source_that_fails_does_not_stop_the_others(source: Memory, reader: SourceReader) -> None:
+    """Only a single pass requires all of them."""
+    down = Memory("down")
+    down.content = SourceError("no connection")
+    readers = [SourceReader(down, [Lines], "auto", FormatOptions()), reader]
+    readings = await read_first(readers, all_required=False)
+    assert [reading.state for reading in readings] == [SourceState.FAILED, SourceState.OK]
+    with pytest.raises(SourceError, match="down: no connection"):
+        await read_first(readers)
+
+
+async def test_a_server_may_be_down_at_start_but_a_file_may_not_be_missing(source: Memory) -> None:
+    """A name that is misspelled ends the program; a daemon waits for a server."""
+    source.content = SourceError("no connection")
+    readers = [SourceReader(source, [Lines], "auto", FormatOptions())]
+    with pytest.raises(SourceError):
+        await read_first(readers, all_required=False)
+    source.may_be_down = True  # type: ignore[misc]
+    assert (await read_first(readers, all_required=False))[0].state is SourceState.FAILED
+
+
+async def test_an_error_shows_no_secret(source: Memory, reader: SourceReader) -> None:
+    """A library's text may repeat a URL."""
+    source.content = SourceError("cannot open https://me:pw@example.org/list?key=1")
+    error = (await reader.read()).error
+    assert error == "cannot open https://***@example.org/list?***"

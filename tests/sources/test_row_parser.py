@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from portmapper.api.errors import RowError, SourceError
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Mapping, Protocol
 from portmapper.api.source import Row
-from portmapper.sources.row_parser import FIELDS, mappings_of, parse_row
+from portmapper.sources.row_parser import FIELDS, mappings_of, parse_row, row_warning
 
 
 def row(strict_keys: bool = False, **fields: object) -> Row:
@@ -87,16 +87,31 @@ def test_an_empty_field_is_an_omitted_field(nothing: object) -> None:
         ("address", 192, "192"),
         ("address", "192.168.0/16", "192.168.0/16"),
         ("duration", "-1", "-1"),
-        ("duration", "1h", "1h"),
+        ("duration", "1 year", "1 year"),
+        ("duration", "h", "h"),
         ("duration", 1.5, "1.5"),
         ("duration", True, "True"),
         ("duration", 2**32, "4294967296"),
         ("comment", 5, "5"),
-        ("comment", "a\udcff", "udcff"),
+        ("backend", "a\udcff", "udcff"),
         ("internal_port", "any", "any"),
         ("internal_port", "65536", "65536"),
         ("family", "ipv5", "ipv5"),
-        ("conflict", "steal", "steal"),
+        ("conflict", "steal", "keep, next, overwrite, fail"),
+        ("conflict", 5, "5"),
+        ("port", "80/sctp", "80/sctp"),
+        ("port", "80/", "80/"),
+        ("protocol", "tcp/tcp", "tcp/tcp"),
+        ("protocol", "tcp/udp/sctp", "one of TCP, UDP, BOTH"),
+        ("address", "127.0.0.1", "loopback"),
+        ("address", "::ffff:127.0.0.1", "loopback"),
+        ("address", "::1", "loopback"),
+        ("address", "224.0.0.1", "multicast"),
+        ("address", "ff02::1", "multicast"),
+        ("address", "255.255.255.255", "broadcast"),
+        ("address", "250.1.2.3", "reserved"),
+        ("address", "fe80::1", "link-local"),
+        ("address", "0.0.0.1", "not the address of a host"),
         ("backend", False, "False"),
         ("enabled", "maybe", "maybe"),
         ("enabled", 2, "2"),
@@ -116,6 +131,56 @@ def test_the_error_names_a_missing_field(field: str) -> None:
     """A mapping requires a port and a protocol."""
     with pytest.raises(RowError, match=f"{field}: is missing"):
         mappings_of(row(**{field: ""}), "ports.csv")
+
+
+@pytest.mark.parametrize("text", ["tcp/udp", "TCP+UDP", "udp, tcp", "tcp & udp", "tcp|udp", "Both"])
+def test_both_protocols_have_several_spellings(text: str) -> None:
+    """Routers and programs write them differently."""
+    assert [m.protocol for m in mappings_of(row(protocol=text), "x")] == [Protocol.TCP, Protocol.UDP]
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol", "count"), [("8080/udp", "", 1), ("8080/UDP", "udp", 1), ("80-81/tcp/udp", None, 4)]
+)
+def test_the_port_may_name_the_protocol(port: str, protocol: str | None, count: int) -> None:
+    """As on the command line."""
+    assert len(mappings_of(row(port=port, protocol=protocol), "x")) == count
+    with pytest.raises(RowError, match="protocol: is not the protocol that port names"):
+        mappings_of(row(port="80/udp", protocol="tcp"), "x")
+
+
+@pytest.mark.parametrize("value", ["3600", 3600, "3600s", "60m", "1h", "1H", "30m 30m"])
+@pytest.mark.parametrize("name", ["lifetime", "duration"])
+def test_a_lifetime_may_have_a_unit(name: str, value: object) -> None:
+    """`duration` is its name in upnp-daemon."""
+    assert only(row(**{name: value})).duration == 3600
+
+
+def test_a_field_has_other_names() -> None:
+    """The error uses the name in the row, and both names at once are an error."""
+    assert only(Row({"external_port": 80, "protocol": "tcp"}, "", "")).port == 80
+    with pytest.raises(RowError, match=r"^lifetime: 'x' is not a duration: write seconds or a unit"):
+        mappings_of(row(lifetime="x"), "x")
+    with pytest.raises(RowError, match="is the same field as"):
+        mappings_of(row(lifetime=1, duration=1), "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [("keep", "own"), ("Own", "own"), ("overwrite", "take"), ("take", "take"), ("next", "next")],
+)
+def test_a_conflict_policy_has_an_earlier_name(name: str, policy: str) -> None:
+    """Both are accepted."""
+    assert only(row(conflict=name)).conflict == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"), [("B\udcfcro", "Büro"), ("Büro", "Büro"), ("\udc81", "\N{REPLACEMENT CHARACTER}")]
+)
+def test_a_comment_may_be_in_cp1252(text: str, letters: str) -> None:
+    """It is only a comment; `row_warning` reports it."""
+    assert only(row(comment=text)).comment == letters
+    assert (row_warning(row(comment=text)) is None) == (text == "Büro")
 
 
 def test_ranges_protocols_and_families_are_expanded() -> None:

@@ -1,0 +1,100 @@
+"""Masks the secrets in URLs: user information, query, fragment, and path segments that look like tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Callable
+
+MASK = "***"
+
+# Up to a space, quote or bracket. A URL in a message may be cut off or invalid.
+_URL = re.compile(r"""\b([a-z][a-z0-9+.-]{1,20})://([^\s"'<>\\^`{|}]+)""", re.IGNORECASE)
+_TRAILING = ".,;:!?)]"
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_REVEALING = re.compile(
+    r"(?:access|auth|bot|hooks?|key|apikey|passw(?:or)?d|pw|secrets?|signature|tokens?|webhooks?)\Z"
+)
+_TELLTALE = re.compile(r"secret|token|passw|api_?key", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_LONGEST_WORD = 32
+_ROUNDS = 50_000
+
+
+def mask_urls(text: str) -> str:
+    """Return a text with the secrets of each URL in it masked."""
+    return _URL.sub(_masked_match, text) if "://" in text else text
+
+
+def mask_url(url: str) -> str:
+    """Return a URL with its secrets masked; it need not be valid."""
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    end = min((place for place in map(rest.find, "/?#\\") if place >= 0), default=len(rest))
+    host, path = rest[:end], rest[end:]
+    _, at, host = host.rpartition("@")
+    return f"{scheme}://{MASK + '@' if at else ''}{host}{_masked_path(path)}"
+
+
+def distinct_location(url: str) -> str:
+    """Return a masked URL that differs from that of every other URL, so that it can identify a source.
+
+    The short mark at its end comes from a slow hash, so that it does not help to guess a password.
+    """
+    shown = mask_url(url)
+    if shown == url:
+        return url
+    digest = hashlib.pbkdf2_hmac("sha256", url.encode("utf-8", "replace"), b"portmapper", _ROUNDS)
+    return f"{shown.partition('#')[0]}#{digest.hex()[:4]}"
+
+
+def _masked_match(match: re.Match[str]) -> str:
+    url = match[0].rstrip(_TRAILING)
+    return mask_url(url) + match[0][len(url) :]
+
+
+def _masked_path(path: str) -> str:
+    before, mark, _ = path.partition("#")
+    fragment = f"#{MASK}" if mark else ""
+    before, mark, _ = before.partition("?")
+    query = f"?{MASK}" if mark else ""
+    segments = before.split("/")
+    follows = False
+    for place, segment in enumerate(segments):
+        if segment and (follows or _is_token(segment)):
+            segments[place] = MASK
+        follows = follows or _REVEALING.match(segment.lower()) is not None
+    return "/".join(segments) + query + fragment
+
+
+def _is_token(segment: str) -> bool:
+    """Return whether a path segment looks like a token instead of a name."""
+    if _REVEALING.match(segment.lower()):
+        return False
+    if _TELLTALE.search(segment) or _UUID.search(segment) or any(mark in segment for mark in ":=%@;"):
+        return True
+    words = _WORD.findall(segment)
+    if any(_REVEALING.match(word.lower()) for word in words[:-1]):
+        return True
+    joined = "".join(words)
+    is_mixed = _changes(joined, str.isdigit) >= 6 or _changes(joined, str.isupper) >= 8
+    return is_mixed or any(_is_random(word) for word in words)
+
+
+def _is_random(word: str) -> bool:
+    digits = sum(character.isdigit() for character in word)
+    letters = len(word) - digits
+    if len(word) >= _LONGEST_WORD or (len(word) >= 16 and not letters):
+        return True
+    if len(word) >= 6 and _changes(word, str.isdigit) >= 3:
+        return True
+    if len(word) >= 8 and digits >= 2 and letters >= 2 and _changes(word, str.isdigit) >= 2:
+        return True
+    return len(word) >= 12 and _changes(word, str.isupper) >= 5
+
+
+def _changes(word: str, kind: Callable[[str], bool]) -> int:
+    """Return how often the characters change between two kinds."""
+    return sum(first != second for first, second in itertools.pairwise(map(kind, word)))
