@@ -12,7 +12,7 @@ from portmapper.api.model import ConflictPolicy, IPAddress, MapRequest, Protocol
 from portmapper.gateways.calls import request_lease, try_release
 
 LIFETIME = 120
-"""Seconds that the mapping lasts if its release is lost; the minimum of miniupnpd."""
+"""Seconds that the mapping lasts if its release is lost; many gateways grant no less."""
 
 DISCARD_PORT = 9
 """RFC 6887 section 11.6 suggests the discard service for a mapping that only tells the external address."""

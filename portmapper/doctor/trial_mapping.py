@@ -15,7 +15,7 @@ from portmapper.doctor.desired import DesiredPort
 from portmapper.gateways.calls import bounded, try_release
 
 LIFETIME = 120
-"""Lifetime in seconds, if the release fails; the minimum of miniupnpd."""
+"""Lifetime in seconds, if the release fails; many gateways grant no less."""
 
 HIGH_PORTS = range(49152, 65536)
 MAX_ATTEMPTS = 3

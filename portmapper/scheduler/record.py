@@ -196,7 +196,7 @@ def _state_of(errors: list[BackendError]) -> MappingState:
     """Name the state after the refusal that explains most.
 
     A known holder is a conflict. Then a rule's refusal. Then a port that is refused for an unknown reason
-    (miniupnpd's PCP answers so for a port that its rules deny). Silence explains least.
+    (a gateway's PCP may answer so for a port that its rules deny). Silence explains least.
     """
     if any(isinstance(error, Conflict) and error.holder for error in errors):
         return MappingState.CONFLICT
