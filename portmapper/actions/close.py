@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from portmapper.actions.closed_event import closed_event
 from portmapper.actions.tables import GatewayTables, TableRow, lease_from_entry
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, NotAuthorized
@@ -113,6 +114,7 @@ class PortCloser:
             if not (refused and await self._release_over_other_protocol(gateway, lease)):
                 reason = f"{gateway.backend}: {error}"
                 return CloseOutcome(lease.protocol, lease.external_port, CloseResult.FAILED, reason)
+        self._store.record(closed_event(lease, self._store.get(lease.token) if lease.token else None))
         if lease.token:
             self._store.remove(lease.token)
         return CloseOutcome(lease.protocol, lease.external_port, CloseResult.CLOSED)

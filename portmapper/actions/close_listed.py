@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
+from portmapper.actions.closed_event import closed_event
 from portmapper.api.backend import Backend, Gateway, ListsMappings
 from portmapper.api.errors import BackendError, NoGateway, NotAuthorized, Unsupported
 from portmapper.api.model import ConflictPolicy, Family, IPAddress, Lease, Mapping, TableEntry
@@ -79,7 +80,9 @@ class ListCloser:
         try:
             async for lease in self._leases(gateway, mapping, place):
                 await bounded(gateway, gateway.unmap(lease))
-                self._store.remove(lease.token)
+                if lease.token:  # without a token the lease was only a guess, and perhaps never existed
+                    self._store.record(closed_event(lease, self._store.get(lease.token)))
+                    self._store.remove(lease.token)
         except BackendError as error:
             refused = isinstance(error, Unsupported | NotAuthorized)
             if refused and not any(self._known(gateway, mapping)):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
@@ -17,10 +15,12 @@ from portmapper.cli.options import (
     add_plugin_option,
     configure_logging,
 )
+from portmapper.cli.progress import progress
 
 if TYPE_CHECKING:
     from portmapper.actions.discover import DiscoveryResult
-    from portmapper.api.backend import Backend, Target
+    from portmapper.api.backend import Backend, Gateway, Target
+    from portmapper.api.model import IPAddress
 
 
 class Discover(Command):
@@ -28,6 +28,7 @@ class Discover(Command):
 
     name = "discover"
     help = "show the gateways that answer"
+    examples = ("portmapper discover", "portmapper discover -v")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `discover`."""
@@ -54,12 +55,12 @@ class Discover(Command):
         network = read_network()
         chosen = reachable_targets(arguments.gateway, network)
         targets = search_targets(network) if chosen is None else chosen
-        with _progress(arguments.json, backends, targets):
+        with progress(_step(backends, targets)):
             found = asyncio.run(discover_gateways(backends, targets))
         if arguments.json:
             print(json.dumps({"gateways": _documents(found)}, indent=2))
         else:
-            _show(found)
+            _show(found, arguments.verbose)
         if not found.gateways:
             from portmapper.api.errors import NoGateway
 
@@ -80,51 +81,62 @@ def _reason(found: DiscoveryResult, targets: Sequence[Target]) -> str:
     if not targets:
         return "no gateway: this host has no network that could lead to one"
     reasons = "; ".join(f"{name}: {error}" for name, error in found.failures.items())
-    return f"no gateway answered ({reasons})" if reasons else "no gateway answered"
+    because = f" ({reasons})" if reasons else ""
+    return f"no gateway answered{because}; run 'portmapper doctor' to find out why"
 
 
-def _progress(quiet: bool, backends: Sequence[Backend], targets: Sequence[Target]) -> Any:
-    if quiet or not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-
+def _step(backends: Sequence[Backend], targets: Sequence[Target]) -> str:
+    from portmapper.cli.wording import protocol_name
     from portmapper.support.text import plural
 
-    protocols = ", ".join(backend.name for backend in backends)
-    interfaces = plural(len(targets), "interface")
-    return Console(stderr=True).status(f"searching with {protocols} on {interfaces}")
+    protocols = ", ".join(protocol_name(backend.name) for backend in backends)
+    return f"searching with {protocols} on {plural(len(targets), 'interface')}"
 
 
-def _show(found: DiscoveryResult) -> None:
+def _show(found: DiscoveryResult, verbose: bool) -> None:
+    from portmapper.cli.columns import INDENT, column_names, fit, row_line
+    from portmapper.cli.tables import terminal_size
+
     if not found.gateways:
         return
-    from rich.console import Console
-    from rich.table import Table
+    cells = [_cells(gateway, external) for gateway, external in found.gateways]
+    below: list[list[str]] = [[] for _ in cells]
+    widths = fit(cells, below, terminal_size()[0])
+    print(column_names(widths))
+    for (gateway, _), row, lines in zip(found.gateways, cells, below, strict=True):
+        print(row_line(row, widths))
+        for line in [*lines, *(_details(gateway) if verbose else ())]:
+            print(INDENT + line)
 
+
+def _cells(gateway: Gateway, external: IPAddress | None) -> dict[str, str]:
+    return {
+        "Protocol": gateway.protocol,
+        "Gateway": str(gateway.address),
+        "External address": _external_address(gateway, external),
+        "Answer": f"{gateway.latency * 1000:.0f} ms",
+    }
+
+
+def _external_address(gateway: Gateway, external: IPAddress | None) -> str:
+    from portmapper.api.model import external_kind
+    from portmapper.cli.wording import external_text, protocol_name
+
+    if gateway.local_address.version == 6:
+        return "this host's own (IPv6 is not translated)"
+    if external is not None:
+        return external_text(str(external), external_kind(external).value)
+    if gateway.address_by_grant:
+        return f"not told by {protocol_name(gateway.backend)}"
+    return "none: the gateway is not connected"
+
+
+def _details(gateway: Gateway) -> list[str]:
+    """Return what `-v` adds: the router's model, what the protocol can do, and its description."""
     from portmapper.api.backend import ListsMappings, MapsOtherHosts
-    from portmapper.observability.status import gateway_document
     from portmapper.support.text import printable
 
-    table = Table(
-        "Backend", "Protocol", "Gateway", "External", "Answer", "Can", "Model", box=None, pad_edge=False
-    )
-    for gateway, external in found.gateways:
-        document = gateway_document(gateway, external)
-        abilities = {"list": ListsMappings, "other hosts": MapsOtherHosts}
-        table.add_row(
-            gateway.backend,
-            gateway.protocol,
-            str(gateway.address),
-            _external_address(document),
-            f"{gateway.latency * 1000:.0f} ms",
-            ", ".join(word for word, ability in abilities.items() if isinstance(gateway, ability)) or "-",
-            printable(gateway.model, 60) or "-",
-        )
-    Console(markup=False, highlight=False).print(table)
-
-
-def _external_address(document: dict[str, Any]) -> str:
-    if document["external_address"] is None:
-        return "-"
-    kind = document["external_kind"]
-    return str(document["external_address"]) + ("" if kind == "public" else f" ({kind})")
+    abilities = {"list mappings": ListsMappings, "map other hosts": MapsOtherHosts}
+    can = ", ".join(words for words, ability in abilities.items() if isinstance(gateway, ability))
+    details = {"backend": gateway.backend, "model": gateway.model, "can": can, "page": gateway.location}
+    return [f"{name}: {printable(text)}" for name, text in details.items() if text]

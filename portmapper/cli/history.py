@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import StoreError
 from portmapper.cli.options import add_config_option, add_state_option
+from portmapper.cli.wording import port_text, protocol_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,7 @@ class History(Command):
 
     name = "history"
     help = "show what was opened, changed and closed, when and why"
+    examples = ("portmapper history --limit 20",)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `history`."""
@@ -47,18 +50,34 @@ class History(Command):
 
 
 def _show(events: Sequence[dict[str, Any]]) -> None:
-    from portmapper.support.text import endpoint, printable
+    from portmapper.support.text import printable
 
     for event in events:
-        words = [event["at"][:19].replace("T", " "), event["event"].replace("_", " ")]
-        if event["protocol"]:
-            internal = endpoint(event["internal_address"], event["internal_port"])
-            words.append(f"{event['protocol']} {event['external_port'] or '*'} -> {internal}")
-        if event["backend"]:
-            words.append(f"by {event['backend']} at {event['gateway']}")
-        if event["detail"]:
-            words.append(f"({event['detail']})")
-        print(printable(" ".join(words)))
+        print(printable(_line(event)))
+    if not events:
+        print("no events")
+
+
+def _line(event: dict[str, Any]) -> str:
+    """Return one line, with the clock of the log: local time and its zone."""
+    from portmapper.support.duration import format_local
+
+    words = [format_local(datetime.fromisoformat(event["at"])), event["event"].replace("_", " ")]
+    if event["protocol"]:
+        words.append(_mapping(event))
+    if event["backend"]:
+        words.append(f"over {protocol_name(event['backend'])}")
+    if event["gateway"]:
+        words.append(f"on {event['gateway']}")
+    return " ".join(words) + (f": {event['detail']}" if event["detail"] else "")
+
+
+def _mapping(event: dict[str, Any]) -> str:
+    """Return port and host; a mapping that was refused has no external port, so show the internal one."""
+    from portmapper.support.text import endpoint
+
+    port = port_text(event["external_port"] or event["internal_port"], event["protocol"])
+    return f"{port} → {endpoint(event['internal_address'], event['internal_port'], 'this host')}"
 
 
 def _count(text: str) -> int:

@@ -19,6 +19,7 @@ from portmapper.cli.options import (
     add_state_option,
     configure_logging,
 )
+from portmapper.cli.progress import progress
 from portmapper.cli.targets import directory_of, targets_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class List(Command):
 
     name = "list"
     help = "show the mappings in the gateway's table"
+    examples = ("portmapper list", "portmapper list --stale", "portmapper list --csv > ports.csv")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `list`."""
@@ -52,7 +54,8 @@ class List(Command):
         import asyncio
 
         configure_logging(arguments, "warning")
-        rows = asyncio.run(_rows(arguments))
+        with progress("reading the gateway's table"):
+            rows = asyncio.run(_rows(arguments))
         if arguments.json:
             print(json.dumps({"mappings": [_document(row, reason) for row, reason in rows]}, indent=2))
         elif arguments.csv:
@@ -77,7 +80,7 @@ async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[TableRow, str]]
     targets = targets_of(arguments, network)
     async with GatewayTables(backends, targets, _leases(arguments), datetime.now(UTC)) as tables:
         if not tables.gateways:
-            raise NoGateway("no gateway answered")
+            raise NoGateway("no gateway answered; run 'portmapper doctor' to find out why")
         report_failures(tables)
         return await stale_rows(tables.rows, network) if arguments.stale else [(r, "") for r in tables.rows]
 
@@ -149,28 +152,45 @@ def _write_csv(rows: Sequence[TableRow]) -> None:
 
 def show(rows: Sequence[tuple[TableRow, str]], stale: bool) -> None:
     """Print the rows as a table; if `stale`, show the reasons in place of the comments."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from portmapper.cli.columns import INDENT, column_names, fit, row_line
+    from portmapper.cli.tables import terminal_size
 
+    if not rows:
+        print("no mappings")
+        return
+    cells = [_cells(row, reason, stale) for row, reason in rows]
+    for name in ("Gateway", "Owner", "Time left", "Comment"):
+        values = {row[name] for row in cells if name in row}
+        if not values - {""} or (name == "Gateway" and len(values) == 1):
+            for row in cells:
+                row.pop(name, None)
+    below: list[list[str]] = [[] for _ in cells]
+    widths = fit(cells, below, terminal_size()[0])
+    print(column_names(widths))
+    for row_cells, lines in zip(cells, below, strict=True):
+        print(row_line(row_cells, widths))
+        for line in lines:
+            print(INDENT + line)
+
+
+def _cells(row: TableRow, reason: str, stale: bool) -> dict[str, str]:
+    """Return the cells of a row, in the words and units of `status`."""
+    from portmapper.cli.wording import port_text, protocol_name
+    from portmapper.support.duration import format_duration
     from portmapper.support.text import endpoint, printable
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("External")
-    table.add_column("Internal", overflow="fold")
-    table.add_column("Left", justify="right")
-    table.add_column("Ours")
-    table.add_column("By")
-    several = len({row.device for row, _ in rows}) > 1
-    table.add_column("Stale because" if stale else "Comment", overflow="fold", min_width=12)
-    for row, reason in rows:
-        entry = row.entry
-        table.add_row(
-            Text(f"{entry.protocol} {entry.external_port}"),
-            Text(endpoint(entry.internal_address, entry.internal_port or "?", "?")),
-            Text(f"{entry.lifetime} s" if entry.lifetime else "-"),
-            Text("ours" if row.stored else ""),
-            Text(f"{row.backend} at {row.device}" if several else row.backend),
-            Text(reason or printable(entry.comment)),
-        )
-    Console().print(table)
+    entry = row.entry
+    last = {"Stale because": reason} if stale else {"Comment": printable(_comment(row), 40)}
+    return {
+        "Port": port_text(entry.external_port, entry.protocol.value),
+        "To": endpoint(entry.internal_address, entry.internal_port or "?", "?"),
+        "Time left": format_duration(entry.lifetime) if entry.lifetime else "no end",
+        "Owner": "portmapper" if row.stored else "",
+        "Gateway": f"{protocol_name(row.backend)} {row.device}",
+        **last,
+    }
+
+
+def _comment(row: TableRow) -> str:
+    """Return the comment; the store has those that a protocol cannot keep."""
+    return row.entry.comment or (row.stored.comment if row.stored else "")

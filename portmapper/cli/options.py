@@ -136,12 +136,8 @@ def configure_logging(
 
     if detached and arguments.log_file:
         return  # the launching process opened the file, and it is still open
-    level = (
-        _level_of_flags(arguments)
-        or arguments.log_level
-        or os.environ.get("PORTMAPPER_LOG", "").lower()
-        or default
-    )
+    chosen = _level_of_flags(arguments, default) or arguments.log_level
+    level = chosen or os.environ.get("PORTMAPPER_LOG", "").lower() or default
     if level not in LOG_LEVELS:
         raise UsageError(f"PORTMAPPER_LOG={level}: must be one of {', '.join(LOG_LEVELS)}")
     try:

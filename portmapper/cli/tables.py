@@ -13,8 +13,9 @@ import attrs
 from rich.console import Console
 from rich.text import Text
 
+from portmapper.cli.columns import wrapped
 from portmapper.cli.headline import daemon_lines, headline
-from portmapper.cli.mapping_rows import COLORS, Row, mapping_rows, wrapped
+from portmapper.cli.mapping_rows import COLORS, Row, mapping_rows
 from portmapper.cli.wording import address_warnings
 from portmapper.support.text import plural, printable
 

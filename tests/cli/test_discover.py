@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from typing import Any
 
+import pytest
+
+from portmapper.actions.discover import DiscoveryResult
+from portmapper.cli import discover
+
+WIDE = "fe80:1234:5678:9abc:def0:1234:5678:9abc"
+
 
 def test_a_gateway_is_shown(program: Any, gateway: Any) -> None:
-    """The table has its backend, protocol and address."""
+    """The table has its protocol and address; -v adds details."""
     finished = program.run("discover", *gateway.options)
     assert finished.status == 0, finished.errors
-    assert finished.output.splitlines()[1].split()[:2] == ["pcp", "PCP"]
-    assert "127.0.0.1" in finished.output
+    heading, row = finished.output.splitlines()
+    assert heading.split() == ["Protocol", "Gateway", "External", "address", "Answer"]
+    assert row.startswith("PCP 2     127.0.0.1  not told by PCP")
+    assert "backend: pcp" in program.run("discover", "-v", *gateway.options).output
 
 
 def test_json_has_every_gateway(program: Any, gateway: Any) -> None:
@@ -28,3 +38,40 @@ def test_without_a_gateway_the_status_is_3(program: Any, silence: tuple[str, ...
     assert finished.status == 3
     assert json.loads(finished.output) == {"gateways": []}
     assert "no gateway answered" in finished.errors
+
+
+class _Gateway:
+    """What the table needs of a gateway."""
+
+    protocol = "IGD 2"
+    backend = "upnp"
+    latency = 0.0911
+    address_by_grant = False
+
+    def __init__(self, address: str) -> None:
+        self.address = self.local_address = ipaddress.ip_address(address)
+
+
+@pytest.mark.parametrize(
+    ("external", "words"),
+    [
+        ("8.8.8.8", "8.8.8.8 (public)"),
+        ("192.168.1.2", "192.168.1.2 (private: another NAT in front)"),
+        ("100.64.0.9", "100.64.0.9 (CGNAT: shared by the provider)"),
+        (None, "none: the gateway is not connected"),
+    ],
+)
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_an_address_is_never_shortened(
+    external: str | None, words: str, width: str, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit is on a line of its own."""
+    monkeypatch.setenv("COLUMNS", width)
+    address = ipaddress.ip_address(external) if external else None
+    gateways: Any = [(_Gateway("192.168.188.101"), address), (_Gateway(WIDE), None)]
+    discover._show(DiscoveryResult(gateways, {}), verbose=False)
+    output = capsys.readouterr().out
+    assert "192.168.188.101" in output
+    assert WIDE in output
+    assert words in output
+    assert "…" not in output

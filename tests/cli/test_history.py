@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portmapper.cli import history
 from portmapper.cli.main import main
 
 
@@ -21,7 +23,41 @@ def test_opened_and_closed_mappings_are_shown(program: Any, gateway: Any, ports:
     assert [event["event"] for event in events] == ["opened", "closed"]
     opened = {name: events[0][name] for name in ("protocol", "external_port", "internal_port", "backend")}
     assert opened == {"protocol": "TCP", "external_port": 8080, "internal_port": 8080, "backend": "pcp"}
-    assert "opened TCP 8080" in program.run("history").output
+    first = program.run("history").output.splitlines()[0]
+    date, time, rest = first.split(" ", 2)
+    assert datetime.fromisoformat(f"{date} {time}").tzinfo is not None
+    assert rest.startswith("opened 8080/tcp → 127.0.0.1:8080 over PCP on 127.0.0.1")
+
+
+def test_single_commands_are_in_the_history(program: Any, gateway: Any, ports: Path) -> None:
+    """`open`, `close` and `--only-close-ports` record what they do without a daemon, too."""
+    assert program.run("open", "8081", *gateway.options).status == 0
+    assert program.run("close", "8081", *gateway.options).status == 0
+    assert program.run("run", "--oneshot", *gateway.options, str(ports)).status == 0
+    assert program.run("run", "--only-close-ports", *gateway.options, str(ports)).status == 0
+    events = json.loads(program.run("history", "--json").output)
+    assert [(event["event"], event["external_port"]) for event in events] == [
+        ("opened", 8081),
+        ("closed", 8081),
+        ("opened", 8080),
+        ("closed", 8080),
+    ]
+
+
+def test_a_refused_row_names_its_port_and_host() -> None:
+    """It has no external port, and perhaps no backend."""
+    event = {
+        "at": "2026-11-28T10:00:00+00:00",
+        "event": "failed",
+        "protocol": "TCP",
+        "external_port": None,
+        "internal_address": "192.168.88.10",
+        "internal_port": 80,
+        "backend": None,
+        "gateway": None,
+        "detail": "denied",
+    }
+    assert history._line(event).endswith("failed 80/tcp → 192.168.88.10:80: denied")
 
 
 def test_a_missing_store_is_an_error(program: Any) -> None:

@@ -94,6 +94,29 @@ def test_the_table_shows_reasons_or_comments(capsys: pytest.CaptureFixture[str])
     assert "web; server" not in output
 
 
+def test_the_table_has_the_words_of_status(capsys: pytest.CaptureFixture[str]) -> None:
+    """The port has its protocol, and the time left its units."""
+    show([(ROW, "")], stale=False)
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["Port", "To", "Time", "left", "Comment"]
+    assert row == "8080/tcp  192.168.88.10:80      1h 0m  web; server"
+
+
+def test_gateways_are_shown_if_there_are_several(capsys: pytest.CaptureFixture[str]) -> None:
+    """A permanent mapping has no end."""
+    other = attrs.evolve(ROW, device="192.168.88.2", entry=attrs.evolve(ENTRY, lifetime=0))
+    show([(ROW, ""), (other, "")], stale=False)
+    output = capsys.readouterr().out
+    assert "UPnP 192.168.88.2" in output
+    assert "no end" in output
+
+
+def test_an_empty_table_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """Silence would look like a failure."""
+    show([], stale=False)
+    assert capsys.readouterr().out == "no mappings\n"
+
+
 def test_unreadable_tables_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """The note about our own leases is printed only if they are shown and no table was read."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import socket
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,38 @@ def test_a_line_in_a_file_has_no_control_characters(tmp_path: Path, form: str) -
         assert (document["level"], document["logger"]) == ("warning", "portmapper")
         assert "\x1b" not in document["message"]
         assert "\n" not in document["message"]
+
+
+def test_the_journal_gets_priorities_and_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd adds the time; every line of a traceback has the prefix."""
+    with (tmp_path / "journal").open("w+") as journal:
+        status = os.fstat(journal.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        start_logging(logging.StreamHandler(journal), logging.DEBUG, "text")
+        logger = logging.getLogger("portmapper.x")
+        logger.info("opened")
+        logger.warning("says %s", HOSTILE)
+        try:
+            raise ValueError
+        except ValueError:
+            logger.exception("it broke")
+        journal.seek(0)
+        lines = journal.read().splitlines()
+    assert lines[0] == "<6>opened"
+    assert lines[1].startswith("<4>says ")
+    assert lines[2] == "<3>it broke"
+    assert all(line.startswith("<3>") for line in lines[2:])
+
+
+def test_another_stream_than_the_journals_gets_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child inherits the variable although its standard error is a file; the time has its zone."""
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    with (tmp_path / "log").open("w+") as file:
+        start_logging(logging.StreamHandler(file), logging.INFO, "text")
+        logging.getLogger("portmapper.x").info("opened")
+        file.seek(0)
+        date, time, level, message = file.read().split()
+    assert datetime.fromisoformat(f"{date} {time}").tzinfo is not None
+    assert (level, message) == ("INFO", "opened")
