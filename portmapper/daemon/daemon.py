@@ -15,6 +15,7 @@ from portmapper.api.events import Event
 from portmapper.api.metrics import MetricsPage, ShowsMetrics
 from portmapper.api.model import ConflictPolicy, Mapping, MappingKey, MappingState
 from portmapper.api.quirks import Quirk
+from portmapper.daemon.adopted import adopt_leases
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
 from portmapper.daemon.requests import ANSWER_LIMIT, Requests
 from portmapper.daemon.signals import signal_handlers
@@ -240,13 +241,15 @@ class Daemon:
         self.stop()
 
     async def _run_main(self) -> None:
-        await self._watcher.read_first()
+        await self._watcher.read_first(all_required=self._options.oneshot)
         self._publisher.start()
         if self._options.oneshot:
             self._update_desired()
             await self._scheduler.settled()
         else:
             self._adhoc.adopt(self._clock.now())
+            adopt_leases(self._reloadable.readers, self._store, self._clock.now())
+            self._watcher.use_last_readings()
             self._update_desired()
             await self._keep_open()
 

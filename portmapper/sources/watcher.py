@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from portmapper.api.reading import Reading, SourceState
 from portmapper.sources.reader import SourceReader, read_first, warn_of_rejected
+from portmapper.sources.sudden_drop import DropGuard
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
 
@@ -37,8 +38,8 @@ class SourceWatcher:
             changed: called when the desired mappings may have changed.
             reloaded: called when every source that `reload` requested has been read.
         """
-        self._sources = [_WatchedSource(reader) for reader in readers]
         self._interval = interval
+        self._sources = [_WatchedSource(reader, interval) for reader in readers]
         self._clock = clock
         self._changed = changed
         self._reloaded = reloaded
@@ -55,15 +56,19 @@ class SourceWatcher:
         """When the next source is read again, on the monotonic clock; None while none waits."""
         return min((source.due for source in self._sources if source.due is not None), default=None)
 
-    async def read_first(self) -> None:
+    async def read_first(self, *, all_required: bool = True) -> None:
         """Read every source for the first time.
 
         Raises:
-            SourceError: a source cannot be read or parsed.
+            SourceError: a source cannot be read or parsed, and it is required.
         """
-        readings = await read_first([source.reader for source in self._sources])
-        for source, reading in zip(self._sources, readings, strict=True):
-            source.reading = reading
+        await read_first([source.reader for source in self._sources], all_required=all_required)
+        self.use_last_readings()
+
+    def use_last_readings(self) -> None:
+        """Use the last reading of each source; none is held back."""
+        for source in self._sources:
+            source.reading = source.reader.reading
 
     async def run(self) -> None:
         """Watch the sources and read them again, until canceled."""
@@ -75,7 +80,7 @@ class SourceWatcher:
     def reload(self, readers: Sequence[SourceReader]) -> None:
         """Replace the readers and read all sources now; stop watching sources that are gone."""
         before = {source.reader: source for source in self._sources}
-        self._sources = [before.get(reader) or _WatchedSource(reader) for reader in readers]
+        self._sources = [before.get(reader) or _WatchedSource(reader, self._interval) for reader in readers]
         self._to_reload = set(self._sources)
         for source in self._sources:
             source.wake_up.set()
@@ -106,11 +111,16 @@ class SourceWatcher:
         """Read one source after each change and interval. A slow source delays no other."""
         await source.reader.watch(source.wake_up.set)
         while True:
-            source.due = self._clock.monotonic() + self._interval
-            is_change = await self._clock.wait(source.wake_up, self._interval)
+            held = source.guard.remaining(self._clock.monotonic())
+            seconds = self._interval if held is None else held
+            source.due = self._clock.monotonic() + seconds
+            is_change = await self._clock.wait(source.wake_up, seconds)
             await asyncio.sleep(DEBOUNCE if is_change else 0)
             source.wake_up.clear()
-            reading = await source.reader.read()
+            is_reload = source in self._to_reload
+            reading = source.guard.choose(
+                source.reading, await source.reader.read(), self._clock.monotonic(), at_once=is_reload
+            )
             if reading is not source.reading:
                 source.reading = reading
                 _log_reading(reading)
@@ -127,8 +137,9 @@ class SourceWatcher:
 class _WatchedSource:
     """One source and its last reading."""
 
-    def __init__(self, reader: SourceReader) -> None:
+    def __init__(self, reader: SourceReader, interval: float) -> None:
         self.reader = reader
+        self.guard = DropGuard(reader.keep_share, interval)
         self.reading = reader.reading
         self.due: float | None = None
         self.wake_up = asyncio.Event()

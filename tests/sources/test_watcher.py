@@ -178,3 +178,28 @@ async def test_closing_closes_every_source(running: Running) -> None:
     await running.watcher.close()
     assert running.first.closed
     assert running.second.closed
+
+
+async def test_a_sudden_drop_waits_for_one_interval(running: Running) -> None:
+    """It takes effect then without another change."""
+    running.first.ports = range(80, 100)
+    running.first.changed()
+    await running.clock.advance(DEBOUNCE * 2)
+    running.first.ports = ()
+    running.first.changed()
+    await running.clock.advance(INTERVAL / 2)
+    assert running.ports() == [*range(80, 100), 443]
+    assert running.watcher.readings[0].state is SourceState.STALE
+    await running.clock.advance(INTERVAL / 2 + 1)
+    assert running.ports() == [443]
+
+
+async def test_a_reload_applies_a_sudden_drop_at_once(running: Running) -> None:
+    """The user says that the list is right."""
+    running.first.ports = range(80, 100)
+    running.first.changed()
+    await running.clock.advance(DEBOUNCE * 2)
+    running.first.ports = ()
+    running.watcher.reload(running.readers)
+    await running.clock.advance(DEBOUNCE * 2)
+    assert running.ports() == [443]

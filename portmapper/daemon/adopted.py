@@ -1,0 +1,44 @@
+"""Keeps the ports of a source that cannot be read at start, as an earlier run opened them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from portmapper.api.model import Mapping
+from portmapper.api.reading import SourceState
+from portmapper.network.host import Network
+from portmapper.network.reader import NetworkReader
+from portmapper.sources.reader import SourceReader
+from portmapper.store.leases import Store, StoredLease
+
+
+def adopt_leases(
+    readers: Sequence[SourceReader],
+    store: Store,
+    now: datetime,
+    read_network: Callable[[], Network] | None = None,
+) -> None:
+    """Give each reader that failed the mappings of its stored leases, until it can be read."""
+    failed = [reader for reader in readers if reader.reading.state is SourceState.FAILED]
+    if not failed:
+        return
+    network = (read_network or NetworkReader())()
+    leases = [stored for stored in store.leases if not stored.expired(now)]
+    for reader in failed:
+        reader.adopt([_mapping(stored, network) for stored in leases if stored.source == reader.location])
+
+
+def _mapping(stored: StoredLease, network: Network) -> Mapping:
+    lease = stored.lease
+    return Mapping(
+        protocol=lease.protocol,
+        port=stored.wanted_port,
+        internal_port=lease.internal_port,
+        address=None if network.is_ours(lease.internal_address) else lease.internal_address,
+        duration=lease.lifetime,
+        comment=stored.comment,
+        family=lease.family,
+        source=stored.source,
+        where="an earlier run",
+    )

@@ -1,0 +1,55 @@
+"""Holds back a list that suddenly loses most of its rows, for one interval."""
+
+from __future__ import annotations
+
+import attrs
+
+from portmapper.api.reading import Reading, SourceState
+from portmapper.support.text import plural
+
+BELIEVED_ROWS = 10
+"""A list of so few rows is always believed: people edit it by hand."""
+
+
+class DropGuard:
+    """Decides which reading of one source is in effect."""
+
+    def __init__(self, keep_share: float, interval: float) -> None:
+        """Hold nothing back yet.
+
+        Args:
+            keep_share: a list that drops below this share of its rows is held back.
+            interval: seconds that it is held back.
+        """
+        self._keep_share = keep_share
+        self._interval = interval
+        self._since: float | None = None
+
+    def remaining(self, now: float) -> float | None:
+        """Return the seconds until a list that is held back takes effect; None if none is."""
+        return None if self._since is None else max(self._since + self._interval - now, 0)
+
+    def choose(self, before: Reading, after: Reading, now: float, *, at_once: bool = False) -> Reading:
+        """Return the reading that takes effect: the new one, or the rows before with a warning."""
+        old, new = _rows(before), _rows(after)
+        is_drop = old > BELIEVED_ROWS and (new == 0 or new < self._keep_share * old)
+        if not is_drop or at_once:
+            self._since = None
+            return after
+        if self._since is None or after.state is not SourceState.OK:
+            self._since = now  # an unreadable list proves nothing
+        if now >= self._since + self._interval:
+            self._since = None
+            return after
+        return _held_back(before, after, f"drops from {plural(old, 'row')} to {new}")
+
+
+def _held_back(before: Reading, after: Reading, drop: str) -> Reading:
+    error = after.error or f"it {drop}; if it stays so for one interval, its ports are closed"
+    if before.state is SourceState.STALE and before.error == error:
+        return before
+    return attrs.evolve(before, state=SourceState.STALE, error=error)
+
+
+def _rows(reading: Reading) -> int:
+    return len({mapping.where for mapping in reading.mappings})
