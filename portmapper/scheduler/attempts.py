@@ -16,7 +16,7 @@ from portmapper.network.topology import Topology
 from portmapper.scheduler.coupling import Coupling
 from portmapper.scheduler.inputs import Asked, Due, Exhausted, Granted, Input, PassedOver, Refused, TurnCame
 from portmapper.scheduler.options import Options
-from portmapper.scheduler.plan import Ask, Skip, Wait, next_step, priority, unserved
+from portmapper.scheduler.plan import Ask, Skip, Wait, next_step, priority, search_errors, unserved
 from portmapper.scheduler.record import Attempt, Record, Refusal, silences
 from portmapper.scheduler.turns import Turns
 from portmapper.scheduler.writer import Writer
@@ -166,7 +166,7 @@ class Attempts:
 
     def _fail(self, key: MappingKey, silent: dict[Attempt, Refusal]) -> None:
         record = self._records[key]
-        self._writer.take(key, Exhausted())
+        self._writer.take(key, Exhausted(search_errors(record, self._discovery.search)))
         self._outcome.failed(key, suspect=record.suspect)
         self._end_turn((key, record.serial), silent)
 

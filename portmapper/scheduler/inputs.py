@@ -112,7 +112,13 @@ class Refused(Input):
 
 @attrs.frozen
 class Exhausted(Input):
-    """No gateway is left to ask."""
+    """No gateway is left to ask.
+
+    Attributes:
+        search_errors: what the searches reported, if they found no gateway to ask.
+    """
+
+    search_errors: str = ""
 
 
 @attrs.frozen

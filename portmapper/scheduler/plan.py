@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import attrs
 
 from portmapper.api.backend import Backend, Gateway, MapsOtherHosts, Target
-from portmapper.api.errors import Unsupported
+from portmapper.api.errors import GatewayTimeout, Unsupported
 from portmapper.gateways.probe import Probe
 from portmapper.gateways.workqueue import Priority
 from portmapper.network.placement import Place
@@ -93,6 +93,19 @@ def unserved(
     if not any(family in backend.families for backend in able):
         version = family.value.replace("ip", "IP")
         yield from ((backend.name, Unsupported(f"does not support {version}")) for backend in able)
+
+
+def search_errors(record: Record, search: Callable[[Target], Probe]) -> str:
+    """Return what the searches reported that found no gateway, by backend; silence is no report."""
+    probes = [search(place.target) for place in record.places]
+    found = {
+        name: error
+        for probe in probes
+        if not probe.gateways
+        for name, error in probe.failures.items()
+        if not isinstance(error, GatewayTimeout)
+    }
+    return "; ".join(f"{name}: {error}" for name, error in found.items())
 
 
 def _places(record: Record) -> Sequence[Place]:

@@ -77,6 +77,7 @@ class Record:
         refusals: those of the last attempt, if it failed.
         passed_over: what gateways said that were asked before the one that holds the lease.
         unplaced: why no gateway can be asked at all; empty if one can.
+        search_errors: what the searches of the last attempt reported, if they found no gateway to ask.
         recreate: another mapping's request may have closed this one, so a renewal must open it again.
         order_lost: the gateway may hold this lease and its peers in another order than that of their opening.
     """
@@ -104,6 +105,7 @@ class Record:
     refusals: tuple[Refusal, ...] = ()
     passed_over: tuple[Refusal, ...] = ()
     unplaced: str = ""
+    search_errors: str = ""
     recreate: bool = False
     order_lost: bool = False
 
@@ -140,9 +142,8 @@ class Record:
         if not self.unanswered or (self.lease is not None and not self.has_former_address):
             return None
         named = self.mapping.gateway not in (None, ALL_GATEWAYS)
-        return self.unplaced or (
-            f"the gateway {self.mapping.gateway} does not answer" if named else "no gateway answered"
-        )
+        silent = f"the gateway {self.mapping.gateway} does not answer" if named else "no gateway answered"
+        return self.unplaced or (f"{silent} ({self.search_errors})" if self.search_errors else silent)
 
     def is_for(self, gateway: str) -> bool:
         """Return whether the gateway at that address may open it."""

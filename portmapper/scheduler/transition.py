@@ -207,7 +207,14 @@ def is_same(before: Lease, lease: Lease) -> bool:
 
 def fail(record: Record, given: Exhausted, now: Moment, rules: Rules) -> Result:
     """Plan the next attempt; a lease is kept until it ends, unless another host has its port now."""
-    record = attrs.evolve(record, asking=None, tried=(), answers=(), refusals=record.answers)
+    record = attrs.evolve(
+        record,
+        asking=None,
+        tried=(),
+        answers=(),
+        refusals=record.answers,
+        search_errors=given.search_errors,
+    )
     effects: list[Effect] = []
     if record.lease is not None and _has_gone(record, record.lease):
         record, effects = _without_port(record, record.lease, now)
