@@ -29,6 +29,7 @@ class Check(Command):
 
     name = "check"
     help = "read the sources and report errors, without contacting a gateway"
+    examples = ("portmapper check ports.csv",)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `check`."""

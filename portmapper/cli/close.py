@@ -39,6 +39,7 @@ class Close(Command):
 
     name = "close"
     help = "close single ports, or all stale mappings"
+    examples = ("portmapper close 8080 27015/udp", "portmapper close --stale")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `close`."""

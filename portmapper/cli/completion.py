@@ -16,6 +16,7 @@ class Completion(Command):
 
     name = "completion"
     help = "print a completion script for bash, zsh or fish"
+    examples = ("portmapper completion bash > ~/.local/share/bash-completion/completions/portmapper",)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the argument of `completion`."""

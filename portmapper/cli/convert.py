@@ -24,6 +24,7 @@ class Convert(Command):
 
     name = "convert"
     help = "convert a list to another format"
+    examples = ("portmapper convert ports.csv --to toml",)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `convert`."""

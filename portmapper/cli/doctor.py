@@ -41,6 +41,7 @@ class Doctor(Command):
 
     name = "doctor"
     help = "find out why a port is not open, and what to do"
+    examples = ("portmapper doctor", "portmapper doctor ports.csv")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `doctor`."""

@@ -79,6 +79,7 @@ class Init(Command):
 
     name = "init"
     help = "query the gateway and write a settings file"
+    examples = ("portmapper init", "portmapper init ./portmapper.toml")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `init`."""

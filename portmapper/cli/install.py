@@ -20,6 +20,7 @@ class Install(Command):
 
     name = "install"
     help = "install plugins into portmapper's environment"
+    examples = ("portmapper install portmapper-docker",)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `install`."""
@@ -42,6 +43,7 @@ class Uninstall(Command):
 
     name = "uninstall"
     help = "remove plugins from portmapper's environment"
+    examples = ("portmapper uninstall portmapper-docker",)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the arguments of `uninstall`."""

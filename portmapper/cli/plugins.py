@@ -20,6 +20,7 @@ class ListPlugins(Command):
 
     name = "plugins"
     help = "show the plugins and what they provide, or create a new one"
+    examples = ("portmapper plugins", "portmapper plugins new NAME --kind backend")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `plugins`."""

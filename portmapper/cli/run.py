@@ -40,6 +40,7 @@ class Run(Command):
 
     name = "run"
     help = "keep the ports of a list open"
+    examples = ("portmapper run ports.csv", "portmapper run --oneshot ports.csv")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `run`; those that upnp-daemon has too have its names."""

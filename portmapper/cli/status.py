@@ -19,6 +19,7 @@ class Status(Command):
 
     name = "status"
     help = "show the mappings that the daemon keeps open"
+    examples = ("portmapper status", "portmapper status --watch")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `status`."""
