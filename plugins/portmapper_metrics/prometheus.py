@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from portmapper.api import READ, Event, Metrics, MetricsPage, Observer, ShowsMetrics, quoted, structure
+from portmapper.support.http_server import http_server, limited
 from portmapper.support.threads import in_thread
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
         self._settings = settings
         self._events: Counter[str] = Counter()
         self._measure: Callable[[], Metrics] | None = None
-        self._runner: web.AppRunner | None = None
+        self._server = contextlib.AsyncExitStack()
 
     @classmethod
     def configured(cls, part: object) -> Self:
@@ -68,12 +70,11 @@ class PrometheusObserver(Observer, ShowsMetrics):
             return
         host, port = self._settings.listen
         web = await in_thread(_import_web)
-        application = web.Application()
+        application = web.Application(middlewares=[limited])
         application.add_routes([web.get("/metrics", self._answer)])
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
+        server = http_server(web, application, shutdown_limit=0.5, host=host, port=port, reuse_address=True)
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await self._server.enter_async_context(server)
         except OSError as error:
             _log.warning("cannot serve metrics at %s port %d: %s", host, port, error.strerror or error)
 
@@ -83,8 +84,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._server.aclose()
 
     async def page(self) -> MetricsPage:
         """Return all metrics in the Prometheus text format."""

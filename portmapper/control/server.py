@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-import os
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from portmapper.api.errors import StoreError, UsageError
 from portmapper.api.events import Event
 from portmapper.control import loopback
+from portmapper.control.listener import ControlListener
 from portmapper.control.loopback import PORT_FILE, ControlPort
-from portmapper.control.unix_socket import SOCKET_NAME, VERSION, short_address
+from portmapper.control.unix_socket import VERSION
 from portmapper.observability.publisher import event_document
+from portmapper.support.http_server import http_server, limited, stream_without_limit
 from portmapper.support.threads import in_thread
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ EVENT_QUEUE_LIMIT = 1000
 
 SHUTDOWN_LIMIT = 1.0
 """Seconds that running requests have to finish when the daemon stops."""
+
+BODY_LIMIT = 10.0
+"""Seconds for a client to send the body of a request, or to take a line of a stream."""
+
+CHECK_INTERVAL = 1.0
+"""Seconds between two checks whether the socket was removed."""
 
 LISTEN_RETRY_DELAY = 5.0
 """Seconds before the next attempt, after the socket could not be created."""
@@ -67,30 +74,79 @@ class DaemonInterface(Protocol):
         """Call `listener` with each event; return a function that removes the listener."""
 
 
-async def serve(daemon: DaemonInterface, directory: Path, *, loopback: bool = loopback.NEEDED) -> None:
+async def serve(
+    daemon: DaemonInterface,
+    directory: Path,
+    *,
+    loopback: bool = loopback.NEEDED,
+    listener: ControlListener | None = None,
+) -> None:
     """Serve the API until canceled. If the socket cannot be created, log it once and retry.
 
     Args:
         daemon: the daemon that answers the requests.
         directory: its state directory.
         loopback: use a loopback port with a token instead of a Unix socket.
+        listener: the socket, if it is already open.
     """
-    web = await in_thread(_import_web)
-    listener, port = await _listen_with_retry(directory, loopback)
-    runner = web.AppRunner(_application(daemon, web, port), access_log=None, shutdown_timeout=SHUTDOWN_LIMIT)
+    listener = listener or ControlListener(directory, on_loopback=loopback)
     try:
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        await asyncio.Event().wait()
+        while True:
+            if listener.socket is None:
+                await _open_with_retry(listener)
+            await _serve_at(daemon, listener)
     finally:
-        await runner.cleanup()
         listener.close()
-        (directory / (PORT_FILE if loopback else SOCKET_NAME)).unlink(missing_ok=True)
+
+
+async def _serve_at(daemon: DaemonInterface, listener: ControlListener) -> None:
+    """Serve until the socket's file is removed. The HTTP server is loaded for the first client."""
+    if await _first_client(listener):
+        web = await in_thread(_import_web)
+        application = _application(daemon, web, listener.port)
+        async with http_server(web, application, sock=listener.socket, shutdown_limit=SHUTDOWN_LIMIT):
+            while not listener.was_removed:  # noqa: ASYNC110 - the system does not report it
+                await asyncio.sleep(CHECK_INTERVAL)
+    listener.close()
+
+
+async def _first_client(listener: ControlListener) -> bool:
+    """Wait for a client and return True, or False if the socket's file was removed."""
+    assert listener.socket is not None, "it is open"
+    listener.socket.setblocking(False)
+    came = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(listener.socket, came.set)
+    try:
+        while not listener.was_removed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_INTERVAL):
+                    await came.wait()
+                    return True
+        return False
+    finally:
+        loop.remove_reader(listener.socket)
+
+
+async def _open_with_retry(listener: ControlListener) -> None:
+    """Listen as soon as the directory is writable; log only the first failure."""
+    logged = False
+    while True:
+        try:
+            return listener.open()
+        except (OSError, MemoryError) as error:
+            if not logged:
+                reason = getattr(error, "strerror", None) or error
+                _log.warning(
+                    "cannot create the control socket in %s: %s; retrying", listener.path.parent, reason
+                )
+            logged = True
+            await asyncio.sleep(LISTEN_RETRY_DELAY)
 
 
 def _application(daemon: DaemonInterface, web: Any, port: ControlPort | None) -> Any:
     checks = [_with_token(web, port)] if port else []
-    application = web.Application(middlewares=[_errors_as_json(web), *checks])
+    application = web.Application(middlewares=[limited, _errors_as_json(web), *checks])
     api = _API(daemon, web)
     application.add_routes(
         [
@@ -155,9 +211,10 @@ class _API:
 
     async def _handle(self, handler: RequestHandler, request: web.Request) -> web.Response:
         try:
-            document = json.loads(await request.read())
+            async with asyncio.timeout(BODY_LIMIT):
+                document = json.loads(await request.read())
             records = document["mappings"]
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, RecursionError, TimeoutError):
             raise self._web.HTTPBadRequest(text='the body must be {"mappings": [...]}') from None
         try:
             return self._answer(await handler(records))
@@ -169,13 +226,17 @@ class _API:
         response: web.StreamResponse = self._web.StreamResponse(
             headers={"Content-Type": "application/x-ndjson"}
         )
+        stream_without_limit(request)
         await response.prepare(request)
         queue: asyncio.Queue[Event] = asyncio.Queue(EVENT_QUEUE_LIMIT)
         remove_listener = self._daemon.listen(lambda event: None if queue.full() else queue.put_nowait(event))
         try:
             while not queue.full():
                 line = json.dumps(event_document(await queue.get()))
-                await response.write(line.encode() + b"\n")
+                async with asyncio.timeout(BODY_LIMIT):
+                    await response.write(line.encode() + b"\n")
+        except (ConnectionError, TimeoutError):
+            _log.debug("a client left the event stream")
         finally:
             remove_listener()
         return response
@@ -192,6 +253,12 @@ def _errors_as_json(web: Any) -> Any:
             return await handler(request)
         except web.HTTPException as error:
             return web.json_response({"error": error.text or error.reason}, status=error.status)
+        except ConnectionError:
+            raise  # the client left
+        except Exception as error:
+            _log.error("the request %s failed: %s: %s", request.path, type(error).__name__, error)
+            _log.debug("the request failed", exc_info=error)
+            return web.json_response({"error": "internal error; see the daemon's log"}, status=500)
 
     return middleware
 
@@ -204,43 +271,6 @@ def _with_token(web: Any, port: ControlPort) -> Any:
         return await handler(request)
 
     return middleware
-
-
-async def _listen_with_retry(directory: Path, on_loopback: bool) -> tuple[socket.socket, ControlPort | None]:
-    """Listen as soon as the directory is writable; log only the first failure."""
-    logged = False
-    while True:
-        try:
-            return loopback.listen(directory) if on_loopback else (_listen(directory), None)
-        except OSError as error:
-            if not logged:
-                _log.warning(
-                    "cannot create the control socket in %s: %s; retrying", directory, error.strerror or error
-                )
-            logged = True
-            await asyncio.sleep(LISTEN_RETRY_DELAY)
-
-
-def _listen(directory: Path) -> socket.socket:
-    """Return a listening socket that only its owner may open; replace one that a crash left behind.
-
-    The socket gets its final name only once it listens, so no client that finds it is refused.
-    """
-    temporary = directory / f"{SOCKET_NAME}.new"
-    temporary.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    umask_before = os.umask(0o177)
-    try:
-        with short_address(directory, temporary.name) as address:
-            listener.bind(address)
-        listener.listen()
-        temporary.replace(directory / SOCKET_NAME)
-    except BaseException:
-        listener.close()
-        raise
-    finally:
-        os.umask(umask_before)
-    return listener
 
 
 def _import_web() -> Any:

@@ -79,6 +79,12 @@ class FakeDaemon:
 
 
 @pytest.fixture
+def fake_daemon() -> FakeDaemon:
+    """A fake daemon that no server serves yet."""
+    return FakeDaemon()
+
+
+@pytest.fixture
 def served() -> Served:
     """Serve a fake daemon in a state directory inside a block."""
 

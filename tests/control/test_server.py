@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
+import shutil
 import socket
 import stat
 from datetime import UTC, datetime
@@ -17,7 +19,9 @@ from portmapper.api.errors import PortmapperError, StoreError
 from portmapper.api.events import Event, EventKind
 from portmapper.api.metrics import MetricsPage
 from portmapper.control import server
+from portmapper.control.listener import ControlListener
 from portmapper.control.unix_socket import SOCKET_NAME, short_address
+from portmapper.support import connection_guard
 
 
 async def test_ports_are_opened_and_closed_by_a_request(tmp_path: Path, served: Any, call: Any) -> None:
@@ -120,7 +124,9 @@ async def test_a_socket_that_a_crash_left_is_replaced(tmp_path: Path, served: An
 
 def test_a_client_that_finds_the_socket_can_connect(tmp_path: Path) -> None:
     """The socket gets its name only after it listens; a request then waits for the answer."""
-    with contextlib.closing(server._listen(tmp_path)):
+    listener = ControlListener(tmp_path, on_loopback=False)
+    listener.open()
+    with contextlib.closing(listener):
         assert [path.name for path in tmp_path.iterdir()] == [SOCKET_NAME]
         with short_address(tmp_path) as address, socket.socket(socket.AF_UNIX) as client:
             client.connect(address)
@@ -136,11 +142,12 @@ async def test_the_socket_is_created_when_the_directory_becomes_writable(
     """The server retries, and logs only the first failure."""
     monkeypatch.setattr(server, "LISTEN_RETRY_DELAY", 0.01)
     directory = tmp_path / "state"
+    directory.touch()
 
     async def create_after_the_warning() -> None:
         while not caplog.records:
             await asyncio.sleep(0.005)
-        directory.mkdir()
+        directory.unlink()
 
     creating = asyncio.create_task(create_after_the_warning())
     async with served(directory):
@@ -149,3 +156,101 @@ async def test_the_socket_is_created_when_the_directory_becomes_writable(
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         f"cannot create the control socket in {directory}"
     ]
+
+
+@pytest.mark.parametrize("removed", ["socket", "directory"])
+async def test_a_removed_socket_is_bound_again(
+    tmp_path: Path, served: Any, call: Any, monkeypatch: pytest.MonkeyPatch, removed: str
+) -> None:
+    """With its directory, before and after the first request."""
+    monkeypatch.setattr(server, "CHECK_INTERVAL", 0.01)
+    directory = tmp_path / "state"
+    directory.mkdir()
+    async with served(directory):
+        for _ in range(2):
+            if removed == "socket":
+                (directory / SOCKET_NAME).unlink()
+            else:
+                shutil.rmtree(directory)
+            while not (directory / SOCKET_NAME).exists():
+                await asyncio.sleep(0.005)
+            assert await call("status", directory=directory) == {"version": "1"}
+
+
+async def test_a_client_connects_before_the_server_is_loaded(
+    tmp_path: Path, call: Any, fake_daemon: Any
+) -> None:
+    """The socket is open first, and the request waits."""
+    listener = ControlListener(tmp_path, on_loopback=False)
+    listener.open()
+    answer = asyncio.create_task(call("status"))
+    await asyncio.sleep(0.05)
+    assert not answer.done()
+    task = asyncio.create_task(server.serve(fake_daemon, tmp_path, listener=listener))
+    assert await answer == {"version": "1"}
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not (tmp_path / SOCKET_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"garbage\r\n\r\n", b"\x16\x03\x01" * 100, b"GET /v1/status HTTP/9.9\r\n\r\n", b"GET", b""]
+)
+async def test_garbage_is_one_debug_line(
+    tmp_path: Path, served: Any, call: Any, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    """Without a traceback, and the next client gets an answer."""
+    caplog.set_level(logging.DEBUG, "portmapper")
+    async with served(tmp_path):
+        with short_address(tmp_path) as address:
+            reader, writer = await asyncio.open_unix_connection(address)
+        writer.write(sent)
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        assert await call("status") == {"version": "1"}
+    assert all(record.levelno == logging.DEBUG and not record.exc_info for record in caplog.records)
+    assert len(caplog.records) <= 1
+
+
+async def test_a_client_that_leaves_the_event_stream_is_one_debug_line(
+    tmp_path: Path, served: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its listener is removed at once."""
+    caplog.set_level(logging.DEBUG, "portmapper")
+    async with served(tmp_path) as daemon:
+        with short_address(tmp_path) as address:
+            reader, writer = await asyncio.open_unix_connection(address)
+        writer.write(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        assert len(daemon.listeners) == 1
+        writer.transport.abort()
+        async with asyncio.timeout(5):
+            while daemon.listeners:
+                await asyncio.sleep(0.001)
+    assert all(record.levelno == logging.DEBUG and not record.exc_info for record in caplog.records)
+
+
+async def test_a_fault_of_a_handler_is_one_error_line(
+    tmp_path: Path, served: Any, call: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client learns that it is not its own fault."""
+    async with served(tmp_path) as daemon:
+        monkeypatch.setattr(daemon, "status", lambda: 1 / 0)
+        with pytest.raises(PortmapperError, match="internal error"):
+            await call("status")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_idle_connections_do_not_keep_others_out(tmp_path: Path, served: Any) -> None:
+    """One process has only some connections, and those without a request end after a while."""
+    async with served(tmp_path):
+        with short_address(tmp_path) as address:
+            pairs = [await asyncio.open_unix_connection(address) for _ in range(100)]
+        async with asyncio.timeout(5):
+            refused = await asyncio.gather(
+                *(reader.read() for reader, _ in pairs[connection_guard.MAX_PER_PEER :])
+            )
+        assert refused == [b""] * (100 - connection_guard.MAX_PER_PEER)
+        for _, writer in pairs:
+            writer.close()

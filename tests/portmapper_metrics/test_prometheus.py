@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import sys
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -100,3 +102,21 @@ def test_without_the_plugin_the_page_does_not_exist(daemon_with: Callable[[str],
     """The control socket answers with an error status."""
     with daemon_with('disable_plugins = ["metrics"]\n') as daemon, pytest.raises(http.client.HTTPException):
         daemon.fetch("/metrics")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses the whole loopback network")
+async def test_idle_connections_of_one_host_do_not_keep_another_out(
+    free_port: Callable[[], int],
+) -> None:
+    """The host itself is refused at once, instead of using every descriptor."""
+    port = free_port()
+    observer = PrometheusObserver.configured({"listen": f"127.0.0.1:{port}"})
+    observer.attach(lambda: NUMBERS)
+    await observer.start()
+    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+    writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+    assert b"portmapper_mappings" in await reader.read()
+    for _, connection in [*idle, (reader, writer)]:
+        connection.close()
+    await observer.close()

@@ -1,0 +1,74 @@
+"""An aiohttp server with limits, for the control socket and for plugins that listen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from portmapper.support.connection_guard import ClientLog, ConnectionGuard, guard_of
+
+KEEP_ALIVE = 5.0
+"""Seconds that an idle connection stays open after an answer."""
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def http_server(
+    web: Any, application: Any, *, shutdown_limit: float, **where: Any
+) -> AsyncIterator[None]:
+    """Serve an application inside the context, within the limits of `connection_guard`.
+
+    Args:
+        web: the module `aiohttp.web`, which the caller imports in a thread.
+        application: the application; its middlewares must include `limited`.
+        shutdown_limit: seconds that running requests have to finish.
+        where: `sock`, or `host` and `port`, as for `loop.create_server`.
+
+    Raises:
+        OSError: the address cannot be used.
+    """
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        shutdown_timeout=shutdown_limit,
+        keepalive_timeout=KEEP_ALIVE,
+        handler_cancellation=True,
+        logger=ClientLog(_log),
+    )
+    await runner.setup()
+    try:
+        server = await asyncio.get_running_loop().create_server(ConnectionGuard(runner.server), **where)
+        try:
+            yield
+        finally:
+            server.close()
+    finally:
+        await runner.cleanup()
+
+
+async def _limited(request: Any, handler: Any) -> Any:
+    """Limit the time of each request (an aiohttp middleware)."""
+    guard = guard_of(request.transport)
+    if guard is None:
+        return await handler(request)
+    guard.begin_request()
+    try:
+        return await handler(request)
+    finally:
+        guard.end_request()
+
+
+# What `aiohttp.web.middleware` does, without importing aiohttp.
+_limited.__middleware_version__ = 1  # type: ignore[attr-defined]
+limited = _limited
+
+
+def stream_without_limit(request: Any) -> None:
+    """Let the answer to a request take any time."""
+    guard = guard_of(request.transport)
+    if guard is not None:
+        guard.begin_stream()
