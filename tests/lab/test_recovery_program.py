@@ -154,7 +154,7 @@ def small_disk(lab_can_run: None, tmp_path: Path) -> Iterator[Path]:
     """A state directory on a separate disk of 256 KiB."""
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "lab", str(place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0755", "lab", str(place)], check=True)
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 

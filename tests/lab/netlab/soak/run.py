@@ -196,7 +196,9 @@ class Soak:
 def small_disk(place: Path) -> Iterator[None]:
     """Mount a small disk."""
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "lab", str(place)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE},mode=0755", "lab", str(place)], check=True
+    )
     try:
         yield
     finally:
