@@ -21,6 +21,7 @@ from portmapper.cli.options import (
     add_state_option,
     configure_logging,
 )
+from portmapper.cli.progress import progress
 from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_of
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class Close(Command):
         parser.add_argument(
             "port",
             nargs="*",
-            metavar="PORT/PROTO",
-            help="an external port, such as 8080/tcp or 2722-2723/udp",
+            metavar="PORT[/PROTO]",
+            help="an external port, such as 8080 (tcp), 8080/udp or 2722-2723/both",
         )
         parser.add_argument(
             "--stale", action="store_true", help="close what 'list --stale' shows, after a confirmation"
@@ -64,14 +65,22 @@ class Close(Command):
         import asyncio
 
         if arguments.stale == bool(arguments.port):
-            raise UsageError("name ports such as 8080/tcp, or give --stale")
+            raise UsageError("specify ports such as 8080/tcp, or use --stale")
         if arguments.yes and not arguments.stale:
-            raise UsageError("--yes goes with --stale")
+            raise UsageError("--yes needs --stale")
         configure_logging(arguments, "warning")
         directory = directory_of(arguments)
-        closer = _Closer(arguments, directory, ports_of(arguments.port))
-        with closer.store() as store:
-            outcomes = asyncio.run(closer.close_stale(store) if arguments.stale else closer.close(store))
+        ports = ports_of(arguments.port)
+        if arguments.stale:
+            # No spinner: it asks for a confirmation.
+            closer = _Closer(arguments, directory, ports)
+            with closer.store() as store:
+                outcomes = asyncio.run(closer.close_stale(store))
+        else:
+            with progress("closing the ports"):
+                closer = _Closer(arguments, directory, ports)
+                with closer.store() as store:
+                    outcomes = asyncio.run(closer.close(store))
         return _report(outcomes)
 
 
@@ -195,10 +204,11 @@ def _confirmed(count: int) -> bool:
 def _report(outcomes: Sequence[CloseOutcome]) -> int:
     """Print the result for each port and return the exit status."""
     from portmapper.actions.close import CloseResult
+    from portmapper.cli.wording import port_text
     from portmapper.support.text import printable
 
     for outcome in outcomes:
-        port = f"{outcome.protocol} {outcome.port}"
+        port = port_text(outcome.port, outcome.protocol)
         if outcome.result in (CloseResult.CLOSED, CloseResult.NOT_OPEN):
             print(f"{port} is {outcome.result}")
         else:

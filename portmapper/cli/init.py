@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,8 @@ class Init(Command):
             raise UsageError(f"{path} already exists; use --force to replace it")
         text = _text(_discover(arguments), arguments.gateway)
         _write(path, text)
-        print(f"wrote {path}. Add your ports to it, then run: portmapper run")
+        option = "" if path in settings_paths() else f" --config {shlex.quote(str(path))}"
+        print(f"wrote {path}. Add your ports to it, then run: portmapper run{option}")
         return 0
 
 
@@ -109,12 +111,14 @@ def _discover(arguments: argparse.Namespace) -> DiscoveryResult:
     import asyncio
 
     from portmapper.actions.discover import discover_gateways
+    from portmapper.cli.progress import progress
     from portmapper.cli.targets import targets_of
     from portmapper.network.host import read_network
     from portmapper.pluginhost.manager import load_plugins
 
     backends = [b() for b in load_plugins(arguments.disable_plugin).choose_backends(arguments.backend)]
-    return asyncio.run(discover_gateways(backends, targets_of(arguments, read_network())))
+    with progress("searching for gateways"):
+        return asyncio.run(discover_gateways(backends, targets_of(arguments, read_network())))
 
 
 def _text(found: DiscoveryResult, gateways: list[str]) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,14 +121,18 @@ def _serve(
 ) -> int:
     import asyncio
 
+    from portmapper.cli.progress import progress
     from portmapper.store.leases import FILE_NAME, Store
 
     store = Store(directory / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
         if arguments.only_close_ports:
-            return asyncio.run(_close_ports(arguments, plugins, config.setup.readers, store))
+            with progress("closing the ports"):
+                return asyncio.run(_close_ports(arguments, plugins, config.setup.readers, store))
         background_tasks = _background_tasks(arguments, directory)
-        daemon = asyncio.run(_run(arguments, plugins, allowed, config, store, background_tasks))
+        # A daemon has its own screen.
+        with progress("opening the ports") if arguments.oneshot else nullcontext():
+            daemon = asyncio.run(_run(arguments, plugins, allowed, config, store, background_tasks))
     finally:
         store.close()
     if arguments.oneshot:
