@@ -37,6 +37,7 @@ class _Spinner:
         self._lock = threading.Lock()
         self._stopped = False
         self._status: Any = None
+        self._redirected: list[tuple[Any, Any]] = []
 
     def start(self) -> None:
         from rich.console import Console
@@ -45,9 +46,25 @@ class _Spinner:
             if not self._stopped:
                 self._status = Console(stderr=True).status(f"{self._step}…")
                 self._status.start()
+                # The spinner redirects standard error; log handlers still have the original stream.
+                self._redirected = _to_standard_error()
 
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
             if self._status is not None:
                 self._status.stop()
+            for handler, stream in self._redirected:
+                handler.setStream(stream)
+
+
+def _to_standard_error() -> list[tuple[Any, Any]]:
+    """Let the log write through the spinner; return the handlers with their original streams."""
+    import logging
+
+    handlers = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.__stderr__
+    ]
+    return [(handler, handler.setStream(sys.stderr)) for handler in handlers]

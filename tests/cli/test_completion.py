@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,11 @@ def offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         result = subprocess.run(
             [shell, "-c", line],
             cwd=tmp_path,
-            env={**os.environ, "HOME": str(tmp_path)},
+            env={
+                **os.environ,
+                "HOME": str(tmp_path),
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            },
             capture_output=True,
             text=True,
             timeout=50,
@@ -55,9 +60,12 @@ def offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         ("simu", "simulate"),
         ("run --inter", "--interval"),
         ("run por", "ports.csv"),
-        ("run --conflict ta", "take"),
+        ("run --backend na", "natpmp"),
+        ("run --disable-plugin ht", "http"),
+        ("open minec", "minecraft-bedrock"),
+        ("simulate --profile rout", "routeros"),
     ],
-    ids=["command", "a plugin's command", "option", "file", "choice"],
+    ids=["command", "a plugin's command", "option", "file", "backend", "plugin", "preset", "profile"],
 )
 def test_matching_words_are_offered(offered, shell: str, words: str, expected: str) -> None:
     """Commands, options, files and values are completed."""
