@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 
 import attrs
 
@@ -13,14 +14,19 @@ from portmapper.api.backend import Backend
 from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import MetricsPage, ShowsMetrics
-from portmapper.api.model import ConflictPolicy, Mapping, MappingKey, MappingState
+from portmapper.api.model import ConflictPolicy, MappingState
 from portmapper.api.quirks import Quirk
 from portmapper.daemon.adopted import adopt_leases
+from portmapper.daemon.desired import desired_mappings
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
 from portmapper.daemon.requests import ANSWER_LIMIT, Requests
+from portmapper.daemon.shutdown import close_ports
 from portmapper.daemon.signals import signal_handlers
-from portmapper.daemon.systemd import ServiceManager
+from portmapper.daemon.store_writer import retry_store_writes
+from portmapper.daemon.supervisor import Supervisor, known_problem, name_of
+from portmapper.daemon.systemd import ServiceManager, keep_notifying
 from portmapper.network.monitor import monitoring
+from portmapper.network.reader import NetworkReader
 from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
 from portmapper.observability.status import Document, date, mapping_document, status_document
@@ -32,14 +38,8 @@ from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
 
-RELEASE_LIMIT = 10.0
-"""Time limit in seconds for closing ports on exit."""
-
-WRITE_RETRY_DELAY = 1.0
-"""Seconds before another attempt to write to a store whose disk was full."""
-
-STATUS_INTERVAL = 1.0
-"""Minimum number of seconds between two messages to the service manager."""
+START_LIMIT = 8.0
+"""Seconds that a request waits for a daemon that still reads its sources."""
 
 _log = logging.getLogger(__name__)
 
@@ -101,10 +101,17 @@ class Daemon:
         self._background_tasks = background_tasks
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
+        self._network = NetworkReader()
+        self._supervisor = Supervisor(self._clock)
         self._publisher = EventPublisher(store, reloadable.observers)
         self._attach_metrics()
         self._scheduler = Scheduler(
-            backends, store, self._publisher.publish, self._scheduler_options(), quirks=quirks
+            backends,
+            store,
+            self._publisher.publish,
+            self._scheduler_options(),
+            network=self._network,
+            quirks=quirks,
         )
         self._adhoc = AdhocMappings(store)
         self._requests = Requests(self._scheduler, store, self._adhoc, self._update_desired)
@@ -113,6 +120,7 @@ class Daemon:
         )
         self._service = ServiceManager()
         self._all_read = asyncio.Event()
+        self._started = asyncio.Event()
         self._main_task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -122,6 +130,7 @@ class Daemon:
             SourceError: a source cannot be read or parsed at start.
         """
         with signal_handlers(stop=self.stop, interrupt=self._interrupted, reload=self.reload):
+            asyncio.get_running_loop().set_exception_handler(self._supervisor.loop_error)
             self._main_task = asyncio.create_task(self._run_main())
             if self.stopped:
                 self._main_task.cancel()
@@ -181,7 +190,19 @@ class Daemon:
         """Return the current status document."""
         readings, error = self._watcher.readings, self._store.error
         document = status_document(self._scheduler, readings, self._started_at, self._clock, error)
-        return {**document, "next_check_at": date(self._watcher.next_read, self._clock)}
+        return {
+            **document,
+            "next_check_at": date(self._watcher.next_read, self._clock),
+            "problems": self._problems(),
+        }
+
+    def _problems(self) -> list[Document]:
+        conditions = {
+            "network": self._network.problem,
+            "lease store": self._store.error or self._store.damage,
+        }
+        known = [known_problem(part, error) for part, error in conditions.items() if error]
+        return [*known, *self._supervisor.document()]
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return a status document with only these mappings.
@@ -189,6 +210,7 @@ class Daemon:
         Raises:
             UsageError: a record is invalid, or the policy denies it.
         """
+        await self._until_started()
         entries = await self._requests.open(records, self._reloadable.policy)
         described = [mapping_document(entry, self._scheduler.external, self._clock) for entry in entries]
         return {**self.status(), "mappings": described}
@@ -199,7 +221,13 @@ class Daemon:
         Raises:
             UsageError: a record is invalid.
         """
+        await self._until_started()
         return {"ports": await self._requests.close(records)}
+
+    async def _until_started(self) -> None:
+        """Wait until the sources have been read. Raise `UsageError` if that takes too long."""
+        if not await self._clock.wait(self._started, START_LIMIT):
+            raise UsageError("the daemon is still reading its sources; try again later")
 
     async def metrics(self) -> MetricsPage | None:
         """Return the page of the first observer that provides metrics; None if there is none."""
@@ -241,99 +269,80 @@ class Daemon:
         self.stop()
 
     async def _run_main(self) -> None:
-        await self._watcher.read_first(all_required=self._options.oneshot)
-        self._publisher.start()
-        if self._options.oneshot:
+        # The control socket answers while the sources are still being read.
+        background = [] if self._options.oneshot else self._start_background_tasks()
+        try:
+            await self._watcher.read_first(all_required=self._options.oneshot)
+            self._publisher.start()
+            self._adopt()
+            self._started.set()
             self._update_desired()
-            await self._scheduler.settled()
-        else:
+            if self._options.oneshot:
+                await self._scheduler.settled()
+            else:
+                await self._keep_open()
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+
+    def _start_background_tasks(self) -> list[asyncio.Task[None]]:
+        return [
+            asyncio.create_task(self._supervisor.keep(name_of(task), partial(task, self)))
+            for task in self._background_tasks
+        ]
+
+    def _adopt(self) -> None:
+        """Take over what earlier runs left; a pass leaves it to the daemon."""
+        if not self._options.oneshot:
             self._adhoc.adopt(self._clock.now())
             adopt_leases(self._reloadable.readers, self._store, self._clock.now())
             self._watcher.use_last_readings()
-            self._update_desired()
-            await self._keep_open()
 
     # The main loop
 
     async def _keep_open(self) -> None:
+        keep = self._supervisor.keep
         async with monitoring(self._network_changed), asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._scheduler.run())
-            tasks.create_task(self._watcher.run())
-            tasks.create_task(self._retry_store_writes())
-            for background_task in self._background_tasks:
-                tasks.create_task(background_task(self))
+            tasks.create_task(keep("scheduler", self._scheduler.run))
+            tasks.create_task(keep("sources", self._watcher.run))
+            tasks.create_task(keep("store", partial(retry_store_writes, self._store)))
             if self._service.is_present:
-                tasks.create_task(self._notify_service_manager())
+                tasks.create_task(keep("service manager", self._notify_service_manager))
             _log.info("keeping %s open", plural(len(self._scheduler.records), "mapping"))
 
-    async def _retry_store_writes(self) -> None:
-        """Write missing records to the store as soon as the disk has room.
-
-        Otherwise a crash before the next renewal would lose them, and their ports would stay open.
-        """
-        failed = asyncio.Event()
-        self._store.on_write_failure = failed.set
-        if self._store.error:
-            failed.set()
-        while True:
-            await failed.wait()
-            failed.clear()
-            await asyncio.sleep(WRITE_RETRY_DELAY)
-            self._store.catch_up()
+    async def _notify_service_manager(self) -> None:
+        await keep_notifying(self._service, self._summary, self.listen, self._clock)
 
     def _reloaded(self) -> None:
         self._all_read.set()
         self._service.notify("READY=1")
 
-    async def _notify_service_manager(self) -> None:
-        """Notify the service manager of readiness, then of status changes, with regular watchdog pings."""
-        changed, ping = asyncio.Event(), self._service.ping_interval
-        interval = STATUS_INTERVAL if ping is None else min(STATUS_INTERVAL, ping / 2)
-        remove_listener = self._publisher.listen(lambda _: changed.set())
-        self._service.notify("READY=1")
-        try:
-            while True:
-                self._service.notify("WATCHDOG=1", f"STATUS={self._summary()}")
-                await asyncio.sleep(interval)
-                await self._clock.wait(changed, None if ping is None else ping - interval)
-                changed.clear()
-        finally:
-            remove_listener()
-
     def _summary(self) -> str:
         entries = self._scheduler.records.values()
         is_open = sum(entry.state is MappingState.ACTIVE for entry in entries)
-        return f"{is_open} of {plural(len(entries), 'mapping')} open"
+        problems = plural(len(self._problems()), "problem") if self._problems() else ""
+        return ", ".join(filter(None, [f"{is_open} of {plural(len(entries), 'mapping')} open", problems]))
 
     def _network_changed(self) -> None:
-        self._network_task = asyncio.create_task(self._scheduler.network_changed())
+        self._network_task = asyncio.create_task(
+            self._supervisor.attempt("network change", self._scheduler.network_changed)
+        )
 
     def _update_desired(self) -> None:
-        """Send all desired mappings, listed and requested, to the scheduler; the first of duplicates wins."""
-        desired: dict[MappingKey, Mapping] = {}
-        for reading in self._watcher.readings:
-            for mapping in reading.mappings:
-                desired.setdefault(mapping.key, mapping)
+        """Send all desired mappings, listed and requested, to the scheduler."""
+        if not self._started.is_set():
+            return  # an incomplete list would close the ports of the rest
         # A oneshot pass must not change the mappings of other runs.
-        for mapping in () if self._options.oneshot else self._adhoc.mappings:
-            desired.setdefault(mapping.key, mapping)
-        # The policy may have changed since these mappings were requested or read.
-        refusal = self._reloadable.policy.checker()
-        self._scheduler.set_desired(mapping for mapping in desired.values() if not refusal(mapping))
+        requested = () if self._options.oneshot else self._adhoc.mappings
+        refusal = self._reloadable.policy.checker(self._network)
+        self._scheduler.set_desired(desired_mappings(self._watcher.readings, requested, refusal))
 
     # Shutdown
 
     async def _shut_down(self) -> None:
         await self._watcher.close()
         if self._options.close_on_exit:
-            await self._close_ports()
+            await close_ports(self._scheduler)
         await self._scheduler.close()
         await self._publisher.close()
-
-    async def _close_ports(self) -> None:
-        _log.info("closing all open ports")
-        try:
-            async with asyncio.timeout(RELEASE_LIMIT):
-                await self._scheduler.release_all()
-        except TimeoutError:
-            _log.warning("could not close every port within %.0f s", RELEASE_LIMIT)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
+from collections.abc import Callable
+
+from portmapper.api.events import Event
+from portmapper.support.clock import Clock
+
+STATUS_INTERVAL = 1.0
+"""Minimum number of seconds between two messages to the service manager."""
 
 
 class ServiceManager:
@@ -27,16 +35,37 @@ class ServiceManager:
         """Send lines such as `READY=1`; ignore a manager that has gone."""
         if not self.is_present:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
-            datagrams.setblocking(False)
-            try:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+                datagrams.setblocking(False)
                 datagrams.sendto("\n".join(lines).encode(), self._address)
-            except OSError:
-                return
+        except OSError:
+            return
 
     def notify_reloading(self) -> None:
         """Announce a reload, which ends with `READY=1`; `Type=notify-reload` requires the time."""
         self.notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+
+async def keep_notifying(
+    service: ServiceManager,
+    summary: Callable[[], str],
+    listen: Callable[[Callable[[Event], None]], Callable[[], None]],
+    clock: Clock,
+) -> None:
+    """Notify the service manager of readiness, then of status changes, with regular watchdog pings."""
+    changed, ping = asyncio.Event(), service.ping_interval
+    interval = STATUS_INTERVAL if ping is None else min(STATUS_INTERVAL, ping / 2)
+    remove_listener = listen(lambda _: changed.set())
+    service.notify("READY=1")
+    try:
+        while True:
+            service.notify("WATCHDOG=1", f"STATUS={summary()}")
+            await asyncio.sleep(interval)
+            await clock.wait(changed, None if ping is None else ping - interval)
+            changed.clear()
+    finally:
+        remove_listener()
 
 
 def _watchdog() -> float | None:

@@ -69,6 +69,7 @@ def stored_document(leases: Iterable[StoredLease]) -> Document:
         "gateways": [],
         "mappings": [_stored_mapping(stored) for stored in leases],
         "sources": [],
+        "problems": [],
         "faults": [],
         "error": None,
     }
