@@ -8,11 +8,22 @@ from collections.abc import Iterator
 
 import attrs
 
-from portmapper.api import ANY_PORT, BackendError, Conflict, IPAddress, MapRequest, TableEntry
+from portmapper.api import (
+    ANY_PORT,
+    BackendError,
+    Conflict,
+    GatewayTimeout,
+    IPAddress,
+    MapRequest,
+    TableEntry,
+)
+from portmapper_upnp.behavior import DeviceBehavior, other_lifetimes, plain_comment, readable_comment
 from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.device import third_party_refused
 from portmapper_upnp.soap_fault import (
     ACTION_FAILED,
+    ARGUMENT_INVALID,
+    ARGUMENT_OUT_OF_RANGE,
     CONFLICT,
     CONFLICT_WITH_OTHER_MECHANISM,
     INVALID_ACTION,
@@ -20,47 +31,25 @@ from portmapper_upnp.soap_fault import (
     NOT_AUTHORIZED,
     ONLY_PERMANENT_LEASES,
     SAME_PORTS_REQUIRED,
+    STRING_TOO_LONG,
     Fault,
 )
 
-MAX_V2_LEASE = 604_800
-"""Seconds. WANIPConnection:2 grants no longer lease, and treats lifetime 0 as this value."""
-
-MAX_COMMENT = 64
 OTHER_PORTS = 8
 """How many other external ports are tried before the request ends in a conflict (M4)."""
 
-_MINIUPNPD = "MiniUPnPd/"
-"""The product name in miniupnpd's Server header; it is the same in every router."""
-
 _TAKEN = frozenset({CONFLICT, CONFLICT_WITH_OTHER_MECHANISM, ACTION_FAILED})
+_REJECTED_ARGUMENTS = frozenset(
+    {
+        ONLY_PERMANENT_LEASES,
+        INVALID_ARGUMENTS,
+        ARGUMENT_INVALID,
+        ARGUMENT_OUT_OF_RANGE,
+        STRING_TOO_LONG,
+    }
+)
 
 _log = logging.getLogger(__name__)
-
-
-@attrs.define
-class DeviceBehavior:
-    """The known behavior of one gateway, learned from its answers or its Server header.
-
-    Attributes:
-        permanent_only: it refused a finite lifetime and granted a permanent lease (M1).
-        no_permanent: it refused lifetime 0 (M2).
-        no_any_port: it has no AddAnyPortMapping (M8).
-        guards_entries: it never lets one host overwrite the entry of another, so no lookup is needed first.
-    """
-
-    permanent_only: bool = False
-    no_permanent: bool = False
-    no_any_port: bool = False
-    guards_entries: bool = False
-
-    @classmethod
-    def of(cls, server: str) -> DeviceBehavior:
-        """Return the known behavior of the software named in a Server header.
-
-        Every release of miniupnpd answers 718 if another host holds the port.
-        """
-        return cls(guards_entries=_MINIUPNPD in server)
 
 
 @attrs.frozen
@@ -80,7 +69,9 @@ class AddMapping:
         behavior: DeviceBehavior,
         request: MapRequest,
         local_address: IPAddress,
+        permanent: bool = False,
     ) -> None:
+        self._permanent = permanent
         self._connection = connection
         self._behavior = behavior
         self._request = request
@@ -152,7 +143,7 @@ class AddMapping:
         except Fault as fault:
             if fault.number == SAME_PORTS_REQUIRED and port != self._request.internal_port:
                 return await self._open_same_port(fault)
-            if fault.number not in _TAKEN:
+            if fault.number not in _TAKEN and fault.is_known:
                 raise
             return await self._resolve_conflict(port, fault)
 
@@ -168,7 +159,7 @@ class AddMapping:
 
     async def _check_free(self, port: int) -> None:
         """Look up the port first: some gateways silently overwrite the entry of another host."""
-        if self._behavior.guards_entries:
+        if self._behavior.guards_entries or self._behavior.hides_entries:
             return
         holder = await self._holder(port)
         if holder is not None and not self._is_ours(holder):
@@ -184,23 +175,29 @@ class AddMapping:
     async def _resolve_conflict(self, port: int, fault: Fault) -> Granted:
         """Replace the entry of a taken port if it is ours or may be replaced, else raise `Conflict` (M3)."""
         holder = await self._holder(port)
-        if fault.number == ACTION_FAILED and self._may_mean_lifetime(port, holder):
+        if self._is_vague(fault) and self._may_mean_lifetime(port, holder):
             granted = await self._open_permanent(port)
             if granted is not None:
                 return granted
+        if not fault.is_known and holder is None:
+            raise fault
         if holder is None:
             if self._is_third_party and fault.number == CONFLICT:
                 raise Fault(NOT_AUTHORIZED, fault.description)  # secure mode of older miniupnpd (M12)
             raise self._conflict(port, None, fault)
         if not (self._request.replace or self._is_ours(holder)):
             raise self._conflict(port, holder, fault)
-        if fault.number == ACTION_FAILED and self._renews(port):
+        if self._is_vague(fault) and self._renews(port):
             # Our entry still has time left. Deleting it could lose it permanently (M13).
             raise BackendError(
                 f"the gateway does not renew ({fault.number} {fault.description})", code=fault.number
             )
         await self._connection.delete(self._request.protocol, port)
         return await self._add("AddPortMapping", port)
+
+    @staticmethod
+    def _is_vague(fault: Fault) -> bool:
+        return fault.number == ACTION_FAILED or not fault.is_known
 
     def _may_mean_lifetime(self, port: int, holder: TableEntry | None) -> bool:
         """Tell whether 501 may mean 725: the port is free, or we hold it permanently (M1, M4)."""
@@ -221,9 +218,9 @@ class AddMapping:
     async def _holder(self, port: int) -> TableEntry | None:
         """Return the entry of a port; None if there is none or the gateway does not report it."""
         try:
-            return await self._connection.entry(self._request.protocol, port)
-        except Fault as fault:
-            _log.debug("the gateway does not report the holder of port %d: %s", port, fault)
+            return await self._connection.optional_entry(self._request.protocol, port)
+        except BackendError as error:
+            _log.debug("the gateway does not report the holder of port %d: %s", port, error)
             return None
 
     def _is_ours(self, holder: TableEntry) -> bool:
@@ -238,19 +235,51 @@ class AddMapping:
         return holder.internal_address == request.internal_address
 
     async def _add(self, action: str, port: int) -> Granted:
-        """Add the mapping; if the gateway rejects the lifetime, retry with the other kind of lifetime."""
+        """Add the mapping; if the gateway rejects an argument, retry with the values that others accept."""
         lifetime = self._lifetime()
         try:
             return await self._add_for(action, port, lifetime)
         except Fault as fault:
-            if fault.number not in (ONLY_PERMANENT_LEASES, INVALID_ARGUMENTS):
+            if fault.number not in _REJECTED_ARGUMENTS:
                 raise
-            other = 0 if lifetime else MAX_V2_LEASE
-            granted = await self._add_for(action, port, other)
-        self._behavior.permanent_only, self._behavior.no_permanent = other == 0, other != 0
+            refusal = fault
+        if refusal.number != ONLY_PERMANENT_LEASES:
+            granted = await self._retried(action, port, lifetime, refusal)
+            if granted is not None:
+                return granted
+        others = [0] if refusal.number == ONLY_PERMANENT_LEASES else other_lifetimes(lifetime)
+        for other in others:
+            granted = await self._retried(action, port, other, refusal)
+            if granted is not None:
+                self._behavior.permanent_only = other == 0
+                self._behavior.longest_lease = other or None
+                return granted
+        raise refusal
+
+    async def _retried(self, action: str, port: int, lifetime: int, refusal: Fault) -> Granted | None:
+        """Retry with another lifetime, or with the same one and a plain description (M19).
+
+        A permanent lease and a plain description are the last attempt, each with the other value unchanged.
+        """
+        if lifetime != self._lifetime():
+            return await self._accepted(action, port, lifetime, self._comment)
+        plain = plain_comment(self._request.comment)
+        if plain == self._comment or refusal.number == ONLY_PERMANENT_LEASES:
+            return None
+        granted = await self._accepted(action, port, lifetime, plain)
+        self._behavior.plain_comments = self._behavior.plain_comments or granted is not None
         return granted
 
-    async def _add_for(self, action: str, port: int, lifetime: int) -> Granted:
+    async def _accepted(self, action: str, port: int, lifetime: int, comment: str) -> Granted | None:
+        try:
+            return await self._add_for(action, port, lifetime, comment)
+        except Fault as fault:
+            if fault.number not in _REJECTED_ARGUMENTS:
+                raise
+            _log.debug("the gateway rejects lifetime %d with description %r: %s", lifetime, comment, fault)
+            return None
+
+    async def _add_for(self, action: str, port: int, lifetime: int, comment: str = "") -> Granted:
         arguments = {
             "NewRemoteHost": "",
             "NewExternalPort": str(port),
@@ -258,25 +287,44 @@ class AddMapping:
             "NewInternalPort": str(self._request.internal_port),
             "NewInternalClient": str(self._request.internal_address),
             "NewEnabled": "1",
-            "NewPortMappingDescription": self._comment,
+            "NewPortMappingDescription": comment or self._comment,
             "NewLeaseDuration": str(lifetime),
         }
-        return Granted(await self._connection.add(action, arguments) or port, lifetime)
+        try:
+            return Granted(await self._connection.add(action, arguments) or port, lifetime)
+        except GatewayTimeout:
+            return await self._after_timeout(action, port, lifetime, arguments)
+
+    async def _after_timeout(
+        self, action: str, port: int, lifetime: int, arguments: dict[str, str]
+    ) -> Granted:
+        """Check the entry after a request without an answer, and repeat the request with more time (M21)."""
+        if action == "AddAnyPortMapping":
+            raise Fault(INVALID_ACTION, "no answer")  # AddPortMapping may work
+        if await self._opened_meanwhile(port):
+            return Granted(port, lifetime)
+        try:
+            return Granted(await self._connection.add(action, arguments) or port, lifetime)
+        except GatewayTimeout:
+            if await self._opened_meanwhile(port):
+                return Granted(port, lifetime)
+            raise
+
+    async def _opened_meanwhile(self, port: int) -> bool:
+        if self._renews(port):
+            return False
+        holder = await self._holder(port)
+        return holder is not None and self._is_ours(holder)
 
     def _lifetime(self) -> int:
-        """Return the lifetime to request; v2 treats 0 as its maximum, so request the maximum explicitly."""
-        if self._behavior.permanent_only:
+        if self._permanent:
             return 0
-        desired = self._request.lifetime
-        if self._connection.is_v2:
-            return min(desired or MAX_V2_LEASE, MAX_V2_LEASE)
-        return MAX_V2_LEASE if desired == 0 and self._behavior.no_permanent else desired
+        return self._behavior.lifetime(self._request.lifetime, is_v2=self._connection.is_v2)
 
     @property
     def _comment(self) -> str:
-        """The description in a form that every gateway accepts: ASCII, short, not empty."""
-        ascii_only = "".join(c if " " <= c <= "~" else "?" for c in self._request.comment)
-        return ascii_only[:MAX_COMMENT].strip() or "portmapper"
+        write = plain_comment if self._behavior.plain_comments else readable_comment
+        return write(self._request.comment)
 
     def _conflict(self, port: int, holder: TableEntry | None, fault: Fault | None) -> Conflict:
         where = f"external port {port}/{self._request.protocol}"

@@ -39,14 +39,18 @@ class IgdBackend(Backend, Diagnoses):
                 nothing can be sent from our address.
         """
         from portmapper_upnp.discovery import Discovery, connect_to
-        from portmapper_upnp.search import Search
+        from portmapper_upnp.search import LATE_ANSWER_TIME, Search
 
         if target.url is not None:
             await load(_HEAVY)
             yield await connect_to(target.url, target, self._session(target), self._ssdp_port)
             return
         async with Search(
-            target.local_address, target.gateway, self._ssdp_port, interface=target.interface
+            target.local_address,
+            target.gateway,
+            self._ssdp_port,
+            interface=target.interface,
+            patience=LATE_ANSWER_TIME,
         ) as search:
             await load(_HEAVY)
             discovery = Discovery(target, self._session(target), self._ssdp_port)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import TypeVar
 
 import attrs
 from async_upnp_client.client import UpnpRequester, UpnpService
@@ -21,11 +22,14 @@ from portmapper.api import (
     external_kind,
 )
 from portmapper_upnp.description import canonical_description
+from portmapper_upnp.optional_queries import QUERY_TIME, OptionalQueries
 from portmapper_upnp.requester import SERVER, BoundedRequester
 from portmapper_upnp.scpd import ServiceKind
 from portmapper_upnp.soap_call import Service, read_address, read_number
 from portmapper_upnp.soap_fault import ABSENT, Fault
 from portmapper_upnp.soap_reply import canonical_reply
+
+Answer = TypeVar("Answer")
 
 _SCPD_URL = "scpd:known"
 
@@ -107,6 +111,11 @@ class _KnownActions(UpnpRequester):
 class WanConnection(Service):
     """One WANIPConnection or WANPPPConnection service."""
 
+    def __init__(self, service: UpnpService, patience: Callable[[], float] = lambda: 1.0) -> None:
+        super().__init__(service)
+        self._patience = patience
+        self._optional = OptionalQueries()
+
     @property
     def is_v2(self) -> bool:
         """Whether the actions of WANIPConnection:2 are available."""
@@ -117,9 +126,14 @@ class WanConnection(Service):
         return (await self.call("GetStatusInfo")).get("NewConnectionStatus", "")
 
     async def external_address(self) -> IPAddress | None:
-        """Return the external address, None for 0.0.0.0, loopback or an empty answer (S5)."""
+        """Return the external address, None for 0.0.0.0, loopback or an empty answer (S5).
+
+        An IPv6 address is not the address of a port that is mapped over IPv4 (S8).
+        """
         address = read_address((await self.call("GetExternalIPAddress")).get("NewExternalIPAddress", ""))
-        return None if external_kind(address) is ExternalKind.NONE else address
+        if address is None or address.version == 6 or external_kind(address) is ExternalKind.NONE:
+            return None
+        return address
 
     async def hides_address(self) -> bool:
         """Tell whether it is connected but reports no address at all, not even 0.0.0.0.
@@ -134,13 +148,32 @@ class WanConnection(Service):
         """Add a mapping with AddPortMapping or AddAnyPortMapping; return the reserved port, if any."""
         return read_number((await self.call(action, **arguments)).get("NewReservedPort", ""), 65535) or None
 
-    async def delete(self, protocol: Protocol, external_port: int) -> None:
-        """Delete a mapping; a missing mapping counts as deleted (M10)."""
+    async def first_entry(self) -> Mapping[str, str]:
+        """Return the first entry of the table. Raise `Fault` if there is none."""
+        return await self.call("GetGenericPortMappingEntry", NewPortMappingIndex="0")
+
+    async def delete(self, protocol: Protocol, external_port: int) -> bool:
+        """Delete a mapping; return whether there was one. A missing mapping counts as deleted (M10)."""
         try:
             await self.call("DeletePortMapping", **_key(protocol, external_port))
         except Fault as fault:
             if fault.number not in ABSENT:
                 raise
+            return False
+        return True
+
+    async def optional(self, name: str, query: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Await a query within its short limit, which grows with the gateway's pace. Raise `BackendError`."""
+        return await self._optional.ask(name, query, QUERY_TIME * self._patience())
+
+    async def optional_entry(
+        self, protocol: Protocol, external_port: int, *, enabled_only: bool = False
+    ) -> TableEntry | None:
+        """Return the entry of a port like `entry`, within the limit of an optional query."""
+        return await self.optional(
+            "GetSpecificPortMappingEntry",
+            lambda: self.entry(protocol, external_port, enabled_only=enabled_only),
+        )
 
     async def entry(
         self, protocol: Protocol, external_port: int, *, enabled_only: bool = False
@@ -152,9 +185,19 @@ class WanConnection(Service):
             if fault.number in ABSENT:
                 return None
             raise
+        if _has_no_holder(answer):
+            return None
         if enabled_only and answer.get("NewEnabled", "").strip().lower() in ("0", "false", "no"):
             return None
         return read_entry({**answer, "NewProtocol": protocol, "NewExternalPort": str(external_port)})
+
+
+def _has_no_holder(answer: Mapping[str, str]) -> bool:
+    """Tell whether an entry leads nowhere: Sagemcom routers show such placeholders for free ports (M18)."""
+    client = answer.get("NewInternalClient", "").strip()
+    address = read_address(client)
+    leads_nowhere = not client or (address is not None and address.is_unspecified)
+    return leads_nowhere or read_number(answer.get("NewInternalPort", ""), 65535) == 0
 
 
 def _key(protocol: Protocol, external_port: int) -> dict[str, str]:

@@ -10,7 +10,9 @@ from portmapper_upnp.lenient_xml import parse, text_of
 from portmapper_upnp.location_check import at_same_host
 from portmapper_upnp.scpd import ServiceKind
 
-MAX_SERVICES = 8
+MAX_SERVICES = 16
+"""Services with one URL each. A service with an ambiguous control URL counts several times (H9)."""
+
 MAX_TEXT = 80
 
 _NAMESPACE = "urn:schemas-upnp-org:device-1-0"
@@ -47,16 +49,29 @@ def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
 
 
 def _services(root: Element, location: str, desired: ServiceKind) -> list[tuple[str, str]]:
-    """Return type and control URL of each service of the desired kind with an acceptable URL."""
-    base = _resolve(location, text_of(root, "URLBase"), location) or location
+    """Return type and control URL of each service of the desired kind, once for each possible URL."""
+    base = _resolve(location, text_of(root, "URLBase"), location)
+    bases = [base, location] if base else [location]
     found = []
     for service in root.iter("service"):
         kind, control = text_of(service, "serviceType"), text_of(service, "controlURL")
         if control and desired.types.fullmatch(kind):
-            url = _resolve(base, control, location)
-            if url is not None:
-                found.append((kind, url))
+            found += [(kind, url) for url in _control_urls(bases, control, location)]
     return found[:MAX_SERVICES]
+
+
+def _control_urls(bases: list[str], control: str, location: str) -> list[str]:
+    """Return the possible URLs of a service, most likely first (H9).
+
+    First follow RFC 3986. Then do as miniupnpc does, which appends a relative path to the host: some routers
+    were tested with nothing else. A path may look like an absolute URL: `uuid:…`.
+    """
+    is_url = "://" in control or control.startswith("//")
+    spellings = (
+        [control] if is_url or control.startswith(("/", "?")) else [control, f"./{control}", f"/{control}"]
+    )
+    urls = [_resolve(base, spelling, location) for spelling in spellings for base in bases]
+    return [url for url in dict.fromkeys(urls) if url is not None]
 
 
 def _resolve(base: str, reference: str, location: str) -> str | None:

@@ -75,10 +75,10 @@ class IgdDevice(Gateway, WatchesGateway):
         except Refused:
             self._refusals += 1
             if self._refusals >= MAX_REFUSALS:
-                self._report_gone()
+                self.report_gone()
             raise
         except Moved:
-            self._report_gone()
+            self.report_gone()
             raise
         except Fault as fault:
             self._refusals = 0
@@ -86,7 +86,8 @@ class IgdDevice(Gateway, WatchesGateway):
         else:
             self._refusals = 0
 
-    def _report_gone(self) -> None:
+    def report_gone(self) -> None:
+        """Report that the gateway is gone, so that a search starts."""
         self._refusals = 0
         if self._notify is not None:
             self._notify(GatewayEvent.GONE)

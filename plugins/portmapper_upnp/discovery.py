@@ -16,7 +16,7 @@ import attrs
 
 from portmapper.api import BackendError, IPAddress, NetworkFailure, Target
 from portmapper_upnp.endpoint import Endpoint
-from portmapper_upnp.location_check import by_address
+from portmapper_upnp.location_check import by_address, is_at
 from portmapper_upnp.search import Datagram, Search
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_LOCATIONS = 16
 """Descriptions fetched in one search from all hosts except the default gateway."""
 
-MAX_LOCATIONS_OF_HOST = 8
+MAX_LOCATIONS_OF_HOST = 24
 """Descriptions fetched from one host. A FRITZ!Box has seven root devices; one or two are gateways."""
 
 RESOLVE_TIME = 5.0
@@ -72,17 +72,17 @@ class Discovery:
         try:
             async with asyncio.TaskGroup() as group, aclosing(search.answers()) as answers:
                 async for datagram in answers:
-                    self._consider(datagram, group)
+                    self._consider(datagram, group, search)
         finally:
             self._outcomes.put_nowait(None)
 
-    def _consider(self, datagram: Datagram, group: asyncio.TaskGroup) -> None:
+    def _consider(self, datagram: Datagram, group: asyncio.TaskGroup, search: Search) -> None:
         from portmapper_upnp.factory import read_packet
 
-        packet = read_packet(datagram.data, datagram.sender)
+        packet = read_packet(datagram.data, datagram.sender, self._target.gateway)
         if packet is None or packet.location is None:
             return
-        sender = self._with_zone(packet.sender)
+        sender = self._with_zone(self._described_at(packet.location, packet.sender))
         if not self._is_new(packet.location, sender):
             return
         endpoint = Endpoint(
@@ -94,7 +94,13 @@ class Discovery:
             ssdp_port=self._ssdp_port,
             interface=self._target.interface,
         )
-        group.create_task(self._describe(endpoint))
+        group.create_task(self._describe(endpoint, search))
+
+    def _described_at(self, location: str, sender: IPAddress) -> IPAddress:
+        """Return the address of the device: the default gateway may answer from another address (D11)."""
+        gateway = self._target.gateway
+        is_there = gateway is not None and gateway.version == 4 and is_at(location, gateway)
+        return gateway if is_there and gateway is not None else sender
 
     def _with_zone(self, sender: IPAddress) -> IPAddress:
         """Add the zone of the gateway, or else of our interface, to a link-local sender."""
@@ -116,7 +122,7 @@ class Discovery:
         self._per_host[sender] += 1
         return True
 
-    async def _describe(self, endpoint: Endpoint) -> None:
+    async def _describe(self, endpoint: Endpoint, search: Search) -> None:
         gateway = None
         for candidate in self._endpoints(endpoint):
             gateway = gateway or await self._connect(candidate)
@@ -124,6 +130,7 @@ class Discovery:
             return
         if gateway.address == self._target.gateway:
             self._default_found.set()
+            search.stop()  # every further answer would be rejected
         elif await self._default_answers(endpoint.latency):
             _log.debug("%s also answers, but is not the default gateway", endpoint.address)
             return

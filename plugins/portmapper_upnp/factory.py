@@ -10,7 +10,7 @@ from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.igd import IgdGateway
 from portmapper_upnp.requester import BoundedRequester, open_session
 from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION
-from portmapper_upnp.select_connection import select_connection
+from portmapper_upnp.select_connection import by_preference
 from portmapper_upnp.ssdp_packet import read_device_name, read_packet
 
 __all__ = ["connect", "open_session", "read_packet"]
@@ -29,9 +29,20 @@ async def connect(session: aiohttp.ClientSession, endpoint: Endpoint) -> IgdDevi
 
         described = await describe(requester, endpoint.location, FIREWALL_CONTROL)
         return PinholeGateway(FirewallControl(described.services[0]), endpoint, _identity(described, v2=True))
-    described = await describe(requester, endpoint.location, WAN_CONNECTION)
-    connection = await select_connection([WanConnection(service) for service in described.services])
-    return IgdGateway(connection, endpoint, _identity(described, v2=connection.is_v2))
+    described, connections = await _connections(requester, endpoint.location)
+
+    async def read_again() -> list[WanConnection]:
+        return (await _connections(requester, endpoint.location))[1]
+
+    identity = _identity(described, v2=connections[0].is_v2)
+    return IgdGateway(connections, endpoint, identity, read_again)
+
+
+async def _connections(requester: BoundedRequester, location: str) -> tuple[Description, list[WanConnection]]:
+    """Read the description; return it with its WAN connections, best first."""
+    described = await describe(requester, location, WAN_CONNECTION)
+    connections = [WanConnection(service, lambda: requester.patience) for service in described.services]
+    return described, await by_preference(connections)
 
 
 def _identity(described: Description, *, v2: bool) -> Identity:

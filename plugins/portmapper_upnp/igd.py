@@ -2,42 +2,67 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from portmapper.api import (
+    BackendError,
     IPAddress,
     Lease,
     ListsMappings,
     MapRequest,
     MapsOtherHosts,
-    NetworkFailure,
     TableEntry,
     Unsupported,
     VerifiesLeases,
 )
-from portmapper_upnp.add_mapping import AddMapping, DeviceBehavior, Granted
+from portmapper_upnp.add_mapping import Granted
+from portmapper_upnp.behavior import DeviceBehavior
 from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.device import Identity, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
-from portmapper_upnp.soap_fault import Fault
+from portmapper_upnp.soap_fault import INVALID_ACTION, NOT_AUTHORIZED, Fault, Moved, Refused
 from portmapper_upnp.table import read_table
+from portmapper_upnp.verified_mapping import VerifiedMapping, entry_leads_to
 
 LIST_TIME = 60.0
+
+READ_AGAIN_AFTER = 30.0
+"""Seconds between two reads of the description because of a refusal."""
+
+_NEXT_SERVICE = frozenset({INVALID_ACTION, 501, 602})
+"""Codes after which the next service is tried: some routers describe a service that they do not run (S7)."""
+
 _log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 
 class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
-    """One WAN connection service of one device."""
+    """The WAN connection services of one device; one of them is used."""
 
-    def __init__(self, connection: WanConnection, endpoint: Endpoint, identity: Identity) -> None:
+    def __init__(
+        self,
+        connections: Sequence[WanConnection],
+        endpoint: Endpoint,
+        identity: Identity,
+        read_again: Callable[[], Awaitable[Sequence[WanConnection]]],
+    ) -> None:
         super().__init__(endpoint, identity)
-        self._connection = connection
+        self._connections = list(connections)
+        self._read_again = read_again
+        self._read_again_at = 0.0
+        self._works = False
         self._behavior = DeviceBehavior.of(identity.server)
-        self._verified = False
         self._external: IPAddress | None = None
         self._external_queried = False
         self._connected = True
+
+    @property
+    def _connection(self) -> WanConnection:
+        return self._connections[0]
 
     async def map(self, request: MapRequest) -> Lease:
         """Create or renew a mapping.
@@ -49,21 +74,19 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
         if request.internal_address.version == 6:
             raise Unsupported("port mappings over UPnP are for IPv4")
         async with self.bounded():
-            granted = await AddMapping(self._connection, self._behavior, request, self.local_address).open()
-            if not self._verified:
-                granted = await self._verify_first(request, granted)
+            granted = await self._current(lambda: self._open(request))
             await self._close_previous(request, granted)
             return self._lease(request, granted, await self._known_external_address())
 
     async def unmap(self, lease: Lease) -> None:
-        """Close a mapping, unless it is gone or another host holds the port now."""
+        """Close a mapping, unless another host holds the port now."""
         async with self.bounded():
-            await self._delete(lease)
+            await self._current(lambda: self._delete(lease))
 
     async def external_address(self) -> IPAddress | None:
         """Query the external address; None if the connection is down (S5)."""
         async with self.bounded():
-            self._external = await self._connection.external_address()
+            self._external = await self._current(self._query_external_address)
             self._external_queried = True
             self._log_connection_state()
             return self._external
@@ -76,31 +99,80 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
     async def list_mappings(self) -> Sequence[TableEntry]:
         """Return all entries of the gateway's table."""
         async with self.bounded(LIST_TIME):
-            return await read_table(self._connection)
+            return await self._current(lambda: read_table(self._connection))
 
     async def holds(self, lease: Lease) -> bool:
         """Check that the lease is in the gateway's table, enabled, for our address and port (M15)."""
+        if self._behavior.hides_entries:
+            raise Unsupported("the gateway does not show its entries")
         async with self.bounded():
-            entry = await self._connection.entry(lease.protocol, lease.external_port, enabled_only=True)
-            held = entry is not None and _matches(entry, lease.internal_address, lease.internal_port)
-            # A gateway that lost one lease may hold no finite lease at all: verify the next one again.
-            self._verified = self._verified and held
-            return held
-
-    async def _verify_first(self, request: MapRequest, granted: Granted) -> Granted:
-        """Check that the gateway holds the mapping it granted; if not, retry with a permanent lease (M15)."""
-        if not await self._is_in_table(request, granted):
-            _log.warning(
-                "gateway %s granted a mapping but does not hold it; retrying with a permanent lease",
-                self.address,
+            entry = await self._connection.optional_entry(
+                lease.protocol, lease.external_port, enabled_only=True
             )
-            self._behavior.permanent_only = True
-            granted = await AddMapping(self._connection, self._behavior, request, self.local_address).open()
-            if not await self._is_in_table(request, granted):
-                self._behavior.permanent_only = False
-                raise NetworkFailure("the gateway grants the mapping but does not hold it")
-        self._verified = True
-        return granted
+            return entry is not None and entry_leads_to(entry, lease.internal_address, lease.internal_port)
+
+    async def _query_external_address(self) -> IPAddress | None:
+        return await self._connection.optional("GetExternalIPAddress", self._connection.external_address)
+
+    async def _open(self, request: MapRequest) -> Granted:
+        """Open the port over the first service that can, and use this service from now on (S7)."""
+        failure: BackendError | None = None
+        candidates = self._connections[:1] if self._works else list(self._connections)
+        for connection in candidates:
+            mapping = VerifiedMapping(connection, self._behavior, request, self.local_address)
+            try:
+                granted = await mapping.open()
+            except BackendError as error:
+                failure = failure or error
+                if not _means_wrong_service(error):
+                    raise
+                _log.debug("the service %s does not open the port: %s", connection.kind, error)
+            else:
+                self._use(connection)
+                return granted
+        assert failure is not None
+        raise failure
+
+    def _use(self, connection: WanConnection) -> None:
+        self._works = True
+        self._connections.remove(connection)
+        self._connections.insert(0, connection)
+
+    async def _current(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Make a call; if the control URL no longer works, read the description again and repeat it (M23)."""
+        try:
+            return await call()
+        except BackendError as error:
+            if not (self._is_stale(error) and await self._read_description()):
+                raise
+        return await call()
+
+    def _is_stale(self, error: BackendError) -> bool:
+        """Tell whether an address that worked refuses everything, as after a restart with new paths."""
+        return isinstance(error, Moved | Refused) or (
+            self._works and error.code in (INVALID_ACTION, NOT_AUTHORIZED)
+        )
+
+    async def _read_description(self) -> bool:
+        """Read the description again; return whether it has other control URLs. If it is gone, search."""
+        now = asyncio.get_running_loop().time()
+        if now < self._read_again_at:
+            return False
+        self._read_again_at = now + READ_AGAIN_AFTER
+        known = {connection.url for connection in self._connections}
+        try:
+            connections = list(await self._read_again())
+        except Refused:
+            return False  # three of them mean that the gateway is gone
+        except BackendError as error:
+            _log.debug("the description of %s is gone: %s", self.address, error)
+            self.report_gone()
+            return False
+        if not {connection.url for connection in connections} - known:
+            return False
+        self._connections = connections
+        self._works = False
+        return True
 
     async def _close_previous(self, request: MapRequest, granted: Granted) -> None:
         """Close the previous external port of the lease after a change: UPnP keeps both open."""
@@ -109,38 +181,31 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
             return
         try:
             await self._delete(held)
-        except Fault as fault:
-            _log.debug("the previous port %d is not closed: %s", held.external_port, fault)
+        except BackendError as error:
+            _log.debug("the previous port %d is not closed: %s", held.external_port, error)
 
     async def _delete(self, lease: Lease) -> None:
+        """Delete our entry, even if the gateway does not show it (M17); leave another host's entry alone."""
         try:
-            entry = await self._connection.entry(lease.protocol, lease.external_port)
-        except Fault as fault:
-            _log.debug("the gateway does not report the holder of port %d: %s", lease.external_port, fault)
+            entry = await self._connection.optional_entry(lease.protocol, lease.external_port)
+        except BackendError as error:
+            if isinstance(error, Moved | Refused):
+                raise
+            _log.debug("the gateway does not report the holder of port %d: %s", lease.external_port, error)
         else:
-            if entry is None:
-                return
-            if not _matches(entry, lease.internal_address, lease.internal_port):
+            if entry is not None and not entry_leads_to(entry, lease.internal_address, lease.internal_port):
                 _log.debug("another host holds port %d now; not closing it", lease.external_port)
                 return
         await self._connection.delete(lease.protocol, lease.external_port)
-
-    async def _is_in_table(self, request: MapRequest, granted: Granted) -> bool:
-        try:
-            entry = await self._connection.entry(request.protocol, granted.external_port, enabled_only=True)
-        except Fault as fault:
-            _log.debug("the gateway does not report the mapping: %s", fault)
-            return True
-        return entry is not None and _matches(entry, request.internal_address, request.internal_port)
 
     async def _known_external_address(self) -> IPAddress | None:
         """Return the last known external address; query it only once, and ignore a failure."""
         if not self._external_queried:
             self._external_queried = True
             try:
-                self._external = await self._connection.external_address()
-            except Fault as fault:
-                _log.debug("the gateway does not report its external address: %s", fault)
+                self._external = await self._query_external_address()
+            except BackendError as error:
+                _log.debug("the gateway does not report its external address: %s", error)
         return self._external
 
     def _log_connection_state(self) -> None:
@@ -150,11 +215,24 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
         self._connected = self._external is not None
 
     def _lease(self, request: MapRequest, granted: Granted, external: IPAddress | None) -> Lease:
-        return self.lease(
-            request, external_port=granted.external_port, lifetime=granted.lifetime, external_address=external
+        return Lease(
+            protocol=request.protocol,
+            internal_address=request.internal_address,
+            internal_port=request.internal_port,
+            external_port=granted.external_port,
+            external_address=external,
+            lifetime=granted.lifetime,
+            permanent=granted.lifetime == 0,
+            backend=self.backend,
+            gateway=self.identity,
+            token=request.token,
         )
 
 
-def _matches(entry: TableEntry, address: IPAddress, port: int) -> bool:
-    """Tell whether an entry maps to an address and port; compare only the port if it has no address."""
-    return entry.internal_port == port and entry.internal_address in (address, None)
+def _means_wrong_service(error: BackendError) -> bool:
+    """Tell whether another service of the same gateway may work."""
+    return (
+        error.code in _NEXT_SERVICE
+        or (isinstance(error, Fault) and not error.is_known)
+        or (error.code is None and not isinstance(error, Unsupported))
+    )

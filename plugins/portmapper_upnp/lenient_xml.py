@@ -48,6 +48,12 @@ def _without_comments(text: str) -> str:
     return first + "".join(other.partition("-->")[2] for other in others)
 
 
+def _ends_in_closing_tag(text: str, error_at: int) -> bool:
+    """Tell whether the parser stopped inside a closing tag: the text before it is complete."""
+    data = text.encode("utf-8")
+    return data[data.rfind(b"<", 0, error_at + 1) :].startswith(b"</")
+
+
 class _TreeReader:
     def __init__(self) -> None:
         self._tree = TreeBuilder()
@@ -69,12 +75,12 @@ class _TreeReader:
             if not self._complete and not (allow_truncated and self._open):
                 what = expat.ErrorString(error.code)
                 raise NetworkFailure(f"the gateway sent broken XML: {what}") from error
-            self._close_truncated()
+            self._close_truncated(_ends_in_closing_tag(text, self._parser.ErrorByteIndex))
         return self._tree.close()
 
-    def _close_truncated(self) -> None:
+    def _close_truncated(self, last_is_complete: bool) -> None:
         """Close the open elements, and drop the last one if its text may be incomplete."""
-        if len(self._open) > 1 and not len(self._open[-1]):
+        if len(self._open) > 1 and not len(self._open[-1]) and not last_is_complete:
             self._open[-2].remove(self._open[-1])
         while self._open:
             self._tree.end(self._open.pop().tag)

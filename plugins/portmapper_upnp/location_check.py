@@ -10,19 +10,26 @@ from portmapper.api import IPAddress
 MAX_URL = 1024
 
 
-def acceptable_location(url: str, sender: IPAddress, zone: str = "") -> str | None:
+def acceptable_location(
+    url: str, sender: IPAddress, zone: str = "", gateway: IPAddress | None = None
+) -> str | None:
     """Return the LOCATION to fetch, None if it must not be fetched (D6).
 
     It must be on the host that sent it, and name that host by its address: resolving a name would mean to
     trust an unknown resolver. This rule excludes loopback, unless the gateway itself answered from there.
 
     A host has several IPv6 addresses, and most routers answer from the link-local one with a URL that has
-    another. Nothing proves that the other address is theirs, so the sender's address replaces it.
+    another. Nothing proves that the other address is theirs, so the sender's address replaces it. The same
+    applies to `http://[::1]:1900/` in an answer over IPv4, which a TP-Link sends (D12).
+
+    A location on the default gateway is accepted from any sender: the router may answer from a second
+    address, such as the shared address of an OPNsense pair (D11).
 
     Args:
         url: the URL as the device sent it.
         sender: the address that the packet came from.
         zone: interface of a link-local sender, which devices cannot know (D7).
+        gateway: the default gateway, None if unknown.
     """
     parts = _split(url)
     if parts is None or parts.scheme != "http" or parts.username is not None:
@@ -32,7 +39,9 @@ def acceptable_location(url: str, sender: IPAddress, zone: str = "") -> str | No
         return None
     if sender.version == 6:
         return _at_host(parts, f"{sender}%{zone}" if sender.is_link_local and zone else str(sender))
-    return urlunsplit(parts) if host == sender else None
+    if host.version == 6 and host.is_loopback:
+        return _at_host(parts, str(sender))
+    return urlunsplit(parts) if host in (sender, gateway) else None
 
 
 def by_address(url: str, address: IPAddress) -> str:
@@ -43,6 +52,12 @@ def by_address(url: str, address: IPAddress) -> str:
     """
     parts = _split(url)
     return url if parts is None or parts.scheme != "http" else _at_host(parts, str(address))
+
+
+def is_at(url: str, address: IPAddress) -> bool:
+    """Tell whether the host of a URL is this address."""
+    parts = _split(url)
+    return parts is not None and _address(parts.hostname) == address
 
 
 def at_same_host(url: str, location: str) -> str | None:

@@ -25,6 +25,12 @@ CONNECT_TIMES = (1.0, 1.0, 1.0, 2.0)
 """Seconds for each attempt to connect, `REQUEST_TIME` in total. The system repeats a lost SYN at growing
 intervals, so one long attempt would notice only seconds later that a gateway is back."""
 
+PAUSE = 0.2
+"""Seconds before each request to a gateway that is overloaded by several connections (H11)."""
+
+MAX_PATIENCE = 2.0
+"""Maximum factor for time limits of a slow gateway: one request may then take 10 s."""
+
 MAX_CONNECTIONS = 4
 """Connections to one gateway at once: miniupnpd listens with a backlog of 5, others with less (H5)."""
 
@@ -32,6 +38,8 @@ SERVER = "Server"
 """The only header that is used: it names the software, such as `MiniUPnPd/2.3.1`."""
 
 _XML_ENCODING = re.compile(rb"""^[^<]{0,16}<\?xml[^>]{0,80}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
+
+_BETWEEN_ELEMENTS = re.compile(r">\s+<")
 
 _TEXT_ENCODING = re.compile(
     r"(?:us-ascii|(?:utf-?(?:8|16)|iso-?8859|windows|cp|gb|big5|shift|euc|koi8)[a-z0-9_-]{0,12})",
@@ -63,6 +71,10 @@ class BoundedRequester(UpnpRequester):
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._keep = True
         self._lenient = False
+        self._turn = asyncio.Lock()
+        self._one_at_a_time = False
+        self.patience = 1.0
+        """Factor for all time limits: it grows with the gateway's own pace (M21)."""
 
     async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
         """Send one request and return the answer; redirects are returned, not followed.
@@ -76,7 +88,7 @@ class BoundedRequester(UpnpRequester):
             late: Exception | None = None
             for connect_time in CONNECT_TIMES:
                 try:
-                    return await self._exchange(http_request, connect_time)
+                    return await self._measured(http_request, connect_time)
                 except aiohttp.ConnectionTimeoutError as error:
                     late = error
                 except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -86,11 +98,30 @@ class BoundedRequester(UpnpRequester):
                     if not _was_closed(error):
                         raise _typed(error) from error
                     # The gateway may have closed any kept-alive connection (H5). From now on keep none.
-                    # A retry is safe: every action may be repeated.
+                    # A retry is safe: every action may be repeated. If it closes a new connection too, it is
+                    # overloaded (H11).
+                    self._one_at_a_time = self._one_at_a_time or not self._keep
                     self._keep = False
             if late is not None:
                 raise _typed(late) from late
             raise NetworkFailure("the gateway closes every connection without an answer")
+
+    async def _measured(self, request: HttpRequest, connect_time: float) -> HttpResponse:
+        """Send the request in its turn, and learn the gateway's pace."""
+        loop = asyncio.get_running_loop()
+        async with self._turn if self._one_at_a_time else contextlib.nullcontext():
+            if self._one_at_a_time:
+                await asyncio.sleep(PAUSE)
+            started = loop.time()
+            try:
+                return await self._exchange(request, connect_time)
+            except TimeoutError as error:
+                if not isinstance(error, aiohttp.ConnectionTimeoutError):
+                    self.patience = min(2 * self.patience, MAX_PATIENCE)
+                raise
+            finally:
+                if loop.time() - started > REQUEST_TIME * self.patience / 2:
+                    self.patience = min(2 * self.patience, MAX_PATIENCE)
 
     async def _exchange(self, request: HttpRequest, connect_time: float) -> HttpResponse:
         headers = {**request.headers, "Host": _host(request.url)}
@@ -102,9 +133,9 @@ class BoundedRequester(UpnpRequester):
             request.method,
             request.url,
             headers=headers,
-            data=request.body,
+            data=_compact(request.body),
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=REQUEST_TIME, sock_connect=connect_time),
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIME * self.patience, sock_connect=connect_time),
         ) as response:
             known = {SERVER: response.headers.get(SERVER, "")}
             return HttpResponse(response.status, known, decode(await _read(response), response.charset))
@@ -112,8 +143,8 @@ class BoundedRequester(UpnpRequester):
     async def _exchange_leniently(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
         from portmapper_upnp import lenient_http  # few gateways need it
 
-        body = request.body or ""
-        async with asyncio.timeout(REQUEST_TIME):
+        body = _compact(request.body) or ""
+        async with asyncio.timeout(REQUEST_TIME * self.patience):
             answer = await lenient_http.exchange(
                 request.method,
                 request.url,
@@ -123,6 +154,11 @@ class BoundedRequester(UpnpRequester):
                 MAX_BODY,
             )
         return HttpResponse(answer.status, {}, decode(answer.body, answer.charset))
+
+
+def _compact(body: str | bytes | None) -> str | bytes | None:
+    """Remove the line breaks between elements: some routers' parsers accept none (H10)."""
+    return _BETWEEN_ELEMENTS.sub("><", body) if isinstance(body, str) else body
 
 
 def _host(url: str) -> str:

@@ -40,6 +40,9 @@ SEND_TIMES = (0.0, 0.25, 0.75, 1.5)
 SEARCH_TIME = 2.6
 """Seconds until no further answer is expected: the last send, MX, and a margin."""
 
+LATE_ANSWER_TIME = 4.2
+"""Seconds to wait for a gateway that has not answered: a ZyXEL VMG8825 takes more than MX seconds (D13)."""
+
 MX = 1
 MAX_DATAGRAM = 2048
 PER_SECOND = 200
@@ -102,7 +105,9 @@ class Search(asyncio.DatagramProtocol):
         *,
         interface: str = "",
         multicast: bool = True,
+        patience: float = 0.0,
     ) -> None:
+        self._patience = patience
         self._local_address = local_address
         self._gateway = str(gateway).partition("%")[0] if gateway else None
         version = local_address.version
@@ -112,7 +117,7 @@ class Search(asyncio.DatagramProtocol):
         self._destinations = [destination(address, port, index) for address in addresses]
         self._others = (FIREWALL_TARGET, "upnp:rootdevice") if version == 6 else OTHER_TARGETS
         self._port = port
-        self._received: asyncio.Queue[Datagram] = asyncio.Queue(2 * PER_SECOND)
+        self._received: asyncio.Queue[Datagram | None] = asyncio.Queue(2 * PER_SECOND)
         self._budgets = {True: Budget(), False: Budget()}
         self._transport: asyncio.DatagramTransport | None = None
         self._resending: asyncio.Task[None] | None = None
@@ -143,16 +148,27 @@ class Search(asyncio.DatagramProtocol):
             self._transport.close()
 
     async def answers(self) -> AsyncGenerator[Datagram, None]:
-        """Yield each received datagram until the search time is over."""
-        end = self._started + SEARCH_TIME
-        while self._loop.time() < end:
+        """Yield each received datagram until the search time is over; wait longer for the first one."""
+        answered = False
+        while self._loop.time() < (end := self._end(answered)):
             try:
                 # Not wait_for: before Python 3.12 it loses a cancellation that coincides with a datagram.
                 async with asyncio.timeout_at(end):
                     datagram = await self._received.get()
             except TimeoutError:
                 return
+            if datagram is None:
+                return
+            answered = True
             yield datagram
+
+    def stop(self) -> None:
+        """End the search before its time: no further answer matters."""
+        if not self._received.full():
+            self._received.put_nowait(None)
+
+    def _end(self, answered: bool) -> float:
+        return self._started + (SEARCH_TIME if answered else max(SEARCH_TIME, self._patience))
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
         """Queue a datagram from any source port (D3), unless the queue is full or it is part of a flood."""

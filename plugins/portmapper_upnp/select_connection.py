@@ -1,4 +1,4 @@
-"""Selection of one of the WAN connections that a gateway describes."""
+"""The order in which to use the WAN connections that a gateway describes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ _TYPES = ("wanpppconnection:1", "wanipconnection:1", "wanipconnection:2")
 Score = tuple[int, int, int]
 
 
-async def select_connection(connections: Sequence[WanConnection]) -> WanConnection:
-    """Return the best connection: connected first, then with a public address, then of the newest type.
+async def by_preference(connections: Sequence[WanConnection]) -> list[WanConnection]:
+    """Sort: connected first, then with a public address, then of the newest type.
 
     A single connection is returned without any query, because there is no alternative.
     """
     if len(connections) == 1:
-        return connections[0]
+        return list(connections)
     scores = await asyncio.gather(*(_score(connection) for connection in connections))
-    return max(zip(scores, connections, strict=True), key=lambda pair: pair[0])[1]
+    ranked = sorted(zip(scores, connections, strict=True), key=lambda pair: pair[0], reverse=True)
+    return [connection for _, connection in ranked]
 
 
 async def _score(connection: WanConnection) -> Score:
@@ -36,7 +37,11 @@ async def _score(connection: WanConnection) -> Score:
 async def _connected(connection: WanConnection) -> int:
     """Return the score of the status; an unknown status is better than a disconnected one (S4)."""
     try:
-        return 2 if (await connection.status()).strip().lower() == "connected" else 0
+        return (
+            2
+            if (await connection.optional("GetStatusInfo", connection.status)).strip().lower() == "connected"
+            else 0
+        )
     except BackendError as error:
         return 1 if isinstance(error, Fault) else -1
 
@@ -44,7 +49,7 @@ async def _connected(connection: WanConnection) -> int:
 async def _reach(connection: WanConnection) -> int:
     """Return the score of the external address: public before private (S2) before none."""
     try:
-        kind = external_kind(await connection.external_address())
+        kind = external_kind(await connection.optional("GetExternalIPAddress", connection.external_address))
     except BackendError:
         return 0
     return {ExternalKind.PUBLIC: 2, ExternalKind.NONE: 0}.get(kind, 1)

@@ -24,6 +24,11 @@ class Service:
         """The service type exactly as the description has it; every call uses it (S3)."""
         return self._service.service_type
 
+    @property
+    def url(self) -> str:
+        """The control URL."""
+        return self._service.control_url
+
     async def call(self, action: str, **arguments: str) -> Mapping[str, str]:
         """Call an action by its name and return its output arguments as text.
 

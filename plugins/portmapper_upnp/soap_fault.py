@@ -26,6 +26,9 @@ SAME_PORTS_REQUIRED = 724
 ONLY_PERMANENT_LEASES = 725
 CONFLICT_WITH_OTHER_MECHANISM = 729
 LIST_EMPTY = 730
+STRING_TOO_LONG = 605
+ARGUMENT_INVALID = 600
+ARGUMENT_OUT_OF_RANGE = 601
 
 ABSENT = frozenset({INDEX_OUT_OF_RANGE, NO_SUCH_ENTRY})
 """Codes for a port without an entry; some gateways use the list's code for a single entry."""
@@ -74,6 +77,11 @@ class Fault(BackendError):
         self.number = number
         self.description = "".join(c for c in description if c.isprintable())[:MAX_DESCRIPTION].strip()
         super().__init__(f"the gateway answered with error {number} {self.description}".rstrip(), code=number)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the code has a meaning in a standard; -911 and 399 have none."""
+        return self.number in _MEANING
 
     def typed(self) -> BackendError:
         """Return the matching error of the common vocabulary, including the gateway's own text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -14,13 +15,16 @@ from portmapper_upnp.soap_fault import ACTION_FAILED, Moved
 
 _ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 _CONTROL = "urn:schemas-upnp-org:control-1-0"
+_NUMBER = re.compile(r"-?[0-9]{1,5}")
+_CODE_IN_DAMAGED_FAULT = re.compile(r"<(?:[\w.-]{1,30}:)?errorCode>\s*(-?[0-9]{1,5})\s*<", re.IGNORECASE)
 _MOVED = frozenset({301, 302, 303, 307, 308, 404, 405, 410})
 
 
 def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
     """Return the answer with the right names and the HTTP status that matches its content.
 
-    A fault or a result is recognized regardless of the HTTP status (H3). Any other content with a success
+    A fault or a result is recognized regardless of the HTTP status (H3), and as far as it is intact: a
+    TP-Link Archer C8 overwrites bytes behind the essential part (H8). Any other content with a success
     status counts as success if the action returns nothing: the mapping is verified later anyway.
 
     Raises:
@@ -41,10 +45,21 @@ def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
 
 
 def _document(text: str) -> Element:
-    """Parse the document of an answer; return an empty one if there is none, as for HTTP 204 or 401."""
+    """Parse the intact part of an answer; return an empty document if there is none."""
     if "<" not in text:
         return Element("Empty")
-    return parse(text)
+    try:
+        return parse(text, allow_truncated=True)
+    except NetworkFailure:
+        return _damaged_fault(text)
+
+
+def _damaged_fault(text: str) -> Element:
+    """Return the fault of a document that is damaged around its error code; an empty one without a code."""
+    document = Element("Empty")
+    if found := _CODE_IN_DAMAGED_FAULT.search(text):
+        SubElement(SubElement(document, "UPnPError"), "errorCode").text = found[1]
+    return document
 
 
 def _first(root: Element, *names: str) -> Element | None:
@@ -54,7 +69,7 @@ def _first(root: Element, *names: str) -> Element | None:
 
 def _fault(fault: Element) -> str:
     code = text_of(fault, "errorCode")
-    number = code if code.isascii() and code.isdigit() and len(code) <= 4 else str(ACTION_FAILED)
+    number = code if _NUMBER.fullmatch(code) else str(ACTION_FAILED)
     envelope, body = _envelope()
     detail = SubElement(SubElement(body, "s:Fault"), "detail")
     error = SubElement(detail, "UPnPError", {"xmlns": _CONTROL})

@@ -37,12 +37,13 @@ class SsdpPacket:
     boot_id: str
 
 
-def read_packet(data: bytes, sender: tuple[Any, ...]) -> SsdpPacket | None:
+def read_packet(data: bytes, sender: tuple[Any, ...], gateway: IPAddress | None = None) -> SsdpPacket | None:
     """Parse a datagram; return None if it is no SSDP answer or announcement.
 
     Args:
         data: the datagram.
         sender: address tuple from the socket; any source port is accepted (D3).
+        gateway: the default gateway: a location there is accepted from any sender.
     """
     try:
         source = ipaddress.ip_address(str(sender[0]).partition("%")[0])
@@ -57,7 +58,7 @@ def read_packet(data: bytes, sender: tuple[Any, ...]) -> SsdpPacket | None:
     return SsdpPacket(
         kind=kind,
         sender=source,
-        location=acceptable_location(headers.get("location", ""), source, zone),
+        location=acceptable_location(headers.get("location", ""), source, zone, gateway),
         target=headers.get("st", "") or headers.get("nt", ""),
         device=read_device_name(headers.get("usn", "")),
         boot_id=headers.get("bootid.upnp.org", ""),

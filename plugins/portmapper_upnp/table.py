@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from portmapper.api import Protocol, TableEntry
+from portmapper.api import BackendError, Protocol, TableEntry
 from portmapper_upnp.connection import WanConnection, read_entry
 from portmapper_upnp.lenient_xml import parse
 from portmapper_upnp.soap_fault import (
@@ -56,7 +56,11 @@ async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
         except Fault as fault:
             if fault.number in _END:
                 break
-            raise
+            _keep_partial(entries, fault)
+            break
+        except BackendError as error:
+            _keep_partial(entries, error)
+            break
         row = tuple(map(answer.get, _IDENTITY))
         if row in seen:  # some gateways repeat an entry for every index beyond the end
             break
@@ -65,6 +69,13 @@ async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
         if entry is not None:
             entries.append(entry)
     return entries
+
+
+def _keep_partial(entries: list[TableEntry], error: BackendError) -> None:
+    """Keep the entries that were read, and report the error; raise it if there is none (M20)."""
+    if not entries:
+        raise error
+    _log.warning("the gateway's table may be incomplete after %d entries: %s", len(entries), error)
 
 
 async def _between(connection: WanConnection, protocol: Protocol, first: int, last: int) -> list[TableEntry]:

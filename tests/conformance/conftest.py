@@ -263,4 +263,5 @@ def request_for() -> Callable[..., MapRequest]:
 def quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the time limits of searches to 0.4 s and of requests to 0.5 s."""
     monkeypatch.setattr("portmapper_upnp.search.SEARCH_TIME", 0.4)
+    monkeypatch.setattr("portmapper_upnp.search.LATE_ANSWER_TIME", 0.4)
     monkeypatch.setattr("portmapper_upnp.requester.REQUEST_TIME", 0.5)

@@ -257,6 +257,7 @@ async def responder() -> AsyncIterator[Responder]:
 def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """Search for a fraction of the usual time."""
     monkeypatch.setattr(search, "SEARCH_TIME", 0.3)
+    monkeypatch.setattr(search, "LATE_ANSWER_TIME", 0.3)
     monkeypatch.setattr(search, "SEND_TIMES", (0.0, 0.05, 0.1))
     monkeypatch.setattr(discovery, "GRACE", 0.1)
 

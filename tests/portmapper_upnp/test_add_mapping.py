@@ -150,7 +150,7 @@ async def test_m8_without_add_any_the_plain_action_is_used(router, connected, re
 async def test_m9_the_reserved_port_is_reported(router, connected, request_for, build):
     """The lease has the port that the gateway assigned, with the maximum of a v2 lease."""
     router.description = build.description(build.service("WANIPConnection:2"), version=2)
-    router.entry(40000, "127.0.0.1")
+    router.entry(40000, "127.0.0.1", NewLeaseDuration="604800")
     router.replies["AddAnyPortMapping"] = build.http(
         build.ENVELOPE.format(
             "<AddAnyPortMappingResponse><NewReservedPort>40000</NewReservedPort></AddAnyPortMappingResponse>"

@@ -8,6 +8,7 @@ from portmapper.api.backend import GatewayEvent
 from portmapper.api.errors import (
     NetworkFailure,
 )
+from portmapper_upnp.soap_fault import Refused
 
 
 async def test_m14_three_refusals_report_that_it_is_gone(router, connected, monkeypatch, unused_port):
@@ -18,6 +19,11 @@ async def test_m14_three_refusals_report_that_it_is_gone(router, connected, monk
     for service in (gateway._connection._service,):
         info = service._service_info
         service._service_info = info._replace(control_url=f"http://127.0.0.1:{unused_port}/control")
+
+    async def read_again():
+        raise Refused("the gateway refuses the connection")
+
+    monkeypatch.setattr(gateway, "_read_again", read_again)
     for expected in ([], [], [GatewayEvent.GONE]):
         with pytest.raises(NetworkFailure):
             await gateway.external_address()

@@ -20,10 +20,10 @@ async def gateway(router, build, connected, request_for):
     return gateway
 
 
-async def test_opening_a_free_port_takes_one_call(router, gateway, request_for):
+async def test_opening_a_free_port_needs_no_query_before(router, gateway, request_for):
     """The holder is not queried first: miniupnpd refuses another host's port itself."""
     await gateway.map(request_for())
-    assert [action for action, _ in router.calls] == ["AddPortMapping"]
+    assert [action for action, _ in router.calls] == ["AddPortMapping", "GetSpecificPortMappingEntry"]
 
 
 async def test_m3_another_hosts_port_is_a_conflict_with_its_holder(router, gateway, request_for):
