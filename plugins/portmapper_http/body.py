@@ -21,12 +21,14 @@ async def read_body(response: ClientResponse) -> bytes:
     Raises:
         SourceError: the body is larger than a document may be, damaged, or in an unsupported encoding.
     """
-    body = bytearray()
+    body, sent = bytearray(), 0
     decompressor = _Decompressor(response.headers.get("Content-Encoding", "").strip().lower())
     async for chunk in response.content.iter_chunked(_CHUNK):
+        # The limit applies to what was sent, too.
+        sent += len(chunk)
         # One byte more than allowed shows that it is too large; a gzip bomb is not decompressed further.
         body += decompressor.feed(chunk, MAX_DOCUMENT + 1 - len(body))
-        if len(body) > MAX_DOCUMENT:
+        if max(len(body), sent) > MAX_DOCUMENT:
             raise SourceError(f"larger than {MAX_DOCUMENT // 2**20} MiB")
     decompressor.finish()
     return bytes(body)
@@ -41,10 +43,17 @@ class _Decompressor:
     def feed(self, chunk: bytes, room: int) -> bytes:
         if self._stream is None:
             return chunk
+        content = bytearray()
         try:
-            return self._stream.decompress(chunk, room)
+            while chunk and len(content) < room:
+                if self._stream.eof:
+                    # A gzip file may have several members (RFC 1952 section 2.2); anything else is garbage.
+                    self._stream = zlib.decompressobj(_GZIP_OR_ZLIB)
+                content += self._stream.decompress(chunk, room - len(content))
+                chunk = self._stream.unused_data
         except zlib.error:
             raise SourceError("its compressed body is damaged") from None
+        return bytes(content)
 
     def finish(self) -> None:
         if self._stream is not None and not self._stream.eof:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 
-def pinned_connector(addresses: list[str]) -> aiohttp.TCPConnector:
+def pinned_connector(addresses: list[str], tls: ssl.SSLContext | bool = True) -> aiohttp.TCPConnector:
     """Return a connector that resolves every name to these addresses, to prevent DNS rebinding."""
-    return aiohttp.TCPConnector(resolver=_PinnedResolver(addresses), use_dns_cache=False, force_close=True)
+    resolver = _PinnedResolver(addresses)
+    return aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True, ssl=tls)
 
 
 class _PinnedResolver(AbstractResolver):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import posixpath
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
-from portmapper.api import Document, Source, SourceError, quoted
+from portmapper.api import Document, IPAddress, Source, SourceError, quoted
+from portmapper.support.secrets import distinct_location, mask_url
+from portmapper_http.address_check import is_public
+from portmapper_http.headers import read_headers
+from portmapper_http.proxy import proxy_for
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse
+    import ssl
+
+    from aiohttp import BaseConnector, ClientResponse
     from yarl import URL
 
 _SCHEMES = ("http://", "https://")
@@ -31,13 +38,13 @@ class _Cached:
 
 
 class HttpSource(Source):
-    """An `http:` or `https:` URL. A password in it is used, but never shown."""
+    """An `http:` or `https:` URL. Its secrets are used, but never shown."""
 
     name = "http"
     may_be_down = True
 
     def __init__(self, location: str) -> None:
-        super().__init__(_masked(location))
+        super().__init__(distinct_location(location))
         self._url = location
         self._cached: _Cached | None = None
 
@@ -64,15 +71,16 @@ class HttpSource(Source):
 
     async def _follow(self) -> Document:
         """Follow redirects; check each target before sending anything to it."""
-        from portmapper_http.address_check import is_public, resolve
-
         url, public, seen = _parsed(self._url), False, set()
+        origin = url
         for _ in range(_MAX_REDIRECTS + 1):
-            addresses = await resolve(url)
+            proxy = proxy_for(url)
+            addresses = await _addresses(url, through_proxy=proxy is not None)
             if public and not all(is_public(address) for address in addresses):
                 raise SourceError(f"redirects to {_display(url)}, a private address; not followed")
             public = public or any(is_public(address) for address in addresses)
-            found = await self._get(url, [str(address) for address in addresses])
+            connector = self._connector(None if proxy else addresses)
+            found = await self._get(url, connector, proxy, own=_is_same_server(origin, url))
             if isinstance(found, Document):
                 return found
             seen.add(url)
@@ -81,19 +89,43 @@ class HttpSource(Source):
                 raise SourceError("redirects in a loop")
         raise SourceError(f"more than {_MAX_REDIRECTS} redirects")
 
-    async def _get(self, url: URL, addresses: list[str]) -> Document | str:
-        """Return the document, or the target of a redirect."""
+    def _connector(self, addresses: Sequence[IPAddress] | None) -> BaseConnector:
+        """Return a connector to these addresses, or to any address of a proxy."""
         import aiohttp
 
-        from portmapper_http.connector import pinned_connector
+        from portmapper_http import connector
 
+        context = self._tls()
+        if addresses is not None:
+            return connector.pinned_connector([str(address) for address in addresses], context)
+        return aiohttp.TCPConnector(ssl=context, force_close=True)
+
+    def _tls(self) -> ssl.SSLContext | bool:
+        if self.fetch_options.ca_file is None:
+            return True
+        import ssl
+
+        context = ssl.create_default_context()
+        try:
+            context.load_verify_locations(self.fetch_options.ca_file)
+        except OSError as error:
+            raise SourceError(f"ca_file: {error.strerror or 'it has no valid certificate'}") from None
+        return context
+
+    async def _get(
+        self, url: URL, connector: BaseConnector, proxy: str | None, *, own: bool
+    ) -> Document | str:
+        """Return the document, or the target of a redirect; send the user's headers only to their server."""
+        import aiohttp
+
+        headers = self._headers(url) | (read_headers(self.fetch_options.headers_file) if own else {})
+        if "Authorization" in {name.title() for name in headers}:
+            url = url.with_user(None)
         async with (
             aiohttp.ClientSession(
-                connector=pinned_connector(addresses),
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
             ) as session,
-            session.get(url, headers=self._headers(url), allow_redirects=False) as response,
+            session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response,
         ):
             if response.status in _REDIRECTS:
                 return response.headers.get("Location", "")
@@ -140,6 +172,18 @@ def _parsed(location: str) -> URL:
     return url.with_fragment(None)
 
 
+async def _addresses(url: URL, *, through_proxy: bool) -> Sequence[IPAddress]:
+    """Return the addresses of a URL's host; a proxy may know a host that this system does not know."""
+    from portmapper_http import address_check
+
+    try:
+        return await address_check.resolve(url)
+    except SourceError:
+        if through_proxy:
+            return []
+        raise
+
+
 def _next(url: URL, location: str) -> URL:
     """Resolve a redirect; send the password only to the same server."""
     from yarl import URL
@@ -149,26 +193,25 @@ def _next(url: URL, location: str) -> URL:
         usable = bool(location) and bool(target.host) and bool(target.port)
     except ValueError:
         usable = False
-    if not usable or target.scheme != url.scheme:
-        raise SourceError(f"redirects to {quoted(_masked(location))}, not followed: not {url.scheme}")
-    if target.origin() == url.origin():
+    if not usable or target.scheme not in (url.scheme, "https") or url.scheme not in ("http", "https"):
+        raise SourceError(f"redirects to {quoted(mask_url(location))}, not followed: not {url.scheme}")
+    if _is_same_server(url, target) and not target.user:
         return target.with_user(url.user).with_password(url.password)
     return target
 
 
+def _is_same_server(url: URL, target: URL) -> bool:
+    """Return whether a redirect stays on the server, or moves from its HTTP to its HTTPS port."""
+    if url.origin() == target.origin():
+        return True
+    return url.host == target.host and (url.scheme, url.port, target.scheme, target.port) == (
+        *("http", 80),
+        *("https", 443),
+    )
+
+
 def _display(url: URL) -> str:
-    return quoted(str(url.with_user(None).with_query(None)))
-
-
-def _masked(location: str) -> str:
-    """Hide the user information before the `@` of the host; the URL need not be valid."""
-    scheme, mark, rest = location.partition("://")
-    slash = min((i for i in map(rest.find, "/?#") if i >= 0), default=len(rest))
-    userinfo, at, host = rest[:slash].rpartition("@")
-    if not at:
-        return location
-    user, colon, _ = userinfo.partition(":")
-    return f"{scheme}{mark}{user + ':***' if colon else '***'}@{host}{rest[slash:]}"
+    return quoted(mask_url(str(url)))
 
 
 def _reason(error: Exception) -> str:

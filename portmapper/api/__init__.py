@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from portmapper.api.reading import SourceState as SourceState
     from portmapper.api.source import MAX_DOCUMENT as MAX_DOCUMENT
     from portmapper.api.source import Document as Document
+    from portmapper.api.source import FetchOptions as FetchOptions
     from portmapper.api.source import Format as Format
     from portmapper.api.source import FormatOptions as FormatOptions
     from portmapper.api.source import Row as Row
@@ -184,6 +185,7 @@ __getattr__ = lazy_exports(
         ),
         "source": (
             "Document",
+            "FetchOptions",
             "Format",
             "FormatOptions",
             "MAX_DOCUMENT",

@@ -62,6 +62,11 @@ def _document(readings: Sequence[Reading]) -> dict[str, Any]:
             for reading in readings
             for bad in reading.rejected
         ],
+        "warnings": [
+            {"source": reading.location, "where": warning.where, "reason": warning.reason}
+            for reading in readings
+            for warning in reading.warnings
+        ],
     }
 
 
@@ -93,5 +98,7 @@ def _show(readings: Sequence[Reading]) -> None:
             at = f" at {mapping.gateway}" if mapping.gateway else ""
             at = " at all gateways" if mapping.gateway == ALL_GATEWAYS else at
             print(f"  {mapping.protocol} {mapping.port or 'any'} -> {to}{at}{comment}")
+        for warning in reading.warnings:
+            print(f"  warning: {printable(warning.where)}: {printable(warning.reason)}")
         for bad in reading.rejected:
             print(f"  rejected: {printable(bad.where)}: {printable(bad.reason)}")

@@ -13,6 +13,7 @@ from portmapper.api.errors import PortmapperError, RowError
 from portmapper.cli.options import add_format_options, add_log_options, add_plugin_option, configure_logging
 
 if TYPE_CHECKING:
+    from portmapper.api.model import ConflictPolicy
     from portmapper.api.source import Row
     from portmapper.sources.row_parser import ParsedRow
 
@@ -82,16 +83,24 @@ def _table(row: Row, record: ParsedRow) -> dict[str, Any]:
         "port": _ports(record.port),
         "protocol": _choices(record.protocol),
         "address": row.fields.get("address"),
-        "duration": record.duration,
+        "duration" if "duration" in row.fields else "lifetime": record.duration,
         "comment": record.comment,
         "internal_port": _ports(record.internal_port) if record.internal_port else None,
         "family": _choices(record.family or ()),
-        "conflict": record.conflict and record.conflict.value,
+        "conflict": _conflict_name(record.conflict),
         "backend": record.backend,
         "gateway": row.fields.get("gateway"),
         "enabled": record.enabled,
     }
-    return {name: value for name, value in typed.items() if row.fields.get(name) not in (None, "")}
+    # The port may contain the protocol, and may have its other name.
+    given = {name for name, value in row.fields.items() if value not in (None, "")} | {"port", "protocol"}
+    return {name: value for name, value in typed.items() if name in given}
+
+
+def _conflict_name(policy: ConflictPolicy | None) -> str | None:
+    from portmapper.sources.row_parser import CONFLICTS
+
+    return next((name for name, known in CONFLICTS.items() if known is policy), None)
 
 
 def _ports(ports: range) -> int | str:

@@ -30,12 +30,14 @@ def check_before_detaching(
 
     from portmapper.network.gateway_option import reachable_targets
     from portmapper.network.host import read_network
-    from portmapper.sources.reader import read_first
+    from portmapper.sources.reader import read_first, refuse_empty
     from portmapper.store.leases import FILE_NAME, Store
 
-    Store(directory / FILE_NAME, must_write=False).close()
+    store = Store(directory / FILE_NAME, must_write=False)
+    refuse_empty(readers, store.leases)
+    store.close()
     reachable_targets(arguments.gateway, read_network())
-    asyncio.run(read_first(readers))
+    asyncio.run(read_first(readers, all_required=False))
 
 
 def run_detached(arguments: argparse.Namespace, pid_files: PidFiles, serve: Callable[[], int]) -> int:

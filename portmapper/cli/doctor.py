@@ -136,7 +136,7 @@ def _readers(
     from portmapper.sources.reader import open_source
 
     settings = arguments.settings_file.settings
-    if not sources and not settings.sources and not settings.mapping:
+    if not sources and not settings.sources and not settings.source and not settings.mapping:
         return [], []
     if not sources:
         return list(RunConfig(arguments, plugins, with_observers=False).setup.readers), []

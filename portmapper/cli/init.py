@@ -26,13 +26,24 @@ TEMPLATE = """\
 # csv_delimiter = ";"
 
 # interval = 60
-# conflict = "own"
+# conflict = "keep"
 # family = "ipv4"
 # close_ports_on_exit = false
 {gateway}
 # state_dir = "/var/lib/portmapper"
 # pid_file = "/var/lib/portmapper/portmapper.pid"
 # disable_plugins = []
+
+# A list with options of its own. A list from a URL may overwrite mappings of other hosts ("take") and open
+# ports to other hosts ("addresses") only if you trust it.
+# [[source]]
+# location = "https://example.org/games.csv"
+# format = "csv"
+# trust = []
+# max_mappings = 16384
+# headers_file = "/etc/portmapper/headers"
+# ca_file = "/etc/ssl/certs/ca-certificates.crt"
+# keep_share = 0.2
 
 # A port to keep open. Repeat the table for each port.
 # [[mapping]]

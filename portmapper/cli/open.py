@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError, quoted
-from portmapper.api.model import MAX_DURATION, ConflictPolicy
+from portmapper.api.model import MAX_DURATION
 from portmapper.cli.options import (
+    CONFLICTS,
     add_config_option,
     add_gateway_options,
     add_log_options,
     add_plugin_option,
     add_state_option,
     configure_logging,
+    conflict_name,
 )
 from portmapper.cli.port_arguments import FORM, port_records
 from portmapper.cli.progress import progress
@@ -71,7 +73,8 @@ class Open(Command):
         )
         parser.add_argument(
             "--conflict",
-            choices=[policy.value for policy in ConflictPolicy],
+            type=conflict_name,
+            choices=CONFLICTS,
             help="what to do if another host holds the port, as for 'portmapper run'",
         )
         parser.add_argument(

@@ -85,6 +85,14 @@ def format_options(arguments: argparse.Namespace) -> FormatOptions:
     return FormatOptions(arguments.csv_delimiter, FAMILIES[arguments.family])
 
 
+CONFLICTS = ("keep", "next", "overwrite", "fail")
+
+
+def conflict_name(text: str) -> str:
+    """Return the current name of a conflict policy: `own` and `take` are its earlier names."""
+    return {"own": "keep", "take": "overwrite"}.get(text, text)
+
+
 def add_state_option(parser: argparse.ArgumentParser) -> None:
     """Add `--state-dir`."""
     parser.add_argument(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
-from portmapper.api.model import ConflictPolicy
 from portmapper.cli.options import (
+    CONFLICTS,
     absolute_path,
     add_config_option,
     add_gateway_options,
@@ -24,6 +24,7 @@ from portmapper.cli.options import (
     add_source_options,
     add_state_option,
     configure_logging,
+    conflict_name,
     warn_of_failed_plugins,
 )
 
@@ -51,9 +52,10 @@ class Run(Command):
         add_gateway_options(parser)
         parser.add_argument(
             "--conflict",
-            choices=[policy.value for policy in ConflictPolicy],
-            help="if the port is taken: replace only portmapper's own mapping (own, the default), use "
-            "another port (next), replace any mapping (take), or give up (fail)",
+            type=conflict_name,
+            choices=CONFLICTS,
+            help="if the port is taken: keep the mapping of another host (keep, the default), use another "
+            "port (next), overwrite any mapping (overwrite), or replace nothing (fail)",
         )
         add_state_option(parser)
         add_plugin_option(parser)
@@ -122,10 +124,12 @@ def _serve(
     import asyncio
 
     from portmapper.cli.progress import progress
+    from portmapper.sources.reader import refuse_empty
     from portmapper.store.leases import FILE_NAME, Store
 
     store = Store(directory / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
+        refuse_empty(config.setup.readers, store.leases)
         if arguments.only_close_ports:
             with progress("closing the ports"):
                 return asyncio.run(_close_ports(arguments, plugins, config.setup.readers, store))
@@ -184,12 +188,13 @@ async def _close_ports(
     from portmapper.daemon.signals import signal_handlers
     from portmapper.pluginhost.faults import instantiate
     from portmapper.sources.reader import read_first
+    from portmapper.sources.row_parser import parse_conflict
 
     closer = ListCloser(
         instantiate("backend", plugins.choose_backends(arguments.backend)),
         store,
         chosen=arguments.gateway,
-        conflict=ConflictPolicy(arguments.conflict),
+        conflict=parse_conflict(arguments.conflict),
     )
 
     async def close() -> None:
@@ -210,12 +215,13 @@ async def _close_ports(
 
 def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOptions:
     from portmapper.daemon.daemon import RunOptions
+    from portmapper.sources.row_parser import parse_conflict
 
     return RunOptions(
         interval=arguments.interval,
         oneshot=arguments.oneshot,
         close_on_exit=arguments.close_ports_on_exit,
-        conflict=ConflictPolicy(arguments.conflict),
+        conflict=parse_conflict(arguments.conflict),
         chosen=tuple(arguments.gateway),
         allowed=allowed,
     )
@@ -291,8 +297,8 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
         "-n",
         "--interval",
         type=_seconds,
-        metavar="SECONDS",
-        help="how often to read the sources again and verify leases (default 60)",
+        metavar="TIME",
+        help="how often to read the sources again and verify leases: seconds, or 90s, 15m, 1h (default 60)",
     )
     parser.add_argument(
         "--close-ports-on-exit", action="store_true", help="on exit, close the ports that this run opened"
@@ -309,10 +315,12 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
+    from portmapper.support.duration import EXAMPLES, parse_duration
+
     try:
-        seconds = float(text)
+        seconds = float(text) if "." in text else float(parse_duration(text))
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= 86400 * 365:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time of 1 second to 1 year: {EXAMPLES}")
     return seconds

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from portmapper.api.errors import SettingError, UsageError
+from portmapper.api.source import FetchOptions
 from portmapper.cli.defaults import apply_settings
 from portmapper.cli.options import format_options
+from portmapper.config.schema import SourceSettings
 from portmapper.daemon.reloadable import Reloadable
 from portmapper.pluginhost.faults import record_fault
+from portmapper.sources import environment
 from portmapper.sources.inline import InlineSource
 from portmapper.sources.policy import Policy
 from portmapper.sources.reader import AUTO, SourceReader, open_source
@@ -88,13 +93,19 @@ class RunConfig:
     ) -> list[SourceReader]:
         options = format_options(arguments)
         given = [*arguments.source, *arguments.file]
+        tables = _tables_by_location(file)
+        listed = {location: tables.get(location, SourceSettings(location)) for location in given or tables}
         readers: dict[object, SourceReader] = {
-            (location, arguments.format, options): self._reader(location, arguments.format, options, policy)
-            for location in dict.fromkeys(given or _listed(file))
+            (table, arguments.format, options): self._reader(table, arguments.format, options, policy)
+            for table in listed.values()
         }
         # Sources on the command line replace all sources and mappings of the settings file.
         if file.settings.mapping and not given:
             readers[(InlineSource, options)] = self._inline_reader(file, options, policy)
+        if environment.is_set():
+            known = self._readers.get((environment, options))
+            source = environment.EnvironmentSource()
+            readers[(environment, options)] = known or SourceReader(source, (), AUTO, options, policy)
         if not readers:
             raise UsageError("no SOURCE given: specify a file, '-' for standard input, or a URL")
         for reader in readers.values():
@@ -102,10 +113,20 @@ class RunConfig:
         self._readers = readers
         return list(readers.values())
 
-    def _reader(self, location: str, chosen: str, options: FormatOptions, policy: Policy) -> SourceReader:
-        known = self._readers.get((location, chosen, options))
-        sources, formats = self._plugins.sources, self._plugins.formats
-        return known or open_source(location, sources, formats, chosen, options, policy)
+    def _reader(
+        self, table: SourceSettings, chosen: str, options: FormatOptions, policy: Policy
+    ) -> SourceReader:
+        known = self._readers.get((table, chosen, options))
+        return known or open_source(
+            table.location,
+            self._plugins.sources,
+            self._plugins.formats,
+            table.format or chosen,
+            options,
+            policy,
+            table.limits,
+            FetchOptions(table.headers_file, Path(table.ca_file) if table.ca_file else None),
+        )
 
     def _inline_reader(self, file: SettingsFile, options: FormatOptions, policy: Policy) -> SourceReader:
         if self._inline is None:
@@ -145,16 +166,28 @@ def table_of(kind: type[Observer], file: SettingsFile) -> object:
     return file.plugin_tables.get(kind.table) if kind.table else None
 
 
-def _listed(file: SettingsFile) -> Sequence[str]:
+def _tables_by_location(file: SettingsFile) -> dict[str, SourceSettings]:
     """Return the sources in the settings file; a relative path is relative to the file's directory."""
-    from pathlib import Path
-
     if file.path is None:
-        return ()
-    return [
-        source if "://" in source or source == "-" else str(file.path.parent / Path(source).expanduser())
-        for source in file.settings.sources
+        return {}
+    directory, settings = file.path.parent, file.settings
+    tables = [*(SourceSettings(location) for location in settings.sources), *settings.source]
+    absolute = [
+        attrs.evolve(
+            table,
+            location=_absolute(table.location, directory),
+            headers_file=_absolute(table.headers_file, directory),
+            ca_file=_absolute(table.ca_file, directory),
+        )
+        for table in tables
     ]
+    return {table.location: table for table in absolute}
+
+
+def _absolute(path: str, directory: Path) -> str:
+    if path in ("", "-") or "://" in path or path.startswith("env:"):
+        return path
+    return str(directory / Path(path).expanduser())
 
 
 def _configured(kind: type[Observer], table: object, file: SettingsFile) -> Observer | None:

@@ -13,7 +13,7 @@ from portmapper.api.config import structure
 from portmapper.api.errors import SettingError, UsageError
 from portmapper.api.suggestions import nearest
 from portmapper.config.schema import Settings
-from portmapper.sources.row_parser import FIELDS
+from portmapper.sources.row_parser import NAMES
 
 MAX_SIZE = 256 * 1024
 """Maximum size of a settings file in bytes."""
@@ -117,8 +117,8 @@ def _check_rows(settings: Settings) -> None:
     """Raise an error for an unknown key of a mapping. A wrong value only rejects its row, as in any list."""
     for place, row in enumerate(settings.mapping):
         for key in row:
-            if key not in FIELDS:
-                raise SettingError(("mapping", place, key), f"unknown key{nearest(key, FIELDS)}")
+            if key not in NAMES:
+                raise SettingError(("mapping", place, key), f"unknown key{nearest(key, NAMES)}")
 
 
 def _lines(text: str) -> Iterator[tuple[_Path, int]]:

@@ -15,7 +15,10 @@ from portmapper.api.model import PROTOCOLS, ConflictPolicy, Family, IPNetwork, P
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.policy import EVERY_PORT, Action, Rule
 from portmapper.sources.port_syntax import ANY, parse_ports
-from portmapper.sources.row_parser import FAMILIES
+from portmapper.sources.row_parser import FAMILIES, parse_conflict
+from portmapper.sources.row_parser import MAX_MAPPINGS as MAX_ROW_MAPPINGS
+from portmapper.sources.trust import KEEP_SHARE, MAX_MAPPINGS, Limits, Trust
+from portmapper.support.duration import parse_duration
 
 MAX_INTERVAL = 86400 * 365
 
@@ -39,6 +42,8 @@ class LogFormat(enum.StrEnum):
 
 
 def _seconds(value: object) -> float:
+    if isinstance(value, str):
+        value = parse_duration(value)
     if type(value) not in (int, float) or not 1 <= value <= MAX_INTERVAL:  # type: ignore[operator]
         raise ValueError(f"{quoted(value)} is not a number of seconds, 1 or more")
     return float(value)  # type: ignore[arg-type]
@@ -85,10 +90,71 @@ def _delimiter(value: object) -> str:
         raise ValueError(str(error)) from None
 
 
+def _conflict(value: object) -> ConflictPolicy:
+    return parse_conflict(value if isinstance(value, str) else str(value))
+
+
+def _trust(value: object) -> frozenset[Trust]:
+    known = {"take": Trust.TAKE, "overwrite": Trust.TAKE, "addresses": Trust.ADDRESSES}
+    trusted = []
+    for name in value if isinstance(value, list) else [value]:
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"{quoted(name)} is not one of {', '.join(Trust)}")
+        trusted.append(known[name])
+    return frozenset(trusted)
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= MAX_ROW_MAPPINGS:
+        raise ValueError(f"{quoted(value)} is not a number in 1-{MAX_ROW_MAPPINGS}")
+    return value
+
+
+def _share(value: object) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= 1:  # type: ignore[operator]
+        raise ValueError(f"{quoted(value)} is not a share, 0 to 1, such as 0.2")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _location(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{quoted(value)} is not a path or URL")
+    return value
+
+
 def _rows(value: object) -> tuple[AnyMapping[str, object], ...]:
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         raise ValueError("is not an array of tables: write [[mapping]]")
     return tuple(value)
+
+
+@attrs.frozen
+class SourceSettings:
+    """One table `[[source]]`: a list with its own options.
+
+    Attributes:
+        location: a URL, or a path relative to the directory of the settings file.
+        format: format of this list; default `format` of all lists.
+        trust: what the list may choose: `take` (to overwrite mappings of other hosts) and `addresses` (of
+            other hosts). Default: everything for files on this host, nothing for URLs and plugins.
+        max_mappings: a longer list is rejected.
+        headers_file: a file with HTTP headers for each request, or `env:NAME` for an environment variable.
+        ca_file: a file with certificates of authorities to trust for this list.
+        keep_share: if the list drops below this share of its rows, the old rows stay for one interval.
+    """
+
+    location: str = attrs.field(metadata={READ: _location})
+    format: str = ""
+    trust: frozenset[Trust] | None = attrs.field(default=None, metadata={READ: _trust})
+    max_mappings: int = attrs.field(default=MAX_MAPPINGS, metadata={READ: _count})
+    headers_file: str = ""
+    ca_file: str = ""
+    keep_share: float = attrs.field(default=KEEP_SHARE, metadata={READ: _share})
+
+    @property
+    def limits(self) -> Limits:
+        """The limits for the reader."""
+        return Limits(self.trust, self.max_mappings, self.keep_share)
 
 
 @attrs.frozen
@@ -149,11 +215,12 @@ class Settings:
 
     Attributes:
         sources: lists to keep open: URLs and paths, relative to the directory of the settings file.
+        source: tables `[[source]]`, for lists with options of their own.
         format: format of the sources: `auto`, `csv`, `json`, `toml`, or a plugin's.
         csv_delimiter: separator of the columns of a CSV file.
         mapping: tables `[[mapping]]`, with the fields of a list.
-        interval: seconds between two reads of the sources, and between two checks of the leases.
-        conflict: `own`, `next`, `take` or `fail`; default for mappings that set none.
+        interval: time between two reads of the sources, and between two checks of the leases.
+        conflict: `keep`, `next`, `overwrite` or `fail`; default for mappings that set none.
         family: `ipv4`, `ipv6` or `both`; default for mappings that set none.
         close_ports_on_exit: on exit, release what this run opened.
         gateway: use these gateways and search no others, as given to `--gateway`.
@@ -166,11 +233,12 @@ class Settings:
     """
 
     sources: tuple[str, ...] = ()
+    source: tuple[SourceSettings, ...] = ()
     format: str = "auto"
     csv_delimiter: str = attrs.field(default=";", metadata={READ: _delimiter})
     mapping: tuple[AnyMapping[str, Any], ...] = attrs.field(default=(), metadata={READ: _rows})
     interval: float = attrs.field(default=60.0, metadata={READ: _seconds})
-    conflict: ConflictPolicy = ConflictPolicy.OWN
+    conflict: ConflictPolicy = attrs.field(default=ConflictPolicy.OWN, metadata={READ: _conflict})
     family: tuple[Family, ...] = attrs.field(default=(Family.IPV4,), metadata={READ: _families})
     close_ports_on_exit: bool = False
     gateway: tuple[str, ...] = ()

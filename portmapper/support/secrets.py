@@ -73,7 +73,7 @@ def _is_token(segment: str) -> bool:
     """Return whether a path segment looks like a token instead of a name."""
     if _REVEALING.match(segment.lower()):
         return False
-    if _TELLTALE.search(segment) or _UUID.search(segment) or any(mark in segment for mark in ":=%@;"):
+    if _TELLTALE.search(segment) or _UUID.search(segment) or any(mark in segment for mark in ":=;"):
         return True
     words = _WORD.findall(segment)
     if any(_REVEALING.match(word.lower()) for word in words[:-1]):

@@ -25,7 +25,7 @@ TABLES = [
         "duration": 60,
         "comment": 'say "hi" é',
         "internal_port": 7000,
-        "conflict": "take",
+        "conflict": "overwrite",
         "backend": "upnp",
         "enabled": False,
     },

@@ -9,9 +9,10 @@ import pytest
 
 from portmapper.api.config import structure
 from portmapper.api.errors import SettingError
-from portmapper.api.model import Family, Protocol
-from portmapper.config.schema import MAX_INTERVAL, RuleSettings, Settings
+from portmapper.api.model import ConflictPolicy, Family, Protocol
+from portmapper.config.schema import MAX_INTERVAL, RuleSettings, Settings, SourceSettings
 from portmapper.sources.policy import EVERY_PORT, Action, Rule
+from portmapper.sources.trust import Limits, Trust
 
 
 def test_a_rule_without_conditions_matches_everything() -> None:
@@ -32,6 +33,10 @@ def test_the_conditions_of_a_rule_are_converted() -> None:
     [
         ("interval", 1, 1.0),
         ("interval", MAX_INTERVAL, float(MAX_INTERVAL)),
+        ("interval", "15m", 900.0),
+        ("conflict", "overwrite", ConflictPolicy.TAKE),
+        ("conflict", "own", ConflictPolicy.OWN),
+        ("source", [{"location": "a.csv"}], (SourceSettings("a.csv"),)),
         ("family", "BOTH", (Family.IPV4, Family.IPV6)),
         ("csv_delimiter", r"\t", "\t"),
         ("mapping", [{"port": 80}], ({"port": 80},)),
@@ -77,3 +82,29 @@ def test_an_invalid_condition_is_rejected(key: str, value: object) -> None:
     with pytest.raises(SettingError) as caught:
         structure(RuleSettings, {"action": "deny", key: value})
     assert caught.value.path == (key,)
+
+
+def test_a_source_has_its_own_limits() -> None:
+    """Without them, its kind decides what it may choose."""
+    table = {"location": "x", "trust": ["take", "addresses"], "max_mappings": 5, "keep_share": 0.5}
+    assert structure(SourceSettings, table).limits == Limits(frozenset(Trust), 5, 0.5)
+    assert structure(SourceSettings, {"location": "x"}).limits == Limits()
+    assert structure(SourceSettings, {"location": "x", "trust": []}).limits.trust == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("location", "", "is not a path or URL"),
+        ("trust", ["all"], "is not one of take, addresses"),
+        ("trust", [[]], "is not one of take, addresses"),
+        ("max_mappings", 0, "is not a number in 1-65536"),
+        ("max_mappings", True, "is not a number in 1-65536"),
+        ("keep_share", 20, "is not a share, 0 to 1"),
+        ("header_file", "x", "did you mean headers_file"),
+    ],
+)
+def test_an_invalid_source_is_rejected(key: str, value: object, reason: str) -> None:
+    """The message names the key and says what to write."""
+    with pytest.raises(SettingError, match=reason):
+        structure(SourceSettings, {"location": "x", key: value})

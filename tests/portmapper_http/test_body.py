@@ -29,6 +29,7 @@ async def test_a_compressed_document(server: Any) -> None:
     [
         (gzip.compress(CSV, mtime=0)[:-9], "gzip", "cut off"),
         (b"no gzip", "gzip", "damaged"),
+        (gzip.compress(CSV, mtime=0) + b"garbage", "gzip", "damaged"),
         (CSV, "br", "unsupported encoding"),
     ],
 )
@@ -51,6 +52,20 @@ async def test_a_gzip_bomb_is_not_decompressed(failure: Any, server: Any) -> Non
         assert tracemalloc.get_traced_memory()[1] < 5 * MAX_DOCUMENT
     finally:
         tracemalloc.stop()
+
+
+async def test_a_document_in_several_gzip_members(server: Any) -> None:
+    """RFC 1952 allows them."""
+    body = gzip.compress(CSV[:9], mtime=0) + gzip.compress(CSV[9:], mtime=0)
+    url = server.answers("/x", body=body, headers={"Content-Encoding": "gzip"})
+    assert (await HttpSource(url).fetch()).content == CSV
+
+
+async def test_garbage_after_the_document_counts(failure: Any, server: Any) -> None:
+    """Empty members decompress to nothing, but what is sent is limited too."""
+    body = gzip.compress(b"", mtime=0) * (MAX_DOCUMENT // 20 + 1)
+    url = server.answers("/x", body=body, headers={"Content-Encoding": "gzip"})
+    assert await failure(url) == "larger than 16 MiB"
 
 
 async def test_an_endless_body_is_an_error(failure: Any, server: Any) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from portmapper.api import FetchOptions, SourceError
 from portmapper_http import source
+from portmapper_http.headers import VARIABLE
 from portmapper_http.source import HttpSource
 
 CSV = b"port;protocol\n80;TCP\n"
@@ -63,7 +66,7 @@ async def test_a_password_is_used_and_never_shown(failure: Any, server: Any) -> 
     server.redirects("/a", server.url("/b.csv"))
     located = HttpSource(server.url("/a", "me:secret@127.0.0.1"))
     await located.fetch()
-    assert located.location == server.url("/a", "me:***@127.0.0.1")
+    assert located.location.startswith(server.url("/a", "***@127.0.0.1") + "#")
     assert all(request.headers["Authorization"].startswith("Basic ") for request in server.requests)
     server.redirects("/c", f"ftp://other:secret@127.0.0.1:{server.port}/")
     assert "secret" not in await failure(server.url("/c", "me:secret@127.0.0.1"))
@@ -76,14 +79,14 @@ async def test_a_password_is_used_and_never_shown(failure: Any, server: Any) -> 
     ("location", "shown"),
     [
         ("http://token@host/x", "http://***@host/x"),
-        ("http://a:b@c:d@host?x@y", "http://a:***@host?x@y"),
+        ("http://a:b@c:d@host?x@y", "http://***@host?***"),
         ("http://host/x@y", "http://host/x@y"),
-        ("http://a:b@[bad", "http://a:***@[bad"),
+        ("http://a:b@[bad", "http://***@[bad"),
     ],
 )
 def test_passwords_are_masked(location: str, shown: str) -> None:
     """Also in an invalid URL."""
-    assert HttpSource(location).location == shown
+    assert HttpSource(location).location.partition("#")[0] == shown
 
 
 @pytest.mark.parametrize(
@@ -147,3 +150,51 @@ async def test_a_slow_drip_is_an_error(failure: Any, server: Any, monkeypatch: p
     server.handlers["/x"] = handler
     monkeypatch.setattr(source, "_TOTAL_SECONDS", 0.2)
     assert await failure(server.url("/x")) == "not read within 0.2 seconds"
+
+
+async def test_an_authority_that_is_not_trusted_is_an_error(failure: Any, tls_server: Any) -> None:
+    """Without `ca_file`, only the system's authorities are trusted."""
+    assert "certificate is not valid" in await failure(tls_server.answers("/a", body=CSV))
+
+
+async def test_an_invalid_ca_file_is_an_error(server: Any, tmp_path: Path) -> None:
+    """A missing file, and a file without certificates."""
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("empty.pem", "missing.pem"):
+        located = HttpSource(server.answers("/a", body=CSV))
+        located.fetch_options = FetchOptions(ca_file=tmp_path / name)
+        with pytest.raises(SourceError, match="ca_file: "):
+            await located.fetch()
+
+
+async def test_a_proxy_is_used(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may know hosts that this system does not know. `no_proxy` exempts hosts."""
+    server.answers("/list.csv", body=CSV)
+    monkeypatch.setenv("http_proxy", f"http://me:pw@127.0.0.1:{server.port}")
+    assert (await HttpSource("http://internal.invalid/list.csv").fetch()).content == CSV
+    (request,) = server.requests
+    assert request.headers["Host"] == "internal.invalid"
+    assert request.headers["Proxy-Authorization"].startswith("Basic ")
+    monkeypatch.setenv("no_proxy", "internal.invalid")
+    with pytest.raises(SourceError, match="cannot be resolved"):
+        await HttpSource("http://internal.invalid/list.csv").fetch()
+
+
+async def test_headers_are_sent_only_to_their_server(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a file, which is read again at each request, or from the environment."""
+    server.answers("/a", body=CSV)
+    headers = tmp_path / "headers"
+    located = HttpSource(server.url("/a"))
+    located.fetch_options = FetchOptions(headers_file=str(headers))
+    for token in ("Bearer one", "Bearer two"):
+        headers.write_text(f"# for the list\nAuthorization: {token}\n")
+        await located.fetch()
+        assert server.requests[-1].headers["Authorization"] == token
+    monkeypatch.setenv(VARIABLE, "X-Key: three")
+    await HttpSource(server.url("/a")).fetch()
+    assert server.requests[-1].headers["X-Key"] == "three"
+    server.answers("/b", body=CSV)
+    await HttpSource(server.redirects("/c", server.url("/b", "localhost"))).fetch()
+    assert "X-Key" not in server.requests[-1].headers
