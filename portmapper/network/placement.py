@@ -98,12 +98,13 @@ def interface_target(
         network: the host's interfaces and routes.
         interface: an interface that has an address of this IP version.
         version: the IP version.
-        internal: the internal address. Over IPv6, requests for an address of this host are sent from that
-            address (RFC 6887 section 11.1: a server opens a port for the source address of the request).
+        internal: the internal address. Requests for an address of this host are sent from that address, also
+            if it is a secondary one (RFC 6887 section 11.1: a server opens a port for the source address of
+            the request; RFC 6886 section 3.3 and UPnP's secure mode do the same).
     """
     local = interface.first_address(version)
     assert local is not None, "the interface has no address of this IP version"
-    if version == 6 and internal is not None and interface.has(internal):
+    if internal is not None and interface.has(internal):
         local = internal
     return Target(local, interface.name, network.default_gateway(interface.name, version))
 

@@ -53,6 +53,12 @@ def test_a_network_is_this_host_on_an_interface_in_it(
     assert where(desired(address=ipaddress.ip_network(network))) == expected
 
 
+def test_a_secondary_address_is_mapped_from_itself(desired: Desired) -> None:
+    """A gateway opens a port for the sender of the request only."""
+    (place,) = places(desired(address=ipaddress.ip_address("10.9.0.5")), HOME, None)
+    assert (str(place.target.local_address), place.target.gateway) == ("10.9.0.5", ROUTER)
+
+
 def test_a_mapping_to_another_host_is_placed_on_the_link_of_that_host(desired: Desired) -> None:
     """On the interface that reaches the host."""
     assert where(desired(address=ipaddress.ip_address("192.168.1.77"))) == [("192.168.1.77", "lan0")]
