@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from portmapper.api import READ, EventKind, SettingError, nearest, quoted, structure
+from portmapper.support.secrets import mask_url
 
 T = TypeVar("T")
 
@@ -44,7 +45,10 @@ def _url(value: object) -> str:
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{quoted(value)} is not an http or https URL")
+        # Without a scheme, what is secret in it cannot be told from the rest.
+        has_scheme = isinstance(value, str) and "://" in value
+        shown = quoted(mask_url(str(value))) if has_scheme else "the value"
+        raise ValueError(f"{shown} is not an http or https URL")
     return str(value)
 
 
@@ -89,7 +93,7 @@ class WebhookSettings:
     """
 
     on: frozenset[EventKind] = attrs.field(metadata={READ: _kinds})
-    url: str = attrs.field(metadata={READ: _url})
+    url: str = attrs.field(metadata={READ: _url}, repr=False)
     secret: str = attrs.field(default="", repr=False)
     secret_file: Path | None = None
     time_limit: float = attrs.field(default=10.0, metadata={READ: _seconds})

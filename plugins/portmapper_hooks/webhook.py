@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from portmapper import __version__
 from portmapper.api import Event, Observer, PortmapperError
+from portmapper.support.secrets import MASK, mask_urls
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread
 from portmapper_hooks.payload import json_of
@@ -31,6 +33,9 @@ FIRST_DELAY = 1.0
 
 MAX_DELAY = 60.0
 MAX_SECRET = 4096
+
+SHORTEST_SECRET = 4
+"""Parts of a URL that are shorter are also ordinary words, and no secret."""
 
 TIMESTAMP_HEADER = "X-Portmapper-Timestamp"
 SIGNATURE_HEADER = "X-Portmapper-Signature"
@@ -73,6 +78,7 @@ class WebhookObserver(Observer):
         delay = FIRST_DELAY
         for attempt in range(1, webhook.attempts + 1):
             problem, temporary = await self._post(webhook, json_of(event))
+            problem = without_secrets(problem, webhook.url)
             if not problem:
                 return
             if not temporary or attempt == webhook.attempts:
@@ -102,6 +108,22 @@ class WebhookObserver(Observer):
         return (
             ("", False) if 200 <= status < 300 else (f"HTTP status {status}", status >= 500 or status == 429)
         )
+
+
+def without_secrets(text: str, url: str) -> str:
+    """Return a text without the user information, path and query of a URL.
+
+    Error texts of the library and answers of the server may repeat the URL, or a part of it.
+    """
+    parts = urlsplit(url)
+    secrets = {parts.path, parts.query, parts.username or "", parts.password or ""}
+    secrets |= {f"{parts.path}?{parts.query}", *parts.path.split("/"), *re.split("[&=]", parts.query)}
+    secrets |= {unquote(secret) for secret in secrets}
+    text = mask_urls(text)
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, MASK)
+    return text
 
 
 def headers_of(webhook: WebhookSettings, body: bytes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The log: one line per record, as text or JSON, without control characters."""
+"""The log: one line per record, as text or JSON, without control characters and secrets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from portmapper.support.duration import format_local
+from portmapper.support.secrets import mask_urls
 from portmapper.support.text import printable
 
 SYSTEM_LOG = Path("/dev/log")
+
+LONGEST_LINE = 2000
 
 THIRD_PARTY_LOGGERS = ("asyncio", "aiohttp", "async_upnp_client")
 """Loggers of libraries whose warnings portmapper reports in its own words."""
@@ -31,12 +34,12 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         """Escape the message: it may quote a gateway or a source."""
-        record.message = printable(record.message, 2000)
+        record.message = safe_line(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
         """Escape the traceback: the exception's text may quote a gateway or a source, too."""
-        return "\n".join(printable(line, 2000) for line in super().formatException(ei).split("\n"))
+        return "\n".join(safe_line(line) for line in super().formatException(ei).split("\n"))
 
 
 class JournalFormatter(TextFormatter):
@@ -64,11 +67,16 @@ class JSONFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": printable(record.getMessage(), 2000),
+            "message": safe_line(record.getMessage()),
         }
         if record.exc_info:
-            document["traceback"] = self.formatException(record.exc_info)
+            document["traceback"] = mask_urls(self.formatException(record.exc_info))
         return json.dumps(document)
+
+
+def safe_line(text: str) -> str:
+    """Return a text as one line for the log, without the secrets of URLs."""
+    return printable(mask_urls(text), LONGEST_LINE)
 
 
 def default_handler(detached: bool) -> logging.Handler:

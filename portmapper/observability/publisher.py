@@ -7,11 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+import attrs
+
 from portmapper.api.errors import PluginFault, PortmapperError
 from portmapper.api.events import Event, EventKind, Observer
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 from portmapper.store.leases import Store
+from portmapper.support.secrets import mask_urls
 from portmapper.support.text import endpoint
 
 QUEUE_LIMIT = 1000
@@ -57,6 +60,7 @@ class EventPublisher:
 
     def publish(self, event: Event) -> None:
         """Record one event and send it to everyone; return immediately."""
+        event = attrs.evolve(event, detail=mask_urls(event.detail))
         self._store.record(event)
         level = logging.WARNING if event.kind in _WARNINGS else logging.INFO
         _log.log(level, "%s", event_line(event), extra={"portmapper_event": event})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper import __version__
 from portmapper.api.model import ExternalKind, IPAddress, MappingState, external_kind
 from portmapper.pluginhost.faults import FAULTS
+from portmapper.support.secrets import mask_urls
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Gateway
@@ -118,9 +119,9 @@ def mapping_document(entry: Record, external: dict[str, IPAddress | None], clock
         "family": mapping.family.value,
         "comment": mapping.comment,
         "source": mapping.source,
-        "error": entry.error,
+        "error": entry.error and mask_urls(entry.error),
         "passed_over": [
-            {"backend": gateway.partition(":")[0], "reason": str(error)}
+            {"backend": gateway.partition(":")[0], "reason": mask_urls(str(error))}
             for gateway, error in (entry.passed_over if lease else ())
         ],
     }
@@ -134,7 +135,7 @@ def source_document(reading: Reading) -> Document:
         "state": reading.state.value,
         "mappings": len(reading.mappings),
         "rejected": [{"where": bad.where, "reason": bad.reason} for bad in reading.rejected],
-        "error": reading.error,
+        "error": reading.error and mask_urls(reading.error),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import attrs
 
 from portmapper.api.errors import PluginFault
+from portmapper.support.secrets import mask_urls
 
 MAX_FAULTS = 100
 MAX_LENGTH = 300
@@ -41,7 +42,7 @@ class Faults:
 
     def record(self, plugin: str, error: str) -> None:
         """Record a fault, and log it if it differs from the plugin's previous one."""
-        line = " ".join(error.split())[:MAX_LENGTH]
+        line = mask_urls(" ".join(error.split()))[:MAX_LENGTH]
         fault = self._known.get(plugin)
         if fault is None and len(self._known) >= MAX_FAULTS:
             return
@@ -68,7 +69,7 @@ FAULTS = Faults()
 def record_fault(plugin: str, error: BaseException | str) -> PluginFault:
     """Record a fault of a plugin and return the error to raise."""
     reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    reason = " ".join(reason.split())[:MAX_LENGTH]
+    reason = mask_urls(" ".join(reason.split()))[:MAX_LENGTH]
     FAULTS.record(plugin, reason)
     if isinstance(error, BaseException):
         _log.debug("plugin %s failed", plugin, exc_info=error)

@@ -163,3 +163,18 @@ def test_another_stream_than_the_journals_gets_the_time(
         date, time, level, message = file.read().split()
     assert datetime.fromisoformat(f"{date} {time}").tzinfo is not None
     assert (level, message) == ("INFO", "opened")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_log_contains_no_secret_of_a_url(tmp_path: Path, form: str) -> None:
+    """Neither in a message nor in a traceback."""
+    path = tmp_path / "portmapper.log"
+    start_logging(LogFileHandler(path), logging.INFO, form)
+    url = "https://user:passw0rd@example.com/list?token=abcd1234"
+    try:
+        raise ValueError(f"no answer from {url}")
+    except ValueError:
+        logging.getLogger("portmapper").exception("cannot read %s", url)
+    assert "example.com" in path.read_text()
+    assert "passw0rd" not in path.read_text()
+    assert "abcd1234" not in path.read_text()

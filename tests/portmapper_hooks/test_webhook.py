@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from portmapper.api.errors import SettingError
 from portmapper_hooks import webhook
-from portmapper_hooks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookObserver
+from portmapper_hooks.settings import WebhookSettings
+from portmapper_hooks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookObserver, without_secrets
 
 
 class Receiver:
@@ -164,3 +166,39 @@ async def test_nothing_is_sent_without_a_readable_secret(
         await calling(secret_file=str(tmp_path / name)).observe(event())
         await until(lambda message=message: message in caplog.text)
     assert receiver.calls == []
+
+
+SECRET_URL = "https://user:passw0rd@hooks.example/services/T000/B000/XXXX1234?token=abcd1234&x=1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET_URL,
+        f"400, message='Bad status line', url=URL('{SECRET_URL}')",
+        "cannot POST /services/T000/B000/XXXX1234?token=abcd1234&x=1",
+        "unknown token abcd1234",
+        "no such user: passw0rd",
+        "XXXX1234 has been revoked",
+    ],
+)
+def test_an_error_does_not_repeat_a_part_of_the_url(text: str) -> None:
+    """The text of the library or of the server may contain it."""
+    shown = without_secrets(text, SECRET_URL)
+    for secret in ("passw0rd", "T000", "B000", "XXXX1234", "abcd1234", "user:"):
+        assert secret not in shown
+    assert without_secrets("HTTP status 404", SECRET_URL) == "HTTP status 404"
+
+
+def test_the_url_is_not_in_the_representation_or_in_an_error_of_the_settings() -> None:
+    """Not even if it is invalid."""
+    settings = WebhookSettings(on=frozenset(), url=SECRET_URL)
+    assert "hooks.example" not in repr(settings)
+    for url in (
+        "htps://user:passw0rd@hooks.example/XXXX1234",
+        "hooks.example/XXXX1234",
+        "https:///XXXX1234XXXX",
+    ):
+        with pytest.raises(SettingError) as failed:
+            WebhookObserver.configured([{"on": "opened", "url": url}])
+        assert "passw0rd" not in str(failed.value)
