@@ -10,7 +10,11 @@ from pathlib import Path
 from portmapper.api import Document, Source, SourceError
 from portmapper.support.threads import in_thread
 from portmapper_files.bounded_read import read_all
+from portmapper_files.pipe import read_pipe
 from portmapper_files.watcher import Watcher, start_watching
+
+# A file that just became a pipe must not block the event loop.
+_NONBLOCKING = getattr(os, "O_NONBLOCK", 0)
 
 
 class FileSource(Source):
@@ -32,8 +36,9 @@ class FileSource(Source):
 
     async def fetch(self) -> Document:
         """Read the current content; a pipe (`<(…)`, a FIFO) is read once and its content kept."""
-        if self._kept is not None:
+        if self._kept is not None and not _is_file(self._path):
             return self._kept
+        self._kept = None
         if self._watcher is not None:
             # A parent directory may have been replaced without an event.
             self._watcher.arm()
@@ -63,14 +68,23 @@ class FileSource(Source):
             raise SourceError("is not a regular file")
         suffix = Path(self._path).suffix.lower()
         if stat.S_ISREG(mode):
-            return Document(_read_path(self._path), suffix=suffix)
-        # Opening a pipe blocks until there is a writer, and its content can be read only once.
-        self._kept = Document(await in_thread(lambda: _read_path(self._path)), suffix=suffix)
+            return Document(_read_path(self._path, _NONBLOCKING), suffix=suffix)
+        # The content of a pipe or a device can be read only once.
+        is_pipe = stat.S_ISFIFO(mode)
+        content = await (read_pipe(self._path) if is_pipe else in_thread(lambda: _read_path(self._path)))
+        if content is None:
+            return await self._read()
+        self._kept = Document(content, suffix=suffix)
         return self._kept
 
 
-def _read_path(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+def _is_file(path: str) -> bool:
+    return os.path.isfile(path)
+
+
+def _read_path(path: str, flags: int = 0) -> bytes:
+    flags |= os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags)
     try:
         return read_all(descriptor)
     finally:
