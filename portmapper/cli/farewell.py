@@ -28,8 +28,9 @@ def farewell(document: dict[str, Any], state_dir: Path | None) -> list[str]:
     verb = "stays" if len(active) == 1 else "stay"
     until = _until(active)
     return [
-        f"{plural(len(active), 'port')} {verb} open {until}; nothing renews {_them(active)} now.",
-        f"To close {_them(active)}: {_command(document, active, state_dir)}",
+        f"{plural(len(active), 'port')} {verb} open {until}.",
+        f"Nothing renews {_them(active)} now. To close {_them(active)}:",
+        f"  {_command(document, active, state_dir)}",
     ]
 
 
@@ -42,7 +43,7 @@ def _until(active: Sequence[dict[str, Any]]) -> str:
     if len(ends) < len(active):
         return "until they are closed" if len(active) > 1 else "until it is closed"
     first, last = format_local(ends[0]), format_local(ends[-1])
-    return f"until {first}" if first == last else f"until {first} (the first) to {last} (the last)"
+    return f"until {last}" if first == last else f"until {last}, the first until {first}"
 
 
 def _command(document: dict[str, Any], active: Sequence[dict[str, Any]], state_dir: Path | None) -> str:

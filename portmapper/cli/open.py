@@ -236,12 +236,11 @@ def _how_long(mapping: dict[str, Any], by_daemon: bool) -> str:
     from portmapper.support.duration import format_duration, format_local
 
     if by_daemon:
-        return "; the daemon renews it until 'portmapper close'"
+        return "\n  the daemon renews it until 'portmapper close'"
     if mapping["permanent"] or not mapping["expires_at"]:
-        return " until 'portmapper close'"
-    return f" for {format_duration(mapping['lifetime'])}, until " + format_local(
-        datetime.fromisoformat(mapping["expires_at"])
-    )
+        return "\n  until 'portmapper close'"
+    end = format_local(datetime.fromisoformat(mapping["expires_at"]))
+    return f"\n  until {end} ({format_duration(mapping['lifetime'])}); nothing renews this lease"
 
 
 def _notes(document: dict[str, Any], by_daemon: bool) -> list[str]:
@@ -253,11 +252,8 @@ def _notes(document: dict[str, Any], by_daemon: bool) -> list[str]:
     ending = [mapping for mapping in mappings if mapping["state"] == "active" and not mapping["permanent"]]
     if not ending:
         return []
-    its = "this lease" if len(ending) == 1 else "these leases"
-    return [
-        f"nothing renews {its}: to keep the port open, add it to a list and run 'portmapper run LIST', "
-        "or repeat this command while a daemon runs"
-    ]
+    what = "the port open, add it" if len(ending) == 1 else "the ports open, add them"
+    return [f"to keep {what} to a list and run 'portmapper run LIST'"]
 
 
 def _status(document: dict[str, Any]) -> int:

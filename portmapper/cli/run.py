@@ -152,7 +152,7 @@ def _say_farewell(arguments: argparse.Namespace, daemon: Daemon) -> None:
     from portmapper.cli.farewell import farewell
 
     for line in farewell(daemon.document, arguments.given.state_dir):
-        print(f"portmapper: {line}", file=sys.stderr)
+        print(line, file=sys.stderr)
 
 
 async def _run(

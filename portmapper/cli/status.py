@@ -34,7 +34,7 @@ class Status(Command):
         """Print the status; return 0 if a daemon is running, in whatever state its mappings are, else 1."""
         from portmapper.config.paths import state_directory
 
-        directory = arguments.state_dir or state_directory()
+        directory = (arguments.state_dir or state_directory()).absolute()
         if arguments.watch:
             return _watch(directory)
         document, runs = _document(directory)

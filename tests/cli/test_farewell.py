@@ -12,15 +12,15 @@ from portmapper.cli.farewell import farewell
 def test_the_end_and_the_command_are_shown() -> None:
     """Only open ports are named."""
     document = {**RUNNING, "mappings": [mapping(8080), mapping(53, protocol="UDP"), problem(9000)]}
-    first, second = farewell(document, None)
+    first, second, third = farewell(document, None)
     assert first.startswith("2 ports stay open until 20")
-    assert first.endswith("nothing renews them now.")
-    assert second == "To close them: portmapper close 8080/tcp 53/udp"
+    assert second == "Nothing renews them now. To close them:"
+    assert third == "  portmapper close 8080/tcp 53/udp"
 
 
 def test_many_ports_are_closed_by_their_list() -> None:
     """The state directory that the user named is part of the command."""
-    command = farewell(forty_one(), Path("/srv/my state"))[1]
+    command = farewell(forty_one(), Path("/srv/my state"))[-1]
     assert command.endswith(
         "portmapper run --only-close-ports --state-dir '/srv/my state' /etc/portmapper/ports.csv"
     )

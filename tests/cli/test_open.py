@@ -103,9 +103,9 @@ def document(state: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("by_daemon", "permanent", "end"),
     [
-        (True, False, "; the daemon renews it until 'portmapper close'"),
-        (False, False, " for 10m 0s, until 2026-"),
-        (False, True, " until 'portmapper close'"),
+        (True, False, "\n  the daemon renews it until 'portmapper close'"),
+        (False, False, "\n  until 2026-11-"),
+        (False, True, "\n  until 'portmapper close'"),
     ],
 )
 def test_an_open_port_is_shown_with_its_end(
@@ -116,7 +116,9 @@ def test_an_open_port_is_shown_with_its_end(
     line = f"8080/tcp → 192.168.88.10:80 is open at 203.0.113.7:8080 over PCP{end}"
     captured = capsys.readouterr()
     assert captured.out.startswith(line)
-    assert ("nothing renews this lease" in captured.err) is (not by_daemon and not permanent)
+    ends = not by_daemon and not permanent
+    assert ("(10m 0s); nothing renews this lease" in captured.out) is ends
+    assert ("to keep the port open, add it to a list" in captured.err) is ends
 
 
 def test_a_closed_port_is_shown_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
