@@ -23,8 +23,8 @@ def test_without_a_daemon_ports_are_opened_and_closed(program: Any, gateway: Any
     assert states(done.output) == [(2722, "active", "command line"), (2723, "active", "command line")]
     assert gateway.ports() == {2722, 2723}
     assert program.run("close", "2722/udp", "99/tcp", *gateway.options).output.splitlines() == [
-        "UDP 2722 is closed",
-        "TCP 99 is not open",
+        "2722/udp is closed",
+        "99/tcp is not open",
     ]
     assert gateway.ports() == {2723}
     assert [port for port, _, _ in states(program.run("status", "--json").output)] == [2723]
@@ -84,7 +84,7 @@ def test_a_daemon_keeps_ad_hoc_mappings_across_its_restart(program: Any, gateway
         daemon.until(lambda: all(s == "active" for _, s, _ in status(program)), "open")
         assert {port for port, _, _ in status(program)} == {8080, 9000}
         closed = program.run("close", "9000/tcp")
-        assert (closed.status, closed.output) == (0, "TCP 9000 is closed\n")
+        assert (closed.status, closed.output) == (0, "9000/tcp is closed\n")
         assert gateway.ports() == {8080}
         listed = program.run("close", "8080/tcp")
         assert (listed.status, gateway.ports()) == (1, {8080})

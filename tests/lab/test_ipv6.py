@@ -167,7 +167,7 @@ def test_pinholes_of_all_addresses_are_closed(
     state = ("--state-dir", str(tmp_path / "state"))
     opened = program.run("open", f"{PORT}/tcp", "--family", "both", "--backend", "pcp", *state)
     assert opened.status == 0, opened.errors
-    assert opened.output.count("is open by pcp") == 3
+    assert opened.output.count("over PCP") == 3
     assert dual_stack.reaches("TCP", PORT, second)
     last = ("close", f"{PORT}/tcp") if way == "close" else ("run", "--only-close-ports", str(ports))
     closed = program.run(*last, *state)
@@ -199,7 +199,7 @@ def test_the_lifetime_of_a_pinhole_that_cannot_be_closed_is_shortened(
         assert program.run("run", "--oneshot", *state, str(ports)).status == 0
     closed = program.run("close", f"{PORT}/tcp", *state)
     assert closed.status == 1
-    assert "TCP 8080 is still open: pcp: the gateway no longer closes it on request" in closed.errors
+    assert "8080/tcp is still open: pcp: the gateway no longer closes it on request" in closed.errors
     assert "it ends by itself in 120 s" in closed.errors
     assert not dual_stack.lab.gateway.rules()
 

@@ -63,7 +63,7 @@ def test_one_row_opens_and_closes_both_families(
     assert both.lab.reaches("TCP", PORT)
     assert both.reaches("TCP", PORT)
     closed = program.run("close", f"{PORT}/tcp", *options)
-    assert (closed.status, closed.output) == (0, f"TCP {PORT} is closed\n"), closed.errors
+    assert (closed.status, closed.output) == (0, f"{PORT}/tcp is closed\n"), closed.errors
     assert both.query_from_wan("TCP", PORT) is None
     assert both.lab.query_from_wan("TCP", PORT) is None
     assert handles(both) == []

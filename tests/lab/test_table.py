@@ -72,7 +72,7 @@ def test_close_keeps_another_hosts_entry(lab: Lab, program: Program, tmp_path: P
     where = options(lab, tmp_path)
     assert program.run("open", "8080/tcp", *where).status == 0
     closed = program.run("close", "8080/tcp", "7000/tcp", *where)
-    assert (closed.status, closed.output) == (0, "TCP 8080 is closed\n")
+    assert (closed.status, closed.output) == (0, "8080/tcp is closed\n")
     assert f"it leads to {OTHER_HOST}" in closed.errors
     assert lab.gateway.rules() == {other_rule}
     assert "no host answers" in program.run("list", "--stale", "--json", *where).output
@@ -91,5 +91,5 @@ def test_the_daemon_opens_and_closes_requested_ports(lab: Lab, program: Program,
         daemon.until((tmp_path / "state" / "control.sock").exists, "listening")
         assert program.run("open", "9000/udp", *where).status == 0
         assert lab.reaches("UDP", 9000)
-        assert program.run("close", "9000/udp", *where).output == "UDP 9000 is closed\n"
+        assert program.run("close", "9000/udp", *where).output == "9000/udp is closed\n"
         assert {rule.external_port for rule in lab.gateway.rules()} == {8080}
