@@ -69,12 +69,14 @@ class HttpServer:
         self._state = state
         self._respond = respond
         self._servers: list[asyncio.Server] = []
+        self._most = MAX_CONNECTIONS
         self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen, on the same ports as before after a restart. Raises `OSError`."""
         settings = self._state.settings
         listening = quirk_points.LISTEN.apply(self._state.quirks, Listening((settings.http_port,)))
+        self._most = min(listening.connections, MAX_CONNECTIONS)
         for port in self.ports or listening.ports:
             try:
                 server = await asyncio.start_server(
@@ -96,7 +98,7 @@ class HttpServer:
         await asyncio.gather(*running, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._connections) >= MAX_CONNECTIONS:
+        if len(self._connections) >= self._most:
             writer.transport.abort()
             return
         connection = asyncio.ensure_future(self._serve(reader, writer))
@@ -131,6 +133,7 @@ class HttpServer:
         close_requested = request.version == "HTTP/1.0" or request.header("connection").lower() == "close"
         response = attrs.evolve(await self._respond(request), close=close_requested)
         response = quirk_points.RESPONSE.apply(self._state.quirks, response)
+        await asyncio.sleep(response.delay)
         await self._write(writer, response, head_only=request.method == "HEAD")
         return not (response.close or response.framing == "close")
 

@@ -113,7 +113,8 @@ class IgdServer:
 
 def _path(control_url: str, layout: Layout) -> str:
     """Return the request path and query of a control URL."""
-    parts = urlsplit(control_url)
+    # Quirk H9-uuid: a path may look like an absolute URL.
+    parts = urlsplit(control_url if control_url.startswith(("http:", "/", "?")) else f"/{control_url}")
     path = parts.path or layout.location
     path = path if path.startswith("/") else f"/{path}"
     return f"{path}?{parts.query}" if parts.query else path

@@ -62,11 +62,13 @@ class Answer:
         headers: names and values, in order.
         separator: text between a name and its value.
         other_port: send from a port other than the gateway's.
+        delay: seconds to wait before sending.
     """
 
     headers: Mapping[str, str]
     separator: str = ": "
     other_port: bool = False
+    delay: float = 0.0
 
 
 @attrs.frozen
@@ -96,10 +98,12 @@ class Listening:
     Attributes:
         ports: TCP ports; the first is used in the LOCATION.
         backlog: length of the accept queue.
+        connections: connections at once; more are closed without an answer.
     """
 
     ports: tuple[int, ...]
     backlog: int = 100
+    connections: int = 64
 
 
 @attrs.frozen
@@ -111,6 +115,7 @@ class Response:
         framing: how the body's end is marked: `length`, `chunked` or `close`.
         close: close the connection after the response.
         pause: seconds between bytes of the body; 0 sends it at once.
+        delay: seconds before the response.
     """
 
     path: str
@@ -122,6 +127,7 @@ class Response:
     framing: str = "length"
     close: bool = False
     pause: float = 0.0
+    delay: float = 0.0
 
 
 LISTEN = QuirkPoint[Listening]()
@@ -201,6 +207,7 @@ class AddRequest:
         client: the internal address to map to.
         renews: an entry of the same client exists.
         kept: add the entry to the table.
+        entries: number of entries in the table.
     """
 
     any_port: bool
@@ -214,6 +221,7 @@ class AddRequest:
     enabled: bool
     renews: bool
     kept: bool = True
+    entries: int = 0
 
 
 LAYOUT = QuirkPoint[Layout]()
@@ -224,6 +232,9 @@ DELETED = QuirkPoint[int]()
 
 LIST_END = QuirkPoint[int]()
 """Error code at the end of a listing."""
+
+FREE_PORT = QuirkPoint[Mapping[str, str] | None]()
+"""Answer to the query for a port without an entry, None for error 714."""
 
 LISTING = QuirkPoint[tuple[tuple[str, str], ...]]()
 """Additional rows at the start of a listing: protocol and description."""

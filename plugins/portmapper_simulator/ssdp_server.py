@@ -92,7 +92,10 @@ class SsdpServer:
         answers = tuple(Answer(self._answer_headers(answered)) for answered in self._answered(target))
         search = quirk_points.SEARCH.apply(self._state.quirks, Search(multicast, self._age(), answers))
         for answer in search.answers:
-            self._send(answer, sender)
+            if answer.delay:
+                asyncio.get_running_loop().call_later(answer.delay, self._send, answer, sender)
+            else:
+                self._send(answer, sender)
 
     def _answered(self, requested: str) -> list[str]:
         """Return the targets to answer with: all for `ssdp:all`, else the requested one."""

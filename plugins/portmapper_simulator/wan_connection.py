@@ -116,6 +116,7 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
         description=arguments["NewPortMappingDescription"],
         enabled=_number(arguments["NewEnabled"], 1) == 1,
         renews=held is not None and held.internal_address == client,
+        entries=len(state.nat.table),
     )
 
 
@@ -136,6 +137,9 @@ def _delete_range(state: State, arguments: Results) -> Results:
 
 
 def _get_specific(state: State, arguments: Results) -> Results:
+    free = quirk_points.FREE_PORT.apply(state.quirks, None)
+    if free is not None and state.nat.table.get(*_read_key(arguments)) is None:
+        return free
     described = _described(state, _specific(state, arguments))
     return {name: value for name, value in described.items() if name not in arguments}
 
