@@ -14,6 +14,9 @@ from pathlib import Path
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError
 
+PROGRAM = "portmapperd"
+"""The distribution of this program."""
+
 
 class Install(Command):
     """The command `install`."""
@@ -34,8 +37,12 @@ class Install(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Install with pip or uv; return 0 if it succeeds, otherwise 1."""
+        names = _checked(arguments.distribution)
         upgrade = ["--upgrade"] if arguments.upgrade else []
-        return _run([*_installer("install"), *upgrade, *_checked(arguments.distribution)])
+        _refuse_uv_tool(" ".join(f"--with {name}" for name in names))
+        if _is_pipx():
+            return _run(["pipx", "inject", *(["--force"] if upgrade else []), PROGRAM, *names])
+        return _run([*_installer("install"), *upgrade, *names])
 
 
 class Uninstall(Command):
@@ -51,11 +58,30 @@ class Uninstall(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Uninstall without confirmation; return 0 if it succeeds, otherwise 1."""
-        if any(name.lower() == "portmapperd" for name in arguments.distribution):
+        if any(name.lower() == PROGRAM for name in arguments.distribution):
             raise PortmapperError("portmapperd is this program itself; use pip to remove it")
+        _refuse_uv_tool("")
+        if _is_pipx():
+            return _run(["pipx", "uninject", PROGRAM, *_checked(arguments.distribution)])
         command = _installer("uninstall")
         yes = ["--yes"] if command[0] == sys.executable else []
         return _run([*command, *yes, *_checked(arguments.distribution)])
+
+
+def _is_pipx() -> bool:
+    """Return whether pipx made this environment; it forgets packages that pip adds."""
+    return (Path(sys.prefix) / "pipx_metadata.json").exists()
+
+
+def _refuse_uv_tool(options: str) -> None:
+    """Print the command for an environment of `uv tool`, which uv rebuilds from its own list of packages.
+
+    Raises:
+        PortmapperError: `uv tool` made this environment.
+    """
+    if (Path(sys.prefix) / "uv-receipt.toml").exists():
+        command = " ".join(["uv tool install", *([options] if options else []), PROGRAM])
+        raise PortmapperError(f"'uv tool' manages this environment; run: {command}")
 
 
 def _installer(verb: str) -> list[str]:

@@ -96,3 +96,27 @@ def test_portmapper_does_not_uninstall_itself(
     """The message points to pip."""
     assert (main(["uninstall", "portmapperd"]), calls) == (1, [])
     assert "itself" in capsys.readouterr().err
+
+
+def test_pipx_injects_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pipx forgets packages that pip adds to its environments."""
+    (tmp_path / "pipx_metadata.json").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    ran: list[list[str]] = []
+    monkeypatch.setattr("portmapper.cli.install._run", lambda command: ran.append(command) or 0)
+    assert main(["install", "portmapper-docker"]) == 0
+    assert main(["uninstall", "portmapper-docker"]) == 0
+    assert ran == [
+        ["pipx", "inject", "portmapperd", "portmapper-docker"],
+        ["pipx", "uninject", "portmapperd", "portmapper-docker"],
+    ]
+
+
+def test_an_environment_of_uv_tool_gets_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """uv makes it from its own list of packages."""
+    (tmp_path / "uv-receipt.toml").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert main(["install", "portmapper-docker"]) == 1
+    assert "run: uv tool install --with portmapper-docker portmapperd" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from portmapper.cli import options, run
+
 LIST = "port;protocol\n8080;TCP\n"
 
 
@@ -35,6 +37,26 @@ def test_a_relative_pid_file_is_a_usage_error(program: Any, ports: Path) -> None
     finished = program.run("-1", "-f", str(ports), "--pid-file", "portmapper.pid")
     assert finished.status == 2
     assert "absolute" in finished.errors
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5", 5), ("1.5", 1.5), ("15m", 900), ("1h", 3600)])
+def test_an_interval_may_have_a_unit(text: str, seconds: float) -> None:
+    """A number alone is in seconds."""
+    assert run._seconds(text) == seconds
+
+
+@pytest.mark.parametrize(("flag", "level"), [("-v", "info"), ("-q", "error"), ("--log-level=info", "info")])
+def test_verbose_and_quiet_set_the_level(flag: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They override the environment; at a terminal command, -v does not mean debug."""
+    import argparse
+    import logging
+
+    monkeypatch.setenv("PORTMAPPER_LOG", "warning")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    parser = argparse.ArgumentParser()
+    options.add_log_options(parser)
+    options.configure_logging(parser.parse_args([flag]), "warning")
+    assert logging.getLogger().level == getattr(logging, level.upper())
 
 
 @pytest.mark.parametrize("interval", ["0", "-5", "soon", "nan", "inf"])
