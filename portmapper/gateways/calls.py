@@ -33,8 +33,8 @@ async def request_lease(
 ) -> Lease:
     """Request a lease that satisfies the conflict policy.
 
-    Under `own`, replace the holder of the port if it is ours. If the request is exact and the gateway grants
-    another port, release that port again.
+    Except under `fail`, replace the holder of the port if it is ours. If the request is exact and the gateway
+    grants another port, release that port again.
 
     Raises:
         BackendError: the gateway refused the request, or its lease is not acceptable.
@@ -42,7 +42,9 @@ async def request_lease(
     try:
         return await _map_exactly(gateway, request)
     except Conflict as conflict:
-        if policy is ConflictPolicy.FAIL or request.replace or not await make_room(conflict.holder):
+        # A gateway that names the holder and could replace it has already done so.
+        could_replace = request.replace and conflict.holder is not None
+        if policy is ConflictPolicy.FAIL or could_replace or not await make_room(conflict.holder):
             raise
         return await _map_exactly(gateway, attrs.evolve(request, replace=True))
 

@@ -101,17 +101,35 @@ async def test_the_holder_of_a_port_is_replaced_if_the_policy_allows(
     assert bool(holders) is requested
 
 
-async def test_a_request_that_replaces_is_not_repeated(
+async def test_a_request_that_replaces_a_named_holder_is_not_repeated(
     gateway: FakeListingGateway, answers: Callable[..., None]
 ) -> None:
     """If the gateway refuses even that, nothing is left to try."""
-    answers("map", Conflict("taken"))
+    holder = TableEntry(Protocol.TCP, 8080, OTHER_HOST, 80, "")
+    answers("map", Conflict("taken", holder=holder))
     holders, make_room = room(True)
     with pytest.raises(Conflict):
         await calls.request_lease(
             gateway, attrs.evolve(REQUEST, replace=True), ConflictPolicy.TAKE, make_room
         )
     assert holders == []
+
+
+async def test_take_releases_our_own_former_lease_where_the_gateway_replaces_nothing(
+    device: FakeDevice, gateway: FakeListingGateway
+) -> None:
+    """As PCP and NAT-PMP servers do after this host's address changed; `take` is never worse than `own`."""
+    device.occupy(Protocol.TCP, 8080, OTHER_HOST)
+    device.names_holder = False
+    device.one_per_internal_port = True
+
+    async def make_room(holder: TableEntry | None) -> bool:
+        device.table.clear()
+        return holder is None
+
+    request = attrs.evolve(REQUEST, replace=True)
+    lease = await calls.request_lease(gateway, request, ConflictPolicy.TAKE, make_room)
+    assert lease.external_port == 8080
 
 
 async def test_another_port_is_released_if_the_request_is_exact(

@@ -51,10 +51,11 @@ def vpn(lab: Lab) -> Iterator[None]:
         lab.lan.ip("route", "add", "default", "via", LAN_GATEWAY)
 
 
+@pytest.mark.parametrize("conflict", ["own", "take"])
 @pytest.mark.parametrize("secure", [True, False], ids=["secure", "not-secure"])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_mappings_follow_this_hosts_address(
-    managed: ManagedDaemon, lab: Lab, backend: tuple[str, ...], secure: bool
+    managed: ManagedDaemon, lab: Lab, backend: tuple[str, ...], secure: bool, conflict: str
 ) -> None:
     """The mappings move within two seconds, and none to the former address is left.
 
@@ -64,7 +65,7 @@ def test_mappings_follow_this_hosts_address(
     if secure and "upnp" in backend:
         pytest.skip("the gateway forbids it")
     lab.gateway.reset(Variant("address", secure=secure))
-    with managed.daemon(*backend, "-n", "60"):
+    with managed.daemon(*backend, "-n", "60", "--conflict", conflict):
         try:
             readdress(lab, LAN_HOST, NEW_ADDRESS)
             began = time.monotonic()

@@ -11,7 +11,7 @@ from netlab.hosts import AnsweringHost, answer_text
 from netlab.lab import WAN_HOST, Lab
 from netlab.program import Program
 
-PORT = 8080
+PORT = 8443
 SECONDARY = "192.168.88.50"
 
 

@@ -12,7 +12,7 @@ import pytest
 from portmapper.api.backend import Gateway, Target
 from portmapper.api.errors import GatewayTimeout
 from portmapper.api.events import EventKind
-from portmapper.api.model import Lease, Mapping, MappingState, MapRequest, Protocol
+from portmapper.api.model import ConflictPolicy, Lease, Mapping, MappingState, MapRequest, Protocol
 from portmapper.network.host import DefaultRoute, Network
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway
@@ -73,6 +73,7 @@ class NeedsRoute(FakeBackend):
                 yield gateway
 
 
+@pytest.mark.parametrize("policy", [ConflictPolicy.OWN, ConflictPolicy.TAKE])
 @pytest.mark.parametrize("kind", [LosesReleaseAnswer, GrantsAnotherPort])
 async def test_a_port_of_a_former_address_is_reopened_for_the_new_one(
     new_harness: Any,
@@ -81,11 +82,12 @@ async def test_a_port_of_a_former_address_is_reopened_for_the_new_one(
     desired: Desired,
     on_network: Callable[..., Network],
     kind: type[FakeGateway],
+    policy: ConflictPolicy,
 ) -> None:
     """At once, although the answer to the release is lost; the new grant proves that it worked."""
     device.names_holder = False
     device.one_per_internal_port = True
-    harness = await new_harness(FakeBackend("pcp", device, kind=kind)).start(desired())
+    harness = await new_harness(FakeBackend("pcp", device, kind=kind)).start(desired(conflict=policy))
     harness.network = on_network(f"{NEW}/24")
     await harness.scheduler.network_changed()
     await clock.advance(1)
