@@ -98,9 +98,15 @@ class _Closer:
     def store(self) -> Iterator[Store]:
         """Lock and yield the lease store, or an empty one in memory if a running daemon uses it."""
         from portmapper.daemon.pidfile import PidFile
+        from portmapper.daemon.turns import COMMAND_LIMIT, PID_FILE, in_turn
         from portmapper.store.leases import FILE_NAME, Store
 
-        pid_file = None if self._daemon_runs else PidFile(self._directory / "portmapper.pid")
+        directory = self._directory
+        pid_file = (
+            None
+            if self._daemon_runs
+            else in_turn(lambda: PidFile(directory / PID_FILE), directory, COMMAND_LIMIT)
+        )
         try:
             if pid_file:
                 pid_file.write()

@@ -40,15 +40,17 @@ def check_before_detaching(
     asyncio.run(read_first(readers, all_required=False))
 
 
-def run_detached(arguments: argparse.Namespace, pid_files: PidFiles, serve: Callable[[], int]) -> int:
-    """Detach and run `serve` in the background; the launching process returns 0.
+def run_detached(
+    arguments: argparse.Namespace, pid_files: PidFiles, ready: Callable[[], None], serve: Callable[[], int]
+) -> int:
+    """Detach, and run `ready` and `serve` in the background; the launching process returns 0.
 
     Raises:
         PortmapperError: detaching failed; raised in the launching process.
     """
     from portmapper.daemon.daemonize import detach
 
-    if not detach(pid_files.write):
+    if not detach(ready):
         pid_files.release()
         return 0
     configure_logging(arguments, "info", detached=True)

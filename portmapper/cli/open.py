@@ -177,6 +177,7 @@ def _open_without_daemon(
     from portmapper.actions.open import open_without_daemon
     from portmapper.cli.run_config import observers_of, policy_of
     from portmapper.daemon.pidfile import PidFile
+    from portmapper.daemon.turns import COMMAND_LIMIT, PID_FILE, in_turn
     from portmapper.pluginhost.faults import instantiate
     from portmapper.pluginhost.manager import load_plugins
     from portmapper.scheduler.options import Options
@@ -191,7 +192,7 @@ def _open_without_daemon(
     quirks: list[Quirk] = instantiate("quirk", plugins.quirks)
     chosen = tuple(gateway for gateway in arguments.gateway if gateway not in ANY_GATEWAY)
     options = Options(chosen=chosen, scope=frozenset(), watch=False)
-    pid_file = PidFile(directory / "portmapper.pid")
+    pid_file = in_turn(lambda: PidFile(directory / PID_FILE), directory, COMMAND_LIMIT)
     try:
         pid_file.write()
         store: Store = Store(directory / FILE_NAME)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
@@ -31,7 +31,9 @@ from portmapper.cli.options import (
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
     from portmapper.cli.run_config import RunConfig
+    from portmapper.control.listener import ControlListener
     from portmapper.daemon.daemon import BackgroundTask, Daemon, RunOptions
+    from portmapper.daemon.pidfile import PidFiles
     from portmapper.pluginhost.manager import Plugins
     from portmapper.sources.reader import SourceReader
     from portmapper.store.leases import Store
@@ -69,8 +71,10 @@ class Run(Command):
         from portmapper.cli.daemonize import check_before_detaching, run_detached
         from portmapper.cli.run_config import RunConfig
         from portmapper.config.paths import state_directory
+        from portmapper.control.listener import ControlListener
         from portmapper.daemon.pidfile import PidFiles
         from portmapper.daemon.signals import block_signals, unblock_signals
+        from portmapper.daemon.turns import COMMAND_LIMIT, PASS_LIMIT, PID_FILE, in_turn
         from portmapper.pluginhost.manager import load_plugins
 
         _check_options(arguments)
@@ -80,20 +84,32 @@ class Run(Command):
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
         config = RunConfig(arguments, plugins, with_observers=not arguments.only_close_ports)
         directory = (arguments.state_dir or state_directory()).absolute()
-        in_state = directory / "portmapper.pid"
-        pid_files = PidFiles(arguments.pid_file or in_state, in_state, must_write=_is_one_pass(arguments))
+        in_state, is_pass = directory / PID_FILE, _is_one_pass(arguments)
+        lock = partial(PidFiles, arguments.pid_file or in_state, in_state, must_write=is_pass)
+        pid_files = in_turn(lock, directory, PASS_LIMIT if is_pass else COMMAND_LIMIT)
+        listener = ControlListener(directory)
+        ready = partial(_announce, pid_files, None if is_pass else listener)
         try:
             if arguments.daemon:
                 check_before_detaching(arguments, config.setup.readers, directory)
             block_signals()
-            serve = partial(_serve, arguments, plugins, allowed, config, directory)
+            serve = partial(_serve, arguments, plugins, allowed, config, listener)
             if arguments.daemon:
-                return run_detached(arguments, pid_files, serve)
-            pid_files.write()
+                return run_detached(arguments, pid_files, ready, serve)
+            ready()
             return serve()
         finally:
             unblock_signals()
+            listener.close()
             pid_files.remove()
+
+
+def _announce(pid_files: PidFiles, listener: ControlListener | None) -> None:
+    """Write the pid files and open the control socket: commands find the daemon while it still starts."""
+    pid_files.write()
+    if listener is not None:
+        with contextlib.suppress(OSError):  # the daemon tries again, and logs it
+            listener.open()
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -119,7 +135,7 @@ def _serve(
     plugins: Plugins,
     allowed: tuple[str, ...],
     config: RunConfig,
-    directory: Path,
+    listener: ControlListener,
 ) -> int:
     import asyncio
 
@@ -127,13 +143,13 @@ def _serve(
     from portmapper.sources.reader import refuse_empty
     from portmapper.store.leases import FILE_NAME, Store
 
-    store = Store(directory / FILE_NAME, must_write=_is_one_pass(arguments))
+    store = Store(listener.path.parent / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
         refuse_empty(config.setup.readers, store.leases)
         if arguments.only_close_ports:
             with progress("closing the ports"):
                 return asyncio.run(_close_ports(arguments, plugins, config.setup.readers, store))
-        background_tasks = _background_tasks(arguments, directory)
+        background_tasks = _background_tasks(arguments, listener)
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
             daemon = asyncio.run(_run(arguments, plugins, allowed, config, store, background_tasks))
@@ -238,14 +254,16 @@ def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[
     )
 
 
-def _background_tasks(arguments: argparse.Namespace, directory: Path) -> list[BackgroundTask]:
+def _background_tasks(arguments: argparse.Namespace, listener: ControlListener) -> list[BackgroundTask]:
     """Return the tasks that run beside the daemon: control socket, GC tuning and, on a terminal, a table."""
     if arguments.oneshot:
         return []
     from portmapper.cli.gc_tuning import tune_garbage_collection
     from portmapper.control.server import serve
 
-    background_tasks: list[BackgroundTask] = [partial(serve, directory=directory), tune_garbage_collection]
+    directory = listener.path.parent
+    server = partial(serve, directory=directory, listener=listener)
+    background_tasks: list[BackgroundTask] = [server, tune_garbage_collection]
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
         from portmapper.cli.watch import live_screen
 

@@ -13,6 +13,9 @@ from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError
 from portmapper.cli.options import add_config_option, add_state_option
 
+START_LIMIT = 3.0
+"""Seconds to wait for a daemon that is starting."""
+
 
 class Status(Command):
     """The command `status`."""
@@ -59,8 +62,21 @@ def _document(directory: Path) -> tuple[dict[str, Any], bool]:
     try:
         document, runs = call_daemon(directory, "status"), True
     except NotRunning:
-        document, runs = _from_store(directory), False
+        document = _of_a_starting_daemon(directory) or _from_store(directory)
+        runs = document["pid"] is not None
     return {**document, "state_dir": str(directory)}, runs
+
+
+def _of_a_starting_daemon(directory: Path) -> dict[str, Any] | None:
+    from portmapper.daemon.pidfile import holder_of
+    from portmapper.daemon.turns import PID_FILE, wait_until_started
+
+    if holder_of(directory / PID_FILE) is None or not wait_until_started(directory, START_LIMIT):
+        return None
+    from portmapper.control.client import call_daemon
+
+    document: dict[str, Any] = call_daemon(directory, "status")
+    return document
 
 
 def _from_store(directory: Path) -> dict[str, Any]:

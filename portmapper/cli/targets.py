@@ -40,15 +40,20 @@ def directory_of(arguments: argparse.Namespace) -> Path:
 def call_daemon(directory: Path, verb: str, records: Sequence[dict[str, Any]]) -> Any:
     """Send a request to the daemon and return its answer, None if no daemon runs for this state directory.
 
+    A daemon that is starting gets some time.
+
     Raises:
         PortmapperError: the daemon answers with an error.
     """
     from portmapper.control.client import NotRunning, call_daemon
+    from portmapper.daemon.turns import COMMAND_LIMIT, wait_until_started
 
-    try:
-        return call_daemon(directory, verb, "POST", {"mappings": list(records)})
-    except NotRunning:
-        return None
+    while True:
+        try:
+            return call_daemon(directory, verb, "POST", {"mappings": list(records)})
+        except NotRunning:
+            if not wait_until_started(directory, COMMAND_LIMIT):
+                return None
 
 
 def targets_of(arguments: argparse.Namespace, network: Network) -> Sequence[Target]:

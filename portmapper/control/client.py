@@ -16,7 +16,7 @@ from portmapper.control import loopback
 from portmapper.control.loopback import LOOPBACK, PORT_FILE
 from portmapper.control.unix_socket import VERSION, short_address
 
-ANSWER_LIMIT = 10.0
+ANSWER_LIMIT = 20.0
 """Seconds without any data before the client gives up."""
 
 CHUNK = 65_536
@@ -47,6 +47,16 @@ def call_daemon(directory: Path, path: str, method: str = "GET", body: object = 
     if status != OK:
         raise PortmapperError(f"the daemon refused the request: {document.get('error', status)}")
     return document
+
+
+def is_running(directory: Path) -> bool:
+    """Return whether a daemon listens for that state directory."""
+    try:
+        connection, _ = _connect(directory)
+    except (OSError, ValueError):
+        return False
+    connection.close()
+    return True
 
 
 def _connect(directory: Path) -> tuple[socket.socket, str]:

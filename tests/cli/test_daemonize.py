@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,8 +44,9 @@ def test_an_invalid_gateway_is_reported_before_detaching(tmp_path: Path) -> None
 
 
 def test_an_unusable_store_is_reported_before_detaching(tmp_path: Path) -> None:
-    """The daemon could not start with it."""
-    (tmp_path / "leases.sqlite3").mkdir()
+    """The daemon could not start with a store of a newer version."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "leases.sqlite3")) as database:
+        database.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError):
         daemonize.check_before_detaching(arguments(), [], tmp_path)
 
@@ -67,7 +70,9 @@ def test_only_the_background_process_serves(in_background: bool, monkeypatch: py
     """The launching process returns 0 and releases the pid files, which stay locked in the background."""
     pid_files: Any = FakePidFiles()
     monkeypatch.setattr("portmapper.daemon.daemonize.detach", lambda write: in_background)
-    assert daemonize.run_detached(arguments(), pid_files, lambda: 7) == (7 if in_background else 0)
+    assert daemonize.run_detached(arguments(), pid_files, pid_files.write, lambda: 7) == (
+        7 if in_background else 0
+    )
     assert pid_files.released is not in_background
 
 
@@ -91,7 +96,7 @@ def test_an_error_in_the_background_is_logged(
     monkeypatch.setattr("portmapper.daemon.daemonize.detach", detach)
     monkeypatch.setattr(daemonize, "configure_logging", lambda *_, **__: None)
     with pytest.raises(type(error)):
-        daemonize.run_detached(arguments(), FakePidFiles(), serve)  # type: ignore[arg-type]
+        daemonize.run_detached(arguments(), FakePidFiles(), lambda: None, serve)  # type: ignore[arg-type]
     (record,) = caplog.records
     assert (record.levelno, record.getMessage()) == (logging.CRITICAL, str(error))
     assert bool(record.exc_info) is traceback

@@ -34,8 +34,8 @@ def test_status_of_an_unreachable_gateway_is_no_error(program: Any, silence: Any
         assert [mapping["state"] for mapping in json.loads(finished.output)["mappings"]] == ["pending"]
 
 
-def test_an_unwritable_store_is_shown(program: Any, gateway: Any, ports: Path) -> None:
-    """The table, the JSON and the log show the error, and the ports stay open."""
+def test_a_damaged_store_is_replaced_and_shown(program: Any, gateway: Any, ports: Path) -> None:
+    """The JSON and the log show it, the ports stay open, and the new store has every lease."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.logs("opened TCP")
         daemon.until((program.state / "control.sock").exists, "listening")
@@ -43,11 +43,14 @@ def test_an_unwritable_store_is_shown(program: Any, gateway: Any, ports: Path) -
             file.unlink()
         (program.state / "leases.sqlite3").write_bytes(b"no such thing" * 100)
         ports.write_text(ports.read_text() + "8090;TCP\n")
-        daemon.logs("cannot write the lease store")
+        daemon.logs("the lease store is damaged")
+        daemon.logs("can be written again")
         document = json.loads(program.run("status", "--json").output)
-        assert "not a database" in document["error"]
+        (problem,) = document["problems"]
+        assert problem["part"] == "lease store"
+        assert "leases.sqlite3.damaged-" in problem["error"]
         assert document["mappings"][0]["state"] == "active"
-        assert "not a database" in " ".join(program.run("status").output.split())
+    assert len(json.loads(program.run("status", "--json").output)["mappings"]) == 2
 
 
 def test_without_a_daemon_stored_leases_are_shown(program: Any, gateway: Any, ports: Path) -> None:
