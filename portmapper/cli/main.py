@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from portmapper import __version__
+from portmapper.cli.streams import make_streams_safe
 
 if TYPE_CHECKING:
     from portmapper.api.command import Command
@@ -101,6 +102,7 @@ def entry() -> NoReturn:
     C extension.
     """
     gc.set_threshold(GC_THRESHOLD)
+    make_streams_safe()
     status = main()
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError):
