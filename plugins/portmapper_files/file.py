@@ -21,6 +21,7 @@ class FileSource(Source):
     """A path, made absolute at once because a daemon changes its directory; symlinks are not resolved."""
 
     name = "file"
+    is_path = True
     is_trusted = True
 
     def __init__(self, location: str) -> None:

@@ -104,6 +104,7 @@ class Source(abc.ABC):
         name: name of this kind of source, such as `file`.
         location: as the user wrote it.
         fetch_limit: seconds after which `fetch` is canceled; None for no limit.
+        is_path: the location is a path; in a settings file, a relative one is relative to that file.
         is_trusted: this host's operator writes the content, so it may name other hosts and overwrite their
             mappings. Otherwise, the settings file must allow that.
         may_be_empty: zero bytes are an empty list; otherwise the document counts as unreadable.
@@ -113,6 +114,7 @@ class Source(abc.ABC):
 
     name: ClassVar[str]
     fetch_limit: ClassVar[float | None] = 60.0
+    is_path: ClassVar[bool] = False
     is_trusted: ClassVar[bool] = False
     may_be_empty: ClassVar[bool] = False
     may_be_down: ClassVar[bool] = False

@@ -19,11 +19,13 @@ from portmapper.pluginhost.faults import record_fault
 from portmapper.sources import environment
 from portmapper.sources.inline import InlineSource
 from portmapper.sources.policy import Policy
-from portmapper.sources.reader import AUTO, SourceReader, open_source
+from portmapper.sources.reader import AUTO, SourceReader, is_path, open_source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from portmapper.api.events import Observer
-    from portmapper.api.source import FormatOptions
+    from portmapper.api.source import FormatOptions, Source
     from portmapper.config.loader import SettingsFile
     from portmapper.pluginhost.manager import Plugins
 
@@ -93,7 +95,7 @@ class RunConfig:
     ) -> list[SourceReader]:
         options = format_options(arguments)
         given = [*arguments.source, *arguments.file]
-        tables = _tables_by_location(file)
+        tables = _tables_by_location(file, self._plugins.sources)
         listed = {location: tables.get(location, SourceSettings(location)) for location in given or tables}
         readers: dict[object, SourceReader] = {
             (table, arguments.format, options): self._reader(table, arguments.format, options, policy)
@@ -166,7 +168,7 @@ def table_of(kind: type[Observer], file: SettingsFile) -> object:
     return file.plugin_tables.get(kind.table) if kind.table else None
 
 
-def _tables_by_location(file: SettingsFile) -> dict[str, SourceSettings]:
+def _tables_by_location(file: SettingsFile, kinds: Sequence[type[Source]]) -> dict[str, SourceSettings]:
     """Return the sources in the settings file; a relative path is relative to the file's directory."""
     if file.path is None:
         return {}
@@ -175,7 +177,9 @@ def _tables_by_location(file: SettingsFile) -> dict[str, SourceSettings]:
     absolute = [
         attrs.evolve(
             table,
-            location=_absolute(table.location, directory),
+            location=_absolute(table.location, directory)
+            if is_path(table.location, kinds)
+            else table.location,
             headers_file=_absolute(table.headers_file, directory),
             ca_file=_absolute(table.ca_file, directory),
         )
@@ -185,7 +189,7 @@ def _tables_by_location(file: SettingsFile) -> dict[str, SourceSettings]:
 
 
 def _absolute(path: str, directory: Path) -> str:
-    if path in ("", "-") or "://" in path or path.startswith("env:"):
+    if not path or path.startswith("env:"):
         return path
     return str(directory / Path(path).expanduser())
 

@@ -69,7 +69,7 @@ class Service(Command):
         if arguments.action == "uninstall":
             _uninstall(arguments.user)
             return 0
-        settings, lists = _settings(arguments), [_absolute(source) for source in arguments.list]
+        settings, lists = _settings(arguments), _absolute(arguments.list)
         program = _program()
         problem = "" if arguments.user else _hidden_path([program[0], str(settings), *lists])
         unit = _systemd(program, settings, lists, arguments.user)
@@ -90,7 +90,7 @@ def _print_other(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{arguments.action} works with systemd only; use 'portmapper service print {arguments.kind}'"
         )
-    lists = [_absolute(source) for source in arguments.list]
+    lists = _absolute(arguments.list)
     command = [*_program(), *_run_words(_settings(arguments), lists)]
     print(_launchd(command, arguments.user) if arguments.kind == "launchd" else _windows(command))
     return 0
@@ -105,10 +105,14 @@ def _program() -> list[str]:
     return [str(script)] if script.exists() else [sys.executable, "-m", "portmapper.cli.main"]
 
 
-def _absolute(source: str) -> str:
-    if source == "-":
+def _absolute(lists: list[str]) -> list[str]:
+    from portmapper.pluginhost.manager import load_plugins
+    from portmapper.sources.reader import is_path
+
+    if "-" in lists:
         raise UsageError("a service has no standard input: specify a file or a URL")
-    return source if "://" in source else os.path.abspath(source)
+    kinds = load_plugins().sources if lists else ()
+    return [os.path.abspath(source) if is_path(source, kinds) else source for source in lists]
 
 
 def _settings(arguments: argparse.Namespace) -> Path | str:

@@ -222,14 +222,23 @@ def open_source(
     if chosen != AUTO and all(chosen != known.name for known in formats):
         names = ", ".join([AUTO, *(known.name for known in formats)])
         raise UsageError(f"no format named {quoted(chosen)}; known: {names}")
-    for kind in kinds:
-        if _claims(kind, location):
-            source = _create(kind, location)
-            source.fetch_options = fetch_options or FetchOptions()
-            return SourceReader(source, formats, chosen, options or FormatOptions(), policy, limits)
-    raise UsageError(
-        f"no source reads {quoted(mask_urls(location))}; known: {', '.join(k.name for k in kinds)}"
-    )
+    kind = _claimant(location, kinds)
+    if kind is None:
+        known = ", ".join(kind.name for kind in kinds)
+        raise UsageError(f"no source reads {quoted(mask_urls(location))}; known: {known}")
+    source = _create(kind, location)
+    source.fetch_options = fetch_options or FetchOptions()
+    return SourceReader(source, formats, chosen, options or FormatOptions(), policy, limits)
+
+
+def is_path(location: str, kinds: Sequence[type[Source]]) -> bool:
+    """Return whether the source that reads the location takes it as a path."""
+    kind = _claimant(location, kinds)
+    return kind is not None and kind.is_path
+
+
+def _claimant(location: str, kinds: Sequence[type[Source]]) -> type[Source] | None:
+    return next((kind for kind in kinds if _claims(kind, location)), None)
 
 
 def _claims(kind: type[Source], location: str) -> bool:

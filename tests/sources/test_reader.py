@@ -10,8 +10,9 @@ from portmapper.api.errors import SourceError, UsageError
 from portmapper.api.model import Mapping, Protocol
 from portmapper.api.reading import SourceState
 from portmapper.api.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
-from portmapper.sources.reader import SourceReader, open_source, read_first
+from portmapper.sources.reader import SourceReader, is_path, open_source, read_first
 from portmapper.sources.trust import Limits, Trust
+from portmapper_files.file import FileSource
 
 
 class Lines(Format):
@@ -154,6 +155,13 @@ def test_a_location_that_no_source_claims_is_a_usage_error() -> None:
     """The error lists the sources."""
     with pytest.raises(UsageError, match="memory"):
         open_source("", [Memory], [Lines])
+
+
+def test_only_a_source_of_paths_makes_a_location_a_path() -> None:
+    """`docker:` of another plugin is no path, so a settings file may name it."""
+    assert is_path("ports.csv", [FileSource])
+    assert not is_path("ports.csv", [Memory, FileSource])
+    assert not is_path("https://example.org/ports.csv", [FileSource])
 
 
 async def test_the_first_source_that_claims_a_location_reads_it() -> None:
