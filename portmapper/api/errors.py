@@ -5,13 +5,21 @@ from __future__ import annotations
 import reprlib
 from typing import TYPE_CHECKING
 
+from portmapper.support.secrets import mask_urls
+
 if TYPE_CHECKING:
     from portmapper.api.model import TableEntry
 
 
+class _MaskedRepr(reprlib.Repr):
+    def repr_str(self, x: str, level: int) -> str:
+        """Mask the secrets of URLs before the text is cut off."""
+        return super().repr_str(mask_urls(x), level)
+
+
 def quoted(value: object) -> str:
-    """Quote an untrusted value for a message: one line, escaped, about 60 characters."""
-    shorten = reprlib.Repr()
+    """Quote an untrusted value for a message: one line, escaped, short, with the secrets of URLs masked."""
+    shorten = _MaskedRepr()
     shorten.maxstring = shorten.maxother = shorten.maxlong = 60
     try:
         return shorten.repr(value)

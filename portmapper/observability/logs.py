@@ -48,7 +48,7 @@ class JournalFormatter(TextFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return each line with the priority of sd-daemon(3): systemd makes each line a record."""
         record.message = record.getMessage()
-        text = printable(record.message, 2000)
+        text = safe_line(record.message)
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         prefix = f"<{_PRIORITIES.get(record.levelno, 6)}>"

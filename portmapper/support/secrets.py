@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections.abc import Callable
@@ -46,6 +45,8 @@ def distinct_location(url: str) -> str:
     shown = mask_url(url)
     if shown == url:
         return url
+    import hashlib  # loads OpenSSL
+
     digest = hashlib.pbkdf2_hmac("sha256", url.encode("utf-8", "replace"), b"portmapper", _ROUNDS)
     return f"{shown.partition('#')[0]}#{digest.hex()[:4]}"
 

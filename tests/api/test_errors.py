@@ -75,3 +75,10 @@ def test_a_conflict_has_its_holder() -> None:
 def test_unreachable_gateways_are_told_apart_from_refusals(error: BackendError, is_unreachable: bool) -> None:
     """A refusal is an answer: the gateway is there."""
     assert isinstance(error, UNREACHABLE) is is_unreachable
+
+
+def test_a_quoted_url_shows_no_secret() -> None:
+    """Not even if it is too long to show, or inside a list."""
+    long = f"https://me:{'s3cret' * 20}@example.org/list"
+    assert "s3cret" not in quoted(long) + quoted({"url": [long]})
+    assert quoted([long[:60] + "@h/?key=1"]) == "['https://***@h/?***']"

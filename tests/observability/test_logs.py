@@ -143,12 +143,14 @@ def test_the_journal_gets_priorities_and_no_time(tmp_path: Path, monkeypatch: py
             raise ValueError
         except ValueError:
             logger.exception("it broke")
+        logger.info("reading https://me:s3cret@example.org/?key=1")
         journal.seek(0)
         lines = journal.read().splitlines()
     assert lines[0] == "<6>opened"
     assert lines[1].startswith("<4>says ")
     assert lines[2] == "<3>it broke"
-    assert all(line.startswith("<3>") for line in lines[2:])
+    assert all(line.startswith("<3>") for line in lines[2:-1])
+    assert lines[-1] == "<6>reading https://***@example.org/?***"
 
 
 def test_another_stream_than_the_journals_gets_the_time(
