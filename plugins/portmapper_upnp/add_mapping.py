@@ -208,7 +208,7 @@ class AddMapping:
 
     async def _open_permanent(self, port: int) -> Granted | None:
         try:
-            granted = await self._add_for("AddPortMapping", port, 0)
+            granted = await self._add_for("AddPortMapping", port, 0, self._comment)
         except Fault as fault:
             _log.debug("the gateway refuses a permanent lease too: %s", fault)
             return None
@@ -236,39 +236,36 @@ class AddMapping:
 
     async def _add(self, action: str, port: int) -> Granted:
         """Add the mapping; if the gateway rejects an argument, retry with the values that others accept."""
-        lifetime = self._lifetime()
+        lifetime, comment = self._lifetime(), self._comment
         try:
-            return await self._add_for(action, port, lifetime)
+            return await self._add_for(action, port, lifetime, comment)
         except Fault as fault:
             if fault.number not in _REJECTED_ARGUMENTS:
                 raise
             refusal = fault
-        if refusal.number != ONLY_PERMANENT_LEASES:
-            granted = await self._retried(action, port, lifetime, refusal)
+        for other, text in self._alternatives(lifetime, comment, refusal):
+            granted = await self._accepted(action, port, other, text)
             if granted is not None:
-                return granted
-        others = [0] if refusal.number == ONLY_PERMANENT_LEASES else other_lifetimes(lifetime)
-        for other in others:
-            granted = await self._retried(action, port, other, refusal)
-            if granted is not None:
-                self._behavior.permanent_only = other == 0
-                self._behavior.longest_lease = other or None
+                self._learn(other, text)
                 return granted
         raise refusal
 
-    async def _retried(self, action: str, port: int, lifetime: int, refusal: Fault) -> Granted | None:
-        """Retry with another lifetime, or with the same one and a plain description (M19).
-
-        A permanent lease and a plain description are the last attempt, each with the other value unchanged.
-        """
-        if lifetime != self._lifetime():
-            return await self._accepted(action, port, lifetime, self._comment)
+    def _alternatives(self, lifetime: int, comment: str, refusal: Fault) -> Iterator[tuple[int, str]]:
+        """Yield other lifetimes and descriptions, the smallest change first (M2, M19, M22)."""
         plain = plain_comment(self._request.comment)
-        if plain == self._comment or refusal.number == ONLY_PERMANENT_LEASES:
-            return None
-        granted = await self._accepted(action, port, lifetime, plain)
-        self._behavior.plain_comments = self._behavior.plain_comments or granted is not None
-        return granted
+        texts = [comment] if plain == comment else [comment, plain]
+        if refusal.number == ONLY_PERMANENT_LEASES:
+            yield from ((0, text) for text in texts)
+            return
+        yield from ((lifetime, text) for text in texts[1:])
+        yield from ((other, text) for text in texts for other in other_lifetimes(lifetime))
+
+    def _learn(self, lifetime: int, comment: str) -> None:
+        if lifetime != self._lifetime():
+            self._behavior.permanent_only = lifetime == 0
+            self._behavior.longest_lease = lifetime or None
+        if comment != self._comment:
+            self._behavior.plain_comments = True
 
     async def _accepted(self, action: str, port: int, lifetime: int, comment: str) -> Granted | None:
         try:
@@ -279,7 +276,7 @@ class AddMapping:
             _log.debug("the gateway rejects lifetime %d with description %r: %s", lifetime, comment, fault)
             return None
 
-    async def _add_for(self, action: str, port: int, lifetime: int, comment: str = "") -> Granted:
+    async def _add_for(self, action: str, port: int, lifetime: int, comment: str) -> Granted:
         arguments = {
             "NewRemoteHost": "",
             "NewExternalPort": str(port),
@@ -287,7 +284,7 @@ class AddMapping:
             "NewInternalPort": str(self._request.internal_port),
             "NewInternalClient": str(self._request.internal_address),
             "NewEnabled": "1",
-            "NewPortMappingDescription": comment or self._comment,
+            "NewPortMappingDescription": comment,
             "NewLeaseDuration": str(lifetime),
         }
         try:
