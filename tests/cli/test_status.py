@@ -7,6 +7,11 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from portmapper.api.errors import PortmapperError
+from portmapper.cli import status
+
 
 def test_the_daemons_mappings_are_shown(program: Any, gateway: Any, ports: Path) -> None:
     """The exit status is 0, in whatever state the mappings are."""
@@ -68,3 +73,21 @@ def test_without_a_store_nothing_is_shown(program: Any) -> None:
     finished = program.run("status", "--json")
     assert finished.status == 1
     assert json.loads(finished.output)["mappings"] == []
+
+
+def test_it_waits_for_a_daemon(tmp_path: Path) -> None:
+    """The screen says so, and the stored leases are shown until then."""
+    document = status._watched(tmp_path)
+    assert document["error"] == "waiting for a daemon to start"
+    assert document["pid"] is None
+    assert document["state_dir"] == str(tmp_path)
+
+
+def test_an_error_of_the_daemon_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that starts or stops does not end the screen."""
+
+    def fail(_: Path) -> None:
+        raise PortmapperError("the daemon does not answer")
+
+    monkeypatch.setattr(status, "_document", fail)
+    assert status._watched(tmp_path)["error"] == "the daemon does not answer"
