@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,14 @@ def check_before_detaching(
     """
     import asyncio
 
+    from portmapper.daemon.adopted import refuse_empty
     from portmapper.network.gateway_option import reachable_targets
     from portmapper.network.host import read_network
-    from portmapper.sources.reader import read_first, refuse_empty
+    from portmapper.sources.reader import read_first
     from portmapper.store.leases import FILE_NAME, Store
 
     store = Store(directory / FILE_NAME, must_write=False)
-    refuse_empty(readers, store.leases)
+    refuse_empty(readers, store, datetime.now(UTC))
     store.close()
     reachable_targets(arguments.gateway, read_network())
     asyncio.run(read_first(readers, all_required=False))

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -140,12 +141,12 @@ def _serve(
     import asyncio
 
     from portmapper.cli.progress import progress
-    from portmapper.sources.reader import refuse_empty
+    from portmapper.daemon.adopted import refuse_empty
     from portmapper.store.leases import FILE_NAME, Store
 
     store = Store(listener.path.parent / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
-        refuse_empty(config.setup.readers, store.leases)
+        refuse_empty(config.setup.readers, store, datetime.now(UTC))
         if arguments.only_close_ports:
             with progress("closing the ports"):
                 return asyncio.run(_close_ports(arguments, plugins, config.setup.readers, store))

@@ -29,6 +29,13 @@ def adopt_leases(
         reader.adopt([_mapping(stored, network) for stored in leases if stored.source == reader.location])
 
 
+def refuse_empty(readers: Sequence[SourceReader], store: Store, now: datetime) -> None:
+    """If an earlier run left open ports, treat empty standard input as unreadable: it would close them."""
+    if any(not stored.expired(now) for stored in store.leases):
+        for reader in readers:
+            reader.refuse_empty()
+
+
 def _mapping(stored: StoredLease, network: Network) -> Mapping:
     lease = stored.lease
     return Mapping(

@@ -281,13 +281,6 @@ async def read_first(readers: Sequence[SourceReader], *, all_required: bool = Tr
     return readings
 
 
-def refuse_empty(readers: Iterable[SourceReader], leases: Iterable[object]) -> None:
-    """If an earlier run left leases, treat empty standard input as unreadable too."""
-    if any(True for _ in leases):
-        for reader in readers:
-            reader.refuse_empty()
-
-
 def warn_of_rejected(reading: Reading) -> None:
     """Log warnings and rejected rows, up to a limit: a third-party document may have very many."""
     for bad in (*reading.warnings[:MAX_WARNINGS], *reading.rejected[:MAX_WARNINGS]):

@@ -27,6 +27,16 @@ def test_empty_standard_input(program: Any, spelling: list[str], stdin: str, sta
     assert len(finished.errors.splitlines()) == (1 if status else 0)
 
 
+def test_empty_standard_input_closes_nothing(program: Any, gateway: Any) -> None:
+    """While ports of an earlier run are open, zero bytes are unreadable; a header line closes them."""
+    assert program.run("-1", "-", *gateway.options, stdin=LIST).status == 0
+    finished = program.run("-1", "-", *gateway.options, stdin="")
+    assert (finished.status, gateway.ports()) == (2, {8080})
+    assert "-: empty: " in finished.errors
+    assert program.run("-1", "-", *gateway.options, stdin="port;protocol\n").status == 0
+    assert gateway.ports() == set()
+
+
 @pytest.mark.parametrize("words", [["-1f-"], ["-1", "-f", "-"], ["run", "-1", "-"]], ids=" ".join)
 def test_a_dash_is_standard_input(program: Any, gateway: Any, words: list[str]) -> None:
     """It can also be combined with other short options."""
