@@ -141,6 +141,7 @@ def _serve(
     import asyncio
 
     from portmapper.cli.progress import progress
+    from portmapper.daemon.event_loop import run_event_loop
     from portmapper.daemon.adopted import refuse_empty
     from portmapper.store.leases import FILE_NAME, Store
 
@@ -153,7 +154,9 @@ def _serve(
         background_tasks = _background_tasks(arguments, listener)
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
-            daemon = asyncio.run(_run(arguments, plugins, allowed, config, store, background_tasks))
+            daemon = run_event_loop(
+                lambda: _run(arguments, plugins, allowed, config, store, background_tasks)
+            )
     finally:
         store.close()
     if arguments.oneshot:

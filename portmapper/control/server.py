@@ -40,7 +40,7 @@ BODY_LIMIT = 10.0
 CHECK_INTERVAL = 1.0
 """Seconds between two checks whether the socket was removed."""
 
-LISTEN_RETRY_DELAY = 5.0
+LISTEN_RETRY_DELAY = 2.0
 """Seconds before the next attempt, after the socket could not be created."""
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,47 @@
+"""Runs the daemon's event loop, also if the system has no descriptor left for it yet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+RETRY_DELAY = 1.0
+"""Seconds between two attempts."""
+
+_log = logging.getLogger(__name__)
+
+
+def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `main` as `asyncio.run` does, as soon as the system has the descriptors for a loop."""
+    logged = False
+    while (error := _missing()) is not None and not _must_stop():
+        if not logged:
+            _log.error("cannot start the event loop, trying again: %s", error)
+        logged = True
+        time.sleep(RETRY_DELAY)
+    return asyncio.run(main())
+
+
+def _missing() -> Exception | None:
+    """Create what a loop needs, and return why that fails: a loop that fails halfway leaves a traceback."""
+    try:
+        for end in socket.socketpair():
+            end.close()
+        if hasattr(select, "epoll"):
+            select.epoll().close()
+    except (OSError, MemoryError) as error:
+        return error
+    return None
+
+
+def _must_stop() -> bool:
+    """Return whether a signal waits for the loop: signals are blocked until it runs."""
+    return hasattr(signal, "sigpending") and bool(signal.sigpending() & {signal.SIGTERM, signal.SIGINT})
