@@ -47,3 +47,24 @@ def test_rejected_rows_are_shown_with_their_place(ports: Path, capsys: pytest.Ca
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "  TCP 8080 -> this host:8080 at all gateways  web"
     assert lines[2].startswith("  rejected: line 3, column port: '70000'")
+
+
+def test_a_comment_in_another_encoding_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The row is valid, so the status is 0."""
+    (tmp_path / "ports.csv").write_bytes(b"port;protocol;comment\n8080;tcp;B\xfcro\n")
+    assert main(["check", str(tmp_path / "ports.csv")]) == 0
+    assert "warning: line 2, column comment: not UTF-8, read as 'Büro'" in capsys.readouterr().out
+    assert main(["check", "--json", str(tmp_path / "ports.csv")]) == 0
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert warning["where"] == "line 2, column comment"
+
+
+def test_a_url_is_shown_without_its_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    """The user name is a secret, too."""
+    assert main(["check", "http://user:s3cret@127.0.0.1:1/list?key=s3cret"]) == 2
+    errors = capsys.readouterr().err
+    assert "http://***@127.0.0.1:1/list?***" in errors
+    assert "s3cret" not in errors
+    assert "user" not in errors
