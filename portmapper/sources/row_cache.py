@@ -9,9 +9,10 @@ from portmapper.api.errors import RowError, SourceError, quoted
 from portmapper.api.model import Family, Mapping
 from portmapper.api.reading import Rejected
 from portmapper.api.source import Row
+from portmapper.sources.comment_encoding import row_warning
 from portmapper.sources.mapping_check import mapping_check
 from portmapper.sources.policy import Policy
-from portmapper.sources.row_parser import TooManyMappings, mappings_of, row_warning
+from portmapper.sources.row_parser import TooManyMappings, mappings_of
 from portmapper.sources.trust import Limits, Trust
 
 MAX_ROWS = 65536

@@ -23,10 +23,10 @@ from portmapper.api.model import (
     Mapping,
     Protocol,
 )
-from portmapper.api.reading import Rejected
 from portmapper.api.source import Row
 from portmapper.api.suggestions import nearest
 from portmapper.sources.address_syntax import parse_address, parse_gateway
+from portmapper.sources.comment_encoding import in_windows_letters
 from portmapper.sources.internal_hosts import unusable
 from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
 from portmapper.support.duration import EXAMPLES, parse_duration
@@ -94,7 +94,6 @@ FAMILIES = {
 }
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _BETWEEN_PROTOCOLS = re.compile(r"\s*[/+,&|_ -]\s*")
-_UNDECODED = re.compile("[\udc80-\udcff]")
 # XML for a gateway cannot contain control characters, and they could affect a terminal.
 _CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
 
@@ -293,26 +292,6 @@ def _text(field: str, value: object) -> str:
         # The CSV format decodes invalid UTF-8 to lone surrogates, and JSON can contain them.
         raise RowError(field, f"{quoted(value)} is not valid UTF-8: save the list as UTF-8") from None
     return value
-
-
-def in_windows_letters(text: str) -> str:
-    """Replace bytes that are not UTF-8 by their letters in cp1252, which old editors on Windows write."""
-    if text.isascii():
-        return text
-    return (
-        _UNDECODED.sub(lambda byte: bytes([ord(byte[0]) & 0xFF]).decode("cp1252", "replace"), text)
-        .encode("utf-8", "replace")
-        .decode()
-    )
-
-
-def row_warning(row: Row) -> Rejected | None:
-    """Return a warning about a row that is used although its comment is not UTF-8; None without one."""
-    comment = row.fields.get("comment")
-    if not isinstance(comment, str) or not _UNDECODED.search(comment):
-        return None
-    read = quoted(in_windows_letters(comment))
-    return Rejected(row.field_place.replace("{}", "comment"), f"not UTF-8, read as {read}: save as UTF-8")
 
 
 def parse_conflict(text: str) -> ConflictPolicy:

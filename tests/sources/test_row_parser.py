@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from portmapper.api.errors import RowError, SourceError
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Mapping, Protocol
 from portmapper.api.source import Row
-from portmapper.sources.row_parser import FIELDS, mappings_of, parse_row, row_warning
+from portmapper.sources.row_parser import FIELDS, mappings_of, parse_row
 
 
 def row(strict_keys: bool = False, **fields: object) -> Row:
@@ -172,15 +172,6 @@ def test_a_field_has_other_names() -> None:
 def test_a_conflict_policy_has_an_earlier_name(name: str, policy: str) -> None:
     """Both are accepted."""
     assert only(row(conflict=name)).conflict == policy
-
-
-@pytest.mark.parametrize(
-    ("text", "letters"), [("B\udcfcro", "Büro"), ("Büro", "Büro"), ("\udc81", "\N{REPLACEMENT CHARACTER}")]
-)
-def test_a_comment_may_be_in_cp1252(text: str, letters: str) -> None:
-    """It is only a comment; `row_warning` reports it."""
-    assert only(row(comment=text)).comment == letters
-    assert (row_warning(row(comment=text)) is None) == (text == "Büro")
 
 
 def test_ranges_protocols_and_families_are_expanded() -> None:
