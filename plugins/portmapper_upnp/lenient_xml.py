@@ -60,7 +60,6 @@ class _TreeReader:
         self._open: list[Element] = []
         self._complete = False
         self._parser = expat.ParserCreate("utf-8")
-        self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._data

@@ -6,6 +6,7 @@ The documents are modeled on what is known of these devices, not captured from t
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -287,3 +288,19 @@ async def test_h6_a_control_url_elsewhere_is_refused(router, connected, build, c
     router.description = build.description(build.service("WANIPConnection:1", control))
     with pytest.raises(Unsupported):
         await connected()
+
+
+@pytest.mark.parametrize(
+    ("control", "urls"),
+    [
+        ("/c", ["http://127.0.0.1:80/c"]),
+        ("?c", ["http://127.0.0.1:80/d/desc.xml?c"]),
+        ("c", ["http://127.0.0.1:80/d/c", "http://127.0.0.1:80/c"]),
+        ("uuid:1/c", ["http://127.0.0.1:80/d/uuid:1/c", "http://127.0.0.1:80/uuid:1/c"]),
+    ],
+)
+def test_h9_a_control_url_has_several_readings(build, control, urls):
+    """As RFC 3986 specifies, then as miniupnpc does."""
+    text = build.description(build.service("WANIPConnection:1", control))
+    canonical = canonical_description(text, "http://127.0.0.1:80/d/desc.xml", WAN_CONNECTION)
+    assert re.findall("<controlURL>([^<]*)</controlURL>", canonical) == urls

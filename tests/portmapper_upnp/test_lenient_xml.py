@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portmapper.api.errors import Unsupported
+from portmapper_upnp.lenient_xml import parse, text_of
 
 ADDRESS = "<NewExternalIPAddress>8.8.8.8</NewExternalIPAddress>"
 
@@ -53,3 +54,21 @@ async def test_h2_a_truncated_control_url_is_dropped(router, connected, build):
     router.description = whole[: whole.index("/control") + 4]
     with pytest.raises(Unsupported, match="no WAN connection service"):
         await connected()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "<a><code>725</code><text>Only\x00\ufffd</te\ufffdt></a>",
+        "<a><code>725</code></b>",
+        "<a><code>725</cod\ufffd></a>",
+    ],
+)
+def test_h8_text_before_a_damaged_closing_tag_is_complete(damaged):
+    """TP-Link Archer C8 overwrites bytes after the essential part."""
+    assert text_of(parse(damaged, allow_truncated=True), "code") == "725"
+
+
+def test_h8_text_without_a_closing_tag_may_be_incomplete():
+    """The document ends within a number."""
+    assert text_of(parse("<a><code>72", allow_truncated=True), "code") == ""

@@ -54,3 +54,18 @@ def test_a_location_is_at_its_sender_with_its_zone(url, expected):
 def test_a_control_url_is_at_the_location(url, expected):
     """Whichever address of the router it names."""
     assert at_same_host(url, "http://[fe80::1%7]:5000/x") == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://192.168.1.1:5000/d.xml", "http://192.168.1.1:5000/d.xml"),
+        ("http://192.168.1.3:5000/d.xml", None),
+        ("http://[::1]:1900/d.xml", "http://192.168.1.2:1900/d.xml"),
+        ("http://[fe80::1]:1900/d.xml", None),
+    ],
+)
+def test_d11_a_location_on_the_default_gateway_is_accepted(url, expected):
+    """From any sender; `[::1]` means the sender itself (D12)."""
+    sender, gateway = ipaddress.ip_address("192.168.1.2"), ipaddress.ip_address("192.168.1.1")
+    assert acceptable_location(url, sender, gateway=gateway) == expected

@@ -18,7 +18,7 @@ from portmapper.api.errors import (
 from portmapper_upnp import requester as requester_module
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.factory import connect
-from portmapper_upnp.requester import BoundedRequester, _host, decode
+from portmapper_upnp.requester import BoundedRequester, _compact, _host, decode
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
@@ -121,3 +121,10 @@ async def test_h5_at_most_four_calls_at_once(router, connected, request_for):
     await asyncio.gather(*(gateway.map(request_for(internal_port=p, external_port=p)) for p in ports))
     assert router.most_busy <= 4
     assert len(router.table) == 30
+
+
+def test_h10_a_request_has_no_whitespace_between_elements():
+    """The arguments of AddPortMapping follow each other directly."""
+    assert _compact("<a>1</a>\n<b>two words</b> <c/>") == "<a>1</a><b>two words</b><c/>"
+    assert _compact(b"<a> </a>") == b"<a> </a>"
+    assert _compact(None) is None

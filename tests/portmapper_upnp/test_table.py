@@ -55,3 +55,14 @@ async def test_a_v2_table_is_read_as_a_listing(router, connected, build):
     router.replies["GetListOfPortMappings"] = build.http(build.ENVELOPE.format(answer))
     entries = await (await connected()).list_mappings()
     assert [(entry.external_port, entry.internal_port) for entry in entries] == [(443, 4430)]
+
+
+@pytest.mark.parametrize("code", [401, 606])
+async def test_m20_a_list_that_ends_with_an_error_is_kept(router, connected, caplog, code):
+    """What was read is returned, with a warning."""
+    router.entry(80, "192.168.7.7")
+    router.faults["GetGenericPortMappingEntry"] = lambda arguments: (
+        code if arguments["NewPortMappingIndex"] != "0" else None
+    )
+    assert len(await (await connected()).list_mappings()) == 1
+    assert "may be incomplete" in caplog.text
