@@ -141,8 +141,8 @@ def _serve(
     import asyncio
 
     from portmapper.cli.progress import progress
-    from portmapper.daemon.event_loop import run_event_loop
     from portmapper.daemon.adopted import refuse_empty
+    from portmapper.daemon.event_loop import run_event_loop
     from portmapper.store.leases import FILE_NAME, Store
 
     store = Store(listener.path.parent / FILE_NAME, must_write=_is_one_pass(arguments))

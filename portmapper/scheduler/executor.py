@@ -25,6 +25,7 @@ from portmapper.scheduler.options import Options
 from portmapper.scheduler.own_conflicts import OwnConflicts
 from portmapper.scheduler.plan import Ask
 from portmapper.scheduler.record import Record
+from portmapper.scheduler.releases import Releases
 from portmapper.scheduler.writer import Writer
 from portmapper.store.ownership import Ownership
 from portmapper.support.clock import Clock
@@ -59,6 +60,7 @@ class Executor:
         queues: WorkQueues,
         coupling: Coupling,
         own_conflicts: OwnConflicts,
+        releases: Releases,
         clock: Clock,
         options: Options,
         report: Report,
@@ -70,6 +72,7 @@ class Executor:
         self._queues = queues
         self._coupling = coupling
         self._own_conflicts = own_conflicts
+        self._releases = releases
         self._clock = clock
         self._conflict = options.conflict
         self._report = report
@@ -94,6 +97,8 @@ class Executor:
     async def _map(self, key: MappingKey, serial: int, gateway: Gateway, place: Place) -> Input | None:
         """Request the mapping, again where something of ours was in the way. Return the answer."""
         while (record := self._record(key, serial)) is not None:
+            if await self._releases.waited(gateway, record.mapping, place.internal_address):
+                continue  # the list may have changed
             request = self._prepare(key, record, gateway, place)
             if gateway.one_per_internal_port and request.held is None:
                 await self._own_conflicts.free_internal_port(request, gateway)

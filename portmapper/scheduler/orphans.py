@@ -11,6 +11,7 @@ from portmapper.api.model import Lease
 from portmapper.gateways.calls import bounded
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
+from portmapper.scheduler.releases import Releases
 from portmapper.store.leases import StoredLease
 from portmapper.store.ownership import Ownership
 from portmapper.support.backoff import retry_delay
@@ -36,6 +37,7 @@ class Orphans:
         discovery: Discovery,
         ownership: Ownership,
         queues: WorkQueues,
+        releases: Releases,
         clock: Clock,
         *,
         is_claimed: Callable[[StoredLease], bool],
@@ -45,6 +47,7 @@ class Orphans:
         self._discovery = discovery
         self._ownership = ownership
         self._queues = queues
+        self._releases = releases
         self._clock = clock
         self._is_claimed = is_claimed
         self._is_idle = is_idle
@@ -115,8 +118,12 @@ class Orphans:
 
     async def _release(self, gateway: Gateway, stored: StoredLease) -> None:
         token = stored.lease.token
+        if not self._ownership.is_orphan(token) or self._is_claimed(stored):
+            self._running.discard(token)  # a mapping wants it again since this was queued
+            return
         try:
-            await bounded(gateway, gateway.unmap(stored.lease))
+            with self._releases.under_way(gateway, stored.lease):
+                await bounded(gateway, gateway.unmap(stored.lease))
         except BackendError as error:
             attempts = self._failed.get(token, (0, 0.0))[0]
             longest = LONGEST_PAUSE if isinstance(error, UNREACHABLE) else LONGEST_PAUSE_REFUSED

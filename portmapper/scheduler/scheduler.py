@@ -38,6 +38,7 @@ from portmapper.scheduler.orphans import Orphans
 from portmapper.scheduler.own_conflicts import OwnConflicts
 from portmapper.scheduler.peers import Peers
 from portmapper.scheduler.record import Record
+from portmapper.scheduler.releases import Releases
 from portmapper.scheduler.resync import Resync
 from portmapper.scheduler.transition import Rules
 from portmapper.scheduler.writer import Writer
@@ -95,8 +96,9 @@ class Scheduler:
         """Make the parts that need the discovery."""
         writer, discovery, ownership, coupling = self._writer, self.discovery, self._ownership, self._coupling
         own_conflicts = OwnConflicts(discovery, ownership, writer.claims.sought, self._recorder.released)
+        releases, queues, clock = Releases(), self._queues, self._clock
         executor = Executor(
-            writer, discovery, ownership, self._queues, coupling, own_conflicts, self._clock, options, self
+            writer, discovery, ownership, queues, coupling, own_conflicts, releases, clock, options, self
         )
         self._attempts = Attempts(
             writer, discovery, self._topology, coupling, ownership, options, executor.submit, self
@@ -107,8 +109,9 @@ class Scheduler:
         self._orphans = Orphans(
             discovery,
             ownership,
-            self._queues,
-            self._clock,
+            queues,
+            releases,
+            clock,
             # A lease is never released before its replacement is granted: an attempt may adopt or replace it.
             is_claimed=writer.claims.claimed,
             is_idle=lambda: not writer.attempting,

@@ -131,6 +131,10 @@ class Ownership:
         """Return the orphans within the scope, including expired ones."""
         return [s for s in self._orphans.values() if self._scope is None or s.source in self._scope]
 
+    def is_orphan(self, token: bytes) -> bool:
+        """Return whether no mapping has adopted this lease."""
+        return token in self._orphans
+
     @property
     def orphan_count(self) -> int:
         """The number of orphans of all sources."""

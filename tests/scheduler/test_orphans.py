@@ -10,11 +10,11 @@ import attrs
 
 from portmapper.api.errors import NetworkFailure, NotAuthorized
 from portmapper.api.events import EventKind
-from portmapper.api.model import Mapping, Protocol
+from portmapper.api.model import Lease, Mapping, Protocol
 from portmapper.network.host import Network
 from portmapper.store.leases import StoredLease
 from portmapper.testing.clock import FakeClock
-from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
+from portmapper.testing.fake_backend import FakeBackend, FakeGateway, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 
 WEB = (Protocol.TCP, 80)
@@ -150,3 +150,39 @@ async def test_one_pass_does_not_wait_for_a_gateway_that_is_gone(
     await clock.advance(10)
     assert settled.done()
     assert len(list(harness.store.leases)) == 1
+
+
+class SlowRelease(FakeGateway):
+    """A gateway to which the last copy of a release takes a second, as after a short outage."""
+
+    concurrency = 4
+
+    async def unmap(self, lease: Lease) -> None:
+        """Release the lease late."""
+        await asyncio.sleep(1)
+        await super().unmap(lease)
+
+
+async def test_no_request_overtakes_the_release_of_the_same_port(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """The release would close what was just opened: the gateway was away, and the mapping comes back."""
+    harness = await new_harness(FakeBackend("pcp", device, kind=SlowRelease)).start(desired())
+    harness.scheduler.set_desired(())
+    await clock.advance(0.5)
+    harness.scheduler.set_desired((desired(),))
+    await clock.advance(5)
+    assert [name for _, name, _ in device.calls] == ["map", "unmap", "map"]
+    assert device.open_ports() == {WEB}
+
+
+async def test_a_queued_release_of_a_port_that_is_desired_again_is_not_sent(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """The mapping adopts the lease while the release waits in the gateway's queue."""
+    harness = await new_harness(FakeBackend("pcp", device)).start(desired())
+    harness.scheduler.set_desired(())
+    harness.scheduler.set_desired((desired(),))
+    await clock.advance(5)
+    assert [name for _, name, _ in device.calls] == ["map", "map"]
+    assert device.open_ports() == {WEB}
