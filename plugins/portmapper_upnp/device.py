@@ -13,7 +13,7 @@ from portmapper_upnp.announcements import Announcements
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.soap_fault import Fault, Moved, Refused
 
-CALL_TIME = 30.0
+CALL_TIME = 18.0
 """Seconds for one request of the core, including all retries."""
 
 MAX_REFUSALS = 3

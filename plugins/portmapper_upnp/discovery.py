@@ -94,7 +94,7 @@ class Discovery:
             ssdp_port=self._ssdp_port,
             interface=self._target.interface,
         )
-        group.create_task(self._describe(endpoint, search))
+        group.create_task(self._describe(endpoint, search, is_own=sender == self._with_zone(packet.sender)))
 
     def _described_at(self, location: str, sender: IPAddress) -> IPAddress:
         """Return the address of the device: the default gateway may answer from another address (D11)."""
@@ -122,7 +122,10 @@ class Discovery:
         self._per_host[sender] += 1
         return True
 
-    async def _describe(self, endpoint: Endpoint, search: Search) -> None:
+    async def _describe(self, endpoint: Endpoint, search: Search, *, is_own: bool) -> None:
+        # Any host can name a URL on the gateway. It is used only if the gateway itself does not answer.
+        if not is_own and await self._default_answers(endpoint.latency):
+            return
         gateway = None
         for candidate in self._endpoints(endpoint):
             gateway = gateway or await self._connect(candidate)

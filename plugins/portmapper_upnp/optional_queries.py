@@ -1,4 +1,4 @@
-"""Queries that a gateway may leave unanswered: each has a short limit, and its failure is remembered."""
+"""Queries that a gateway may leave unanswered: each has a short limit, and repeated failure is remembered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ QUERY_TIME = 2.5
 """Seconds for an optional query, as long as the gateway has not been seen to be slower."""
 
 REMEMBERED = 300.0
-"""Seconds during which a query without a valid answer is not repeated."""
+"""Seconds during which a query that the gateway does not answer is not repeated."""
+
+FAILURES = 2
+"""Failures in a row until that is assumed: one may be due to a restart or a lost packet."""
 
 Answer = TypeVar("Answer")
 
@@ -22,7 +25,7 @@ class OptionalQueries:
     """The optional queries to one service, by name."""
 
     def __init__(self) -> None:
-        self._failed: dict[str, float] = {}
+        self._failed: dict[str, tuple[int, float]] = {}
 
     async def ask(self, name: str, query: Callable[[], Awaitable[Answer]], seconds: float) -> Answer:
         """Await a query; fail at once if it recently hung or returned garbage.
@@ -30,17 +33,21 @@ class OptionalQueries:
         Raises:
             BackendError: there is no answer, or the gateway refuses the query.
         """
-        if time.monotonic() < self._failed.get(name, 0.0):
+        failures, until = self._failed.get(name, (0, 0.0))
+        if failures >= FAILURES and time.monotonic() < until:
             raise NetworkFailure(f"the gateway does not answer {name}")
         try:
             async with asyncio.timeout(seconds):
-                return await query()
+                answer = await query()
         except TimeoutError as error:
             self._remember(name)
             raise GatewayTimeout(f"the gateway did not answer {name} within {seconds:.0f} seconds") from error
         except GatewayTimeout:
             self._remember(name)
             raise
+        self._failed.pop(name, None)
+        return answer
 
     def _remember(self, name: str) -> None:
-        self._failed[name] = time.monotonic() + REMEMBERED
+        failures, _ = self._failed.get(name, (0, 0.0))
+        self._failed[name] = (failures + 1, time.monotonic() + REMEMBERED)

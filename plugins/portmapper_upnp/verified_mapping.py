@@ -40,7 +40,7 @@ class VerifiedMapping:
         """
         granted = await self._add()
         entry = await self._read(granted)
-        if entry is not None and 0 < entry.lifetime < SHORTEST_LEASE:
+        if entry is not None and _is_too_short(granted, entry):
             return await self._open_longer(granted, entry)
         if entry is not None:
             return _as_shown(granted, entry)
@@ -59,7 +59,7 @@ class VerifiedMapping:
             await self._give_up(granted)
             granted = await self._add()
             shown = await self._read(granted)
-        if shown is None or not 0 < shown.lifetime < SHORTEST_LEASE:
+        if shown is None or not _is_too_short(granted, shown):
             return granted if shown is None else _as_shown(granted, shown)
         permanent = await self._add(permanent=True)
         shown = await self._read(permanent)
@@ -139,6 +139,11 @@ class VerifiedMapping:
 def entry_leads_to(entry: TableEntry, address: IPAddress, port: int) -> bool:
     """Tell whether an entry maps to an address and port; compare only the port if it has no address."""
     return entry.internal_port == port and entry.internal_address in (address, None)
+
+
+def _is_too_short(granted: Granted, entry: TableEntry) -> bool:
+    """Tell whether an entry ends before it can be renewed, although a longer lifetime was granted."""
+    return 0 < entry.lifetime < SHORTEST_LEASE and entry.lifetime + 1 < (granted.lifetime or WEEK)
 
 
 def _as_shown(granted: Granted, entry: TableEntry) -> Granted:

@@ -236,7 +236,7 @@ def test_the_source_that_claims_every_path_comes_last(load: Callable[..., Plugin
     assert [source.name for source in plugins.sources] == ["stdin", "consul", "file"]
 
 
-@pytest.mark.parametrize("built_for", ["1", "1.0", None])
+@pytest.mark.parametrize("built_for", ["2", "2.0", None])
 def test_a_plugin_for_this_api_is_loaded(load: Callable[..., Plugins], built_for: str | None) -> None:
     """A plugin that declares no version is loaded, too."""
     module = good()
@@ -248,11 +248,11 @@ def test_a_plugin_for_this_api_is_loaded(load: Callable[..., Plugins], built_for
 @pytest.mark.parametrize(
     ("built_for", "reason"),
     [
-        ("2.0", "built for plugin API 2.0, this is 1.0: upgrade portmapperd"),
-        ("1.7", "built for plugin API 1.7, this is 1.0: upgrade portmapperd"),
-        ("0.9", "built for plugin API 0.9, this is 1.0: upgrade it"),
-        ("one", "portmapper_api is 'one', not a version such as '1.0'"),
-        (1.0, "portmapper_api is 1.0, not a version such as '1.0'"),
+        ("3.0", "built for plugin API 3.0, this is 2.0: upgrade portmapperd"),
+        ("2.7", "built for plugin API 2.7, this is 2.0: upgrade portmapperd"),
+        ("1.0", "built for plugin API 1.0, this is 2.0: upgrade it"),
+        ("one", "portmapper_api is 'one', not a version such as '2.0'"),
+        (1.0, "portmapper_api is 1.0, not a version such as '2.0'"),
     ],
 )
 def test_a_plugin_for_another_api_fails_with_a_clear_message(
