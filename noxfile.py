@@ -72,7 +72,7 @@ def lab(session: nox.Session) -> None:
 @nox.session
 def extras(session: nox.Session) -> None:
     """Install the extras, run their tests, uninstall them, and build and install generated plugins."""
-    session.install(".", *_group("tests"), *_group("extras"))
+    session.install(".", *_group("tests"))
     session.install(*(f"./{extra}" for extra in EXTRAS))
     session.run("pytest", "tests/extras", "-n", WORKERS, *session.posargs)
     session.run("pytest", "-m", "packaging", "-n", WORKERS, "tests/docs", "tests/cli", *session.posargs)
