@@ -26,7 +26,7 @@ class Demo(Command):
     """Runs a daemon against a software gateway over each protocol, and connects through each port."""
 
     name = "demo"
-    help = "show port mapping with a software gateway: every protocol, a connection through each port"
+    help = "show port mapping with a software gateway, over every protocol"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add no arguments."""

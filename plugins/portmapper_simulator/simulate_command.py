@@ -23,7 +23,7 @@ class SimulateCommand(Command):
     """Runs a software gateway until it is stopped."""
 
     name = "simulate"
-    help = "run a software NAT gateway for tests; needs neither a router nor root"
+    help = "run a software NAT gateway for tests, without a router or root"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""

@@ -178,7 +178,7 @@ def _overview() -> str:
         "usage: portmapper COMMAND [OPTION]...\n\n"
         "Keeps ports open on your NAT gateway, over PCP, NAT-PMP and UPnP IGD.\n\n"
         f"commands:\n{commands}\n\n"
-        "options:\n  -h, --help     show this help; 'portmapper help COMMAND' shows a command's options\n"
+        "options:\n  -h, --help     show this help; 'help COMMAND' shows a command's options\n"
         "  -V, --version  show the version\n\n"
         "examples:\n  portmapper open 8080\n  portmapper run ports.csv"
     )

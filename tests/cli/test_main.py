@@ -61,6 +61,12 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     assert main([]) == 2
 
 
+def test_the_overview_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal would break the longer lines within a word."""
+    assert main(["--help"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
 def test_an_unknown_command_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     """The message suggests the nearest command."""
     assert main(["discovr"]) == 2
