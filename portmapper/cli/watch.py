@@ -81,7 +81,9 @@ class LiveScreen:
         finally:
             for line in self._log.lines:
                 print(line, file=sys.stderr)
-            print_status(self._document())
+            document = self._document()
+            if _has_begun(document):
+                print_status(document)
 
     async def _wait(self) -> None:
         try:
@@ -111,6 +113,11 @@ class LiveScreen:
         page = max(self._console.size.height - 8, 1)
         self._scroll += {"page up": -page, "page down": page, **STEPS}.get(key, 0)
         self._changed.set()
+
+
+def _has_begun(document: dict[str, Any]) -> bool:
+    """Return whether any list was read. Otherwise only the error matters, which is printed next."""
+    return bool(document["mappings"]) or any(source["state"] == "ok" for source in document["sources"])
 
 
 @contextmanager

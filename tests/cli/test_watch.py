@@ -41,6 +41,16 @@ async def test_the_last_state_is_printed_after_cancellation(capsys: pytest.Captu
     assert handler.stream is stream
 
 
+async def test_nothing_is_printed_if_no_list_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that failed leaves only its error on the terminal."""
+    printed: list[object] = []
+    monkeypatch.setattr(watch, "print_status", printed.append)
+    document = {**forty_one(), "mappings": []}
+    document["sources"] = [{**source, "state": "failed"} for source in document["sources"]]
+    await shown_until_cancelled(lambda: document)
+    assert printed == []
+
+
 class _Terminal(io.StringIO):
     """A standard error stream that is a terminal."""
 
