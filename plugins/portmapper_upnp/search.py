@@ -34,8 +34,9 @@ OTHER_TARGETS = (
 
 FIREWALL_TARGET = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 
-SEND_TIMES = (0.0, 0.25, 0.75, 1.5)
-"""Seconds from the start. Datagrams get lost, and some routers miss the first one (D10)."""
+SEND_TIMES = (0.0, 0.25, 0.75, 1.5, 2.7)
+"""Seconds from the start. Datagrams get lost, and some routers miss the first one (D10). The last one finds a
+gateway that starts during the search; it is sent only if nothing has answered."""
 
 SEARCH_TIME = 2.6
 """Seconds until no further answer is expected: the last send, MX, and a margin."""

@@ -25,7 +25,7 @@ NEW_EPOCH = Variant("new-epoch", extra=())
 REPETITIONS = 3
 BOOT_TIME = 2.0  # no real gateway restarts faster
 INTERVAL = 5
-AWAY = 20.0
+AWAY = 10.0
 OTHER_WAN_ADDRESS = "11.22.33.9"
 
 
@@ -104,10 +104,11 @@ def test_a_long_absence_causes_few_packets_and_log_lines(
         descriptors, lines = managed.descriptors(), len(daemon.log.splitlines())
         lab.gateway.stop()
         lab.gateway.empty()
-        time.sleep(AWAY / 2)
-        half = len(daemon.log.splitlines())
+        # A search that finds nothing takes 4 s, because some routers answer late (D13).
+        managed.until(lambda: daemon.log.count(" failed ") == len(managed.endpoints), "reported", 40)
+        reported = len(daemon.log.splitlines())
         packets = counter.packets
-        time.sleep(AWAY / 2)
+        time.sleep(AWAY)
         packets, lines_after = counter.packets - packets, daemon.log.splitlines()
         before = time.monotonic()
         lab.gateway.start()
@@ -116,13 +117,13 @@ def test_a_long_absence_causes_few_packets_and_log_lines(
     print(
         "away:",
         backend,
-        f"{took:.2f} s, {packets / AWAY * 2:.1f} packets/s, lines {half - lines}"
-        f" then {len(lines_after) - half}, descriptors after {grown:.1f} s",
+        f"{took:.2f} s, {packets / AWAY:.1f} packets/s, lines {reported - lines}"
+        f" then {len(lines_after) - reported}, descriptors after {grown:.1f} s",
     )
     assert took <= 2
     assert len(lines_after) - lines <= 2 * len(managed.endpoints) + 4, "\n".join(lines_after)
-    assert len(lines_after) == half
-    assert packets / AWAY * 2 <= 20
+    assert len(lines_after) == reported, "\n".join(lines_after)
+    assert packets / AWAY <= 20
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
