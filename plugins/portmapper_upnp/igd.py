@@ -106,13 +106,12 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
         if self._behavior.hides_entries:
             raise Unsupported("the gateway does not show its entries")
         async with self.bounded():
-            entry = await self._connection.optional_entry(
-                lease.protocol, lease.external_port, enabled_only=True
-            )
+            # Not an optional query: a lossy line must not switch off what notices an unannounced restart.
+            entry = await self._connection.entry(lease.protocol, lease.external_port, enabled_only=True)
             return entry is not None and entry_leads_to(entry, lease.internal_address, lease.internal_port)
 
     async def _query_external_address(self) -> IPAddress | None:
-        return await self._connection.optional("GetExternalIPAddress", self._connection.external_address)
+        return await self._connection.external_address()
 
     async def _open(self, request: MapRequest) -> Granted:
         """Open the port over the first service that can, and use this service from now on (S7)."""
