@@ -28,7 +28,7 @@ class OptionalQueries:
         self._failed: dict[str, tuple[int, float]] = {}
 
     async def ask(self, name: str, query: Callable[[], Awaitable[Answer]], seconds: float) -> Answer:
-        """Await a query; fail at once if it recently hung or returned garbage.
+        """Await a query; fail at once if it was not answered twice in a row.
 
         Raises:
             BackendError: there is no answer, or the gateway refuses the query.

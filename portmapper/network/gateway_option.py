@@ -38,7 +38,7 @@ def chosen_target(text: str, network: Network) -> Target:
     """Return the target of one named gateway.
 
     Raises:
-        UsageError: `text` is neither an address, nor an address and port, nor an http(s) URL.
+        UsageError: `text` is not an address, an address with a port, or an http(s) URL.
         NoGateway: this host has no route to the gateway.
     """
     url = text if "://" in text else None

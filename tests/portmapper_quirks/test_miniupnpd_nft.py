@@ -69,7 +69,7 @@ def test_what_another_backend_closed_is_recreated() -> None:
 
 
 def test_a_release_leaves_the_order_unknown() -> None:
-    """It removes the topmost rule, whoever that belongs to."""
+    """It removes the topmost rule, even if that belongs to another mapping."""
     (again,) = QUIRK.after(Action.RELEASED, YOUNGER, [ELDER])
     assert (again.lease, again.recreate, again.order_lost) == (ELDER.lease, True, True)
 
