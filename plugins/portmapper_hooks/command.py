@@ -37,9 +37,9 @@ class CommandObserver(Observer):
         self._queue = WorkQueue()
 
     @classmethod
-    def configured(cls, part: object) -> Self | None:
+    def from_table(cls, value: object) -> Self | None:
         """Return an observer for the `[[hook]]` tables, or None if there are none."""
-        return cls(tables(HookSettings, part, cls.table)) if part is not None else None
+        return cls(tables(HookSettings, value, cls.table)) if value is not None else None
 
     async def observe(self, event: Event) -> None:
         """Queue the matching programs; those of one mapping run in the order of its events."""

@@ -100,14 +100,14 @@ class WebhookSettings:
     attempts: int = attrs.field(default=4, metadata={READ: _attempts})
 
 
-def tables(kind: type[T], part: object, name: str) -> list[T]:
+def tables(kind: type[T], value: object, name: str) -> list[T]:
     """Return one object for each table of an array of tables.
 
     Raises:
         SettingError: the setting is not an array of tables, or a key of a table is invalid.
     """
-    if not isinstance(part, list):
+    if not isinstance(value, list):
         raise SettingError((name,), f"is not an array of tables: write [[{name}]]")
-    if len(part) > MAX_HOOKS:
+    if len(value) > MAX_HOOKS:
         raise SettingError((name,), f"more than {MAX_HOOKS} tables")
-    return [structure(kind, table, (name, index)) for index, table in enumerate(part)]
+    return [structure(kind, table, (name, index)) for index, table in enumerate(value)]

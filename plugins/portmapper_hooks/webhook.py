@@ -56,9 +56,9 @@ class WebhookObserver(Observer):
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
-    def configured(cls, part: object) -> Self | None:
+    def from_table(cls, value: object) -> Self | None:
         """Return an observer for the `[[webhook]]` tables, or None if there are none."""
-        return cls(tables(WebhookSettings, part, cls.table)) if part is not None else None
+        return cls(tables(WebhookSettings, value, cls.table)) if value is not None else None
 
     async def observe(self, event: Event) -> None:
         """Queue the matching requests; a URL gets the events of one mapping in order."""

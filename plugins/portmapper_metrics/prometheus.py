@@ -56,9 +56,9 @@ class PrometheusObserver(Observer, ShowsMetrics):
         self._server = contextlib.AsyncExitStack()
 
     @classmethod
-    def configured(cls, part: object) -> Self:
+    def from_table(cls, value: object) -> Self:
         """Return an observer; without a `[metrics]` table it serves the control socket only."""
-        return cls(MetricsSettings() if part is None else structure(MetricsSettings, part, (cls.table,)))
+        return cls(MetricsSettings() if value is None else structure(MetricsSettings, value, (cls.table,)))
 
     def attach(self, measure: Callable[[], Metrics]) -> None:
         """Set the function that returns the daemon's current metrics."""

@@ -74,10 +74,10 @@ class Observer(abc.ABC):
     end_limit: ClassVar[float] = 2.0
 
     @classmethod
-    def configured(cls, part: object) -> Self | None:
+    def from_table(cls, value: object) -> Self | None:
         """Create an observer from its table in the settings file, or return None if it is not needed.
 
-        `part` is the value of the key `table`: a dict for `[table]`, a list of dicts for `[[table]]`, None
+        `value` is that of the key `table`: a dict for `[table]`, a list of dicts for `[[table]]`, None
         if the file has no such table. `portmapper.api.structure` checks and converts it.
 
         Raises:

@@ -36,8 +36,8 @@ class Row:
 
     Attributes:
         fields: field name to raw value: a string, or any JSON or TOML value.
-        place: name of the row in messages: `line 4`, `[2]`, `mapping[2]`.
-        field_place: name of one field in messages, with `{}` for the field: `line 4, column {}`.
+        where: the row in messages: `line 4`, `[2]`, `mapping[2]`.
+        field_where: one field in messages, with `{}` for the field: `line 4, column {}`.
         strict_keys: an unknown key is an error (TOML) instead of being ignored.
         error: why the row could not be split into fields; empty if it could.
         unfinished: the document ends before the row does. If such a row is also invalid, the file is probably
@@ -45,8 +45,8 @@ class Row:
     """
 
     fields: Mapping[str, object]
-    place: str
-    field_place: str
+    where: str
+    field_where: str
     strict_keys: bool = False
     error: str = ""
     unfinished: bool = False

@@ -143,7 +143,7 @@ class RunConfig:
             table = table_of(kind, file)
             old = self._observers.get(kind.name)
             unchanged = old is not None and old[0] == table
-            made[kind.name] = old if old and unchanged else (table, _configured(kind, table, file))
+            made[kind.name] = old if old and unchanged else (table, _from_table(kind, table, file))
         self._observers = made
         return [observer for _, observer in made.values() if observer is not None]
 
@@ -159,7 +159,7 @@ def observers_of(plugins: Plugins, file: SettingsFile) -> list[Observer]:
     Raises:
         SettingError: a key in an observer's table is invalid.
     """
-    made = [_configured(kind, table_of(kind, file), file) for kind in plugins.observers]
+    made = [_from_table(kind, table_of(kind, file), file) for kind in plugins.observers]
     return [observer for observer in made if observer is not None]
 
 
@@ -194,9 +194,9 @@ def _absolute(path: str, directory: Path) -> str:
     return str(directory / Path(path).expanduser())
 
 
-def _configured(kind: type[Observer], table: object, file: SettingsFile) -> Observer | None:
+def _from_table(kind: type[Observer], table: object, file: SettingsFile) -> Observer | None:
     try:
-        return kind.configured(table)
+        return kind.from_table(table)
     except SettingError as error:
         raise file.located(error) from None
     except Exception as error:

@@ -32,7 +32,7 @@ REQUIRED = {
     "backend": ("rank", "families", "discover", "close"),
     "source": ("fetch_limit", "claims", "fetch", "watch", "close"),
     "format": ("suffixes", "content_types", "parse"),
-    "observer": ("table", "end_limit", "configured", "start", "observe", "close"),
+    "observer": ("table", "end_limit", "from_table", "start", "observe", "close"),
     "command": ("help", "add_arguments", "run"),
     "quirk": ("applies_to", "coupling", "after", "repair"),
 }

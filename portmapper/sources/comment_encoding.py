@@ -29,4 +29,4 @@ def row_warning(row: Row) -> Rejected | None:
     if not isinstance(comment, str) or not _UNDECODED.search(comment):
         return None
     read = quoted(in_windows_letters(comment))
-    return Rejected(row.field_place.replace("{}", "comment"), f"not UTF-8, read as {read}: save as UTF-8")
+    return Rejected(row.field_where.replace("{}", "comment"), f"not UTF-8, read as {read}: save as UTF-8")

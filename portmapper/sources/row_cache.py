@@ -55,7 +55,7 @@ class RowCache:
                 slots = self._known.get(key) or self._slots(row, location, len(taken), check)
             except RowError as error:
                 if row.unfinished and self._known:
-                    raise SourceError(f"{row.place}: the row is incomplete: {error.reason}") from None
+                    raise SourceError(f"{row.where}: the row is incomplete: {error.reason}") from None
                 rejected.append(rejected_row(row, error))
                 continue
             if key:
@@ -64,7 +64,7 @@ class RowCache:
                 warnings.append(warning)
             duplicate = _add(slots, taken)
             if duplicate is not None:
-                rejected.append(Rejected(row.place, f"same as {duplicate.where}"))
+                rejected.append(Rejected(row.where, f"same as {duplicate.where}"))
         if len(taken) > self._limit:
             raise SourceError(_too_many(self._limit))
         self._known, self.warnings = known, warnings
@@ -74,7 +74,7 @@ class RowCache:
         try:
             mappings = mappings_of(row, location, self._limit - taken, self._families)
         except TooManyMappings as error:
-            raise SourceError(f"{error.place}: {_too_many(self._limit)}") from None
+            raise SourceError(f"{error.where}: {_too_many(self._limit)}") from None
         for mapping in mappings:
             check(mapping)
         return _slots(mappings)
@@ -95,7 +95,7 @@ def _row_key(row: Row) -> int:
     values = tuple(fields.values())
     try:
         # Include the types: 1, 1.0 and True have the same hash, but only 1 is a valid port.
-        return hash((row.place, row.error, tuple(fields), values, tuple(map(type, values))))
+        return hash((row.where, row.error, tuple(fields), values, tuple(map(type, values))))
     except TypeError:
         return 0
 
@@ -120,6 +120,6 @@ def _add(slots: _Slots, taken: dict[str, Mapping]) -> Mapping | None:
 def rejected_row(row: Row, error: RowError) -> Rejected:
     """Return the rejected row with the place of the invalid field."""
     if not error.field:
-        return Rejected(row.place, error.reason)
+        return Rejected(row.where, error.reason)
     name = error.field if error.field.isidentifier() else quoted(error.field)
-    return Rejected(row.field_place.replace("{}", name), error.reason)
+    return Rejected(row.field_where.replace("{}", name), error.reason)

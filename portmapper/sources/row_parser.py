@@ -40,7 +40,7 @@ class TooManyMappings(SourceError):
 
     def __init__(self, place: str, limit: int = MAX_MAPPINGS) -> None:
         super().__init__(f"{place}: more than {limit} mappings in one document")
-        self.place = place
+        self.where = place
 
 
 @attrs.frozen
@@ -115,7 +115,7 @@ def mappings_of(
     internal = _internal_ports(parsed)
     families = _families(parsed) or families
     if len(parsed.port) * len(parsed.protocol) * len(families) > limit:
-        raise TooManyMappings(row.place)
+        raise TooManyMappings(row.where)
     written = str(row.fields.get("address") or "")
     return [
         Mapping(
@@ -130,7 +130,7 @@ def mappings_of(
             backend=parsed.backend,
             gateway=parsed.gateway,
             source=source,
-            where=row.place,
+            where=row.where,
             written_address=written,
         )
         for port, internal_port in zip(parsed.port, internal, strict=True)

@@ -48,12 +48,12 @@ class FormatContract:
         """The format keeps no state between documents."""
         assert parsed(subject, subject.document) == parsed(subject, subject.document)
 
-    def test_every_row_has_a_unique_place(self, subject: FormatSubject) -> None:
+    def test_every_row_has_a_unique_where(self, subject: FormatSubject) -> None:
         """Messages use it to name rows and fields."""
         rows = parsed(subject, subject.document)
-        assert all(row.place for row in rows)
-        assert len({row.place for row in rows}) == len(rows)
-        assert all("port" in row.field_place.format("port") for row in rows)
+        assert all(row.where for row in rows)
+        assert len({row.where for row in rows}) == len(rows)
+        assert all("port" in row.field_where.format("port") for row in rows)
 
     def test_good_rows_become_mappings(self, subject: FormatSubject) -> None:
         """portmapper accepts the names and values of the fields."""
@@ -65,7 +65,7 @@ class FormatContract:
         """The report names the place of the row."""
         mappings, rejected = rows_taken(subject, subject.bad_row)
         assert len(rejected) == 1, f"one row is invalid, but {len(rejected)} were rejected"
-        assert rejected[0].startswith(subject.bad_place)
+        assert rejected[0].startswith(subject.bad_where)
         assert mappings, "the valid row was rejected too"
 
     def test_an_invalid_document_is_a_source_error(self, subject: FormatSubject) -> None:

@@ -35,9 +35,9 @@ class ObserverContract:
         assert isinstance(subject.observer.table, str)
         assert subject.observer.end_limit > 0
 
-    def test_it_can_be_configured_without_settings(self, subject: ObserverSubject) -> None:
-        """Without a settings file, portmapper calls `configured(None)`, which must raise nothing."""
-        made = type(subject.observer).configured(None)
+    def test_it_can_be_created_without_a_table(self, subject: ObserverSubject) -> None:
+        """Without a settings file, portmapper calls `from_table(None)`, which must raise nothing."""
+        made = type(subject.observer).from_table(None)
         assert made is None or isinstance(made, type(subject.observer))
 
     @pytest.mark.asyncio

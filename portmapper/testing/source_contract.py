@@ -118,7 +118,7 @@ def content_of(answer: object) -> object:
     assert isinstance(answer, Sequence), f"fetch returned {type(answer).__name__}"
     for row in answer:
         assert isinstance(row, Row), f"{row!r} is not a Row"
-        assert row.place, "a row has no place, which messages use to name it"
+        assert row.where, "a row has no `where`, which messages use to name it"
     return [dict(row.fields) for row in answer]
 
 

@@ -67,7 +67,7 @@ class FormatSubject:
         document: a valid document with at least one row.
         rows: the fields of each of its rows, as `parse` returns them.
         bad_row: a document with a valid row and a row with an invalid port.
-        bad_place: the `place` of the invalid row, such as `line 3`.
+        bad_where: the `where` of the invalid row, such as `line 3`.
         broken: a document that is invalid as a whole; None if only single rows can be invalid.
         options: the options for `parse`.
     """
@@ -76,7 +76,7 @@ class FormatSubject:
     document: bytes
     rows: Sequence[Mapping[str, object]]
     bad_row: bytes
-    bad_place: str
+    bad_where: str
     broken: bytes | None = None
     options: FormatOptions = attrs.field(factory=FormatOptions)
 

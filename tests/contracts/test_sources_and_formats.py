@@ -94,7 +94,7 @@ class TestCsv(FormatContract):
             document=LIST,
             rows=[{"port": "80", "protocol": "TCP", "duration": "60", "comment": "web"}],
             bad_row=LIST + b"http;TCP;60;wrong\n",
-            bad_place="line 3",
+            bad_where="line 3",
             broken=b"\xff\xfe\x80",
         )
 
@@ -110,7 +110,7 @@ class TestJson(FormatContract):
             document=b'[{"port": 80, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]',
             rows=[{"port": 80, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}],
             bad_row=b'[{"port": 80, "protocol": "TCP"}, {"port": 80.9, "protocol": "TCP"}]',
-            bad_place="[1]",
+            bad_where="[1]",
             broken=b'[{"port": 80',
         )
 
@@ -126,6 +126,6 @@ class TestToml(FormatContract):
             document=b'[[mapping]]\nport = 80\nprotocol = "TCP"\n',
             rows=[{"port": 80, "protocol": "TCP"}],
             bad_row=b'[[mapping]]\nport = 80\nprotocol = "TCP"\n[[mapping]]\nport = true\nprotocol = "TCP"\n',
-            bad_place="mapping[1]",
+            bad_where="mapping[1]",
             broken=b"[[mapping",
         )

@@ -219,7 +219,7 @@ def test_every_settings_file_is_valid(blocks: Blocks, tmp_path: Path) -> None:
         file.check_plugin_tables(("plugin", *observers))
         for table in file.plugin_tables.keys() & observers.keys():
             part = file.plugin_tables[table]
-            assert observers[table].configured(part) is not None, f"{block.page}:{block.line}"
+            assert observers[table].from_table(part) is not None, f"{block.page}:{block.line}"
 
 
 def _is_settings(block: Any) -> bool:

@@ -27,7 +27,7 @@ def test_a_record_becomes_a_row_with_its_line() -> None:
         "duration": "60",
         "comment": "Test 1",
     }
-    assert (row.place, row.field_place) == ("line 2", "line 2, column {}")
+    assert (row.where, row.field_where) == ("line 2", "line 2, column {}")
 
 
 @pytest.mark.parametrize("content", ["", "\n", "\r\n\r\n", "  \n", "\ufeff", "port;protocol\n"])
@@ -43,14 +43,14 @@ def test_utf_16_is_read(encoding: str, delimiter: str) -> None:
     text = "# Büro\nport;protocol;comment\n8080;tcp;Büro\n".replace(";", delimiter)
     (row,) = parse(text.encode(encoding))
     assert row.fields == {"port": "8080", "protocol": "tcp", "comment": "Büro"}
-    assert row.place == "line 3"
+    assert row.where == "line 3"
 
 
 def test_comments_are_skipped() -> None:
     """A line that begins with # is a comment, but not inside quotes, and its quotes have no meaning."""
     text = '# my;"ports\nport;protocol;comment\n # it\'s\n80;tcp;"two\n# lines"\n#81;tcp;x\n82;tcp;y\n'
     rows = parse(text)
-    assert [(row.place, row.fields["port"]) for row in rows] == [("line 4", "80"), ("line 7", "82")]
+    assert [(row.where, row.fields["port"]) for row in rows] == [("line 4", "80"), ("line 7", "82")]
     assert rows[0].fields["comment"] == "two\n# lines"
 
 
@@ -77,7 +77,7 @@ def test_any_column_order_and_unknown_columns() -> None:
 def test_lines_are_counted_as_an_editor_does(newline: str) -> None:
     """Blank lines and lines inside quotes count; a record is named by its first line."""
     lines = ["port;protocol;comment", "", '1;tcp;"two', 'lines"', " ", "2;tcp;x"]
-    assert [row.place for row in parse(newline.join(lines))] == ["line 3", "line 6"]
+    assert [row.where for row in parse(newline.join(lines))] == ["line 3", "line 6"]
 
 
 def test_quotes() -> None:
@@ -132,7 +132,7 @@ def test_an_invalid_record_affects_only_itself(cells: str) -> None:
     """Too few fields, too many, or a stray quote."""
     bad, good = parse(f"port;protocol;comment\n{cells}\n81;TCP;x\n")
     assert bad.error
-    assert bad.place == "line 2"
+    assert bad.where == "line 2"
     assert good.error == ""
 
 

@@ -23,7 +23,7 @@ def test_an_object_becomes_a_row_with_its_index() -> None:
     """Indexes start at 0; the row parser handles unknown keys."""
     _, row = parse('[{}, {"port": 80, "protocol": "TCP", "owner": null}]')
     assert row.fields == {"port": 80, "protocol": "TCP", "owner": None}
-    assert (row.place, row.field_place, row.strict_keys) == ("[1]", "[1].{}", False)
+    assert (row.where, row.field_where, row.strict_keys) == ("[1]", "[1].{}", False)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

@@ -22,7 +22,7 @@ def test_a_table_becomes_a_row_with_its_index() -> None:
     """Its keys are strict."""
     first, second = parse('[[mapping]]\nport = 80\nprotocol = "TCP"\n[[mapping]]\nport = "1-2"\n')
     assert first.fields == {"port": 80, "protocol": "TCP"}
-    assert (second.place, second.field_place, second.strict_keys) == ("mapping[1]", "mapping[1].{}", True)
+    assert (second.where, second.field_where, second.strict_keys) == ("mapping[1]", "mapping[1].{}", True)
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "\ufeff", "mapping = []"])

@@ -29,7 +29,7 @@ def make_observer(stack: AsyncExitStack) -> Callable[..., CommandObserver]:
     """Return a function that makes an observer from `[[hook]]` tables."""
 
     def make(*tables: dict[str, Any]) -> CommandObserver:
-        observer = CommandObserver.configured(list(tables))
+        observer = CommandObserver.from_table(list(tables))
         assert observer is not None
         stack.push_async_callback(observer.close)
         return observer

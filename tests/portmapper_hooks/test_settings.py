@@ -42,7 +42,7 @@ def test_defaults_apply_to_omitted_keys() -> None:
 def test_an_invalid_hook_table_is_rejected(part: object, reason: str) -> None:
     """The error contains the path of the key, which the core completes with its line."""
     with pytest.raises(SettingError) as caught:
-        CommandObserver.configured(part)
+        CommandObserver.from_table(part)
     assert reason in str(caught.value)
 
 
@@ -58,11 +58,11 @@ def test_an_invalid_hook_table_is_rejected(part: object, reason: str) -> None:
 def test_an_invalid_webhook_table_is_rejected(table: dict[str, Any], reason: str) -> None:
     """The error contains the path of the key."""
     with pytest.raises(SettingError) as caught:
-        WebhookObserver.configured([table])
+        WebhookObserver.from_table([table])
     assert reason in str(caught.value)
 
 
 def test_without_a_table_there_is_no_observer() -> None:
     """A configuration without hooks creates no observer."""
-    assert CommandObserver.configured(None) is None
-    assert WebhookObserver.configured(None) is None
+    assert CommandObserver.from_table(None) is None
+    assert WebhookObserver.from_table(None) is None

@@ -67,7 +67,7 @@ def calling(
     monkeypatch.setattr(webhook, "FIRST_DELAY", 0.01)
 
     def make(**table: Any) -> WebhookObserver:
-        observer = WebhookObserver.configured([{"on": "opened", "url": receiver.url, **table}])
+        observer = WebhookObserver.from_table([{"on": "opened", "url": receiver.url, **table}])
         assert observer is not None
         stack.push_async_callback(observer.close)
         return observer
@@ -200,5 +200,5 @@ def test_the_url_is_not_in_the_representation_or_in_an_error_of_the_settings() -
         "https:///XXXX1234XXXX",
     ):
         with pytest.raises(SettingError) as failed:
-            WebhookObserver.configured([{"on": "opened", "url": url}])
+            WebhookObserver.from_table([{"on": "opened", "url": url}])
         assert "passw0rd" not in str(failed.value)

@@ -77,7 +77,7 @@ async def test_concurrent_calls_are_limited(
         under_way -= 1
 
     monkeypatch.setattr(command, "run", run)
-    observer = CommandObserver.configured([{"on": "opened", "run": ["x"]}])
+    observer = CommandObserver.from_table([{"on": "opened", "run": ["x"]}])
     assert observer is not None
     for port in range(50):
         await observer.observe(event(internal_port=port))

@@ -34,7 +34,7 @@ NUMBERS = Metrics(
 async def test_the_page_has_every_metric(samples: Samples) -> None:
     """Metric names contain the unit, and the library's default registry is not changed."""
     before = set(REGISTRY._names_to_collectors)
-    observer = PrometheusObserver.configured(None)
+    observer = PrometheusObserver.from_table(None)
     observer.attach(lambda: NUMBERS)
     await observer.observe(Event(datetime(2026, 1, 1, tzinfo=UTC), EventKind.OPENED))
     page = await observer.page()
@@ -64,7 +64,7 @@ async def test_the_page_has_every_metric(samples: Samples) -> None:
 def test_an_invalid_table_is_rejected(part: object, reason: str) -> None:
     """The error contains the path of the key."""
     with pytest.raises(SettingError) as caught:
-        PrometheusObserver.configured(part)
+        PrometheusObserver.from_table(part)
     assert reason in str(caught.value)
 
 
@@ -73,7 +73,7 @@ async def test_a_port_in_use_is_logged(
 ) -> None:
     """Starting continues, because the control socket serves the page as well."""
     listen = f"127.0.0.1:{free_port()}"
-    first, second = (PrometheusObserver.configured({"listen": listen}) for _ in range(2))
+    first, second = (PrometheusObserver.from_table({"listen": listen}) for _ in range(2))
     await first.start()
     await second.start()
     assert f"cannot serve metrics at {listen.replace(':', ' port ')}" in caplog.text
@@ -110,7 +110,7 @@ async def test_idle_connections_of_one_host_do_not_keep_another_out(
 ) -> None:
     """The host itself is refused at once, instead of using every descriptor."""
     port = free_port()
-    observer = PrometheusObserver.configured({"listen": f"127.0.0.1:{port}"})
+    observer = PrometheusObserver.from_table({"listen": f"127.0.0.1:{port}"})
     observer.attach(lambda: NUMBERS)
     await observer.start()
     idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]

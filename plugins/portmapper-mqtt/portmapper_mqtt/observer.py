@@ -8,10 +8,11 @@ import os
 import random
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import Event, EventKind, Observer, UsageError, quoted
 from portmapper_mqtt.messages import Messages, Topics
+from portmapper_mqtt.settings import MqttTable, read_settings
 
 if TYPE_CHECKING:
     from aiomqtt import Client
@@ -32,8 +33,10 @@ class MqttObserver(Observer):
     """Publishes changes, and republishes everything after a reconnect."""
 
     name = "mqtt"
+    settings: ClassVar[type] = MqttTable
 
-    def __init__(self) -> None:
+    def __init__(self, *, settings: MqttTable | None = None) -> None:
+        self._table = settings
         self._settings: Settings | None = None
         self._topics: Topics | None = None
         self._retained: Messages = {}
@@ -67,10 +70,8 @@ class MqttObserver(Observer):
             await asyncio.gather(self._sender, return_exceptions=True)
 
     def _start(self) -> None:
-        from portmapper_mqtt.settings import read_settings
-
         try:
-            self._settings = read_settings(os.environ)
+            self._settings = read_settings(os.environ, self._table)
         except UsageError as error:
             self._disabled = True
             _log.warning("mqtt: %s", error)

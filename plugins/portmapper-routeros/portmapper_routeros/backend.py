@@ -1,4 +1,4 @@
-"""The backend `routeros`: the router set in the environment variables."""
+"""The backend `routeros`: the router that the settings or the environment name."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from portmapper.api import (
     Unsupported,
     quoted,
 )
+from portmapper_routeros.settings import RouterOsTable, read_settings
 
 if TYPE_CHECKING:
     from portmapper_routeros.rest import Router
@@ -33,8 +34,10 @@ class RouterOsBackend(Backend):
 
     name: ClassVar[str] = "routeros"
     rank: ClassVar[int] = 40
+    settings: ClassVar[type] = RouterOsTable
 
-    def __init__(self) -> None:
+    def __init__(self, *, settings: RouterOsTable | None = None) -> None:
+        self._table = settings
         self._router: Router | None = None
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
@@ -45,9 +48,8 @@ class RouterOsBackend(Backend):
         """
         from portmapper_routeros.gateway import RouterOsGateway
         from portmapper_routeros.rest import NotFound
-        from portmapper_routeros.settings import read_settings
 
-        settings = read_settings(os.environ)
+        settings = read_settings(os.environ, self._table)
         if settings is None or target.url is not None:
             return
         address = await _resolve(settings)

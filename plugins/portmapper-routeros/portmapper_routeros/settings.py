@@ -1,4 +1,4 @@
-"""Settings for the router, read from environment variables."""
+"""Settings for the router: the table `[plugin.routeros]`, and environment variables that override it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,36 @@ from urllib.parse import urlsplit
 import attrs
 
 from portmapper.api import NotAuthorized, Unsupported
+from portmapper.support.overrides import Overrides
 
 PREFIX = "PORTMAPPER_ROUTEROS_"
 _MAX_CREDENTIALS = 4096
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Stricter than RouterOS, because the name is used in URLs and compared with rules.
 _INTERFACE = re.compile(r"[\w.@<> -]{1,64}")
+
+
+@attrs.frozen
+class RouterOsTable:
+    """The keys of `[plugin.routeros]`; an empty text means that a key is not set.
+
+    Attributes:
+        url: `https://HOST[:PORT]`.
+        credentials: a file with `user:password`, readable only by its owner.
+        user: user name, if there is no such file.
+        password: password, if there is no such file.
+        ca: a file with the certificate authority that signed the router's certificate.
+        fingerprint: SHA-256 of a self-signed certificate, instead of `ca`.
+        interface: name of the WAN interface.
+    """
+
+    url: str = attrs.field(default="", repr=False)
+    credentials: str = ""
+    user: str = ""
+    password: str = attrs.field(default="", repr=False)
+    ca: str = ""
+    fingerprint: str = ""
+    interface: str = ""
 
 
 @attrs.frozen
@@ -42,59 +66,58 @@ class Settings:
     interface: str = ""
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings | None:
+def read_settings(environment: Mapping[str, str], table: RouterOsTable | None = None) -> Settings | None:
     """Read the settings, or return None if no router is set.
 
     Raises:
         Unsupported: a value is invalid.
         NotAuthorized: the credentials are missing, or readable by others.
     """
-    url = environment.get(f"{PREFIX}URL", "")
-    if not url:
+    values = Overrides(environment, PREFIX, "routeros", table or RouterOsTable())
+    if not values.get("url"):
         return None
-    host, port = _host_and_port(url)
-    user, password = _credentials(environment)
-    interface = environment.get(f"{PREFIX}INTERFACE", "")
+    host, port = _host_and_port(values)
+    user, password = _credentials(values)
+    interface = values.get("interface")
     if interface and not _INTERFACE.fullmatch(interface):
-        raise Unsupported(f"{PREFIX}INTERFACE is not the name of an interface")
+        raise Unsupported(f"{values.name('interface')} is not the name of an interface")
     return Settings(
         host=host,
         port=port,
         user=user,
         password=password,
-        authority=environment.get(f"{PREFIX}CA", ""),
-        fingerprint=_fingerprint(environment.get(f"{PREFIX}FINGERPRINT", "")),
+        authority=values.get("ca"),
+        fingerprint=_fingerprint(values),
         interface=interface,
     )
 
 
-def _host_and_port(url: str) -> tuple[str, int]:
+def _host_and_port(values: Overrides) -> tuple[str, int]:
+    name = values.name("url")
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(values.get("url"))
         host, port = parts.hostname, parts.port or 443
     except ValueError:
-        raise Unsupported(f"{PREFIX}URL is not a URL") from None
+        raise Unsupported(f"{name} is not a URL") from None
     # Over http, the password would cross the network unencrypted.
     if parts.scheme != "https" or not host:
-        raise Unsupported(f"{PREFIX}URL must be https://HOST")
+        raise Unsupported(f"{name} must be https://HOST")
     if parts.username is not None:
-        raise Unsupported(f"{PREFIX}URL contains a user: put it into {PREFIX}CREDENTIALS")
+        raise Unsupported(f"{name} contains a user: put it into {PREFIX}CREDENTIALS")
     return host, port
 
 
-def _credentials(environment: Mapping[str, str]) -> tuple[str, str]:
-    path = environment.get(f"{PREFIX}CREDENTIALS", "")
-    if path:
-        return _read_credentials(path)
-    user = environment.get(f"{PREFIX}USER", "")
+def _credentials(values: Overrides) -> tuple[str, str]:
+    if values.get("credentials"):
+        return _read_credentials(values.get("credentials"), values.name("credentials"))
+    user = values.get("user")
     if not user:
         raise NotAuthorized(f"neither {PREFIX}CREDENTIALS nor {PREFIX}USER is set")
-    return user, environment.get(f"{PREFIX}PASSWORD", "")
+    return user, values.get("password")
 
 
-def _read_credentials(path: str) -> tuple[str, str]:
+def _read_credentials(path: str, name: str) -> tuple[str, str]:
     """Read `user:password` from a file that only its owner can read."""
-    name = f"{PREFIX}CREDENTIALS"
     try:
         # Opening a named pipe would otherwise block until it has a writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -115,8 +138,8 @@ def _read_credentials(path: str) -> tuple[str, str]:
     return user, password
 
 
-def _fingerprint(text: str) -> bytes:
-    digits = text.lower().replace(":", "").replace(" ", "")
+def _fingerprint(values: Overrides) -> bytes:
+    digits = values.get("fingerprint").lower().replace(":", "").replace(" ", "")
     if digits and not _SHA256.fullmatch(digits):
-        raise Unsupported(f"{PREFIX}FINGERPRINT is not a SHA-256 of 64 hexadecimal digits")
+        raise Unsupported(f"{values.name('fingerprint')} is not a SHA-256 of 64 hexadecimal digits")
     return bytes.fromhex(digits)

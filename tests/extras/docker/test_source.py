@@ -74,7 +74,7 @@ async def test_running_containers_are_rows(engine: Engine, source: DockerSource)
     """They are sorted by name."""
     engine.containers = [WEB, {**WEB, "Names": ["/dns"]}, {**WEB, "Labels": None}]
     rows = await source.fetch()
-    assert [row.place for row in rows] == [
+    assert [row.where for row in rows] == [
         "container dns, label portmapper.port",
         "container web, label portmapper.port",
     ]

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from portmapper_routeros.backend import RouterOsBackend
+from portmapper_routeros.settings import RouterOsTable
 
 from portmapper.api.errors import BackendError, NotAuthorized
 
@@ -51,3 +53,13 @@ async def test_credentials_readable_by_others_are_rejected(
     with pytest.raises(NotAuthorized, match="chmod 600"):
         await first(backend, here)
     assert router.requested == []
+
+
+async def test_the_settings_file_names_the_router(
+    router: Any, here: Any, monkeypatch: pytest.MonkeyPatch, first: Any
+) -> None:
+    """A message names the key that is invalid."""
+    monkeypatch.delenv(f"{PREFIX}URL")
+    backend = RouterOsBackend(settings=RouterOsTable(url="http://192.0.2.1"))
+    with pytest.raises(BackendError, match=r"\[plugin\.routeros\] url must be https://HOST"):
+        await first(backend, here)
