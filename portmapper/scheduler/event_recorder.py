@@ -10,6 +10,7 @@ from portmapper.api.model import IPAddress, Lease, Mapping, MappingState
 from portmapper.scheduler.record import Record
 from portmapper.store.leases import StoredLease
 from portmapper.support.clock import Clock
+from portmapper.support.text import plural
 
 
 class EventRecorder:
@@ -77,6 +78,11 @@ class EventRecorder:
         self._publish(
             Event(at=at, kind=kind, detail=detail, backend=gateway.backend, gateway=str(gateway.address))
         )
+
+    def restarted(self, gateway: Gateway, held: int) -> None:
+        """Report the restart of a device on which `held` mappings are open."""
+        detail = f"reopening {plural(held, 'mapping')}" if held else ""
+        self.gateway(EventKind.GATEWAY_RESTARTED, gateway, detail)
 
     def external_address_changed(
         self, mapping: Mapping, lease: Lease, before: IPAddress | None, now: IPAddress | None

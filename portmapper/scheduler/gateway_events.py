@@ -25,6 +25,7 @@ class GatewayEvents:
         self._records = records
         self._discovery = discovery
         self._gone: set[str] = set()
+        self._gone_devices: set[IPAddress] = set()
         self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
 
@@ -34,6 +35,12 @@ class GatewayEvents:
         self._gone.add(gateway.identity)
         return first
 
+    def is_first_goodbye(self, gateway: Gateway) -> bool:
+        """Return whether no other protocol of the device has said goodbye since it last answered."""
+        first = gateway.address not in self._gone_devices
+        self._gone_devices.add(gateway.address)
+        return first
+
     def after_goodbye(self, gateway: Gateway) -> Inputs:
         """Return the inputs of the mappings open there: it may come back without its table.
 
@@ -41,17 +48,27 @@ class GatewayEvents:
         """
         return self._reassert(gateway, over_each=True, order_lost=False)
 
-    def after_restart(self, gateway: Gateway) -> Iterator[tuple[MappingKey, Input]]:
-        """Yield the inputs of a gateway that lost its table: what is open there, and what may be."""
-        self._gone.discard(gateway.identity)
+    def is_first_to_move(
+        self, gateway: Gateway, now: IPAddress | None, external: Mapping[str, IPAddress | None]
+    ) -> bool:
+        """Return whether no other protocol of the device has told of this external address yet."""
+        others = self._device(gateway) - {gateway.identity}
+        return now is None or now not in map(external.get, others)
+
+    def after_restart(self, gateway: Gateway, *, first: bool) -> Iterator[tuple[MappingKey, Input]]:
+        """Yield the inputs of a gateway that lost its table: what is open there, and what may be.
+
+        With `first`, no other protocol of the device has told of this restart yet.
+        """
+        self._is_back(gateway)
         yield from self._ask_again(gateway, restarted=True)
         for probe in self._discovery.searches:
             if gateway in probe.gateways:
                 yield from self._call_back(probe.target, [gateway.identity])
-        yield from self._reassert(gateway, over_each=self._is_first_to_tell(gateway), order_lost=True)
+        yield from self._reassert(gateway, over_each=first, order_lost=True)
 
-    def _is_first_to_tell(self, gateway: Gateway) -> bool:
-        """Return whether no other protocol of the device has told of this restart yet.
+    def is_first_to_tell(self, gateway: Gateway) -> bool:
+        """Note a restart; return whether no other protocol of the device has told of it yet.
 
         One that is seldom asked tells of it late, by its epoch, when all has long been renewed.
         """
@@ -64,7 +81,7 @@ class GatewayEvents:
 
     def after_answer(self, gateway: Gateway) -> Inputs:
         """Mark a gateway as reachable; return the inputs of the mappings that waited for it."""
-        self._gone.discard(gateway.identity)
+        self._is_back(gateway)
         if gateway.identity not in self._silent:
             return ()
         self._silent.discard(gateway.identity)
@@ -115,10 +132,20 @@ class GatewayEvents:
 
     def _reassert(self, gateway: Gateway, *, over_each: bool, order_lost: bool) -> Inputs:
         """Reassert all that is open on this device, over whichever protocol, or over this one alone."""
-        device = {gateway.identity}
-        if over_each:
-            device |= {g.identity for g in self._discovery.gateways if g.address == gateway.address}
+        device = self._device(gateway) if over_each else {gateway.identity}
         return [(key, Doubted(delay, order_lost)) for key, delay in _with_jitter(self._held_at(device))]
+
+    def held_on_device(self, gateway: Gateway) -> int:
+        """Return how many mappings are open on the gateway's device, over any protocol."""
+        return len(self._held_at(self._device(gateway)))
+
+    def _device(self, gateway: Gateway) -> set[str]:
+        found = {g.identity for g in self._discovery.gateways if g.address == gateway.address}
+        return found | {gateway.identity}
+
+    def _is_back(self, gateway: Gateway) -> None:
+        self._gone.discard(gateway.identity)
+        self._gone_devices.discard(gateway.address)
 
     def _held_at(self, device: Collection[str]) -> list[_Item]:
         return [

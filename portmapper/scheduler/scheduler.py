@@ -298,17 +298,21 @@ class Scheduler:
         if event is GatewayEvent.EXTERNAL_ADDRESS_CHANGED:
             self._resync.query_address(gateway)
         elif event is GatewayEvent.RESTARTED:
-            self._recorder.gateway(EventKind.GATEWAY_RESTARTED, gateway)
-            self._writer.take_all(self._gateway_events.after_restart(gateway))
+            first = self._gateway_events.is_first_to_tell(gateway)
+            if first:
+                self._recorder.restarted(gateway, self._gateway_events.held_on_device(gateway))
+            self._writer.take_all(self._gateway_events.after_restart(gateway, first=first))
         elif self._gateway_events.gone(gateway):
-            self._recorder.gateway(EventKind.GATEWAY_LOST, gateway)
+            if self._gateway_events.is_first_goodbye(gateway):
+                self._recorder.gateway(EventKind.GATEWAY_LOST, gateway)
             self.discovery.search_all()
             self._writer.take_all(self._gateway_events.after_goodbye(gateway))
 
     def moved(self, gateway: Gateway, before: IPAddress, now: IPAddress | None) -> None:
         """Take a gateway's new external address; leases stay."""
-        detail = f"{before} became {now or 'none'}"
-        self._recorder.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, detail)
+        if self._gateway_events.is_first_to_move(gateway, now, self.external):
+            detail = f"{before} became {now or 'none'}"
+            self._recorder.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, detail)
         self._writer.take_all(self._gateway_events.after_move(gateway, now))
 
     def renew_early(self, key: MappingKey) -> None:

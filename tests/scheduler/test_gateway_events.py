@@ -38,6 +38,47 @@ async def test_a_restart_renews_everything_within_a_second(
     assert harness.kinds()[40:] == [EventKind.GATEWAY_RESTARTED]
 
 
+async def test_a_restart_is_reported_once_for_a_device_with_several_protocols(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """The event says how many mappings are reopened; the next restart is an event of its own."""
+    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway))
+    await harness.start(desired(), desired(81, backend="upnp"))
+    for _ in range(2):
+        device.restart(announced=False)
+        for gateway in harness.scheduler.discovery.gateways:
+            gateway._notify(GatewayEvent.RESTARTED)
+        await clock.advance(2)
+    restarts = [event for event in harness.events if event.kind is EventKind.GATEWAY_RESTARTED]
+    assert [event.detail for event in restarts] == ["reopening 2 mappings"] * 2
+
+
+async def test_a_goodbye_is_reported_once_for_a_device_until_it_is_back(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """Whichever protocol tells of it."""
+    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway))
+    await harness.start(desired())
+    for _ in range(2):
+        for gateway in harness.scheduler.discovery.gateways:
+            gateway._notify(GatewayEvent.GONE)
+        await clock.advance(10)
+    assert harness.kinds().count(EventKind.GATEWAY_LOST) == 2
+
+
+async def test_a_new_external_address_of_a_device_with_several_protocols_is_reported_once(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """Each protocol learns of it; the event for the gateway is one."""
+    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway))
+    await harness.start(desired(), desired(81, backend="upnp"))
+    device.external = ipaddress.ip_address("203.0.113.99")
+    device.announce(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
+    await clock.advance(1)
+    changed = [e for e in harness.events if e.kind is EventKind.EXTERNAL_ADDRESS_CHANGED]
+    assert sorted(e.external_port or 0 for e in changed) == [0, 80, 81]
+
+
 async def test_a_gateway_that_is_down_after_a_restart_is_retried_until_it_is_up(
     calm: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
