@@ -89,6 +89,14 @@ if TYPE_CHECKING:
     from portmapper.api.source import Row as Row
     from portmapper.api.source import Source as Source
     from portmapper.api.suggestions import nearest as nearest
+    from portmapper.api.web import WebHandler as WebHandler
+    from portmapper.api.web import WebLink as WebLink
+    from portmapper.api.web import WebPages as WebPages
+    from portmapper.api.web import WebPanel as WebPanel
+    from portmapper.api.web import WebRequest as WebRequest
+    from portmapper.api.web import WebResponse as WebResponse
+    from portmapper.api.web import WebRoute as WebRoute
+    from portmapper.api.web import WebView as WebView
 
 __getattr__ = lazy_exports(
     __name__,
@@ -193,5 +201,15 @@ __getattr__ = lazy_exports(
             "Source",
         ),
         "suggestions": ("nearest",),
+        "web": (
+            "WebHandler",
+            "WebLink",
+            "WebPages",
+            "WebPanel",
+            "WebRequest",
+            "WebResponse",
+            "WebRoute",
+            "WebView",
+        ),
     },
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from portmapper.api.events import Observer
     from portmapper.api.quirks import Quirk
     from portmapper.api.source import Format, Source
+    from portmapper.api.web import WebPages
 
 PROJECT = "portmapper"
 
@@ -56,3 +57,8 @@ def portmapper_register_commands() -> list[type[Command]]:  # type: ignore[empty
 @hookspec
 def portmapper_register_quirks() -> list[type[Quirk]]:  # type: ignore[empty-body]
     """Return the quirks of devices that this plugin knows."""
+
+
+@hookspec
+def portmapper_register_web() -> list[type[WebPages]]:  # type: ignore[empty-body]
+    """Return the pages that this plugin adds to the web interface. Called only if the listener is on."""

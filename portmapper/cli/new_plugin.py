@@ -67,7 +67,9 @@ def _placeholders(name: str, kind: str) -> Mapping[str, str]:
 
 def _refuse_taken_names(values: Mapping[str, str], kind: str) -> None:
     """Refuse a name with which the plugin could not be imported or loaded."""
-    provided = {name for report in load_plugins().reports for name in report.provides}
+    plugins = load_plugins()
+    plugins.complete()
+    provided = {name for report in plugins.reports for name in report.provides}
     provided |= {f"command:{name}" for name in COMMANDS}
     if f"{kind}:{values['@SHORT@']}" in provided:
         raise UsageError(f"the {kind} {values['@SHORT@']!r} already exists; choose another name")

@@ -40,7 +40,9 @@ class ListPlugins(Command):
 
         if arguments.action or arguments.kind:
             return _create(arguments.project, arguments.kind)
-        reports = load_plugins(arguments.disable_plugin).reports
+        plugins = load_plugins(arguments.disable_plugin)
+        plugins.complete()
+        reports = plugins.reports
         if arguments.json:
             import attrs
 

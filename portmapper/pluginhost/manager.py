@@ -7,7 +7,7 @@ import importlib.metadata
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,6 +16,7 @@ import pluggy
 from portmapper.api import hookspecs
 from portmapper.api.errors import PluginFault, SettingError, UsageError, quoted
 from portmapper.api.suggestions import nearest
+from portmapper.pluginhost.faults import record_fault
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
 
 if TYPE_CHECKING:
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
     from portmapper.api.events import Observer
     from portmapper.api.quirks import Quirk
     from portmapper.api.source import Format, Source
+    from portmapper.api.web import WebPages
 
 HOOK_PREFIX = "portmapper_register_"
-KINDS = ("backend", "source", "format", "observer", "command", "quirk")
+PLURALS = ("backend", "source", "format", "observer", "command", "quirk")
+LAZY = ("web",)
+"""Kinds whose hooks are called on first use, because most runs never use them."""
+
+KINDS = (*PLURALS, *LAZY)
 
 REQUIRED = {
     "backend": ("rank", "families", "discover", "close"),
@@ -35,6 +41,7 @@ REQUIRED = {
     "observer": ("table", "end_limit", "from_table", "start", "observe", "close"),
     "command": ("help", "add_arguments", "run"),
     "quirk": ("applies_to", "coupling", "after", "repair"),
+    "web": ("routes", "panel", "login_page"),
 }
 """Attributes that a class must have besides its name. Subclasses of the interface inherit most of them."""
 
@@ -70,6 +77,7 @@ class Plugins:
             _trace(self._hooks)
         self._registered: dict[str, list[type[Any]]] = {kind: [] for kind in KINDS}
         self._settings: list[tuple[str, type[Any]]] = []
+        self._incomplete: dict[str, object] = {}
         self.reports: list[PluginReport] = []
 
     @property
@@ -102,6 +110,31 @@ class Plugins:
         """Quirks of devices."""
         return self._registered["quirk"]
 
+    @property
+    def web(self) -> Sequence[type[WebPages]]:
+        """Pages of the web interface; their modules are imported now."""
+        self.complete()
+        return self._registered["web"]
+
+    def complete(self) -> None:
+        """Call the hooks that were not called yet, so that `reports` shows everything."""
+        while self._incomplete:
+            name, plugin = self._incomplete.popitem()
+            try:
+                provides = self._add(name, self._call_hooks(plugin, LAZY))
+            except (Exception, SystemExit) as error:
+                self._report(name, state="failed", error=str(record_fault(f"plugin:{name}", error)))
+            else:
+                self._report(name, provides=provides)
+
+    def _report(self, name: str, provides: tuple[str, ...] = (), **changes: Any) -> None:
+        self.reports = [
+            attrs.evolve(report, provides=(*report.provides, *provides), **changes)
+            if report.name == name and report.state == "loaded"
+            else report
+            for report in self.reports
+        ]
+
     def choose_backends(self, names: Sequence[str]) -> Sequence[type[Backend]]:
         """Return the backends with these names in this order; without names, all backends by rank.
 
@@ -121,6 +154,8 @@ class Plugins:
             SettingError: a table belongs to no plugin, or a key is invalid.
         """
         SETTINGS.check_names(tuple(report.name for report in self.reports))
+        if SETTINGS.tables.keys() & self._incomplete.keys():
+            self.complete()
         for name, kind in self._settings:
             SETTINGS.of(name, kind)
         without = {report.name for report in self.reports if report.state == "loaded"}
@@ -153,26 +188,36 @@ class Plugins:
         try:
             self._hooks.check_pending()
             _check_hooks(plugin, self._hooks.get_hookcallers(plugin))
-            found = self._call_hooks(plugin)
+            found = self._call_hooks(plugin, PLURALS)
         except BaseException:
             self._hooks.unregister(plugin)
             raise
+        if any(hasattr(plugin, hook_of(kind)) for kind in LAZY):
+            self._incomplete[name] = plugin
+        return self._add(name, found)
+
+    def _add(self, name: str, found: Mapping[str, list[type[Any]]]) -> tuple[str, ...]:
         for kind, classes in found.items():
             self._registered[kind].extend(with_settings(name, cls) for cls in classes)
             self._settings += [(name, cls.settings) for cls in classes if has_settings(cls)]
         return tuple(f"{kind}:{cls.name}" for kind, classes in found.items() for cls in classes)
 
-    def _call_hooks(self, plugin: object) -> dict[str, list[type[Any]]]:
+    def _call_hooks(self, plugin: object, kinds: Sequence[str]) -> dict[str, list[type[Any]]]:
         others = [other for other in self._hooks.get_plugins() if other is not plugin]
         found: dict[str, list[type[Any]]] = {}
-        for kind in KINDS:
-            hook = self._hooks.subset_hook_caller(f"portmapper_register_{kind}s", others)
+        for kind in kinds:
+            hook = self._hooks.subset_hook_caller(hook_of(kind), others)
             classes = [cls for result in hook() for cls in result]
             for number, cls in enumerate(classes):
                 _check_name(kind, cls, [*self._registered[kind], *classes[:number]])
                 _check_interface(kind, cls)
             found[kind] = classes
         return found
+
+
+def hook_of(kind: str) -> str:
+    """Return the name of the hook that registers a kind."""
+    return f"{HOOK_PREFIX}{kind}" if kind in LAZY else f"{HOOK_PREFIX}{kind}s"
 
 
 def _check_hooks(plugin: object, implemented: object) -> None:

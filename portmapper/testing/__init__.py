@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from portmapper.testing.command_contract import CommandContract
     from portmapper.testing.fake_backend import FakeBackend
     from portmapper.testing.fake_device import FakeDevice
+    from portmapper.testing.fake_view import FakeView
     from portmapper.testing.format_contract import FormatContract, mappings_of
     from portmapper.testing.harness import Harness, scheduled
     from portmapper.testing.observer_contract import ObserverContract
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
         ObserverSubject,
         QuirkSubject,
         SourceSubject,
+        WebSubject,
     )
+    from portmapper.testing.web_contract import WebContract
 
 __all__ = [
     "BackendContract",
@@ -40,6 +43,7 @@ __all__ = [
     "FakeBackend",
     "FakeClock",
     "FakeDevice",
+    "FakeView",
     "FormatContract",
     "FormatSubject",
     "Harness",
@@ -49,6 +53,8 @@ __all__ = [
     "QuirkSubject",
     "SourceContract",
     "SourceSubject",
+    "WebContract",
+    "WebSubject",
     "embedded_gateway",
     "mappings_of",
     "scheduled",
@@ -62,6 +68,7 @@ __getattr__ = lazy_exports(
         "command_contract": ("CommandContract",),
         "fake_backend": ("FakeBackend",),
         "fake_device": ("FakeDevice",),
+        "fake_view": ("FakeView",),
         "format_contract": (
             "FormatContract",
             "mappings_of",
@@ -81,6 +88,8 @@ __getattr__ = lazy_exports(
             "ObserverSubject",
             "QuirkSubject",
             "SourceSubject",
+            "WebSubject",
         ),
+        "web_contract": ("WebContract",),
     },
 )

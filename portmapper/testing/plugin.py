@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from portmapper.testing.clock import FakeClock
     from portmapper.testing.harness import Harness
 
-CONTRACTS = ("backend", "source", "format", "observer", "command")
+CONTRACTS = ("backend", "source", "format", "observer", "command", "quirk", "web")
 
 # Lets failed assertions in the contracts show their values, like those in test modules.
 pytest.register_assert_rewrite(

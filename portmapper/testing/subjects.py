@@ -12,6 +12,7 @@ from portmapper.api.events import Observer
 from portmapper.api.model import Protocol
 from portmapper.api.quirks import Device, Quirk
 from portmapper.api.source import Format, FormatOptions, Source
+from portmapper.api.web import WebPages
 
 Switch = Callable[[], Awaitable[None] | None]
 """Changes how the other side behaves from now on; a function or a coroutine function."""
@@ -120,3 +121,16 @@ class QuirkSubject:
 
     quirk: Quirk
     device: Device
+
+
+@attrs.frozen
+class WebSubject:
+    """Pages and a panel.
+
+    Attributes:
+        pages: the object; `FakeView()` can be its view.
+        parts: a valid value for each `{NAME}` in its paths.
+    """
+
+    pages: WebPages
+    parts: Mapping[str, str] = attrs.field(factory=dict)

@@ -20,7 +20,7 @@ from portmapper.api.findings import CODES
 from portmapper.api.model import MappingState
 from portmapper.cli.main import EXIT_STATUS
 from portmapper.config.schema import BackendSettings, LogSettings, RuleSettings, Settings, SourceSettings
-from portmapper.pluginhost.manager import KINDS
+from portmapper.pluginhost.manager import KINDS, hook_of
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.row_parser import CONFLICTS, FIELDS
 from portmapper_hooks.settings import HookSettings, WebhookSettings
@@ -34,7 +34,7 @@ def _page(root: Path, name: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_hook_is_documented_with_its_signature(kind: str, root: Path) -> None:
     """The page on hooks has each hook with its exact signature."""
-    name = f"portmapper_register_{kind}s"
+    name = hook_of(kind)
     page = _page(root, "plugins/hooks.md")
     signature = inspect.signature(getattr(hookspecs, name))
     assert f"## {name}\n" in page
@@ -44,7 +44,7 @@ def test_every_hook_is_documented_with_its_signature(kind: str, root: Path) -> N
 def test_every_documented_hook_exists(root: Path) -> None:
     """The page on hooks names only hooks that the program calls."""
     documented = set(re.findall(r"^## (portmapper_\w+)$", _page(root, "plugins/hooks.md"), re.MULTILINE))
-    assert documented == {f"portmapper_register_{kind}s" for kind in KINDS}
+    assert documented == {hook_of(kind) for kind in KINDS}
 
 
 def test_every_field_of_a_list_is_documented(root: Path) -> None:

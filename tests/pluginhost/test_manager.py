@@ -17,7 +17,15 @@ from portmapper.api.events import Observer
 from portmapper.api.hookspecs import hookimpl
 from portmapper.api.quirks import Quirk
 from portmapper.api.source import Format, Source
-from portmapper.pluginhost.manager import KINDS, REQUIRED, Plugins, load_plugins
+from portmapper.pluginhost.manager import (
+    HOOK_PREFIX,
+    KINDS,
+    PLURALS,
+    REQUIRED,
+    Plugins,
+    hook_of,
+    load_plugins,
+)
 
 
 class Distribution:
@@ -78,6 +86,11 @@ def misspelled() -> types.ModuleType:
     return plugin(backend=lambda: [])
 
 
+def words_of(kind: str) -> str:
+    """Return the end of the name of a kind's hook."""
+    return hook_of(kind).removeprefix(HOOK_PREFIX)
+
+
 def good() -> types.ModuleType:
     """Return a plugin with one backend."""
     return plugin(backends=lambda: [named("good")])
@@ -112,13 +125,14 @@ def test_a_class_with_a_missing_attribute_is_rejected(
     """The error contains its kind, its name and the attribute."""
     lacking = named("mine")
     delattr(lacking, missing)
-    plugins = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [lacking]})), EntryPoint("b", good()))
+    plugins = load(EntryPoint("a", plugin(**{words_of(kind): lambda: [lacking]})), EntryPoint("b", good()))
+    plugins.complete()
     assert states(plugins) == {"a": "failed", "b": "loaded"}
-    assert plugins.reports[0].error == f"{kind}:mine has no {missing}"
+    assert str(plugins.reports[0].error).endswith(f"{kind}:mine has no {missing}")
     assert [backend.name for backend in plugins.backends] == ["good"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLURALS)
 def test_an_unimplemented_abstract_method_is_missing(load: Callable[..., Plugins], kind: str) -> None:
     """It is inherited from the interface, but it does nothing."""
     interfaces = {"backend": Backend, "source": Source, "format": Format, "observer": Observer}
@@ -285,3 +299,23 @@ def test_the_installed_plugins_are_loaded() -> None:
     assert {"backend:pcp", "backend:natpmp", "backend:upnp"} <= {
         name for report in ours for name in report.provides
     }
+
+
+def test_the_hook_of_web_pages_is_called_only_on_use(load: Callable[..., Plugins]) -> None:
+    """A run without the web interface imports none of its modules."""
+    calls = []
+    plugins = load(EntryPoint("a", plugin(web=lambda: calls.append(1) or [named("page")])))
+    assert (calls, states(plugins), plugins.reports[0].provides) == ([], {"a": "loaded"}, ())
+    assert [cls.name for cls in plugins.web] == ["page"]
+    assert [cls.name for cls in plugins.web] == ["page"]
+    assert (calls, plugins.reports[0].provides) == ([1], ("web:page",))
+
+
+def test_a_failing_hook_of_web_pages_affects_only_its_plugin(load: Callable[..., Plugins]) -> None:
+    """Its error is shown, and the pages of other plugins are there."""
+    broken = plugin(web=lambda: 1 / 0, backends=lambda: [named("good")])
+    plugins = load(EntryPoint("a", broken), EntryPoint("b", plugin(web=lambda: [named("page")])))
+    assert [cls.name for cls in plugins.web] == ["page"]
+    assert states(plugins) == {"a": "failed", "b": "loaded"}
+    assert "division by zero" in str(plugins.reports[0].error)
+    assert [backend.name for backend in plugins.backends] == ["good"]
