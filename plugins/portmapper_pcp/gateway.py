@@ -35,7 +35,7 @@ MAX_LIFETIME = 604800
 longer lease would remain open for too long if portmapper stops without releasing it."""
 
 WINDOW = 6
-"""Concurrent requests. A gateway answers one request after the other, so a few keep it busy (miniupnpd is as
+"""Concurrent requests. A gateway answers one request after the other, so a few keep it busy (one is as
 fast with 4 as with 64). More would only wait in its socket buffer; on small routers, which need 30 ms for
 each, they would wait until they are considered lost and retransmitted."""
 

@@ -87,15 +87,15 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             await self._send_from(former, pcp_codec.map_request(former, data, 0))
         if reply.result == Result.NOT_AUTHORIZED and is_own:
             await self._shorten(lease)
-        # miniupnpd answers NO_RESOURCES if there is nothing to delete.
+        # Some gateways answer NO_RESOURCES if there is nothing to delete.
         if reply.result != Result.NO_RESOURCES:
             self._granted(reply, lease.internal_address)
 
     async def _shorten(self, lease: Lease) -> None:
         """Shorten the lease of a pinhole that cannot be deleted; raise `NotAuthorized` with its end.
 
-        miniupnpd 2.3.1 on nftables forgets the nonce of a pinhole when it renews it. Afterwards it refuses
-        every deletion, but grants renewals of at least two minutes.
+        Some gateways forget the nonce of a pinhole when they renew it. Afterwards they refuse
+        every deletion, but grant renewals of at least two minutes.
         """
         address = lease.internal_address
         if address.version == 4:
@@ -182,7 +182,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
     def _read_announcement(self, packet: bytes) -> GatewayEvent | None:
         """Treat ANNOUNCE as a restart: servers multicast it after they lost their state (section 14.1).
 
-        miniupnpd with `system_uptime=yes` sends it even though its epoch continues.
+        Some gateways send it even though their epoch continues.
         """
         if packet[:1] == bytes([natpmp_codec.VERSION]):
             return self._read_address_announcement(packet)

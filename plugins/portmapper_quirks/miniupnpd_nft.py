@@ -26,6 +26,7 @@ from portmapper.api import (
     Reassertion,
     RepairAction,
     RepairStep,
+    Trait,
 )
 
 _SERVER = "MiniUPnPd/"
@@ -38,6 +39,8 @@ class MiniupnpdNft(Quirk):
     """Keeps both protocols of a port open on a gateway that confuses them."""
 
     name = "miniupnpd-nft"
+    # Every release answers 718 if another host holds the port.
+    traits = frozenset({Trait.NEVER_OVERWRITES})
 
     def applies_to(self, device: Device) -> Applies:
         """Return whether the device says that it runs miniupnpd, as miniupnpd always does over UPnP."""

@@ -16,6 +16,7 @@ from portmapper.api import (
     IPAddress,
     MapRequest,
     TableEntry,
+    Trait,
 )
 from portmapper_upnp.behavior import DeviceBehavior, other_lifetimes, plain_comment, readable_comment
 from portmapper_upnp.connection import WanConnection
@@ -159,7 +160,7 @@ class AddMapping:
 
     async def _check_free(self, port: int) -> None:
         """Look up the port first: some gateways silently overwrite the entry of another host."""
-        if self._behavior.guards_entries or self._behavior.hides_entries:
+        if Trait.NEVER_OVERWRITES in self._request.traits or self._behavior.hides_entries:
             return
         holder = await self._holder(port)
         if holder is not None and not self._is_ours(holder):
@@ -183,7 +184,7 @@ class AddMapping:
             raise fault
         if holder is None:
             if self._is_third_party and fault.number == CONFLICT:
-                raise Fault(NOT_AUTHORIZED, fault.description)  # secure mode of older miniupnpd (M12)
+                raise Fault(NOT_AUTHORIZED, fault.description)  # secure mode of some releases (M12)
             raise self._conflict(port, None, fault)
         if not (self._request.replace or self._is_ours(holder)):
             raise self._conflict(port, holder, fault)

@@ -15,21 +15,16 @@ MAX_COMMENT = 64
 PLAIN_COMMENT = 15
 """Maximum characters of a plain description; the strictest known gateway accepts 30."""
 
-_MINIUPNPD = "MiniUPnPd/"
-"""The product name in miniupnpd's Server header; it is the same in every router."""
-
 
 @attrs.define
 class DeviceBehavior:
-    """The known behavior of one gateway, learned from its answers or its Server header.
+    """The known behavior of one gateway, learned from its answers.
 
     Attributes:
         permanent_only: it refused a finite lifetime and granted a permanent lease (M1).
         longest_lease: it refused longer leases and lifetime 0; None if unknown (M2, M22).
         plain_comments: it refused a description until it was short and without punctuation (M19).
         no_any_port: it has no AddAnyPortMapping (M8).
-        confuses_protocols: a change to one protocol of a port may close the other protocol.
-        guards_entries: it never lets one host overwrite the entry of another, so no lookup is needed first.
         shows_entries: it has shown an entry that it granted.
         hides_entries: it holds entries that it does not show (M17).
     """
@@ -38,20 +33,8 @@ class DeviceBehavior:
     longest_lease: int | None = None
     plain_comments: bool = False
     no_any_port: bool = False
-    confuses_protocols: bool = False
-    guards_entries: bool = False
     shows_entries: bool = False
     hides_entries: bool = False
-
-    @classmethod
-    def of(cls, server: str) -> DeviceBehavior:
-        """Return the known behavior of the software named in a Server header.
-
-        Every release of miniupnpd answers 718 if another host holds the port. Its nftables build (at least
-        2.3.1) looks up the filter rule of a port without comparing the protocol.
-        """
-        known = _MINIUPNPD in server
-        return cls(confuses_protocols=known, guards_entries=known)
 
     def lifetime(self, desired: int, *, is_v2: bool) -> int:
         """Return the lifetime to request; v2 treats 0 as its maximum, so request the maximum explicitly."""

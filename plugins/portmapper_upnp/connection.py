@@ -138,7 +138,7 @@ class WanConnection(Service):
     async def hides_address(self) -> bool:
         """Tell whether it is connected but reports no address at all, not even 0.0.0.0.
 
-        miniupnpd does so behind another NAT: its address is private, and it opens no ports.
+        Many do so behind another NAT: their address is private, and they open no ports.
         """
         if (await self.status()).strip().lower() != "connected":
             return False

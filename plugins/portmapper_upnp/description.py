@@ -63,7 +63,7 @@ def _services(root: Element, location: str, desired: ServiceKind) -> list[tuple[
 def _control_urls(bases: list[str], control: str, location: str) -> list[str]:
     """Return the possible URLs of a service, most likely first (H9).
 
-    First follow RFC 3986. Then do as miniupnpc does, which appends a relative path to the host: some routers
+    First follow RFC 3986. Then do as other clients do, which append a relative path to the host: some routers
     were tested with nothing else. A path may look like an absolute URL: `uuid:…`.
     """
     is_url = "://" in control or control.startswith("//")

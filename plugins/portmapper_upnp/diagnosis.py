@@ -13,7 +13,7 @@ from portmapper_upnp.search import Search
 from portmapper_upnp.ssdp_packet import read_packet
 
 DESCRIPTIONS = (
-    (5000, "/rootDesc.xml"),  # miniupnpd as distributions ship it
+    (5000, "/rootDesc.xml"),  # the most common daemon as distributions ship it
     (49000, "/igddesc.xml"),  # FRITZ!Box
     (2828, "/gateway_description.xml"),  # RouterOS
     (1900, "/rootDesc.xml"),
@@ -58,7 +58,7 @@ async def diagnose(target: Target, ssdp_port: int, describe: Describe) -> Sequen
 
 
 async def _hidden_address(location: str, describe: Describe) -> Sequence[Finding]:
-    """Report a gateway that hides its address, as miniupnpd does with a private address."""
+    """Report a gateway that hides its address, as many do with a private address."""
     try:
         gateway = await describe(location)
         try:

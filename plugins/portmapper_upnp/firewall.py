@@ -19,7 +19,7 @@ MAX_LEASE = 86_400
 
 UNKNOWN_PINHOLE = frozenset({NO_SUCH_PINHOLE, INVALID_ARGUMENTS, NOT_AUTHORIZED})
 """Codes for an id that does not exist or belongs to another host: after a restart a gateway reuses ids.
-miniupnpd 2.3.1 answers 402 where the standard requires 704."""
+Some gateways answer 402 where the standard requires 704."""
 
 _ABSENT_ACTION = frozenset({INVALID_ACTION, OPTIONAL_ACTION_ABSENT})
 _NUMBERS = {Protocol.TCP: "6", Protocol.UDP: "17"}

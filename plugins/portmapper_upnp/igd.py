@@ -55,7 +55,7 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
         self._read_again = read_again
         self._read_again_at = 0.0
         self._works = False
-        self._behavior = DeviceBehavior.of(identity.server)
+        self._behavior = DeviceBehavior()
         self._external: IPAddress | None = None
         self._external_queried = False
         self._connected = True

@@ -28,8 +28,8 @@ _PinholeKey = tuple[Protocol, IPAddress, int]
 class PinholeGateway(IgdDevice, VerifiesLeases, MapsOtherHosts):
     """The WANIPv6FirewallControl service of one device, used from one local address.
 
-    The service cannot list pinholes; it identifies each by an id that it assigns. After a restart miniupnpd
-    starts again at 1, so an old id may belong to another pinhole. An id is therefore trusted only if the
+    The service cannot list pinholes; it identifies each by an id that it assigns. After a restart a gateway
+    may start again at 1, so an old id may belong to another pinhole. An id is therefore trusted only if the
     gateway assigned it in this session and has not assigned it to another pinhole since. Otherwise
     AddPinhole is called again: for an existing pinhole it renews the lease and returns the id.
     """

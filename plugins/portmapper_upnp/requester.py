@@ -32,10 +32,10 @@ MAX_PATIENCE = 2.0
 """Maximum factor for time limits of a slow gateway: one request may then take 10 s."""
 
 MAX_CONNECTIONS = 4
-"""Connections to one gateway at once: miniupnpd listens with a backlog of 5, others with less (H5)."""
+"""Connections to one gateway at once: some listen with a backlog of 5, others with less (H5)."""
 
 SERVER = "Server"
-"""The only header that is used: it names the software, such as `MiniUPnPd/2.3.1`."""
+"""The only header that is used: it names the software, such as `Linux/5.4 UPnP/1.1 ACME/2.3`."""
 
 _XML_ENCODING = re.compile(rb"""^[^<]{0,16}<\?xml[^>]{0,80}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
 

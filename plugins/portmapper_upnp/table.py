@@ -31,7 +31,7 @@ _END = frozenset({INDEX_OUT_OF_RANGE, NO_SUCH_ENTRY, INVALID_ARGUMENTS, ACTION_F
 async def read_table(connection: WanConnection) -> list[TableEntry]:
     """Read all entries one by one; if that fails, use the listing of a v2 gateway.
 
-    A listing needs fewer requests, but miniupnpd 2.3.1 on nftables crashes on a listing with more than 128
+    A listing needs fewer requests, but a common gateway daemon crashes on a listing with more than 128
     entries, and then no mapping can be renewed.
 
     Raises:

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from portmapper.api.model import MapRequest as MapRequest
     from portmapper.api.model import Protocol as Protocol
     from portmapper.api.model import TableEntry as TableEntry
+    from portmapper.api.model import Trait as Trait
     from portmapper.api.model import external_kind as external_kind
     from portmapper.api.quirks import Action as Action
     from portmapper.api.quirks import Applies as Applies
@@ -174,6 +175,7 @@ __getattr__ = lazy_exports(
             "PROTOCOLS",
             "Protocol",
             "TableEntry",
+            "Trait",
             "external_kind",
         ),
         "quirks": (

@@ -128,6 +128,17 @@ class Mapping:
 MappingKey = tuple[Protocol, Family, int, IPAddress | IPNetwork | None, int, str | None]
 
 
+class Trait(enum.StrEnum):
+    """What a quirk knows of a device, for the backends that reach it.
+
+    Attributes:
+        NEVER_OVERWRITES: it refuses to let one host overwrite the entry of another, so a backend needs not
+            look up the holder of a port before it requests the port.
+    """
+
+    NEVER_OVERWRITES = "never-overwrites"
+
+
 @attrs.frozen
 class MapRequest:
     """A request to open or renew a mapping; `Gateway.map` does both.
@@ -147,6 +158,7 @@ class MapRequest:
         urgent: the port may be closed until this request arrives, so a lost packet is repeated quickly.
         recreate: a renewal alone may not open the port (see `portmapper.api.quirks`). A backend whose
             renewal leaves the entry as it is closes it first.
+        traits: what is known of the device, from its quirks.
     """
 
     protocol: Protocol
@@ -161,6 +173,7 @@ class MapRequest:
     held: Lease | None = None
     urgent: bool = False
     recreate: bool = False
+    traits: frozenset[Trait] = frozenset()
 
     @property
     def family(self) -> Family:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import attrs
 
-from portmapper.api.model import IPAddress, Lease, MapRequest
+from portmapper.api.model import IPAddress, Lease, MapRequest, Trait
 
 
 class Applies(enum.StrEnum):
@@ -110,7 +110,7 @@ class RepairStep:
 
 
 class Quirk(abc.ABC):
-    """One kind of device on which the mappings of one group disturb each other.
+    """What is known of one kind of device, above all that the mappings of one group disturb each other there.
 
     The core serializes the requests of a group, requests again what `after` returns, and runs `repair`
     when it cannot know the order of the group: after adoption, a restart, a lost answer or a change of
@@ -118,9 +118,11 @@ class Quirk(abc.ABC):
 
     Attributes:
         name: short and lower case, for messages.
+        traits: what else is known of such a device; each request to it carries them (`MapRequest.traits`).
     """
 
     name: ClassVar[str]
+    traits: ClassVar[frozenset[Trait]] = frozenset()
 
     @abc.abstractmethod
     def applies_to(self, device: Device) -> Applies:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 from portmapper.api.errors import quoted
-from portmapper.api.model import Lease, MapRequest
+from portmapper.api.model import Lease, MapRequest, Trait
 from portmapper.api.quirks import Action, Applies, Device, HeldLease, Quirk, Reassertion, RepairStep
 from portmapper.pluginhost.faults import record_fault
 
@@ -18,6 +18,7 @@ class GuardedQuirk(Quirk):
 
     def __init__(self, quirk: Quirk) -> None:
         self.name = quirk.name  # type: ignore[misc]
+        self.traits = self._valid_traits(quirk.traits)  # type: ignore[misc]
         self._quirk = quirk
 
     def applies_to(self, device: Device) -> Applies:
@@ -39,6 +40,12 @@ class GuardedQuirk(Quirk):
         return self._list(
             "repair", lambda: self._quirk.repair(requested, peers, recreate=recreate), RepairStep
         )
+
+    def _valid_traits(self, traits: object) -> frozenset[Trait]:
+        if isinstance(traits, frozenset) and all(isinstance(trait, Trait) for trait in traits):
+            return traits
+        record_fault(f"quirk:{self.name}", f"its traits are {quoted(traits)}, and not a frozenset of traits")
+        return frozenset()
 
     def _list(self, method: str, call: Callable[[], Sequence[T]], kind: type[T]) -> Sequence[T]:
         nothing: Sequence[T] = ()

@@ -8,7 +8,7 @@ from collections.abc import Mapping as AnyMapping
 import attrs
 
 from portmapper.api.backend import Gateway
-from portmapper.api.model import Family, IPAddress, Lease, Mapping, MappingKey, MapRequest
+from portmapper.api.model import Family, IPAddress, Lease, Mapping, MappingKey, MapRequest, Trait
 from portmapper.api.quirks import Action, Applies, HeldLease, Quirk, Reassertion, RepairStep
 from portmapper.gateways.discovery import Discovery
 from portmapper.pluginhost.guarded_quirk import GuardedQuirk
@@ -60,6 +60,12 @@ class Coupling:
         """Return whether any quirk applies to the device at this address."""
         found = {quirk.applies_to(self._devices.get(address)) for quirk in self._quirks}
         return next((answer for answer in (Applies.YES, Applies.UNKNOWN) if answer in found), Applies.NO)
+
+    def traits(self, address: IPAddress) -> frozenset[Trait]:
+        """Return what the quirks of the device at this address know of it."""
+        device = self._devices.get(address)
+        known = [quirk.traits for quirk in self._quirks if quirk.applies_to(device) is Applies.YES]
+        return frozenset().union(*known)
 
     # The groups
 

@@ -159,6 +159,7 @@ class Executor:
             held=held,
             urgent=recreate or self._coupling.disturbed_by_renewals(key, record, gateway),
             recreate=recreate,
+            traits=self._coupling.traits(gateway.address),
         )
 
     def _held(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.api.model import Mapping, MapRequest, Protocol
+from portmapper.api.model import Mapping, MapRequest, Protocol, Trait
 from portmapper.api.quirks import Applies, Device, Quirk
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.scheduler.options import Options
@@ -141,3 +141,45 @@ async def test_a_quirk_that_fails_is_reported_and_ignored(
     await harness.clock.advance(2100)
     assert device.open_ports() == {(TCP, 80), (UDP, 80)}
     assert [fault["plugin"] for fault in FAULTS.document()] == ["quirk:broken"]
+
+
+class Known(Quirk):
+    """A quirk that only knows a trait of each device of one answer."""
+
+    name = "known"
+    traits = frozenset({Trait.NEVER_OVERWRITES})
+
+    def __init__(self, answer: Applies) -> None:
+        self._answer = answer
+
+    def applies_to(self, device: Device) -> Applies:
+        """Return the answer."""
+        return self._answer
+
+    def coupling(self, subject: object) -> None:
+        """Couple nothing."""
+
+    after = repair = lambda *_, **__: ()  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("answer", list(Applies))
+async def test_a_request_carries_the_traits_of_a_device_that_is_known_to_have_them(
+    new_harness: Callable[..., Any], device: FakeDevice, desired: Desired, answer: Applies
+) -> None:
+    """A device that only may have the quirk gets none."""
+    harness = new_harness(FakeBackend("pcp", device), quirks=(Known(answer),))
+    await harness.start(desired())
+    (request,) = device.requested()
+    assert request.traits == (Known.traits if answer is Applies.YES else frozenset())
+
+
+async def test_traits_that_are_no_traits_are_reported_and_ignored(
+    new_harness: Callable[..., Any], device: FakeDevice, desired: Desired
+) -> None:
+    """The mapping opens."""
+    quirk = Known(Applies.YES)
+    quirk.traits = {"never-overwrites"}  # type: ignore[misc, assignment]
+    harness = new_harness(FakeBackend("pcp", device), quirks=(quirk,))
+    await harness.start(desired())
+    assert device.open_ports() == {(TCP, 80)}
+    assert [fault["plugin"] for fault in FAULTS.document()] == ["quirk:known"]
