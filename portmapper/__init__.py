@@ -10,13 +10,74 @@ from portmapper.support.lazy import lazy_exports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from portmapper.api.errors import (
+        AnotherNat,
+        BackendError,
+        Conflict,
+        GatewayRestarted,
+        GatewayTimeout,
+        NetworkFailure,
+        NoGateway,
+        NoResources,
+        NotAuthorized,
+        OnlyPermanentLeases,
+        PluginFault,
+        PortmapperError,
+        Unsupported,
+        UsageError,
+    )
+    from portmapper.api.events import Event, EventKind
+    from portmapper.api.model import ConflictPolicy, ExternalKind, Family, Mapping, Protocol
     from portmapper.client.async_client import Client
-    from portmapper.client.sync_client import SyncClient
+    from portmapper.client.gateways import FoundGateway
+    from portmapper.client.lease import Lease, LeaseState
+    from portmapper.client.sync_client import SyncClient, SyncLease
 
-__all__ = ["Client", "SyncClient", "__version__"]
+__all__ = [
+    "AnotherNat",
+    "BackendError",
+    "Client",
+    "Conflict",
+    "ConflictPolicy",
+    "Event",
+    "EventKind",
+    "ExternalKind",
+    "Family",
+    "FoundGateway",
+    "GatewayRestarted",
+    "GatewayTimeout",
+    "Lease",
+    "LeaseState",
+    "Mapping",
+    "NetworkFailure",
+    "NoGateway",
+    "NoResources",
+    "NotAuthorized",
+    "OnlyPermanentLeases",
+    "PluginFault",
+    "PortmapperError",
+    "Protocol",
+    "SyncClient",
+    "SyncLease",
+    "Unsupported",
+    "UsageError",
+    "__version__",
+]
 
 __version__ = "0.1.0"
 
 # Importing the Python API is slow, and `portmapper --version` does not need it.
-_LAZY = {"client.async_client": ("Client",), "client.sync_client": ("SyncClient",)}
+_LAZY = {
+    "client.async_client": ("Client",),
+    "client.gateways": ("FoundGateway",),
+    "client.lease": ("Lease", "LeaseState"),
+    "client.sync_client": ("SyncClient", "SyncLease"),
+    "api.events": ("Event", "EventKind"),
+    "api.model": ("ConflictPolicy", "ExternalKind", "Family", "Mapping", "Protocol"),
+    "api.errors": (
+        *("AnotherNat", "BackendError", "Conflict", "GatewayRestarted", "GatewayTimeout", "NetworkFailure"),
+        *("NoGateway", "NoResources", "NotAuthorized", "OnlyPermanentLeases", "PluginFault"),
+        *("PortmapperError", "Unsupported", "UsageError"),
+    ),
+}
 __getattr__ = lazy_exports(__name__, _LAZY)

@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "sources": _HOST,
     "scheduler": _SCHEDULER,
     "config": _CONFIG,
-    "client": (*_SCHEDULER, "sources", "scheduler", "config"),
+    "client": (*_ACTIONS, "actions"),
     "observability": _OBSERVABILITY,
     "control": (*_OBSERVABILITY, "observability"),
     "actions": _ACTIONS,

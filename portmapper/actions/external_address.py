@@ -1,4 +1,4 @@
-"""The external IPv4 address of this host's gateway."""
+"""The address that the internet sees: of the gateway for IPv4, of this host for IPv6."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import BackendError, NoGateway
 from portmapper.api.model import ConflictPolicy, IPAddress, MapRequest, Protocol
 from portmapper.gateways.calls import request_lease, try_release
+from portmapper.network.host import Network
 
 LIFETIME = 120
 """Seconds that the mapping lasts if its release is lost; many gateways grant no less."""
@@ -38,6 +39,19 @@ async def external_ipv4(backends: Sequence[Backend], targets: Sequence[Target]) 
                 if (address := await ask(gateway)) and address.version == 4:
                     return address
         return None
+
+
+def own_ipv6(network: Network) -> IPAddress:
+    """Return this host's stable IPv6 address on the interface that leads to the internet.
+
+    Raises:
+        NoGateway: no interface with an IPv6 default route has such an address.
+    """
+    for interface in network.by_preference(6):
+        for address in interface.stable_ipv6:
+            if network.default_gateway(interface.name, 6) is not None:
+                return address
+    raise NoGateway("this host has no IPv6 connection to the internet")
 
 
 async def _granted_address(gateway: Gateway) -> IPAddress | None:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from portmapper.api.command import Command
-from portmapper.api.errors import NoGateway, PortmapperError
+from portmapper.api.errors import PortmapperError
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -64,15 +64,10 @@ class Address(Command):
 
 
 def _own_ipv6() -> IPAddress:
-    """Return this host's stable IPv6 address on the interface that leads to the internet."""
+    from portmapper.actions.external_address import own_ipv6
     from portmapper.network.host import read_network
 
-    network = read_network()
-    for interface in network.by_preference(6):
-        for address in interface.stable_ipv6:
-            if network.default_gateway(interface.name, 6) is not None:
-                return address
-    raise NoGateway("this host has no IPv6 connection to the internet")
+    return own_ipv6(read_network())
 
 
 def _external_ipv4(arguments: argparse.Namespace) -> IPAddress:

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
-
-import attrs
+from typing import Self, SupportsIndex
 
 from portmapper.api.backend import Backend
-from portmapper.api.errors import BackendError, NoGateway, RowError, UsageError
+from portmapper.api.errors import BackendError, Conflict, NoGateway, UsageError
 from portmapper.api.events import Event
-from portmapper.api.model import (
-    DEFAULT_DURATION,
-    MAX_DURATION,
-    ConflictPolicy,
-    Family,
-    IPAddress,
-    Mapping,
-    MappingState,
-    Protocol,
-)
+from portmapper.api.model import ANY_PORT, DEFAULT_DURATION, ConflictPolicy, Family, IPAddress, Mapping
 from portmapper.api.quirks import Quirk
+from portmapper.client.arguments import (
+    Address,
+    Lifetime,
+    check_callback,
+    conflict_from,
+    family_from,
+    mapping_from,
+    names_from,
+)
+from portmapper.client.gateways import FoundGateway, external_address, found_gateways
+from portmapper.client.lease import Lease
 from portmapper.pluginhost.faults import instantiate
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
-from portmapper.sources.address_syntax import parse_gateway
-from portmapper.sources.port_syntax import MAX_PORT
 from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
-
-SOURCE = "program"
-"""The source of the mappings that a program opens."""
+from portmapper.support.text import plural
 
 OPEN_LIMIT = 15.0
 """Seconds to wait until a port is open or refused."""
@@ -42,77 +38,10 @@ CLOSE_LIMIT = 10.0
 """Seconds to wait until closed ports are released."""
 
 POLL_INTERVAL = 0.01
-"""Seconds between two checks for a grant or a release."""
+"""Seconds between two checks for a grant or a release: no event reports an adoption."""
 
-
-class ClientLease:
-    """A port that stays open until you close it or its client ends.
-
-    If it is open on several gateways, the properties describe the best gateway that holds it.
-    `endpoints` lists every gateway.
-
-    Attributes:
-        mapping: the requested mapping.
-    """
-
-    def __init__(self, client: Client, mapping: Mapping, entries: list[Record]) -> None:
-        self.mapping = mapping
-        self._client = client
-        self._last = entries
-
-    @property
-    def _entries(self) -> list[Record]:
-        """The state on each gateway; after the client has ended, the last known state."""
-        now = self._client.records_of(self.mapping)
-        self._last = now or [attrs.evolve(record, lease=None) for record in self._last]
-        return self._last
-
-    @property
-    def _entry(self) -> Record:
-        entries = self._entries
-        return next((entry for entry in entries if entry.lease), entries[0])
-
-    @property
-    def endpoints(self) -> dict[str, tuple[IPAddress | None, int]]:
-        """The external address and port on each gateway that holds the mapping, by gateway address."""
-        leases = [entry.lease for entry in self._entries if entry.lease]
-        return {
-            lease.gateway.partition(":")[2]: (
-                lease.external_address or self._client.external(lease.gateway),
-                lease.external_port,
-            )
-            for lease in leases
-        }
-
-    @property
-    def state(self) -> MappingState:
-        """The current state of the mapping."""
-        return self._entry.state
-
-    @property
-    def error(self) -> str | None:
-        """The reason why the port is not open or cannot be renewed; None if there is no error."""
-        return self._entry.error
-
-    @property
-    def external_port(self) -> int | None:
-        """The external port; None while the mapping is not open."""
-        return self._entry.lease.external_port if self._entry.lease else None
-
-    @property
-    def external_address(self) -> IPAddress | None:
-        """The gateway's external address; None while it is not known."""
-        lease = self._entry.lease
-        return (lease.external_address or self._client.external(lease.gateway)) if lease else None
-
-    @property
-    def backend(self) -> str | None:
-        """The backend that holds the lease: `pcp`, `natpmp`, `upnp` or the name of a plugin's backend."""
-        return self._entry.lease.backend if self._entry.lease else None
-
-    async def close(self) -> None:
-        """Close the port; closing it twice is allowed. If the gateway does not answer, the lease expires."""
-        await self._client.close(self)
+OnChange = Callable[[Lease, Event], object]
+"""A function, or a coroutine function, that is called with each change of a lease."""
 
 
 class Client:
@@ -127,26 +56,26 @@ class Client:
     def __init__(
         self,
         *,
-        backend: Sequence[str] = (),
-        gateway: Sequence[str] = (),
-        conflict: ConflictPolicy | str = ConflictPolicy.OWN,
+        backend: str | Sequence[str] = (),
+        gateway: Address | Sequence[Address] = (),
+        conflict: ConflictPolicy | str = "keep",
     ) -> None:
         """Configure the client; nothing is sent yet.
 
         Args:
             backend: use only these backends, in this order; empty means all.
             gateway: use only these gateways, without discovery: addresses or URLs of a description.
-            conflict: what to do if a port is taken: `own`, `next`, `take` or `fail`.
+            conflict: what to do if a port is taken: `keep`, `next`, `overwrite` or `fail`.
 
         Raises:
-            UsageError: `conflict` is not a valid policy.
+            TypeError: an argument has an invalid type.
+            ValueError: `conflict` is not a valid policy.
         """
-        self._names = (backend,) if isinstance(backend, str) else tuple(backend)
-        chosen = (gateway,) if isinstance(gateway, str) else tuple(gateway)
-        if conflict not in list(ConflictPolicy):
-            raise UsageError(f"conflict must be one of {', '.join(ConflictPolicy)}, not {conflict!r}")
-        self._options = Options(conflict=ConflictPolicy(conflict), chosen=chosen)
-        self._mappings: dict[object, Mapping] = {}
+        self._names = names_from("backend", backend)
+        self._chosen = names_from("gateway", gateway)
+        self._options = Options(conflict=conflict_from(conflict), chosen=self._chosen)
+        self._leases: list[Lease] = []
+        self._informed: list[Lease] = []
         self._scheduler: Scheduler | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -154,12 +83,18 @@ class Client:
         """Start the scheduler.
 
         Raises:
-            UsageError: no plugin provides a named backend, or a gateway name is invalid.
+            ValueError: there is no such backend, or a gateway is neither an address nor a URL.
         """
-        backends, quirks = _backends(self._names)
-        # Not in __init__: SQLite allows only the thread that opened a connection to use it.
-        self._store = Store(None)
-        self._scheduler = Scheduler(backends, self._store, _ignore, self._options, Clock(), quirks=quirks)
+        try:
+            backends, quirks = self._load()
+            # Not in __init__: SQLite allows only the thread that opened a connection to use it.
+            self._store = Store(None)
+            self._scheduler = Scheduler(
+                backends, self._store, self._publish, self._options, Clock(), quirks=quirks
+            )
+        except UsageError as error:
+            # The message names the command's option, which a program does not have.
+            raise ValueError(str(error).replace("--gateway", "gateway")) from None
         self._running = asyncio.create_task(self._scheduler.run())
         return self
 
@@ -169,6 +104,9 @@ class Client:
         """Close every port and stop."""
         scheduler, self._scheduler = self._started_scheduler(), None
         assert self._running is not None, "the block was entered"
+        self._leases.clear()
+        for lease in self._informed:
+            lease.is_closed = True
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         try:
@@ -179,20 +117,29 @@ class Client:
         finally:
             await scheduler.close()
             self._store.close()
+            for lease in self._informed:
+                lease._changes.end()
+            await asyncio.gather(*(lease._changes.finished() for lease in self._informed))
 
     async def open(
         self,
-        port: int,
+        port: SupportsIndex,
         protocol: str = "tcp",
         *,
-        internal_port: int | None = None,
-        address: IPAddress | None = None,
+        internal_port: SupportsIndex | None = None,
+        address: Address | None = None,
         family: Family | str | None = None,
-        lifetime: int = DEFAULT_DURATION,
+        lifetime: Lifetime = DEFAULT_DURATION,
         comment: str = "",
-        gateway: str | None = None,
-    ) -> ClientLease:
+        gateway: Address | None = None,
+        conflict: ConflictPolicy | str | None = None,
+        on_change: OnChange | None = None,
+        wait: bool = True,
+    ) -> Lease:
         """Open a port and keep it open.
+
+        Two leases of the same port share it: the arguments of the first apply, and the port is closed with
+        the last.
 
         Args:
             port: desired external port; 0 means any, and needs `internal_port`.
@@ -200,107 +147,172 @@ class Client:
             internal_port: the port that listens; default: `port`.
             address: the host that listens; default: this host.
             family: `ipv4`, or `ipv6` for a pinhole; default: the family of `address`, else `ipv4`.
-            lifetime: lifetime of the lease in seconds; the client renews it before it expires.
+            lifetime: seconds, or a `timedelta`; the client renews the lease before it expires.
             comment: text for the gateway's table.
             gateway: `all` opens the port on every gateway that answers, an address on that gateway only;
                 default: the best gateway.
+            conflict: what to do if the port is taken: `keep`, `next`, `overwrite` or `fail`; default: the
+                policy of the client.
+            on_change: called with the lease and each change, except for renewals.
+            wait: False returns at once, and the client tries until the port is open or the lease is closed.
 
         Raises:
-            UsageError: the port, protocol, family, lifetime or gateway is invalid.
+            TypeError: an argument has an invalid type.
+            ValueError: an argument has an invalid value.
             NoGateway: no gateway answered.
             BackendError: every gateway refused; the error of the first one.
         """
         scheduler = self._started_scheduler()
-        mapping = _mapping(port, protocol, internal_port, address, family, lifetime, comment, gateway)
-        self._mappings[mapping.key] = mapping
-        scheduler.set_desired(self._mappings.values())
-        try:
-            async with asyncio.timeout(OPEN_LIMIT):
-                while not _is_decided(scheduler, mapping):  # noqa: ASYNC110 - no event reports an adoption
-                    await asyncio.sleep(POLL_INTERVAL)
-        except BaseException as error:
-            self._forget(mapping)
-            if isinstance(error, TimeoutError):
-                raise NoGateway(f"no gateway answered within {OPEN_LIMIT:.0f} s") from error
-            raise
-        entries = records_of(scheduler.records, mapping)
-        if not any(entry.lease for entry in entries):
-            self._forget(mapping)
-            raise _failure(entries)
-        return ClientLease(self, mapping, entries)
+        check_callback(on_change)
+        mapping = mapping_from(
+            port, protocol, internal_port, address, family, lifetime, comment, gateway, conflict
+        )
+        lease = self._new_lease(self._shared(mapping), on_change)
+        self._leases.append(lease)
+        self._informed = [*(one for one in self._informed if not one._changes.is_done), lease]
+        self._update()
+        if wait:
+            try:
+                await _decision(scheduler, lease)
+            except BaseException:
+                self._abandon(lease)
+                raise
+        return lease
 
-    async def close(self, lease: ClientLease) -> None:
-        """Close one port; the same as `ClientLease.close`."""
-        held = [entry.lease.token for entry in lease._entries if entry.lease]
-        self._forget(lease.mapping)
+    async def close(self, lease: Lease) -> None:
+        """Close one lease; the same as `Lease.close`."""
+        if lease.is_closed:
+            return
+        held = [] if lease.is_shared else [entry.lease.token for entry in lease._entries if entry.lease]
+        lease.is_closed = True
+        self._leases.remove(lease)
+        self._update()
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
-                while any(self._store.get(token) is not None for token in held):  # noqa: ASYNC110 - as above
+                while any(self._store.get(token) is not None for token in held):  # noqa: ASYNC110
                     await asyncio.sleep(POLL_INTERVAL)
         except TimeoutError:
             return
+        finally:
+            lease._changes.end()
+            if not lease._changes.is_calling:
+                await lease._changes.finished()
 
-    def records_of(self, mapping: Mapping) -> list[Record]:
+    def mappings(self) -> list[Lease]:
+        """Return the leases that this client keeps open, in the order of `open`."""
+        return list(self._leases)
+
+    async def discover(self) -> list[FoundGateway]:
+        """Return every protocol of every gateway that answers, best first; empty if none does."""
+        self._started_scheduler()
+        return await found_gateways(self._load()[0], self._chosen)
+
+    async def external_address(self, family: Family | str = "ipv4") -> IPAddress:
+        """Return the gateway's external IPv4 address; for `ipv6` this host's address as the internet sees it.
+
+        Raises:
+            NoGateway: no gateway answers, or this host has no IPv6 connection.
+            NetworkFailure: the gateway has no external address.
+        """
+        self._started_scheduler()
+        wanted = family_from(family)
+        known = [lease.external_address for lease in self._leases if lease.mapping.family is wanted]
+        if wanted is Family.IPV4 and any(known):
+            return next(address for address in known if address)
+        return await external_address(self._load()[0], self._chosen, wanted)
+
+    def __repr__(self) -> str:
+        """Return whether the client runs, and its number of leases."""
+        state = plural(len(self._leases), "lease") if self._scheduler else "not started"
+        return f"<{type(self).__name__}: {state}>"
+
+    def _new_lease(self, mapping: Mapping, on_change: OnChange | None) -> Lease:
+        return Lease(self, mapping, on_change)
+
+    def _shared(self, mapping: Mapping) -> Mapping:
+        """Return the mapping of an earlier lease of the same port, else the new one.
+
+        Raises:
+            Conflict: this client has opened the port for another host or internal port.
+        """
+        same_place = [m for m in self._desired() if _place(m) == _place(mapping)]
+        same = next((other for other in same_place if other.key == mapping.key), None)
+        if same is None and same_place and mapping.port != ANY_PORT:
+            port = f"{mapping.port}/{mapping.protocol.lower()}"
+            target = same_place[0].internal_port
+            raise Conflict(
+                f"{port} is in use: this client opened it for internal port {target}; close it first"
+            )
+        return same or mapping
+
+    def _is_shared(self, lease: Lease) -> bool:
+        return sum(other.mapping.key == lease.mapping.key for other in self._leases) > 1
+
+    def _desired(self) -> list[Mapping]:
+        return list({lease.mapping.key: lease.mapping for lease in self._leases}.values())
+
+    def _update(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.set_desired(self._desired())
+
+    def _abandon(self, lease: Lease) -> None:
+        """Give up a lease that `open` does not return."""
+        if lease.is_closed:
+            return  # its client ended meanwhile
+        lease.is_closed = True
+        self._leases.remove(lease)
+        self._informed.remove(lease)
+        lease._changes.cancel()
+        self._update()
+
+    def _publish(self, event: Event) -> None:
+        for lease in self._informed:
+            if lease._is_concerned(event):
+                lease._changes.put(event)
+
+    def _records_of(self, mapping: Mapping) -> list[Record]:
         """Return the states of a mapping, one for each gateway; empty after the client has ended."""
         return records_of(self._scheduler.records, mapping) if self._scheduler else []
 
-    def external(self, gateway: str) -> IPAddress | None:
+    def _external(self, gateway: str) -> IPAddress | None:
         """Return the last known external address of a gateway, given its identity."""
         return self._scheduler.external.get(gateway) if self._scheduler else None
-
-    def _forget(self, mapping: Mapping) -> None:
-        if self._mappings.pop(mapping.key, None) is not None and self._scheduler is not None:
-            self._scheduler.set_desired(self._mappings.values())
 
     def _started_scheduler(self) -> Scheduler:
         if self._scheduler is None:
             raise UsageError("use the client only inside 'with' or 'async with'")
         return self._scheduler
 
+    def _load(self) -> tuple[list[Backend], list[Quirk]]:
+        from portmapper.pluginhost.manager import load_plugins
 
-def _backends(names: Sequence[str]) -> tuple[list[Backend], list[Quirk]]:
-    from portmapper.pluginhost.manager import load_plugins
-
-    plugins = load_plugins()
-    backends = instantiate("backend", plugins.choose_backends(names))
-    return backends, instantiate("quirk", plugins.quirks)
+        plugins = load_plugins()
+        backends = instantiate("backend", plugins.choose_backends(self._names))
+        return backends, instantiate("quirk", plugins.quirks)
 
 
-def _mapping(
-    port: int,
-    protocol: str,
-    internal_port: int | None,
-    address: IPAddress | None,
-    family: Family | str | None,
-    lifetime: int,
-    comment: str,
-    gateway: str | None,
-) -> Mapping:
-    internal = port if internal_port is None else internal_port
-    if not 0 <= port <= MAX_PORT or not 1 <= internal <= MAX_PORT:
-        raise UsageError(f"a port must be 1 to {MAX_PORT}; 0 (any port) needs an internal port")
-    if protocol.upper() not in list(Protocol):
-        raise UsageError(f"protocol must be tcp or udp, not {protocol!r}")
-    if not 0 <= lifetime <= MAX_DURATION:
-        raise UsageError(f"a lifetime must be 0 to {MAX_DURATION} seconds")
-    address_family = Family.of(address) if address is not None else None
-    if family is not None and (family not in list(Family) or address_family not in (None, family)):
-        raise UsageError(f"family must be ipv4 or ipv6 and match the address, not {family!r}")
+def _place(mapping: Mapping) -> tuple[object, ...]:
+    """Return what two mappings of one client cannot share: a port of a gateway, or of a host over IPv6."""
+    host = mapping.address if mapping.family is Family.IPV6 else None
+    return mapping.protocol, mapping.port, mapping.family, mapping.gateway, host
+
+
+async def _decision(scheduler: Scheduler, lease: Lease) -> None:
+    """Wait until the port is open, or its callback closed the lease.
+
+    Raises:
+        NoGateway: no gateway answered.
+        BackendError: every gateway refused.
+    """
     try:
-        named_gateway = parse_gateway(gateway or "")
-    except RowError as error:
-        raise UsageError(str(error)) from None
-    return Mapping(
-        protocol=Protocol(protocol.upper()),
-        port=port,
-        internal_port=internal,
-        address=address,
-        family=Family(family or address_family or Family.IPV4),
-        duration=lifetime,
-        comment=comment or "portmapper",
-        gateway=named_gateway,
-        source=SOURCE,
-    )
+        async with asyncio.timeout(OPEN_LIMIT):
+            while not (lease.is_closed or _is_decided(scheduler, lease.mapping)):  # noqa: ASYNC110
+                await asyncio.sleep(POLL_INTERVAL)
+    except TimeoutError:
+        raise NoGateway(f"no gateway answered within {OPEN_LIMIT:.0f} s") from None
+    entries = records_of(scheduler.records, lease.mapping)
+    if not lease.is_closed and not any(entry.lease for entry in entries):
+        raise _failure(entries)
 
 
 def _is_decided(scheduler: Scheduler, mapping: Mapping) -> bool:
@@ -312,10 +324,6 @@ def _is_decided(scheduler: Scheduler, mapping: Mapping) -> bool:
 def _failure(entries: list[Record]) -> Exception:
     refusals = [error for entry in entries for _, error in entry.refusals]
     if not refusals:
-        return NoGateway(entries[0].error or "no gateway answered")
+        return NoGateway((entries[0].error if entries else None) or "no gateway answered")
     refusal: BackendError = refusals[0]
     return refusal
-
-
-def _ignore(event: Event) -> None:
-    """Drop the event: the program reads its leases, and there is no journal."""

@@ -9,14 +9,13 @@ import pytest
 
 import portmapper
 from portmapper.api.errors import NoGateway, UsageError
-from portmapper.api.model import MappingState
 
 
 def test_a_port_is_open_inside_the_block(gateway: Any, options: dict[str, Any]) -> None:
     """As with the asynchronous client."""
     with portmapper.SyncClient(**options) as client:
         lease = client.open(8080)
-        assert (gateway.ports(), lease.external_port, lease.state) == ({8080}, 8080, MappingState.ACTIVE)
+        assert (gateway.ports(), lease.external_port, lease.state) == ({8080}, 8080, "active")
         lease.close()
         assert gateway.ports() == set()
         client.open(8082)
@@ -28,7 +27,7 @@ def test_the_thread_ends_with_the_block(options: dict[str, Any]) -> None:
     before = threading.active_count()
     with portmapper.SyncClient(**options):
         assert threading.active_count() > before
-    with pytest.raises(UsageError), portmapper.SyncClient(backend=["none"]):
+    with pytest.raises(ValueError, match="none"), portmapper.SyncClient(backend=["none"]):
         pass
     assert "portmapper" not in {thread.name for thread in threading.enumerate()}
 
@@ -40,5 +39,45 @@ def test_errors_reach_the_caller(silence: Any) -> None:
     with portmapper.SyncClient(gateway=[silence[1]], backend=["pcp"]) as client:
         with pytest.raises(NoGateway):
             client.open(8080)
-        with pytest.raises(UsageError):
+        with pytest.raises(ValueError, match="port must be"):
             client.open(70000)
+        with pytest.raises(TypeError, match="comment must be text"):
+            client.open(8080, comment=5)  # type: ignore[arg-type]
+
+
+def test_leases_can_be_listed_shared_and_awaited(options: dict[str, Any]) -> None:
+    """With the same names as those of the asynchronous client."""
+    with portmapper.SyncClient(**options) as client:
+        lease = client.open(8080, wait=False)
+        assert isinstance(lease, portmapper.Lease)
+        assert client.mappings() == [lease]
+        assert [gateway.backend for gateway in client.discover()] == ["pcp"]
+        assert str(client.external_address()) == "11.22.33.44"
+        assert repr(client) == "<SyncClient: 1 lease>"
+        client.close(lease)
+        assert (lease.state, client.mappings()) == ("closed", [])
+
+
+def test_changes_are_an_iterator_and_a_call_in_another_thread(options: dict[str, Any]) -> None:
+    """A function may use the client and block; a coroutine function may not."""
+    called = threading.Event()
+    errors: list[Exception] = []
+
+    def closing(lease: Any, event: Any) -> None:
+        lease.close()
+        called.set()
+
+    async def wrong(lease: Any, event: Any) -> None:
+        try:
+            lease.close()
+        except UsageError as error:
+            errors.append(error)
+
+    with portmapper.SyncClient(**options) as client:
+        client.open(8080, on_change=closing)
+        assert called.wait(5)
+        changes = client.open(8081, on_change=wrong).changes()
+        (lease,) = client.mappings()
+        lease.close()
+        assert [event.kind for event in changes] == ["closed"]
+    assert "use Client" in str(errors[0])
