@@ -11,9 +11,10 @@ from portmapper.api import SourceError, nearest, quoted
 EXAMPLE = "port;protocol;comment"
 
 _PORT = ("port", "external_port")
+_PRESET = "preset"
 _COLUMNS = (
     *("port", "protocol", "address", "internal_port", "lifetime", "duration", "comment"),
-    *("family", "conflict", "backend", "gateway", "enabled", "external_port"),
+    *("family", "conflict", "backend", "gateway", "enabled", "external_port", _PRESET),
 )
 _MAX_COLUMNS = 256
 _USUAL_DELIMITERS = ";,\t|"
@@ -43,7 +44,7 @@ class Header:
             return
         self._is_checked = True
         ports = next((fields[name] for name in _PORT if fields.get(name)), "")
-        if "protocol" not in self.names and "/" not in ports:
+        if "protocol" not in self.names and "/" not in ports and not fields.get(_PRESET):
             raise SourceError(f"no column protocol in the header {self.shown}{_hint('protocol', self.names)}")
 
 
@@ -57,7 +58,7 @@ def read_header(cells: Sequence[str], delimiter: str) -> Header:
         raise SourceError(f"more than {_MAX_COLUMNS} columns in the header")
     names = [cell.strip().lower().replace(" ", "_").replace("-", "_") for cell in cells]
     shown = quoted(delimiter.join(cell.strip() for cell in cells)[:_LONGEST_SHOWN])
-    if not any(name in names for name in _PORT):
+    if not any(name in names for name in (*_PORT, _PRESET)):
         raise SourceError(_no_port(names, shown, delimiter))
     if "protocol" not in names and _near("protocol", names):
         raise SourceError(f"no column protocol in the header {shown}{_hint('protocol', names)}")

@@ -10,7 +10,17 @@ from portmapper_files.decoding import blaming_encoding, decode
 
 _TABLE = "mapping"
 SETTINGS = frozenset(
-    {"sources", "source", "format", "csv_delimiter", "interval", "conflict", "family", "close_ports_on_exit"}
+    {
+        "sources",
+        "source",
+        "format",
+        "csv_delimiter",
+        "interval",
+        "conflict",
+        "family",
+        "close_ports_on_exit",
+        "preset",
+    }
     | {"gateway", "backend", "policy", "state_dir", "pid_file", "disable_plugins", "log"}
     | {"hook", "webhook", "metrics"}
 )

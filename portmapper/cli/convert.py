@@ -62,6 +62,7 @@ class Convert(Command):
 
 
 def _convert(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
+    from portmapper.sources.preset_rows import expanded
     from portmapper.sources.row_cache import rejected_row
     from portmapper.sources.row_parser import mappings_of, parse_row
     from portmapper.support.text import printable
@@ -70,7 +71,7 @@ def _convert(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
     for row in rows:
         try:
             mappings_of(row, "")
-            tables.append(_table(row, parse_row(row)))
+            tables += [_table(part, parse_row(part)) for part in expanded(row)]
         except RowError as error:
             bad = rejected_row(row, error)
             rejected.append(printable(f"{bad.where}: {bad.reason}"))

@@ -31,10 +31,12 @@ def apply_settings(arguments: argparse.Namespace) -> None:
     if path is None and vars(arguments).keys() <= _WITHOUT_DEFAULT:
         return  # keeps `status` fast: it needs no defaults, so the settings schema is not imported
     from portmapper.config.loader import SettingsFile, read_settings
+    from portmapper.sources.presets import use_own_presets
 
     arguments.given = argparse.Namespace(**vars(arguments))
     file = read_settings(path) if path else SettingsFile()
     arguments.settings_file = file
+    use_own_presets(file.settings.preset)
     _fill(arguments, _values(file.settings))
     if "disable_plugin" in arguments:
         arguments.disable_plugin = [*arguments.disable_plugin, *file.settings.disable_plugins]

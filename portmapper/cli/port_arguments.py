@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from portmapper.api.errors import UsageError, quoted
 
 FORM = "PORT[:PORT][/tcp|/udp|/both]"
-
-_NAME = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9-]*\Z|[0-9]+-[a-z][a-z0-9-]*\Z")
 
 
 def port_records(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -19,10 +16,10 @@ def port_records(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
     Raises:
         UsageError: an argument is neither a port nor the name of a preset.
     """
-    from portmapper.sources.presets import find_preset
+    from portmapper.sources.presets import find_preset, is_name
 
     for text in texts:
-        if _NAME.match(text) and text.lower() != "any":
+        if is_name(text):
             preset = find_preset(text)
             yield from ({**_record(ports), "comment": preset.title} for ports in preset.ports)
         else:

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from portmapper.api.command import Command
+from portmapper.cli.options import add_config_option
 
 
 class Presets(Command):
@@ -17,6 +18,7 @@ class Presets(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `presets`."""
+        add_config_option(parser)
         parser.add_argument("--json", action="store_true", help="print the presets as JSON")
 
     def run(self, arguments: argparse.Namespace) -> int:
@@ -32,5 +34,6 @@ class Presets(Command):
             print(json.dumps({"presets": documents}, indent=2))
             return 0
         for name, preset in known.items():
-            print(f"{name:<18} {', '.join(preset.ports)}  ({preset.title})\n{'':<18} {preset.page}")
+            page = preset.page or "defined in your settings file"
+            print(f"{name:<18} {', '.join(preset.ports)}  ({preset.title})\n{'':<18} {page}")
         return 0

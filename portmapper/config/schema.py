@@ -15,6 +15,7 @@ from portmapper.api.model import PROTOCOLS, ConflictPolicy, Family, IPNetwork, P
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.policy import EVERY_PORT, Action, Rule
 from portmapper.sources.port_syntax import ANY, parse_ports
+from portmapper.sources.presets import Preset, read_presets
 from portmapper.sources.row_parser import FAMILIES, parse_conflict
 from portmapper.sources.row_parser import MAX_MAPPINGS as MAX_ROW_MAPPINGS
 from portmapper.sources.trust import KEEP_SHARE, MAX_MAPPINGS, Limits, Trust
@@ -223,6 +224,7 @@ class Settings:
         conflict: `keep`, `next`, `overwrite` or `fail`; default for mappings that set none.
         family: `ipv4`, `ipv6` or `both`; default for mappings that set none.
         close_ports_on_exit: on exit, release what this run opened.
+        preset: tables `[preset.NAME]`: names for ports of your own programs.
         gateway: use these gateways and search no others, as given to `--gateway`.
         backend: which protocols to use, and in which order.
         policy: rules that allow or deny mappings.
@@ -241,6 +243,7 @@ class Settings:
     conflict: ConflictPolicy = attrs.field(default=ConflictPolicy.OWN, metadata={READ: _conflict})
     family: tuple[Family, ...] = attrs.field(default=(Family.IPV4,), metadata={READ: _families})
     close_ports_on_exit: bool = False
+    preset: AnyMapping[str, Preset] = attrs.field(factory=dict, metadata={READ: read_presets})
     gateway: tuple[str, ...] = ()
     backend: BackendSettings = attrs.field(factory=BackendSettings)
     policy: tuple[RuleSettings, ...] = ()

@@ -12,6 +12,7 @@ from portmapper.api.source import Row
 from portmapper.sources.comment_encoding import row_warning
 from portmapper.sources.mapping_check import mapping_check
 from portmapper.sources.policy import Policy
+from portmapper.sources.preset_rows import PRESET
 from portmapper.sources.row_parser import TooManyMappings, mappings_of
 from portmapper.sources.trust import Limits, Trust
 
@@ -90,8 +91,13 @@ _Slots = tuple[tuple[str, Mapping], ...]
 
 
 def _row_key(row: Row) -> int:
-    """Return the key of a row, 0 if it cannot be hashed (JSON may contain a list instead of text)."""
+    """Return the key of a row, 0 if it cannot be hashed (JSON may contain a list instead of text).
+
+    It is also 0 if a reload of the settings may change the ports of the row's preset.
+    """
     fields = row.fields
+    if fields.get(PRESET):
+        return 0
     values = tuple(fields.values())
     try:
         # Include the types: 1, 1.0 and True have the same hash, but only 1 is a valid port.

@@ -29,6 +29,7 @@ from portmapper.sources.address_syntax import parse_address, parse_gateway
 from portmapper.sources.comment_encoding import in_windows_letters
 from portmapper.sources.internal_hosts import unusable
 from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
+from portmapper.sources.preset_rows import PRESET, expanded
 from portmapper.support.duration import EXAMPLES, parse_duration
 
 MAX_MAPPINGS = 65536
@@ -78,8 +79,9 @@ ALIASES = {"external_port": "port", "lifetime": "duration"}
 """Other names of fields. `duration` is the spelling of upnp-daemon."""
 
 FIELDS = tuple(field.name for field in attrs.fields(ParsedRow))
-NAMES = (*FIELDS, *ALIASES)
+NAMES = (*FIELDS, *ALIASES, PRESET)
 _KNOWN = {name: ALIASES.get(name, name) for name in NAMES}
+_ALIAS_OF = {field: alias for alias, field in ALIASES.items()}
 CONFLICTS = {
     "keep": ConflictPolicy.OWN,
     "next": ConflictPolicy.NEXT,
@@ -101,7 +103,7 @@ _CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
 def mappings_of(
     row: Row, source: str, limit: int = MAX_MAPPINGS, families: Sequence[Family] = (Family.IPV4,)
 ) -> list[Mapping]:
-    """Return the mappings of one row with ranges, protocols and families expanded; none if disabled.
+    """Return the mappings of one row with presets, ranges, protocols and families expanded; none if disabled.
 
     `families` applies to a row that names neither a family nor an address.
 
@@ -109,6 +111,13 @@ def mappings_of(
         RowError: the row is invalid; the error contains the field and its value.
         SourceError: the row expands to more than `limit` mappings.
     """
+    mappings: list[Mapping] = []
+    for part in expanded(row):
+        mappings += _mappings_of_one(part, source, limit - len(mappings), families)
+    return mappings
+
+
+def _mappings_of_one(row: Row, source: str, limit: int, families: Sequence[Family]) -> list[Mapping]:
     parsed = parse_row(row)
     if not parsed.enabled:
         return []
@@ -170,16 +179,12 @@ def _parse_fields(row: Row) -> dict[str, Any]:
         if field is None or value is None or value == "":
             continue
         if field in given:
-            raise RowError(name, f"is the same field as {field if name != field else _alias(field)}")
+            raise RowError(name, f"is the same field as {field if name != field else _ALIAS_OF[field]}")
         try:
             given[field] = _PARSERS[field](value)
         except RowError as error:
             raise RowError(name, error.reason) from None
     return given
-
-
-def _alias(field: str) -> str:
-    return next(alias for alias, name in ALIASES.items() if name == field)
 
 
 def _internal_ports(parsed: ParsedRow) -> range:

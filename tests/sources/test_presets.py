@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from portmapper.api.errors import UsageError
+from portmapper.api.errors import SettingError, UsageError
 from portmapper.sources.port_syntax import parse_port_argument
-from portmapper.sources.presets import Preset, find_preset, presets
+from portmapper.sources.presets import Preset, find_preset, presets, read_presets, use_own_presets
 
 
 @pytest.mark.parametrize("preset", presets().values(), ids=presets())
@@ -31,3 +31,36 @@ def test_an_unknown_preset_is_a_usage_error() -> None:
     """The message suggests the nearest one."""
     with pytest.raises(UsageError, match="wireguard"):
         find_preset("wiregard")
+
+
+def test_the_settings_define_presets_and_replace_ours() -> None:
+    """Names are the same in upper and lower case; the title is the name by default."""
+    use_own_presets(read_presets({"My-Game": {"ports": ["27100/udp", "80"]}, "ssh": {"ports": ["2222/tcp"]}}))
+    try:
+        assert find_preset("my-game") == Preset(("27100/udp", "80/tcp"), "my-game")
+        assert find_preset("ssh").ports == ("2222/tcp",)
+        assert find_preset("wireguard").ports == ("51820/udp",)
+    finally:
+        use_own_presets({})
+    assert find_preset("ssh").ports == ("22/tcp",)
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ([], "write .preset.NAME."),
+        ({"8080": {"ports": ["1/tcp"]}}, "8080: a name has letters"),
+        ({"any": {"ports": ["1/tcp"]}}, "any: a name has letters"),
+        ({"mine": {}}, "mine.ports: is missing"),
+        ({"mine": {"ports": []}}, "mine.ports: .* is not a list of ports"),
+        ({"mine": {"ports": "80/tcp"}}, "mine.ports: .* is not a list of ports"),
+        ({"mine": {"ports": [80]}}, "mine.ports: 80 is not PORT/PROTOCOL"),
+        ({"mine": {"ports": ["any/tcp"]}}, "mine.ports: 'any/tcp' is not PORT/PROTOCOL"),
+        ({"mine": {"ports": ["1/tcp"] * 65}}, "is not a list of ports"),
+        ({"mine": {"ports": ["1/tcp"], "titel": "x"}}, "mine.titel: unknown key, did you mean title"),
+    ],
+)
+def test_an_invalid_preset_is_a_setting_error(tables: object, message: str) -> None:
+    """The path leads to the key."""
+    with pytest.raises(SettingError, match=message):
+        read_presets(tables)
