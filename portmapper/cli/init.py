@@ -72,6 +72,11 @@ TEMPLATE = """\
 # [[policy]]
 # action = "deny"
 
+# A name for the ports of a program, for 'portmapper open my-game' and the column 'preset' of lists.
+# [preset.my-game]
+# ports = ["27100/udp"]
+# title = "My game"
+
 # Run a program or call a URL when something happens, and export metrics to Prometheus.
 # [[hook]]
 # on = ["opened", "external_port_changed"]
