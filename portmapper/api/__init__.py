@@ -23,15 +23,19 @@ if TYPE_CHECKING:
     from portmapper.api.command import Command as Command
     from portmapper.api.config import READ as READ
     from portmapper.api.config import structure as structure
+    from portmapper.api.daemon_command import DaemonCommand as DaemonCommand
+    from portmapper.api.daemon_command import DaemonParts as DaemonParts
     from portmapper.api.errors import UNREACHABLE as UNREACHABLE
     from portmapper.api.errors import AnotherNat as AnotherNat
     from portmapper.api.errors import BackendError as BackendError
     from portmapper.api.errors import Conflict as Conflict
     from portmapper.api.errors import GatewayRestarted as GatewayRestarted
     from portmapper.api.errors import GatewayTimeout as GatewayTimeout
+    from portmapper.api.errors import LeadershipLost as LeadershipLost
     from portmapper.api.errors import NetworkFailure as NetworkFailure
     from portmapper.api.errors import NoResources as NoResources
     from portmapper.api.errors import NotAuthorized as NotAuthorized
+    from portmapper.api.errors import NotLeading as NotLeading
     from portmapper.api.errors import OnlyPermanentLeases as OnlyPermanentLeases
     from portmapper.api.errors import PluginFault as PluginFault
     from portmapper.api.errors import PortmapperError as PortmapperError
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from portmapper.api.findings import CODES as CODES
     from portmapper.api.findings import Finding as Finding
     from portmapper.api.findings import Severity as Severity
+    from portmapper.api.guard import Guard as Guard
     from portmapper.api.hookspecs import PLUGIN_API as PLUGIN_API
     from portmapper.api.hookspecs import hookimpl as hookimpl
     from portmapper.api.metrics import Metrics as Metrics
@@ -82,6 +87,7 @@ if TYPE_CHECKING:
     from portmapper.api.reading import Reading as Reading
     from portmapper.api.reading import Rejected as Rejected
     from portmapper.api.reading import SourceState as SourceState
+    from portmapper.api.reads_status import ReadsStatus as ReadsStatus
     from portmapper.api.source import MAX_DOCUMENT as MAX_DOCUMENT
     from portmapper.api.source import Document as Document
     from portmapper.api.source import FetchOptions as FetchOptions
@@ -90,6 +96,8 @@ if TYPE_CHECKING:
     from portmapper.api.source import Row as Row
     from portmapper.api.source import Source as Source
     from portmapper.api.suggestions import nearest as nearest
+    from portmapper.api.tokens import DerivedTokens as DerivedTokens
+    from portmapper.api.tokens import TokenSource as TokenSource
     from portmapper.api.web import WebHandler as WebHandler
     from portmapper.api.web import WebLink as WebLink
     from portmapper.api.web import WebPages as WebPages
@@ -118,15 +126,21 @@ __getattr__ = lazy_exports(
             "READ",
             "structure",
         ),
+        "daemon_command": (
+            "DaemonCommand",
+            "DaemonParts",
+        ),
         "errors": (
             "AnotherNat",
             "BackendError",
             "Conflict",
             "GatewayRestarted",
             "GatewayTimeout",
+            "LeadershipLost",
             "NetworkFailure",
             "NoResources",
             "NotAuthorized",
+            "NotLeading",
             "OnlyPermanentLeases",
             "PluginFault",
             "PortmapperError",
@@ -148,6 +162,7 @@ __getattr__ = lazy_exports(
             "Finding",
             "Severity",
         ),
+        "guard": ("Guard",),
         "hookspecs": (
             "PLUGIN_API",
             "hookimpl",
@@ -193,6 +208,7 @@ __getattr__ = lazy_exports(
             "Rejected",
             "SourceState",
         ),
+        "reads_status": ("ReadsStatus",),
         "source": (
             "Document",
             "FetchOptions",
@@ -203,6 +219,10 @@ __getattr__ = lazy_exports(
             "Source",
         ),
         "suggestions": ("nearest",),
+        "tokens": (
+            "DerivedTokens",
+            "TokenSource",
+        ),
         "web": (
             "WebHandler",
             "WebLink",

@@ -88,6 +88,10 @@ class NoGateway(PortmapperError):
     """No gateway answered, or there is no route to one (exit status 3)."""
 
 
+class LeadershipLost(PortmapperError):
+    """Another daemon may lead now, so this one has stopped (exit status 5)."""
+
+
 class BackendError(PortmapperError):
     """A request to a gateway failed.
 
@@ -155,6 +159,10 @@ UNREACHABLE = (NetworkFailure, GatewayTimeout)
 
 class GatewayRestarted(BackendError):
     """The gateway restarted and lost its state during the request."""
+
+
+class NotLeading(BackendError):
+    """This daemon does not lead, so the request was not sent."""
 
 
 class PluginFault(BackendError):

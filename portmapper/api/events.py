@@ -42,6 +42,7 @@ class Event:
         gateway: the gateway's address.
         comment: the mapping's comment.
         source: location of the source that lists the mapping.
+        origin: the object that the source made it for, such as `namespace/name`; empty for none.
     """
 
     at: datetime
@@ -58,6 +59,7 @@ class Event:
     gateway: str = ""
     comment: str = ""
     source: str = ""
+    origin: str = ""
 
 
 class Observer(abc.ABC):

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Backend
     from portmapper.api.command import Command
     from portmapper.api.events import Observer
+    from portmapper.api.guard import Guard
     from portmapper.api.quirks import Quirk
     from portmapper.api.source import Format, Source
+    from portmapper.api.tokens import TokenSource
     from portmapper.api.web import WebPages
 
 PROJECT = "portmapper"
@@ -62,3 +64,13 @@ def portmapper_register_quirks() -> list[type[Quirk]]:  # type: ignore[empty-bod
 @hookspec
 def portmapper_register_web() -> list[type[WebPages]]:  # type: ignore[empty-body]
     """Return the pages that this plugin adds to the web interface. Called only if the listener is on."""
+
+
+@hookspec
+def portmapper_register_guards() -> list[type[Guard]]:  # type: ignore[empty-body]
+    """Return the guards that this plugin provides, which decide which of several daemons may act."""
+
+
+@hookspec
+def portmapper_register_tokens() -> list[type[TokenSource]]:  # type: ignore[empty-body]
+    """Return the sources of tokens (PCP's nonces) that this plugin provides."""

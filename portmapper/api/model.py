@@ -101,6 +101,7 @@ class Mapping:
         gateway: address of the only gateway to use; `ALL_GATEWAYS` for every gateway that answers; None for
             the best one, with the default route's gateway first.
         source: location of the source that lists it.
+        origin: the object that the source made it for, such as `namespace/name`; empty for none.
         where: position in that source, such as `line 4`.
         written_address: the address as written in the source.
     """
@@ -116,6 +117,7 @@ class Mapping:
     backend: str | None = None
     gateway: str | None = None
     source: str = ""
+    origin: str = ""
     where: str = attrs.field(default="", eq=False)
     written_address: str = attrs.field(default="", eq=False)
 

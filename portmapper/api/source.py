@@ -42,6 +42,8 @@ class Row:
         error: why the row could not be split into fields; empty if it could.
         unfinished: the document ends before the row does. If such a row is also invalid, the file is probably
             still being written.
+        origin: the object that the row was made for, such as `namespace/name`; empty for none. Events and
+            status documents show it.
     """
 
     fields: Mapping[str, object]
@@ -50,6 +52,7 @@ class Row:
     strict_keys: bool = False
     error: str = ""
     unfinished: bool = False
+    origin: str = ""
 
 
 @attrs.frozen

@@ -119,6 +119,7 @@ def mapping_document(entry: Record, external: dict[str, IPAddress | None], clock
         "family": mapping.family.value,
         "comment": mapping.comment,
         "source": mapping.source,
+        "origin": mapping.origin,
         "error": entry.error and mask_urls(entry.error),
         "passed_over": [
             {"backend": gateway.partition(":")[0], "reason": mask_urls(str(error))}

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Backend
     from portmapper.api.command import Command
     from portmapper.api.events import Observer
+    from portmapper.api.guard import Guard
     from portmapper.api.quirks import Quirk
     from portmapper.api.source import Format, Source
+    from portmapper.api.tokens import TokenSource
     from portmapper.api.web import WebPages
 
 HOOK_PREFIX = "portmapper_register_"
-PLURALS = ("backend", "source", "format", "observer", "command", "quirk")
+PLURALS = ("backend", "source", "format", "observer", "command", "quirk", "guard", "token")
 LAZY = ("web",)
 """Kinds whose hooks are called on first use, because most runs never use them."""
 
@@ -41,6 +43,8 @@ REQUIRED = {
     "observer": ("table", "end_limit", "from_table", "start", "observe", "close"),
     "command": ("help", "add_arguments", "run"),
     "quirk": ("applies_to", "coupling", "after", "repair"),
+    "guard": ("release_margin", "run", "may_act", "leader", "wait_until_leading", "close"),
+    "token": ("token",),
     "web": ("routes", "panel", "login_page"),
 }
 """Attributes that a class must have besides its name. Subclasses of the interface inherit most of them."""
@@ -109,6 +113,16 @@ class Plugins:
     def quirks(self) -> Sequence[type[Quirk]]:
         """Quirks of devices."""
         return self._registered["quirk"]
+
+    @property
+    def guards(self) -> Sequence[type[Guard]]:
+        """Guards, by the scheme of `--lead-with`."""
+        return self._registered["guard"]
+
+    @property
+    def tokens(self) -> Sequence[type[TokenSource]]:
+        """Sources of tokens, in the order in which they are asked."""
+        return self._registered["token"]
 
     @property
     def web(self) -> Sequence[type[WebPages]]:

@@ -113,6 +113,7 @@ class EventRecorder:
                 wanted_external_port=mapping.port,
                 comment=mapping.comment,
                 source=mapping.source,
+                origin=mapping.origin,
                 **fields,  # type: ignore[arg-type]
             )
         )

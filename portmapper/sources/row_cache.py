@@ -101,7 +101,7 @@ def _row_key(row: Row) -> int:
     values = tuple(fields.values())
     try:
         # Include the types: 1, 1.0 and True have the same hash, but only 1 is a valid port.
-        return hash((row.where, row.error, tuple(fields), values, tuple(map(type, values))))
+        return hash((row.where, row.origin, row.error, tuple(fields), values, tuple(map(type, values))))
     except TypeError:
         return 0
 

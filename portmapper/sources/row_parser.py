@@ -139,6 +139,7 @@ def _mappings_of_one(row: Row, source: str, limit: int, families: Sequence[Famil
             backend=parsed.backend,
             gateway=parsed.gateway,
             source=source,
+            origin=row.origin,
             where=row.where,
             written_address=written,
         )

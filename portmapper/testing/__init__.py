@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from portmapper.testing.fake_device import FakeDevice
     from portmapper.testing.fake_view import FakeView
     from portmapper.testing.format_contract import FormatContract, mappings_of
+    from portmapper.testing.guard_contract import GuardContract
     from portmapper.testing.harness import Harness, scheduled
     from portmapper.testing.observer_contract import ObserverContract
     from portmapper.testing.quirk_contract import QuirkContract
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
         BackendSubject,
         CommandSubject,
         FormatSubject,
+        GuardSubject,
         ObserverSubject,
         QuirkSubject,
         SourceSubject,
+        TokenSubject,
         WebSubject,
     )
+    from portmapper.testing.token_contract import TokenContract
     from portmapper.testing.web_contract import WebContract
 
 __all__ = [
@@ -46,6 +50,8 @@ __all__ = [
     "FakeView",
     "FormatContract",
     "FormatSubject",
+    "GuardContract",
+    "GuardSubject",
     "Harness",
     "ObserverContract",
     "ObserverSubject",
@@ -53,6 +59,8 @@ __all__ = [
     "QuirkSubject",
     "SourceContract",
     "SourceSubject",
+    "TokenContract",
+    "TokenSubject",
     "WebContract",
     "WebSubject",
     "embedded_gateway",
@@ -73,6 +81,7 @@ __getattr__ = lazy_exports(
             "FormatContract",
             "mappings_of",
         ),
+        "guard_contract": ("GuardContract",),
         "harness": (
             "Harness",
             "scheduled",
@@ -85,11 +94,14 @@ __getattr__ = lazy_exports(
             "BackendSubject",
             "CommandSubject",
             "FormatSubject",
+            "GuardSubject",
             "ObserverSubject",
             "QuirkSubject",
             "SourceSubject",
+            "TokenSubject",
             "WebSubject",
         ),
+        "token_contract": ("TokenContract",),
         "web_contract": ("WebContract",),
     },
 )

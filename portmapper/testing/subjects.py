@@ -9,9 +9,11 @@ import attrs
 from portmapper.api.backend import Backend, Target
 from portmapper.api.command import Command
 from portmapper.api.events import Observer
+from portmapper.api.guard import Guard
 from portmapper.api.model import Protocol
 from portmapper.api.quirks import Device, Quirk
 from portmapper.api.source import Format, FormatOptions, Source
+from portmapper.api.tokens import TokenSource
 from portmapper.api.web import WebPages
 
 Switch = Callable[[], Awaitable[None] | None]
@@ -121,6 +123,34 @@ class QuirkSubject:
 
     quirk: Quirk
     device: Device
+
+
+@attrs.frozen
+class GuardSubject:
+    """A guard, and the election that it takes part in.
+
+    Attributes:
+        guard: a new object, which does not lead yet.
+        lead: makes the guard the leader, or lets it win the election.
+        lose: takes its leadership away.
+    """
+
+    guard: Guard
+    lead: Switch
+    lose: Switch
+
+
+@attrs.frozen
+class TokenSubject:
+    """A source of tokens.
+
+    Attributes:
+        tokens: the object.
+        other: another object that is configured in the same way, as on another host.
+    """
+
+    tokens: TokenSource
+    other: TokenSource
 
 
 @attrs.frozen

@@ -14,9 +14,11 @@ from portmapper.api.backend import Backend
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
 from portmapper.api.events import Observer
+from portmapper.api.guard import Guard
 from portmapper.api.hookspecs import hookimpl
 from portmapper.api.quirks import Quirk
 from portmapper.api.source import Format, Source
+from portmapper.api.tokens import TokenSource
 from portmapper.pluginhost.manager import (
     HOOK_PREFIX,
     KINDS,
@@ -136,7 +138,8 @@ def test_a_class_with_a_missing_attribute_is_rejected(
 def test_an_unimplemented_abstract_method_is_missing(load: Callable[..., Plugins], kind: str) -> None:
     """It is inherited from the interface, but it does nothing."""
     interfaces = {"backend": Backend, "source": Source, "format": Format, "observer": Observer}
-    interface = {**interfaces, "quirk": Quirk}.get(kind, Command)
+    interfaces |= {"quirk": Quirk, "guard": Guard, "token": TokenSource}
+    interface = interfaces.get(kind, Command)
     unfinished = type("Unfinished", (interface,), {"name": "mine", "help": "x"})
     (report,) = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [unfinished]}))).reports
     assert report.state == "failed"
