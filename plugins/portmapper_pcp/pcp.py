@@ -15,13 +15,17 @@ from portmapper.api import (
     Gateway,
     GatewayEvent,
     IPAddress,
+    IPNetwork,
     Lease,
     MapRequest,
     MapsOtherHosts,
     NotAuthorized,
     Protocol,
+    RestrictsRemoteHosts,
     Target,
+    Trait,
     Unsupported,
+    remote_text,
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
@@ -35,7 +39,7 @@ from portmapper_pcp.retransmission import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT
 _ANY_ADDRESS: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 
 
-class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
+class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
     """A gateway that speaks PCP version 2."""
 
     backend = "pcp"
@@ -54,6 +58,10 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             Unsupported: the request's token is not a nonce, or the gateway cannot map this.
         """
         self._check(request.internal_address, request.token)
+        if request.remote is not None and Trait.IGNORES_FILTER in request.traits:
+            raise Unsupported(
+                f"this gateway opens a port to every host, and not only to {remote_text(request.remote)}"
+            )
         prefer_failure = self._prefers_failure and _prefers_failure(request, self._held(request))
         reply = await self._request_mapping(request, prefer_failure)
         if prefer_failure and reply.result == Result.UNSUPP_OPTION:
@@ -109,6 +117,10 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
                 retry_after=reply.lifetime + 1,
             )
 
+    def can_restrict_to(self, remote: IPNetwork) -> bool:
+        """Return whether the option FILTER can name these hosts: their family is that of the gateway."""
+        return remote.version == self.local_address.version
+
     async def external_address(self) -> IPAddress | None:
         """Return the address of the latest grant, as PCP has no request for it; None over IPv6."""
         return self._external_address
@@ -132,7 +144,12 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         data = _data(request.token, request.protocol, request.internal_port, port, address)
         lifetime = request.lifetime or MAX_LIFETIME
         return await self._request(
-            data, lifetime, request.internal_address, prefer_failure=prefer_failure, urgent=request.urgent
+            data,
+            lifetime,
+            request.internal_address,
+            prefer_failure=prefer_failure,
+            urgent=request.urgent,
+            remote=request.remote,
         )
 
     async def _request(
@@ -143,6 +160,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
         *,
         prefer_failure: bool = False,
         urgent: bool = False,
+        remote: IPNetwork | None = None,
     ) -> Reply:
         packet = pcp_codec.map_request(
             self.local_address,
@@ -150,6 +168,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts):
             lifetime,
             third_party=internal if internal != self.local_address else None,
             prefer_failure=prefer_failure,
+            remote=remote,
         )
 
         def accepts(reply: Reply) -> bool:

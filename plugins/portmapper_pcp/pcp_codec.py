@@ -8,7 +8,7 @@ import struct
 
 import attrs
 
-from portmapper.api import IPAddress, Protocol, Unsupported
+from portmapper.api import IPAddress, IPNetwork, Protocol, Unsupported
 from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
 
 VERSION = 2
@@ -20,6 +20,7 @@ _REQUEST = struct.Struct("!BBxxI16s")
 _RESPONSE = struct.Struct("!BBxBII12x")
 _MAP = struct.Struct("!12sB3xHH16s")
 _OPTION = struct.Struct("!BxH")
+_FILTER = struct.Struct("!xBH16s")
 _V4_MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -54,6 +55,7 @@ class Option(enum.IntEnum):
 
     THIRD_PARTY = 1
     PREFER_FAILURE = 2
+    FILTER = 3
 
 
 @attrs.frozen
@@ -119,6 +121,7 @@ def map_request(
     *,
     third_party: IPAddress | None = None,
     prefer_failure: bool = False,
+    remote: IPNetwork | None = None,
 ) -> bytes:
     """Build a MAP request.
 
@@ -128,6 +131,7 @@ def map_request(
         lifetime: seconds; 0 deletes the mapping (section 15.1).
         third_party: the host to map to, if it is not the client (section 13.1).
         prefer_failure: ask for a refusal instead of another port than suggested (section 13.2).
+        remote: the only hosts that may connect (section 13.3).
     """
     packet = _REQUEST.pack(VERSION, Opcode.MAP, lifetime, pack_address(client)) + _MAP.pack(
         data.nonce,
@@ -140,7 +144,19 @@ def map_request(
         packet += _OPTION.pack(Option.THIRD_PARTY, 16) + pack_address(third_party)
     if prefer_failure:
         packet += _OPTION.pack(Option.PREFER_FAILURE, 0)
-    return packet
+    return packet + (_filter(remote) if remote is not None else b"")
+
+
+def _filter(remote: IPNetwork) -> bytes:
+    """Return the option; port 0 is every remote port.
+
+    The prefix length counts all 128 bits, also of a v4-mapped address. Each request repeats the filter: the
+    server adds it only once, and a server that lost its table needs it.
+    """
+    prefix = remote.prefixlen + (96 if remote.version == 4 else 0)
+    return _OPTION.pack(Option.FILTER, _FILTER.size) + _FILTER.pack(
+        prefix, 0, pack_address(remote.network_address)
+    )
 
 
 def read_reply(packet: bytes) -> Reply:

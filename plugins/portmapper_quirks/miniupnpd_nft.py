@@ -39,8 +39,9 @@ class MiniupnpdNft(Quirk):
     """Keeps both protocols of a port open on a gateway that confuses them."""
 
     name = "miniupnpd-nft"
-    # Every release answers 718 if another host holds the port.
-    traits = frozenset({Trait.NEVER_OVERWRITES})
+    # Every release answers 718 if another host holds the port. 2.3.1 on nftables echoes PCP's FILTER, but its
+    # rule has no remote address; it enforces UPnP's RemoteHost.
+    traits = frozenset({Trait.NEVER_OVERWRITES, Trait.IGNORES_FILTER})
 
     def applies_to(self, device: Device) -> Applies:
         """Return whether the device says that it runs miniupnpd, as miniupnpd always does over UPnP."""

@@ -19,7 +19,7 @@ from portmapper.api import (
     Trait,
 )
 from portmapper_upnp.behavior import DeviceBehavior, other_lifetimes, plain_comment, readable_comment
-from portmapper_upnp.connection import WanConnection
+from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.device import third_party_refused
 from portmapper_upnp.soap_fault import (
     ACTION_FAILED,
@@ -156,7 +156,7 @@ class AddMapping:
         """Close our port whose filter rule is gone: adding it again would only extend the lease."""
         holder = await self._holder(port)
         if holder is not None and self._is_ours(holder):
-            await self._connection.delete(self._request.protocol, port)
+            await self._connection.delete(self._request.protocol, port, remote_host(self._request))
 
     async def _check_free(self, port: int) -> None:
         """Look up the port first: some gateways silently overwrite the entry of another host."""
@@ -193,7 +193,8 @@ class AddMapping:
             raise BackendError(
                 f"the gateway does not renew ({fault.number} {fault.description})", code=fault.number
             )
-        await self._connection.delete(self._request.protocol, port)
+        for remote in {remote_host(self._request), ""}:
+            await self._connection.delete(self._request.protocol, port, remote)
         return await self._add("AddPortMapping", port)
 
     @staticmethod
@@ -219,10 +220,18 @@ class AddMapping:
     async def _holder(self, port: int) -> TableEntry | None:
         """Return the entry of a port; None if there is none or the gateway does not report it."""
         try:
-            return await self._connection.optional_entry(self._request.protocol, port)
+            return await self._entry(port)
         except BackendError as error:
             _log.debug("the gateway does not report the holder of port %d: %s", port, error)
             return None
+
+    async def _entry(self, port: int) -> TableEntry | None:
+        """Return the entry for our remote host, else the one for every host."""
+        remote = remote_host(self._request)
+        entry = await self._connection.optional_entry(self._request.protocol, port, remote)
+        if entry is None and remote:
+            entry = await self._connection.optional_entry(self._request.protocol, port)
+        return entry
 
     def _is_ours(self, holder: TableEntry) -> bool:
         """Tell whether the entry is the requesting host's, or our lease's at a former address (M16)."""
@@ -279,7 +288,7 @@ class AddMapping:
 
     async def _add_for(self, action: str, port: int, lifetime: int, comment: str) -> Granted:
         arguments = {
-            "NewRemoteHost": "",
+            "NewRemoteHost": remote_host(self._request),
             "NewExternalPort": str(port),
             "NewProtocol": self._request.protocol.value,
             "NewInternalPort": str(self._request.internal_port),

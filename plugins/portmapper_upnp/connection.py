@@ -15,11 +15,14 @@ from async_upnp_client.exceptions import UpnpError
 from portmapper.api import (
     ExternalKind,
     IPAddress,
+    Lease,
+    MapRequest,
     NetworkFailure,
     Protocol,
     TableEntry,
     Unsupported,
     external_kind,
+    remote_text,
 )
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.optional_queries import QUERY_TIME, OptionalQueries
@@ -152,10 +155,10 @@ class WanConnection(Service):
         """Return the first entry of the table. Raise `Fault` if there is none."""
         return await self.call("GetGenericPortMappingEntry", NewPortMappingIndex="0")
 
-    async def delete(self, protocol: Protocol, external_port: int) -> bool:
+    async def delete(self, protocol: Protocol, external_port: int, remote: str = "") -> bool:
         """Delete a mapping; return whether there was one. A missing mapping counts as deleted (M10)."""
         try:
-            await self.call("DeletePortMapping", **_key(protocol, external_port))
+            await self.call("DeletePortMapping", **_key(protocol, external_port, remote))
         except Fault as fault:
             if fault.number not in ABSENT:
                 raise
@@ -167,20 +170,20 @@ class WanConnection(Service):
         return await self._optional.ask(name, query, QUERY_TIME * self._patience())
 
     async def optional_entry(
-        self, protocol: Protocol, external_port: int, *, enabled_only: bool = False
+        self, protocol: Protocol, external_port: int, remote: str = "", *, enabled_only: bool = False
     ) -> TableEntry | None:
         """Return the entry of a port like `entry`, within the limit of an optional query."""
         return await self.optional(
             "GetSpecificPortMappingEntry",
-            lambda: self.entry(protocol, external_port, enabled_only=enabled_only),
+            lambda: self.entry(protocol, external_port, remote, enabled_only=enabled_only),
         )
 
     async def entry(
-        self, protocol: Protocol, external_port: int, *, enabled_only: bool = False
+        self, protocol: Protocol, external_port: int, remote: str = "", *, enabled_only: bool = False
     ) -> TableEntry | None:
         """Return the entry of a port, None if there is none (or, with `enabled_only`, no enabled one)."""
         try:
-            answer = await self.call("GetSpecificPortMappingEntry", **_key(protocol, external_port))
+            answer = await self.call("GetSpecificPortMappingEntry", **_key(protocol, external_port, remote))
         except Fault as fault:
             if fault.number in ABSENT:
                 return None
@@ -200,9 +203,14 @@ def _has_no_holder(answer: Mapping[str, str]) -> bool:
     return leads_nowhere or read_number(answer.get("NewInternalPort", ""), 65535) == 0
 
 
-def _key(protocol: Protocol, external_port: int) -> dict[str, str]:
+def remote_host(subject: MapRequest | Lease) -> str:
+    """Return the remote host of a request or lease as an argument; empty means any host."""
+    return remote_text(subject.remote)
+
+
+def _key(protocol: Protocol, external_port: int, remote: str) -> dict[str, str]:
     """Return the arguments that identify an entry; an empty remote host means any host (M6)."""
-    return {"NewRemoteHost": "", "NewExternalPort": str(external_port), "NewProtocol": protocol.value}
+    return {"NewRemoteHost": remote, "NewExternalPort": str(external_port), "NewProtocol": protocol.value}
 
 
 def read_entry(answer: Mapping[str, str]) -> TableEntry | None:

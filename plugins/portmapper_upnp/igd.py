@@ -10,17 +10,19 @@ from typing import TypeVar
 from portmapper.api import (
     BackendError,
     IPAddress,
+    IPNetwork,
     Lease,
     ListsMappings,
     MapRequest,
     MapsOtherHosts,
+    RestrictsRemoteHosts,
     TableEntry,
     Unsupported,
     VerifiesLeases,
 )
 from portmapper_upnp.add_mapping import Granted
 from portmapper_upnp.behavior import DeviceBehavior
-from portmapper_upnp.connection import WanConnection
+from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.device import Identity, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.soap_fault import INVALID_ACTION, NOT_AUTHORIZED, Fault, Moved, Refused
@@ -40,8 +42,10 @@ _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
-class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
+class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts, RestrictsRemoteHosts):
     """The WAN connection services of one device; one of them is used."""
+
+    restriction_is_checked = True
 
     def __init__(
         self,
@@ -83,6 +87,10 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
         async with self.bounded():
             await self._current(lambda: self._delete(lease))
 
+    def can_restrict_to(self, remote: IPNetwork) -> bool:
+        """Return whether RemoteHost can name these hosts: it is one IPv4 address."""
+        return remote.version == 4 and remote.num_addresses == 1
+
     async def external_address(self) -> IPAddress | None:
         """Query the external address; None if the connection is down (S5)."""
         async with self.bounded():
@@ -107,7 +115,9 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
             raise Unsupported("the gateway does not show its entries")
         async with self.bounded():
             # Not an optional query: a lossy line must not switch off what notices an unannounced restart.
-            entry = await self._connection.entry(lease.protocol, lease.external_port, enabled_only=True)
+            entry = await self._connection.entry(
+                lease.protocol, lease.external_port, remote_host(lease), enabled_only=True
+            )
             return entry is not None and entry_leads_to(entry, lease.internal_address, lease.internal_port)
 
     async def _query_external_address(self) -> IPAddress | None:
@@ -120,7 +130,7 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
         for connection in candidates:
             mapping = VerifiedMapping(connection, self._behavior, request, self.local_address)
             try:
-                granted = await mapping.open()
+                granted = await (mapping.open_restricted() if request.remote else mapping.open())
             except BackendError as error:
                 failure = failure or error
                 if not _means_wrong_service(error):
@@ -186,7 +196,9 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
     async def _delete(self, lease: Lease) -> None:
         """Delete our entry, even if the gateway does not show it (M17); leave another host's entry alone."""
         try:
-            entry = await self._connection.optional_entry(lease.protocol, lease.external_port)
+            entry = await self._connection.optional_entry(
+                lease.protocol, lease.external_port, remote_host(lease)
+            )
         except BackendError as error:
             if isinstance(error, Moved | Refused):
                 raise
@@ -195,7 +207,7 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
             if entry is not None and not entry_leads_to(entry, lease.internal_address, lease.internal_port):
                 _log.debug("another host holds port %d now; not closing it", lease.external_port)
                 return
-        await self._connection.delete(lease.protocol, lease.external_port)
+        await self._connection.delete(lease.protocol, lease.external_port, remote_host(lease))
 
     async def _known_external_address(self) -> IPAddress | None:
         """Return the last known external address; query it only once, and ignore a failure."""
@@ -214,17 +226,11 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts):
         self._connected = self._external is not None
 
     def _lease(self, request: MapRequest, granted: Granted, external: IPAddress | None) -> Lease:
-        return Lease(
-            protocol=request.protocol,
-            internal_address=request.internal_address,
-            internal_port=request.internal_port,
+        return self.lease(
+            request,
             external_port=granted.external_port,
-            external_address=external,
             lifetime=granted.lifetime,
-            permanent=granted.lifetime == 0,
-            backend=self.backend,
-            gateway=self.identity,
-            token=request.token,
+            external_address=external,
         )
 
 

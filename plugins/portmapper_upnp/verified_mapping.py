@@ -6,10 +6,18 @@ import logging
 
 import attrs
 
-from portmapper.api import BackendError, IPAddress, MapRequest, NetworkFailure, NoResources, TableEntry
+from portmapper.api import (
+    BackendError,
+    IPAddress,
+    MapRequest,
+    NetworkFailure,
+    NoResources,
+    TableEntry,
+    Unsupported,
+)
 from portmapper_upnp.add_mapping import AddMapping, Granted
 from portmapper_upnp.behavior import WEEK, DeviceBehavior
-from portmapper_upnp.connection import WanConnection
+from portmapper_upnp.connection import WanConnection, remote_host
 
 MARGIN = 5
 """Seconds by which the lifetime of a new entry may be below the requested lifetime."""
@@ -49,6 +57,29 @@ class VerifiedMapping:
             raise NoResources(_FULL)
         return await self._open_permanently()
 
+    async def open_restricted(self) -> Granted:
+        """Open the port to one remote host, and check that the gateway did not open it to every host.
+
+        Raises:
+            Unsupported: the gateway ignores the remote host; the entry is closed again.
+            BackendError: any other refusal or failure.
+        """
+        granted = await self._add()
+        try:
+            entry = await self._entry(granted, remote_host(self.request))
+        except BackendError as error:
+            _log.debug("the gateway does not report the mapping: %s", error)
+            return granted
+        if entry is not None:
+            return _as_shown(granted, entry)
+        await self._give_up(granted)
+        await self._close_to_every_host(granted)
+        raise Unsupported(f"the gateway ignores that only {remote_host(self.request)} may connect")
+
+    async def _close_to_every_host(self, granted: Granted) -> None:
+        if await self._entry(granted, "") is not None:
+            await self.connection.delete(self.request.protocol, granted.external_port)
+
     async def _open_longer(self, granted: Granted, entry: TableEntry) -> Granted:
         """Replace a lease that ends before it can be renewed (M24).
 
@@ -78,17 +109,21 @@ class VerifiedMapping:
         if self.behavior.hides_entries:
             return self._expected(granted)
         try:
-            entry = await self.connection.optional_entry(
-                self.request.protocol, granted.external_port, enabled_only=True
-            )
+            entry = await self._entry(granted, "")
         except BackendError as error:
             _log.debug("the gateway does not report the mapping: %s", error)
             return self._expected(granted)
-        address, port = self.request.internal_address, self.request.internal_port
-        if entry is None or not entry_leads_to(entry, address, port):
-            return None
-        self.behavior.shows_entries = True
+        if entry is not None:
+            self.behavior.shows_entries = True
         return entry
+
+    async def _entry(self, granted: Granted, remote: str) -> TableEntry | None:
+        """Return the entry if it leads to the requesting host. Raise `BackendError`."""
+        entry = await self.connection.optional_entry(
+            self.request.protocol, granted.external_port, remote, enabled_only=True
+        )
+        address, port = self.request.internal_address, self.request.internal_port
+        return entry if entry is not None and entry_leads_to(entry, address, port) else None
 
     def _expected(self, granted: Granted) -> TableEntry:
         request = self.request
@@ -130,7 +165,8 @@ class VerifiedMapping:
     async def _give_up(self, granted: Granted) -> bool:
         """Delete an entry that could not be read, and return whether it existed (M17)."""
         try:
-            return await self.connection.delete(self.request.protocol, granted.external_port)
+            remote = remote_host(self.request)
+            return await self.connection.delete(self.request.protocol, granted.external_port, remote)
         except BackendError as error:
             _log.debug("port %d is not closed: %s", granted.external_port, error)
             return False

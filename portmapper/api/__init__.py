@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from portmapper.api.backend import GatewayEvent as GatewayEvent
     from portmapper.api.backend import ListsMappings as ListsMappings
     from portmapper.api.backend import MapsOtherHosts as MapsOtherHosts
+    from portmapper.api.backend import RestrictsRemoteHosts as RestrictsRemoteHosts
     from portmapper.api.backend import Target as Target
     from portmapper.api.backend import VerifiesLeases as VerifiesLeases
     from portmapper.api.backend import WatchesGateway as WatchesGateway
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from portmapper.api.model import TableEntry as TableEntry
     from portmapper.api.model import Trait as Trait
     from portmapper.api.model import external_kind as external_kind
+    from portmapper.api.model import remote_text as remote_text
     from portmapper.api.quirks import Action as Action
     from portmapper.api.quirks import Applies as Applies
     from portmapper.api.quirks import Device as Device
@@ -117,6 +119,7 @@ __getattr__ = lazy_exports(
             "GatewayEvent",
             "ListsMappings",
             "MapsOtherHosts",
+            "RestrictsRemoteHosts",
             "Target",
             "VerifiesLeases",
             "WatchesGateway",
@@ -192,6 +195,7 @@ __getattr__ = lazy_exports(
             "TableEntry",
             "Trait",
             "external_kind",
+            "remote_text",
         ),
         "quirks": (
             "Action",

@@ -11,7 +11,7 @@ from typing import ClassVar
 import attrs
 
 from portmapper.api.findings import Finding
-from portmapper.api.model import Family, IPAddress, Lease, MapRequest, TableEntry
+from portmapper.api.model import Family, IPAddress, IPNetwork, Lease, MapRequest, TableEntry
 
 
 @attrs.frozen
@@ -135,6 +135,7 @@ class Gateway(abc.ABC):
             gateway=self.identity,
             token=request.token,
             private=private,
+            remote=request.remote,
         )
 
     @abc.abstractmethod
@@ -209,6 +210,21 @@ class WatchesGateway(abc.ABC):
 
 class MapsOtherHosts(abc.ABC):  # noqa: B024 - a marker: `map` itself takes the other address
     """Capability: `map` also accepts the internal address of another host."""
+
+
+class RestrictsRemoteHosts(abc.ABC):
+    """Capability: `map` also accepts `MapRequest.remote`, and refuses if it cannot enforce it.
+
+    Attributes:
+        restriction_is_checked: the gateway's table shows whether the restriction is in effect. Such a gateway
+            is asked first.
+    """
+
+    restriction_is_checked: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def can_restrict_to(self, remote: IPNetwork) -> bool:
+        """Return whether the protocol can name these remote hosts."""
 
 
 class Diagnoses(abc.ABC):

@@ -100,6 +100,7 @@ class Mapping:
         backend: the only backend to use; None for any.
         gateway: address of the only gateway to use; `ALL_GATEWAYS` for every gateway that answers; None for
             the best one, with the default route's gateway first.
+        remote: the only hosts that may connect; None for every host.
         source: location of the source that lists it.
         origin: the object that the source made it for, such as `namespace/name`; empty for none.
         where: position in that source, such as `line 4`.
@@ -116,6 +117,7 @@ class Mapping:
     conflict: ConflictPolicy | None = None
     backend: str | None = None
     gateway: str | None = None
+    remote: IPNetwork | None = None
     source: str = ""
     origin: str = ""
     where: str = attrs.field(default="", eq=False)
@@ -136,9 +138,11 @@ class Trait(enum.StrEnum):
     Attributes:
         NEVER_OVERWRITES: it refuses to let one host overwrite the entry of another, so a backend needs not
             look up the holder of a port before it requests the port.
+        IGNORES_FILTER: it grants PCP's option FILTER, and then lets every host connect.
     """
 
     NEVER_OVERWRITES = "never-overwrites"
+    IGNORES_FILTER = "ignores-filter"
 
 
 @attrs.frozen
@@ -161,6 +165,8 @@ class MapRequest:
         recreate: a renewal alone may not open the port (see `portmapper.api.quirks`). A backend whose
             renewal leaves the entry as it is closes it first.
         traits: what is known of the device, from its quirks.
+        remote: the only hosts that may connect, None for every host. Only a gateway that implements
+            `RestrictsRemoteHosts` gets such a request.
     """
 
     protocol: Protocol
@@ -176,6 +182,7 @@ class MapRequest:
     urgent: bool = False
     recreate: bool = False
     traits: frozenset[Trait] = frozenset()
+    remote: IPNetwork | None = None
 
     @property
     def family(self) -> Family:
@@ -200,6 +207,7 @@ class Lease:
         gateway: identity of the gateway that granted it (`Gateway.identity`).
         token: the request's token, needed to renew and release it.
         private: state that only the backend uses, such as a pinhole's id.
+        remote: the only hosts that may connect; None for every host.
     """
 
     protocol: Protocol
@@ -213,6 +221,7 @@ class Lease:
     gateway: str
     token: bytes = b""
     private: str = ""
+    remote: IPNetwork | None = None
 
     @property
     def family(self) -> Family:
@@ -239,6 +248,13 @@ class TableEntry:
     internal_port: int = 0
     comment: str = ""
     lifetime: int = 0
+
+
+def remote_text(remote: IPNetwork | None) -> str:
+    """Return the remote hosts as lists and messages write them: one address, or a network; empty for all."""
+    if remote is None:
+        return ""
+    return str(remote.network_address) if remote.num_addresses == 1 else str(remote)
 
 
 _CGNAT = ipaddress.ip_network("100.64.0.0/10")

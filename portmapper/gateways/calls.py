@@ -135,6 +135,8 @@ def lease_fault(lease: object, request: MapRequest) -> str | None:
         return f"it returned a lease of {quoted(lease.lifetime)} s for port {lease.external_port}"
     if not isinstance(lease.external_address, IPv4Address | IPv6Address | None):
         return f"it returned a lease with the external address {quoted(lease.external_address)}"
+    if lease.remote != request.remote:
+        return f"it returned a lease for the remote hosts {quoted(lease.remote)}, not for {request.remote}"
     if not isinstance(lease.private, str) or not isinstance(lease.permanent, bool):
         return "it returned a lease whose `private` is not a string or whose `permanent` is not a bool"
     return None

@@ -52,7 +52,9 @@ class Claims:
         device = lease.gateway.partition(":")[2]
         seeking = [self._records[key] for key in keys if self._records[key].is_for(device)]
         return any(
-            lease.internal_address == place.internal_address for record in seeking for place in record.places
+            lease.internal_address == place.internal_address and lease.remote == record.mapping.remote
+            for record in seeking
+            for place in record.places
         )
 
     def _count(self, mapping: Mapping, step: int) -> None:

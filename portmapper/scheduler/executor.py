@@ -100,6 +100,8 @@ class Executor:
             if await self._releases.waited(gateway, record.mapping, place.internal_address):
                 continue  # the list may have changed
             request = self._prepare(key, record, gateway, place)
+            if request.held is None:
+                await self._own_conflicts.close_to_other_hosts(request, gateway)
             if gateway.one_per_internal_port and request.held is None:
                 await self._own_conflicts.free_internal_port(request, gateway)
             try:
@@ -160,6 +162,7 @@ class Executor:
             urgent=recreate or self._coupling.disturbed_by_renewals(key, record, gateway),
             recreate=recreate,
             traits=self._coupling.traits(gateway.address),
+            remote=mapping.remote,
         )
 
     def _held(
@@ -252,6 +255,7 @@ class Executor:
             held=lease,
             urgent=True,
             recreate=True,
+            remote=lease.remote,
         )
 
 

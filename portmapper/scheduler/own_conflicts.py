@@ -60,6 +60,18 @@ class OwnConflicts:
         self._ownership.released(former.token)
         return True
 
+    async def close_to_other_hosts(self, request: MapRequest, at: Gateway) -> None:
+        """Close our orphan on the port if it is open to other remote hosts than requested.
+
+        Otherwise, both would be open side by side over UPnP, and the port to more hosts than desired.
+        """
+        former = self._ownership.orphan_at_external_port(request, at)
+        if former is None or former.lease.remote == request.remote:
+            return
+        gateway = self._discovery.gateway(former.lease.gateway, former.lease.internal_address)
+        if gateway is not None and await self._release(gateway, former.lease) and former.confirmed:
+            self._report(former, "")
+
     async def free_internal_port(
         self, request: MapRequest, gateway: Gateway, error: BackendError | None = None
     ) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
-from portmapper.api.backend import Backend, Gateway, MapsOtherHosts, Target
+from portmapper.api.backend import Backend, Gateway, MapsOtherHosts, RestrictsRemoteHosts, Target
 from portmapper.api.errors import GatewayTimeout, Unsupported
+from portmapper.api.model import IPNetwork, remote_text
 from portmapper.gateways.probe import Probe
 from portmapper.gateways.workqueue import Priority
 from portmapper.network.placement import Place
@@ -60,7 +61,7 @@ def next_step(
     """
     for place in _places(record):
         probe = search(place.target)
-        if probe.settled:
+        if probe.done or (probe.settled and not _waits_for_check(record, probe)):
             step = next(_candidates(record, probe, place, allowed), None)
             if step is not None:
                 return step
@@ -119,7 +120,8 @@ def _candidates(
     record: Record, probe: Probe, place: Place, allowed: Collection[str] | None
 ) -> Iterator[Ask | Skip]:
     holder = record.lease.gateway if record.lease else None
-    for gateway in sorted(probe.gateways, key=lambda gateway: gateway.identity != holder):
+    remote = record.mapping.remote
+    for gateway in sorted(probe.gateways, key=lambda g: (g.identity != holder, not _checks(g, remote))):
         attempt = (gateway.identity, place.internal_address)
         may = record.is_for(str(gateway.address)) and _may(record, gateway.backend, allowed)
         if attempt in record.tried or not may:
@@ -130,8 +132,35 @@ def _candidates(
                 f"run portmapper on {place.internal_address}"
             )
             yield Skip(attempt, (gateway.identity, Unsupported(reason)))
+        elif remote is not None and not _can_restrict(gateway, remote):
+            reason = f"{gateway.protocol} cannot restrict a port to {remote_text(remote)}"
+            yield Skip(attempt, (gateway.identity, Unsupported(reason)))
         else:
             yield Ask(gateway, place)
+
+
+def _can_restrict(gateway: Gateway, remote: IPNetwork) -> bool:
+    return isinstance(gateway, RestrictsRemoteHosts) and gateway.can_restrict_to(remote)
+
+
+def _checks(gateway: Gateway, remote: IPNetwork | None) -> bool:
+    """Return whether the gateway's table shows that only these hosts may connect."""
+    if remote is None or not isinstance(gateway, RestrictsRemoteHosts):
+        return False
+    return gateway.restriction_is_checked and gateway.can_restrict_to(remote)
+
+
+def _waits_for_check(record: Record, probe: Probe) -> bool:
+    """Return whether a gateway may still answer that shows who may connect.
+
+    Some gateways grant a restriction over PCP, and let every host connect.
+    """
+    remote = record.mapping.remote
+    return (
+        remote is not None
+        and record.lease is None
+        and not any(_checks(gateway, remote) for gateway in probe.gateways)
+    )
 
 
 def _may(record: Record, backend: str, allowed: Collection[str] | None) -> bool:

@@ -144,7 +144,7 @@ class Scheduler:
         desired: dict[MappingKey, Mapping] = {}
         for mapping in self._topology.expand(self._listed):
             desired.setdefault(mapping.key, mapping)
-        for key in [key for key in self.records if key not in desired]:
+        for key in [key for key, record in self.records.items() if not _goes_on(record, desired.get(key))]:
             self._writer.take(key, Undesired())
         for key, mapping in desired.items():
             record = self.records.get(key)
@@ -342,3 +342,8 @@ class Scheduler:
         self._recorder.released(stored, error)
         if not error:
             self._peers.released(stored.lease)
+
+
+def _goes_on(record: Record, mapping: Mapping | None) -> bool:
+    """Return whether a record serves this mapping. For other remote hosts, it is closed and opened again."""
+    return mapping is not None and mapping.remote == record.mapping.remote

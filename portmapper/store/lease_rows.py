@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from portmapper.api.model import IPAddress, Lease, Protocol
+from portmapper.api.model import IPAddress, IPNetwork, Lease, Protocol
 from portmapper.store.damage import readable
 
 LONGEST_LIFETIME = 2**32
@@ -51,6 +51,7 @@ def _lease(row: sqlite3.Row) -> LeaseRow:
         gateway=_of_type(row["gateway"], str),
         token=_of_type(row["token"], bytes),
         private=_of_type(row["private"], str),
+        remote=_network(row["remote"]),
     )
     granted_at = datetime.fromtimestamp(row["granted_at"], UTC)
     _ = granted_at + timedelta(seconds=LONGEST_LIFETIME)  # must be a date, too
@@ -79,6 +80,11 @@ def _record(row: Any) -> str:
 
 def _address(value: object) -> IPAddress:
     return ipaddress.ip_address(_of_type(value, str))
+
+
+def _network(value: object) -> IPNetwork | None:
+    text: str = _of_type(value, str)
+    return ipaddress.ip_network(text) if text else None
 
 
 def _number(value: object, largest: int) -> int:

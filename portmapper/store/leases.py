@@ -19,6 +19,7 @@ from portmapper.store.damage import STORE_FAILURES, is_damaged, is_locked, open_
 from portmapper.store.device_table import DeviceTable
 from portmapper.store.journal_table import JournalTable, latest
 from portmapper.store.lease_rows import adhoc_rows, lease_rows, port_rows
+from portmapper.store.schema import LEASE_STORE
 from portmapper.store.sqlite import (
     LOCK_LIMIT_RUNNING,
     cannot_write,
@@ -36,33 +37,6 @@ LONGEST_UNSEEN = 86400
 """Seconds that a lease may last if the answer to its request was lost: a gateway may grant a longer lifetime
 than requested, and RFC 6887 section 15 allows it a day."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS leases (
-    token BLOB PRIMARY KEY, protocol TEXT NOT NULL,
-    internal_address TEXT NOT NULL, internal_port INTEGER NOT NULL,
-    wanted_port INTEGER NOT NULL, external_port INTEGER NOT NULL, external_address TEXT,
-    lifetime INTEGER NOT NULL, permanent INTEGER NOT NULL,
-    backend TEXT NOT NULL, gateway TEXT NOT NULL, private TEXT NOT NULL,
-    confirmed INTEGER NOT NULL, granted_at REAL NOT NULL, source TEXT NOT NULL, comment TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS journal (
-    at REAL NOT NULL, event TEXT NOT NULL, protocol TEXT, external_port INTEGER,
-    internal_address TEXT, internal_port INTEGER,
-    backend TEXT NOT NULL, gateway TEXT NOT NULL, detail TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS journal_at ON journal (at);
-CREATE TABLE IF NOT EXISTS adhoc (record TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS devices (address TEXT PRIMARY KEY, server TEXT NOT NULL, model TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS ports (
-    protocol TEXT NOT NULL, address TEXT NOT NULL, internal_port INTEGER NOT NULL,
-    external_port INTEGER NOT NULL, PRIMARY KEY (protocol, address, internal_port)
-);
-"""
-_VERSION = 3
-"""1: leases and journal. 2: ad-hoc mappings. 3: the last external port of mappings that accept any port.
-
-The schema only grows: an upgrade creates missing tables, and the next start completes an interrupted one."""
-
 PORTS_REMEMBERED = 1000
 """Number of mappings that accept any external port and whose last port is remembered, the latest first."""
 
@@ -73,7 +47,7 @@ AnyPort = tuple[Protocol, str, int]
 _NO_FILE = (-1, -1)
 """A value that `file_at` returns for no file."""
 
-_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 16)})"
+_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 17)})"
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +121,7 @@ class Store:
         self.damage = ""
         try:
             self._database, self.damage = open_or_replace(
-                path, lambda: open_database(path, _SCHEMA, _VERSION), self._load
+                path, lambda: open_database(path, LEASE_STORE), self._load
             )
             self._file = file_at(path)
         except STORE_FAILURES as error:
@@ -237,7 +211,7 @@ class Store:
 
     def _work_in_memory(self, path: Path, reason: Exception) -> None:
         """Load the file's content into memory, to be written again as soon as possible."""
-        self._database = open_database(None, _SCHEMA, _VERSION)
+        self._database = open_database(None, LEASE_STORE)
         self._file = _NO_FILE
         with contextlib.suppress(*STORE_FAILURES), open_to_read(path) as database:
             self._load(database)
@@ -278,11 +252,11 @@ class Store:
     def _write_nothing(self) -> None:
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+            self._database.execute(f"PRAGMA user_version = {LEASE_STORE.version}")
 
     def _recreate_file(self) -> None:
         """Write everything into a new file; without it, a removed store would be lost with this process."""
-        database = open_database(self._path, _SCHEMA, _VERSION, LOCK_LIMIT_RUNNING)
+        database = open_database(self._path, LEASE_STORE, LOCK_LIMIT_RUNNING)
         self._database.close()
         before = self._file
         self._database, self._file = database, file_at(self._path)
@@ -339,6 +313,7 @@ def _lease_row(stored: StoredLease) -> tuple[Any, ...]:
         stored.granted_at.timestamp(),
         storable(stored.source),
         storable(stored.comment),
+        str(lease.remote or ""),
     )
 
 

@@ -46,6 +46,8 @@ class Ownership:
         """Return the orphan that this gateway holds for exactly this mapping, now claimed by it."""
         key = (gateway.identity, mapping.protocol, internal, mapping.internal_port)
         stored = self._orphans.get(self._orphans_by_internal.get(key, {}).get(mapping.port, b""))
+        if stored is not None and stored.lease.remote != mapping.remote:
+            return None  # it is open to other hosts: it is released, and the mapping is opened after that
         if stored is not None:
             self._claim(stored)
         return stored
@@ -74,6 +76,7 @@ class Ownership:
             backend=gateway.backend,
             gateway=gateway.identity,
             token=request.token,
+            remote=request.remote,
         )
         self._put(StoredLease(requested, mapping.port, now, False, mapping.source, mapping.comment))
         return request

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from portmapper.store.schema import Schema
+
 CONFIGURATION_ERRORS = frozenset(
     {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 )
@@ -45,9 +47,7 @@ class NotAFile(sqlite3.DatabaseError):
     """The path of a database holds a directory, a FIFO or a device."""
 
 
-def open_database(
-    path: Path | None, schema: str, version: int, lock_limit: float = LOCK_LIMIT
-) -> sqlite3.Connection:
+def open_database(path: Path | None, schema: Schema, lock_limit: float = LOCK_LIMIT) -> sqlite3.Connection:
     """Open a database file, create it if needed, and upgrade its schema; None opens one in memory.
 
     Raises:
@@ -64,7 +64,7 @@ def open_database(
     database.text_factory = _text
     try:
         (found,) = database.execute("PRAGMA user_version").fetchone()
-        if found > version:
+        if found > schema.version:
             raise ValueError("it was written by a newer version of portmapper")
         if found == 0:
             # A new file has nothing to roll back to. Without a journal of its first page, creating it waits
@@ -74,8 +74,8 @@ def open_database(
         # lose the last commits, but never the file.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        if found < version:
-            database.executescript(schema + f"PRAGMA user_version = {version};")
+        if found < schema.version:
+            database.executescript(schema.script(found))
         wait_for_locks(database, min(lock_limit, LOCK_LIMIT_RUNNING))
     except BaseException:
         database.close()

@@ -17,12 +17,14 @@ from portmapper.api.errors import (
     NotAuthorized,
     Unsupported,
 )
-from portmapper.api.model import ANY_PORT, MapRequest
+from portmapper.api.model import ANY_PORT, MapRequest, Trait
 from portmapper_pcp import pcp, retransmission
 from portmapper_pcp.pcp import PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
 OTHER_HOST = ipaddress.ip_address("127.0.0.9")
+FRIEND = ipaddress.ip_network("198.51.100.7/32")
+FILTER = bytes.fromhex("03000014")
 PREFER_FAILURE = bytes.fromhex("02000000")
 
 
@@ -235,3 +237,40 @@ async def test_p3_a_gateway_that_loses_pcp_fails_pending_requests(
     peer.answer = lambda _: [bytes.fromhex("0081000100000005")]
     with pytest.raises(Unsupported, match="NAT-PMP only"):
         await pcp_gateway.map(request_80)
+
+
+async def test_a_restricted_mapping_is_requested_with_a_filter(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """Also when it is renewed: a server that lost its table needs the filter."""
+    restricted = attrs.evolve(request_80, remote=FRIEND)
+    lease = await pcp_gateway.map(restricted)
+    await pcp_gateway.map(attrs.evolve(restricted, held=lease))
+    assert lease.remote == FRIEND
+    assert all(FILTER in packet for packet in peer.requests)
+
+
+async def test_a_server_without_filters_refuses_a_restricted_mapping(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """It is never opened to every host instead."""
+    peer.answer = lambda request: [peer.pcp(request, result=5 if FILTER in request else 0)]
+    with pytest.raises(Unsupported):
+        await pcp_gateway.map(attrs.evolve(request_80, remote=FRIEND))
+    assert all(FILTER in packet for packet in peer.requests)
+
+
+async def test_a_device_that_ignores_filters_gets_no_restricted_request(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+) -> None:
+    """A quirk says so."""
+    traits = frozenset({Trait.IGNORES_FILTER})
+    with pytest.raises(Unsupported, match=r"to every host, and not only to 198\.51\.100\.7"):
+        await pcp_gateway.map(attrs.evolve(request_80, remote=FRIEND, traits=traits))
+    assert peer.requests == []
+
+
+def test_only_hosts_of_the_gateways_family_can_be_named(pcp_gateway: PcpGateway) -> None:
+    """A pinhole's remote hosts have IPv6 addresses."""
+    assert pcp_gateway.can_restrict_to(FRIEND)
+    assert not pcp_gateway.can_restrict_to(ipaddress.ip_network("2001:db8::/32"))

@@ -52,6 +52,20 @@ def test_options_follow_the_body_and_pad_to_four_bytes() -> None:
     assert len(packet) % 4 == 0
 
 
+@pytest.mark.parametrize(
+    ("remote", "option"),
+    [
+        ("198.51.100.7", "03000014" + "00800000" + "00000000000000000000ffffc6336407"),
+        ("198.51.100.0/24", "03000014" + "00780000" + "00000000000000000000ffffc6336400"),
+        ("2001:db8::/32", "03000014" + "00200000" + "20010db8000000000000000000000000"),
+    ],
+)
+def test_a_filter_names_the_remote_hosts(remote: str, option: str) -> None:
+    """The prefix length counts the bits of the v4-mapped form, and the port is any (section 13.3)."""
+    packet = pcp_codec.map_request(CLIENT, DATA, 3600, remote=ipaddress.ip_network(remote))
+    assert packet.hex() == MAP_HEADER + MAP_BODY + option
+
+
 def test_map_reply() -> None:
     """A granted mapping has lifetime, epoch, and the assigned port and address."""
     reply = pcp_codec.read_reply(MAP_REPLY)

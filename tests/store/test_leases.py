@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import ipaddress
 import shutil
@@ -86,6 +85,7 @@ def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
         stored(1),
         attrs.evolve(stored(2, external_address=None, permanent=True, lifetime=0), confirmed=False),
         stored(3, internal_address=ipaddress.ip_address("fd00::5"), protocol=Protocol.TCP),
+        stored(4, remote=ipaddress.ip_network("198.51.100.0/24")),
     ]
     store = file_store()
     for lease in leases:
@@ -99,7 +99,7 @@ def test_the_test_above_sets_every_field() -> None:
     assert {field.name for field in attrs.fields(StoredLease)} == {
         *("lease", "wanted_port", "granted_at", "confirmed", "source", "comment")
     }
-    assert len(attrs.fields(Lease)) == 11
+    assert len(attrs.fields(Lease)) == 12
 
 
 @given(
@@ -338,19 +338,3 @@ def test_events_are_kept_in_their_order(file_store: NewStore, tmp_path: Path) ->
     rows = database.execute("SELECT event, protocol, external_port, detail FROM journal ORDER BY rowid")
     assert list(rows) == [("opened", "TCP", 80, ""), ("closed", None, None, "why")]
     database.close()
-
-
-def test_a_store_of_the_first_version_is_upgraded(tmp_path: Path) -> None:
-    """It lacks the table of ad-hoc mappings; its leases stay."""
-    path = tmp_path / "leases.sqlite3"
-    store = Store(path)
-    store.put(stored())
-    store.close()
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as old:
-        old.executescript("DROP TABLE adhoc; PRAGMA user_version = 1;")
-    store = Store(path)
-    store.adhoc = ("{}",)
-    store.close()
-    store = Store(path)
-    assert ([s.lease for s in store.leases], store.adhoc) == ([stored().lease], ("{}",))
-    store.close()

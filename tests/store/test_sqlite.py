@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from portmapper.store.leases import Store
+from portmapper.store.schema import Schema
 from portmapper.store.sqlite import HEADER, cannot_write, file_at, open_database, open_to_read
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS numbers (number INTEGER);"
+TABLES = "CREATE TABLE IF NOT EXISTS numbers (number INTEGER);"
 
 
 def numbers(database: sqlite3.Connection) -> list[int]:
@@ -29,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 def write(path: Path, number: int, version: int = 1) -> None:
     """Open the database and add a number."""
-    with contextlib.closing(open_database(path, SCHEMA, version)) as database:
+    with contextlib.closing(open_database(path, Schema(version, TABLES))) as database:
         database.execute("INSERT INTO numbers VALUES (?)", (number,))
 
 
@@ -37,7 +38,7 @@ def test_a_database_is_created_with_its_directory(path: Path) -> None:
     """Opening it again keeps its content."""
     write(path, 1)
     write(path, 2)
-    with contextlib.closing(open_database(path, SCHEMA, 1)) as database:
+    with contextlib.closing(open_database(path, Schema(1, TABLES))) as database:
         assert numbers(database) == [1, 2]
 
 
@@ -53,7 +54,7 @@ def test_a_file_without_its_first_write_is_created_again(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(bytes(HEADER))
     write(path, 1)
-    with contextlib.closing(open_database(path, SCHEMA, 1)) as database:
+    with contextlib.closing(open_database(path, Schema(1, TABLES))) as database:
         assert numbers(database) == [1]
 
 
@@ -62,7 +63,7 @@ def test_a_newer_version_is_rejected(path: Path) -> None:
     write(path, 1, version=1)
     write(path, 2, version=2)
     with pytest.raises(ValueError, match="newer version"):
-        open_database(path, SCHEMA, 1)
+        open_database(path, Schema(1, TABLES))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_disk_error_of_sqlite_is_recognized(code: int, expected: bool) -> None
 def test_a_copy_has_what_is_only_in_the_log(path: Path) -> None:
     """The original is not changed."""
     write(path, 1)
-    with contextlib.closing(open_database(path, SCHEMA, 1)) as database:
+    with contextlib.closing(open_database(path, Schema(1, TABLES))) as database:
         database.execute("INSERT INTO numbers VALUES (2)")
         before = path.read_bytes()
         with open_to_read(path) as copy:

@@ -1,0 +1,60 @@
+"""The schema of the lease store, and how files of earlier versions reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+
+@attrs.frozen
+class Schema:
+    """The tables of a database.
+
+    Attributes:
+        version: number of the version, stored in the file.
+        tables: creates every table that is missing.
+        upgrades: what an upgrade to a version changes in tables that exist.
+    """
+
+    version: int
+    tables: str
+    upgrades: Mapping[int, str] = attrs.field(factory=dict)
+
+    def script(self, found: int) -> str:
+        """Return the statements that bring a file of version `found` here, in one transaction; 0 is empty."""
+        steps = [text for number, text in sorted(self.upgrades.items()) if 0 < found < number]
+        return "\n".join(
+            ["BEGIN IMMEDIATE;", *steps, self.tables, f"PRAGMA user_version = {self.version};", "COMMIT;"]
+        )
+
+
+LEASE_STORE = Schema(
+    version=4,
+    tables="""
+CREATE TABLE IF NOT EXISTS leases (
+    token BLOB PRIMARY KEY, protocol TEXT NOT NULL,
+    internal_address TEXT NOT NULL, internal_port INTEGER NOT NULL,
+    wanted_port INTEGER NOT NULL, external_port INTEGER NOT NULL, external_address TEXT,
+    lifetime INTEGER NOT NULL, permanent INTEGER NOT NULL,
+    backend TEXT NOT NULL, gateway TEXT NOT NULL, private TEXT NOT NULL,
+    confirmed INTEGER NOT NULL, granted_at REAL NOT NULL, source TEXT NOT NULL, comment TEXT NOT NULL,
+    remote TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journal (
+    at REAL NOT NULL, event TEXT NOT NULL, protocol TEXT, external_port INTEGER,
+    internal_address TEXT, internal_port INTEGER,
+    backend TEXT NOT NULL, gateway TEXT NOT NULL, detail TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS journal_at ON journal (at);
+CREATE TABLE IF NOT EXISTS adhoc (record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS devices (address TEXT PRIMARY KEY, server TEXT NOT NULL, model TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS ports (
+    protocol TEXT NOT NULL, address TEXT NOT NULL, internal_port INTEGER NOT NULL,
+    external_port INTEGER NOT NULL, PRIMARY KEY (protocol, address, internal_port)
+);
+""",
+    upgrades={4: "ALTER TABLE leases ADD COLUMN remote TEXT NOT NULL DEFAULT '';"},
+)
+"""Versions: 1 has leases and journal. 2 adds ad-hoc mappings, 3 the last external port of mappings that
+accept any port, 4 the devices and the remote hosts of a lease."""
