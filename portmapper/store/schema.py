@@ -2,32 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import attrs
-
-
-@attrs.frozen
-class Schema:
-    """The tables of a database.
-
-    Attributes:
-        version: number of the version, stored in the file.
-        tables: creates every table that is missing.
-        upgrades: what an upgrade to a version changes in tables that exist.
-    """
-
-    version: int
-    tables: str
-    upgrades: Mapping[int, str] = attrs.field(factory=dict)
-
-    def script(self, found: int) -> str:
-        """Return the statements that bring a file of version `found` here, in one transaction; 0 is empty."""
-        steps = [text for number, text in sorted(self.upgrades.items()) if 0 < found < number]
-        return "\n".join(
-            ["BEGIN IMMEDIATE;", *steps, self.tables, f"PRAGMA user_version = {self.version};", "COMMIT;"]
-        )
-
+from portmapper.store.sqlite import Schema
 
 LEASE_STORE = Schema(
     version=4,

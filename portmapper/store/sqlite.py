@@ -8,10 +8,10 @@ import os
 import sqlite3
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from portmapper.store.schema import Schema
+import attrs
 
 CONFIGURATION_ERRORS = frozenset(
     {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
@@ -41,6 +41,28 @@ IN_MEMORY = Path("/dev/shm")
 
 HEADER = 100
 """Length of the header of an SQLite file in bytes; they are never all zero."""
+
+
+@attrs.frozen
+class Schema:
+    """The tables of a database.
+
+    Attributes:
+        version: number of the version, stored in the file.
+        tables: creates every table that is missing.
+        upgrades: what an upgrade to a version changes in tables that exist.
+    """
+
+    version: int
+    tables: str
+    upgrades: Mapping[int, str] = attrs.field(factory=dict)
+
+    def script(self, found: int) -> str:
+        """Return the statements that bring a file of version `found` here, in one transaction; 0 is empty."""
+        steps = [text for number, text in sorted(self.upgrades.items()) if 0 < found < number]
+        return "\n".join(
+            ["BEGIN IMMEDIATE;", *steps, self.tables, f"PRAGMA user_version = {self.version};", "COMMIT;"]
+        )
 
 
 class NotAFile(sqlite3.DatabaseError):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from portmapper.store.leases import Store
-from portmapper.store.schema import LEASE_STORE, Schema
+from portmapper.store.schema import LEASE_STORE
+from portmapper.store.sqlite import Schema
 
 # Recorded from the versions themselves; never change them.
 VERSION_1 = """

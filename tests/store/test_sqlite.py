@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from portmapper.store.leases import Store
-from portmapper.store.schema import Schema
-from portmapper.store.sqlite import HEADER, cannot_write, file_at, open_database, open_to_read
+from portmapper.store.sqlite import HEADER, Schema, cannot_write, file_at, open_database, open_to_read
 
 TABLES = "CREATE TABLE IF NOT EXISTS numbers (number INTEGER);"
 
