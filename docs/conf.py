@@ -18,7 +18,7 @@ author = "The portmapper authors"
 copyright = f"2026, {author}"
 version = release = portmapper.__version__
 
-extensions = ["myst_parser", "command_line"]
+extensions = ["myst_parser", "command_line", "http_api"]
 exclude_patterns = ["_build"]
 nitpicky = True
 smartquotes = False

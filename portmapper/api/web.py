@@ -124,10 +124,10 @@ class WebView(Protocol):
         """Return `/v1/summary`."""
 
     async def mappings(self) -> list[Document]:
-        """Return the mappings of `/v1/mappings`: those of the status with `reason`, problems first."""
+        """Return `/v1/mappings`: those of the status, with `reason` if not open."""
 
-    async def history(self, limit: int = 100, before: int | None = None) -> Document:
-        """Return `/v1/history`: `events`, the oldest first, and `before` for the page of older events."""
+    async def history(self, limit: int = 100, before: int | None = None) -> list[Document]:
+        """Return `/v1/history`: events, the oldest first; `before` is the `id` of a later event."""
 
     async def open(self, records: Sequence[Mapping[str, object]]) -> Document:
         """Keep ports open until they are closed, as `POST /v1/open`."""

@@ -50,6 +50,11 @@ class Doctor(Command):
             "--no-probe", action="store_true", help="create no test mappings (they are released at once)"
         )
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+        parser.add_argument(
+            "--json-lines",
+            action="store_true",
+            help="print each finding as one line of JSON as soon as it is known",
+        )
         add_gateway_options(parser)
         add_config_option(parser)
         add_state_option(parser)
@@ -66,13 +71,13 @@ class Doctor(Command):
 
 async def _examine(arguments: argparse.Namespace) -> int:
     findings = []
-    with _finding_printer(arguments.json) as print_finding:
+    with _finding_printer(arguments) as print_finding:
         async for finding in _findings(arguments):
             findings.append(finding)
             print_finding(finding)
     if arguments.json:
         print(json.dumps({"findings": [_document(finding) for finding in findings]}, indent=2))
-    else:
+    elif not arguments.json_lines:
         _print_conclusion(findings)
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
@@ -189,9 +194,11 @@ def _document(finding: Finding) -> dict[str, str]:
 
 
 @contextmanager
-def _finding_printer(as_json: bool) -> Iterator[Callable[[Finding], None]]:
+def _finding_printer(arguments: argparse.Namespace) -> Iterator[Callable[[Finding], None]]:
     """Yield a function that prints one finding; on a terminal, show a spinner below the findings."""
-    if as_json:
+    if arguments.json_lines:
+        yield lambda finding: print(json.dumps(_document(finding)), flush=True)
+    elif arguments.json:
         yield lambda _: None
     elif not sys.stdout.isatty():
         yield _print

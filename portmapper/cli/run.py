@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Backend
     from portmapper.cli.run_config import RunConfig
     from portmapper.control.listener import ControlListener
-    from portmapper.daemon.daemon import BackgroundTask, Daemon, RunOptions
+    from portmapper.daemon.daemon import BackgroundTask, Daemon
+    from portmapper.daemon.options import RunOptions
     from portmapper.daemon.pidfile import PidFiles
     from portmapper.pluginhost.manager import Plugins
     from portmapper.sources.reader import SourceReader
@@ -140,6 +141,7 @@ def _serve(
 ) -> int:
     import asyncio
 
+    from portmapper.cli.background import tasks_beside
     from portmapper.cli.progress import progress
     from portmapper.daemon.adopted import refuse_empty
     from portmapper.daemon.event_loop import run_event_loop
@@ -151,7 +153,7 @@ def _serve(
         if arguments.only_close_ports:
             with progress("closing the ports"):
                 return asyncio.run(_close_ports(arguments, plugins, config.setup.readers, store))
-        background_tasks = _background_tasks(arguments, listener)
+        background_tasks = () if arguments.oneshot else tasks_beside(arguments, plugins, listener)
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
             daemon = run_event_loop(
@@ -234,7 +236,7 @@ async def _close_ports(
 
 
 def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOptions:
-    from portmapper.daemon.daemon import RunOptions
+    from portmapper.daemon.options import RunOptions
     from portmapper.sources.row_parser import parse_conflict
 
     return RunOptions(
@@ -256,26 +258,6 @@ def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[
     return instantiate(
         "backend", [known[name] for name in dict.fromkeys([*allowed, *needed]) if name in known]
     )
-
-
-def _background_tasks(arguments: argparse.Namespace, listener: ControlListener) -> list[BackgroundTask]:
-    """Return the tasks that run beside the daemon: control socket, GC tuning and, on a terminal, a table."""
-    if arguments.oneshot:
-        return []
-    from portmapper.cli.gc_tuning import tune_garbage_collection
-    from portmapper.control.server import serve
-
-    directory = listener.path.parent
-    server = partial(serve, directory=directory, listener=listener)
-    background_tasks: list[BackgroundTask] = [server, tune_garbage_collection]
-    if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
-        from portmapper.cli.watch import live_screen
-
-        def screen(daemon: Daemon) -> Coroutine[None, None, None]:
-            return live_screen(lambda: {**daemon.status(), "state_dir": str(directory)}, daemon.stop)
-
-        background_tasks.append(screen)
-    return background_tasks
 
 
 def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:

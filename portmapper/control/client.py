@@ -20,7 +20,7 @@ ANSWER_LIMIT = 20.0
 """Seconds without any data before the client gives up."""
 
 CHUNK = 65_536
-OK = 200
+SUCCESS = range(200, 300)
 
 
 class NotRunning(PortmapperError):
@@ -28,7 +28,7 @@ class NotRunning(PortmapperError):
 
 
 def call_daemon(directory: Path, path: str, method: str = "GET", body: object = None) -> Any:
-    """Send one request, such as `status`, and return the JSON answer; send `body` as JSON.
+    """Send one request, such as `status` or `/healthz`, and return the JSON answer; send `body` as JSON.
 
     Raises:
         NotRunning: no daemon listens.
@@ -44,9 +44,14 @@ def call_daemon(directory: Path, path: str, method: str = "GET", body: object = 
         raise NotRunning(f"no daemon runs for {directory}") from error
     except (OSError, ValueError) as error:
         raise PortmapperError(f"the daemon of {directory} does not answer: {error}") from error
-    if status != OK:
-        raise PortmapperError(f"the daemon refused the request: {document.get('error', status)}")
+    if status not in SUCCESS:
+        raise PortmapperError(f"the daemon refused the request: {_detail(document) or status}")
     return document
+
+
+def _detail(problem: object) -> str:
+    """Return what a problem document says."""
+    return str(problem.get("detail", "")) if isinstance(problem, dict) else ""
 
 
 def is_running(directory: Path) -> bool:
@@ -78,8 +83,9 @@ def _connect(directory: Path) -> tuple[socket.socket, str]:
 
 def _request(method: str, path: str, headers: str, content: bytes) -> bytes:
     """Encode a request as HTTP/1.0, so that the end of the connection ends the answer."""
+    target = path if path.startswith("/") else f"/{VERSION}/{path}"
     head = (
-        f"{method} /{VERSION}/{path} HTTP/1.0\r\nHost: localhost\r\n{headers}"
+        f"{method} {target} HTTP/1.0\r\nHost: localhost\r\n{headers}"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content

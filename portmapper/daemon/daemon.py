@@ -8,16 +8,16 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 
-import attrs
-
 from portmapper.api.backend import Backend
 from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import MetricsPage, ShowsMetrics
-from portmapper.api.model import ConflictPolicy, MappingState
+from portmapper.api.model import MappingState
 from portmapper.api.quirks import Quirk
 from portmapper.daemon.adopted import adopt_leases
 from portmapper.daemon.desired import desired_mappings
+from portmapper.daemon.options import RunOptions
+from portmapper.daemon.readiness import not_ready
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
 from portmapper.daemon.requests import ANSWER_LIMIT, Requests
 from portmapper.daemon.shutdown import close_ports
@@ -42,27 +42,6 @@ START_LIMIT = 8.0
 """Seconds that a request waits for a daemon that still reads its sources."""
 
 _log = logging.getLogger(__name__)
-
-
-@attrs.frozen
-class RunOptions:
-    """The options of a run.
-
-    Attributes:
-        interval: seconds between two checks of sources, network and gateways.
-        oneshot: run one pass, then exit.
-        close_on_exit: on exit, release what this run opened.
-        conflict: policy for mappings that set none.
-        chosen: gateways that the user named.
-        allowed: backends that may open ports; empty means all.
-    """
-
-    interval: float = 60.0
-    oneshot: bool = False
-    close_on_exit: bool = False
-    conflict: ConflictPolicy = ConflictPolicy.OWN
-    chosen: tuple[str, ...] = ()
-    allowed: tuple[str, ...] = ()
 
 
 BackgroundTask = Callable[["Daemon"], Coroutine[None, None, None]]
@@ -234,9 +213,19 @@ class Daemon:
         providers = [o for o in self._publisher.observers if isinstance(o, ShowsMetrics)]
         return await providers[0].page() if providers else None
 
-    def history(self, limit: int) -> list[Document]:
-        """Return the latest `limit` events, oldest first."""
-        return self._store.history(limit)
+    def not_ready(self) -> list[str]:
+        """Return why the daemon is not ready; empty if a gateway answers and the lists were read."""
+        has_gateway = bool(self._scheduler.discovery.gateways)
+        return not_ready(self._watcher.readings if self._started.is_set() else None, has_gateway)
+
+    def history(self, limit: int, before: int | None = None, after: int = 0) -> list[Document]:
+        """Return the latest `limit` events, oldest first, with ids between `after` and `before`."""
+        return self._store.history(limit, before, after)
+
+    @property
+    def last_event_id(self) -> int:
+        """The id of the latest event."""
+        return self._store.last_event_id
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` with each event from now on; return a function that removes the listener."""

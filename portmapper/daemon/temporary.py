@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from portmapper.api.model import ConflictPolicy
-from portmapper.daemon.daemon import Daemon, RunOptions
+from portmapper.daemon.daemon import Daemon
+from portmapper.daemon.options import RunOptions
 from portmapper.daemon.reloadable import Reloadable
 from portmapper.pluginhost.manager import load_plugins
 from portmapper.sources.reader import open_source

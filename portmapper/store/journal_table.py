@@ -19,6 +19,8 @@ KEEP_EVENTS = 50_000
 FORGET_EVERY = 500
 """Events between two deletions of old events; the first event of a run triggers one too."""
 
+_NO_END = 2**63 - 1
+
 _INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _TOO_OLD = "DELETE FROM journal WHERE at < ?"
 _TOO_MANY = "DELETE FROM journal WHERE rowid <= (SELECT max(rowid) FROM journal) - ?"
@@ -29,6 +31,7 @@ class JournalTable:
 
     def __init__(self) -> None:
         self._until_deletion = 0
+        self._last: int | None = None
 
     def add(self, database: sqlite3.Connection, event: Event) -> None:
         """Add an event, and delete old events from time to time."""
@@ -43,17 +46,34 @@ class JournalTable:
             event.gateway,
             storable(event.detail),
         )
-        database.execute(_INSERT, row)
+        self._last = database.execute(_INSERT, row).lastrowid
         if self._until_deletion == 0:
             database.execute(_TOO_OLD, (event.at.timestamp() - KEEP_SECONDS,))
             database.execute(_TOO_MANY, (KEEP_EVENTS,))
             self._until_deletion = FORGET_EVERY
         self._until_deletion -= 1
 
+    def last_id(self, database: sqlite3.Connection) -> int:
+        """Return the id of the latest event; 0 without one."""
+        if self._last is None:
+            ((self._last,),) = database.execute("SELECT coalesce(max(rowid), 0) FROM journal")
+        return self._last or 0
 
-def latest(database: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
-    """Return the latest events in the format of `history`, the oldest first."""
-    rows = database.execute("SELECT * FROM journal ORDER BY rowid DESC LIMIT ?", (limit,))
+
+def latest(
+    database: sqlite3.Connection, limit: int, before: int | None = None, after: int = 0
+) -> list[dict[str, Any]]:
+    """Return the latest events in the format of `history`, the oldest first.
+
+    Args:
+        database: the store's database.
+        limit: the number of events.
+        before: only events with a smaller id.
+        after: only events with a greater id.
+    """
+    where = "WHERE rowid > ? AND rowid < ?"
+    bounds = (after, _NO_END if before is None else before, limit)
+    rows = database.execute(f"SELECT rowid AS id, * FROM journal {where} ORDER BY rowid DESC LIMIT ?", bounds)
     names = [column[0] for column in rows.description]
     return list(readable(reversed(list(rows)), lambda row: _document(names, row), "journal"))
 

@@ -140,6 +140,11 @@ class Store:
         """All leases, confirmed or not."""
         return tuple(self._leases.values())
 
+    @property
+    def last_event_id(self) -> int:
+        """The id of the latest event in the journal; 0 without one."""
+        return self._journal.last_id(self._database)
+
     def get(self, token: bytes) -> StoredLease | None:
         """Return the lease with that token, or None."""
         return self._leases.get(token)
@@ -181,14 +186,14 @@ class Store:
         """Add an event to the journal."""
         self._try(lambda: self._journal.add(self._database, event), JOURNAL)
 
-    def history(self, limit: int) -> list[dict[str, Any]]:
-        """Return the latest events in the format of `history`, the oldest first.
+    def history(self, limit: int, before: int | None = None, after: int = 0) -> list[dict[str, Any]]:
+        """Return the latest events in the format of `history`, as `latest` does.
 
         Raises:
             StoreError: the journal is damaged.
         """
         try:
-            return latest(self._database, limit)
+            return latest(self._database, limit, before, after)
         except sqlite3.Error as error:
             raise StoreError(f"cannot read the journal: {error}") from error
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portmapper.api.web import WebPanel, WebRequest
+from portmapper.observability.summary import mappings_with_reason, summary_document
 
 EMPTY: Mapping[str, Any] = {
     "version": "0",
@@ -16,6 +17,15 @@ EMPTY: Mapping[str, Any] = {
     "sources": [],
     "problems": [],
     "faults": [],
+    "error": None,
+}
+
+_JOB = {
+    "id": "1",
+    "started_at": EMPTY["started_at"],
+    "ended_at": None,
+    "step": "",
+    "findings": [],
     "error": None,
 }
 
@@ -38,21 +48,15 @@ class FakeView:
 
     async def summary(self) -> dict[str, Any]:
         """Count the mappings of the document."""
-        states = [mapping["state"] for mapping in self.document["mappings"]]
-        return {
-            "open": states.count("active"),
-            "wanted": len(states),
-            "external_address": None,
-            "reachable": False,
-        }
+        return summary_document(self.document)
 
     async def mappings(self) -> list[dict[str, Any]]:
         """Return the mappings of the document."""
-        return [{"reason": None, **mapping} for mapping in self.document["mappings"]]
+        return mappings_with_reason(self.document)
 
-    async def history(self, limit: int = 100, before: int | None = None) -> dict[str, Any]:
+    async def history(self, limit: int = 100, before: int | None = None) -> list[dict[str, Any]]:
         """Return no events."""
-        return {"events": [], "before": None}
+        return []
 
     async def open(self, records: Sequence[Mapping[str, object]]) -> dict[str, Any]:
         """Note the request."""
@@ -82,11 +86,11 @@ class FakeView:
     async def start_doctor(self, options: Mapping[str, object]) -> dict[str, Any]:
         """Note the request."""
         self.calls.append(("doctor", options))
-        return {"id": "1", "state": "running", "progress": [], "findings": [], "error": None}
+        return {**_JOB, "state": "running"}
 
     async def doctor(self, job: str) -> dict[str, Any]:
         """Return a finished diagnosis."""
-        return {"id": job, "state": "done", "progress": [], "findings": [], "error": None}
+        return {**_JOB, "id": job, "state": "done"}
 
     def plugins(self) -> list[dict[str, Any]]:
         """Return no plugins."""

@@ -14,9 +14,11 @@ from portmapper.api.errors import StoreError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import MetricsPage
 from portmapper.control.client import call_daemon
+from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.control.loopback import PORT_FILE
 from portmapper.control.server import serve
 from portmapper.control.unix_socket import SOCKET_NAME
+from portmapper.observability.publisher import event_document
 
 Served = Callable[..., AbstractAsyncContextManager["FakeDaemon"]]
 
@@ -30,6 +32,8 @@ class FakeDaemon:
         listeners: the current listeners.
         page: the metrics page; None without an observer for metrics.
         store_error: raised by requests for the history.
+        events: the journal.
+        reasons: why it is not ready.
     """
 
     def __init__(self) -> None:
@@ -38,16 +42,35 @@ class FakeDaemon:
         self.listeners: list[Callable[[Event], None]] = []
         self.page: MetricsPage | None = None
         self.store_error: StoreError | None = None
+        self.events: list[Event] = []
+        self.reasons: list[str] = []
+
+    @property
+    def last_event_id(self) -> int:
+        """The number of events so far."""
+        return len(self.events)
 
     def status(self) -> dict[str, Any]:
         """Return a short document."""
         return {"version": "1"}
 
-    def history(self, limit: int) -> list[dict[str, Any]]:
-        """Return the limit."""
+    def not_ready(self) -> list[str]:
+        """Return the reasons that the test has set."""
+        return self.reasons
+
+    def history(self, limit: int, before: int | None = None, after: int = 0) -> list[dict[str, Any]]:
+        """Return the events that the test has published."""
         if self.store_error is not None:
             raise self.store_error
-        return [{"limit": limit}]
+        numbered = [{"id": number, **event_document(event)} for number, event in enumerate(self.events, 1)]
+        wanted = [event for event in numbered if after < event["id"] < (before or 10**9)]
+        return wanted[-limit:]
+
+    def publish(self, event: Event) -> None:
+        """Send an event to the listeners."""
+        self.events.append(event)
+        for listener in tuple(self.listeners):
+            listener(event)
 
     async def metrics(self) -> MetricsPage | None:
         """Return the page that the test has set."""
@@ -91,7 +114,7 @@ def served() -> Served:
     @asynccontextmanager
     async def served(directory: Path, *, loopback: bool = False) -> AsyncIterator[FakeDaemon]:
         daemon = FakeDaemon()
-        server = asyncio.create_task(serve(daemon, directory, loopback=loopback))
+        server = asyncio.create_task(serve(daemon, directory, loopback=loopback, jobs=DoctorJobs()))
         path = directory / (PORT_FILE if loopback else SOCKET_NAME)
         try:
             while not (path.is_file() if loopback else path.is_socket()):

@@ -43,9 +43,8 @@ async def test_a_request_without_the_token_is_refused(tmp_path: Path, served: An
         writer.close()
         await writer.wait_closed()
         assert answer.startswith(b"HTTP/1.1 401")
-        assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
-            "error": "the token from control.json is missing or invalid"
-        }
+        problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert problem["detail"] == "the token from control.json is missing or invalid"
         assert daemon.reloads == 0
 
 

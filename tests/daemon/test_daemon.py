@@ -14,7 +14,8 @@ from portmapper.api.events import Event, Observer
 from portmapper.api.metrics import Metrics, MetricsPage, ShowsMetrics
 from portmapper.api.model import MappingState, Protocol
 from portmapper.api.source import FormatOptions, Row
-from portmapper.daemon.daemon import Daemon, RunOptions
+from portmapper.daemon.daemon import Daemon
+from portmapper.daemon.options import RunOptions
 from portmapper.daemon.reloadable import Reloadable
 from portmapper.sources.inline import InlineSource
 from portmapper.sources.policy import Action, Policy, Rule

@@ -1,0 +1,102 @@
+"""Errors of the HTTP API as problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from portmapper.api.errors import PortmapperError, UsageError
+
+PROBLEM_JSON = "application/problem+json"
+
+_log = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """An answer that reports an error.
+
+    Attributes:
+        status: the HTTP status.
+        detail: what is wrong with this request and what to do, one line.
+        headers: further headers of the answer.
+    """
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    @property
+    def title(self) -> str:
+        """The name of the status, because `type` is `about:blank` (RFC 9457, section 4.2.1)."""
+        return HTTPStatus(self.status).phrase
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The body."""
+        return {"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
+
+
+def problem_of(error: Exception, path: str) -> Problem:
+    """Return the problem for an error that a handler raised; log an unexpected one."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, UsageError):
+        return Problem(HTTPStatus.BAD_REQUEST, str(error))
+    if isinstance(error, PortmapperError):
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    _log.error("the request %s failed: %s: %s", path, type(error).__name__, error)
+    _log.debug("the request failed", exc_info=error)
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the daemon's log")
+
+
+def problem_response(web: Any, problem: Problem) -> Any:
+    """Return the response for a problem."""
+    return web.Response(
+        status=problem.status,
+        body=json.dumps(problem.document).encode(),
+        headers={**problem.headers, "Content-Type": PROBLEM_JSON},
+    )
+
+
+Show = Callable[[Any, Any, Problem], Awaitable[Any]]
+"""Makes the response from `aiohttp.web`, the request and the problem."""
+
+
+async def _as_json(web: Any, request: Any, problem: Problem) -> Any:
+    return problem_response(web, problem)
+
+
+def errors_as_problems(web: Any, show: Show = _as_json) -> Any:
+    """Return a middleware that answers errors with problem documents."""
+
+    @web.middleware  # type: ignore[untyped-decorator]
+    async def middleware(request: Any, handler: Any) -> Any:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            problem = _of_library(error, request)
+        except ConnectionError:
+            raise  # the client left
+        except Exception as error:
+            problem = problem_of(error, request.path)
+        return await show(web, request, problem)
+
+    return middleware
+
+
+def _of_library(error: Any, request: Any) -> Problem:
+    """Return the problem for an error that aiohttp raised."""
+    if error.status == HTTPStatus.NOT_FOUND:
+        return Problem(error.status, f"there is no page at {request.path[:200]}")
+    if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        detail = f"{request.method} is not possible here; possible: {allowed}"
+        return Problem(error.status, detail, {"Allow": allowed})
+    return Problem(error.status, (error.text or error.reason).partition("\n")[0])

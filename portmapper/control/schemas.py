@@ -1,0 +1,154 @@
+"""The JSON schemas of the API's documents, for `/v1/openapi.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "integer"}
+FLAG: Schema = {"type": "boolean"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+NUMBER_OR_NULL: Schema = {"type": ["integer", "null"]}
+DATE: Schema = {"type": "string", "format": "date-time"}
+DATE_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+
+
+def reference(name: str) -> Schema:
+    """Return a reference to a component."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def array(item: Schema) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": item}
+
+
+def document(fields: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    """Return the schema of an object. It may have further keys: later versions add some."""
+    return {"type": "object", "properties": {**fields, **(optional or {})}, "required": list(fields)}
+
+
+_MAPPING: dict[str, Schema] = {
+    "protocol": {"enum": ["TCP", "UDP"], "description": "One entry for each protocol."},
+    "family": {"enum": ["ipv4", "ipv6"]},
+    "internal_address": {**TEXT_OR_NULL, "description": "The host to map to."},
+    "internal_port": {**NUMBER, "description": "The port on that host."},
+    "wanted_external_port": {**NUMBER, "description": "The requested external port; 0 is any."},
+    "external_address": {**TEXT_OR_NULL, "description": "The open port's address; null while none is open."},
+    "external_port": {**NUMBER_OR_NULL, "description": "The open port."},
+    "state": {**TEXT, "description": "`active` if the port is open."},
+    "error": {**TEXT_OR_NULL, "description": "The last error, if the mapping is not open."},
+    "backend": TEXT_OR_NULL,
+    "gateway": {**TEXT_OR_NULL, "description": "The gateway that holds the mapping, or that it is for."},
+    "lifetime": {**NUMBER_OR_NULL, "description": "The granted lifetime in seconds."},
+    "expires_at": DATE_OR_NULL,
+    "renews_at": DATE_OR_NULL,
+    "permanent": FLAG,
+    "comment": TEXT,
+    "source": {**TEXT, "description": "The list that the mapping is from."},
+    "passed_over": {
+        **array(document({"backend": TEXT, "reason": TEXT})),
+        "description": "The backends that were tried before, and why they do not hold the mapping.",
+    },
+}
+
+_RECORD_FIELDS: dict[str, Schema] = {
+    "protocol": {**TEXT, "description": "`tcp`, `udp` or `both`."},
+    "internal_address": {**TEXT, "description": "Default: this host."},
+    "internal_port": {"type": ["integer", "string"], "description": "Default: `port`."},
+    "lifetime": {"type": ["integer", "string"], "description": "Seconds, or a time such as `1h`."},
+    "comment": TEXT,
+}
+
+COMPONENTS: dict[str, Schema] = {
+    "Problem": document({"type": TEXT, "title": TEXT, "status": NUMBER, "detail": TEXT}),
+    "Mapping": document({**_MAPPING, "reason": {**TEXT_OR_NULL, "description": "Why it is not open."}}),
+    "StatusMapping": document(_MAPPING),
+    "Gateway": document(
+        {
+            "backend": TEXT,
+            "protocol": {**TEXT, "description": "Such as `PCP 2`."},
+            "address": TEXT,
+            "external_address": TEXT_OR_NULL,
+            "external_kind": {"enum": ["public", "private", "cgnat", "none"]},
+            "detail": {**TEXT, "description": "What the kind means, if it is a problem."},
+        }
+    ),
+    "Source": document(
+        {
+            "location": TEXT,
+            "format": TEXT,
+            "state": {"enum": ["ok", "stale", "failed"]},
+            "mappings": {**NUMBER, "description": "The number of its mappings."},
+            "rejected": array(document({"where": TEXT, "reason": TEXT})),
+            "error": TEXT_OR_NULL,
+        }
+    ),
+    "Event": document(
+        {
+            "id": {**NUMBER, "description": "Rises with each event."},
+            "at": DATE,
+            "event": TEXT,
+            "protocol": TEXT_OR_NULL,
+            "external_port": NUMBER_OR_NULL,
+            "internal_address": TEXT_OR_NULL,
+            "internal_port": NUMBER_OR_NULL,
+            "backend": TEXT,
+            "gateway": TEXT,
+            "detail": TEXT,
+        }
+    ),
+    "Finding": document({"code": TEXT, "severity": TEXT, "summary": TEXT, "advice": TEXT}),
+    "Summary": document(
+        {
+            "open": {**NUMBER, "description": "The number of open mappings."},
+            "wanted": {**NUMBER, "description": "The number of mappings."},
+            "rejected": {**NUMBER, "description": "The number of rows that were rejected."},
+            "external_address": TEXT_OR_NULL,
+            "external_kind": {"enum": ["public", "private", "cgnat", "none"]},
+            "reachable": {
+                **FLAG,
+                "description": "A gateway answers and has a public external address.",
+            },
+            "problems": {**NUMBER, "description": "The number of problems of the daemon."},
+        }
+    ),
+    "Version": document({"version": TEXT, "api": TEXT, "plugin_api": TEXT}),
+    "Health": document({"status": TEXT}),
+    "Reloaded": document({"reloading": FLAG, "sources": array(reference("Source"))}),
+    "Stopping": document({"stopping": FLAG}),
+    "PortResult": document({"protocol": TEXT, "port": NUMBER, "result": TEXT, "detail": TEXT}),
+    "Record": document({"port": {"type": ["integer", "string"]}}, _RECORD_FIELDS),
+    "Doctor": document(
+        {
+            "id": TEXT,
+            "state": {"enum": ["running", "done", "failed"]},
+            "started_at": DATE,
+            "ended_at": DATE_OR_NULL,
+            "step": {**TEXT, "description": "What is being checked, or the result in one line."},
+            "findings": array(reference("Finding")),
+            "error": {**TEXT_OR_NULL, "description": "Why the diagnosis failed."},
+        }
+    ),
+}
+
+COMPONENTS["Status"] = document(
+    {
+        "version": TEXT,
+        "pid": NUMBER_OR_NULL,
+        "started_at": DATE_OR_NULL,
+        "gateways": array(reference("Gateway")),
+        "mappings": array(reference("StatusMapping")),
+        "sources": array(reference("Source")),
+        "problems": array({"type": "object"}),
+        "faults": array(document({"plugin": TEXT, "error": TEXT, "count": NUMBER})),
+        "error": TEXT_OR_NULL,
+    }
+)
+
+RECORDS: Schema = document({"mappings": {**array(reference("Record")), "maxItems": 1000}})
+PORTS: Schema = document({"ports": array(reference("PortResult"))})
+"""The answer to `close`: the result for each port."""
