@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper.api.command import Command
 from portmapper.api.errors import StoreError
 from portmapper.cli.options import add_config_option, add_state_option
-from portmapper.cli.wording import port_text, protocol_name
+from portmapper.observability.wording import event_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,22 +62,7 @@ def _line(event: dict[str, Any]) -> str:
     """Return one line, with the clock of the log: local time and its zone."""
     from portmapper.support.duration import format_local
 
-    words = [format_local(datetime.fromisoformat(event["at"])), event["event"].replace("_", " ")]
-    if event["protocol"]:
-        words.append(_mapping(event))
-    if event["backend"]:
-        words.append(f"over {protocol_name(event['backend'])}")
-    if event["gateway"]:
-        words.append(f"on {event['gateway']}")
-    return " ".join(words) + (f": {event['detail']}" if event["detail"] else "")
-
-
-def _mapping(event: dict[str, Any]) -> str:
-    """Return port and host; a mapping that was refused has no external port, so show the internal one."""
-    from portmapper.support.text import endpoint
-
-    port = port_text(event["external_port"] or event["internal_port"], event["protocol"])
-    return f"{port} → {endpoint(event['internal_address'], event['internal_port'], 'this host')}"
+    return f"{format_local(datetime.fromisoformat(event['at']))} {event_text(event)}"
 
 
 def _count(text: str) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-PROTOCOLS = {"pcp": "PCP", "natpmp": "NAT-PMP", "upnp": "UPnP"}
-"""Names of the standard backends' protocols; a plugin's backend is shown by its own name."""
+from portmapper.observability.wording import port_text as port_text
+from portmapper.observability.wording import protocol_name as protocol_name
 
 KINDS = {
     "public": "public",
@@ -14,16 +14,6 @@ KINDS = {
 }
 
 NOT_KNOWN = "external address not known yet"
-
-
-def protocol_name(backend: str) -> str:
-    """Return the name of a backend's protocol: `PCP` for `pcp`."""
-    return PROTOCOLS.get(backend, backend)
-
-
-def port_text(port: object, protocol: str) -> str:
-    """Return a port with its protocol: `8080/tcp`, `any/udp`."""
-    return f"{port or 'any'}/{protocol.lower()}"
 
 
 def external_text(address: str | None, kind: str) -> str:

@@ -11,11 +11,11 @@ import attrs
 
 from portmapper.api.errors import PluginFault, PortmapperError
 from portmapper.api.events import Event, EventKind, Observer
+from portmapper.observability.wording import event_text
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 from portmapper.store.leases import Store
 from portmapper.support.secrets import mask_urls
-from portmapper.support.text import endpoint
 
 QUEUE_LIMIT = 1000
 """Events that may wait for a slow observer before the oldest are dropped."""
@@ -133,17 +133,9 @@ class _ObserverQueue:
 
 
 def event_line(event: Event) -> str:
-    """Return an event as one line of text."""
-    parts = [event.kind.value.replace("_", " ")]
-    if event.protocol is not None:
-        port = event.external_port or event.wanted_external_port
-        internal = endpoint(event.internal_address, event.internal_port)
-        parts.append(f"{event.protocol} {endpoint(event.external_address, port)} -> {internal}")
-    if event.backend:
-        parts.append(f"by {event.backend} at {event.gateway}" if event.gateway else f"by {event.backend}")
-    if event.detail:
-        parts.append(f"({event.detail})")
-    return " ".join(parts)
+    """Return an event as one line of text, with the words of `history`."""
+    wanted = event.external_port or event.wanted_external_port
+    return event_text({**event_document(event), "external_port": wanted})
 
 
 def event_document(event: Event) -> dict[str, Any]:

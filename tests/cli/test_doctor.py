@@ -142,7 +142,7 @@ def test_an_unwritable_state_directory_is_reported(program: Any, gateway: Any, p
 def test_ports_of_a_daemon_stay_open(program: Any, gateway: Any, ports: Path) -> None:
     """`doctor` gets the list from the daemon."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.logs("opened TCP")
+        daemon.logs("opened 8080/tcp")
         daemon.until((program.state / "control.sock").exists, "listening")
         finished = program.run("doctor", *gateway.options)
         assert f"process {daemon.process.pid} holds" in finished.output

@@ -16,7 +16,7 @@ from portmapper.cli import status
 def test_the_daemons_mappings_are_shown(program: Any, gateway: Any, ports: Path) -> None:
     """The exit status is 0, in whatever state the mappings are."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.logs("opened TCP")
+        daemon.logs("opened 8080/tcp")
         daemon.until((program.state / "control.sock").exists, "listening")
         finished = program.run("status", "--json")
         assert (finished.status, finished.errors) == (0, "")
@@ -42,7 +42,7 @@ def test_status_of_an_unreachable_gateway_is_no_error(program: Any, silence: Any
 def test_a_damaged_store_is_replaced_and_shown(program: Any, gateway: Any, ports: Path) -> None:
     """The JSON and the log show it, the ports stay open, and the new store has every lease."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.logs("opened TCP")
+        daemon.logs("opened 8080/tcp")
         daemon.until((program.state / "control.sock").exists, "listening")
         for file in program.state.glob("leases.sqlite3*"):
             file.unlink()

@@ -149,7 +149,7 @@ def test_the_daemon_logs_to_its_file(program: Any, ports: Path, gateway: Any, wa
     log = program.directory / "portmapper.log"
     program.environment["PORTMAPPER_LOG"] = "INFO"
     detach(program, "--log-file", str(log), *gateway.options, "ports.csv")
-    wait(lambda: "opened TCP" in log.read_text(), "logged")
+    wait(lambda: "opened 8080/tcp" in log.read_text(), "logged")
     ports.unlink()
     wait(lambda: "no such file; its last good list is kept" in log.read_text(), "logged")
     assert stat.S_IMODE(log.stat().st_mode) & 0o002 == 0

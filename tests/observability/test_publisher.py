@@ -122,12 +122,15 @@ async def test_a_listener_receives_events_until_it_is_removed(clock: FakeClock, 
 
 
 def test_an_event_as_one_line() -> None:
-    """With kind, external port, internal port, backend, gateway and reason."""
+    """With the words of `history`: kind, port, host, protocol, gateway and reason."""
     opened = event(
         "why", protocol=Protocol.TCP, external_port=80, internal_port=8080, backend="pcp", gateway="g"
     )
-    assert event_line(opened) == "opened TCP *:80 -> *:8080 by pcp at g (why)"
-    assert event_line(Event(opened.at, EventKind.GATEWAY_LOST, backend="pcp")) == "gateway lost by pcp"
+    assert event_line(opened) == "opened 80/tcp → this host:8080 over PCP on g: why"
+    lost = Event(opened.at, EventKind.GATEWAY_LOST, backend="pcp", gateway="192.168.1.1")
+    assert event_line(lost) == "gateway 192.168.1.1 lost"
+    changed = Event(opened.at, EventKind.EXTERNAL_ADDRESS_CHANGED, "was none", backend="upnp")
+    assert event_line(changed) == "external address changed over UPnP: was none"
 
 
 async def test_replaced_observers_are_closed(clock: FakeClock, store: Store) -> None:
