@@ -32,7 +32,7 @@ def describe_device(layout: Layout, uuid: str, version: int, model: str) -> byte
     ]
     common = _service(WAN_COMMON, "WANCommonIFC1", COMMON_SCPD, COMMON_CONTROL)
     wan = _device("WANDevice", version, f"{uuid}-0", model, [common], connections)
-    root = _device("InternetGatewayDevice", version, uuid, model, [], [wan])
+    root = _device("InternetGatewayDevice", version, uuid, model, [], [wan], page="/")
     base = "" if layout.url_base is None else tag("URLBase", layout.url_base)
     spec = tag("specVersion", tag("major", "1"), tag("minor", str(version - 1)))
     return f'{PROLOGUE}<root xmlns="urn:schemas-upnp-org:device-1-0">{spec}{base}{root}</root>'.encode()
@@ -73,6 +73,7 @@ def _device(
     model: str,
     services: Sequence[str],
     devices: Sequence[str] = (),
+    page: str = "",
 ) -> str:
     fields = {
         "deviceType": f"urn:schemas-upnp-org:device:{name}:{version}",
@@ -85,6 +86,7 @@ def _device(
     return tag(
         "device",
         *(tag(key, escape(value)) for key, value in fields.items()),
+        tag("presentationURL", escape(page)) if page else "",
         tag("serviceList", *services) if services else "",
         tag("deviceList", *devices) if devices else "",
     )

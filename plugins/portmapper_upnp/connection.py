@@ -46,6 +46,7 @@ class Description:
         model: model name as the device reports it; untrusted.
         server: software as the device reports it; untrusted.
         udn: unique device name.
+        page: URL of the device's own web page, empty if it has none at its address.
         services: services of the requested kind, at least one.
     """
 
@@ -53,6 +54,7 @@ class Description:
     model: str
     server: str
     udn: str
+    page: str
     services: list[UpnpService]
 
 
@@ -90,6 +92,7 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
         model=device.model_name or device.friendly_name,
         server=servers[0],
         udn=device.udn,
+        page=device.presentation_url or "",
         services=services,
     )
 

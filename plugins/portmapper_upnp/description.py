@@ -44,6 +44,8 @@ def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
     _set_text(described, "friendlyName", _own_text(device, "friendlyName"))
     _set_text(described, "modelName", _own_text(device, "modelName"))
     _set_text(described, "UDN", _own_text(device, "UDN"))
+    page = _own_text(device, "presentationURL")
+    _set_text(described, "presentationURL", (page and _resolve(location, page, location)) or "")
     _add_services(described, services)
     return tostring(canonical, encoding="unicode")
 

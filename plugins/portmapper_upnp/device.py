@@ -29,12 +29,14 @@ class Identity:
         model: model name; untrusted.
         name: unique device name, empty if there is none.
         server: software from the Server header; untrusted.
+        page: URL of the device's own web page, empty if there is none.
     """
 
     version: int
     model: str = ""
     name: str = ""
     server: str = ""
+    page: str = ""
 
 
 class IgdDevice(Gateway, WatchesGateway):
@@ -49,6 +51,7 @@ class IgdDevice(Gateway, WatchesGateway):
         self.protocol = f"IGD {identity.version}"
         self.model = identity.model
         self.server = identity.server
+        self.page = identity.page
         self.latency = endpoint.latency
         self._announcements = Announcements(endpoint, identity.name)
         self._refusals = 0

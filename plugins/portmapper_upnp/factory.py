@@ -5,11 +5,12 @@ from __future__ import annotations
 import aiohttp
 
 from portmapper_upnp.connection import Description, WanConnection, describe
+from portmapper_upnp.connection_details import WanLink
 from portmapper_upnp.device import Identity, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.igd import IgdGateway
 from portmapper_upnp.requester import BoundedRequester, open_session
-from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION
+from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION, WAN_LINK
 from portmapper_upnp.select_connection import by_preference
 from portmapper_upnp.ssdp_packet import read_device_name, read_packet
 
@@ -34,8 +35,11 @@ async def connect(session: aiohttp.ClientSession, endpoint: Endpoint) -> IgdDevi
     async def read_again() -> list[WanConnection]:
         return (await _connections(requester, endpoint.location))[1]
 
+    async def link() -> WanLink:
+        return WanLink((await describe(requester, endpoint.location, WAN_LINK)).services[0])
+
     identity = _identity(described, v2=connections[0].is_v2)
-    return IgdGateway(connections, endpoint, identity, read_again)
+    return IgdGateway(connections, endpoint, identity, read_again, link)
 
 
 async def _connections(requester: BoundedRequester, location: str) -> tuple[Description, list[WanConnection]]:
@@ -47,4 +51,5 @@ async def _connections(requester: BoundedRequester, location: str) -> tuple[Desc
 
 def _identity(described: Description, *, v2: bool) -> Identity:
     v2 = v2 or described.device_type.lower().endswith("internetgatewaydevice:2")
-    return Identity(2 if v2 else 1, described.model, read_device_name(described.udn), described.server)
+    name = read_device_name(described.udn)
+    return Identity(2 if v2 else 1, described.model, name, described.server, described.page)

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from portmapper.api import (
     BackendError,
+    Connection,
+    DescribesConnection,
     IPAddress,
     IPNetwork,
     Lease,
@@ -23,6 +25,7 @@ from portmapper.api import (
 from portmapper_upnp.add_mapping import Granted
 from portmapper_upnp.behavior import DeviceBehavior
 from portmapper_upnp.connection import WanConnection, remote_host
+from portmapper_upnp.connection_details import WanLink, read_details
 from portmapper_upnp.device import Identity, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.soap_fault import INVALID_ACTION, NOT_AUTHORIZED, Fault, Moved, Refused
@@ -42,7 +45,9 @@ _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
-class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts, RestrictsRemoteHosts):
+class IgdGateway(
+    IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts, RestrictsRemoteHosts, DescribesConnection
+):
     """The WAN connection services of one device; one of them is used."""
 
     restriction_is_checked = True
@@ -53,10 +58,12 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts, Restr
         endpoint: Endpoint,
         identity: Identity,
         read_again: Callable[[], Awaitable[Sequence[WanConnection]]],
+        link: Callable[[], Awaitable[WanLink]],
     ) -> None:
         super().__init__(endpoint, identity)
         self._connections = list(connections)
         self._read_again = read_again
+        self._link = link
         self._read_again_at = 0.0
         self._works = False
         self._behavior = DeviceBehavior()
@@ -103,6 +110,11 @@ class IgdGateway(IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts, Restr
         """Tell whether the gateway is connected but reports no address, as behind another NAT."""
         async with self.bounded():
             return await self._connection.hides_address()
+
+    async def connection(self) -> Connection:
+        """Return what the gateway tells of its connection to the internet."""
+        async with self.bounded():
+            return await read_details(self._connection, self._link, self.page)
 
     async def list_mappings(self) -> Sequence[TableEntry]:
         """Return all entries of the gateway's table."""

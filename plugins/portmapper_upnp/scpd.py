@@ -1,8 +1,9 @@
-"""The two kinds of service in use: their types, and their actions in the form of an SCPD.
+"""The three kinds of service in use: their types, and their actions in the form of an SCPD.
 
 A router's own SCPDs are never fetched. A device with five services would need five more requests before the
 first mapping, and some SCPDs are broken. The standards fix the actions and the order of their arguments
-(WANIPConnection:1 and :2, WANPPPConnection:1, WANIPv6FirewallControl:1). A gateway refuses a missing action
+(WANIPConnection:1 and :2, WANPPPConnection:1, WANCommonInterfaceConfig:1,
+WANIPv6FirewallControl:1). A gateway refuses a missing action
 with 401. Every argument is declared as text, because invalid numbers are handled here and not by a schema.
 """
 
@@ -25,6 +26,7 @@ _ENTRY = (
 _KEY = ("NewRemoteHost", "NewExternalPort", "NewProtocol")
 
 _CONNECTION_ACTIONS: Actions = {
+    "GetConnectionTypeInfo": ((), ("NewConnectionType", "NewPossibleConnectionTypes")),
     "GetStatusInfo": ((), ("NewConnectionStatus", "NewLastConnectionError", "NewUptime")),
     "GetExternalIPAddress": ((), ("NewExternalIPAddress",)),
     "AddPortMapping": ((*_KEY, *_ENTRY), ()),
@@ -35,6 +37,18 @@ _CONNECTION_ACTIONS: Actions = {
     "GetListOfPortMappings": (
         ("NewStartPort", "NewEndPort", "NewProtocol", "NewManage", "NewNumberOfPorts"),
         ("NewPortListing",),
+    ),
+}
+
+_LINK_ACTIONS: Actions = {
+    "GetCommonLinkProperties": (
+        (),
+        (
+            "NewWANAccessType",
+            "NewLayer1UpstreamMaxBitRate",
+            "NewLayer1DownstreamMaxBitRate",
+            "NewPhysicalLinkStatus",
+        ),
     ),
 }
 
@@ -93,6 +107,13 @@ WAN_CONNECTION = ServiceKind(
     _scpd(_CONNECTION_ACTIONS),
 )
 """Opens ports over IPv4."""
+
+WAN_LINK = ServiceKind(
+    "WAN common interface",
+    re.compile(r"urn:schemas-upnp-org:service:WANCommonInterfaceConfig:\d{1,2}", re.IGNORECASE),
+    _scpd(_LINK_ACTIONS),
+)
+"""Tells the rates of the line."""
 
 FIREWALL_CONTROL = ServiceKind(
     "IPv6 firewall control",

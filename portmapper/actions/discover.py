@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 import attrs
 
-from portmapper.api.backend import Backend, Gateway, Target
+from portmapper.api.backend import Backend, Connection, DescribesConnection, Gateway, Target
 from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress
-from portmapper.gateways.calls import read_external_address
+from portmapper.gateways.calls import read_connection, read_external_address
 from portmapper.gateways.probe import Probe
 from portmapper.pluginhost import guard
 
@@ -23,19 +23,27 @@ class DiscoveryResult:
     Attributes:
         gateways: all gateways that answered, best first, each with its external address.
         failures: backend name to the reason why it found no gateway.
+        connections: identity of a gateway to what it tells of its connection, if that was asked for.
     """
 
     gateways: Sequence[tuple[Gateway, IPAddress | None]]
     failures: Mapping[str, BackendError]
+    connections: Mapping[str, Connection] = attrs.field(factory=dict)
 
 
-async def discover_gateways(backends: Sequence[Backend], targets: Sequence[Target]) -> DiscoveryResult:
-    """Probe every target with every backend, then close all connections."""
+async def discover_gateways(
+    backends: Sequence[Backend], targets: Sequence[Target], *, details: bool = False
+) -> DiscoveryResult:
+    """Probe every target with every backend, then close all connections.
+
+    With `details`, also ask each gateway that can tell about its connection to the internet.
+    """
     async with probing(backends, targets) as probes:
         gateways = distinct(probes)
         addresses = await asyncio.gather(*(reported_address(gateway) for gateway in gateways))
         failures = {name: error for probe in probes for name, error in probe.failures.items()}
-        return DiscoveryResult(list(zip(gateways, addresses, strict=True)), failures)
+        connections = await _connections(gateways) if details else {}
+        return DiscoveryResult(list(zip(gateways, addresses, strict=True)), failures, connections)
 
 
 @asynccontextmanager
@@ -59,6 +67,19 @@ def distinct(probes: Sequence[Probe]) -> list[Gateway]:
         for gateway in probe.gateways:
             found.setdefault(gateway.identity, gateway)
     return list(found.values())
+
+
+async def _connections(gateways: Sequence[Gateway]) -> dict[str, Connection]:
+    async def ask(gateway: Gateway) -> Connection | None:
+        assert isinstance(gateway, DescribesConnection)
+        try:
+            return await read_connection(gateway)
+        except BackendError:
+            return None
+
+    able = [gateway for gateway in gateways if isinstance(gateway, DescribesConnection)]
+    answers = await asyncio.gather(*(ask(gateway) for gateway in able))
+    return {gateway.identity: answer for gateway, answer in zip(able, answers, strict=True) if answer}
 
 
 async def reported_address(gateway: Gateway) -> IPAddress | None:

@@ -12,6 +12,8 @@ from portmapper.support.lazy import lazy_exports
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend as Backend
+    from portmapper.api.backend import Connection as Connection
+    from portmapper.api.backend import DescribesConnection as DescribesConnection
     from portmapper.api.backend import Diagnoses as Diagnoses
     from portmapper.api.backend import Gateway as Gateway
     from portmapper.api.backend import GatewayEvent as GatewayEvent
@@ -114,6 +116,8 @@ __getattr__ = lazy_exports(
     {
         "backend": (
             "Backend",
+            "Connection",
+            "DescribesConnection",
             "Diagnoses",
             "Gateway",
             "GatewayEvent",

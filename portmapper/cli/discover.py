@@ -19,7 +19,7 @@ from portmapper.cli.progress import progress
 
 if TYPE_CHECKING:
     from portmapper.actions.discover import DiscoveryResult
-    from portmapper.api.backend import Backend, Gateway, Target
+    from portmapper.api.backend import Backend, Connection, Gateway, Target
     from portmapper.api.model import IPAddress
 
 
@@ -56,7 +56,8 @@ class Discover(Command):
         chosen = reachable_targets(arguments.gateway, network)
         targets = search_targets(network) if chosen is None else chosen
         with progress(_step(backends, targets)):
-            found = asyncio.run(discover_gateways(backends, targets))
+            details = arguments.verbose or arguments.json
+            found = asyncio.run(discover_gateways(backends, targets, details=details))
         if arguments.json:
             print(json.dumps({"gateways": _documents(found)}, indent=2))
         else:
@@ -72,9 +73,20 @@ def _documents(found: DiscoveryResult) -> list[dict[str, Any]]:
     from portmapper.observability.status import gateway_document
 
     return [
-        {**gateway_document(gateway, external), "model": gateway.model, "location": gateway.location}
+        {
+            **gateway_document(gateway, external),
+            "model": gateway.model,
+            "location": gateway.location,
+            "connection": _connection_document(found.connections.get(gateway.identity)),
+        }
         for gateway, external in found.gateways
     ]
+
+
+def _connection_document(connection: Connection | None) -> dict[str, Any] | None:
+    import attrs
+
+    return None if connection is None else attrs.asdict(connection)
 
 
 def _reason(found: DiscoveryResult, targets: Sequence[Target]) -> str:
@@ -105,7 +117,7 @@ def _show(found: DiscoveryResult, verbose: bool) -> None:
     print(column_names(widths))
     for (gateway, _), row, lines in zip(found.gateways, cells, below, strict=True):
         print(row_line(row, widths))
-        for line in [*lines, *(_details(gateway) if verbose else ())]:
+        for line in [*lines, *(_details(gateway, found) if verbose else ())]:
             print(INDENT + line)
 
 
@@ -131,12 +143,36 @@ def _external_address(gateway: Gateway, external: IPAddress | None) -> str:
     return "none: the gateway is not connected"
 
 
-def _details(gateway: Gateway) -> list[str]:
-    """Return what `-v` adds: the router's model, what the protocol can do, and its description."""
+def _details(gateway: Gateway, found: DiscoveryResult) -> list[str]:
+    """Return what `-v` adds: the router's model, what the protocol can do, and the connection."""
     from portmapper.api.backend import ListsMappings, MapsOtherHosts
     from portmapper.support.text import printable
 
     abilities = {"list mappings": ListsMappings, "map other hosts": MapsOtherHosts}
     can = ", ".join(words for words, ability in abilities.items() if isinstance(gateway, ability))
-    details = {"backend": gateway.backend, "model": gateway.model, "can": can, "page": gateway.location}
+    details = {
+        "backend": gateway.backend,
+        "model": gateway.model,
+        "can": can,
+        "description": gateway.location,
+        **_connection_details(found.connections.get(gateway.identity)),
+    }
     return [f"{name}: {printable(text)}" for name, text in details.items() if text]
+
+
+def _connection_details(connection: Connection | None) -> dict[str, str]:
+    """Return the connection to the internet as `upnpc -s` shows it, in our words."""
+    if connection is None:
+        return {}
+    from portmapper.support.duration import format_duration
+
+    up, down = connection.upstream / 1e6, connection.downstream / 1e6
+    rates = f"{down:g} Mbit/s down, {up:g} Mbit/s up" if up and down else ""
+    since = "" if connection.uptime is None else f" for {format_duration(connection.uptime)}"
+    kind = f" ({connection.kind})" if connection.kind else ""
+    return {
+        "connection": f"{connection.status}{since}{kind}" if connection.status else connection.kind,
+        "last error": connection.last_error,
+        "line": rates,
+        "router's page": connection.page,
+    }

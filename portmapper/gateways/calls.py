@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import attrs
 
-from portmapper.api.backend import Gateway, ListsMappings, VerifiesLeases
+from portmapper.api.backend import Connection, DescribesConnection, Gateway, ListsMappings, VerifiesLeases
 from portmapper.api.errors import BackendError, Conflict, GatewayTimeout, PluginFault, PortmapperError, quoted
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
 from portmapper.pluginhost import guard
@@ -79,6 +79,15 @@ async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:
     if wrong := [entry for entry in entries if not isinstance(entry, TableEntry)]:
         raise _fault(gateway, f"it returned {quoted(wrong[0])} as an entry of its table")
     return entries
+
+
+async def read_connection(gateway: DescribesConnection) -> Connection:
+    """Return what a gateway tells of its connection. Raise `BackendError`."""
+    assert isinstance(gateway, Gateway)
+    connection = await bounded(gateway, gateway.connection())
+    if not isinstance(connection, Connection):
+        raise _fault(gateway, f"it returned {quoted(connection)} as its connection")
+    return connection
 
 
 async def verify_lease(gateway: VerifiesLeases, lease: Lease) -> bool:

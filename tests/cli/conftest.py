@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from running_program import gateway, ports, program, silence, wait
+from running_program import gateway, ports, program, silence, upnp_gateway, wait
 
-__all__ = ["gateway", "ports", "program", "silence", "wait"]
+__all__ = ["gateway", "ports", "program", "silence", "upnp_gateway", "wait"]
 
 
 @pytest.fixture

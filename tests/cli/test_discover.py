@@ -40,6 +40,16 @@ def test_without_a_gateway_the_status_is_3(program: Any, silence: tuple[str, ...
     assert "no gateway answered" in finished.errors
 
 
+def test_details_have_the_connection(program: Any, upnp_gateway: Any) -> None:
+    """Over UPnP: status, rates of the line, and the router's own page."""
+    shown = program.run("discover", "-v", *upnp_gateway.options).output
+    finished = program.run("discover", "--json", *upnp_gateway.options)
+    (document,) = json.loads(finished.output)["gateways"]
+    assert "  connection: Connected for " in shown
+    assert "  line: 100 Mbit/s down, 100 Mbit/s up\n  router's page: http://127.0.0.1:" in shown
+    assert document["connection"]["upstream"] == 100_000_000
+
+
 class _Gateway:
     """What the table needs of a gateway."""
 
