@@ -18,6 +18,8 @@ class EventKind(enum.StrEnum):
     OPENED = "opened"
     RENEWED = "renewed"
     CLOSED = "closed"
+    PAUSED = "paused"
+    RESUMED = "resumed"
     FAILED = "failed"
     CONFLICT = "conflict"
     LOST = "lost"

@@ -65,13 +65,22 @@ class ConflictPolicy(enum.StrEnum):
 
 
 class MappingState(enum.StrEnum):
-    """State of a desired mapping, as `status` reports it."""
+    """State of a mapping, as `status` reports it.
+
+    A mapping that is `PAUSED` or `WAITING` is held back: a source lists it, but it is not desired now.
+    """
 
     ACTIVE = "active"
     PENDING = "pending"
     CONFLICT = "conflict"
     REFUSED = "refused"
     FAILED = "failed"
+    PAUSED = "paused"
+    WAITING = "waiting"
+
+
+HELD_BACK = (MappingState.PAUSED, MappingState.WAITING)
+"""The states of mappings that are not desired now. No count of wanted mappings includes them."""
 
 
 class ExternalKind(enum.StrEnum):

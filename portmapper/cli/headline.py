@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.cells import cell_len
 
-from portmapper.api.model import external_kind
+from portmapper.api.model import HELD_BACK, external_kind
 from portmapper.cli.wording import external_text, gateways_in_use, protocol_name
 from portmapper.support.duration import format_duration, format_local
 from portmapper.support.text import printable
@@ -17,11 +18,12 @@ SEPARATOR = " · "
 
 
 def headline(document: dict[str, Any], width: int | None) -> list[str]:
-    """Return the answer: `40 of 41 open · 203.0.113.7 (public) · PCP on 192.168.88.1`."""
+    """Return the answer: `40 of 41 open, 1 paused · 203.0.113.7 (public) · PCP on 192.168.88.1`."""
     mappings = document["mappings"]
-    is_open = sum(mapping["state"] == "active" for mapping in mappings)
-    items = [f"{is_open} of {len(mappings)} open", *_where(document)]
-    return pack(items, width)
+    counts = Counter(mapping["state"] for mapping in mappings)
+    held_back = [f"{counts[state]} {state}" for state in HELD_BACK if counts[state]]
+    wanted = len(mappings) - sum(counts[state] for state in HELD_BACK)
+    return pack([", ".join([f"{counts['active']} of {wanted} open", *held_back]), *_where(document)], width)
 
 
 def daemon_lines(document: dict[str, Any], now: datetime, width: int | None) -> list[str]:

@@ -36,6 +36,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "show the programs whose ports 'open' knows by name",
         ),
         "close": ("portmapper.cli.close:Close", "close single ports, or all stale mappings"),
+        "pause": ("portmapper.cli.pause:Pause", "close rows of a list until they are resumed"),
+        "resume": ("portmapper.cli.pause:Resume", "open rows again that were paused"),
         "doctor": ("portmapper.cli.doctor:Doctor", "find out why a port is not open, and what to do"),
         "check": (
             "portmapper.cli.check:Check",

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 from rich.text import Text
 
+from portmapper.api.model import HELD_BACK
 from portmapper.cli.columns import GAP, INDENT, column_names, fit, padded, wrapped
 from portmapper.cli.wording import mapping_port, port_text, protocol_name
 from portmapper.support.duration import format_duration
@@ -17,7 +18,15 @@ from portmapper.support.text import endpoint, printable
 COMMENT_LENGTH = 40
 """Comments are cut to this many characters."""
 
-COLORS = {"open": "green", "pending": "yellow", "conflict": "red", "refused": "red", "failed": "red"}
+COLORS = {
+    "open": "green",
+    "pending": "yellow",
+    "conflict": "red",
+    "refused": "red",
+    "failed": "red",
+    "paused": "cyan",
+    "waiting": "cyan",
+}
 
 
 @attrs.frozen
@@ -39,7 +48,7 @@ class Row:
 
 def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> tuple[Text | None, list[Row]]:
     """Return the line of column names, and the rows with problems first; no line without mappings."""
-    mappings = sorted(document["mappings"], key=lambda mapping: mapping["state"] == "active")
+    mappings = sorted(document["mappings"], key=_rank)
     if not mappings:
         return None, []
     cells = [_cells(mapping, now) for mapping in mappings]
@@ -51,6 +60,11 @@ def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> 
         _row(mapping, row, extra, widths, width, waits)
         for mapping, row, extra in zip(mappings, cells, details, strict=True)
     ]
+
+
+def _rank(mapping: dict[str, Any]) -> int:
+    """Problems come first, then what is held back on purpose, then what is open."""
+    return 2 if mapping["state"] == "active" else int(mapping["state"] in HELD_BACK)
 
 
 def _cells(mapping: dict[str, Any], now: datetime) -> dict[str, str]:

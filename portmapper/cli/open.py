@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError, quoted
-from portmapper.api.model import MAX_DURATION
+from portmapper.api.model import HELD_BACK, MAX_DURATION
 from portmapper.cli.options import (
     CONFLICTS,
     add_config_option,
@@ -248,7 +248,7 @@ def _notes(document: dict[str, Any], by_daemon: bool) -> list[str]:
     """Return what the user can do next: about ports that are not open, and about leases that end."""
     mappings = document["mappings"]
     if by_daemon:
-        waits = any(mapping["state"] != "active" for mapping in mappings)
+        waits = any(mapping["state"] not in ("active", *HELD_BACK) for mapping in mappings)
         return ["the daemon keeps trying until 'portmapper close'"] if waits else []
     ending = [mapping for mapping in mappings if mapping["state"] == "active" and not mapping["permanent"]]
     if not ending:

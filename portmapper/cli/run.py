@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
+from portmapper.api.model import HELD_BACK
 from portmapper.cli.options import (
     CONFLICTS,
     absolute_path,
@@ -271,14 +272,14 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
         print_status(document)
     else:
         _warn(document)
+    states = {mapping["state"] for mapping in document["mappings"]}
     if daemon.stopped:
-        return 1 if any(mapping["state"] == "pending" for mapping in document["mappings"]) else 0
-    if not document["gateways"] and any(mapping["state"] == "pending" for mapping in document["mappings"]):
+        return 1 if "pending" in states else 0
+    if not document["gateways"] and "pending" in states:
         print("portmapper: no gateway answered; run 'portmapper doctor' to find out why", file=sys.stderr)
         return 3
     rejected = any(source["rejected"] for source in document["sources"])
-    not_open = any(mapping["state"] != "active" for mapping in document["mappings"])
-    return 1 if not_open or rejected else 0
+    return 1 if states - {"active", *HELD_BACK} or rejected else 0
 
 
 def _warn(document: dict[str, Any]) -> None:

@@ -49,5 +49,11 @@ class DaemonInterface(Protocol):
     async def close(self, records: object) -> Document:
         """Close ports that `open` requested. Raises `UsageError`."""
 
+    async def pause(self, records: object) -> Document:
+        """Close rows of lists until they are resumed. Raises `UsageError`."""
+
+    async def resume(self, records: object) -> Document:
+        """Open paused rows again. Raises `UsageError`."""
+
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` with each event; return a function that removes the listener."""

@@ -82,6 +82,14 @@ class Handlers:
         """Answer `POST /v1/close`."""
         return await self._handle(self._daemon.close, request)
 
+    async def pause(self, request: Any) -> Any:
+        """Answer `POST /v1/pause`."""
+        return await self._handle(self._daemon.pause, request)
+
+    async def resume(self, request: Any) -> Any:
+        """Answer `POST /v1/resume`."""
+        return await self._handle(self._daemon.resume, request)
+
     async def reload(self, _: Any) -> Any:
         """Answer `POST /v1/reload`."""
         return self._answer({"reloading": True, **await self._daemon.reload_and_wait()})

@@ -137,6 +137,8 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(400,),
     ),
     _post("close", "Close ports that `open` requested.", PORTS, body=RECORDS, problems=(400,)),
+    _post("pause", "Close rows of lists until they are resumed.", PORTS, body=RECORDS, problems=(400,)),
+    _post("resume", "Open paused rows again.", PORTS, body=RECORDS, problems=(400,)),
     _post(
         "reload",
         "Read the settings and the lists again. Return the lists once all have been read.",

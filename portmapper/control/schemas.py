@@ -39,7 +39,12 @@ _MAPPING: dict[str, Schema] = {
     "wanted_external_port": {**NUMBER, "description": "The requested external port; 0 is any."},
     "external_address": {**TEXT_OR_NULL, "description": "The open port's address; null while none is open."},
     "external_port": {**NUMBER_OR_NULL, "description": "The open port."},
-    "state": {**TEXT, "description": "`active` if the port is open."},
+    "state": {
+        **TEXT,
+        "description": "`active` if the port is open; `paused` or `waiting` if it should not be open now.",
+    },
+    "opens_at": {**DATE_OR_NULL, "description": "When a row that is held back opens by itself."},
+    "closes_at": {**DATE_OR_NULL, "description": "When the mapping closes by itself."},
     "error": {**TEXT_OR_NULL, "description": "The last error, if the mapping is not open."},
     "backend": TEXT_OR_NULL,
     "gateway": {**TEXT_OR_NULL, "description": "The gateway that holds the mapping, or that it is for."},
@@ -105,7 +110,7 @@ COMPONENTS: dict[str, Schema] = {
     "Summary": document(
         {
             "open": {**NUMBER, "description": "The number of open mappings."},
-            "wanted": {**NUMBER, "description": "The number of mappings."},
+            "wanted": {**NUMBER, "description": "The number of mappings that should be open now."},
             "rejected": {**NUMBER, "description": "The number of rows that were rejected."},
             "external_address": TEXT_OR_NULL,
             "external_kind": {"enum": ["public", "private", "cgnat", "none"]},
@@ -151,4 +156,4 @@ COMPONENTS["Status"] = document(
 
 RECORDS: Schema = document({"mappings": {**array(reference("Record")), "maxItems": 1000}})
 PORTS: Schema = document({"ports": array(reference("PortResult"))})
-"""The answer to `close`: the result for each port."""
+"""The answer to `close`, `pause` and `resume`: the result for each port."""

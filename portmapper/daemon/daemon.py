@@ -11,15 +11,18 @@ from functools import partial
 from portmapper.api.backend import Backend
 from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
-from portmapper.api.metrics import MetricsPage, ShowsMetrics
-from portmapper.api.model import MappingState
+from portmapper.api.metrics import Metrics, MetricsPage, ShowsMetrics
 from portmapper.api.quirks import Quirk
 from portmapper.daemon.adopted import adopt_leases
+from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.desired import desired_mappings
-from portmapper.daemon.options import RunOptions
+from portmapper.daemon.gatekeeper import Gatekeeper
+from portmapper.daemon.held_back import held_back_documents
+from portmapper.daemon.options import RunOptions, scheduler_options
+from portmapper.daemon.pausing import Pausing
 from portmapper.daemon.readiness import not_ready
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
-from portmapper.daemon.requests import ANSWER_LIMIT, Requests
+from portmapper.daemon.requests import Requests
 from portmapper.daemon.shutdown import close_ports
 from portmapper.daemon.signals import signal_handlers
 from portmapper.daemon.store_writer import retry_store_writes
@@ -29,10 +32,10 @@ from portmapper.network.monitor import monitoring
 from portmapper.network.reader import NetworkReader
 from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
-from portmapper.observability.status import Document, date, mapping_document, status_document
-from portmapper.scheduler.options import Options
+from portmapper.observability.status import Document, date, mapping_document, status_document, summary
 from portmapper.scheduler.scheduler import Scheduler
-from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings
+from portmapper.sources.adhoc import AdhocMappings, parse_records
+from portmapper.sources.pauses import pause_gate
 from portmapper.sources.watcher import SourceWatcher
 from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
@@ -88,12 +91,16 @@ class Daemon:
             backends,
             store,
             self._publisher.publish,
-            self._scheduler_options(),
+            scheduler_options(options, reloadable.readers),
             network=self._network,
             quirks=quirks,
         )
         self._adhoc = AdhocMappings(store)
         self._requests = Requests(self._scheduler, store, self._adhoc, self._update_desired)
+        self._gatekeeper = Gatekeeper([pause_gate(store.pauses.known)], self._clock, self._update_desired)
+        self._pausing = Pausing(
+            self._scheduler, store, self._gatekeeper, self._publisher, self._update_desired, self._clock
+        )
         self._watcher = SourceWatcher(
             reloadable.readers, options.interval, self._clock, self._update_desired, self._reloaded
         )
@@ -168,9 +175,13 @@ class Daemon:
     def status(self) -> Document:
         """Return the current status document."""
         readings, error = self._watcher.readings, self._store.error
-        document = status_document(self._scheduler, readings, self._started_at, self._clock, error)
+        decision = self._gatekeeper.decision
+        document = status_document(
+            self._scheduler, readings, self._started_at, self._clock, error, decision.closes_at
+        )
         return {
             **document,
+            "mappings": [*document["mappings"], *held_back_documents(decision.held_back)],
             "next_check_at": date(self._watcher.next_read, self._clock),
             "problems": self._problems(),
         }
@@ -184,24 +195,28 @@ class Daemon:
         return [*known, *self._supervisor.document()]
 
     async def open(self, records: object) -> Document:
-        """Keep these mappings open until `close`, and return a status document with only these mappings.
-
-        Raises:
-            UsageError: a record is invalid, or the policy denies it.
-        """
+        """Keep these mappings open until `close`, and return their status. Raises `UsageError`."""
         await self._until_started()
         entries = await self._requests.open(records, self._reloadable.policy)
         described = [mapping_document(entry, self._scheduler.external, self._clock) for entry in entries]
-        return {**self.status(), "mappings": described}
+        keys = [mapping.key for mapping in parse_records(records)]
+        held_back = held_back_documents(self._gatekeeper.decision.held_back, keys)
+        return {**self.status(), "mappings": [*described, *held_back]}
 
     async def close(self, records: object) -> Document:
-        """Close ports that `open` requested, and return the result for each.
-
-        Raises:
-            UsageError: a record is invalid.
-        """
+        """Close ports that `open` requested, and return the results. Raises `UsageError`."""
         await self._until_started()
         return {"ports": await self._requests.close(records)}
+
+    async def pause(self, records: object) -> Document:
+        """Close rows of lists until they are resumed, and return the results. Raises `UsageError`."""
+        await self._until_started()
+        return {"ports": await self._pausing.pause(records)}
+
+    async def resume(self, records: object) -> Document:
+        """Open paused rows again, and return the results. Raises `UsageError`."""
+        await self._until_started()
+        return {"ports": await self._pausing.resume(records)}
 
     async def _until_started(self) -> None:
         """Wait until the sources have been read. Raise `UsageError` if that takes too long."""
@@ -236,21 +251,11 @@ class Daemon:
     def _attach_metrics(self) -> None:
         for observer in self._reloadable.observers:
             if isinstance(observer, ShowsMetrics):
-                observer.attach(
-                    lambda: collect_metrics(self._scheduler, self._publisher.dropped, self._clock)
-                )
+                observer.attach(self._measure)
 
-    def _scheduler_options(self) -> Options:
-        options = self._options
-        return Options(
-            conflict=options.conflict,
-            interval=options.interval,
-            chosen=options.chosen,
-            allowed=options.allowed or None,
-            scope={reader.location for reader in self._reloadable.readers} if options.oneshot else None,
-            watch=not options.oneshot,
-            prompt=(COMMAND_LINE,),
-        )
+    def _measure(self) -> Metrics:
+        dropped = self._publisher.dropped
+        return collect_metrics(self._scheduler, dropped, self._clock, self._gatekeeper.states)
 
     def _interrupted(self) -> None:
         if self.stopped:
@@ -295,6 +300,7 @@ class Daemon:
         async with monitoring(self._network_changed), asyncio.TaskGroup() as tasks:
             tasks.create_task(keep("scheduler", self._scheduler.run))
             tasks.create_task(keep("sources", self._watcher.run))
+            tasks.create_task(keep("gates", self._gatekeeper.run))
             tasks.create_task(keep("store", partial(retry_store_writes, self._store)))
             if self._service.is_present:
                 tasks.create_task(keep("service manager", self._notify_service_manager))
@@ -308,10 +314,8 @@ class Daemon:
         self._service.notify("READY=1")
 
     def _summary(self) -> str:
-        entries = self._scheduler.records.values()
-        is_open = sum(entry.state is MappingState.ACTIVE for entry in entries)
-        problems = plural(len(self._problems()), "problem") if self._problems() else ""
-        return ", ".join(filter(None, [f"{is_open} of {plural(len(entries), 'mapping')} open", problems]))
+        states = [entry.state for entry in self._scheduler.records.values()]
+        return summary([*states, *self._gatekeeper.states], len(self._problems()))
 
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(
@@ -325,7 +329,8 @@ class Daemon:
         # A oneshot pass must not change the mappings of other runs.
         requested = () if self._options.oneshot else self._adhoc.mappings
         refusal = self._reloadable.policy.checker(self._network)
-        self._scheduler.set_desired(desired_mappings(self._watcher.readings, requested, refusal))
+        allowed = desired_mappings(self._watcher.readings, requested, refusal)
+        self._scheduler.set_desired(self._gatekeeper.desired(allowed))
 
     # Shutdown
 

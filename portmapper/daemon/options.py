@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 
 from portmapper.api.model import ConflictPolicy
+from portmapper.scheduler.options import Options
+from portmapper.sources.adhoc import COMMAND_LINE
+from portmapper.sources.reader import SourceReader
 
 
 @attrs.frozen
@@ -26,3 +31,16 @@ class RunOptions:
     conflict: ConflictPolicy = ConflictPolicy.OWN
     chosen: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
+
+
+def scheduler_options(options: RunOptions, readers: Iterable[SourceReader]) -> Options:
+    """Return the options of the scheduler; a pass is only for the leases of its own lists."""
+    return Options(
+        conflict=options.conflict,
+        interval=options.interval,
+        chosen=options.chosen,
+        allowed=options.allowed or None,
+        scope={reader.location for reader in readers} if options.oneshot else None,
+        watch=not options.oneshot,
+        prompt=(COMMAND_LINE,),
+    )

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from portmapper.api.model import Lease, Mapping
+from portmapper.daemon.answers import until
 from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, parse_records
 from portmapper.sources.policy import Policy
 from portmapper.store.leases import Store
-
-ANSWER_LIMIT = 8.0
-"""Seconds to wait for the gateway; shorter than the client waits for the daemon's answer."""
-
-POLL_INTERVAL = 0.02
-"""Seconds between two checks of a condition."""
 
 
 class Requests:
@@ -53,7 +47,7 @@ class Requests:
         def entries() -> list[Record]:
             return [entry for mapping in mappings for entry in records_of(self._scheduler.records, mapping)]
 
-        await _until(
+        await until(
             lambda: (
                 not self._scheduler.is_searching and all(entry.lease or entry.attempts for entry in entries())
             )
@@ -74,7 +68,7 @@ class Requests:
         }
         self._requested.remove(mapping for requested in found.values() for mapping in requested)
         self._changed()
-        await _until(lambda: not any(self._are_held(known) for known in tokens.values()))
+        await until(lambda: not any(self._are_held(known) for known in tokens.values()))
         return [
             {
                 "protocol": port.protocol.value,
@@ -113,13 +107,3 @@ class Requests:
         """Return whether one of these leases is not released yet, and not adopted by a listed mapping."""
         held = {entry.lease.token for entry in self._scheduler.records.values() if entry.lease}
         return any(token not in held and self._store.get(token) is not None for token in tokens)
-
-
-async def _until(condition: Callable[[], object]) -> None:
-    """Wait until the condition is true, at most `ANSWER_LIMIT`; no event reports an adoption, so poll."""
-    try:
-        async with asyncio.timeout(ANSWER_LIMIT):
-            while not condition():  # noqa: ASYNC110 - see above
-                await asyncio.sleep(POLL_INTERVAL)
-    except TimeoutError:
-        return

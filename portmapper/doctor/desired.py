@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from portmapper.api.backend import Target
-from portmapper.api.model import Family, IPAddress, MappingState, Protocol
+from portmapper.api.model import HELD_BACK, Family, IPAddress, MappingState, Protocol
 from portmapper.api.model import Mapping as DesiredMapping
 from portmapper.network.host import Network
 from portmapper.network.placement import places
@@ -70,7 +70,7 @@ def desired_from_list(
 
 
 def desired_from_daemon(document: Mapping[str, Any]) -> list[DesiredPort]:
-    """Return the ports of a daemon's status document, except those without an internal address."""
+    """Return the ports of a daemon's status document, except held back ones and those without address."""
     return [
         DesiredPort(
             Protocol(mapping["protocol"]),
@@ -80,5 +80,5 @@ def desired_from_daemon(document: Mapping[str, Any]) -> list[DesiredPort]:
             is_open=mapping["state"] == MappingState.ACTIVE,
         )
         for mapping in document["mappings"]
-        if mapping["internal_address"]
+        if mapping["internal_address"] and mapping["state"] not in HELD_BACK
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from portmapper.api.metrics import Metrics
@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from portmapper.support.clock import Clock
 
 
-def collect_metrics(scheduler: Scheduler, dropped: Mapping[str, int], clock: Clock) -> Metrics:
-    """Return the current metrics of a scheduler; `dropped` is the number of lost events by observer."""
+def collect_metrics(
+    scheduler: Scheduler, dropped: Mapping[str, int], clock: Clock, held_back: Iterable[MappingState] = ()
+) -> Metrics:
+    """Return the current metrics of a scheduler.
+
+    `dropped` is the number of lost events by observer, `held_back` the state of each mapping held back.
+    """
     states = Counter(entry.state for entry in scheduler.records.values())
+    states.update(held_back)
     counters = scheduler.counters
     return Metrics(
         mappings={state: states[state] for state in MappingState},

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as AnyMapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from portmapper import __version__
-from portmapper.api.model import ExternalKind, IPAddress, MappingState, external_kind
+from portmapper.api.model import HELD_BACK, ExternalKind, IPAddress, MappingState, external_kind
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.support.secrets import mask_urls
+from portmapper.support.text import plural
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Gateway
+    from portmapper.api.model import MappingKey
     from portmapper.api.reading import Reading
     from portmapper.scheduler.record import Record
     from portmapper.scheduler.scheduler import Scheduler
@@ -37,10 +42,11 @@ def status_document(
     started_at: datetime,
     clock: Clock,
     error: str | None = None,
+    closes_at: AnyMapping[MappingKey, datetime] = MappingProxyType({}),
 ) -> Document:
     """Return the `status` document of a running scheduler and its sources.
 
-    `error` describes a problem with the state directory.
+    `error` describes a problem with the state directory. `closes_at` tells when mappings close by themselves.
     """
     # Two addresses of this host may reach one gateway.
     gateways = {gateway.identity: gateway for gateway in reversed(scheduler.discovery.gateways)}
@@ -53,7 +59,8 @@ def status_document(
             for gateway in reversed(gateways.values())
         ],
         "mappings": [
-            mapping_document(entry, scheduler.external, clock) for entry in scheduler.records.values()
+            mapping_document(entry, scheduler.external, clock, closes_at.get(key))
+            for key, entry in scheduler.records.items()
         ],
         "sources": [source_document(reading) for reading in readings],
         "faults": FAULTS.document(),
@@ -74,6 +81,15 @@ def stored_document(leases: Iterable[StoredLease]) -> Document:
         "faults": [],
         "error": None,
     }
+
+
+def summary(states: Sequence[str], problems: int) -> str:
+    """Return how many mappings are open: `40 of 41 mappings open, 1 paused, 2 problems`."""
+    counts = Counter(states)
+    wanted = len(states) - sum(counts[state] for state in HELD_BACK)
+    held_back = [f"{counts[state]} {state}" for state in HELD_BACK if counts[state]]
+    trouble = [plural(problems, "problem")] if problems else []
+    return ", ".join([f"{counts['active']} of {plural(wanted, 'mapping')} open", *held_back, *trouble])
 
 
 def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
@@ -97,8 +113,10 @@ def _detail(gateway: Gateway, kind: ExternalKind) -> str:
     return _DETAILS[kind]
 
 
-def mapping_document(entry: Record, external: dict[str, IPAddress | None], clock: Clock) -> Document:
-    """Describe one desired mapping and its lease."""
+def mapping_document(
+    entry: Record, external: dict[str, IPAddress | None], clock: Clock, closes_at: datetime | None = None
+) -> Document:
+    """Describe one desired mapping and its lease; `closes_at` is when it is no longer desired."""
     mapping, lease = entry.mapping, entry.lease
     internal = lease.internal_address if lease else next((p.internal_address for p in entry.places), None)
     external_address = (lease.external_address or external.get(lease.gateway)) if lease else None
@@ -125,6 +143,8 @@ def mapping_document(entry: Record, external: dict[str, IPAddress | None], clock
             {"backend": gateway.partition(":")[0], "reason": mask_urls(str(error))}
             for gateway, error in (entry.passed_over if lease else ())
         ],
+        "opens_at": None,
+        "closes_at": closes_at.isoformat() if closes_at else None,
     }
 
 
@@ -172,4 +192,6 @@ def _stored_mapping(stored: StoredLease) -> Document:
         "source": stored.source,
         "error": None if is_valid else "the lease expired or was never confirmed",
         "passed_over": [],
+        "opens_at": None,
+        "closes_at": None,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from portmapper.api.model import ExternalKind, external_kind
+from portmapper.api.model import HELD_BACK, ExternalKind, external_kind
 
 Document = dict[str, Any]
 
@@ -26,7 +26,7 @@ def summary_document(status: Document) -> Document:
     kind = external_kind(ipaddress.ip_address(address) if address else None)
     return {
         "open": sum(mapping["state"] == "active" for mapping in mappings),
-        "wanted": len(mappings),
+        "wanted": sum(mapping["state"] not in HELD_BACK for mapping in mappings),
         "rejected": sum(len(source["rejected"]) for source in status["sources"]),
         "external_address": address,
         "external_kind": kind.value,

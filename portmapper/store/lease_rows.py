@@ -11,6 +11,7 @@ from typing import Any
 
 from portmapper.api.model import IPAddress, IPNetwork, Lease, Protocol
 from portmapper.store.damage import readable
+from portmapper.support.text import storable
 
 LONGEST_LIFETIME = 2**32
 """Protocols express a lifetime in 32 bits."""
@@ -26,6 +27,30 @@ def lease_rows(database: sqlite3.Connection) -> Iterator[LeaseRow]:
     """Yield the leases that can be read."""
     database.row_factory = sqlite3.Row
     return readable(database.execute("SELECT * FROM leases"), _lease, "leases")
+
+
+def lease_row(fields: LeaseRow) -> tuple[Any, ...]:
+    """Return the row of a lease, in the order of the table's columns."""
+    lease, wanted_port, granted_at, confirmed, source, comment = fields
+    return (
+        lease.token,
+        lease.protocol.value,
+        str(lease.internal_address),
+        lease.internal_port,
+        wanted_port,
+        lease.external_port,
+        lease.external_address and str(lease.external_address),
+        lease.lifetime,
+        lease.permanent,
+        lease.backend,
+        lease.gateway,
+        storable(lease.private),
+        confirmed,
+        granted_at.timestamp(),
+        storable(source),
+        storable(comment),
+        str(lease.remote or ""),
+    )
 
 
 def port_rows(database: sqlite3.Connection) -> Iterator[PortRow]:

@@ -18,7 +18,8 @@ from portmapper.api.model import Lease, Protocol
 from portmapper.store.damage import STORE_FAILURES, is_damaged, is_locked, open_or_replace, set_aside
 from portmapper.store.device_table import DeviceTable
 from portmapper.store.journal_table import JournalTable, latest
-from portmapper.store.lease_rows import adhoc_rows, lease_rows, port_rows
+from portmapper.store.lease_rows import adhoc_rows, lease_row, lease_rows, port_rows
+from portmapper.store.pause_table import PauseTable
 from portmapper.store.schema import LEASE_STORE
 from portmapper.store.sqlite import (
     LOCK_LIMIT_RUNNING,
@@ -28,7 +29,6 @@ from portmapper.store.sqlite import (
     open_to_read,
     wait_for_locks,
 )
-from portmapper.support.text import storable
 
 FILE_NAME = "leases.sqlite3"
 LEASES, JOURNAL = "the lease store", "the journal"
@@ -114,6 +114,7 @@ class Store:
         self._behind: set[bytes] = set()
         self._adhoc_behind = False
         self.devices = DeviceTable()
+        self.pauses = PauseTable()
         self.ports: dict[AnyPort, int] = {}
         self._ports_behind: set[AnyPort] = set()
         self._adhoc: tuple[str, ...] = ()
@@ -213,6 +214,8 @@ class Store:
         self.devices.read(database)
         self.ports = dict(port_rows(database))
         self._leases = {row[0].token: StoredLease(*row) for row in lease_rows(database)}
+        # Last: a file of an earlier version that cannot be written has no such table.
+        self.pauses.read(database)
 
     def _work_in_memory(self, path: Path, reason: Exception) -> None:
         """Load the file's content into memory, to be written again as soon as possible."""
@@ -228,7 +231,8 @@ class Store:
 
     def _catch_up(self) -> None:
         """Write everything that the file lacks, in one transaction."""
-        behind = self._behind or self._adhoc_behind or self._ports_behind or self.devices.changed
+        tables = self.devices.changed or self.pauses.changed
+        behind = self._behind or self._adhoc_behind or self._ports_behind or tables
         if not behind and self._file != _NO_FILE:
             return
         if file_at(self._path) != self._file:
@@ -236,6 +240,7 @@ class Store:
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             self.devices.write(self._database)
+            self.pauses.write(self._database)
             if self._adhoc_behind:
                 self._database.execute("DELETE FROM adhoc")
                 self._database.executemany("INSERT INTO adhoc VALUES (?)", [(text,) for text in self._adhoc])
@@ -244,7 +249,7 @@ class Store:
                 if stored is None:
                     self._database.execute("DELETE FROM leases WHERE token = ?", (token,))
                 else:
-                    self._database.execute(_INSERT_LEASE, _lease_row(stored))
+                    self._database.execute(_INSERT_LEASE, lease_row(attrs.astuple(stored, recurse=False)))
             for mapping in self._ports_behind:
                 self._database.execute(_FORGET_PORT, mapping)
                 if mapping in self.ports:
@@ -252,7 +257,7 @@ class Store:
                     self._database.execute("INSERT INTO ports VALUES (?, ?, ?, ?)", row)
         self._behind.clear()
         self._ports_behind.clear()
-        self._adhoc_behind = self.devices.changed = False
+        self._adhoc_behind = self.devices.changed = self.pauses.changed = False
 
     def _write_nothing(self) -> None:
         with self._database:
@@ -267,7 +272,7 @@ class Store:
         self._database, self._file = database, file_at(self._path)
         self._behind.update(self._leases)
         self._ports_behind.update(self.ports)
-        self._adhoc_behind = self.devices.changed = True
+        self._adhoc_behind = self.devices.changed = self.pauses.changed = True
         if before != _NO_FILE:
             _log.warning("the lease store was removed or replaced; recreated it with all leases")
 
@@ -297,29 +302,6 @@ class Store:
         """Make room for a new file; the next attempt writes it with all leases."""
         with contextlib.suppress(OSError):
             self.damage = set_aside(path, error)
-
-
-def _lease_row(stored: StoredLease) -> tuple[Any, ...]:
-    lease = stored.lease
-    return (
-        lease.token,
-        lease.protocol.value,
-        str(lease.internal_address),
-        lease.internal_port,
-        stored.wanted_port,
-        lease.external_port,
-        lease.external_address and str(lease.external_address),
-        lease.lifetime,
-        lease.permanent,
-        lease.backend,
-        lease.gateway,
-        storable(lease.private),
-        stored.confirmed,
-        stored.granted_at.timestamp(),
-        storable(stored.source),
-        storable(stored.comment),
-        str(lease.remote or ""),
-    )
 
 
 def _cannot_open(path: Path | None, error: Exception) -> str:

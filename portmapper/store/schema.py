@@ -5,7 +5,7 @@ from __future__ import annotations
 from portmapper.store.sqlite import Schema
 
 LEASE_STORE = Schema(
-    version=4,
+    version=5,
     tables="""
 CREATE TABLE IF NOT EXISTS leases (
     token BLOB PRIMARY KEY, protocol TEXT NOT NULL,
@@ -24,6 +24,10 @@ CREATE TABLE IF NOT EXISTS journal (
 CREATE INDEX IF NOT EXISTS journal_at ON journal (at);
 CREATE TABLE IF NOT EXISTS adhoc (record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS devices (address TEXT PRIMARY KEY, server TEXT NOT NULL, model TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS paused (
+    protocol TEXT NOT NULL, port INTEGER NOT NULL, address TEXT NOT NULL, internal_port INTEGER NOT NULL,
+    at REAL NOT NULL, PRIMARY KEY (protocol, port, address, internal_port)
+);
 CREATE TABLE IF NOT EXISTS ports (
     protocol TEXT NOT NULL, address TEXT NOT NULL, internal_port INTEGER NOT NULL,
     external_port INTEGER NOT NULL, PRIMARY KEY (protocol, address, internal_port)
@@ -32,4 +36,4 @@ CREATE TABLE IF NOT EXISTS ports (
     upgrades={4: "ALTER TABLE leases ADD COLUMN remote TEXT NOT NULL DEFAULT '';"},
 )
 """Versions: 1 has leases and journal. 2 adds ad-hoc mappings, 3 the last external port of mappings that
-accept any port, 4 the devices and the remote hosts of a lease."""
+accept any port, 4 the devices and the remote hosts of a lease, 5 the paused rows."""

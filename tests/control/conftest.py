@@ -91,6 +91,14 @@ class FakeDaemon:
             raise UsageError("mappings must be a list")
         return {"opened": records}
 
+    async def pause(self, records: object) -> dict[str, Any]:
+        """Return the records."""
+        return {"paused": records}
+
+    async def resume(self, records: object) -> dict[str, Any]:
+        """Return the records."""
+        return {"resumed": records}
+
     async def close(self, records: object) -> dict[str, Any]:
         """Return the records."""
         return {"closed": records}

@@ -25,12 +25,14 @@ from portmapper.control.unix_socket import SOCKET_NAME, short_address
 from portmapper.support import connection_guard
 
 
-async def test_ports_are_opened_and_closed_by_a_request(tmp_path: Path, served: Any, call: Any) -> None:
+async def test_ports_change_by_a_request(tmp_path: Path, served: Any, call: Any) -> None:
     """The daemon receives the records in the body unchanged."""
     records = [{"port": "2722-2723", "protocol": "UDP"}]
     async with served(tmp_path):
         assert await call("open", "POST", {"mappings": records}) == {"opened": records}
         assert await call("close", "POST", {"mappings": records}) == {"closed": records}
+        assert await call("pause", "POST", {"mappings": records}) == {"paused": records}
+        assert await call("resume", "POST", {"mappings": records}) == {"resumed": records}
 
 
 @pytest.mark.parametrize("body", [None, [], {}, "x", {"mappings": 1}])

@@ -10,7 +10,8 @@ import pytest
 
 from portmapper.api.errors import NotAuthorized, UsageError
 from portmapper.api.model import Mapping, MappingState, Protocol
-from portmapper.daemon.requests import ANSWER_LIMIT, Requests
+from portmapper.daemon.answers import ANSWER_LIMIT
+from portmapper.daemon.requests import Requests
 from portmapper.sources.adhoc import AdhocMappings
 from portmapper.sources.policy import Action, Policy, Rule
 from portmapper.testing.fake_device import FakeDevice
