@@ -28,6 +28,8 @@ CODES = (
     "already-running",
     "source-unreadable",
     "no-default-route",
+    "container-network",
+    "ipv6-only",
     "vpn-default-route",
     "gateway-silent",
     "several-gateways",
@@ -37,6 +39,7 @@ CODES = (
     "epoch-trouble",
     "double-nat",
     "cgnat",
+    "ds-lite",
     "no-external-address",
     "permanent-leases-only",
     "port-denied",
@@ -59,12 +62,18 @@ class Finding:
         severity: how much it matters.
         summary: what was found, one line; may quote text from a gateway.
         advice: what to do about it, one line; empty if nothing needs to be done.
+        port: the port that it concerns, such as `8080/tcp`; empty if it concerns none or all.
     """
 
     code: str
     severity: Severity
     summary: str
     advice: str = ""
+    port: str = ""
+
+    def about(self, port: str) -> Finding:
+        """Return the finding for one port."""
+        return attrs.evolve(self, port=port)
 
     @classmethod
     def ok(cls, code: str, summary: str) -> Finding:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +20,10 @@ from portmapper.cli.options import (
     add_state_option,
     configure_logging,
 )
+from portmapper.cli.progress import progress
 from portmapper.cli.targets import directory_of
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from portmapper.api.findings import Finding
     from portmapper.api.reading import Reading
     from portmapper.doctor.desired import DesiredPort
@@ -62,7 +60,7 @@ class Doctor(Command):
         add_log_options(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Examine, and print each finding as soon as it is known; return 1 if one is an error."""
+        """Examine, and print the report; return 1 if a finding is an error."""
         import asyncio
 
         configure_logging(arguments, "error")
@@ -71,18 +69,19 @@ class Doctor(Command):
 
 async def _examine(arguments: argparse.Namespace) -> int:
     findings = []
-    with _finding_printer(arguments) as print_finding:
-        async for finding in _findings(arguments):
+    with progress("reading the lists") as show:
+        async for finding in _findings(arguments, show):
             findings.append(finding)
-            print_finding(finding)
+            if arguments.json_lines:
+                print(json.dumps(_document(finding)), flush=True)
     if arguments.json:
         print(json.dumps({"findings": [_document(finding) for finding in findings]}, indent=2))
     elif not arguments.json_lines:
-        _print_conclusion(findings)
+        _print(findings, verbose=arguments.verbose)
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
-async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
+async def _findings(arguments: argparse.Namespace, show: Callable[[str], None]) -> AsyncIterator[Finding]:
     from portmapper.doctor.host import running_findings, state_directory_findings
     from portmapper.doctor.runner import DoctorRequest, run_checks
     from portmapper.network.gateway_option import reachable_targets
@@ -97,7 +96,7 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
     sources = list(dict.fromkeys([*arguments.source, *arguments.file]))
     for finding in state_directory_findings(directory):
         yield finding
-    for finding in running_findings([directory / "portmapper.pid"], bool(sources)):
+    for finding in running_findings([directory / "portmapper.pid"]):
         yield finding
     leases = _leases(directory)
     from_daemon = None if sources else _from_daemon(directory)
@@ -112,7 +111,14 @@ async def _findings(arguments: argparse.Namespace) -> AsyncIterator[Finding]:
     for finding in findings:
         yield finding
     question = DoctorRequest(
-        backends, network, chosen, desired, leases, datetime.now(UTC), may_probe=not arguments.no_probe
+        backends,
+        network,
+        chosen,
+        desired,
+        leases,
+        datetime.now(UTC),
+        may_probe=not arguments.no_probe,
+        on_step=show,
     )
     async for finding in run_checks(question):
         yield finding
@@ -190,50 +196,17 @@ def _document(finding: Finding) -> dict[str, str]:
         "severity": finding.severity.value,
         "summary": finding.summary,
         "advice": finding.advice,
+        "port": finding.port,
     }
 
 
-@contextmanager
-def _finding_printer(arguments: argparse.Namespace) -> Iterator[Callable[[Finding], None]]:
-    """Yield a function that prints one finding; on a terminal, show a spinner below the findings."""
-    if arguments.json_lines:
-        yield lambda finding: print(json.dumps(_document(finding)), flush=True)
-    elif arguments.json:
-        yield lambda _: None
-    elif not sys.stdout.isatty():
-        yield _print
-    else:
-        from rich.console import Console
-
-        console = Console()
-        with console.status("examining"):
-            yield lambda finding: console.print(_styled(finding))
-
-
-def _lines(finding: Finding) -> list[str]:
-    from portmapper.support.text import printable
-
-    advice = [f"{printable(finding.advice)} [{finding.code}]"] if finding.advice else []
-    return [printable(finding.summary), *advice]
-
-
-def _print(finding: Finding) -> None:
-    print(MARKS[finding.severity.value][0], "\n  ".join(_lines(finding)), flush=True)
-
-
-def _styled(finding: Finding) -> RenderableType:
-    from rich.table import Table
+def _print(findings: Sequence[Finding], *, verbose: bool) -> None:
+    from rich.console import Console
     from rich.text import Text
 
-    mark, color = MARKS[finding.severity.value]
-    summary, *advice = _lines(finding)
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row(Text(mark, style=color), Text(summary))
-    for line in advice:
-        grid.add_row("", Text(line, style="dim"))
-    return grid
+    from portmapper.cli.doctor_report import report
 
-
-def _print_conclusion(findings: Sequence[Finding]) -> None:
-    codes = list(dict.fromkeys(f.code for f in findings if f.severity in ("error", "warning")))
-    print(f"\n{len(codes)} to look at: {', '.join(codes)}" if codes else "\nNothing is wrong.")
+    console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    for severity, text in report(findings, verbose=verbose):
+        mark, color = MARKS.get(severity, ("", ""))
+        console.print(Text.assemble((f"{mark} " if mark else "", color), text))

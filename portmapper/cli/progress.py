@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,17 +13,20 @@ DELAY = 0.3
 
 
 @contextmanager
-def progress(step: str) -> Iterator[None]:
-    """Show a spinner with this text on standard error while the block runs longer than `DELAY`."""
+def progress(step: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with this text on standard error while the block runs longer than `DELAY`.
+
+    The block gets a function that changes the text.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield lambda _: None
         return
     spinner = _Spinner(step)
     timer = threading.Timer(DELAY, spinner.start)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield spinner.show
     finally:
         timer.cancel()
         spinner.stop()
@@ -48,6 +51,12 @@ class _Spinner:
                 self._status.start()
                 # The spinner redirects standard error; log handlers still have the original stream.
                 self._redirected = _to_standard_error()
+
+    def show(self, step: str) -> None:
+        with self._lock:
+            self._step = step
+            if self._status is not None and not self._stopped:
+                self._status.update(f"{step}…")
 
     def stop(self) -> None:
         with self._lock:

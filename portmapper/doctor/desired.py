@@ -40,7 +40,7 @@ class DesiredPort:
         return Family.of(self.internal_address)
 
     def __str__(self) -> str:
-        return f"{self.protocol} {self.port or self.internal_port}"
+        return f"{self.port or self.internal_port}/{self.protocol.lower()}"
 
 
 def desired_from_list(

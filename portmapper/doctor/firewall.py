@@ -183,9 +183,10 @@ def firewall_findings(
         interface = interface_of(port.internal_address)
         if interface is None:
             continue
-        name = f"{port.protocol} {port.internal_port}"
+        name = f"{port.internal_port}/{port.protocol.lower()}"
         if firewall.drops(port, interface):
             advice = f"allow new connections to {name} on {interface}"
-            yield Finding.error("local-firewall", f"the firewall of this host drops {name}", advice)
+            finding = Finding.error("local-firewall", f"the firewall of this host drops {name}", advice)
         else:
-            yield Finding.ok("local-firewall", f"no known firewall rule of this host drops {name}")
+            finding = Finding.ok("local-firewall", f"no known firewall rule of this host drops {name}")
+        yield finding.about(str(port))

@@ -8,6 +8,7 @@ from portmapper.api.backend import Gateway
 from portmapper.api.errors import AnotherNat, BackendError, Conflict, NetworkFailure
 from portmapper.api.findings import Finding
 from portmapper.api.model import ExternalKind, IPAddress, external_kind
+from portmapper.doctor.situation import ds_lite_finding, is_ds_lite
 from portmapper.doctor.trial_mapping import TrialResult
 
 SWITCH_ON_ADVICE = (
@@ -47,10 +48,14 @@ def address_findings(addresses: Iterable[IPAddress | None], trial: TrialResult |
         yield _double_nat(str(nat_error))
     elif trial is not None and trial.refused_with(NetworkFailure) is not None:
         yield _no_address(str(trial.refused_with(NetworkFailure)))
+    elif (translated := next(filter(is_ds_lite, known), None)) is not None:
+        yield ds_lite_finding(translated)
     elif ExternalKind.PUBLIC in kinds:
         yield Finding.ok("double-nat", f"the external address {kinds[ExternalKind.PUBLIC]} is public")
     elif ExternalKind.CGNAT in kinds:
-        advice = "ask the provider for a public address, or use IPv6: no setting of your router helps"
+        advice = (
+            "ask the provider for a public address, or use IPv6 or a relay: no setting of your router helps"
+        )
         shared = kinds[ExternalKind.CGNAT]
         yield Finding.error(
             "cgnat", f"the provider uses carrier-grade NAT: the external address is {shared}", advice

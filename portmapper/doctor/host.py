@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from portmapper.api.backend import Target
-from portmapper.api.findings import Finding, Severity
+from portmapper.api.findings import Finding
 from portmapper.api.reading import Reading, SourceState
 from portmapper.daemon.pidfile import holder_of
 from portmapper.network.host import Interface, Network
@@ -43,17 +43,14 @@ def state_directory_findings(directory: Path) -> Iterator[Finding]:
     yield Finding.ok(code, f"the state directory {directory} is writable")
 
 
-def running_findings(pid_files: Iterable[Path], sources_given: bool) -> Iterator[Finding]:
-    """Report which process holds the pid file; it conflicts with a run that has its own sources."""
+def running_findings(pid_files: Iterable[Path]) -> Iterator[Finding]:
+    """Report whether the daemon runs. Both are good: it keeps ports open, or nothing is in the way."""
     code = "already-running"
     holder = next(filter(None, (holder_of(path) for path in pid_files)), None)
     if holder is None:
         yield Finding.ok(code, "no other instance is running")
-    elif sources_given:
-        advice = "stop it first, or use another --state-dir and --pid-file"
-        yield Finding.warning(code, f"another instance is running: {holder}", advice)
     else:
-        yield Finding(code, Severity.INFO, f"an instance is running: {holder}")
+        yield Finding.ok(code, f"the daemon runs: {holder}")
 
 
 def source_findings(readings: Sequence[Reading]) -> Iterator[Finding]:

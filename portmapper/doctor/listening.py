@@ -64,11 +64,12 @@ def listening_findings(
     for port in desired:
         if is_ours(port.internal_address):
             endpoint = (port.protocol, port.internal_port)
-            yield _listening_finding(port, [one for one in listeners if one.endpoint == endpoint])
+            found = _listening_finding(port, [one for one in listeners if one.endpoint == endpoint])
+            yield found.about(str(port))
 
 
 def _listening_finding(port: DesiredPort, listeners: Sequence[Listener]) -> Finding:
-    name = f"{port.protocol} {port.internal_port}"
+    name = f"{port.internal_port}/{port.protocol.lower()}"
     if any(listener.receives(port.internal_address) for listener in listeners):
         return Finding.ok("nothing-listening", f"a program listens on {name}")
     if listeners and all(listener.address.is_loopback for listener in listeners):

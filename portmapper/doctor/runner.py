@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 
 import attrs
@@ -19,6 +19,7 @@ from portmapper.doctor.gateways import address_findings, answer_findings, grant_
 from portmapper.doctor.host import route_findings
 from portmapper.doctor.listening import listening_findings, read_listeners
 from portmapper.doctor.ports import entry_at, held_finding, port_finding
+from portmapper.doctor.situation import container_finding, in_container_network, line_finding
 from portmapper.doctor.trial_mapping import request_any_port, request_port
 from portmapper.gateways.calls import read_external_address
 from portmapper.network.host import Network
@@ -46,6 +47,8 @@ class DoctorRequest:
         leases: our leases.
         now: the current time.
         may_probe: request test mappings from the gateways.
+        on_step: called with what is done now, for a spinner.
+        in_container: tells of a network whether it is a container's own.
     """
 
     backends: Sequence[Backend]
@@ -55,6 +58,8 @@ class DoctorRequest:
     leases: Sequence[StoredLease]
     now: datetime
     may_probe: bool = True
+    on_step: Callable[[str], None] = lambda _: None
+    in_container: Callable[[Network], bool] = in_container_network
 
     @property
     def targets(self) -> Sequence[Target]:
@@ -64,12 +69,15 @@ class DoctorRequest:
 
 async def run_checks(request: DoctorRequest) -> AsyncIterator[Finding]:
     """Run the checks and yield their findings in order."""
-    route = list(route_findings(request.network, request.chosen))
+    line = line_finding(request.network, request.chosen)
+    route = [line] if line else list(route_findings(request.network, request.chosen))
+    request.on_step("searching for a gateway")
     for finding in route:
         yield finding
     if not _has_problem(route):
         async for finding in _gateway_findings(request):
             yield finding
+    request.on_step("looking at the programs and the firewall of this host")
     for finding in await asyncio.to_thread(lambda: list(_host_findings(request))):
         yield finding
 
@@ -79,6 +87,9 @@ async def _gateway_findings(request: DoctorRequest) -> AsyncIterator[Finding]:
     try:
         async with GatewayTables(request.backends, request.targets, request.leases, request.now) as tables:
             diagnoses = _relevant(await diagnosis, tables.gateways)
+            if not tables.gateways and not request.chosen and request.in_container(request.network):
+                yield container_finding()
+                return
             silent = not tables.gateways and any(finding.code == "ssdp-blocked" for finding in diagnoses)
             for finding in [] if silent else answer_findings(tables.gateways, tables.search_failures):
                 yield finding
@@ -96,26 +107,31 @@ async def _gateway_findings(request: DoctorRequest) -> AsyncIterator[Finding]:
 async def _grant_findings(
     request: DoctorRequest, gateways: Sequence[Gateway], tables: GatewayTables
 ) -> AsyncIterator[Finding]:
+    request.on_step("requesting a test mapping")
     trial = await request_any_port(gateways) if request.may_probe else None
     addresses = await asyncio.gather(*(_external_address(gateway) for gateway in gateways))
     address = list(address_findings(addresses, trial))
     for finding in address:
         yield finding
     if trial is None or _has_problem(address):
+        for port in request.desired:
+            if port.is_open:
+                yield _open_finding(port)
         return
     for finding in grant_findings(trial):
         yield finding
     if trial.lease is not None:
         for port in request.desired[:MAX_TEST_MAPPINGS]:
             if port.family is Family.IPV4:
-                yield await _port_finding(request, port, gateways, tables)
+                request.on_step(f"checking {port}")
+                yield (await _port_finding(request, port, gateways, tables)).about(str(port))
 
 
 async def _port_finding(
     request: DoctorRequest, port: DesiredPort, gateways: Sequence[Gateway], tables: GatewayTables
 ) -> Finding:
     if port.is_open:
-        return Finding.ok("port-denied", f"{port} is open")
+        return _open_finding(port)
     holder = entry_at(port, [row.entry for row in tables.rows]) if port.port != ANY_PORT else None
     if (finding := held_finding(port, holder)) is not None:
         return finding
@@ -124,6 +140,10 @@ async def _port_finding(
         return Finding.ok("port-denied", f"{port} is already open, by another program")
     trial = await request_port(gateways, port)
     return port_finding(port, trial, request.network.is_ours, bool(tables.readable))
+
+
+def _open_finding(port: DesiredPort) -> Finding:
+    return Finding.ok("port-denied", f"{port} is open").about(str(port))
 
 
 async def _all_diagnoses(request: DoctorRequest) -> list[tuple[str, Finding]]:

@@ -68,7 +68,7 @@ def test_the_ports_of_a_daemon_come_from_its_status() -> None:
     assert (first.family, first.is_open, second.is_open) == (Family.IPV6, True, False)
 
 
-@pytest.mark.parametrize(("number", "text"), [(80, "TCP 80"), (0, "TCP 8080")])
+@pytest.mark.parametrize(("number", "text"), [(80, "80/tcp"), (0, "8080/tcp")])
 def test_a_port_is_named_by_its_external_port(number: int, text: str) -> None:
     """Or by its internal port, if any external port will do."""
     assert str(DesiredPort(Protocol.TCP, number, LOCAL, 8080)) == text

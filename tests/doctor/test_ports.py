@@ -31,7 +31,7 @@ def test_a_port_of_another_host_is_held(port: Port) -> None:
     """The summary names the host and its comment."""
     finding = held_finding(port(8080), TableEntry(Protocol.TCP, 8080, OTHER, 80, "games"))
     assert finding is not None
-    assert (finding.code, finding.summary) == ("port-held-by-host", f"TCP 8080 is held by {OTHER} (games)")
+    assert (finding.code, finding.summary) == ("port-held-by-host", f"8080/tcp is held by {OTHER} (games)")
 
 
 @pytest.mark.parametrize("holder", [None, LOCAL])
@@ -47,7 +47,7 @@ def test_a_granted_port_is_ok(port: Port) -> None:
     """The summary names the backend."""
     lease = Lease(Protocol.TCP, LOCAL, 8080, 8080, None, 120, False, backend="pcp", gateway="pcp:1")
     finding = port_finding(port(8080), TrialResult(lease, ()), lambda _: True, True)
-    assert (finding.severity, finding.summary) == (Severity.OK, "TCP 8080 can be opened over pcp")
+    assert (finding.severity, finding.summary) == (Severity.OK, "8080/tcp can be opened over pcp")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def check(device: FakeDevice, on_network: Callable[..., Network], monkeypatch: p
         backends: Sequence[Backend] = (),
         network: Network | None = None,
         probe: bool = True,
+        container: bool = False,
     ) -> list[Finding]:
         request = DoctorRequest(
             backends or [FakeBackend("upnp", device, kind=FakeListingGateway)],
@@ -55,6 +56,7 @@ def check(device: FakeDevice, on_network: Callable[..., Network], monkeypatch: p
             [],
             datetime.now(UTC),
             may_probe=probe,
+            in_container=lambda _: container,
         )
         return [finding async for finding in run_checks(request)]
 
@@ -112,9 +114,9 @@ async def test_an_open_port_is_not_tried(
     """A test mapping would replace the lease, or another program's entry, and then close it."""
     device.occupy(Protocol.TCP, 8081, LOCAL)
     findings = await check(port(8080, is_open=True), port(8081))
-    assert [f.summary for f in findings if f.summary.startswith("TCP")] == [
-        "TCP 8080 is open",
-        "TCP 8081 is already open, by another program",
+    assert [f.summary for f in findings if f.code == "port-denied" and f.port] == [
+        "8080/tcp is open",
+        "8081/tcp is already open, by another program",
     ]
     assert not {8080, 8081} & {request.external_port for request in device.requested()}
     assert device.open_ports() == {(Protocol.TCP, 8081)}
@@ -134,7 +136,7 @@ async def test_a_denied_port_is_reported(
     """The test mapping on a high port is granted."""
     device.refusals[8080] = NotAuthorized("not this port")
     (finding,) = [f for f in await check(port(8080)) if f.severity is Severity.ERROR]
-    assert (finding.code, finding.summary) == ("port-denied", "TCP 8080 is denied: not this port")
+    assert (finding.code, finding.summary) == ("port-denied", "8080/tcp is denied: not this port")
 
 
 @pytest.mark.parametrize(("silent", "reported"), [(False, []), (True, ["ssdp-blocked"])])
@@ -163,3 +165,22 @@ def test_targets_are_searched_unless_the_user_names_gateways(on_network: Callabl
     assert GATEWAY in [target.gateway for target in found]
     named = [Target(LOCAL, "eth0", GATEWAY, chosen=True)]
     assert DoctorRequest([], network, named, [], [], now).targets is named
+
+
+async def test_the_network_of_a_container_is_named(check: Check, device: FakeDevice) -> None:
+    """Instead of advice for the router, which cannot help."""
+    silent = FakeBackend("upnp", device)
+    device.silent = True
+    findings = await check(backends=[silent], container=True)
+    assert problems(findings) == ["container-network"]
+    assert "--network=host" in next(f.advice for f in findings if f.advice)
+
+
+async def test_an_open_port_behind_another_nat_is_open_on_the_gateway(
+    check: Check, device: FakeDevice, port: Callable[..., DesiredPort]
+) -> None:
+    """The report needs to know that the gateway opens it."""
+    device.external = ipaddress.ip_address("192.0.0.2")
+    findings = await check(port(8080, is_open=True), port(8081))
+    assert problems(findings)[0] == "ds-lite"
+    assert [f.summary for f in findings if f.code == "port-denied"] == ["8080/tcp is open"]

@@ -211,17 +211,17 @@ def test_a_second_gateway_is_reported(examine: Examine, lab: Lab, tmp_path: Path
         assert examine() == {"several-gateways"}
 
 
-def test_another_instance_is_reported(examine: Examine, program: Program, lab: Lab, tmp_path: Path) -> None:
-    """It uses the same state directory."""
+def test_a_running_daemon_is_good(examine: Examine, program: Program, lab: Lab, tmp_path: Path) -> None:
+    """Also if a list is given; its ports are open."""
     lab.servers.listen("TCP", PORT)
     desired = tmp_path / "wanted.csv"
     desired.write_text(f"protocol;port\nTCP;{PORT}\n")
     with program.running("run", "--state-dir", str(tmp_path / "state"), str(desired), log=tmp_path / "log"):
         while not lab.gateway.rules():
             pass
-        assert examine() == {"already-running"}
+        assert examine() == set()
         state = str(tmp_path / "state")
         findings = program.run("doctor", "--json", "--state-dir", state, timeout=60).json()["findings"]
         assert [f["code"] for f in findings if f["severity"] in ("warning", "error")] == []
-        assert f"TCP {PORT} is open" in [f["summary"] for f in findings]
+        assert f"{PORT}/tcp is open" in [f["summary"] for f in findings]
         assert lab.reaches("TCP", PORT)
