@@ -14,7 +14,7 @@ _PORT = ("port", "external_port")
 _PRESET = "preset"
 _COLUMNS = (
     *("port", "protocol", "address", "internal_port", "lifetime", "duration", "comment"),
-    *("family", "conflict", "backend", "gateway", "enabled", "external_port", _PRESET),
+    *("family", "conflict", "backend", "gateway", "remote", "enabled", "external_port", _PRESET),
 )
 _MAX_COLUMNS = 256
 _USUAL_DELIMITERS = ";,\t|"

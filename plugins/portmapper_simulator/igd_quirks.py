@@ -144,6 +144,9 @@ ADD.quirk("M7-728", "728 for every mapping")(_refuse_with(728, _always))
 ADD.quirk("M12", "606 for a mapping to a host other than the client")(_refuse_with(606, _for_other_host))
 ADD.quirk("M12-718", "718 for a mapping to a host other than the client")(_refuse_with(718, _for_other_host))
 ADD.quirk("M13", "501 for a renewal")(_refuse_with(501, _renews))
+ADD.quirk("remote-host-ignored", "stores an entry for every host if a remote host is requested")(
+    lambda request: attrs.evolve(request, remote=None)
+)
 
 
 @ADD.quirk("M9", "assigns a different port than requested for AddAnyPortMapping")

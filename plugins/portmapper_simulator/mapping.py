@@ -35,6 +35,7 @@ async def grant_mapping(state: State, received: MappingRequest) -> Entry:
         expires_at=state.nat.table.expires_at(min(request.lifetime, state.settings.max_lifetime)),
         description=f"{'PCP' if request.nonce else 'NAT-PMP'} {request.internal_port} {request.protocol}",
         nonce=request.nonce or (held.nonce if held else b""),
+        remote=request.remote,
     )
     return await state.nat.open(
         desired, exact=held is not None or (request.exact and request.external_port != 0)

@@ -116,12 +116,15 @@ class Nat:
             self._close_relay(desired.key)
         elif relay is None:
             self._relays[desired.key] = await self._opened_relay(desired, internal)
-        elif relay.internal != internal:
-            relay.retarget(internal)
+        else:
+            relay.restrict(desired.remote)
+            if relay.internal != internal:
+                relay.retarget(internal)
 
     async def _opened_relay(self, desired: Entry, internal: tuple[str, int]) -> Relay:
         external = (self._settings.external_host, desired.external_port)
         relay = make_relay(desired.protocol, external, internal, self.traffic)
+        relay.restrict(desired.remote)
         try:
             await relay.open()
         except OSError as error:

@@ -17,7 +17,7 @@ from portmapper_simulator.state import State
 VERSION = 2
 RESPONSE = 0x80
 ANNOUNCE, MAP = 0, 1
-THIRD_PARTY, PREFER_FAILURE = 1, 2
+THIRD_PARTY, PREFER_FAILURE, FILTER = 1, 2, 3
 OPTIONAL = 128
 """First option code that a server may ignore (section 7.3)."""
 
@@ -26,6 +26,7 @@ HEADER = struct.Struct("!BBHI16s")
 REPLY_HEADER = struct.Struct("!BBBBII12x")
 MAP_BODY = struct.Struct("!12sB3xHH16s")
 OPTION = struct.Struct("!BxH")
+FILTER_BODY = struct.Struct("!xBH16s")
 
 PROTOCOLS = {6: Protocol.TCP, 17: Protocol.UDP}
 
@@ -60,6 +61,7 @@ class _Map:
     external_address: ipaddress.IPv4Address
     internal_address: str
     exact: bool
+    remote: ipaddress.IPv4Network | None
     options: bytes
 
 
@@ -111,6 +113,7 @@ async def _map(state: State, requested: _Map, lifetime: int, sender: str) -> tup
         external_port=requested.external_port,
         lifetime=lifetime,
         exact=requested.exact,
+        remote=requested.remote,
         nonce=requested.nonce,
     )
     if lifetime == 0:
@@ -133,7 +136,7 @@ def _read_map(state: State, data: bytes, sender: str) -> _Map:
     if len(data) < HEADER.size + MAP_BODY.size:
         raise Refused(Reason.MALFORMED)
     nonce, protocol, internal_port, external_port, external = MAP_BODY.unpack_from(data, HEADER.size)
-    understood = quirk_points.OPTIONS.apply(state.quirks, frozenset({THIRD_PARTY, PREFER_FAILURE}))
+    understood = quirk_points.OPTIONS.apply(state.quirks, frozenset({THIRD_PARTY, PREFER_FAILURE, FILTER}))
     options = _read_options(data[HEADER.size + MAP_BODY.size :], understood)
     if protocol not in PROTOCOLS or not internal_port:
         # Protocol 0 and port 0 mean all traffic, which a relay cannot forward (section 11.1).
@@ -151,13 +154,14 @@ def _read_map(state: State, data: bytes, sender: str) -> _Map:
         external_address=_ipv4(external),
         internal_address=internal,
         exact=PREFER_FAILURE in options,
+        remote=_remote(options.get(FILTER)),
         options=b"".join(OPTION.pack(code, len(value)) + value for code, value in options.items()),
     )
 
 
 def _read_options(data: bytes, understood: frozenset[int]) -> dict[int, bytes]:
     """Return the processed options; their lengths are all multiples of four."""
-    lengths = {THIRD_PARTY: 16, PREFER_FAILURE: 0}
+    lengths = {THIRD_PARTY: 16, PREFER_FAILURE: 0, FILTER: FILTER_BODY.size}
     found: dict[int, bytes] = {}
     while data:
         code, length = OPTION.unpack_from(data)
@@ -171,6 +175,16 @@ def _read_options(data: bytes, understood: frozenset[int]) -> dict[int, bytes]:
         else:
             found[code] = value
     return found
+
+
+def _remote(data: bytes | None) -> ipaddress.IPv4Network | None:
+    """Read a filter (section 13.3). One is supported, for every remote port; prefix length 0 is no filter."""
+    if data is None:
+        return None
+    length, port, address = FILTER_BODY.unpack(data)
+    if port or not (length == 0 or 96 <= length <= 128):
+        raise Refused(Reason.MALFORMED_OPTION)
+    return ipaddress.IPv4Network((_ipv4(address), length - 96), strict=False) if length else None
 
 
 def _map_body(requested: _Map, external_port: int, external_address: ipaddress.IPv4Address) -> bytes:

@@ -7,6 +7,7 @@ a function registered at a point. It returns a changed value, or raises the gate
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
 import attrs
@@ -208,6 +209,7 @@ class AddRequest:
         renews: an entry of the same client exists.
         kept: add the entry to the table.
         entries: number of entries in the table.
+        remote: the only hosts that may connect, None for every host.
     """
 
     any_port: bool
@@ -222,6 +224,7 @@ class AddRequest:
     renews: bool
     kept: bool = True
     entries: int = 0
+    remote: IPv4Network | None = None
 
 
 LAYOUT = QuirkPoint[Layout]()
@@ -301,6 +304,7 @@ class MappingRequest:
         external_port: suggested external port, 0 for none.
         lifetime: requested lifetime in seconds; never 0, which means deletion.
         exact: True for the option PREFER_FAILURE.
+        remote: the hosts of the option FILTER, None for every host.
     """
 
     mechanism: str
@@ -312,6 +316,7 @@ class MappingRequest:
     lifetime: int
     exact: bool = False
     nonce: bytes = b""
+    remote: IPv4Network | None = None
 
 
 REQUEST = QuirkPoint[Request]()

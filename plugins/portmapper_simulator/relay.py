@@ -8,6 +8,7 @@ import contextlib
 import socket
 import struct
 import sys
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, cast
 
 import attrs
@@ -59,6 +60,17 @@ class Relay(abc.ABC):
         self.external = external
         self.internal = internal
         self.traffic = traffic
+        self.remote: IPv4Network | None = None
+
+    def admits(self, peer: Address) -> bool:
+        """Return whether a peer may connect."""
+        return self.remote is None or IPv4Address(peer[0]) in self.remote
+
+    def restrict(self, remote: IPv4Network | None) -> None:
+        """Change who may connect, and cut the connections of the others."""
+        if remote != self.remote:
+            self.remote = remote
+            self.cut()
 
     @abc.abstractmethod
     async def open(self) -> None:
@@ -109,7 +121,7 @@ class TcpRelay(Relay):
             connection.cancel()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._connections) >= MAX_CONNECTIONS:
+        if len(self._connections) >= MAX_CONNECTIONS or not self.admits(writer.get_extra_info("peername")):
             _reset(writer)
             return
         connection = asyncio.ensure_future(self._carry(reader, writer))
@@ -182,7 +194,7 @@ class UdpRelay(Relay, asyncio.DatagramProtocol):
         """Forward a datagram to the internal port through the sender's flow."""
         flow = self._flows.get(peer)
         if flow is None:
-            if len(self._flows) >= MAX_FLOWS:
+            if len(self._flows) >= MAX_FLOWS or not self.admits(peer):
                 return
             flow = self._flows[peer] = _Flow(self, peer)
         self.traffic.count_in(len(data))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
 
 import attrs
 
@@ -28,6 +29,7 @@ class Entry:
         description: comment of the client.
         enabled: False for a disabled UPnP entry.
         nonce: PCP nonce, empty for other protocols.
+        remote: the only hosts that may connect, None for every host.
     """
 
     protocol: Protocol
@@ -39,6 +41,7 @@ class Entry:
     description: str = ""
     enabled: bool = True
     nonce: bytes = b""
+    remote: IPv4Network | None = None
 
     @property
     def key(self) -> Key:

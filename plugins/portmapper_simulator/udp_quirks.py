@@ -166,3 +166,7 @@ EPOCH.quirk("P10", "has an epoch that never advances")(lambda _: 1)
 EPOCH.quirk("P10-lag", "has an epoch that runs at half speed")(lambda epoch: epoch // 2)
 
 OPTIONS.quirk("no-third-party", "does not support the option THIRD_PARTY")(lambda known: known - {1})
+OPTIONS.quirk("no-filter", "does not support the option FILTER")(lambda known: known - {3})
+MAP.quirk("filter-ignored", "grants the option FILTER, and lets every host connect")(
+    lambda request: attrs.evolve(request, remote=None)
+)

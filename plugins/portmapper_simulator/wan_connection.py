@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-from portmapper.api import Protocol
+from portmapper.api import Protocol, remote_text
 from portmapper_simulator import quirk_points
 from portmapper_simulator.actions import WAN_IP_2
 from portmapper_simulator.description import tag
@@ -65,6 +65,7 @@ async def _add(state: State, call: Call) -> Results:
         expires_at=state.nat.table.expires_at(request.lifetime),
         description=request.description,
         enabled=request.enabled,
+        remote=request.remote,
     )
     opened = await _open(state, desired, exact=not request.any_port) if request.kept else desired
     return {"NewReservedPort": str(opened.external_port)} if request.any_port else {}
@@ -94,8 +95,6 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
     protocol, external_port = _read_key(arguments)
     client = arguments["NewInternalClient"]
     internal_port = _number(arguments["NewInternalPort"], 65535)
-    if arguments["NewRemoteHost"] not in ("", "*", "0.0.0.0"):
-        raise Fault(726)  # the relay does not filter by remote host
     if not external_port and not any_port:
         raise Fault(716)
     if not internal_port:
@@ -117,6 +116,7 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
         enabled=_number(arguments["NewEnabled"], 1) == 1,
         renews=held is not None and held.internal_address == client,
         entries=len(state.nat.table),
+        remote=_remote(arguments),
     )
 
 
@@ -175,9 +175,19 @@ _TABLE_ACTIONS = {
 
 def _specific(state: State, arguments: Results) -> Entry:
     entry = state.nat.table.get(*_read_key(arguments))
-    if entry is None or not state.sees("upnp", entry):
+    if entry is None or not state.sees("upnp", entry) or entry.remote != _remote(arguments):
         raise Fault(714)
     return entry
+
+
+def _remote(arguments: Results) -> ipaddress.IPv4Network | None:
+    text = arguments.get("NewRemoteHost", "")
+    if text in ("", "*", "0.0.0.0"):
+        return None
+    try:
+        return ipaddress.IPv4Network(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise Fault(402) from None
 
 
 def _in_range(state: State, arguments: Results) -> list[Entry]:
@@ -195,7 +205,7 @@ def _visible(state: State) -> list[Entry]:
 
 def _described(state: State, entry: Entry) -> dict[str, str]:
     return {
-        "NewRemoteHost": "",
+        "NewRemoteHost": remote_text(entry.remote),
         "NewExternalPort": str(entry.external_port),
         "NewProtocol": entry.protocol.value,
         "NewInternalPort": str(entry.internal_port),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
-from portmapper.api.model import ALL_GATEWAYS
+from portmapper.api.model import ALL_GATEWAYS, remote_text
 from portmapper.cli.options import (
     add_config_option,
     add_log_options,
@@ -80,6 +80,7 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
         "comment": mapping.comment,
         "family": mapping.family.value,
         "gateway": mapping.gateway,
+        "remote": remote_text(mapping.remote) or None,
         "source": mapping.source,
         "where": mapping.where,
     }

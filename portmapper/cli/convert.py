@@ -91,6 +91,7 @@ def _table(row: Row, record: ParsedRow) -> dict[str, Any]:
         "conflict": _conflict_name(record.conflict),
         "backend": record.backend,
         "gateway": row.fields.get("gateway"),
+        "remote": row.fields.get("remote"),
         "enabled": record.enabled,
     }
     # The port may contain the protocol, and may have its other name.
@@ -99,7 +100,7 @@ def _table(row: Row, record: ParsedRow) -> dict[str, Any]:
 
 
 def _conflict_name(policy: ConflictPolicy | None) -> str | None:
-    from portmapper.sources.row_parser import CONFLICTS
+    from portmapper.sources.field_parsers import CONFLICTS
 
     return next((name for name, known in CONFLICTS.items() if known is policy), None)
 

@@ -83,6 +83,11 @@ class Open(Command):
             help="a mapping over IPv4 (the default, unless --to is an IPv6 address), a pinhole over IPv6, "
             "or both",
         )
+        parser.add_argument(
+            "--remote",
+            metavar="ADDR[/BITS]",
+            help="the only hosts that may connect: an address or a network (default: every host)",
+        )
         add_config_option(parser)
         add_gateway_options(parser)
         add_state_option(parser)
@@ -119,6 +124,7 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         "address": host,
         "duration": arguments.lifetime,
         "conflict": arguments.conflict,
+        "remote": arguments.remote,
     }
     if arguments.given.family or (arguments.family and host is None):
         common["family"] = arguments.family

@@ -80,7 +80,7 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
 def format_options(arguments: argparse.Namespace) -> FormatOptions:
     """Return the options for parsing documents."""
     from portmapper.api.source import FormatOptions
-    from portmapper.sources.row_parser import FAMILIES
+    from portmapper.sources.field_parsers import FAMILIES
 
     return FormatOptions(arguments.csv_delimiter, FAMILIES[arguments.family])
 

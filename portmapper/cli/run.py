@@ -210,8 +210,8 @@ async def _close_ports(
     from portmapper.actions.close_listed import ListCloser
     from portmapper.daemon.signals import signal_handlers
     from portmapper.pluginhost.faults import instantiate
+    from portmapper.sources.field_parsers import parse_conflict
     from portmapper.sources.reader import read_first
-    from portmapper.sources.row_parser import parse_conflict
 
     closer = ListCloser(
         instantiate("backend", plugins.choose_backends(arguments.backend)),
@@ -238,7 +238,7 @@ async def _close_ports(
 
 def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOptions:
     from portmapper.daemon.options import RunOptions
-    from portmapper.sources.row_parser import parse_conflict
+    from portmapper.sources.field_parsers import parse_conflict
 
     return RunOptions(
         interval=arguments.interval,

@@ -12,9 +12,9 @@ from typing import Any, SupportsIndex
 from portmapper.api.errors import RowError, quoted
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, Family, IPAddress, Mapping, Protocol
 from portmapper.sources.address_syntax import canonical, parse_gateway
+from portmapper.sources.field_parsers import CONFLICTS, parse_conflict
 from portmapper.sources.internal_hosts import unusable
 from portmapper.sources.port_syntax import MAX_PORT
-from portmapper.sources.row_parser import CONFLICTS, parse_conflict
 
 SOURCE = "program"
 """The source of the mappings that a program opens."""

@@ -13,10 +13,11 @@ from portmapper.api.config import READ
 from portmapper.api.errors import RowError, quoted
 from portmapper.api.model import PROTOCOLS, ConflictPolicy, Family, IPNetwork, Protocol
 from portmapper.sources.address_syntax import parse_address
-from portmapper.sources.policy import EVERY_PORT, Action, Rule
+from portmapper.sources.field_parsers import FAMILIES, parse_conflict
+from portmapper.sources.policy import EVERY_HOST, EVERY_PORT, Action, Rule
 from portmapper.sources.port_syntax import ANY, parse_ports
 from portmapper.sources.presets import Preset, read_presets
-from portmapper.sources.row_parser import FAMILIES, parse_conflict
+from portmapper.sources.remote_syntax import parse_remote
 from portmapper.sources.row_parser import MAX_MAPPINGS as MAX_ROW_MAPPINGS
 from portmapper.sources.trust import KEEP_SHARE, MAX_MAPPINGS, Limits, Trust
 from portmapper.support.duration import parse_duration
@@ -79,6 +80,14 @@ def _network(value: object) -> IPNetwork:
     if parsed is None:
         raise ValueError(f"{quoted(value)} is neither an address nor a network")
     return ipaddress.ip_network(parsed)
+
+
+def _remote(value: object) -> IPNetwork | str:
+    if value == EVERY_HOST:
+        return EVERY_HOST
+    if not isinstance(value, str):
+        raise ValueError(f"{quoted(value)} is neither a network nor {EVERY_HOST!r}")
+    return parse_remote(value)
 
 
 def _delimiter(value: object) -> str:
@@ -196,6 +205,7 @@ class RuleSettings:
         internal_port: port or range on the host that listens; default all.
         protocol: `tcp`, `udp` or `both`.
         address: address or network of the host that listens; default all.
+        remote: network of the hosts that may connect, or `any` for mappings that every host may use.
     """
 
     action: Action
@@ -203,11 +213,12 @@ class RuleSettings:
     internal_port: range = attrs.field(default=EVERY_PORT, metadata={READ: _ports})
     protocol: tuple[Protocol, ...] = attrs.field(default=PROTOCOLS["BOTH"], metadata={READ: _protocols})
     address: IPNetwork | None = attrs.field(default=None, metadata={READ: _network})
+    remote: IPNetwork | str | None = attrs.field(default=None, metadata={READ: _remote})
 
     @property
     def rule(self) -> Rule:
         """The rule for the policy."""
-        return Rule(self.action, self.port, self.internal_port, self.protocol, self.address)
+        return Rule(self.action, self.port, self.internal_port, self.protocol, self.address, self.remote)
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from portmapper import __version__
-from portmapper.api.model import HELD_BACK, ExternalKind, IPAddress, MappingState, external_kind
+from portmapper.api.model import HELD_BACK, ExternalKind, IPAddress, MappingState, external_kind, remote_text
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.support.secrets import mask_urls
 from portmapper.support.text import plural
@@ -136,6 +136,7 @@ def mapping_document(
         "permanent": lease.permanent if lease else False,
         "family": mapping.family.value,
         "comment": mapping.comment,
+        "remote": remote_text(mapping.remote) or None,
         "source": mapping.source,
         "origin": mapping.origin,
         "error": entry.error and mask_urls(entry.error),

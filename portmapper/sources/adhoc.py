@@ -10,7 +10,7 @@ from typing import Any
 from typing import Protocol as Interface
 
 from portmapper.api.errors import RowError, SourceError, UsageError
-from portmapper.api.model import Mapping
+from portmapper.api.model import Mapping, remote_text
 from portmapper.api.source import Row
 from portmapper.sources.policy import Policy
 from portmapper.sources.row_parser import mappings_of
@@ -132,6 +132,7 @@ def to_record(mapping: Mapping) -> dict[str, Any]:
         "conflict": mapping.conflict and mapping.conflict.value,
         "backend": mapping.backend,
         "gateway": mapping.gateway,
+        "remote": remote_text(mapping.remote),
     }
     return {name: value for name, value in record.items() if value not in (None, "")}
 

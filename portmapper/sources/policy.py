@@ -12,6 +12,7 @@ from portmapper.api.model import ANY_PORT, Family, IPAddress, IPNetwork, Mapping
 from portmapper.network.host import Network, read_network
 from portmapper.sources.port_syntax import MAX_PORT
 
+EVERY_HOST = "any"
 EVERY_PORT = range(1, MAX_PORT + 1)
 
 
@@ -34,6 +35,8 @@ class Rule:
         port: external ports.
         internal_port: internal ports.
         protocol: protocols.
+        remote: the rule is for mappings that only hosts of this network may use; `EVERY_HOST` for mappings
+            that every host may use; None for all.
         address: internal addresses; None for all. For a mapping to this host, the addresses that it
             has when the list is read are checked.
     """
@@ -43,6 +46,7 @@ class Rule:
     internal_port: range = EVERY_PORT
     protocol: tuple[Protocol, ...] = tuple(Protocol)
     address: IPNetwork | None = None
+    remote: IPNetwork | str | None = None
 
     def matches(self, mapping: Mapping, addresses: Sequence[IPAddress]) -> bool:
         """Return whether the rule matches a mapping; `addresses` are its possible internal addresses."""
@@ -50,6 +54,7 @@ class Rule:
             mapping.protocol in self.protocol
             and mapping.internal_port in self.internal_port
             and self._matches_port(mapping)
+            and self._matches_remote(mapping.remote)
             and self._matches_address(addresses)
         )
 
@@ -59,6 +64,16 @@ class Rule:
         if port == ANY_PORT:
             return self.action is Action.DENY or self.port == EVERY_PORT
         return port in self.port
+
+    def _matches_remote(self, remote: IPNetwork | None) -> bool:
+        """Match `deny` if some of the rule's hosts may connect, and `allow` only if no others may."""
+        if self.remote is None or isinstance(self.remote, str):
+            return self.remote is None or remote is None
+        if remote is None or remote.version != self.remote.version:
+            return remote is None and self.action is Action.DENY
+        if self.action is Action.DENY:
+            return remote.overlaps(self.remote)
+        return remote.subnet_of(self.remote)  # type: ignore[arg-type]
 
     def _matches_address(self, addresses: Sequence[IPAddress]) -> bool:
         if self.address is None:
@@ -75,6 +90,7 @@ class Rule:
             if ports != EVERY_PORT:
                 words.append(f"{name} {_format_ports(ports)}")
         words += self.protocol if len(self.protocol) == 1 else ()
+        words += [f"remote {self.remote}"] if self.remote else ()
         return " ".join([*words, str(self.address)] if self.address else words)
 
 

@@ -22,7 +22,8 @@ from portmapper.cli.main import EXIT_STATUS
 from portmapper.config.schema import BackendSettings, LogSettings, RuleSettings, Settings, SourceSettings
 from portmapper.pluginhost.manager import KINDS, hook_of
 from portmapper.sources.address_syntax import parse_address
-from portmapper.sources.row_parser import CONFLICTS, FIELDS
+from portmapper.sources.field_parsers import CONFLICTS
+from portmapper.sources.row_parser import FIELDS
 from portmapper_hooks.settings import HookSettings, WebhookSettings
 from portmapper_metrics.prometheus import MetricsSettings
 

@@ -14,7 +14,7 @@ NONCE = bytes(range(12))
 HEADER = struct.Struct("!BBxBII12x")
 BODY = struct.Struct("!12sB3xHH16s")
 PREFER_FAILURE = b"\x02\x00\x00\x00"
-FILTER = b"\x03\x00\x00\x14" + bytes(20)
+UNKNOWN = b"\x04\x00\x00\x00"
 
 
 def mapped(address: str) -> bytes:
@@ -129,7 +129,9 @@ async def test_third_party_maps_for_another_host(
         (map_request(80) + b"\x00", 3),
         (map_request(80) + bytes(1100), 3),
         (map_request(80)[:1] + b"\x02" + map_request(80)[2:], 4),
-        (map_request(80, options=FILTER), 5),
+        (map_request(80, options=UNKNOWN), 5),
+        (map_request(80, options=b"\x03\x00\x00\x14" + bytes([0, 32, 0, 0]) + bytes(16)), 6),
+        (map_request(80, options=b"\x03\x00\x00\x14" + bytes([0, 128, 0, 80]) + bytes(16)), 6),
         (map_request(80, options=PREFER_FAILURE * 2), 6),
         (map_request(80, options=b"\x01\x00\x00\x10"), 6),
         (map_request(80, protocol=132), 9),
@@ -140,6 +142,34 @@ async def test_third_party_maps_for_another_host(
 async def test_bad_requests_get_their_result(result: Any, data: bytes, code: int) -> None:
     """Each has the result code of RFC 6887."""
     assert await result(data) == code
+
+
+def remote_filter(length: int, address: str) -> bytes:
+    """Return a FILTER option for every remote port."""
+    return b"\x03\x00\x00\x14" + bytes([0, length, 0, 0]) + mapped(address)
+
+
+@pytest.mark.parametrize(
+    ("length", "remote"), [(128, "198.51.100.7/32"), (120, "198.51.100.0/24"), (0, "None")]
+)
+async def test_a_filter_is_kept_with_the_entry(
+    result: Any, gateway: Any, free_port: Any, length: int, remote: str
+) -> None:
+    """Prefix length 0 is no filter."""
+    port = free_port()
+    assert await result(map_request(8080, port, options=remote_filter(length, "198.51.100.7"))) == 0
+    assert str(gateway.table.get(Protocol.TCP, port).remote) == remote
+
+
+async def test_a_filter_can_be_refused_or_ignored(start: Any, client: Any, free_port: Any) -> None:
+    """As by real gateways."""
+    for quirk, code in (("no-filter", 5), ("filter-ignored", 0)):
+        gateway, port = await start(quirk), free_port()
+        client.send(
+            map_request(8080, port, options=remote_filter(128, "198.51.100.7")), "127.0.0.1", gateway.pcp_port
+        )
+        assert (await client.next())[3] == code
+        assert [entry.remote for entry in gateway.table] == [None] * (code == 0)
 
 
 async def test_an_unknown_optional_option_is_ignored(result: Any, free_port: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from typing import Any
 
 import pytest
@@ -117,3 +118,31 @@ async def test_an_idle_udp_flow_is_closed(
                 client.send(b"hello", *relay.external)
                 await asyncio.sleep(0.03)
         assert await answer == b"hello"
+
+
+async def test_only_the_named_hosts_can_connect(open_relay: Any, tcp_echo: int) -> None:
+    """Others are reset, also those that were connected before."""
+    relay = await open_relay(Protocol.TCP, tcp_echo)
+    relay.restrict(ipaddress.IPv4Network("127.0.0.1/32"))
+    reader, writer = await asyncio.open_connection(*relay.external)
+    writer.write(b"x")
+    assert await reader.readexactly(1) == b"x"
+    relay.restrict(ipaddress.IPv4Network("198.51.100.0/24"))
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    other, closing = await asyncio.open_connection(*relay.external)
+    with pytest.raises(ConnectionResetError):
+        await other.read()
+    writer.close()
+    closing.close()
+
+
+async def test_datagrams_of_other_hosts_are_dropped(open_relay: Any, udp_echo: int, udp_client: Any) -> None:
+    """The named host gets its answer."""
+    relay = await open_relay(Protocol.UDP, udp_echo)
+    relay.restrict(ipaddress.IPv4Network("127.0.0.3/32"))
+    stranger, friend = await udp_client(), await udp_client("127.0.0.3")
+    stranger.send(b"one", *relay.external)
+    friend.send(b"two", *relay.external)
+    assert await friend.next() == b"two"
+    assert relay.traffic.packets_in == 1

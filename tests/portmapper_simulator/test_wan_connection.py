@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ async def test_a_port_that_a_program_holds_is_a_conflict(gateway: Any, add: Any,
         ({"NewProtocol": "tcp"}, "402"),
         ({"NewInternalClient": "here"}, "402"),
         ({"NewInternalClient": ""}, "402"),
-        ({"NewRemoteHost": "1.2.3.4"}, "726"),
+        ({"NewRemoteHost": "1.2.3"}, "402"),
         ({"NewLeaseDuration": -1}, "402"),
         ({"Extra": 1}, "402"),
     ],
@@ -86,6 +87,16 @@ async def test_a_port_that_a_program_holds_is_a_conflict(gateway: Any, add: Any,
 async def test_bad_arguments_get_their_error(gateway: Any, add: Any, changes: Any, code: str) -> None:
     """Each has the error code of the standard."""
     assert (await add(gateway, 8080, **changes)).value("errorCode") == code
+
+
+async def test_an_entry_for_a_remote_host_is_found_under_its_name(start: Any, add: Any, soap: Any) -> None:
+    """An entry for every host is another one."""
+    gateway = await start(relay=False)
+    await add(gateway, 8080, NewRemoteHost="198.51.100.7")
+    key = {"NewExternalPort": 8080, "NewProtocol": "TCP"}
+    call = functools.partial(soap, gateway, "GetSpecificPortMappingEntry", "/ctl/WANIPConn1", **key)
+    assert (await call(NewRemoteHost="")).value("errorCode") == "714"
+    assert (await call(NewRemoteHost="198.51.100.7")).value("NewInternalPort") == "8080"
 
 
 async def test_a_range_is_deleted(start: Any, add: Any, soap: Any) -> None:

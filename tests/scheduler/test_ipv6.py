@@ -13,7 +13,8 @@ from portmapper.api.model import ConflictPolicy, Family, IPAddress, Mapping, Map
 from portmapper.api.source import Row
 from portmapper.network.host import DefaultRoute, Interface, Network
 from portmapper.network.placement import pinhole_addresses, places, search_targets
-from portmapper.sources.row_parser import FAMILIES, mappings_of
+from portmapper.sources.field_parsers import FAMILIES
+from portmapper.sources.row_parser import mappings_of
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import FakeDevice
 

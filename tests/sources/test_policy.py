@@ -116,3 +116,24 @@ async def test_a_new_policy_applies_to_an_unchanged_list() -> None:
     assert len((await reader.read()).mappings) == 1
     reader.set_policy(Policy((Rule(DENY),)))
     assert len((await reader.read()).rejected) == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "rule", "remote", "matches"),
+    [
+        ("deny", "any", None, True),
+        ("deny", "any", "198.51.100.7/32", False),
+        ("deny", "198.51.100.0/24", None, True),
+        ("deny", "198.51.100.0/24", "198.51.0.0/16", True),
+        ("deny", "198.51.100.0/24", "203.0.113.7/32", False),
+        ("allow", "198.51.100.0/24", None, False),
+        ("allow", "198.51.100.0/24", "198.51.100.7/32", True),
+        ("allow", "198.51.100.0/24", "198.51.0.0/16", False),
+        ("allow", "198.51.100.0/24", "2001:db8::/32", False),
+    ],
+)
+def test_a_rule_for_remote_hosts(action: str, rule: str, remote: str | None, matches: bool) -> None:
+    """`deny` matches if one of its hosts may connect, and `allow` only if no other host may."""
+    network = rule if rule == "any" else ipaddress.ip_network(rule)
+    mapping = Mapping(Protocol.TCP, 80, 80, remote=ipaddress.ip_network(remote) if remote else None)
+    assert Rule(Action(action), remote=network).matches(mapping, ()) is matches

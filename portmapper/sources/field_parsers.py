@@ -1,0 +1,180 @@
+"""Parses the fields of a row, each on its own. Every parser raises `RowError` with its field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Mapping as AnyMapping
+from types import MappingProxyType
+from typing import Any
+
+from portmapper.api.errors import RowError, quoted
+from portmapper.api.model import (
+    MAX_DURATION,
+    PROTOCOLS,
+    ConflictPolicy,
+    Family,
+    IPAddress,
+    IPNetwork,
+    Protocol,
+)
+from portmapper.sources.address_syntax import parse_address, parse_gateway
+from portmapper.sources.comment_encoding import in_windows_letters
+from portmapper.sources.internal_hosts import unusable
+from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
+from portmapper.sources.remote_syntax import parse_remote
+from portmapper.support.duration import EXAMPLES, parse_duration
+
+CONFLICTS = {
+    "keep": ConflictPolicy.OWN,
+    "next": ConflictPolicy.NEXT,
+    "overwrite": ConflictPolicy.TAKE,
+    "fail": ConflictPolicy.FAIL,
+}
+"""The conflict policies as users write them; `parse_conflict` accepts the earlier names too."""
+FAMILIES = {
+    "ipv4": (Family.IPV4,),
+    "ipv6": (Family.IPV6,),
+    "both": (Family.IPV4, Family.IPV6),
+}
+_SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_BETWEEN_PROTOCOLS = re.compile(r"\s*[/+,&|_ -]\s*")
+# XML for a gateway cannot contain control characters, and they could affect a terminal.
+_CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
+
+
+def _parse_port(value: object, field: str = "port") -> range:
+    # In Python a bool is an int, but `true` is not port 1.
+    if type(value) is int and 1 <= value <= MAX_PORT:
+        return range(value, value + 1)
+    if not isinstance(value, str):
+        raise RowError(field, f"{quoted(value)} is not a port (1-{MAX_PORT})")
+    try:
+        return parse_ports(value)
+    except ValueError as error:
+        raise RowError(field, str(error)) from None
+
+
+def _parse_port_and_protocol(value: object) -> tuple[range, tuple[Protocol, ...] | None]:
+    """Parse a port, or a port with its protocol, such as `8080/tcp`."""
+    if not isinstance(value, str) or "/" not in value:
+        return _parse_port(value), None
+    ports, _, protocol = value.partition("/")
+    if _fold_protocol(protocol) not in PROTOCOLS:
+        raise RowError("port", f"{quoted(value)} is neither a port nor PORT/PROTOCOL, such as 8080/tcp")
+    return _parse_port(ports), PROTOCOLS[_fold_protocol(protocol)]
+
+
+def _fold_protocol(text: str) -> str:
+    """Return the name in `PROTOCOLS`: `tcp/udp`, `TCP+UDP` and `tcp, udp` mean both."""
+    words = _BETWEEN_PROTOCOLS.split(text.strip().upper())
+    return "BOTH" if sorted(words) == ["TCP", "UDP"] else text.upper()
+
+
+def _parse_internal_port(value: object) -> range:
+    ports = _parse_port(value, "internal_port")
+    if ports == ANY:
+        raise RowError("internal_port", f"{quoted(value)} is not a port")
+    return ports
+
+
+def _parse_address(value: object) -> IPAddress | IPNetwork | None:
+    address = parse_address(_text("address", value))
+    if reason := unusable(address):
+        raise RowError("address", f"{quoted(value)} {reason}")
+    return address
+
+
+def _parse_remote(value: object) -> IPNetwork:
+    try:
+        return parse_remote(_text("remote", value))
+    except ValueError as error:
+        raise RowError("remote", str(error)) from None
+
+
+def _parse_duration(value: object) -> int:
+    try:
+        seconds = parse_duration(value) if isinstance(value, str) else value
+    except ValueError:
+        seconds = None
+    if type(seconds) is not int:
+        raise RowError("duration", f"{quoted(value)} is not a duration: {EXAMPLES}")
+    if not 0 <= seconds <= MAX_DURATION:
+        raise RowError("duration", f"{quoted(value)} is not in 0-{MAX_DURATION} seconds")
+    return seconds
+
+
+def _parse_comment(value: object) -> str:
+    """Parse a comment. It is only a comment, so bytes that are not UTF-8 are no reason to reject the row."""
+    text = in_windows_letters(value) if isinstance(value, str) else _text("comment", value)
+    return text if text.isprintable() else text.translate(_CONTROLS)
+
+
+def _parse_enabled(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _SWITCHES:
+        return _SWITCHES[value.lower()]
+    raise RowError("enabled", f"{quoted(value)} is neither true nor false")
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise RowError(field, f"{quoted(value)} is not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # The CSV format decodes invalid UTF-8 to lone surrogates, and JSON can contain them.
+        raise RowError(field, f"{quoted(value)} is not valid UTF-8: save the list as UTF-8") from None
+    return value
+
+
+def parse_conflict(text: str) -> ConflictPolicy:
+    """Parse a conflict policy; `own` and `take` are earlier names of `keep` and `overwrite`.
+
+    Raises:
+        ValueError: the text is not a policy; the message contains the policies.
+    """
+    earlier = {policy.value: policy for policy in ConflictPolicy}
+    found = CONFLICTS.get(text.lower()) or earlier.get(text.lower())
+    if found is None:
+        raise ValueError(f"{quoted(text)} is not one of {', '.join(CONFLICTS)}")
+    return found
+
+
+def _conflict(value: object) -> ConflictPolicy:
+    try:
+        return parse_conflict(value if isinstance(value, str) else str(value))
+    except ValueError as error:
+        raise RowError("conflict", str(error)) from None
+
+
+def _choice(
+    field: str, choices: AnyMapping[str, Any], fold: Callable[[str], str]
+) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        try:
+            return choices[fold(value)]  # type: ignore[arg-type]
+        except (KeyError, TypeError, AttributeError):
+            raise RowError(field, f"{quoted(value)} is not one of {', '.join(choices)}") from None
+
+    return read
+
+
+PARSERS: AnyMapping[str, Callable[[object], Any]] = MappingProxyType(
+    {
+        "port": _parse_port_and_protocol,
+        "protocol": _choice("protocol", PROTOCOLS, _fold_protocol),
+        "address": _parse_address,
+        "duration": _parse_duration,
+        "comment": _parse_comment,
+        "internal_port": _parse_internal_port,
+        "family": _choice("family", FAMILIES, str.lower),
+        "conflict": _conflict,
+        "backend": lambda value: _text("backend", value),
+        "gateway": lambda value: parse_gateway(_text("gateway", value)),
+        "remote": _parse_remote,
+        "enabled": _parse_enabled,
+    }
+)
+"""One parser per field. cattrs is not used here, because importing it adds 40 ms to every start."""
