@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from portmapper.api.model import MappingKey
+from portmapper.api.model import MappingKey, remote_text
 from portmapper.sources.gates import HeldBack
 
 Document = dict[str, Any]
@@ -40,6 +40,7 @@ def _document(held: HeldBack) -> Document:
         "permanent": False,
         "family": mapping.family.value,
         "comment": mapping.comment,
+        "remote": remote_text(mapping.remote) or None,
         "source": mapping.source,
         "origin": mapping.origin,
         "error": held.reason,

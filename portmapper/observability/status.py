@@ -190,6 +190,7 @@ def _stored_mapping(stored: StoredLease) -> Document:
         "permanent": lease.permanent,
         "family": lease.family.value,
         "comment": stored.comment,
+        "remote": remote_text(stored.lease.remote) or None,
         "source": stored.source,
         "error": None if is_valid else "the lease expired or was never confirmed",
         "passed_over": [],
