@@ -24,7 +24,7 @@ class Guard(abc.ABC):
     """
 
     name: ClassVar[str]
-    release_margin: ClassVar[float] = 0.0
+    release_margin: float = 0.0
 
     def __init__(self, location: str = "") -> None:
         """Prepare, and send nothing.

@@ -112,6 +112,8 @@ class Source(abc.ABC):
             mappings. Otherwise, the settings file must allow that.
         may_be_empty: zero bytes are an empty list; otherwise the document counts as unreadable.
         may_be_down: the source may be unavailable for a time, so a daemon starts without it.
+        is_authoritative: a list that suddenly loses most of its rows is used at once, because a server
+            confirms each deletion.
         fetch_options: set before the first `fetch`.
     """
 
@@ -121,6 +123,7 @@ class Source(abc.ABC):
     is_trusted: ClassVar[bool] = False
     may_be_empty: ClassVar[bool] = False
     may_be_down: ClassVar[bool] = False
+    is_authoritative: ClassVar[bool] = False
     fetch_options: FetchOptions = FetchOptions()
 
     def __init__(self, location: str) -> None:

@@ -75,9 +75,9 @@ class SourceReader:
         return self._source.may_be_down
 
     @property
-    def keep_share(self) -> float:
-        """If the list drops below this share of its rows, the change waits for one interval."""
-        return self._limits.keep_share
+    def keep_share(self) -> float | None:
+        """If the list drops below this share of its rows, the change waits for one interval; None: never."""
+        return None if self._source.is_authoritative else self._limits.keep_share
 
     def refuse_empty(self) -> None:
         """Treat standard input of zero bytes as unreadable too: ports of an earlier run are open."""

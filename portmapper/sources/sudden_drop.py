@@ -14,11 +14,11 @@ BELIEVED_ROWS = 10
 class DropGuard:
     """Decides which reading of one source is in effect."""
 
-    def __init__(self, keep_share: float, interval: float) -> None:
+    def __init__(self, keep_share: float | None, interval: float) -> None:
         """Hold nothing back yet.
 
         Args:
-            keep_share: a list that drops below this share of its rows is held back.
+            keep_share: a list that drops below this share of its rows is held back; None holds nothing back.
             interval: seconds that it is held back.
         """
         self._keep_share = keep_share
@@ -31,9 +31,7 @@ class DropGuard:
 
     def choose(self, before: Reading, after: Reading, now: float, *, at_once: bool = False) -> Reading:
         """Return the reading that takes effect: the new one, or the rows before with a warning."""
-        old, new = _rows(before), _rows(after)
-        is_drop = old > BELIEVED_ROWS and (new == 0 or new < self._keep_share * old)
-        if not is_drop or at_once:
+        if at_once or not self._is_drop(_rows(before), _rows(after)):
             self._since = None
             return after
         if self._since is None or after.state is not SourceState.OK:
@@ -41,7 +39,13 @@ class DropGuard:
         if now >= self._since + self._interval:
             self._since = None
             return after
-        return _held_back(before, after, f"drops from {plural(old, 'row')} to {new}")
+        drop = f"drops from {plural(_rows(before), 'row')} to {_rows(after)}"
+        return _held_back(before, after, drop)
+
+    def _is_drop(self, old: int, new: int) -> bool:
+        if self._keep_share is None or old <= BELIEVED_ROWS:
+            return False
+        return new == 0 or new < self._keep_share * old
 
 
 def _held_back(before: Reading, after: Reading, drop: str) -> Reading:

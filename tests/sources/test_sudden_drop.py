@@ -31,6 +31,11 @@ def test_only_a_large_drop_of_a_long_list_is_held_back(before: int, after: int, 
     assert (chosen is new) != is_held
 
 
+def test_an_authoritative_list_is_used_at_once() -> None:
+    """A server confirms each deletion."""
+    assert DropGuard(None, INTERVAL).choose(reading(20), reading(0), 0) == reading(0)
+
+
 def test_the_drop_takes_effect_after_one_interval() -> None:
     """An edit in the meantime does not extend the time, and the warning is given once."""
     guard, old = DropGuard(0.2, INTERVAL), reading(20)
