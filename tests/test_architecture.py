@@ -39,7 +39,7 @@ _SCHEDULER = (*_HOST, "gateways", "store")
 _CONFIG = (*_HOST, "sources")
 _OBSERVABILITY = (*_SCHEDULER, "scheduler")
 _ACTIONS = (*_OBSERVABILITY, "sources", "config", "observability")
-_DAEMON = (*_ACTIONS, "client", "control", "actions")
+_DAEMON = (*_ACTIONS, "client", "control", "http", "actions")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "support": (),
     "api": ("support",),
@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "client": (*_ACTIONS, "actions"),
     "observability": _OBSERVABILITY,
     "control": (*_OBSERVABILITY, "observability"),
+    "http": (*_OBSERVABILITY, "observability", "sources", "config", "control"),
     "actions": _ACTIONS,
     "daemon": _DAEMON,
     "doctor": (*_DAEMON, "daemon"),

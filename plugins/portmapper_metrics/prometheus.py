@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import attrs
 
 from portmapper.api import READ, Event, Metrics, MetricsPage, Observer, ShowsMetrics, quoted, structure
 from portmapper.support.http_server import http_server, limited
+from portmapper.support.listen_address import parse_listen_address
 from portmapper.support.threads import in_thread
 
 if TYPE_CHECKING:
@@ -22,14 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 def _address(value: object) -> tuple[str, int]:
-    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        address = None
-    if address is None or not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
-        raise ValueError(f"{quoted(value)} is not ADDRESS:PORT, such as '127.0.0.1:9464'")
-    return str(address), int(port)
+        return parse_listen_address(value)
+    except ValueError as error:
+        raise ValueError(f"{quoted(value)} {error}") from None
 
 
 @attrs.frozen

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from portmapper.control.doctor_jobs import DoctorJobs
     from portmapper.control.listener import ControlListener
     from portmapper.pluginhost.manager import Plugins
 
@@ -29,9 +30,22 @@ def tasks_beside(
     jobs = DoctorJobs(_doctor_command(arguments, directory))
     server = partial(serve, directory=directory, listener=listener, jobs=jobs)
     tasks: list[Task] = [server, tune_garbage_collection]
+    if arguments.http is not None:
+        tasks.append(_http_listener(arguments, directory, plugins, jobs))
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
         tasks.append(_screen(directory))
     return tasks
+
+
+def _http_listener(
+    arguments: argparse.Namespace, directory: Path, plugins: Plugins, jobs: DoctorJobs
+) -> Task:
+    import attrs
+
+    from portmapper.http.server import serve_http
+
+    settings = attrs.evolve(arguments.settings_file.settings.http, listen=arguments.http)
+    return partial(serve_http, settings=settings, directory=directory, plugins=plugins, jobs=jobs)
 
 
 def _screen(directory: Path) -> Task:

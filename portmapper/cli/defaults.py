@@ -69,6 +69,7 @@ def _values(settings: Settings) -> dict[str, Any]:
         "log_level": level.value if level else None,
         "log_format": settings.log.format.value,
         "log_file": settings.log.file,
+        "http": settings.http.listen,
     }
 
 

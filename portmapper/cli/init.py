@@ -61,6 +61,14 @@ TEMPLATE = """\
 # format = "text"
 # file = "/var/log/portmapper.log"
 
+# The HTTP API and the web interface.
+# [http]
+# listen = "127.0.0.1:8080"
+# hosts = ["ports.example.org"]
+# certificate = "/etc/portmapper/fullchain.pem"
+# key = "/etc/portmapper/privkey.pem"
+# trusted_proxies = ["127.0.0.1"]
+
 # Which ports may be opened, for all lists: the first rule that matches decides.
 # [[policy]]
 # action = "allow"

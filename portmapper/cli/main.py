@@ -27,6 +27,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "portmapper.cli.history:History",
             "show what was opened, changed and closed, when and why",
         ),
+        "health": ("portmapper.cli.health:Health", "exit with 0 if the daemon works, else with 1"),
+        "web": (
+            "portmapper.cli.web:Web",
+            "create and revoke tokens for the web interface and the HTTP API",
+        ),
         "discover": ("portmapper.cli.discover:Discover", "show the gateways that answer"),
         "address": ("portmapper.cli.address:Address", "print only the external address"),
         "list": ("portmapper.cli.list:List", "show the mappings in the gateway's table"),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-import tomllib
-from pathlib import Path
 from typing import Any
 
 from portmapper.api.command import Command
 from portmapper.cli.options import add_state_option
-from portmapper.cli.targets import directory_of
+from portmapper.cli.targets import add_lenient_config_option, directory_of_daemon
 
 
 class Reload(Command):
@@ -23,13 +20,7 @@ class Reload(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `reload`."""
-        parser.add_argument(
-            "--config",
-            dest="settings",
-            type=Path,
-            metavar="FILE",
-            help="the settings file that sets the daemon's state_dir; default: as for 'portmapper run'",
-        )
+        add_lenient_config_option(parser)
         add_state_option(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
@@ -38,20 +29,8 @@ class Reload(Command):
         from portmapper.control.client import call_daemon
 
         with progress("reloading"):
-            answer = call_daemon(_directory(arguments), "reload", "POST")
+            answer = call_daemon(directory_of_daemon(arguments), "reload", "POST")
         return _report(answer["sources"])
-
-
-def _directory(arguments: argparse.Namespace) -> Path:
-    """Return the state directory; invalid settings are no error here, because the daemon reports them."""
-    from portmapper.config.paths import settings_file
-
-    path = arguments.settings or settings_file()
-    if arguments.state_dir is None and path is not None:
-        with contextlib.suppress(OSError, ValueError):
-            written = tomllib.loads(path.read_text(encoding="utf-8")).get("state_dir")
-            arguments.state_dir = Path(written) if isinstance(written, str) else None
-    return directory_of(arguments)
 
 
 def _report(sources: list[dict[str, Any]]) -> int:

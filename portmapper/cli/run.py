@@ -312,11 +312,26 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
         "--only-close-ports", action="store_true", help="close the ports that the sources list, then exit"
     )
     parser.add_argument(
+        "--http",
+        type=_listen_address,
+        metavar="ADDRESS:PORT",
+        help="also serve the HTTP API and the web interface here, such as 127.0.0.1:8080",
+    )
+    parser.add_argument(
         "--pid-file",
         type=absolute_path,
         metavar="FILE",
         help="default: portmapper.pid in the state directory, which is locked in any case",
     )
+
+
+def _listen_address(text: str) -> tuple[str, int]:
+    from portmapper.support.listen_address import parse_listen_address
+
+    try:
+        return parse_listen_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
 def _seconds(text: str) -> float:

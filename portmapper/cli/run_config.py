@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NEED_RESTART = (
     *("interval", "conflict", "close_ports_on_exit", "gateway", "backend", "state_dir", "pid_file"),
-    *("disable_plugins", "log"),
+    *("disable_plugins", "log", "http"),
 )
 """Settings that take effect only when the program starts; a reload does not change them."""
 

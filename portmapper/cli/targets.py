@@ -37,6 +37,32 @@ def directory_of(arguments: argparse.Namespace) -> Path:
     return directory
 
 
+def add_lenient_config_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--config` for a command that only needs the daemon's state directory, even of invalid settings."""
+    parser.add_argument(
+        "--config",
+        dest="settings",
+        type=Path,
+        metavar="FILE",
+        help="the settings file that sets the daemon's state_dir; default: as for 'portmapper run'",
+    )
+
+
+def directory_of_daemon(arguments: argparse.Namespace) -> Path:
+    """Return the state directory; invalid settings are no error here, because the daemon reports them."""
+    import contextlib
+    import tomllib
+
+    from portmapper.config.paths import settings_file
+
+    path = arguments.settings or settings_file()
+    if arguments.state_dir is None and path is not None:
+        with contextlib.suppress(OSError, ValueError):
+            written = tomllib.loads(path.read_text(encoding="utf-8")).get("state_dir")
+            arguments.state_dir = Path(written) if isinstance(written, str) else None
+    return directory_of(arguments)
+
+
 def call_daemon(directory: Path, verb: str, records: Sequence[dict[str, Any]]) -> Any:
     """Send a request to the daemon and return its answer, None if no daemon runs for this state directory.
 

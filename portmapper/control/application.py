@@ -12,7 +12,7 @@ MAX_BODY = 1024 * 1024
 """Bytes of the body of a request."""
 
 
-def add_routes(application: Any, web: Any, handlers: Handlers, *, over_tcp: bool = False) -> None:
+def add_routes(application: Any, handlers: Handlers, *, over_tcp: bool = False) -> None:
     """Add the route of each operation to an application."""
     for operation in OPERATIONS:
         if over_tcp and operation.socket_only:

@@ -27,8 +27,11 @@ class NotRunning(PortmapperError):
     """No daemon runs for that state directory."""
 
 
-def call_daemon(directory: Path, path: str, method: str = "GET", body: object = None) -> Any:
+def call_daemon(
+    directory: Path, path: str, method: str = "GET", body: object = None, limit: float = ANSWER_LIMIT
+) -> Any:
     """Send one request, such as `status` or `/healthz`, and return the JSON answer; send `body` as JSON.
+    `limit` is the number of seconds to wait for data.
 
     Raises:
         NotRunning: no daemon listens.
@@ -36,7 +39,7 @@ def call_daemon(directory: Path, path: str, method: str = "GET", body: object = 
     """
     content = b"" if body is None else json.dumps(body).encode()
     try:
-        connection, headers = _connect(directory)
+        connection, headers = _connect(directory, limit)
         with connection:
             connection.sendall(_request(method, path, headers, content))
             status, document = _parse(b"".join(iter(lambda: connection.recv(CHUNK), b"")))
@@ -57,22 +60,22 @@ def _detail(problem: object) -> str:
 def is_running(directory: Path) -> bool:
     """Return whether a daemon listens for that state directory."""
     try:
-        connection, _ = _connect(directory)
+        connection, _ = _connect(directory, ANSWER_LIMIT)
     except (OSError, ValueError):
         return False
     connection.close()
     return True
 
 
-def _connect(directory: Path) -> tuple[socket.socket, str]:
+def _connect(directory: Path, limit: float) -> tuple[socket.socket, str]:
     """Return a connection, and the header lines that authorize a request on it."""
     if loopback.NEEDED or (directory / PORT_FILE).exists():
         control = loopback.read(directory)
-        connection = socket.create_connection((LOOPBACK, control.port), ANSWER_LIMIT)
+        connection = socket.create_connection((LOOPBACK, control.port), limit)
         return connection, f"Authorization: {control.authorization}\r\n"
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(ANSWER_LIMIT)
+        connection.settimeout(limit)
         with short_address(directory) as address:
             connection.connect(address)
     except OSError:

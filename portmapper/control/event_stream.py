@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Hashable
 from typing import Any
 
 from portmapper.api.events import Event
@@ -36,8 +36,8 @@ MAX_STREAMS_PER_PEER = 12
 RECONNECT = 2000
 """Milliseconds before a browser connects again."""
 
-CLIENT = "portmapper_client"
-"""Key of a request: the client's address, if a proxy forwarded the request."""
+ClientOf = Callable[[Any], Hashable]
+"""Returns what identifies the client of a request for limits."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +45,11 @@ _log = logging.getLogger(__name__)
 class EventStreams:
     """Serves the streams of one listener."""
 
-    def __init__(self, daemon: DaemonInterface, web: Any) -> None:
+    def __init__(self, daemon: DaemonInterface, web: Any, client_of: ClientOf) -> None:
         self._daemon = daemon
+        self._client_of = client_of
         self._web = web
-        self._peers: list[object] = []
+        self._peers: list[Hashable] = []
 
     async def serve(self, request: Any) -> Any:
         """Stream events until the client leaves.
@@ -56,7 +57,7 @@ class EventStreams:
         Raises:
             Problem: too many streams are open.
         """
-        peer = request.get(CLIENT) or peer_of(request.transport)
+        peer = self._client_of(request)
         if len(self._peers) >= MAX_STREAMS or self._peers.count(peer) >= MAX_STREAMS_PER_PEER:
             raise Problem(503, "too many event streams are open; try again later", {"Retry-After": "30"})
         self._peers.append(peer)
@@ -121,6 +122,11 @@ class EventStreams:
                 yield number, event_document(event)
         finally:
             remove_listener()
+
+
+def peer_of_request(request: Any) -> Hashable:
+    """Return the peer of a request's connection."""
+    return peer_of(request.transport)
 
 
 def _wants_sse(request: Any) -> bool:

@@ -15,7 +15,7 @@ PROBLEM_JSON = "application/problem+json"
 _log = logging.getLogger(__name__)
 
 
-class Problem(Exception):
+class Problem(PortmapperError):
     """An answer that reports an error.
 
     Attributes:

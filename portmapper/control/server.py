@@ -112,7 +112,7 @@ def _application(daemon: DaemonInterface, web: Any, port: ControlPort | None, jo
 
     checks = [_with_token(web, port)] if port else []
     application = make_application(web, [limited, errors_as_problems(web), *checks])
-    add_routes(application, web, Handlers(daemon, web, jobs))
+    add_routes(application, Handlers(daemon, web, jobs))
     return application
 
 

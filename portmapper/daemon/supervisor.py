@@ -138,4 +138,6 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 def name_of(task: object) -> str:
     """Return the name of a background task, for the list of problems."""
     function = getattr(task, "func", task)
-    return {"serve": "control socket"}.get(name := getattr(function, "__name__", "task"), name)
+    return {"serve": "control socket", "serve_http": "http listener"}.get(
+        name := getattr(function, "__name__", "task"), name
+    )

@@ -12,7 +12,7 @@ import logging
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 MAX_CONNECTIONS = 64
@@ -31,7 +31,12 @@ class ConnectionGuard:
     """Creates the protocol of each connection, as `factory` of `loop.create_server`."""
 
     def __init__(
-        self, factory: Callable[[], Any], total: int = MAX_CONNECTIONS, per_peer: int = MAX_PER_PEER
+        self,
+        factory: Callable[[], Any],
+        total: int = MAX_CONNECTIONS,
+        per_peer: int = MAX_PER_PEER,
+        *,
+        replace_idle: bool = False,
     ):
         """Guard the protocols of `factory`.
 
@@ -39,8 +44,10 @@ class ConnectionGuard:
             factory: creates the protocol of a connection, such as aiohttp's server.
             total: the number of connections at one time.
             per_peer: the number of connections of one peer at one time.
+            replace_idle: a peer with too many connections loses its oldest idle one instead of the new one.
         """
         self._factory = factory
+        self._replace_idle = replace_idle
         self._total = total
         self._per_peer = per_peer
         self._open: dict[GuardedProtocol, None] = {}
@@ -53,15 +60,22 @@ class ConnectionGuard:
     def admit(self, connection: GuardedProtocol) -> bool:
         """Count a connection, and return whether it may stay; the oldest idle one may have to make room."""
         if self._peers[connection.peer] >= self._per_peer:
-            return False
-        if len(self._open) >= self._total:
-            idle = next((known for known in self._open if known.is_idle), None)
-            if idle is None:
+            own = (known for known in self._open if known.peer == connection.peer)
+            if not self._replace_idle or not self._make_room(own):
                 return False
-            idle.abort("other connections need its place")
-            self.forget(idle)
+        if len(self._open) >= self._total and not self._make_room(self._open):
+            return False
         self._open[connection] = None
         self._peers[connection.peer] += 1
+        return True
+
+    def _make_room(self, connections: Iterable[GuardedProtocol]) -> bool:
+        """Close the oldest idle one of these connections, and return whether there was one."""
+        idle = next((known for known in connections if known.is_idle), None)
+        if idle is None:
+            return False
+        idle.abort("other connections need its place")
+        self.forget(idle)
         return True
 
     def forget(self, connection: GuardedProtocol) -> None:
@@ -160,18 +174,23 @@ def guard_of(transport: Any) -> GuardedProtocol | None:
     return protocol if isinstance(protocol, GuardedProtocol) else None
 
 
-def peer_of(transport: Any) -> object:
+def peer_of(transport: Any) -> Hashable:
     """Return what identifies the other side: a process, an IPv4 address, or an IPv6 network of one link."""
     name = transport.get_extra_info("peername")
     if isinstance(name, tuple) and name:
         with contextlib.suppress(ValueError):
             address = ipaddress.ip_address(str(name[0]).partition("%")[0])
-            return int(address) >> 64 if address.version == 6 else address
-        return name[0]
+            return peer_key(address)
+        return str(name[0])
     return _process_of(transport.get_extra_info("socket"))
 
 
-def _process_of(connection: Any) -> object:
+def peer_key(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Hashable:
+    """Return what identifies a peer: its IPv4 address, or its IPv6 network of 64 bits."""
+    return int(address) >> 64 if address.version == 6 else address
+
+
+def _process_of(connection: Any) -> Hashable:
     if connection is None or not hasattr(socket, "SO_PEERCRED"):
         return None
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from portmapper.support.connection_guard import ClientLog, ConnectionGuard, guard_of
@@ -13,12 +13,21 @@ from portmapper.support.connection_guard import ClientLog, ConnectionGuard, guar
 KEEP_ALIVE = 5.0
 """Seconds that an idle connection stays open after an answer."""
 
+Listen = Callable[..., Awaitable[Any]]
+"""Serves connections with the protocols of a factory, and returns an object with `close`."""
+
 _log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
 async def http_server(
-    web: Any, application: Any, *, shutdown_limit: float, **where: Any
+    web: Any,
+    application: Any,
+    *,
+    shutdown_limit: float,
+    guard: Callable[[Callable[[], Any]], ConnectionGuard] = ConnectionGuard,
+    listen: Listen | None = None,
+    **where: Any,
 ) -> AsyncIterator[None]:
     """Serve an application inside the context, within the limits of `connection_guard`.
 
@@ -26,6 +35,8 @@ async def http_server(
         web: the module `aiohttp.web`, which the caller imports in a thread.
         application: the application; its middlewares must include `limited`.
         shutdown_limit: seconds that running requests have to finish.
+        guard: makes the guard of the server's protocols.
+        listen: used instead of `loop.create_server`.
         where: `sock`, or `host` and `port`, as for `loop.create_server`.
 
     Raises:
@@ -41,7 +52,8 @@ async def http_server(
     )
     await runner.setup()
     try:
-        server = await asyncio.get_running_loop().create_server(ConnectionGuard(runner.server), **where)
+        create = listen or asyncio.get_running_loop().create_server
+        server = await create(guard(runner.server), **where)
         try:
             yield
         finally:

@@ -19,7 +19,14 @@ from portmapper.api.events import EventKind
 from portmapper.api.findings import CODES
 from portmapper.api.model import MappingState
 from portmapper.cli.main import EXIT_STATUS
-from portmapper.config.schema import BackendSettings, LogSettings, RuleSettings, Settings, SourceSettings
+from portmapper.config.schema import (
+    BackendSettings,
+    HttpSettings,
+    LogSettings,
+    RuleSettings,
+    Settings,
+    SourceSettings,
+)
 from portmapper.pluginhost.manager import KINDS, hook_of
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.field_parsers import CONFLICTS
@@ -63,6 +70,7 @@ def test_every_field_of_a_list_is_documented(root: Path) -> None:
         ("### `[[source]]`", SourceSettings),
         ("### `[backend]`", BackendSettings),
         ("### `[log]`", LogSettings),
+        ("### `[http]`", HttpSettings),
         ("### `[[policy]]`", RuleSettings),
     ],
 )

@@ -108,7 +108,7 @@ def daemon_with(
                     text = (tmp_path / "log").read_text()
                     assert daemon.poll() is None, text
                     assert time.monotonic() < deadline, text
-                    opened = "opened TCP" in text
+                    opened = "opened 8080/tcp" in text
                     time.sleep(0.02)
                 yield RunningDaemon(state)
             finally:

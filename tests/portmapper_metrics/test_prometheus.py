@@ -55,7 +55,7 @@ async def test_the_page_has_every_metric(samples: Samples) -> None:
     ("part", "reason"),
     [
         ({"listen": "9464"}, "metrics.listen: '9464' is not ADDRESS:PORT"),
-        ({"listen": "localhost:9464"}, "is not ADDRESS:PORT"),
+        ({"listen": "example.org:9464"}, "is not ADDRESS:PORT"),
         ({"listen": "127.0.0.1:99999"}, "is not ADDRESS:PORT"),
         ({"lisen": "127.0.0.1:9464"}, "metrics.lisen: unknown key, did you mean listen?"),
         ([], "metrics: [] is not a table"),

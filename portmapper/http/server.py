@@ -1,0 +1,98 @@
+"""The listener: binds the address, and serves the API and the pages from the first client on."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from portmapper.config.schema import HttpSettings
+from portmapper.control.daemon_interface import DaemonInterface
+from portmapper.support.text import endpoint
+from portmapper.support.threads import in_thread
+
+if TYPE_CHECKING:
+    from portmapper.control.doctor_jobs import DoctorJobs
+    from portmapper.pluginhost.manager import Plugins
+
+BACKLOG = 128
+
+_log = logging.getLogger(__name__)
+
+
+async def serve_http(
+    daemon: DaemonInterface, settings: HttpSettings, directory: Path, plugins: Plugins, jobs: DoctorJobs
+) -> None:
+    """Serve until canceled.
+
+    Args:
+        daemon: the daemon that answers the requests.
+        settings: the address and what belongs to it; `listen` is set.
+        directory: the state directory, with the tokens.
+        plugins: the loaded plugins; some have pages.
+        jobs: the diagnoses of this daemon.
+
+    Raises:
+        OSError: the address cannot be used, or the certificate cannot be read.
+    """
+    assert settings.listen is not None, "the caller checks it"
+    with _bound(*settings.listen) as listener:
+        listen = _tls(settings)
+        _announce(settings, is_encrypted=listen is not None)
+        await _first_client(listener)
+        serve = await in_thread(_load)
+        await serve(daemon, settings, directory, plugins, jobs, listener, listen)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise OSError(f"cannot listen at {endpoint(host, port)}: {error.strerror or error}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _tls(settings: HttpSettings) -> Any:
+    if settings.certificate is None:
+        return None
+    from portmapper.http.tls import Certificate, listener_for
+
+    return listener_for(Certificate(settings.certificate, settings.key or settings.certificate))
+
+
+def _announce(settings: HttpSettings, *, is_encrypted: bool) -> None:
+    assert settings.listen is not None, "the caller checks it"
+    host, port = settings.listen
+    _log.info("listening at %s://%s/", "https" if is_encrypted else "http", endpoint(host, port))
+    if not is_encrypted and not settings.trusted_proxies and not ipaddress.ip_address(host).is_loopback:
+        _log.warning(
+            "%s is not encrypted: others on the network can read tokens. Set certificate and key in the "
+            "table [http], or use a reverse proxy",
+            endpoint(host, port),
+        )
+
+
+async def _first_client(listener: socket.socket) -> None:
+    """Wait for a client: until then, the server is not loaded."""
+    came = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(listener, came.set)
+    try:
+        await came.wait()
+    finally:
+        loop.remove_reader(listener)
+
+
+def _load() -> Any:
+    """Import the server; the caller uses a thread, because this takes longer than opening a port."""
+    from aiohttp import web
+
+    from portmapper.http.application import serve_application
+
+    return partial(serve_application, web)
