@@ -26,7 +26,7 @@ smartquotes = False
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-man_pages = [("command-line", "portmapper", SUMMARY, author, 1)]
+man_pages = [("man", "portmapper", SUMMARY, author, 1)]
 
 html_theme = "furo"
 html_title = f"portmapper {version}"

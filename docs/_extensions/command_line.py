@@ -13,6 +13,7 @@ from portmapper.support.text import sentence
 
 PAGE = "command-line"
 PLACEHOLDER = "% commands"
+MAN_PAGE = "man"
 
 
 def setup(app: Any) -> dict[str, bool]:
@@ -22,9 +23,12 @@ def setup(app: Any) -> dict[str, bool]:
 
 
 def fill_in(app: Any, page: str, source: list[str]) -> None:
-    """Replace the placeholder of the page with the reference."""
+    """Replace the placeholders of the page with the reference."""
     if page == PAGE:
         source[0] = source[0].replace(PLACEHOLDER, "\n".join(reference()))
+    if page == MAN_PAGE:
+        source[0] = source[0].replace("% summary", "\n".join(_summary()))
+        source[0] = source[0].replace("% options", "\n".join(_man_options()))
 
 
 def reference() -> Iterator[str]:
@@ -40,11 +44,33 @@ def reference() -> Iterator[str]:
                 yield from _option(action)
 
 
+def _summary() -> Iterator[str]:
+    """Yield each command with what it does."""
+    for command in all_commands():
+        yield from (f"`{command.name}`", f": {_escaped(sentence(command.help))}", "")
+
+
+def _man_options() -> Iterator[str]:
+    """Yield the options of each command as a list of definitions."""
+    for command in all_commands():
+        parser = build_parser(command)
+        yield from (f"### {parser.prog}", "", "```text", parser.format_usage().strip(), "```", "")
+        for action in parser._actions:
+            if not isinstance(action, argparse._HelpAction):
+                names, text = _names_and_text(action)
+                yield from (f"`{names}`", f": {text or 'See above.'}", "")
+
+
 def _option(action: argparse.Action) -> Iterator[str]:
+    names, text = _names_and_text(action)
+    yield from (f"::::{{option}} {names}", text, "::::", "")
+
+
+def _names_and_text(action: argparse.Action) -> tuple[str, str]:
     value = _value(action)
     names = [f"{name} {value}".strip() for name in action.option_strings] or [value]
     text = _escaped(sentence((action.help or "") % {**vars(action), "prog": "portmapper"}))
-    yield from (f"::::{{option}} {', '.join(names)}", text, "::::", "")
+    return ", ".join(names), text
 
 
 def _value(action: argparse.Action) -> str:

@@ -17,6 +17,7 @@ from portmapper.cli.columns import wrapped
 from portmapper.cli.headline import daemon_lines, headline
 from portmapper.cli.mapping_rows import COLORS, Row, mapping_rows
 from portmapper.cli.wording import address_warnings
+from portmapper.support.duration import format_local
 from portmapper.support.text import plural, printable
 
 
@@ -152,6 +153,8 @@ def _notes(document: dict[str, Any], width: int | None) -> list[Text]:
     notes = [(warning, "yellow") for warning in address_warnings(document)]
     notes += [(text, "yellow") for source in document["sources"] for text in _of_source(source)]
     notes += [(_of_fault(fault), "red") for fault in document.get("faults", ())]
+    problems = [one for one in document.get("problems", ()) if one["error"] != document.get("error")]
+    notes += [(_of_part(problem), "red") for problem in problems]
     if document.get("error"):
         notes.append((document["error"], "red"))
     return [Text(line, style) for text, style in notes for line in _unindented(printable(text), width)]
@@ -161,6 +164,11 @@ def _of_source(source: dict[str, Any]) -> list[str]:
     location = source["location"]
     state = [f"{location} is {source['state']}: {source['error']}"] if source["error"] else []
     return [*state, *(f"{location}, {bad['where']}: {bad['reason']}" for bad in source["rejected"])]
+
+
+def _of_part(problem: dict[str, Any]) -> str:
+    since = format_local(datetime.fromisoformat(problem["since"])) if problem["since"] else ""
+    return f"{problem['part']}: {problem['error']}" + (f" (since {since})" if since else "")
 
 
 def _of_fault(fault: dict[str, Any]) -> str:

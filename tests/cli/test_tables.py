@@ -202,6 +202,21 @@ def test_comments_are_cut_first_and_cleaned() -> None:
     assert all(len(line) <= 60 for line in text.splitlines()[-1:])
 
 
+def test_what_the_daemon_works_around_is_shown() -> None:
+    """With the part and since when; what the error of the store says is not repeated."""
+    network = {
+        "part": "network",
+        "error": "no descriptors",
+        "since": "2026-11-28T09:00:00+00:00",
+        "attempts": 2,
+    }
+    store = {"part": "store", "error": "the disk is full", "since": None, "attempts": 1}
+    text = shown(Size(), problems=[network, store], error="the disk is full")
+    assert "network: no descriptors (since 2026-11-28 09:00:00+00:00)\n" in text
+    assert text.count("the disk is full") == 1
+    assert shown(Size(), problems=[store]).endswith("\nstore: the disk is full")
+
+
 def test_sources_faults_and_the_store_are_problems_too() -> None:
     """A source is shown only if it has an error or rejected rows."""
     bad = {"where": "line 2", "reason": "not a port"}

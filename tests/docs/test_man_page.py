@@ -10,10 +10,23 @@ import pytest
 
 
 @pytest.fixture
-def sections(root: Path) -> Mapping[str, str]:
-    """Return the sections of the man page by title, with its escaped hyphens restored."""
-    page = (root / "docs" / "portmapper.1").read_text(encoding="utf-8").replace("\\-", "-")
-    return {section.partition("\n")[0]: section for section in page.split("\n.SH ")}
+def page(root: Path) -> str:
+    """Return the man page with its escaped hyphens restored."""
+    return (root / "docs" / "portmapper.1").read_text(encoding="utf-8").replace("\\-", "-")
+
+
+@pytest.fixture
+def sections(page: str) -> Mapping[str, str]:
+    """Return the parts of OPTIONS by command."""
+    return {section.partition("\n")[0]: section for section in page.split("\n.SS ")}
+
+
+def test_the_page_has_the_usual_sections(page: str) -> None:
+    """In the usual order, see man-pages(7)."""
+    assert [line.removeprefix(".SH ") for line in page.splitlines() if line.startswith(".SH ")] == [
+        *("NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "FILES", "ENVIRONMENT"),
+        *("EXIT STATUS", "EXAMPLES", "SEE ALSO", "Author", "Copyright"),
+    ]
 
 
 def test_every_option_is_on_the_man_page(
@@ -21,7 +34,7 @@ def test_every_option_is_on_the_man_page(
 ) -> None:
     """Each option is in the section of its command; `nox -s man` regenerates the page."""
     for name, parser in parsers.items():
-        section = sections[f"PORTMAPPER {name.upper()}"]
+        section = sections[f"portmapper {name}"]
         options = set(parser._option_string_actions) - {"-h", "--help"}
         missing = [option for option in sorted(options) if option not in section]
         assert missing == [], name
