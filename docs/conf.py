@@ -18,7 +18,7 @@ author = "The portmapper authors"
 copyright = f"2026, {author}"
 version = release = portmapper.__version__
 
-extensions = ["myst_parser", "command_line", "http_api"]
+extensions = ["myst_parser", "sphinx_copybutton", "command_line", "http_api"]
 exclude_patterns = ["_build"]
 nitpicky = True
 smartquotes = False
@@ -31,6 +31,11 @@ man_pages = [("man", "portmapper", SUMMARY, author, 1)]
 html_theme = "furo"
 html_title = f"portmapper {version}"
 html_static_path = ["_static"]
+html_css_files = ["phone.css"]
+
+# Copy commands, without the prompt; outputs (`text`) have no button.
+copybutton_prompt_text = "$ "
+copybutton_selector = "div:not(.highlight-text) > div.highlight pre"
 
 
 def setup(app: Sphinx) -> None:

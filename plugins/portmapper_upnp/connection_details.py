@@ -1,4 +1,4 @@
-"""What a gateway tells of its connection to the internet, as `upnpc -s` and `upnpc -P` show it."""
+"""What a gateway reports about its connection to the internet, as `upnpc -s` and `upnpc -P` show it."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class IgdGateway(
             return await self._connection.hides_address()
 
     async def connection(self) -> Connection:
-        """Return what the gateway tells of its connection to the internet."""
+        """Return what the gateway reports about its connection to the internet."""
         async with self.bounded():
             return await read_details(self._connection, self._link, self.page)
 

@@ -23,7 +23,7 @@ class DiscoveryResult:
     Attributes:
         gateways: all gateways that answered, best first, each with its external address.
         failures: backend name to the reason why it found no gateway.
-        connections: identity of a gateway to what it tells of its connection, if that was asked for.
+        connections: identity of a gateway to what it reports about its connection, if that was asked for.
     """
 
     gateways: Sequence[tuple[Gateway, IPAddress | None]]

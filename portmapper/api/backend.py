@@ -66,7 +66,7 @@ def _identity(backend: str, address: IPAddress) -> str:
 class Gateway(abc.ABC):
     """One NAT device as reached through one backend.
 
-    Every method may raise only `BackendError`. It must give up within a time limit of its own, and a
+    Every method may raise only `BackendError`. It must give up within its own time limit, and a
     cancellation at any point must not leak a socket.
 
     Attributes:
@@ -76,7 +76,7 @@ class Gateway(abc.ABC):
         local_address: our address on the route to the gateway.
         model: the device's own name, empty if it gives none; untrusted text.
         server: the software that the device says it runs, empty if it does not; untrusted text. What one
-            protocol tells of a device also applies to the others at the same address.
+            protocol reports about a device also applies to the others at the same address.
         location: URL of the description, None if the protocol has none.
         concurrency: how many requests the gateway handles at once.
         latency: seconds from the probe to its first answer.
@@ -210,7 +210,7 @@ class WatchesGateway(abc.ABC):
 
 @attrs.frozen
 class Connection:
-    """What a gateway tells of its connection to the internet. Texts come from the device and are untrusted.
+    """What a gateway reports about its connection to the internet; texts are the device's and untrusted.
 
     Attributes:
         kind: such as `IP_Routed`; empty if the gateway does not tell.

@@ -87,6 +87,7 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
 
 
 def _show(readings: Sequence[Reading]) -> None:
+    from portmapper.cli.wording import port_text
     from portmapper.support.text import endpoint, plural, printable
 
     for reading in readings:
@@ -98,7 +99,7 @@ def _show(readings: Sequence[Reading]) -> None:
             comment = f"  {printable(mapping.comment)}" if mapping.comment else ""
             at = f" at {mapping.gateway}" if mapping.gateway else ""
             at = " at all gateways" if mapping.gateway == ALL_GATEWAYS else at
-            print(f"  {mapping.protocol} {mapping.port or 'any'} -> {to}{at}{comment}")
+            print(f"  {port_text(mapping.port, mapping.protocol)} → {to}{at}{comment}")
         for warning in reading.warnings:
             print(f"  warning: {printable(warning.where)}: {printable(warning.reason)}")
         for bad in reading.rejected:

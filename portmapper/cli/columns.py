@@ -95,7 +95,7 @@ def padded(name: str, text: str, size: int) -> str:
 
 
 def wrapped(text: str, width: int | None) -> list[str]:
-    """Wrap a text at spaces, indented; a word that is wider than the screen gets a line of its own."""
+    """Wrap a text at spaces, indented; a word that is wider than the screen gets its own line."""
     if not text:
         return []
     if width is None:

@@ -34,7 +34,7 @@ TEMPLATE = """\
 # pid_file = "/var/lib/portmapper/portmapper.pid"
 # disable_plugins = []
 
-# A list with options of its own. A list from a URL may overwrite mappings of other hosts ("take") and open
+# A list with its own options. A list from a URL may overwrite mappings of other hosts ("take") and open
 # ports to other hosts ("addresses") only if you trust it.
 # [[source]]
 # location = "https://example.org/games.csv"

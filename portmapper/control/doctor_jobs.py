@@ -1,4 +1,4 @@
-"""Diagnoses as jobs: each is the command `doctor` in a process of its own, whose findings are read.
+"""Diagnoses as jobs: each is the command `doctor` in its own process, whose findings are read.
 
 A process keeps what `doctor` loads out of the daemon's memory, and a check that hangs out of its event loop.
 """

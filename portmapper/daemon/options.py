@@ -34,7 +34,7 @@ class RunOptions:
 
 
 def scheduler_options(options: RunOptions, readers: Iterable[SourceReader]) -> Options:
-    """Return the options of the scheduler; a pass is only for the leases of its own lists."""
+    """Return the options of the scheduler; a pass is only for the leases of its lists."""
     return Options(
         conflict=options.conflict,
         interval=options.interval,

@@ -48,7 +48,7 @@ class DoctorRequest:
         now: the current time.
         may_probe: request test mappings from the gateways.
         on_step: called with what is done now, for a spinner.
-        in_container: tells of a network whether it is a container's own.
+        in_container: returns whether a network is a container's own.
     """
 
     backends: Sequence[Backend]

@@ -20,9 +20,9 @@ _DS_LITE = ipaddress.ip_network("192.0.0.0/29")
 
 
 def in_container_network(network: Network, root: Path = Path("/")) -> bool:
-    """Return whether this process runs in a container of Docker or Podman that has a network of its own.
+    """Return whether this process runs in a container of Docker or Podman that has its own network.
 
-    With `--network=host`, the default route has the host's own interface. In a network of its own, it has one
+    With `--network=host`, the default route has the host's own interface. In its own network, it has one
     end of a pair whose other end is outside (`iflink`). A namespace that someone made inside is neither.
     """
     if not any((root / mark).exists() for mark in MARKS) or not network.routes:
@@ -46,13 +46,13 @@ def container_finding() -> Finding:
     """Return the finding for a container that reaches no gateway."""
     return Finding.error(
         "container-network",
-        "this container is in a network of its own, and no gateway answers there",
+        "this container has its own network, and no gateway answers there",
         "start the container in the host's network: --network=host (in Compose: network_mode: host)",
     )
 
 
 def is_ds_lite(address: IPAddress | None) -> bool:
-    """Return whether an address shows that the line has no IPv4 address of its own."""
+    """Return whether an address shows that the line has no own IPv4 address."""
     return isinstance(address, ipaddress.IPv4Address) and address in _DS_LITE
 
 
@@ -60,7 +60,7 @@ def ds_lite_finding(address: IPAddress) -> Finding:
     """Return the finding for such a line."""
     return Finding.error(
         "ds-lite",
-        f"this line has no IPv4 address of its own: {address} is one of DS-Lite or 464XLAT",
+        f"this line has no own IPv4 address: {address} belongs to DS-Lite or 464XLAT",
         "ask the provider for an IPv4 address, or open the port over IPv6: --family ipv6",
     )
 

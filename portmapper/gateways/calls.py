@@ -82,7 +82,7 @@ async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:
 
 
 async def read_connection(gateway: DescribesConnection) -> Connection:
-    """Return what a gateway tells of its connection. Raise `BackendError`."""
+    """Return what a gateway reports about its connection. Raise `BackendError`."""
     assert isinstance(gateway, Gateway)
     connection = await bounded(gateway, gateway.connection())
     if not isinstance(connection, Connection):

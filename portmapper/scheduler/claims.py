@@ -24,7 +24,7 @@ class Claims:
         self._seeking: defaultdict[_Ports, list[MappingKey]] = defaultdict(list)
 
     def update(self, key: MappingKey, before: Record | None, after: Record | None) -> None:
-        """Note that a record was replaced by another; None stands for no record."""
+        """Note that a record was replaced by another; None means no record."""
         was, now = before is not None and before.attempting, after is not None and after.attempting
         record = after or before
         if record is None:

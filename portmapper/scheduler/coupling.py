@@ -37,7 +37,7 @@ class Coupling:
     # The devices
 
     def learn(self, gateway: Gateway, now: float) -> bool:
-        """Note what a gateway tells of its device; return whether that changes what is known of it."""
+        """Note what a gateway reports about its device; return whether that changes what is known of it."""
         self._first_seen.setdefault(gateway.address, now)
         if not self._quirks:
             return False

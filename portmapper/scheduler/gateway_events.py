@@ -70,7 +70,7 @@ class GatewayEvents:
     def is_first_to_tell(self, gateway: Gateway) -> bool:
         """Note a restart; return whether no other protocol of the device has told of it yet.
 
-        One that is seldom asked tells of it late, by its epoch, when all has long been renewed.
+        One that is seldom asked reports it late, by its epoch, when all has long been renewed.
         """
         told = self._told[gateway.address]
         first = not told or gateway.identity in told

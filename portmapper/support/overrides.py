@@ -1,4 +1,4 @@
-"""Settings of a plugin that an older environment variable of its own overrides."""
+"""Settings of a plugin that its own older environment variable overrides."""
 
 from __future__ import annotations
 

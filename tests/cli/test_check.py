@@ -28,8 +28,8 @@ def test_options_may_be_between_sources(ports: Path, capsys: pytest.CaptureFixtu
     other.write_text("port;protocol\n8081;UDP\n")
     assert main(["check", str(ports), "--format", "csv", str(other)]) == 0
     output = capsys.readouterr().out
-    assert "TCP 8080" in output
-    assert "UDP 8081" in output
+    assert "8080/tcp → " in output
+    assert "8081/udp" in output
 
 
 def test_the_number_of_mappings_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +45,7 @@ def test_rejected_rows_are_shown_with_their_place(ports: Path, capsys: pytest.Ca
     ports.write_text("port;protocol;comment;gateway\n8080;TCP;web;all\n70000;TCP;;\n")
     assert main(["check", str(ports)]) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "  TCP 8080 -> this host:8080 at all gateways  web"
+    assert lines[1] == "  8080/tcp → this host:8080 at all gateways  web"
     assert lines[2].startswith("  rejected: line 3, column port: '70000'")
 
 

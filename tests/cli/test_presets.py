@@ -31,7 +31,11 @@ def test_presets_of_the_settings_are_used_everywhere(program: Any, gateway: Any,
     opened = program.run("open", "my-game", "--config", str(config), *gateway.options)
     assert opened.status == 0
     checked = program.run("check", str(tmp_path / "ports.csv"), "--config", str(config))
-    assert (checked.status, checked.output.count("27100"), checked.output.count("TCP 22 ")) == (0, 2, 1)
+    assert (checked.status, checked.output.count("27100/udp → "), checked.output.count("22/tcp → ")) == (
+        0,
+        1,
+        1,
+    )
     converted = program.run("convert", str(tmp_path / "ports.csv"))
     assert (converted.status, "port = 22" in converted.output) == (2, True)
     assert "no preset 'my-game'" in converted.errors
