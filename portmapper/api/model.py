@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+from datetime import datetime
 
 import attrs
 
@@ -110,6 +111,10 @@ class Mapping:
         gateway: address of the only gateway to use; `ALL_GATEWAYS` for every gateway that answers; None for
             the best one, with the default route's gateway first.
         remote: the only hosts that may connect; None for every host.
+        same_port: the mapping of the same row for the other protocol must have the same external port.
+        when_listening: desired only while a program of this host listens on the internal port.
+        until: desired before that time; None for always.
+        schedule: desired at these local times, such as `Sat,Sun 18:00-23:59`; empty for always.
         source: location of the source that lists it.
         origin: the object that the source made it for, such as `namespace/name`; empty for none.
         where: position in that source, such as `line 4`.
@@ -127,6 +132,10 @@ class Mapping:
     backend: str | None = None
     gateway: str | None = None
     remote: IPNetwork | None = None
+    same_port: bool = False
+    when_listening: bool = attrs.field(default=False, eq=False)
+    until: datetime | None = attrs.field(default=None, eq=False)
+    schedule: str = attrs.field(default="", eq=False)
     source: str = ""
     origin: str = ""
     where: str = attrs.field(default="", eq=False)

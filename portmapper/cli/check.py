@@ -81,6 +81,9 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
         "family": mapping.family.value,
         "gateway": mapping.gateway,
         "remote": remote_text(mapping.remote) or None,
+        "when": "listening" if mapping.when_listening else "always",
+        "until": mapping.until.isoformat() if mapping.until else None,
+        "schedule": mapping.schedule,
         "source": mapping.source,
         "where": mapping.where,
     }

@@ -93,6 +93,10 @@ def _table(row: Row, record: ParsedRow) -> dict[str, Any]:
         "gateway": row.fields.get("gateway"),
         "remote": row.fields.get("remote"),
         "enabled": record.enabled,
+        "when": "listening" if record.when else "always",
+        "until": record.until,
+        "schedule": record.schedule,
+        "same_port": record.same_port,
     }
     # The port may contain the protocol, and may have its other name.
     given = {name for name, value in row.fields.items() if value not in (None, "")} | {"port", "protocol"}

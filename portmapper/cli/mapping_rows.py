@@ -12,7 +12,7 @@ from rich.text import Text
 from portmapper.api.model import HELD_BACK
 from portmapper.cli.columns import GAP, INDENT, column_names, fit, padded, wrapped
 from portmapper.cli.wording import mapping_port, port_text, protocol_name
-from portmapper.support.duration import format_duration
+from portmapper.support.duration import format_duration, format_local
 from portmapper.support.text import endpoint, printable
 
 COMMENT_LENGTH = 40
@@ -112,7 +112,8 @@ def _row(
 ) -> Row:
     state = "open" if mapping["state"] == "active" else mapping["state"]
     reason = "" if state == "open" else printable(mapping["error"] or waits)
-    below = [Text(INDENT + detail, "dim") for detail in [*details, *_other_port(mapping)]]
+    notes = [*_other_port(mapping), *_end(mapping)]
+    below = [Text(INDENT + detail, "dim") for detail in [*details, *notes]]
     below += [Text(line, COLORS[state]) for line in wrapped(reason, width)]
     return Row((_line(cells, widths, state), *below), state, cells["Port"], reason)
 
@@ -125,6 +126,13 @@ def _line(cells: dict[str, str], widths: dict[str, int], state: str) -> Text:
         line.append(padded(name, cells[name], size), COLORS[state] if colored else None)
     line.rstrip()
     return line
+
+
+def _end(mapping: dict[str, Any]) -> list[str]:
+    """Return when a mapping closes by itself."""
+    if not mapping.get("closes_at"):
+        return []
+    return [f"closes at {format_local(datetime.fromisoformat(mapping['closes_at']))}"]
 
 
 def _other_port(mapping: dict[str, Any]) -> list[str]:

@@ -42,6 +42,7 @@ class Open(Command):
     examples = (
         "portmapper open 8080",
         "portmapper open 8080:80 27015/udp --lifetime 1h",
+        "portmapper open 8080 --for 2h",
         "portmapper open minecraft",
     )
 
@@ -67,6 +68,18 @@ class Open(Command):
             default=3600,
             metavar="TIME",
             help="requested lifetime: seconds, or 90s, 15m, 1h, 7d (default 1h)",
+        )
+        parser.add_argument(
+            "--for",
+            dest="limit",
+            type=_lifetime,
+            metavar="TIME",
+            help="close the port after this time: seconds, or 90s, 15m, 2h, 7d",
+        )
+        parser.add_argument(
+            "--when",
+            choices=("listening", "always"),
+            help="listening: open the port only while a program of this host listens on it; needs a daemon",
         )
         parser.add_argument(
             "--comment", metavar="TEXT", help="description in the gateway's table (default: portmapper)"
@@ -128,6 +141,11 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     }
     if arguments.given.family or (arguments.family and host is None):
         common["family"] = arguments.family
+    if arguments.limit is not None:
+        if not arguments.limit:
+            raise UsageError("--for 0: the port would close at once. Write a time such as 15m or 2h.")
+        common |= _limits(arguments)
+    common["when"] = arguments.when
     common["gateway"] = _gateway_of_mapping(arguments)
     if len(arguments.given.backend) == 1:
         common["backend"] = arguments.backend[0]
@@ -139,6 +157,15 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             record["comment"] = arguments.comment
     parse_records(records)
     return records
+
+
+def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the end of `--for`, and a lifetime that is not longer."""
+    from datetime import UTC, datetime, timedelta
+
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=arguments.limit)
+    lifetime = min(arguments.lifetime or arguments.limit, arguments.limit)
+    return {"until": end.isoformat(), "duration": lifetime}
 
 
 def _internal_endpoint(text: str) -> tuple[str | None, str | None]:
@@ -180,6 +207,8 @@ def _open_without_daemon(
 ) -> Any:
     import asyncio
 
+    if arguments.when == "listening":
+        raise UsageError("--when listening needs a daemon. Start one with 'portmapper run'.")
     from portmapper.actions.open import open_without_daemon
     from portmapper.cli.run_config import observers_of, policy_of
     from portmapper.daemon.pidfile import PidFile
@@ -217,7 +246,9 @@ def _show(document: dict[str, Any], by_daemon: bool) -> None:
 
     for mapping in document["mappings"]:
         internal = endpoint(mapping["internal_address"], mapping["internal_port"], "this host")
-        if mapping["state"] == "active":
+        if mapping["state"] == "waiting":
+            print(f"{mapping_port(mapping)} is not open yet: {printable(mapping['error'])}")
+        elif mapping["state"] == "active":
             where = _external(mapping)
             protocol = protocol_name(mapping["backend"])
             end = _how_long(mapping, by_daemon)
@@ -242,6 +273,8 @@ def _how_long(mapping: dict[str, Any], by_daemon: bool) -> str:
 
     from portmapper.support.duration import format_duration, format_local
 
+    if mapping.get("closes_at"):
+        return f"\n  until {format_local(datetime.fromisoformat(mapping['closes_at']))}"
     if by_daemon:
         return "\n  the daemon renews it until 'portmapper close'"
     if mapping["permanent"] or not mapping["expires_at"]:
@@ -268,7 +301,7 @@ def _status(document: dict[str, Any]) -> int:
     if not document["gateways"] and "pending" in states:
         print("portmapper: run 'portmapper doctor' to find out why", file=sys.stderr)
         return 3
-    return 0 if all(state == "active" for state in states) else 1
+    return 0 if all(state in ("active", "waiting") for state in states) else 1
 
 
 def _lifetime(text: str) -> int:

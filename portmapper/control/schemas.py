@@ -66,6 +66,10 @@ _RECORD_FIELDS: dict[str, Schema] = {
     "internal_port": {"type": ["integer", "string"], "description": "Default: `port`."},
     "lifetime": {"type": ["integer", "string"], "description": "Seconds, or a time such as `1h`."},
     "comment": TEXT,
+    "when": {"enum": ["listening", "always"], "description": "`listening`: only while a program listens."},
+    "until": {**DATE, "description": "When the port closes by itself."},
+    "schedule": {**TEXT, "description": "Local times, such as `Sat,Sun 18:00-23:59`."},
+    "same_port": {**FLAG, "description": "TCP and UDP need the same external port."},
 }
 
 COMPONENTS: dict[str, Schema] = {

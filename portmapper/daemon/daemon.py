@@ -18,6 +18,7 @@ from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.desired import desired_mappings
 from portmapper.daemon.gatekeeper import Gatekeeper
 from portmapper.daemon.held_back import held_back_documents
+from portmapper.daemon.listening_gate import ListeningGate
 from portmapper.daemon.options import RunOptions, scheduler_options
 from portmapper.daemon.pausing import Pausing
 from portmapper.daemon.readiness import not_ready
@@ -32,10 +33,11 @@ from portmapper.network.monitor import monitoring
 from portmapper.network.reader import NetworkReader
 from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
-from portmapper.observability.status import Document, date, mapping_document, status_document, summary
+from portmapper.observability.status import Document, date, status_document, summary
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import AdhocMappings, parse_records
 from portmapper.sources.pauses import pause_gate
+from portmapper.sources.time_gates import schedule_gate, until_gate
 from portmapper.sources.watcher import SourceWatcher
 from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
@@ -45,7 +47,6 @@ START_LIMIT = 8.0
 """Seconds that a request waits for a daemon that still reads its sources."""
 
 _log = logging.getLogger(__name__)
-
 
 BackgroundTask = Callable[["Daemon"], Coroutine[None, None, None]]
 """Runs beside the daemon until it is canceled, such as a screen or the server of the control socket."""
@@ -97,7 +98,9 @@ class Daemon:
         )
         self._adhoc = AdhocMappings(store)
         self._requests = Requests(self._scheduler, store, self._adhoc, self._update_desired)
-        self._gatekeeper = Gatekeeper([pause_gate(store.pauses.known)], self._clock, self._update_desired)
+        self._listening = ListeningGate(self._clock, self._network)
+        gates = (pause_gate(store.pauses.known), until_gate, schedule_gate(), self._listening)
+        self._gatekeeper = Gatekeeper(gates, self._clock, self._update_desired)
         self._pausing = Pausing(
             self._scheduler, store, self._gatekeeper, self._publisher, self._update_desired, self._clock
         )
@@ -198,10 +201,12 @@ class Daemon:
         """Keep these mappings open until `close`, and return their status. Raises `UsageError`."""
         await self._until_started()
         entries = await self._requests.open(records, self._reloadable.policy)
-        described = [mapping_document(entry, self._scheduler.external, self._clock) for entry in entries]
+        document = self.status()
+        known = dict(zip(self._scheduler.records, document["mappings"], strict=False))
+        opened = [known[entry.mapping.key] for entry in entries if entry.mapping.key in known]
         keys = [mapping.key for mapping in parse_records(records)]
         held_back = held_back_documents(self._gatekeeper.decision.held_back, keys)
-        return {**self.status(), "mappings": [*described, *held_back]}
+        return {**document, "mappings": [*opened, *held_back]}
 
     async def close(self, records: object) -> Document:
         """Close ports that `open` requested, and return the results. Raises `UsageError`."""
@@ -290,6 +295,7 @@ class Daemon:
         """Take over what earlier runs left; a pass leaves it to the daemon."""
         if not self._options.oneshot:
             self._adhoc.adopt(self._clock.now())
+            self._listening.remember(stored.lease for stored in self._store.leases)
             adopt_leases(self._reloadable.readers, self._store, self._clock.now())
             self._watcher.use_last_readings()
 
@@ -301,6 +307,8 @@ class Daemon:
             tasks.create_task(keep("scheduler", self._scheduler.run))
             tasks.create_task(keep("sources", self._watcher.run))
             tasks.create_task(keep("gates", self._gatekeeper.run))
+            watch_listeners = partial(self._listening.run, self._gatekeeper, self._update_desired)
+            tasks.create_task(keep("listeners", watch_listeners))
             tasks.create_task(keep("store", partial(retry_store_writes, self._store)))
             if self._service.is_present:
                 tasks.create_task(keep("service manager", self._notify_service_manager))
@@ -327,7 +335,7 @@ class Daemon:
         if not self._started.is_set():
             return  # an incomplete list would close the ports of the rest
         # A oneshot pass must not change the mappings of other runs.
-        requested = () if self._options.oneshot else self._adhoc.mappings
+        requested = () if self._options.oneshot else self._adhoc.current(self._clock.now())
         refusal = self._reloadable.policy.checker(self._network)
         allowed = desired_mappings(self._watcher.readings, requested, refusal)
         self._scheduler.set_desired(self._gatekeeper.desired(allowed))

@@ -2,59 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import attrs
-
 from portmapper.api.findings import Finding
-from portmapper.api.model import IPAddress, Protocol
+from portmapper.api.model import IPAddress
 from portmapper.doctor.desired import DesiredPort
-
-
-@attrs.frozen
-class Listener:
-    """One socket that receives packets.
-
-    Attributes:
-        protocol: TCP or UDP.
-        address: the address that it is bound to; the unspecified address for all.
-        port: the port that it is bound to.
-    """
-
-    protocol: Protocol
-    address: IPAddress
-    port: int
-
-    @property
-    def endpoint(self) -> tuple[Protocol, int]:
-        """The protocol and port of the socket."""
-        return self.protocol, self.port
-
-    def receives(self, address: IPAddress) -> bool:
-        """Return whether the socket receives packets for that address of ours.
-
-        A socket on `::` also receives IPv4, unless its program disabled that; the system does not show it.
-        """
-        if self.address.is_unspecified:
-            return self.address.version in (6, address.version)
-        return int(self.address) == int(address) and self.address.version == address.version
-
-
-def read_listeners() -> Sequence[Listener] | None:
-    """Return the sockets of all programs; None if the system does not list them (macOS without root)."""
-    import psutil
-
-    try:
-        found = psutil.net_connections("inet")
-    except (psutil.AccessDenied, OSError):
-        return None
-    kinds = {1: Protocol.TCP, 2: Protocol.UDP}
-    return [
-        Listener(kinds[entry.type], _address(entry.laddr.ip), entry.laddr.port)
-        for entry in found
-        if entry.laddr and entry.type in kinds and (entry.type == 2 or entry.status == psutil.CONN_LISTEN)
-    ]
+from portmapper.network.listeners import Listener
 
 
 def listening_findings(
@@ -79,8 +32,3 @@ def _listening_finding(port: DesiredPort, listeners: Sequence[Listener]) -> Find
     elsewhere = f" at {port.internal_address}" if listeners else ""
     summary = f"nothing listens on {name}{elsewhere}"
     return Finding.warning("nothing-listening", summary, "start the program that uses the port")
-
-
-def _address(text: str) -> IPAddress:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    return (address.ipv4_mapped or address) if address.version == 6 else address

@@ -17,12 +17,13 @@ from portmapper.doctor.desired import DesiredPort
 from portmapper.doctor.firewall import firewall_findings, read_firewall
 from portmapper.doctor.gateways import address_findings, answer_findings, grant_findings
 from portmapper.doctor.host import route_findings
-from portmapper.doctor.listening import listening_findings, read_listeners
+from portmapper.doctor.listening import listening_findings
 from portmapper.doctor.ports import entry_at, held_finding, port_finding
 from portmapper.doctor.situation import container_finding, in_container_network, line_finding
 from portmapper.doctor.trial_mapping import request_any_port, request_port
 from portmapper.gateways.calls import read_external_address
 from portmapper.network.host import Network
+from portmapper.network.listeners import read_listeners
 from portmapper.network.placement import search_targets
 from portmapper.store.leases import StoredLease
 

@@ -28,9 +28,10 @@ ANSWER_LIMIT = 2.0
 MAX_ANSWER = 2**24
 """Bytes that are read for one request at most."""
 
-_RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE = 18, 22, 26
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
+
+_RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE = 18, 22, 26
 _IFLA_IFNAME = 3
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _IFF_RUNNING = 0x40
@@ -141,10 +142,17 @@ def decoded(name: bytes) -> str:
 
 
 def _dump(request: int) -> Iterator[bytes]:
-    """Yield the payload of each message that the kernel answers to a request for everything."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+    return dump(socket.NETLINK_ROUTE, request, struct.pack("=Bxxx", socket.AF_UNSPEC) + bytes(12))
+
+
+def dump(protocol: int, request: int, payload: bytes) -> Iterator[bytes]:
+    """Yield the payload of each message that the kernel answers to a request for everything.
+
+    Raises:
+        OSError: the kernel does not answer, or no socket is left.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as kernel:
         kernel.settimeout(ANSWER_LIMIT)
-        payload = struct.pack("=Bxxx", socket.AF_UNSPEC) + bytes(12)
         header = struct.pack("=IHHII", 16 + len(payload), request, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0)
         kernel.sendto(header + payload, (0, 0))
         size = 0
@@ -158,7 +166,7 @@ def _dump(request: int) -> Iterator[bytes]:
                     code = -struct.unpack_from("=i", message)[0]
                     raise OSError(code, os.strerror(code))
                 yield message
-    raise OSError(errno.EMSGSIZE, "the kernel's list of interfaces does not end")
+    raise OSError(errno.EMSGSIZE, "the kernel's list does not end")
 
 
 def _messages(answer: bytes) -> Iterator[tuple[int, bytes]]:

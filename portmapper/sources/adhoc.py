@@ -18,7 +18,7 @@ from portmapper.sources.row_parser import mappings_of
 COMMAND_LINE = "command line"
 """Location of an ad-hoc mapping, in place of a source's location."""
 
-EXPIRY_KEY = "until"
+EXPIRY_KEY = "lease_ends_at"
 """Key of a record that was opened without a daemon: the time when its lease expires, in seconds since the
 epoch."""
 
@@ -56,6 +56,14 @@ class AdhocMappings:
         for record in self._records:
             record.pop(EXPIRY_KEY, None)
         self._write()
+
+    def current(self, now: datetime) -> tuple[Mapping, ...]:
+        """Return the mappings, and forget those that have ended."""
+        ended = {mapping.key for mapping in self.mappings if mapping.until and mapping.until <= now}
+        if ended:
+            self._discard(ended)
+            self._write()
+        return self.mappings
 
     def add(
         self, mappings: Iterable[Mapping], until: Callable[[Mapping], float | None] = lambda _: None
@@ -133,6 +141,10 @@ def to_record(mapping: Mapping) -> dict[str, Any]:
         "backend": mapping.backend,
         "gateway": mapping.gateway,
         "remote": remote_text(mapping.remote),
+        "when": "listening" if mapping.when_listening else None,
+        "until": mapping.until.isoformat() if mapping.until else None,
+        "schedule": mapping.schedule,
+        "same_port": mapping.same_port or None,
     }
     return {name: value for name, value in record.items() if value not in (None, "")}
 

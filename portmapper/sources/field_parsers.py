@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,8 @@ from portmapper.sources.comment_encoding import in_windows_letters
 from portmapper.sources.internal_hosts import unusable
 from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
 from portmapper.sources.remote_syntax import parse_remote
+from portmapper.sources.schedule import canonical_schedule
+from portmapper.sources.until_syntax import parse_until
 from portmapper.support.duration import EXAMPLES, parse_duration
 
 CONFLICTS = {
@@ -37,6 +40,8 @@ FAMILIES = {
     "ipv6": (Family.IPV6,),
     "both": (Family.IPV4, Family.IPV6),
 }
+WHEN = {"listening": True, "always": False}
+"""When a row is open: only while a program of this host listens on its internal port, or always."""
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _BETWEEN_PROTOCOLS = re.compile(r"\s*[/+,&|_ -]\s*")
 # XML for a gateway cannot contain control characters, and they could affect a terminal.
@@ -110,12 +115,30 @@ def _parse_comment(value: object) -> str:
     return text if text.isprintable() else text.translate(_CONTROLS)
 
 
-def _parse_enabled(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in _SWITCHES:
-        return _SWITCHES[value.lower()]
-    raise RowError("enabled", f"{quoted(value)} is neither true nor false")
+def _switch(field: str) -> Callable[[object], bool]:
+    def read(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in _SWITCHES:
+            return _SWITCHES[value.lower()]
+        raise RowError(field, f"{quoted(value)} is neither true nor false")
+
+    return read
+
+
+def _parse_until(value: object) -> datetime:
+    try:
+        return parse_until(value)
+    except ValueError as error:
+        raise RowError("until", str(error)) from None
+
+
+def _parse_schedule(value: object) -> str:
+    entries = value if isinstance(value, list) else [value]
+    try:
+        return canonical_schedule([_text("schedule", entry) for entry in entries])
+    except ValueError as error:
+        raise RowError("schedule", str(error)) from None
 
 
 def _text(field: str, value: object) -> str:
@@ -174,7 +197,11 @@ PARSERS: AnyMapping[str, Callable[[object], Any]] = MappingProxyType(
         "backend": lambda value: _text("backend", value),
         "gateway": lambda value: parse_gateway(_text("gateway", value)),
         "remote": _parse_remote,
-        "enabled": _parse_enabled,
+        "enabled": _switch("enabled"),
+        "when": _choice("when", WHEN, str.lower),
+        "until": _parse_until,
+        "schedule": _parse_schedule,
+        "same_port": _switch("same_port"),
     }
 )
 """One parser per field. cattrs is not used here, because importing it adds 40 ms to every start."""

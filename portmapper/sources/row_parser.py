@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -53,6 +54,10 @@ class ParsedRow:
         gateway: as `Mapping.gateway`.
         remote: as `Mapping.remote`.
         enabled: False if the row has no effect.
+        when: True if the row is open only while a program of this host listens on the internal port.
+        until: as `Mapping.until`.
+        schedule: as `Mapping.schedule`.
+        same_port: the mappings for TCP and UDP need the same external port; None for the default.
     """
 
     port: range
@@ -67,6 +72,10 @@ class ParsedRow:
     gateway: str | None = None
     remote: IPNetwork | None = None
     enabled: bool = True
+    when: bool = False
+    until: datetime | None = None
+    schedule: str = ""
+    same_port: bool | None = None
 
 
 ALIASES = {"external_port": "port", "lifetime": "duration"}
@@ -119,6 +128,10 @@ def _mappings_of_one(row: Row, source: str, limit: int, families: Sequence[Famil
             remote=parsed.remote,
             source=source,
             origin=row.origin,
+            when_listening=parsed.when,
+            until=parsed.until,
+            schedule=parsed.schedule,
+            same_port=len(parsed.protocol) > 1 if parsed.same_port is None else parsed.same_port,
             where=row.where,
             written_address=written,
         )

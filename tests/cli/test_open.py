@@ -14,7 +14,8 @@ from portmapper.cli import open as open_command
 def arguments(*ports: str, **options: Any) -> argparse.Namespace:
     """Return the arguments of `open`, completed by the settings' defaults."""
     given = {"gateway": [], "backend": [], "family": None, **options}
-    values = {"to": "", "lifetime": 600, "comment": None, "conflict": None, "remote": None, **given}
+    values = {"to": "", "lifetime": 600, "comment": None, "conflict": None, "remote": None}
+    values |= {"limit": None, "when": None, **given}
     values["family"] = values["family"] or "ipv4"
     return argparse.Namespace(port=list(ports), given=argparse.Namespace(**given), **values)
 

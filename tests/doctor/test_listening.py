@@ -10,7 +10,8 @@ import pytest
 from portmapper.api.findings import Severity
 from portmapper.api.model import Protocol
 from portmapper.doctor.desired import DesiredPort
-from portmapper.doctor.listening import Listener, listening_findings, read_listeners
+from portmapper.doctor.listening import listening_findings
+from portmapper.network.listeners import Listener, read_listeners
 
 OURS = ipaddress.ip_address("192.0.2.7")
 WEB = DesiredPort(Protocol.TCP, 80, OURS, 8080)

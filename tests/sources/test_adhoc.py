@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
@@ -133,3 +133,20 @@ def test_the_policy_applies_to_requests() -> None:
     check_policy([attrs.evolve(WEB, port=8081)], policy)
     with pytest.raises(UsageError, match=r"TCP 8080: denied by policy\[0\] \(deny port 8080\)"):
         check_policy([WEB], policy)
+
+
+def test_a_mapping_ends_by_itself(storage: Storage, adhoc: AdhocMappings) -> None:
+    """Also after a restart of the daemon."""
+    adhoc.add([attrs.evolve(WEB, until=NOW), ANY])
+    before = AdhocMappings(storage)
+    assert [m.port for m in before.current(NOW - timedelta(seconds=1))] == [8080, ANY_PORT]
+    assert [m.port for m in before.current(NOW)] == [ANY_PORT]
+    assert [m.port for m in AdhocMappings(storage).mappings] == [ANY_PORT]
+
+
+def test_the_conditions_of_a_mapping_are_stored(storage: Storage, adhoc: AdhocMappings) -> None:
+    """They are no part of its identity."""
+    adhoc.add([attrs.evolve(WEB, until=NOW, when_listening=True, schedule="Sat 08:00-09:00", same_port=True)])
+    (known,) = AdhocMappings(storage).mappings
+    assert (known.until, known.when_listening, known.schedule) == (NOW, True, "Sat 08:00-09:00")
+    assert known.same_port

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -249,3 +251,39 @@ def test_any_row_is_parsed_or_rejected(fields: dict[str, object], strict_keys: b
     except (RowError, SourceError) as error:
         message = str(error)
     assert "\n" not in message
+
+
+def test_the_times_of_a_row_are_read() -> None:
+    """Values of JSON and TOML are accepted like text."""
+    end = datetime(2026, 12, 31, 18, tzinfo=UTC)
+    mapping = only(row(when="Listening", until="2026-12-31T18:00:00Z", schedule="Sat,Sun 18:00-23:59"))
+    assert (mapping.when_listening, mapping.until, mapping.schedule) == (True, end, "Sat,Sun 18:00-23:59")
+    mapping = only(row(when="always", until=end, schedule=["Mon 08:00-09:00", "Tue 10:00-11:00"]))
+    assert (mapping.when_listening, mapping.until) == (False, end)
+    assert mapping.schedule == "Mon 08:00-09:00; Tue 10:00-11:00"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "given", "expected"),
+    [("both", None, True), ("tcp", None, False), ("both", "false", False), ("udp", True, True)],
+)
+def test_a_row_for_both_protocols_needs_one_number(protocol: str, given: object, expected: bool) -> None:
+    """Unless `same_port` says otherwise; two rows can be a pair, too."""
+    assert {m.same_port for m in mappings_of(row(protocol=protocol, same_port=given), "")} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("when", "sometimes", "'sometimes' is not one of listening, always"),
+        ("until", "tomorrow", "write a date and time with its zone"),
+        ("schedule", "weekends", "write days and local times"),
+        ("schedule", ["Sat 18:00-23:59", 7], "7 is not text"),
+        ("same_port", "maybe", "'maybe' is neither true nor false"),
+    ],
+)
+def test_an_invalid_time_says_what_to_write(field: str, value: object, hint: str) -> None:
+    """The error names the field."""
+    with pytest.raises(RowError, match=re.escape(hint)) as raised:
+        parse_row(row(**{field: value}))
+    assert raised.value.field == field

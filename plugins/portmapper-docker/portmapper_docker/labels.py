@@ -11,7 +11,10 @@ PREFIX = "portmapper."
 _PORT = "port"
 # `address` and `backend` are missing on purpose: a container may open ports to its own host only, and
 # the backend is the operator's choice.
-_OTHERS = ("internal_port", "comment", "lifetime", "duration", "family", "conflict", "remote", "enabled")
+_OTHERS = (
+    *("internal_port", "comment", "lifetime", "duration", "family", "conflict", "remote", "enabled"),
+    *("until", "schedule", "same_port"),
+)
 _DEFAULT_PROTOCOL = "tcp"
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
