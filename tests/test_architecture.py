@@ -39,7 +39,7 @@ _SCHEDULER = (*_HOST, "gateways", "store")
 _CONFIG = (*_HOST, "sources")
 _OBSERVABILITY = (*_SCHEDULER, "scheduler")
 _ACTIONS = (*_OBSERVABILITY, "sources", "config", "observability")
-_DAEMON = (*_ACTIONS, "client", "control", "http", "actions")
+_DAEMON = (*_ACTIONS, "client", "control", "http", "actions", "probe")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "support": (),
     "api": ("support",),
@@ -49,7 +49,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "gateways": _HOST,
     "sources": _HOST,
     "scheduler": _SCHEDULER,
-    "config": _CONFIG,
+    "probe": _BASE,
+    "probe_server": (*_BASE, "probe"),
+    "config": (*_CONFIG, "probe"),
     "client": (*_ACTIONS, "actions"),
     "observability": _OBSERVABILITY,
     "control": (*_OBSERVABILITY, "observability"),
@@ -58,7 +60,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "daemon": _DAEMON,
     "doctor": (*_DAEMON, "daemon"),
     "testing": (*_DAEMON, "daemon"),
-    "cli": (*_DAEMON, "daemon", "doctor"),
+    "cli": (*_DAEMON, "daemon", "doctor", "probe_server"),
 }
 """The packages that each package of the core may import; see docs/architecture.md."""
 

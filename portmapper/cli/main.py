@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "pause": ("portmapper.cli.pause:Pause", "close rows of a list until they are resumed"),
         "resume": ("portmapper.cli.pause:Resume", "open rows again that were paused"),
         "doctor": ("portmapper.cli.doctor:Doctor", "find out why a port is not open, and what to do"),
+        "probe": ("portmapper.cli.probe:Probe", "check whether ports are reachable from outside"),
         "check": (
             "portmapper.cli.check:Check",
             "read the sources and report errors, without contacting a gateway",

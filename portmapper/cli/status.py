@@ -40,7 +40,7 @@ class Status(Command):
         directory = (arguments.state_dir or state_directory()).absolute()
         if arguments.watch:
             return _watch(directory)
-        document, runs = _document(directory)
+        document, runs = read_document(directory)
         if arguments.json:
             print(json.dumps(document, indent=2))
         else:
@@ -55,7 +55,7 @@ class Status(Command):
         return 0 if runs else 1
 
 
-def _document(directory: Path) -> tuple[dict[str, Any], bool]:
+def read_document(directory: Path) -> tuple[dict[str, Any], bool]:
     """Return the status document with the state directory, and whether a daemon runs."""
     from portmapper.control.client import NotRunning, call_daemon
 
@@ -110,7 +110,7 @@ def _watch(directory: Path) -> int:
 def _watched(directory: Path) -> dict[str, Any]:
     """Return the document; an error of a daemon that starts or stops is shown and does not end the screen."""
     try:
-        document, runs = _document(directory)
+        document, runs = read_document(directory)
     except PortmapperError as error:
         document, runs = _from_store(directory), False
         return {**document, "state_dir": str(directory), "error": str(error)}

@@ -89,5 +89,5 @@ def test_an_error_of_the_daemon_is_shown(tmp_path: Path, monkeypatch: pytest.Mon
     def fail(_: Path) -> None:
         raise PortmapperError("the daemon does not answer")
 
-    monkeypatch.setattr(status, "_document", fail)
+    monkeypatch.setattr(status, "read_document", fail)
     assert status._watched(tmp_path)["error"] == "the daemon does not answer"

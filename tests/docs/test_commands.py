@@ -37,6 +37,7 @@ OTHER_PROGRAMS = {
     ".venv/bin/pip install": "the tests already run in an environment; CI installs from a fresh clone",
     ".venv/bin/nox": "runs these tests",
     "docker ": "needs a container engine",
+    "openssl ": "writes a random token",
     "curl ": "the tests of the control socket cover it",
 }
 """Commands of other programs, with the reason why these tests do not run them."""

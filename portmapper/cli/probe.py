@@ -1,0 +1,161 @@
+"""`portmapper probe`: run a probe server, or ask one whether ports are reachable from outside."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from portmapper.api.command import Command
+from portmapper.api.errors import UsageError
+from portmapper.cli.options import add_config_option, add_state_option
+
+if TYPE_CHECKING:
+    from portmapper.api.model import IPAddress
+    from portmapper.probe.check import Outcome
+    from portmapper.probe.evidence import OpenPort
+
+
+class Probe(Command):
+    """The command `probe`."""
+
+    name = "probe"
+    help = "check whether ports are reachable from outside"
+    examples = (
+        "portmapper probe serve --listen 0.0.0.0:9700",
+        "portmapper probe check http://198.51.100.7:9700 8080/tcp 27015/udp",
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of `probe`."""
+        parser.add_argument(
+            "action",
+            choices=("serve", "check"),
+            help="serve: run a probe server; check: ask one to connect to this network",
+        )
+        parser.add_argument("url", nargs="?", metavar="URL", help="with check: the probe server's URL")
+        parser.add_argument(
+            "port",
+            nargs="*",
+            metavar="PORT/PROTO",
+            help="with check: external ports, such as 8080/tcp or 2722-2723/udp",
+        )
+        parser.add_argument(
+            "--listen",
+            metavar="ADDRESS:PORT",
+            help="with serve: where to listen over TCP and UDP; 0.0.0.0 is every IPv4 address, [::] is every "
+            "address",
+        )
+        parser.add_argument(
+            "--token-file", type=Path, metavar="FILE", help="a file with a secret that clients need"
+        )
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            help="print JSON: with serve one line with the address when ready, with check the results",
+        )
+        add_config_option(parser)
+        add_state_option(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Serve until a signal, or check and return 0 if every port is reachable."""
+        return _serve(arguments) if arguments.action == "serve" else _check(arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    import asyncio
+    import logging
+
+    from portmapper.observability.logs import default_handler, start_logging
+    from portmapper.probe.server_url import read_token
+    from portmapper.probe_server.server import serve
+    from portmapper.support.text import endpoint
+
+    if arguments.url is not None:
+        raise UsageError("serve takes no URL; use 'portmapper probe serve --listen ADDRESS:PORT'")
+    address, port = _listen_address(arguments.listen)
+    token = read_token(arguments.token_file)
+    start_logging(default_handler(False), logging.INFO, "text")
+
+    def ready(chosen: int) -> None:
+        where = {"url": f"http://{endpoint(address, chosen)}", "address": str(address), "port": chosen}
+        text = f"Probe server at {where['url']}, over TCP and UDP. Press Ctrl-C to stop."
+        print(json.dumps(where) if arguments.json else text, flush=True)
+
+    asyncio.run(serve(address, port, token, ready))
+    return 0
+
+
+def _listen_address(text: str | None) -> tuple[IPAddress, int]:
+    import ipaddress
+
+    host, _, port = (text or "").rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        address = None
+    if address is None or not (port.isascii() and port.isdigit() and int(port[:6]) <= 65535):
+        raise UsageError("serve needs --listen ADDRESS:PORT, such as --listen 0.0.0.0:9700")
+    return address, int(port)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from portmapper.cli.progress import progress
+    from portmapper.cli.targets import directory_of, ports_of
+    from portmapper.network.host import read_network
+    from portmapper.probe.check import check_ports
+    from portmapper.probe.exchange import ProbeServer
+    from portmapper.probe.ports import find_ports
+    from portmapper.probe.server_url import parse_url, read_token
+
+    if arguments.url is None or not arguments.port or arguments.listen:
+        raise UsageError("use 'portmapper probe check URL PORT/PROTO...', such as 8080/tcp")
+    wanted = ports_of(arguments.port)
+    if len(wanted) > MAX_CHECKED:
+        raise UsageError(f"{len(wanted)} ports are too many for one check; check at most {MAX_CHECKED}")
+    try:
+        server = ProbeServer(parse_url(arguments.url), read_token(arguments.token_file))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    ports = find_ports(wanted, _mappings(directory_of(arguments)), read_network().is_ours)
+    with progress("checking from outside"):
+        outcomes = asyncio.run(check_ports(server, ports))
+    _print(outcomes, as_json=arguments.json)
+    return 0 if all(verdict.state == "yes" for _, verdict in outcomes) else 1
+
+
+MAX_CHECKED = 64
+"""Ports in one command; a probe server allows little more."""
+
+
+def _mappings(directory: Path) -> Sequence[dict[str, Any]]:
+    """Return the mappings of the daemon, or else those in the lease store."""
+    from portmapper.cli.status import read_document
+
+    document, _ = read_document(directory)
+    mappings: Sequence[dict[str, Any]] = document["mappings"]
+    return mappings
+
+
+def _print(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    from portmapper.probe.text import outcome_text
+
+    if as_json:
+        print(json.dumps({"mappings": [_document(*outcome) for outcome in outcomes]}, indent=2))
+        return
+    for port, verdict in outcomes:
+        print(f"{port.name} {outcome_text(port, verdict)}")
+
+
+def _document(port: OpenPort, verdict: Any) -> dict[str, Any]:
+    return {
+        "port": port.port,
+        "protocol": port.protocol.value,
+        "state": verdict.state.value,
+        "seen_from": str(verdict.seen_from) if verdict.seen_from else None,
+        "reason": verdict.reason,
+    }
