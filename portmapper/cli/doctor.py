@@ -39,7 +39,11 @@ class Doctor(Command):
 
     name = "doctor"
     help = "find out why a port is not open, and what to do"
-    examples = ("portmapper doctor", "portmapper doctor ports.csv")
+    examples = (
+        "portmapper doctor",
+        "portmapper doctor ports.csv",
+        "portmapper doctor --report portmapper-report.txt",
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `doctor`."""
@@ -52,6 +56,12 @@ class Doctor(Command):
             "--json-lines",
             action="store_true",
             help="print each finding as one line of JSON as soon as it is known",
+        )
+        parser.add_argument(
+            "--report",
+            type=Path,
+            metavar="FILE",
+            help="also write a report for an issue to FILE, without addresses, names and secrets",
         )
         add_gateway_options(parser)
         add_config_option(parser)
@@ -78,7 +88,26 @@ async def _examine(arguments: argparse.Namespace) -> int:
         print(json.dumps({"findings": [_document(finding) for finding in findings]}, indent=2))
     elif not arguments.json_lines:
         _print(findings, verbose=arguments.verbose)
+    if arguments.report:
+        _write_report(arguments, findings)
     return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def _write_report(arguments: argparse.Namespace, findings: Sequence[Finding]) -> None:
+    from portmapper.cli.doctor_report import report
+    from portmapper.doctor.report_file import ReportInput, write_report
+    from portmapper.pluginhost.manager import load_plugins
+
+    given = ReportInput(
+        [f"{severity} {text}".strip() for severity, text in report(findings, verbose=True)],
+        sys.argv[1:],
+        directory_of(arguments),
+        arguments.settings_file.path,
+        arguments.log_file,
+        load_plugins(arguments.disable_plugin).reports,
+    )
+    write_report(arguments.report, given)
+    print(f"portmapper: wrote {arguments.report}. Read it before you publish it.", file=sys.stderr)
 
 
 async def _findings(arguments: argparse.Namespace, show: Callable[[str], None]) -> AsyncIterator[Finding]:

@@ -81,10 +81,11 @@ def _is_token(segment: str) -> bool:
         return True
     joined = "".join(words)
     is_mixed = _changes(joined, str.isdigit) >= 6 or _changes(joined, str.isupper) >= 8
-    return is_mixed or any(_is_random(word) for word in words)
+    return is_mixed or any(looks_random(word) for word in words)
 
 
-def _is_random(word: str) -> bool:
+def looks_random(word: str) -> bool:
+    """Return whether a word of letters and digits looks like a token instead of a name."""
     digits = sum(character.isdigit() for character in word)
     letters = len(word) - digits
     if len(word) >= _LONGEST_WORD or (len(word) >= 16 and not letters):

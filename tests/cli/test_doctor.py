@@ -161,3 +161,11 @@ def test_mappings_of_the_settings_file_are_examined(program: Any, gateway: Any, 
     finished = program.run("doctor", "--config", str(settings), *gateway.options)
     assert "8080/tcp can be opened" in finished.output
     assert finished.status == 0
+
+
+def test_doctor_writes_a_report_without_a_gateway(program: Any, silence: Any, tmp_path: Path) -> None:
+    """The command prints its findings, writes the file, and keeps its exit status."""
+    finished = program.run("doctor", *silence, "--report", "report.txt")
+    assert finished.status == 1
+    assert "wrote report.txt" in finished.errors
+    assert "## Doctor" in (tmp_path / "report.txt").read_text()

@@ -1,0 +1,239 @@
+"""The report for an issue: what doctor found, with versions, settings, status, history and log, redacted."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import stat
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from portmapper import __version__
+from portmapper.api.errors import PortmapperError
+from portmapper.control.client import NotRunning, call_daemon
+from portmapper.doctor.known_values import redactor_for, without_secrets
+from portmapper.network.host import read_network
+from portmapper.observability.status import stored_document
+from portmapper.pluginhost.manager import PluginReport
+from portmapper.store.leases import FILE_NAME, Store
+from portmapper.support.text import printable
+
+DISTRIBUTION = "portmapperd"
+EVENTS = 60
+LOG_LINES = 200
+LOG_BYTES = 65_536
+LONGEST_LINE = 2000
+
+INTRODUCTION = """\
+Addresses, names of hosts and users, home directories, comments, and secrets are replaced. Equal values have
+equal substitutes. Read this report before you publish it: portmapper cannot know everything that is private.
+"""
+
+T = TypeVar("T")
+_Document = dict[str, Any]
+
+
+@attrs.frozen
+class ReportInput:
+    """What a report is made of.
+
+    Attributes:
+        findings: the lines of doctor's report.
+        words: the command line.
+        state_dir: the state directory.
+        settings_file: the settings file, if there is one.
+        log_file: the log file, if one is configured.
+        plugins: what became of each plugin.
+    """
+
+    findings: Sequence[str]
+    words: Sequence[str]
+    state_dir: Path
+    settings_file: Path | None
+    log_file: Path | None
+    plugins: Sequence[PluginReport]
+
+
+def write_report(path: Path, given: ReportInput) -> None:
+    """Write the report, readable by its owner only.
+
+    Raises:
+        PortmapperError: the file cannot be written.
+    """
+    try:
+        _write(path, report_text(given))
+    except OSError as error:
+        raise PortmapperError(f"cannot write the report {path}: {error.strerror}") from error
+
+
+def report_text(given: ReportInput) -> str:
+    """Return the redacted report; a part that cannot be read is replaced by the reason."""
+    settings = _settings(given.settings_file)
+    status, events = _status(given.state_dir), _history(given.state_dir)
+    base = given.settings_file.parent if given.settings_file else Path()
+    redactor = redactor_for(settings, base, _comments([settings, status]), given.words)
+    parts: Sequence[tuple[str, Callable[[], Iterable[str]]]] = (
+        ("Versions", _versions),
+        ("Plugins", lambda: map(_plugin_line, given.plugins)),
+        ("Command", lambda: [" ".join(given.words)]),
+        ("Settings", lambda: _json(without_secrets(settings)) if settings else ["no settings file"]),
+        ("Environment", _environment),
+        ("Network", _network),
+        ("Doctor", lambda: given.findings),
+        ("Status", lambda: _json(_without_comments(status))),
+        ("History", lambda: map(_event_line, events)),
+        ("Log", lambda: _log_tail(given.log_file)),
+    )
+    heading = f"portmapper report of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n{INTRODUCTION}"
+    texts = [f"## {title}\n\n{_text(lines, redactor.redact)}\n" for title, lines in parts]
+    return "\n".join([heading, *texts])
+
+
+def _text(lines: Callable[[], Iterable[str]], redact: Callable[[str], str]) -> str:
+    try:
+        shown = [printable(redact(line[: 2 * LONGEST_LINE]), LONGEST_LINE).rstrip() for line in lines()]
+    except (OSError, ValueError, PortmapperError) as error:
+        shown = [f"not available: {printable(redact(str(error)))}"]
+    return "\n".join(shown) or "nothing"
+
+
+def _versions() -> Iterator[str]:
+    yield f"portmapper {__version__}"
+    yield f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}"
+    yield f"{platform.machine()}, {sys.platform}, user ID {getattr(os, 'geteuid', lambda: 'unknown')()}"
+    try:
+        required = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        required = []
+    for requirement in required:
+        if "extra ==" not in requirement:
+            yield _version_of(requirement)
+
+
+def _version_of(requirement: str) -> str:
+    name = requirement.split(";")[0].split(">")[0].split("=")[0].strip()
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"{name} is not installed"
+
+
+def _plugin_line(report: PluginReport) -> str:
+    reason = f": {report.error}" if report.error else ""
+    return f"{report.name} {report.version} ({report.distribution}) {report.state}{reason}"
+
+
+def _settings(path: Path | None) -> _Document:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        # The text is not shown: what is not TOML cannot be searched for secrets.
+        return {"sources": [f"cannot read the settings: {error}"]}
+
+
+def _environment() -> Iterator[str]:
+    yield from (f"{name} is set" for name in sorted(os.environ) if name.startswith("PORTMAPPER_"))
+    for name in ("STATE_DIRECTORY", "JOURNAL_STREAM", "NOTIFY_SOCKET", "container", "HTTPS_PROXY", "LANG"):
+        if name in os.environ:
+            yield f"{name} is set"
+
+
+def _network() -> Iterator[str]:
+    network = read_network()
+    for interface in network.interfaces:
+        yield f"{interface.name}: {', '.join(map(str, interface.addresses)) or 'no address'}"
+    for route in network.routes:
+        yield f"default route via {route.gateway} on {route.interface or 'an unknown interface'}"
+
+
+def _status(directory: Path) -> _Document:
+    try:
+        document: _Document = call_daemon(directory, "status")
+    except NotRunning:
+        return _stored(directory)
+    except PortmapperError as error:
+        return {"problem": str(error)}
+    return document
+
+
+def _stored(directory: Path) -> _Document:
+    try:
+        return _from_store(directory, lambda store: stored_document(store.leases))
+    except PortmapperError as error:
+        return {"problem": str(error)}
+
+
+def _history(directory: Path) -> list[_Document]:
+    try:
+        return _from_store(directory, lambda store: store.history(EVENTS))
+    except PortmapperError:
+        return []  # the part "Status" has the reason
+
+
+def _from_store(directory: Path, read: Callable[[Store], T]) -> T:
+    path = directory / FILE_NAME
+    store = Store(path if path.exists() else None)
+    try:
+        return read(store)
+    finally:
+        store.close()
+
+
+def _event_line(event: _Document) -> str:
+    return " ".join(f"{name}={value}" for name, value in event.items() if value not in (None, ""))
+
+
+def _log_tail(path: Path | None) -> list[str]:
+    if path is None:
+        return ["no log file is configured; add the lines of the journal that belong to the problem"]
+    # Opening a FIFO would wait for a writer.
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(file, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return ["the log is not a regular file"]
+        stream.seek(max(0, os.fstat(file).st_size - LOG_BYTES))
+        return stream.read(LOG_BYTES).decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+
+
+def _json(document: Mapping[str, Any]) -> list[str]:
+    return json.dumps(document, indent=1, default=str, ensure_ascii=False).splitlines()
+
+
+def _comments(value: Any) -> Iterator[str]:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    if isinstance(value, Mapping) and isinstance(value.get("comment"), str):
+        yield value["comment"]
+    for part in inner:
+        yield from _comments(part)
+
+
+def _without_comments(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_comments(inner) for name, inner in value.items() if name != "comment"}
+    return [_without_comments(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file at once; a link or a file of another user at the path stays as it is."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")  # such as /dev/stdout
+        return
+    file, name = tempfile.mkstemp(dir=path.parent, prefix=".portmapper-report-")
+    try:
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,175 @@
+"""Replaces what identifies a person, a host or a network in a text, for reports that are published.
+
+Equal values get equal substitutes, so a reader can still follow one address through a report.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+
+from portmapper.support.secrets import MASK, looks_random, mask_urls
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_URL_HOST = re.compile(r"\b([a-z][a-z0-9+.-]{1,20}://(?:\*\*\*@)?)([^\s/:\[\]?#\"'<>]+)", re.IGNORECASE)
+_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_MAC = re.compile(
+    r"(?<![0-9a-f:])(?:[0-9a-f]{1,2}([:-]))(?:[0-9a-f]{1,2}\1){4}[0-9a-f]{1,2}(?![0-9a-f:])"
+    r"|\b(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}\b"
+    r"|\b(?:enx)?(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{12}\b",  # also in the name of an interface
+    re.IGNORECASE,
+)
+_IPV6 = re.compile(r"[0-9a-f.]{0,40}:[0-9a-f:.]{1,60}", re.IGNORECASE)
+_IPV4 = re.compile(r"(?<![0-9])(?:\d{1,3}\.){3}\d{1,3}(?![0-9])")
+_DASHED_IPV4 = re.compile(r"(?<![0-9])(?:\d{1,3}[-_]){3}\d{1,3}(?![0-9])")
+_HOME = re.compile(r"(?<![\w.])((?:[A-Za-z]:)?[/\\]+(?:home|Users|var/home|run/user))([/\\]+)([^/\\\s:\"']+)")
+_NAMED_SECRET = re.compile(
+    r"((?:passw(?:or)?d|passwd|secret|token|api[_-]?key|authorization|cookie|credentials?|psk|user"
+    r"(?:name)?|serial(?:number)?)[\"']?\s*[:=]\s*[\"']?)(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',;}\]]+",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
+_HOST = re.compile(r"(?<![\w.-])(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)+[a-z][a-z0-9-]{1,62}\b", re.IGNORECASE)
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
+_OWN_NAMES = re.compile(r"portmapper[\w-]*\.", re.IGNORECASE)
+
+FILE_SUFFIXES = (
+    *("conf", "crt", "csv", "db", "json", "key", "log", "pem", "pid", "plist", "ports", "service", "sock"),
+    *("socket", "sqlite3", "toml", "txt", "xml", "yaml", "yml", "zip", "py", "whl", "so", "exe", "dll", "sh"),
+)
+"""Last parts of words with dots that are file names and not host names."""
+
+SHOWN_ADDRESSES = frozenset({"0.0.0.0", "255.255.255.255", "::", "::1", "239.255.255.250"})
+"""Addresses that are the same everywhere. Multicast and 127.0.0.0/8 are shown too."""
+
+GENERIC_NAMES = frozenset({"root", "portmapper", "user", "users", "nobody", "daemon", "localhost", "home"})
+"""Names that many hosts have, so they identify none; replacing them would damage the text."""
+
+SHORTEST_NAME = 2
+SHORTEST_SECRET = 4
+LONGEST_NAME = 32
+
+
+class Redactor:
+    """Masks addresses, names and secrets in texts, always in the same way."""
+
+    def __init__(
+        self, secrets: Iterable[str] = (), names: Iterable[tuple[str, str]] = (), home: str = ""
+    ) -> None:
+        """Prepare the known values.
+
+        Args:
+            secrets: values that are masked wherever they appear.
+            names: pairs of a value, such as this host's name, and what replaces it.
+            home: the home directory of the user.
+        """
+        self._seen: dict[tuple[str, str], str] = {}
+        self._counts: dict[str, int] = {}
+        self._known = [*_homes(home), *((secret, MASK) for secret in _useful(secrets, SHORTEST_SECRET))]
+        # The longest first: a short one may be part of a longer one.
+        self._known.sort(key=lambda pair: -len(pair[0]))
+        self._names = [
+            (re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", re.IGNORECASE), substitute)
+            for name, substitute in sorted(names, key=lambda pair: -len(pair[0]))
+            if len(name) >= SHORTEST_NAME and name.lower() not in GENERIC_NAMES
+        ]
+
+    def redact(self, text: str) -> str:
+        """Return the text with everything identifying replaced."""
+        for value, substitute in self._known:
+            text = text.replace(value, substitute)
+        text = _URL_HOST.sub(self._url_host, mask_urls(text))
+        text = _BEARER.sub(rf"\1 {MASK}", _NAMED_SECRET.sub(rf"\1{MASK}", text))
+        text = _MAIL.sub(lambda match: self._substitute("mail", match[0]), text)
+        text = _HOME.sub(r"\1\2user", text)
+        text = _UUID.sub(lambda match: self._substitute("uuid", match[0].lower()), text)
+        text = _MAC.sub(lambda match: self._substitute("mac", match[0].lower()), text)
+        text = _IPV6.sub(self._ipv6, text)
+        text = _IPV4.sub(self._ipv4, text)
+        text = _DASHED_IPV4.sub(self._ipv4, _HOST.sub(self._host, text))
+        for pattern, substitute in self._names:
+            text = pattern.sub(substitute, text)
+        return _LONG_WORD.sub(_without_token, text)
+
+    def _substitute(self, kind: str, value: str) -> str:
+        key = (kind, value)
+        if key not in self._seen:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            self._seen[key] = f"<{kind}-{self._counts[kind]}>"
+        return self._seen[key]
+
+    def _address(self, address: IPAddress) -> str:
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        if mapped is not None:
+            return f"::ffff:{self._address(mapped)}"
+        if str(address) in SHOWN_ADDRESSES or address.is_multicast:
+            return str(address)
+        if address.version == 4 and address.is_loopback:
+            return str(address)
+        return self._substitute(_kind(address), str(address))
+
+    def _ipv4(self, match: re.Match[str]) -> str:
+        numbers = [int(part) for part in re.split(r"[._-]", match[0])]
+        if any(number > 255 for number in numbers):
+            return match[0]
+        return self._address(ipaddress.IPv4Address(bytes(numbers)))
+
+    def _ipv6(self, match: re.Match[str]) -> str:
+        """Replace the longest IPv6 address in a run of its characters: a port or a word may adjoin it."""
+        parts = match[0].split(":")
+        for length in range(min(len(parts), 9), 2, -1):
+            for start in range(len(parts) - length + 1):
+                text = ":".join(parts[start : start + length]).rstrip(".")
+                if (address := _parsed(text)) is not None:
+                    before, _, after = match[0].partition(text)
+                    return before + self._address(address) + _IPV6.sub(self._ipv6, after)
+        return match[0]
+
+    def _host(self, match: re.Match[str]) -> str:
+        name = match[0].lower()
+        if name.rpartition(".")[2] in FILE_SUFFIXES or _OWN_NAMES.match(name):
+            return match[0]
+        return self._substitute("host", name)
+
+    def _url_host(self, match: re.Match[str]) -> str:
+        host = match[2].lower()
+        is_number = _IPV4.fullmatch(host) is not None
+        shown = match[2] if is_number or host == "localhost" else self._substitute("host", host)
+        return match[1] + shown
+
+
+def _kind(address: IPAddress) -> str:
+    version = f"ipv{address.version}"
+    if address.is_link_local:
+        return f"link-local-{version}"
+    if address in ipaddress.ip_network("100.64.0.0/10"):
+        return f"cgnat-{version}"
+    return f"{'private' if address.is_private else 'public'}-{version}"
+
+
+def _parsed(text: str) -> ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.IPv6Address(text)
+    except ValueError:
+        return None
+
+
+def _homes(home: str) -> Iterable[tuple[str, str]]:
+    if len(home) > 1:
+        yield home, "~"
+
+
+def _useful(values: Iterable[str], shortest: int) -> Iterable[str]:
+    return {value for value in values if len(value) >= shortest}
+
+
+def _without_token(match: re.Match[str]) -> str:
+    return MASK if any(map(_is_token, re.split(r"[/_=+-]", match[0]))) else match[0]
+
+
+def _is_token(word: str) -> bool:
+    """Return whether a word is a token; a name in camel case, as of a UPnP device, has no digits."""
+    return looks_random(word) and (any(map(str.isdigit, word)) or len(word) >= LONGEST_NAME)
