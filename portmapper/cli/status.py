@@ -46,8 +46,8 @@ class Status(Command):
         else:
             from portmapper.cli.tables import print_status
 
-            print_status(document)
-        if not runs:
+            print_status(document)  # the screen itself says that no daemon runs
+        if arguments.json and not runs:
             print(
                 f"portmapper: no daemon runs for {directory}; showing the leases of an earlier run",
                 file=sys.stderr,

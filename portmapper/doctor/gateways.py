@@ -10,6 +10,7 @@ from portmapper.api.findings import Finding
 from portmapper.api.model import ExternalKind, IPAddress, external_kind
 from portmapper.doctor.situation import ds_lite_finding, is_ds_lite
 from portmapper.doctor.trial_mapping import TrialResult
+from portmapper.observability.wording import protocol_name
 
 SWITCH_ON_ADVICE = (
     "turn on UPnP, NAT-PMP or PCP in the router (on RouterOS: /ip upnp set enabled=yes, "
@@ -83,7 +84,10 @@ def grant_findings(trial: TrialResult) -> Iterator[Finding]:
         advice = "run with --close-ports-on-exit, or close them later with --only-close-ports"
         yield Finding.warning("permanent-leases-only", summary, advice)
     else:
-        yield Finding.ok("port-denied", f"a test mapping was granted and released over {trial.lease.backend}")
+        yield Finding.ok(
+            "port-denied",
+            f"a test mapping was granted and released over {protocol_name(trial.lease.backend)}",
+        )
 
 
 RULES_ADVICE = (

@@ -10,6 +10,7 @@ from portmapper.api.model import IPAddress, TableEntry
 from portmapper.doctor.desired import DesiredPort
 from portmapper.doctor.gateways import RULES_ADVICE
 from portmapper.doctor.trial_mapping import TrialResult
+from portmapper.observability.wording import protocol_name
 
 IsOurs = Callable[[IPAddress], bool]
 
@@ -28,7 +29,7 @@ def held_finding(desired: DesiredPort, holder: TableEntry | None) -> Finding | N
     return Finding.error(
         "port-held-by-host",
         summary,
-        "use another port or --conflict next; use --conflict take if the entry is yours",
+        "use another port or --conflict next; use --conflict overwrite if the entry is yours",
     )
 
 
@@ -39,7 +40,7 @@ def port_finding(desired: DesiredPort, trial: TrialResult, is_ours: IsOurs, tabl
     and only UPnP reports the difference.
     """
     if trial.lease is not None:
-        return Finding.ok("port-denied", f"{desired} can be opened over {trial.lease.backend}")
+        return Finding.ok("port-denied", f"{desired} can be opened over {protocol_name(trial.lease.backend)}")
     denied = trial.refused_with(NotAuthorized, Unsupported)
     if not is_ours(desired.internal_address) and denied is not None:
         return _other_host_finding(desired, trial.refused_with(NotAuthorized) or denied)

@@ -114,7 +114,7 @@ def test_no_probe_creates_no_mapping(program: Any, gateway: Any, ports: Path) ->
 def test_test_mappings_are_released(program: Any, gateway: Any, ports: Path) -> None:
     """A high port and the desired port are mapped, and no mapping is left."""
     finished = program.run("doctor", *gateway.options, str(ports))
-    assert finished.output.startswith("! 8080/tcp can be opened over pcp, but nothing listens on 8080/tcp\n")
+    assert finished.output.startswith("! 8080/tcp can be opened over PCP, but nothing listens on 8080/tcp\n")
     assert gateway.ports() == set()
 
 

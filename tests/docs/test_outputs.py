@@ -76,7 +76,7 @@ def test_the_output_has_the_form_of_the_real_one(
     shown = [_form(line) for line in _shown((root / "docs" / page).read_text(encoding="utf-8"), command)]
     (tmp_path / "ports.csv").write_text(_CSV)
     options = " ".join(serve(protocol)) if protocol else ""
-    finished = shell(f"portmapper {command} {options}")
+    finished = shell(f"portmapper {command} {options}", STATE_DIRECTORY=str(tmp_path / "state"))
     assert finished.returncode == 0, finished.stderr
     real = [_form(line) for line in (finished.stdout + finished.stderr).splitlines()]
     if command == "discover":

@@ -47,7 +47,7 @@ def test_a_granted_port_is_ok(port: Port) -> None:
     """The summary names the backend."""
     lease = Lease(Protocol.TCP, LOCAL, 8080, 8080, None, 120, False, backend="pcp", gateway="pcp:1")
     finding = port_finding(port(8080), TrialResult(lease, ()), lambda _: True, True)
-    assert (finding.severity, finding.summary) == (Severity.OK, "8080/tcp can be opened over pcp")
+    assert (finding.severity, finding.summary) == (Severity.OK, "8080/tcp can be opened over PCP")
 
 
 @pytest.mark.parametrize(

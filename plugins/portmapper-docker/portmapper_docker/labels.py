@@ -16,6 +16,9 @@ _OTHERS = (
     *("until", "schedule", "same_port"),
 )
 _DEFAULT_PROTOCOL = "tcp"
+MAX_MAPPINGS = 256
+"""Mappings of one container: a label such as `1024-65535/both` must not take the ports of the others."""
+_RANGE = re.compile(r"\s*([0-9]{1,5})\s*-\s*([0-9]{1,5})\s*")
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
@@ -25,6 +28,11 @@ def rows_of(container: str, labels: Mapping[str, str]) -> Iterator[Row]:
     `container` is the container's name as shown in messages.
     """
     ours = {key.removeprefix(PREFIX): labels[key] for key in sorted(labels) if key.startswith(PREFIX)}
+    count = sum(_count(text) for label, text in ours.items() if label.partition(".")[0] == _PORT)
+    if count > MAX_MAPPINGS:
+        reason = f"asks for {count} mappings, and one container may have {MAX_MAPPINGS}: use fewer ports"
+        yield _rejected(f"container {container}", reason)
+        return
     for label, text in ours.items():
         field, dot, name = label.partition(".")
         place = _place(container, label)
@@ -49,6 +57,17 @@ def _port_rows(container: str, name: str, text: str, ours: Mapping[str, str]) ->
             continue
         fields = {"comment": container, **others, "port": port, "protocol": protocol or _DEFAULT_PROTOCOL}
         yield Row(fields, place, f"container {container}, label {PREFIX}{{}}{suffix}")
+
+
+def _count(text: str) -> int:
+    """Return how many mappings a label asks for; what is no valid range counts as one port."""
+    count = 0
+    for part in text.split(","):
+        ports, _, protocol = part.partition("/")
+        found = _RANGE.fullmatch(ports)
+        size = max(int(found[2]) - int(found[1]) + 1, 1) if found else 1
+        count += size * len(PROTOCOLS.get(protocol.strip().upper(), (None,)))
+    return count
 
 
 def _place(container: str, label: str) -> str:

@@ -94,3 +94,12 @@ def test_an_invalid_field_is_reported_with_its_label() -> None:
 def test_any_labels_can_be_read(labels: dict[str, str]) -> None:
     """Each label leads to mappings or a rejected row, never to an exception."""
     rejected(labels)
+
+
+def test_one_container_has_a_limited_number_of_mappings() -> None:
+    """Over all its labels; a lifetime has the name that lists use."""
+    assert len(opened({"portmapper.port": "1-128/both", "portmapper.lifetime": "15m"})) == 256
+    reason = "asks for 257 mappings, and one container may have 256: use fewer ports"
+    labels = {"portmapper.port": "1-128/both", "portmapper.port.web": "80"}
+    assert rejected(labels) == [("container web", reason)]
+    assert opened({"portmapper.port": "80", "portmapper.lifetime": "15m"}) == [("tcp", 80, 80, "web", 900)]
