@@ -12,7 +12,7 @@ from portmapper.actions.tables import GatewayTables, TableRow, lease_from_entry
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, NotAuthorized
 from portmapper.api.model import IPAddress, Lease, Protocol
-from portmapper.gateways.calls import bounded
+from portmapper.gateways.bounded import bounded
 from portmapper.store.leases import Store, StoredLease
 
 Port = tuple[Protocol, int]

@@ -11,7 +11,8 @@ from portmapper.actions.closed_event import closed_event
 from portmapper.api.backend import Backend, Gateway, ListsMappings
 from portmapper.api.errors import BackendError, NoGateway, NotAuthorized, Unsupported
 from portmapper.api.model import ConflictPolicy, Family, IPAddress, Lease, Mapping, TableEntry
-from portmapper.gateways.calls import bounded, read_table
+from portmapper.gateways.bounded import bounded
+from portmapper.gateways.calls import read_table
 from portmapper.gateways.probe import Probe
 from portmapper.gateways.workqueue import WorkQueues
 from portmapper.network.gateway_option import reachable_targets

@@ -10,12 +10,13 @@ from portmapper.api.reading import SourceState
 from portmapper.network.host import Network
 from portmapper.network.reader import NetworkReader
 from portmapper.sources.reader import SourceReader
-from portmapper.store.leases import Store, StoredLease
+from portmapper.store.interface import LeaseStore
+from portmapper.store.leases import StoredLease
 
 
 def adopt_leases(
     readers: Sequence[SourceReader],
-    store: Store,
+    store: LeaseStore,
     now: datetime,
     read_network: Callable[[], Network] | None = None,
 ) -> None:
@@ -29,7 +30,7 @@ def adopt_leases(
         reader.adopt([_mapping(stored, network) for stored in leases if stored.source == reader.location])
 
 
-def refuse_empty(readers: Sequence[SourceReader], store: Store, now: datetime) -> None:
+def refuse_empty(readers: Sequence[SourceReader], store: LeaseStore, now: datetime) -> None:
     """If an earlier run left open ports, treat empty standard input as unreadable: it would close them."""
     if any(not stored.expired(now) for stored in store.leases):
         for reader in readers:

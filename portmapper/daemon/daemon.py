@@ -39,7 +39,7 @@ from portmapper.sources.adhoc import AdhocMappings, parse_records
 from portmapper.sources.pauses import pause_gate
 from portmapper.sources.time_gates import schedule_gate, until_gate
 from portmapper.sources.watcher import SourceWatcher
-from portmapper.store.leases import Store
+from portmapper.store.interface import LeaseStore
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
 
@@ -65,7 +65,7 @@ class Daemon:
         options: RunOptions,
         backends: Sequence[Backend],
         reloadable: Reloadable,
-        store: Store,
+        store: LeaseStore,
         background_tasks: Sequence[BackgroundTask] = (),
         load_settings: LoadSettings | None = None,
         quirks: Sequence[Quirk] = (),

@@ -11,14 +11,14 @@ from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, parse_records
 from portmapper.sources.policy import Policy
-from portmapper.store.leases import Store
+from portmapper.store.interface import LeaseStore
 
 
 class Requests:
     """Opens and closes mappings that no source lists."""
 
     def __init__(
-        self, scheduler: Scheduler, store: Store, requested: AdhocMappings, changed: Callable[[], None]
+        self, scheduler: Scheduler, store: LeaseStore, requested: AdhocMappings, changed: Callable[[], None]
     ) -> None:
         """Serve the requests of one daemon.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from portmapper.store.leases import Store
+from portmapper.store.interface import LeaseStore
 
 WRITE_RETRY_DELAY = 1.0
 """Seconds before another attempt to write to a store whose disk was full."""
 
 
-async def retry_store_writes(store: Store) -> None:
+async def retry_store_writes(store: LeaseStore) -> None:
     """Write missing records until canceled.
 
     Otherwise a crash before the next renewal would lose them, and their ports would stay open.

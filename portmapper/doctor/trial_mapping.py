@@ -12,7 +12,8 @@ from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, Conflict, NotAuthorized, Unsupported
 from portmapper.api.model import ANY_PORT, Lease, MapRequest, Protocol
 from portmapper.doctor.desired import DesiredPort
-from portmapper.gateways.calls import bounded, try_release
+from portmapper.gateways.bounded import bounded
+from portmapper.gateways.calls import try_release
 
 LIFETIME = 120
 """Lifetime in seconds, if the release fails; many gateways grant no less."""

@@ -5,22 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
-from typing import TypeVar
 
 import attrs
 
 from portmapper.api.backend import Connection, DescribesConnection, Gateway, ListsMappings, VerifiesLeases
-from portmapper.api.errors import BackendError, Conflict, GatewayTimeout, PluginFault, PortmapperError, quoted
+from portmapper.api.errors import BackendError, Conflict, PluginFault, quoted
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
-from portmapper.pluginhost import guard
+from portmapper.gateways.bounded import bounded
+from portmapper.gateways.changes import map_at, unmap_at
 from portmapper.pluginhost.faults import record_fault
 
-CALL_LIMIT = 20.0
-"""Seconds after which a call to a backend without its own time limit is canceled."""
-
 MAX_ENTRIES = 65_536
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -56,18 +51,6 @@ async def _map_exactly(gateway: Gateway, request: MapRequest) -> Lease:
         return lease
     await try_release(gateway, lease)
     raise Conflict(f"port {request.external_port} is taken; the gateway offered {lease.external_port}")
-
-
-async def bounded(gateway: Gateway, call: Awaitable[T]) -> T:
-    """Await a call to a backend within the time limit; every failure becomes a `BackendError`."""
-    try:
-        return await guard.run(f"backend:{gateway.backend}", call, CALL_LIMIT)
-    except BackendError:
-        raise
-    except TimeoutError as error:
-        raise GatewayTimeout(str(error)) from error
-    except PortmapperError as error:
-        raise BackendError(str(error)) from error
 
 
 async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:
@@ -110,7 +93,7 @@ async def read_external_address(gateway: Gateway) -> IPAddress | None:
 async def try_release(gateway: Gateway, lease: Lease) -> bool:
     """Release a lease and return whether that succeeded."""
     try:
-        await bounded(gateway, gateway.unmap(lease))
+        await unmap_at(gateway, lease)
     except BackendError as error:
         _log.debug("%s: cannot release port %d: %s", gateway.backend, lease.external_port, error)
         return False
@@ -119,7 +102,7 @@ async def try_release(gateway: Gateway, lease: Lease) -> bool:
 
 async def _map(gateway: Gateway, request: MapRequest) -> Lease:
     """Request a lease and check the answer: a third-party backend may return anything."""
-    lease = await bounded(gateway, gateway.map(request))
+    lease = await map_at(gateway, request)
     if (reason := lease_fault(lease, request)) is not None:
         raise _fault(gateway, reason)
     return attrs.evolve(

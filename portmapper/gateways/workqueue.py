@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from portmapper.api.backend import Gateway
+from portmapper.support.send_gate import Gate, behind
 
 Step = Callable[[], Awaitable[None]]
 
@@ -77,9 +78,10 @@ class _Queue:
 class WorkQueues:
     """Runs each gateway's steps within its limit, so that a slow gateway delays no other."""
 
-    def __init__(self, idle: Callable[[], None]) -> None:
-        """Start empty. `idle` is called whenever the last step has ended."""
+    def __init__(self, idle: Callable[[], None], gate: Gate | None = None) -> None:
+        """Start empty. `idle` is called whenever the last step has ended; each step is behind the gate."""
         self._idle = idle
+        self._gate = gate
         self._waiting: dict[str, _Queue] = {}
         self._workers: dict[str, set[asyncio.Task[None]]] = {}
 
@@ -95,7 +97,7 @@ class WorkQueues:
         waiting.put(step, priority)
         # A worker that has just ended stays in the set until the loop's next cycle, and takes no more steps.
         if sum(not worker.done() for worker in workers) < gateway.concurrency:
-            worker = asyncio.create_task(_work(waiting))
+            worker = asyncio.create_task(_work(waiting, self._gate))
             workers.add(worker)
             worker.add_done_callback(lambda done: self._ended(workers, done))
 
@@ -114,10 +116,11 @@ class WorkQueues:
             self._idle()
 
 
-async def _work(waiting: _Queue) -> None:
+async def _work(waiting: _Queue, gate: Gate | None) -> None:
     while waiting:
         step = waiting.take()
         try:
-            await step()
+            with behind(gate):
+                await step()
         except Exception:
             _log.exception("a request to a gateway failed")

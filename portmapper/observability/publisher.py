@@ -14,7 +14,7 @@ from portmapper.api.events import Event, EventKind, Observer
 from portmapper.observability.wording import event_text
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
-from portmapper.store.leases import Store
+from portmapper.store.interface import LeaseStore
 from portmapper.support.secrets import mask_urls
 
 QUEUE_LIMIT = 1000
@@ -27,7 +27,7 @@ _WARNINGS = {EventKind.FAILED, EventKind.CONFLICT, EventKind.LOST, EventKind.GAT
 class EventPublisher:
     """Sends each event to everyone, and never waits for a slow or faulty observer."""
 
-    def __init__(self, store: Store, observers: Iterable[Observer] = ()) -> None:
+    def __init__(self, store: LeaseStore, observers: Iterable[Observer] = ()) -> None:
         self._store = store
         self._queues = [_ObserverQueue(observer) for observer in observers]
         self._closing: set[asyncio.Task[None]] = set()

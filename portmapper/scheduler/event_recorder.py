@@ -68,6 +68,7 @@ class EventRecorder:
                 wanted_external_port=stored.wanted_port,
                 comment=stored.comment,
                 source=stored.source,
+                origin=stored.origin,
                 **_lease_fields(lease),  # type: ignore[arg-type]
             )
         )

@@ -15,7 +15,8 @@ from portmapper.api.backend import Gateway, VerifiesLeases
 from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest
 from portmapper.api.quirks import Action, RepairAction, RepairStep
-from portmapper.gateways.calls import bounded, request_lease
+from portmapper.gateways.calls import request_lease
+from portmapper.gateways.changes import map_at, unmap_at
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.network.placement import Place
@@ -99,11 +100,7 @@ class Executor:
         while (record := self._record(key, serial)) is not None:
             if await self._releases.waited(gateway, record.mapping, place.internal_address):
                 continue  # the list may have changed
-            request = self._prepare(key, record, gateway, place)
-            if request.held is None:
-                await self._own_conflicts.close_to_other_hosts(request, gateway)
-            if gateway.one_per_internal_port and request.held is None:
-                await self._own_conflicts.free_internal_port(request, gateway)
+            request = await self._prepare(key, record, gateway, place)
             try:
                 return await self._request(key, record, request, gateway)
             except BackendError as error:
@@ -113,10 +110,15 @@ class Executor:
                     return Refused(gateway.identity, error)
         return None
 
-    def _prepare(self, key: MappingKey, record: Record, gateway: Gateway, place: Place) -> MapRequest:
+    async def _prepare(self, key: MappingKey, record: Record, gateway: Gateway, place: Place) -> MapRequest:
         """Write the request down before it is sent, so that a crash cannot lose a granted port."""
         policy = record.mapping.conflict or self._conflict
         request = self._build(key, record, gateway, place, policy)
+        if request.held is None:
+            await self._own_conflicts.close_to_other_hosts(request, gateway)
+        if gateway.one_per_internal_port and request.held is None:
+            # Before the request is written down: the lease that it replaces may have the same token.
+            await self._own_conflicts.free_internal_port(request, gateway)
         return self._ownership.store_request(request, record.mapping, gateway, self._clock.now())
 
     async def _request(
@@ -194,9 +196,9 @@ class Executor:
             if gateway is None:
                 continue
             if step.action is RepairAction.CLOSE:
-                await _unless_refused(gateway, gateway.unmap(step.lease))
+                await _unless_refused(gateway, unmap_at(gateway, step.lease))
             else:
-                await _unless_refused(gateway, gateway.map(self._renewal(step.lease)))
+                await _unless_refused(gateway, map_at(gateway, self._renewal(step.lease)))
         for step in steps:
             held = self._coupling.holder_of(step.lease)
             if held is not None:
@@ -238,7 +240,7 @@ class Executor:
     async def _renew_repeatedly(self, leases: Sequence[Lease], gateway: Gateway) -> None:
         while True:
             for lease in leases:
-                await _unless_refused(gateway, gateway.map(self._renewal(lease)))
+                await _unless_refused(gateway, map_at(gateway, self._renewal(lease)))
             await asyncio.sleep(REPEAT_AFTER)
 
     def _renewal(self, lease: Lease) -> MapRequest:
@@ -262,7 +264,7 @@ class Executor:
 async def _unless_refused(gateway: Gateway, call: Awaitable[object]) -> None:
     """Await an answer. A refusal is handled in the attempt of the mapping that is refused."""
     try:
-        await bounded(gateway, call)
+        await call
     except UNREACHABLE:
         raise
     except BackendError as error:

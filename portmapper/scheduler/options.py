@@ -20,6 +20,7 @@ class Options:
         allowed: backends that may open ports; None means all. The other backends only release leases.
         scope: sources whose orphaned leases are released; None means all.
         watch: listen for announcements of gateways.
+        on_hold: change no gateway before `Scheduler.begin`, but find the gateways.
         prompt: sources whose mappings a person waits for, so they are opened before other new ones.
     """
 
@@ -29,4 +30,5 @@ class Options:
     allowed: Collection[str] | None = None
     scope: Collection[str] | None = None
     watch: bool = True
+    on_hold: bool = False
     prompt: Collection[str] = ()

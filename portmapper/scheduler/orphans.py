@@ -8,7 +8,7 @@ from functools import partial
 from portmapper.api.backend import Gateway, Target
 from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import Lease
-from portmapper.gateways.calls import bounded
+from portmapper.gateways.changes import unmap_at
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.scheduler.releases import Releases
@@ -123,7 +123,7 @@ class Orphans:
             return
         try:
             with self._releases.under_way(gateway, stored.lease):
-                await bounded(gateway, gateway.unmap(stored.lease))
+                await unmap_at(gateway, stored.lease)
         except BackendError as error:
             attempts = self._failed.get(token, (0, 0.0))[0]
             longest = LONGEST_PAUSE if isinstance(error, UNREACHABLE) else LONGEST_PAUSE_REFUSED

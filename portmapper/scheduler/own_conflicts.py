@@ -7,7 +7,8 @@ from collections.abc import Callable
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, Conflict, GatewayTimeout
 from portmapper.api.model import Lease, MapRequest, TableEntry
-from portmapper.gateways.calls import bounded, try_release
+from portmapper.gateways.calls import try_release
+from portmapper.gateways.changes import unmap_at
 from portmapper.gateways.discovery import Discovery
 from portmapper.scheduler.record import Record
 from portmapper.store.leases import StoredLease
@@ -52,7 +53,7 @@ class OwnConflicts:
     async def _release(self, gateway: Gateway, former: Lease) -> bool:
         """Return whether the port may be free now; the answer to a former address never arrives."""
         try:
-            await bounded(gateway, gateway.unmap(former))
+            await unmap_at(gateway, former)
         except GatewayTimeout:
             return True
         except BackendError:

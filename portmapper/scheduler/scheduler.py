@@ -18,12 +18,13 @@ from portmapper.network.topology import Topology
 from portmapper.scheduler.attempts import Attempts
 from portmapper.scheduler.counters import Counters
 from portmapper.scheduler.coupling import Coupling
+from portmapper.scheduler.desired import take_desired
 from portmapper.scheduler.effects import Effects
 from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.executor import Executor
+from portmapper.scheduler.former_targets import forget_old_targets
 from portmapper.scheduler.gateway_events import GatewayEvents
 from portmapper.scheduler.inputs import (
-    Desired,
     Granted,
     Input,
     NetworkChanged,
@@ -42,10 +43,12 @@ from portmapper.scheduler.releases import Releases
 from portmapper.scheduler.resync import Resync
 from portmapper.scheduler.transition import Rules
 from portmapper.scheduler.writer import Writer
-from portmapper.store.leases import Store, StoredLease
-from portmapper.store.ownership import Ownership
+from portmapper.store.interface import LeaseStore
+from portmapper.store.leases import StoredLease
+from portmapper.store.ownership import ChooseToken, Ownership, no_token
 from portmapper.support.backoff import MIN_RENEWAL_GAP
 from portmapper.support.clock import Clock
+from portmapper.support.send_gate import Gate
 
 
 class Scheduler:
@@ -63,22 +66,25 @@ class Scheduler:
     def __init__(
         self,
         backends: Sequence[Backend],
-        store: Store,
+        store: LeaseStore,
         publish: Callable[[Event], None],
         options: Options,
         clock: Clock | None = None,
         network: Callable[[], Network] = read_network,
         quirks: Sequence[Quirk] = (),
+        tokens: ChooseToken = no_token,
+        gate: Gate | None = None,
     ) -> None:
         self.counters = Counters()
         self._listed: tuple[Mapping, ...] = ()
         self._options = options
+        self._on_hold = options.on_hold
         self._clock = clock or Clock()
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._topology = Topology(network, options.chosen)
-        self._queues = WorkQueues(self._quiet.set)
-        self._ownership = Ownership(store, options.scope)
+        self._queues = WorkQueues(self._quiet.set, gate)
+        self._ownership = Ownership(store, options.scope, tokens)
         self._recorder = EventRecorder(publish, self._clock)
         self._writer = Writer(Rules(options.interval), self._clock, self._wake.set)
         self.records = self._writer.records
@@ -137,22 +143,26 @@ class Scheduler:
         """Take a new list of desired mappings. Only the difference from the last one causes work."""
         self._listed = tuple(mappings)
         self._take_desired()
-        self._attempts.start_due()
+        self._start_due()
         self._release()
 
+    def begin(self) -> None:
+        """Change gateways from now on, if the options started the scheduler on hold."""
+        self._on_hold = False
+        self._start_due()
+        self._release()
+        self._wake.set()
+
+    def _start_due(self) -> None:
+        """Start what is due. On hold, only find the gateways, so that it can start at once later."""
+        if not self._on_hold:
+            self._attempts.start_due()
+            return
+        for target in self._topology.targets():
+            self.discovery.search(target)
+
     def _take_desired(self) -> None:
-        desired: dict[MappingKey, Mapping] = {}
-        for mapping in self._topology.expand(self._listed):
-            desired.setdefault(mapping.key, mapping)
-        for key in [key for key, record in self.records.items() if not _goes_on(record, desired.get(key))]:
-            self._writer.take(key, Undesired())
-        for key, mapping in desired.items():
-            record = self.records.get(key)
-            if record is None:
-                self._coupling.add(key, mapping)
-                self._writer.add(key, mapping)
-            elif record.mapping is not mapping and record.mapping != mapping:
-                self._writer.take(key, Desired(mapping))
+        take_desired(self._topology.expand(self._listed), self._writer, self._coupling)
         for target in self._topology.all_gateway_targets:
             self.discovery.search(target)
 
@@ -177,12 +187,13 @@ class Scheduler:
         next_resync = self._clock.monotonic() + self._options.interval
         while True:
             self._wake.clear()
-            self._attempts.start_due()
+            self._start_due()
             now = self._clock.monotonic()
             if now >= next_resync:
                 await self.resync()
                 next_resync = now + self._options.interval
-            pause = self._writer.timers.next(next_resync) - self._clock.monotonic()
+            due = next_resync if self._on_hold else self._writer.timers.next(next_resync)
+            pause = due - self._clock.monotonic()
             await self._clock.wait(self._wake, max(0.0, pause))
 
     async def resync(self) -> None:
@@ -199,8 +210,8 @@ class Scheduler:
             self.discovery.search_all(changed)
             affected = [key for key, record in self.records.items() if record.mapping.family in changed]
             self._writer.take_all((key, NetworkChanged()) for key in affected)
-            self._attempts.start_due()  # a lease must be adopted under the new address before it is released
-        await self._forget_old_targets()
+            self._start_due()  # a lease must be adopted under the new address before it is released
+        await forget_old_targets(self._topology, self.discovery, self._writer, self._ownership)
 
     async def settled(self) -> None:
         """Wait until every mapping is open or has failed for now, and every release was tried."""
@@ -224,13 +235,6 @@ class Scheduler:
         """Stop all work. Leases stay."""
         await self._queues.stop()
         await self.discovery.close()
-
-    async def _forget_old_targets(self) -> None:
-        old = [s for s in self.discovery.searches if not self._topology.is_current(s.target)]
-        if old and not self._writer.attempting and not self._ownership.orphans():
-            records = self.records.values()
-            in_use = {place.target for record in records for place in record.places}
-            await self.discovery.close_unused(old, in_use, [r.lease for r in records if r.lease])
 
     # How attempts end
 
@@ -276,7 +280,7 @@ class Scheduler:
 
     def _renew_peers(self, key: MappingKey, record: Record, lease: Lease) -> None:
         self._peers.renewed(key, record, lease)
-        self._attempts.start_due()  # peers wait for this turn to end, and learn then who was silent
+        self._start_due()  # peers wait for this turn to end, and learn then who was silent
 
     # What gateways and the network tell
 
@@ -335,15 +339,11 @@ class Scheduler:
     # Releases
 
     def _release(self) -> None:
-        self._orphans.start(self._topology.targets)
+        if not self._on_hold:
+            self._orphans.start(self._topology.targets)
 
     def _released(self, stored: StoredLease, error: str) -> None:
         """Report a release. It may have closed a peer, as a renewal does."""
         self._recorder.released(stored, error)
         if not error:
             self._peers.released(stored.lease)
-
-
-def _goes_on(record: Record, mapping: Mapping | None) -> bool:
-    """Return whether a record serves this mapping. For other remote hosts, it is closed and opened again."""
-    return mapping is not None and mapping.remote == record.mapping.remote

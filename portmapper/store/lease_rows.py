@@ -16,7 +16,7 @@ from portmapper.support.text import storable
 LONGEST_LIFETIME = 2**32
 """Protocols express a lifetime in 32 bits."""
 
-LeaseRow = tuple[Lease, int, datetime, bool, str, str]
+LeaseRow = tuple[Lease, int, datetime, bool, str, str, str]
 """The fields of a `StoredLease`, in its order."""
 
 PortRow = tuple[tuple[Protocol, str, int], int]
@@ -87,6 +87,7 @@ def _lease(row: sqlite3.Row) -> LeaseRow:
         bool(row["confirmed"]),
         _of_type(row["source"], str),
         _of_type(row["comment"], str),
+        _of_type(row["origin"], str),
     )
 
 

@@ -47,7 +47,7 @@ AnyPort = tuple[Protocol, str, int]
 _NO_FILE = (-1, -1)
 """A value that `file_at` returns for no file."""
 
-_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 17)})"
+_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 18)})"
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ class StoredLease:
         confirmed: whether the gateway's answer arrived; if not, it may or may not hold the lease.
         source: location that listed the mapping.
         comment: the mapping's comment.
+        origin: the mapping's origin.
     """
 
     lease: Lease
@@ -71,6 +72,7 @@ class StoredLease:
     confirmed: bool = True
     source: str = ""
     comment: str = ""
+    origin: str = ""
 
     @property
     def expires_at(self) -> datetime:

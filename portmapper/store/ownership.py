@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 
 import attrs
@@ -12,10 +12,19 @@ import attrs
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import ANY_PORT, Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
-from portmapper.store.leases import AnyPort, Store, StoredLease
+from portmapper.store.interface import LeaseStore
+from portmapper.store.leases import AnyPort, StoredLease
+
+ChooseToken = Callable[[str, Protocol, IPAddress, int], bytes | None]
+"""Chooses the token for a gateway's identity, a protocol, an internal address and an internal port."""
 
 _InternalKey = tuple[str, Protocol, IPAddress, int]
 _ExternalKey = tuple[Family, Protocol, int]
+
+
+def no_token(gateway: str, protocol: Protocol, address: IPAddress, port: int) -> bytes | None:
+    """Choose no token: it is random."""
+    return None
 
 
 class Ownership:
@@ -25,15 +34,19 @@ class Ownership:
     list, a change of address, or a request whose answer was lost.
     """
 
-    def __init__(self, store: Store, scope: Collection[str] | None) -> None:
+    def __init__(
+        self, store: LeaseStore, scope: Collection[str] | None, choose_token: ChooseToken = no_token
+    ) -> None:
         """Take all leases of the store as orphans; mappings adopt theirs later.
 
         Args:
             store: the lease store.
             scope: sources whose orphans may be released; None means all.
+            choose_token: chooses the token of a new mapping; without one, it is random.
         """
         self._store = store
         self._scope = scope
+        self._choose_token = choose_token
         self._orphans: dict[bytes, StoredLease] = {}
         self._orphans_by_internal: defaultdict[_InternalKey, dict[int, bytes]] = defaultdict(dict)
         # Tuples, because each mostly holds one token, and a set takes 0.2 KiB.
@@ -64,7 +77,7 @@ class Ownership:
         """Store a lease before it is requested, so that a crash cannot lose a granted port."""
         if request.held is not None:
             return request
-        request = request if request.token else attrs.evolve(request, token=os.urandom(12))
+        request = request if request.token else attrs.evolve(request, token=self._new_token(request, gateway))
         requested = Lease(
             protocol=request.protocol,
             internal_address=request.internal_address,
@@ -78,17 +91,32 @@ class Ownership:
             token=request.token,
             remote=request.remote,
         )
-        self._put(StoredLease(requested, mapping.port, now, False, mapping.source, mapping.comment))
+        self._put(_stored(requested, mapping, now, confirmed=False))
         return request
 
     def granted(self, lease: Lease, mapping: Mapping, now: datetime) -> None:
         """Store a granted lease, and remove the orphans that it displaces."""
-        self._put(StoredLease(lease, mapping.port, now, True, mapping.source, mapping.comment))
+        self._put(_stored(lease, mapping, now, confirmed=True))
         for other in [s.lease for s in self._at((lease.family, lease.protocol, lease.external_port))]:
             if other.token in self._orphans and displaces(lease, other):
                 self.released(other.token)
         if mapping.port == ANY_PORT and mapping.family is Family.IPV4:
             self._store.remember_port(_any_port(mapping), lease.external_port)
+
+    def _new_token(self, request: MapRequest, gateway: Gateway) -> bytes:
+        """Return the token that the cluster knows for a mapping, or a random one.
+
+        Only PCP and NAT-PMP identify a mapping by its internal port, as the cluster's tokens do. If two
+        mappings of that port compete, only the first gets that token: with the same token, a server would
+        take the second for a renewal of the first.
+        """
+        if gateway.one_per_internal_port:
+            chosen = self._choose_token(
+                gateway.identity, request.protocol, request.internal_address, request.internal_port
+            )
+            if chosen and (chosen in self._orphans or self._store.get(chosen) is None):
+                return chosen
+        return os.urandom(12)
 
     def port_to_request(self, mapping: Mapping) -> int:
         """Return the external port to request: for any port, the last one that was granted.
@@ -227,6 +255,10 @@ class Ownership:
             self._by_external[_external_key(stored)] = others
         else:
             del self._by_external[_external_key(stored)]
+
+
+def _stored(lease: Lease, mapping: Mapping, now: datetime, *, confirmed: bool) -> StoredLease:
+    return StoredLease(lease, mapping.port, now, confirmed, mapping.source, mapping.comment, mapping.origin)
 
 
 def _any_port(mapping: Mapping) -> AnyPort:

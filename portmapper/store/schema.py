@@ -5,7 +5,7 @@ from __future__ import annotations
 from portmapper.store.sqlite import Schema
 
 LEASE_STORE = Schema(
-    version=5,
+    version=6,
     tables="""
 CREATE TABLE IF NOT EXISTS leases (
     token BLOB PRIMARY KEY, protocol TEXT NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS leases (
     lifetime INTEGER NOT NULL, permanent INTEGER NOT NULL,
     backend TEXT NOT NULL, gateway TEXT NOT NULL, private TEXT NOT NULL,
     confirmed INTEGER NOT NULL, granted_at REAL NOT NULL, source TEXT NOT NULL, comment TEXT NOT NULL,
-    remote TEXT NOT NULL DEFAULT ''
+    remote TEXT NOT NULL DEFAULT '', origin TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (
     at REAL NOT NULL, event TEXT NOT NULL, protocol TEXT, external_port INTEGER,
@@ -33,7 +33,10 @@ CREATE TABLE IF NOT EXISTS ports (
     external_port INTEGER NOT NULL, PRIMARY KEY (protocol, address, internal_port)
 );
 """,
-    upgrades={4: "ALTER TABLE leases ADD COLUMN remote TEXT NOT NULL DEFAULT '';"},
+    upgrades={
+        4: "ALTER TABLE leases ADD COLUMN remote TEXT NOT NULL DEFAULT '';",
+        6: "ALTER TABLE leases ADD COLUMN origin TEXT NOT NULL DEFAULT '';",
+    },
 )
 """Versions: 1 has leases and journal. 2 adds ad-hoc mappings, 3 the last external port of mappings that
-accept any port, 4 the devices and the remote hosts of a lease, 5 the paused rows."""
+accept any port, 4 the devices and the remote hosts of a lease, 5 the paused rows, 6 the origin of a lease."""

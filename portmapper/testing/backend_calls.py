@@ -10,7 +10,8 @@ from typing import cast
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError
 from portmapper.api.model import Lease, MapRequest, Protocol
-from portmapper.gateways.calls import CALL_LIMIT, lease_fault
+from portmapper.gateways.bounded import CALL_LIMIT
+from portmapper.gateways.calls import lease_fault
 from portmapper.gateways.probe import gateway_fault
 from portmapper.testing.calls import LONG, outcome
 from portmapper.testing.subjects import BackendSubject

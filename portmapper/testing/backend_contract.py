@@ -11,7 +11,7 @@ import pytest
 from portmapper.api.backend import ListsMappings, VerifiesLeases
 from portmapper.api.errors import BackendError
 from portmapper.api.model import Family, Lease, Protocol
-from portmapper.gateways.calls import CALL_LIMIT
+from portmapper.gateways.bounded import CALL_LIMIT
 from portmapper.testing.backend_calls import (
     all_found,
     check_lease,

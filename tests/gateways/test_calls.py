@@ -12,7 +12,7 @@ import pytest
 
 from portmapper.api.errors import BackendError, Conflict, GatewayTimeout, PluginFault, SourceError
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, Lease, MapRequest, Protocol, TableEntry
-from portmapper.gateways import calls
+from portmapper.gateways import bounded, calls
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
@@ -200,8 +200,8 @@ async def test_every_failure_is_a_backend_error(
 
 async def test_a_call_without_an_answer_is_canceled(clock: FakeClock, gateway: FakeListingGateway) -> None:
     """It is a timeout of the gateway."""
-    call = asyncio.create_task(calls.bounded(gateway, asyncio.Event().wait()))
-    await clock.advance(calls.CALL_LIMIT + 2)
+    call = asyncio.create_task(bounded.bounded(gateway, asyncio.Event().wait()))
+    await clock.advance(bounded.CALL_LIMIT + 2)
     with pytest.raises(GatewayTimeout, match="20 s"):
         await call
 

@@ -83,7 +83,9 @@ def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
     """Also a lease that was never confirmed, is permanent, or is for an IPv6 address."""
     leases = [
         stored(1),
-        attrs.evolve(stored(2, external_address=None, permanent=True, lifetime=0), confirmed=False),
+        attrs.evolve(
+            stored(2, external_address=None, permanent=True, lifetime=0), confirmed=False, origin="shop/web"
+        ),
         stored(3, internal_address=ipaddress.ip_address("fd00::5"), protocol=Protocol.TCP),
         stored(4, remote=ipaddress.ip_network("198.51.100.0/24")),
     ]
@@ -97,7 +99,7 @@ def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
 def test_the_test_above_sets_every_field() -> None:
     """A new field of a lease must be stored too."""
     assert {field.name for field in attrs.fields(StoredLease)} == {
-        *("lease", "wanted_port", "granted_at", "confirmed", "source", "comment")
+        *("lease", "wanted_port", "granted_at", "confirmed", "source", "comment", "origin")
     }
     assert len(attrs.fields(Lease)) == 12
 

@@ -1,0 +1,151 @@
+"""The daemon's part in an election: which role it has, and whether it may change gateways."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Callable
+
+from portmapper.api.errors import LeadershipLost, PluginFault, PortmapperError
+from portmapper.api.guard import Guard
+from portmapper.gateways.gate import LeaderGate
+from portmapper.pluginhost import guard as guarded
+from portmapper.pluginhost.faults import record_fault
+from portmapper.support.text import printable
+
+LONGEST_NAME = 200
+"""Characters of a leader's name that are shown."""
+
+_log = logging.getLogger(__name__)
+
+
+class Role(enum.StrEnum):
+    """What this daemon is at the moment.
+
+    Attributes:
+        ALONE: it has no guard, so it may always act.
+        LEADER: it may change gateways.
+        STANDBY: it waits until it may lead, or it has lost its leadership.
+    """
+
+    ALONE = "alone"
+    LEADER = "leader"
+    STANDBY = "standby"
+
+
+class Election:
+    """Runs the guard, and contains its faults: a guard that fails lets nothing pass.
+
+    Attributes:
+        gate: asked before each packet that changes a gateway; None without a guard.
+        lost: this daemon led, and must stop.
+    """
+
+    def __init__(self, guard: Guard | None, led: Callable[[], None], lost: Callable[[], None]) -> None:
+        """Prepare. `led` is called when this daemon leads, `lost` when it no longer does."""
+        self._guard = guard
+        self._led = led
+        self._on_lost = lost
+        self.lost = False
+        margin = guard.release_margin if guard else 0.0
+        self.gate = LeaderGate(self._may_act, margin, self._denied) if guard else None
+
+    @property
+    def role(self) -> Role:
+        """The role of this daemon."""
+        if self._guard is None:
+            return Role.ALONE
+        return Role.LEADER if self._guard.leading.is_set() and not self.lost else Role.STANDBY
+
+    @property
+    def leader(self) -> str | None:
+        """Name of the leader, None if it is not known or there is no election."""
+        try:
+            name = self._guard.leader if self._guard else None
+        except Exception as error:
+            record_fault(self._plugin, error)
+            return None
+        return printable(str(name))[:LONGEST_NAME] if name else None
+
+    async def run(self) -> None:
+        """Take part until leadership is lost; before that, an error is raised."""
+        if self._guard is None:
+            return
+        taking_part = asyncio.create_task(guarded.run(self._plugin, self._guard.run(), None))
+        waiting = [asyncio.create_task(self._follow()), taking_part]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            self._check(taking_part)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Hand leadership over; nothing more is sent."""
+        if self._guard is not None:
+            await guarded.close(self._plugin, self._guard)
+
+    def lose(self) -> None:
+        """Stop this daemon: another one may lead now."""
+        if not self.lost:
+            self.lost = True
+            _log.error("%s", self.reason)
+            self._on_lost()
+
+    @property
+    def reason(self) -> LeadershipLost:
+        """Why this daemon stops."""
+        who = f"{self.leader} leads now" if self.leader else "another daemon may lead now"
+        return LeadershipLost(
+            f"lost leadership, so nothing more is sent and no port is closed: {who}. The service manager "
+            "should start this daemon again, as a follower"
+        )
+
+    async def _follow(self) -> None:
+        assert self._guard is not None
+        await self._guard.wait_until_leading()
+        _log.info("this daemon leads")
+        self._led()
+        await self._guard.lost.wait()
+
+    def _check(self, taking_part: asyncio.Task[None]) -> None:
+        """Stop a leader whose guard has ended; report a follower's guard that has failed."""
+        assert self._guard is not None
+        if self._guard.leading.is_set() or self._guard.lost.is_set():
+            self.lose()
+        elif taking_part.done():
+            error = taking_part.exception()
+            raise error or PluginFault(f"the {self._plugin} ended although it does not lead")
+
+    def _may_act(self, margin: float) -> bool:
+        assert self._guard is not None
+        try:
+            return not self.lost and self._guard.may_act(margin) is True
+        except Exception as error:
+            record_fault(self._plugin, error)
+            return False
+
+    def _denied(self) -> None:
+        assert self._guard is not None
+        if self._guard.leading.is_set():
+            self.lose()
+
+    @property
+    def _plugin(self) -> str:
+        return f"guard:{self._guard.name if self._guard else ''}"
+
+
+def make_guard(kind: type[Guard], location: str) -> Guard:
+    """Create a guard for a location.
+
+    Raises:
+        PortmapperError: the location is invalid, or the plugin is faulty.
+    """
+    try:
+        return kind(location)
+    except PortmapperError:
+        raise
+    except Exception as error:
+        raise record_fault(f"guard:{kind.name}", error) from error

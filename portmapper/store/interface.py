@@ -1,0 +1,63 @@
+"""The interface of a store, so that leases can be kept elsewhere than in a file of this host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from portmapper.api.events import Event
+    from portmapper.store.device_table import DeviceTable
+    from portmapper.store.leases import AnyPort, StoredLease
+
+
+class LeaseStore(Protocol):
+    """What the daemon needs of a store. No method may wait or raise: a store that fails must close no port.
+
+    Attributes:
+        ports: the last external port of each mapping that accepts any port; `remember_port` adds to it.
+        devices: what gateways told of their devices.
+        damage: report of damaged content that was set aside, or empty.
+        on_write_failure: called whenever a write fails; `catch_up` tries it again.
+    """
+
+    ports: dict[AnyPort, int]
+    devices: DeviceTable
+    damage: str
+    on_write_failure: Callable[[], None]
+
+    @property
+    def error(self) -> str | None:
+        """Why the stored content is not up to date, or None."""
+
+    @property
+    def leases(self) -> Iterable[StoredLease]:
+        """All leases, confirmed or not."""
+
+    @property
+    def adhoc(self) -> tuple[str, ...]:
+        """The ad-hoc mappings, one JSON record each."""
+
+    @adhoc.setter
+    def adhoc(self, records: tuple[str, ...]) -> None: ...
+
+    def get(self, token: bytes) -> StoredLease | None:
+        """Return the lease with that token, or None."""
+
+    def put(self, stored: StoredLease) -> None:
+        """Store a lease, in place of an earlier one with the same token."""
+
+    def remove(self, token: bytes) -> None:
+        """Remove a lease that was released or has expired."""
+
+    def remember_port(self, mapping: AnyPort, external_port: int) -> None:
+        """Remember which external port was granted."""
+
+    def record(self, event: Event) -> None:
+        """Add an event to the journal."""
+
+    def history(self, limit: int) -> list[dict[str, Any]]:
+        """Return the latest events, the oldest first. May raise `StoreError`."""
+
+    def catch_up(self) -> None:
+        """Write what could not be written before."""
