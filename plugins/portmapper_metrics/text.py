@@ -25,6 +25,8 @@ class _Snapshot(Collector):
     def collect(self) -> Iterator[Metric]:
         measured = self._measured
         yield _gauge("info", "Version of portmapper", ["version"], [((__version__,), 1)])
+        roles = [((role,), measured.role == role) for role in ("alone", "leader", "standby")]
+        yield _gauge("role", "1 for the role of this daemon", ["role"], roles)
         states = [((state.value,), count) for state, count in measured.mappings.items()]
         yield _gauge("mappings", "Desired mappings by state", ["state"], states)
         yield _gauge(

@@ -13,7 +13,8 @@ from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, NotAuthorized
 from portmapper.api.model import IPAddress, Lease, Protocol
 from portmapper.gateways.bounded import bounded
-from portmapper.store.leases import Store, StoredLease
+from portmapper.store.leases import Store
+from portmapper.store.stored_lease import StoredLease
 
 Port = tuple[Protocol, int]
 

@@ -18,7 +18,8 @@ from portmapper.gateways.workqueue import WorkQueues
 from portmapper.network.gateway_option import reachable_targets
 from portmapper.network.host import Network, read_network
 from portmapper.network.placement import Place, expand, places
-from portmapper.store.leases import Store, StoredLease
+from portmapper.store.leases import Store
+from portmapper.store.stored_lease import StoredLease
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Lease
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 from portmapper.support.clock import Clock
 
 

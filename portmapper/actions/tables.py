@@ -17,7 +17,7 @@ from portmapper.api.model import IPAddress, Lease, Protocol, TableEntry
 from portmapper.gateways.calls import read_table
 from portmapper.gateways.probe import Probe
 from portmapper.pluginhost import guard
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 
 
 @attrs.frozen

@@ -21,6 +21,7 @@ class Metrics:
         latencies: seconds from probe to answer of each gateway, by backend and address.
         since_success: seconds since a gateway last granted a lease, None before the first.
         dropped: number of events that were dropped because the observer was too slow, by observer.
+        role: `alone`, `leader` or `standby`.
     """
 
     mappings: Mapping[MappingState, int]
@@ -29,6 +30,7 @@ class Metrics:
     latencies: Mapping[tuple[str, str], float]
     since_success: float | None
     dropped: Mapping[str, int]
+    role: str = "alone"
 
 
 @attrs.frozen

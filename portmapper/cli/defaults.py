@@ -38,6 +38,9 @@ def apply_settings(arguments: argparse.Namespace) -> None:
     arguments.settings_file = file
     use_own_presets(file.settings.preset)
     _fill(arguments, _values(file.settings))
+    if "lead_with" in arguments and not arguments.lead_with and not arguments.lead_with_address:
+        arguments.lead_with_address = file.settings.guard.address
+        arguments.lead_with = file.settings.guard.lead_with
     if "disable_plugin" in arguments:
         arguments.disable_plugin = [*arguments.disable_plugin, *file.settings.disable_plugins]
     if file.plugin_tables:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from portmapper.doctor.desired import DesiredPort
     from portmapper.pluginhost.manager import Plugins
     from portmapper.sources.reader import SourceReader
-    from portmapper.store.leases import StoredLease
+    from portmapper.store.stored_lease import StoredLease
 
 MARKS = {"ok": ("✓", "green"), "info": ("·", "cyan"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 

@@ -23,7 +23,8 @@ def headline(document: dict[str, Any], width: int | None) -> list[str]:
     counts = Counter(mapping["state"] for mapping in mappings)
     held_back = [f"{counts[state]} {state}" for state in HELD_BACK if counts[state]]
     wanted = len(mappings) - sum(counts[state] for state in HELD_BACK)
-    return pack([", ".join([f"{counts['active']} of {wanted} open", *held_back]), *_where(document)], width)
+    is_open = ", ".join([f"{counts['active']} of {wanted} open", *held_back])
+    return pack([*_standby(document), is_open, *_where(document)], width)
 
 
 def daemon_lines(document: dict[str, Any], now: datetime, width: int | None) -> list[str]:
@@ -58,6 +59,14 @@ def shortened(text: str, width: int | None) -> str:
     while cell_len(head) + cell_len(tail) >= width and head:
         head, tail = head[:-1], tail[1:]
     return f"{head}…{tail}"
+
+
+def _standby(document: dict[str, Any]) -> list[str]:
+    """Return `standby; node-b leads` for a daemon that waits until it may lead."""
+    if document.get("role") != "standby":
+        return []
+    leader = document.get("leader")
+    return [f"standby; {printable(leader)} leads" if leader else "standby; the leader is not known"]
 
 
 def _where(document: dict[str, Any]) -> list[str]:

@@ -69,6 +69,14 @@ TEMPLATE = """\
 # key = "/etc/portmapper/privkey.pem"
 # trusted_proxies = ["127.0.0.1"]
 
+# Several daemons for one list: only the host that carries the address changes gateways.
+# [guard]
+# address = "192.168.1.50"
+# lead_with = ""
+#
+# [cluster]
+# secret_file = "/etc/portmapper/cluster-secret"
+
 # Which ports may be opened, for all lists: the first rule that matches decides.
 # [[policy]]
 # action = "allow"

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -76,7 +76,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """Built-in commands: class and help line, so that the overview imports no command."""
 
-EXIT_STATUS = {"UsageError": 2, "SourceError": 2, "NoGateway": 3, "AlreadyRunning": 4}
+EXIT_STATUS = {"UsageError": 2, "SourceError": 2, "NoGateway": 3, "AlreadyRunning": 4, "LeadershipLost": 5}
 INTERRUPTED = 130
 
 GC_THRESHOLD = 100_000
@@ -153,8 +153,18 @@ def _command(name: str) -> Command:
 
     from_plugins = {command.name: command for command in load_plugins().commands}
     if name in from_plugins:
-        return from_plugins[name]()
+        return with_options_of_run(from_plugins[name]())
     raise _unknown_command(name, [*COMMANDS, *from_plugins])
+
+
+def with_options_of_run(command: Command) -> Command:
+    """Complete a command that runs the daemon."""
+    from portmapper.api.daemon_command import DaemonCommand
+
+    if not isinstance(command, DaemonCommand):
+        return command
+    completed: Callable[[Command], Command] = load_command("portmapper.cli.run_parts:RunWithParts")
+    return completed(command)
 
 
 def load_command(path: str) -> type[Command]:

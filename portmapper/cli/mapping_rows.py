@@ -56,6 +56,8 @@ def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> 
     _drop_columns(cells)
     widths = fit(cells, details, width)
     waits = "no gateway answered yet" if not document["gateways"] else "waiting for the gateway's answer"
+    if document.get("role") == "standby":
+        waits = "this daemon is on standby"
     return Text(column_names(widths), "bold"), [
         _row(mapping, row, extra, widths, width, waits)
         for mapping, row, extra in zip(mappings, cells, details, strict=True)

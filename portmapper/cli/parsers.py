@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from portmapper import __version__
 from portmapper.api.command import Command
 from portmapper.cli.argument_parser import Parser
-from portmapper.cli.main import COMMANDS, load_command
+from portmapper.cli.main import COMMANDS, load_command, with_options_of_run
 from portmapper.pluginhost.manager import load_plugins
 from portmapper.support.text import sentence
 
@@ -20,7 +20,7 @@ def all_commands() -> Iterator[Command]:
     for path, _ in COMMANDS.values():
         yield load_command(path)()
     for command in load_plugins().commands:
-        yield command()
+        yield with_options_of_run(command())
 
 
 def full_parser() -> argparse.ArgumentParser:

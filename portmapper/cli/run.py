@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
 from portmapper.api.model import HELD_BACK
+from portmapper.cli.cluster import add_cluster_options, cluster_of
 from portmapper.cli.options import (
     CONFLICTS,
     absolute_path,
@@ -32,8 +33,10 @@ from portmapper.cli.options import (
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
+    from portmapper.api.daemon_command import DaemonParts
     from portmapper.cli.run_config import RunConfig
     from portmapper.control.listener import ControlListener
+    from portmapper.daemon.cluster import Cluster
     from portmapper.daemon.daemon import BackgroundTask, Daemon
     from portmapper.daemon.options import RunOptions
     from portmapper.daemon.pidfile import PidFiles
@@ -49,12 +52,17 @@ class Run(Command):
     help = "keep the ports of a list open"
     examples = ("portmapper run ports.csv", "portmapper run --oneshot ports.csv")
 
+    def __init__(self, parts: DaemonParts | None = None) -> None:
+        """Run the daemon, with the parts of a plugin's command."""
+        self._parts = parts
+
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `run`; those that upnp-daemon has too have its names."""
         add_source_options(parser)
         add_config_option(parser)
         _add_process_options(parser)
         add_gateway_options(parser)
+        add_cluster_options(parser)
         parser.add_argument(
             "--conflict",
             type=conflict_name,
@@ -85,7 +93,10 @@ class Run(Command):
         plugins = load_plugins(arguments.disable_plugin)
         warn_of_failed_plugins(plugins)
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
-        config = RunConfig(arguments, plugins, with_observers=not arguments.only_close_ports)
+        config = RunConfig(
+            arguments, plugins, with_observers=not arguments.only_close_ports, parts=self._parts
+        )
+        cluster = cluster_of(arguments, plugins, self._parts)
         directory = (arguments.state_dir or state_directory()).absolute()
         in_state, is_pass = directory / PID_FILE, _is_one_pass(arguments)
         lock = partial(PidFiles, arguments.pid_file or in_state, in_state, must_write=is_pass)
@@ -96,7 +107,7 @@ class Run(Command):
             if arguments.daemon:
                 check_before_detaching(arguments, config.setup.readers, directory)
             block_signals()
-            serve = partial(_serve, arguments, plugins, allowed, config, listener)
+            serve = partial(_serve, arguments, plugins, allowed, config, listener, cluster)
             if arguments.daemon:
                 return run_detached(arguments, pid_files, ready, serve)
             ready()
@@ -139,6 +150,7 @@ def _serve(
     allowed: tuple[str, ...],
     config: RunConfig,
     listener: ControlListener,
+    cluster: Cluster,
 ) -> int:
     import asyncio
 
@@ -158,7 +170,7 @@ def _serve(
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
             daemon = run_event_loop(
-                lambda: _run(arguments, plugins, allowed, config, store, background_tasks)
+                lambda: _run(arguments, plugins, allowed, config, store, background_tasks, cluster)
             )
     finally:
         store.close()
@@ -185,6 +197,7 @@ async def _run(
     config: RunConfig,
     store: Store,
     background_tasks: Sequence[BackgroundTask],
+    cluster: Cluster,
 ) -> Daemon:
     from portmapper.daemon.daemon import Daemon
     from portmapper.pluginhost.faults import instantiate
@@ -197,6 +210,7 @@ async def _run(
         background_tasks,
         config.reload,
         instantiate("quirk", plugins.quirks),
+        cluster,
     )
     await daemon.run()
     return daemon

@@ -24,6 +24,7 @@ from portmapper.sources.reader import AUTO, SourceReader, is_path, open_source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from portmapper.api.daemon_command import DaemonParts
     from portmapper.api.events import Observer
     from portmapper.api.source import FormatOptions, Source
     from portmapper.config.loader import SettingsFile
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 NEED_RESTART = (
     *("interval", "conflict", "close_ports_on_exit", "gateway", "backend", "state_dir", "pid_file"),
-    *("disable_plugins", "log", "http"),
+    *("disable_plugins", "log", "http", "guard", "cluster"),
 )
 """Settings that take effect only when the program starts; a reload does not change them."""
 
@@ -46,7 +47,12 @@ class RunConfig:
     """
 
     def __init__(
-        self, arguments: argparse.Namespace, plugins: Plugins, *, with_observers: bool = True
+        self,
+        arguments: argparse.Namespace,
+        plugins: Plugins,
+        *,
+        with_observers: bool = True,
+        parts: DaemonParts | None = None,
     ) -> None:
         """Build the setup; this reads no source.
 
@@ -54,6 +60,7 @@ class RunConfig:
             arguments: the arguments, completed by `apply_settings`.
             plugins: the loaded plugins.
             with_observers: whether to create observers too.
+            parts: sources and observers of a plugin's command.
 
         Raises:
             UsageError: there is no source, no plugin reads a source, or a setting is invalid.
@@ -62,6 +69,7 @@ class RunConfig:
         self._file: SettingsFile = arguments.settings_file
         self._plugins = plugins
         self._with_observers = with_observers
+        self._parts = parts
         self._readers: dict[object, SourceReader] = {}
         self._inline: InlineSource | None = None
         self._observers: dict[str, tuple[Any, Observer | None]] = {}
@@ -87,7 +95,9 @@ class RunConfig:
     def _make(self, arguments: argparse.Namespace) -> Reloadable:
         file: SettingsFile = arguments.settings_file
         policy = policy_of(arguments)
-        observers = self._make_observers(file) if self._with_observers else ()
+        observers = self._make_observers(file) if self._with_observers else []
+        if self._parts and self._with_observers:
+            observers += self._parts.observers
         return Reloadable(self._make_readers(arguments, file, policy), observers, policy)
 
     def _make_readers(
@@ -108,6 +118,9 @@ class RunConfig:
             known = self._readers.get((environment, options))
             source = environment.EnvironmentSource()
             readers[(environment, options)] = known or SourceReader(source, (), AUTO, options, policy)
+        for part in self._parts.sources if self._parts else ():
+            known = self._readers.get((part, options))
+            readers[(part, options)] = known or SourceReader(part, (), AUTO, options, policy)
         if not readers:
             raise UsageError("no SOURCE given: specify a file, '-' for standard input, or a URL")
         for reader in readers.values():

@@ -254,6 +254,31 @@ class RuleSettings:
 
 
 @attrs.frozen
+class GuardSettings:
+    """The table `[guard]`: which of several daemons may change gateways.
+
+    Attributes:
+        address: lead while this host carries this address, such as a virtual address of keepalived.
+        lead_with: lead while the guard of a plugin allows it: `NAME:LOCATION`.
+    """
+
+    address: str = ""
+    lead_with: str = ""
+
+
+@attrs.frozen
+class ClusterSettings:
+    """The table `[cluster]`: what the daemons of a cluster share.
+
+    Attributes:
+        secret_file: a file with a secret of at least 16 bytes. With it, the next leader can take over what
+            the last one opened over PCP. A relative path is relative to the settings file.
+    """
+
+    secret_file: str = ""
+
+
+@attrs.frozen
 class Settings:
     """The top level of the settings file.
 
@@ -276,6 +301,8 @@ class Settings:
         disable_plugins: names of plugins that are not loaded.
         log: level, format and file of the log.
         http: where the HTTP API and the web interface listen.
+        guard: which of several daemons may change gateways.
+        cluster: what the daemons of a cluster share.
     """
 
     sources: tuple[str, ...] = ()
@@ -296,3 +323,5 @@ class Settings:
     disable_plugins: tuple[str, ...] = ()
     log: LogSettings = attrs.field(factory=LogSettings)
     http: HttpSettings = attrs.field(factory=HttpSettings)
+    guard: GuardSettings = attrs.field(factory=GuardSettings)
+    cluster: ClusterSettings = attrs.field(factory=ClusterSettings)

@@ -54,6 +54,7 @@ _MAPPING: dict[str, Schema] = {
     "permanent": FLAG,
     "comment": TEXT,
     "source": {**TEXT, "description": "The list that the mapping is from."},
+    "origin": {**TEXT, "description": "The object that the list made it for, such as `namespace/name`."},
     "passed_over": {
         **array(document({"backend": TEXT, "reason": TEXT})),
         "description": "The backends that were tried before, and why they do not hold the mapping.",
@@ -153,6 +154,8 @@ COMPONENTS["Status"] = document(
         "mappings": array(reference("StatusMapping")),
         "sources": array(reference("Source")),
         "problems": array({"type": "object"}),
+        "role": {"enum": ["alone", "leader", "standby"]},
+        "leader": {**TEXT_OR_NULL, "description": "Name of the leader, if there is an election."},
         "faults": array(document({"plugin": TEXT, "error": TEXT, "count": NUMBER})),
         "error": TEXT_OR_NULL,
     }

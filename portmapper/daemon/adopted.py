@@ -11,7 +11,7 @@ from portmapper.network.host import Network
 from portmapper.network.reader import NetworkReader
 from portmapper.sources.reader import SourceReader
 from portmapper.store.interface import LeaseStore
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 
 
 def adopt_leases(

@@ -11,11 +11,14 @@ from functools import partial
 from portmapper.api.backend import Backend
 from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
-from portmapper.api.metrics import Metrics, MetricsPage, ShowsMetrics
+from portmapper.api.metrics import Metrics, MetricsPage
 from portmapper.api.quirks import Quirk
 from portmapper.daemon.adopted import adopt_leases
 from portmapper.daemon.answers import ANSWER_LIMIT
+from portmapper.daemon.attached import attach, metrics_page
+from portmapper.daemon.cluster import ALONE, Cluster
 from portmapper.daemon.desired import desired_mappings
+from portmapper.daemon.election import Election
 from portmapper.daemon.gatekeeper import Gatekeeper
 from portmapper.daemon.held_back import held_back_documents
 from portmapper.daemon.listening_gate import ListeningGate
@@ -27,7 +30,7 @@ from portmapper.daemon.requests import Requests
 from portmapper.daemon.shutdown import close_ports
 from portmapper.daemon.signals import signal_handlers
 from portmapper.daemon.store_writer import retry_store_writes
-from portmapper.daemon.supervisor import Supervisor, known_problem, name_of
+from portmapper.daemon.supervisor import Supervisor, known_problems, name_of
 from portmapper.daemon.systemd import ServiceManager, keep_notifying
 from portmapper.network.monitor import monitoring
 from portmapper.network.reader import NetworkReader
@@ -69,6 +72,7 @@ class Daemon:
         background_tasks: Sequence[BackgroundTask] = (),
         load_settings: LoadSettings | None = None,
         quirks: Sequence[Quirk] = (),
+        cluster: Cluster = ALONE,
     ) -> None:
         """Create the daemon; nothing is sent yet.
 
@@ -87,15 +91,19 @@ class Daemon:
         self._network = NetworkReader()
         self._supervisor = Supervisor(self._clock)
         self._publisher = EventPublisher(store, reloadable.observers)
-        self._attach_metrics()
+        self._election = Election(cluster.guard, self.stop)
         self._scheduler = Scheduler(
             backends,
             store,
             self._publisher.publish,
-            scheduler_options(options, reloadable.readers),
+            scheduler_options(options, reloadable.readers, on_hold=cluster.guard is not None),
             network=self._network,
             quirks=quirks,
+            tokens=cluster.choose_token,
+            gate=self._election.gate,
         )
+        self._election.on_leading = self._scheduler.begin
+        attach(self._reloadable.observers, self._measure, self.status)
         self._adhoc = AdhocMappings(store)
         self._requests = Requests(self._scheduler, store, self._adhoc, self._update_desired)
         self._listening = ListeningGate(self._clock, self._network)
@@ -117,6 +125,7 @@ class Daemon:
 
         Raises:
             SourceError: a source cannot be read or parsed at start.
+            LeadershipLost: another daemon may lead now.
         """
         with signal_handlers(stop=self.stop, interrupt=self._interrupted, reload=self.reload):
             asyncio.get_running_loop().set_exception_handler(self._supervisor.loop_error)
@@ -132,6 +141,7 @@ class Daemon:
                 self._service.notify("STOPPING=1")
                 self.document = self.status()
                 await self._shut_down()
+        self._election.check_end()
 
     def stop(self) -> None:
         """Stop the run in order, even while it waits."""
@@ -169,7 +179,7 @@ class Daemon:
             except PortmapperError as error:
                 invalid = error
                 _log.error("%s; the old settings stay in effect", error)
-        self._attach_metrics()
+        attach(self._reloadable.observers, self._measure, self.status)
         self._publisher.set_observers(self._reloadable.observers)
         self._scheduler.retry_now()
         self._watcher.reload(self._reloadable.readers)
@@ -185,21 +195,19 @@ class Daemon:
         return {
             **document,
             "mappings": [*document["mappings"], *held_back_documents(decision.held_back)],
+            **self._election.document(),
             "next_check_at": date(self._watcher.next_read, self._clock),
             "problems": self._problems(),
         }
 
     def _problems(self) -> list[Document]:
-        conditions = {
-            "network": self._network.problem,
-            "lease store": self._store.error or self._store.damage,
-        }
-        known = [known_problem(part, error) for part, error in conditions.items() if error]
+        store = self._store.error or self._store.damage
+        known = known_problems({"network": self._network.problem, "lease store": store})
         return [*known, *self._supervisor.document()]
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return their status. Raises `UsageError`."""
-        await self._until_started()
+        await self._until_may_change()
         entries = await self._requests.open(records, self._reloadable.policy)
         document = self.status()
         known = dict(zip(self._scheduler.records, document["mappings"], strict=False))
@@ -210,28 +218,28 @@ class Daemon:
 
     async def close(self, records: object) -> Document:
         """Close ports that `open` requested, and return the results. Raises `UsageError`."""
-        await self._until_started()
+        await self._until_may_change()
         return {"ports": await self._requests.close(records)}
 
     async def pause(self, records: object) -> Document:
         """Close rows of lists until they are resumed, and return the results. Raises `UsageError`."""
-        await self._until_started()
+        await self._until_may_change()
         return {"ports": await self._pausing.pause(records)}
 
     async def resume(self, records: object) -> Document:
         """Open paused rows again, and return the results. Raises `UsageError`."""
-        await self._until_started()
+        await self._until_may_change()
         return {"ports": await self._pausing.resume(records)}
 
-    async def _until_started(self) -> None:
-        """Wait until the sources have been read. Raise `UsageError` if that takes too long."""
+    async def _until_may_change(self) -> None:
+        """Wait until the sources have been read. Raise `UsageError` if that takes too long, or on standby."""
         if not await self._clock.wait(self._started, START_LIMIT):
             raise UsageError("the daemon is still reading its sources; try again later")
+        self._election.refuse_on_standby()
 
     async def metrics(self) -> MetricsPage | None:
         """Return the page of the first observer that provides metrics; None if there is none."""
-        providers = [o for o in self._publisher.observers if isinstance(o, ShowsMetrics)]
-        return await providers[0].page() if providers else None
+        return await metrics_page(self._publisher.observers)
 
     def not_ready(self) -> list[str]:
         """Return why the daemon is not ready; empty if a gateway answers and the lists were read."""
@@ -253,14 +261,9 @@ class Daemon:
 
     # Startup
 
-    def _attach_metrics(self) -> None:
-        for observer in self._reloadable.observers:
-            if isinstance(observer, ShowsMetrics):
-                observer.attach(self._measure)
-
     def _measure(self) -> Metrics:
-        dropped = self._publisher.dropped
-        return collect_metrics(self._scheduler, dropped, self._clock, self._gatekeeper.states)
+        dropped, role = self._publisher.dropped, self._election.role.value
+        return collect_metrics(self._scheduler, dropped, self._clock, self._gatekeeper.states, role)
 
     def _interrupted(self) -> None:
         if self.stopped:
@@ -310,6 +313,7 @@ class Daemon:
             watch_listeners = partial(self._listening.run, self._gatekeeper, self._update_desired)
             tasks.create_task(keep("listeners", watch_listeners))
             tasks.create_task(keep("store", partial(retry_store_writes, self._store)))
+            tasks.create_task(keep("guard", self._election.run))
             if self._service.is_present:
                 tasks.create_task(keep("service manager", self._notify_service_manager))
             _log.info("keeping %s open", plural(len(self._scheduler.records), "mapping"))
@@ -323,7 +327,8 @@ class Daemon:
 
     def _summary(self) -> str:
         states = [entry.state for entry in self._scheduler.records.values()]
-        return summary([*states, *self._gatekeeper.states], len(self._problems()))
+        line = summary([*states, *self._gatekeeper.states], len(self._problems()))
+        return ", ".join(filter(None, [self._election.standing, line]))
 
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(
@@ -343,8 +348,9 @@ class Daemon:
     # Shutdown
 
     async def _shut_down(self) -> None:
-        await self._watcher.close()
-        if self._options.close_on_exit:
+        if self._options.close_on_exit and not self._election.standing:
             await close_ports(self._scheduler)
         await self._scheduler.close()
+        await self._election.close()  # soon: another daemon waits
+        await self._watcher.close()
         await self._publisher.close()

@@ -7,7 +7,7 @@ import enum
 import logging
 from collections.abc import Callable
 
-from portmapper.api.errors import LeadershipLost, PluginFault, PortmapperError
+from portmapper.api.errors import LeadershipLost, PluginFault, PortmapperError, UsageError
 from portmapper.api.guard import Guard
 from portmapper.gateways.gate import LeaderGate
 from portmapper.pluginhost import guard as guarded
@@ -40,13 +40,14 @@ class Election:
     Attributes:
         gate: asked before each packet that changes a gateway; None without a guard.
         lost: this daemon led, and must stop.
+        on_leading: called when this daemon leads.
     """
 
-    def __init__(self, guard: Guard | None, led: Callable[[], None], lost: Callable[[], None]) -> None:
-        """Prepare. `led` is called when this daemon leads, `lost` when it no longer does."""
+    def __init__(self, guard: Guard | None, on_lost: Callable[[], None]) -> None:
+        """Prepare; `on_lost` is called when this daemon no longer leads."""
         self._guard = guard
-        self._led = led
-        self._on_lost = lost
+        self._on_lost = on_lost
+        self.on_leading: Callable[[], None] = lambda: None
         self.lost = False
         margin = guard.release_margin if guard else 0.0
         self.gate = LeaderGate(self._may_act, margin, self._denied) if guard else None
@@ -67,6 +68,27 @@ class Election:
             record_fault(self._plugin, error)
             return None
         return printable(str(name))[:LONGEST_NAME] if name else None
+
+    @property
+    def standing(self) -> str:
+        """`standby; node-b leads`, or empty if this daemon may act."""
+        if self.role is not Role.STANDBY:
+            return ""
+        return f"{Role.STANDBY}; {self.leader} leads" if self.leader else Role.STANDBY.value
+
+    def document(self) -> dict[str, str | None]:
+        """Return the part of the status document."""
+        return {"role": self.role.value, "leader": self.leader}
+
+    def refuse_on_standby(self) -> None:
+        """Raise `UsageError` for a command that would change a gateway, unless this daemon may."""
+        if self.standing:
+            raise UsageError(f"this daemon is on {self.standing}: run the command there")
+
+    def check_end(self) -> None:
+        """Raise `LeadershipLost` if that ended the run."""
+        if self.lost:
+            raise self.reason
 
     async def run(self) -> None:
         """Take part until leadership is lost; before that, an error is raised."""
@@ -107,7 +129,7 @@ class Election:
         assert self._guard is not None
         await self._guard.wait_until_leading()
         _log.info("this daemon leads")
-        self._led()
+        self.on_leading()
         await self._guard.lost.wait()
 
     def _check(self, taking_part: asyncio.Task[None]) -> None:

@@ -33,7 +33,7 @@ class RunOptions:
     allowed: tuple[str, ...] = ()
 
 
-def scheduler_options(options: RunOptions, readers: Iterable[SourceReader]) -> Options:
+def scheduler_options(options: RunOptions, readers: Iterable[SourceReader], *, on_hold: bool) -> Options:
     """Return the options of the scheduler; a pass is only for the leases of its lists."""
     return Options(
         conflict=options.conflict,
@@ -43,4 +43,5 @@ def scheduler_options(options: RunOptions, readers: Iterable[SourceReader]) -> O
         scope={reader.location for reader in readers} if options.oneshot else None,
         watch=not options.oneshot,
         prompt=(COMMAND_LINE,),
+        on_hold=on_hold,
     )

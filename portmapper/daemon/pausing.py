@@ -14,7 +14,7 @@ from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import COMMAND_LINE, parse_records
 from portmapper.sources.pauses import pause_key
-from portmapper.store.leases import Store
+from portmapper.store.interface import LeaseStore
 from portmapper.support.clock import Clock
 
 
@@ -24,7 +24,7 @@ class Pausing:
     def __init__(
         self,
         scheduler: Scheduler,
-        store: Store,
+        store: LeaseStore,
         gatekeeper: Gatekeeper,
         publisher: EventPublisher,
         changed: Callable[[], None],

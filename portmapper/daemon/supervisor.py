@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import attrs
@@ -42,9 +42,13 @@ class Problem:
     attempts: int = 1
 
 
-def known_problem(part: str, error: str) -> dict[str, Any]:
-    """Describe a problem that its part reports itself."""
-    return {"part": part, "error": error, "since": None, "attempts": 1}
+def known_problems(conditions: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    """Describe the problems that parts report themselves: by part, what is wrong with it, if anything."""
+    return [
+        {"part": part, "error": error, "since": None, "attempts": 1}
+        for part, error in conditions.items()
+        if error
+    ]
 
 
 class Supervisor:

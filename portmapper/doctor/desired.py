@@ -13,7 +13,7 @@ from portmapper.api.model import HELD_BACK, Family, IPAddress, MappingState, Pro
 from portmapper.api.model import Mapping as DesiredMapping
 from portmapper.network.host import Network
 from portmapper.network.placement import places
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 
 
 @attrs.frozen

@@ -25,7 +25,7 @@ from portmapper.gateways.calls import read_external_address
 from portmapper.network.host import Network
 from portmapper.network.listeners import read_listeners
 from portmapper.network.placement import search_targets
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 
 MAX_TEST_MAPPINGS = 64
 """Maximum number of ports to make test mappings for; each takes the gateway some time."""

@@ -11,8 +11,7 @@ import attrs
 from portmapper.api.backend import Connection, DescribesConnection, Gateway, ListsMappings, VerifiesLeases
 from portmapper.api.errors import BackendError, Conflict, PluginFault, quoted
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
-from portmapper.gateways.bounded import bounded
-from portmapper.gateways.changes import map_at, unmap_at
+from portmapper.gateways.bounded import bounded, map_at, unmap_at
 from portmapper.pluginhost.faults import record_fault
 
 MAX_ENTRIES = 65_536

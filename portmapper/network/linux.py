@@ -31,7 +31,7 @@ MAX_ANSWER = 2**24
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 
-_RTM_GETLINK, _RTM_GETADDR, _RTM_GETROUTE = 18, 22, 26
+_RTM_GETLINK, _RTM_DELADDR, _RTM_GETADDR, _RTM_GETROUTE = 18, 21, 22, 26
 _IFLA_IFNAME = 3
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _IFF_RUNNING = 0x40
@@ -85,6 +85,13 @@ def parse_addresses(messages: Iterator[bytes]) -> Iterator[tuple[int, IPInterfac
         address = ipaddress.ip_interface((raw, prefix))
         if not address.ip.is_loopback:
             yield index, address, family == socket.AF_INET6 and bool(flags & _TRANSIENT)
+
+
+def removed_addresses(announcement: bytes) -> Iterator[IPAddress]:
+    """Yield the addresses that the kernel announces as removed."""
+    for kind, message in _messages(announcement):
+        if kind == _RTM_DELADDR:
+            yield from (address.ip for _, address, _ in parse_addresses(iter([message])))
 
 
 def default_routes() -> Iterator[RouteFacts]:

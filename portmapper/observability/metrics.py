@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 def collect_metrics(
-    scheduler: Scheduler, dropped: Mapping[str, int], clock: Clock, held_back: Iterable[MappingState] = ()
+    scheduler: Scheduler,
+    dropped: Mapping[str, int],
+    clock: Clock,
+    held_back: Iterable[MappingState] = (),
+    role: str = "alone",
 ) -> Metrics:
     """Return the current metrics of a scheduler.
 
-    `dropped` is the number of lost events by observer, `held_back` the state of each mapping held back.
+    `dropped` is the number of lost events by observer, `held_back` the state of each mapping held back, and
+    `role` the role of the daemon.
     """
     states = Counter(entry.state for entry in scheduler.records.values())
     states.update(held_back)
@@ -31,4 +36,5 @@ def collect_metrics(
         latencies={(g.backend, str(g.address)): g.latency for g in scheduler.discovery.gateways},
         since_success=None if counters.last_success is None else clock.monotonic() - counters.last_success,
         dropped=dropped,
+        role=role,
     )

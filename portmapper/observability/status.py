@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from portmapper.api.reading import Reading
     from portmapper.scheduler.record import Record
     from portmapper.scheduler.scheduler import Scheduler
-    from portmapper.store.leases import StoredLease
+    from portmapper.store.stored_lease import StoredLease
     from portmapper.support.clock import Clock
 
 Document = dict[str, Any]
@@ -72,6 +72,8 @@ def stored_document(leases: Iterable[StoredLease]) -> Document:
     """Return the `status` document if no daemon runs, from the lease store alone."""
     return {
         "version": __version__,
+        "role": "alone",
+        "leader": None,
         "pid": None,
         "started_at": None,
         "gateways": [],
@@ -192,6 +194,7 @@ def _stored_mapping(stored: StoredLease) -> Document:
         "comment": stored.comment,
         "remote": remote_text(stored.lease.remote) or None,
         "source": stored.source,
+        "origin": stored.origin,
         "error": None if is_valid else "the lease expired or was never confirmed",
         "passed_over": [],
         "opens_at": None,

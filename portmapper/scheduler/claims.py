@@ -7,7 +7,7 @@ from collections.abc import Mapping as AnyMapping
 
 from portmapper.api.model import Family, Mapping, MappingKey, Protocol
 from portmapper.scheduler.record import Record
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 
 _Port = tuple[Family, Protocol, int]
 _Ports = tuple[Family, Protocol, int, int]

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol as Interface
 
 from portmapper.api.model import Mapping, MappingKey
 from portmapper.scheduler.coupling import Coupling
-from portmapper.scheduler.inputs import Desired, Undesired
+from portmapper.scheduler.inputs import Desired, Input, Undesired
 from portmapper.scheduler.record import Record
-from portmapper.scheduler.writer import Writer
 
 
-def take_desired(mappings: Iterable[Mapping], writer: Writer, coupling: Coupling) -> None:
+class Records(Interface):
+    """The writer of records."""
+
+    records: dict[MappingKey, Record]
+
+    def add(self, key: MappingKey, mapping: Mapping) -> None:
+        """Add a record."""
+
+    def take(self, key: MappingKey, given: Input) -> None:
+        """Put an input through the table."""
+
+
+def take_desired(mappings: Iterable[Mapping], writer: Records, coupling: Coupling) -> None:
     """Add, change and drop records; the first of two mappings with the same key wins."""
     desired: dict[MappingKey, Mapping] = {}
     for mapping in mappings:

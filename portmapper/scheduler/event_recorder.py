@@ -8,7 +8,7 @@ from portmapper.api.backend import Gateway
 from portmapper.api.events import Event, EventKind
 from portmapper.api.model import IPAddress, Lease, Mapping, MappingState
 from portmapper.scheduler.record import Record
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
 

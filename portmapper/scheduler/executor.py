@@ -15,8 +15,8 @@ from portmapper.api.backend import Gateway, VerifiesLeases
 from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest
 from portmapper.api.quirks import Action, RepairAction, RepairStep
+from portmapper.gateways.bounded import map_at, unmap_at
 from portmapper.gateways.calls import request_lease
-from portmapper.gateways.changes import map_at, unmap_at
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.network.placement import Place

@@ -8,12 +8,12 @@ from functools import partial
 from portmapper.api.backend import Gateway, Target
 from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import Lease
-from portmapper.gateways.changes import unmap_at
+from portmapper.gateways.bounded import unmap_at
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.scheduler.releases import Releases
-from portmapper.store.leases import StoredLease
 from portmapper.store.ownership import Ownership
+from portmapper.store.stored_lease import StoredLease
 from portmapper.support.backoff import retry_delay
 from portmapper.support.clock import Clock
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import BackendError, Conflict, GatewayTimeout
 from portmapper.api.model import Lease, MapRequest, TableEntry
+from portmapper.gateways.bounded import unmap_at
 from portmapper.gateways.calls import try_release
-from portmapper.gateways.changes import unmap_at
 from portmapper.gateways.discovery import Discovery
 from portmapper.scheduler.record import Record
-from portmapper.store.leases import StoredLease
 from portmapper.store.ownership import Ownership, is_on_device
+from portmapper.store.stored_lease import StoredLease
 
 
 class OwnConflicts:

@@ -44,8 +44,8 @@ from portmapper.scheduler.resync import Resync
 from portmapper.scheduler.transition import Rules
 from portmapper.scheduler.writer import Writer
 from portmapper.store.interface import LeaseStore
-from portmapper.store.leases import StoredLease
 from portmapper.store.ownership import ChooseToken, Ownership, no_token
+from portmapper.store.stored_lease import StoredLease
 from portmapper.support.backoff import MIN_RENEWAL_GAP
 from portmapper.support.clock import Clock
 from portmapper.support.send_gate import Gate
@@ -211,7 +211,8 @@ class Scheduler:
             affected = [key for key, record in self.records.items() if record.mapping.family in changed]
             self._writer.take_all((key, NetworkChanged()) for key in affected)
             self._start_due()  # a lease must be adopted under the new address before it is released
-        await forget_old_targets(self._topology, self.discovery, self._writer, self._ownership)
+        if not self._writer.attempting and not self._ownership.orphans():
+            await forget_old_targets(self._topology, self.discovery, self.records.values())
 
     async def settled(self) -> None:
         """Wait until every mapping is open or has failed for now, and every release was tried."""

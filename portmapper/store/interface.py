@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from portmapper.api.events import Event
     from portmapper.store.device_table import DeviceTable
-    from portmapper.store.leases import AnyPort, StoredLease
+    from portmapper.store.pause_table import PauseTable
+    from portmapper.store.stored_lease import AnyPort, StoredLease
 
 
 class LeaseStore(Protocol):
@@ -17,12 +18,14 @@ class LeaseStore(Protocol):
     Attributes:
         ports: the last external port of each mapping that accepts any port; `remember_port` adds to it.
         devices: what gateways told of their devices.
+        pauses: the rows that the user has paused.
         damage: report of damaged content that was set aside, or empty.
         on_write_failure: called whenever a write fails; `catch_up` tries it again.
     """
 
     ports: dict[AnyPort, int]
     devices: DeviceTable
+    pauses: PauseTable
     damage: str
     on_write_failure: Callable[[], None]
 
@@ -56,8 +59,12 @@ class LeaseStore(Protocol):
     def record(self, event: Event) -> None:
         """Add an event to the journal."""
 
-    def history(self, limit: int) -> list[dict[str, Any]]:
-        """Return the latest events, the oldest first. May raise `StoreError`."""
+    @property
+    def last_event_id(self) -> int:
+        """The id of the latest event; 0 without one."""
+
+    def history(self, limit: int, before: int | None = None, after: int = 0) -> list[dict[str, Any]]:
+        """Return the latest events between two ids, the oldest first. May raise `StoreError`."""
 
     def catch_up(self) -> None:
         """Write what could not be written before."""

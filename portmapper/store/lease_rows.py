@@ -31,7 +31,7 @@ def lease_rows(database: sqlite3.Connection) -> Iterator[LeaseRow]:
 
 def lease_row(fields: LeaseRow) -> tuple[Any, ...]:
     """Return the row of a lease, in the order of the table's columns."""
-    lease, wanted_port, granted_at, confirmed, source, comment = fields
+    lease, wanted_port, granted_at, confirmed, source, comment, origin = fields
     return (
         lease.token,
         lease.protocol.value,
@@ -50,6 +50,7 @@ def lease_row(fields: LeaseRow) -> tuple[Any, ...]:
         storable(source),
         storable(comment),
         str(lease.remote or ""),
+        storable(origin),
     )
 
 

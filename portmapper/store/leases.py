@@ -6,7 +6,6 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import attrs
 
 from portmapper.api.errors import StoreError
 from portmapper.api.events import Event
-from portmapper.api.model import Lease, Protocol
 from portmapper.store.damage import STORE_FAILURES, is_damaged, is_locked, open_or_replace, set_aside
 from portmapper.store.device_table import DeviceTable
 from portmapper.store.journal_table import JournalTable, latest
@@ -29,20 +27,15 @@ from portmapper.store.sqlite import (
     open_to_read,
     wait_for_locks,
 )
+from portmapper.store.stored_lease import AnyPort, StoredLease
 
 FILE_NAME = "leases.sqlite3"
 LEASES, JOURNAL = "the lease store", "the journal"
-
-LONGEST_UNSEEN = 86400
-"""Seconds that a lease may last if the answer to its request was lost: a gateway may grant a longer lifetime
-than requested, and RFC 6887 section 15 allows it a day."""
 
 PORTS_REMEMBERED = 1000
 """Number of mappings that accept any external port and whose last port is remembered, the latest first."""
 
 _FORGET_PORT = "DELETE FROM ports WHERE (protocol, address, internal_port) = (?, ?, ?)"
-AnyPort = tuple[Protocol, str, int]
-"""A mapping that accepts any external port: its protocol, its address as configured, its internal port."""
 
 _NO_FILE = (-1, -1)
 """A value that `file_at` returns for no file."""
@@ -50,39 +43,6 @@ _NO_FILE = (-1, -1)
 _INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 18)})"
 
 _log = logging.getLogger(__name__)
-
-
-@attrs.frozen
-class StoredLease:
-    """A lease in the store.
-
-    Attributes:
-        lease: the granted lease; what was requested while `confirmed` is false.
-        wanted_port: the external port that the mapping desires.
-        granted_at: wall-clock time of the grant or of the request.
-        confirmed: whether the gateway's answer arrived; if not, it may or may not hold the lease.
-        source: location that listed the mapping.
-        comment: the mapping's comment.
-        origin: the mapping's origin.
-    """
-
-    lease: Lease
-    wanted_port: int
-    granted_at: datetime
-    confirmed: bool = True
-    source: str = ""
-    comment: str = ""
-    origin: str = ""
-
-    @property
-    def expires_at(self) -> datetime:
-        """The latest wall-clock time at which a lease expires that is not permanent."""
-        lifetime = self.lease.lifetime if self.confirmed else max(self.lease.lifetime, LONGEST_UNSEEN)
-        return self.granted_at + timedelta(seconds=lifetime)
-
-    def expired(self, now: datetime) -> bool:
-        """Return whether the lease has expired."""
-        return not self.lease.permanent and now >= self.expires_at
 
 
 class Store:

@@ -13,7 +13,7 @@ from portmapper.api.backend import Gateway
 from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import ANY_PORT, Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
 from portmapper.store.interface import LeaseStore
-from portmapper.store.leases import AnyPort, StoredLease
+from portmapper.store.stored_lease import AnyPort, StoredLease
 
 ChooseToken = Callable[[str, Protocol, IPAddress, int], bytes | None]
 """Chooses the token for a gateway's identity, a protocol, an internal address and an internal port."""

@@ -12,7 +12,8 @@ import pytest
 from portmapper.actions.tables import GatewayTables
 from portmapper.api.backend import Target
 from portmapper.api.model import Lease, Protocol
-from portmapper.store.leases import Store, StoredLease
+from portmapper.store.leases import Store
+from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import GATEWAY, FakeDevice
 

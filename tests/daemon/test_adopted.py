@@ -12,7 +12,8 @@ from portmapper.api.source import Document, FormatOptions, Source
 from portmapper.daemon.adopted import adopt_leases
 from portmapper.network.host import Interface, Network
 from portmapper.sources.reader import SourceReader
-from portmapper.store.leases import Store, StoredLease
+from portmapper.store.leases import Store
+from portmapper.store.stored_lease import StoredLease
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOME = Network((Interface("eth0", (ipaddress.ip_interface("192.168.1.5/24"),)),), ())

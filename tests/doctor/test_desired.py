@@ -12,7 +12,7 @@ import pytest
 from portmapper.api.model import Family, Lease, Mapping, Protocol
 from portmapper.doctor.desired import DesiredPort, desired_from_daemon, desired_from_list
 from portmapper.network.host import Network
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 
 LOCAL = ipaddress.ip_address("192.168.88.10")
 LEASE = Lease(

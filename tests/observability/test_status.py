@@ -14,7 +14,8 @@ import pytest
 from portmapper.api.errors import NotAuthorized
 from portmapper.api.model import Lease, Mapping, Protocol
 from portmapper.observability.status import gateway_document, status_document, stored_document
-from portmapper.store.leases import Store, StoredLease
+from portmapper.store.leases import Store
+from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeGateway
 from portmapper.testing.fake_device import FakeDevice

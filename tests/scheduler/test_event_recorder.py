@@ -14,7 +14,7 @@ from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Lease, Mapping
 from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.record import Record
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.clock import FakeClock
 
 EXTERNAL, NEW_EXTERNAL = ip_address("203.0.113.7"), ip_address("203.0.113.99")

@@ -12,7 +12,7 @@ from portmapper.api.errors import NetworkFailure, NotAuthorized
 from portmapper.api.events import EventKind
 from portmapper.api.model import Lease, Mapping, Protocol
 from portmapper.network.host import Network
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice

@@ -12,7 +12,7 @@ import pytest
 from portmapper.api.errors import Conflict, NotAuthorized
 from portmapper.api.model import ConflictPolicy, Mapping, MappingState, Protocol
 from portmapper.network.host import Network
-from portmapper.store.leases import StoredLease
+from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_device import FakeDevice
 

@@ -16,7 +16,8 @@ import pytest
 from portmapper.api.errors import StoreError
 from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Lease, Protocol
-from portmapper.store.leases import FILE_NAME, Store, StoredLease
+from portmapper.store.leases import FILE_NAME, Store
+from portmapper.store.stored_lease import StoredLease
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

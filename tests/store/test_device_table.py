@@ -10,7 +10,8 @@ from pathlib import Path
 from portmapper.api.model import Lease, Protocol
 from portmapper.api.quirks import Device
 from portmapper.store.device_table import DEVICES_REMEMBERED
-from portmapper.store.leases import FILE_NAME, Store, StoredLease
+from portmapper.store.leases import FILE_NAME, Store
+from portmapper.store.stored_lease import StoredLease
 
 GATEWAY = ip_address("192.168.88.1")
 LEASE = Lease(

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from portmapper.api.errors import StoreError
 from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Lease, Protocol
-from portmapper.store.leases import Store, StoredLease
+from portmapper.store.leases import Store
 from portmapper.store.sqlite import open_database
+from portmapper.store.stored_lease import StoredLease
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

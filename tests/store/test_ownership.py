@@ -12,8 +12,9 @@ import pytest
 
 from portmapper.api.errors import BackendError, GatewayTimeout, NotAuthorized
 from portmapper.api.model import ANY_PORT, Family, Lease, Mapping, MapRequest, Protocol, TableEntry
-from portmapper.store.leases import Store, StoredLease
+from portmapper.store.leases import Store
 from portmapper.store.ownership import Ownership, displaces
+from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeGateway
 from portmapper.testing.fake_device import FakeDevice

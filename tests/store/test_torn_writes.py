@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from portmapper.api.model import Lease, Protocol
-from portmapper.store.leases import FILE_NAME, Store, StoredLease
+from portmapper.store.leases import FILE_NAME, Store
+from portmapper.store.stored_lease import StoredLease
 
 PAGE = 4096
 LOG_HEADER, FRAME = 32, 24 + PAGE

@@ -1,0 +1,25 @@
+"""What the daemons of one cluster share: who may act, and which tokens they use."""
+
+from __future__ import annotations
+
+import attrs
+
+from portmapper.api.guard import Guard
+from portmapper.store.ownership import ChooseToken, no_token
+
+
+@attrs.frozen
+class Cluster:
+    """This daemon's part in a cluster; by default it is alone.
+
+    Attributes:
+        guard: decides whether this daemon may act; None if it always may.
+        choose_token: chooses the token of a new mapping; None makes it random.
+    """
+
+    guard: Guard | None = None
+    choose_token: ChooseToken = no_token
+
+
+ALONE = Cluster()
+"""A daemon without a cluster."""
