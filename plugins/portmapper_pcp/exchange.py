@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from portmapper.api import BackendError, GatewayTimeout, IPAddress, NetworkFailure
+from portmapper.support.send_gate import check_before_sending
 from portmapper_pcp.wire import Key, MalformedPacket, Reply
 
 R = TypeVar("R", bound=Reply)
@@ -86,6 +87,7 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
 
         Raises:
             GatewayTimeout: the gateway did not answer.
+            NotLeading: another daemon may lead now.
             NetworkFailure: the gateway cannot be reached, or refuses the port.
             Unsupported: the gateway speaks another protocol or version.
         """
@@ -162,6 +164,11 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
 
     def _send(self, request: _Request[R]) -> None:
         if request.answer.done():
+            return
+        try:
+            check_before_sending()
+        except BackendError as error:
+            request.fail(error)
             return
         wait = next(request.delays, None)
         if wait is None or self._transport is None:

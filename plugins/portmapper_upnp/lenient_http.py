@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from portmapper.api import NetworkFailure
+from portmapper.support.send_gate import check_before_sending
 
 MAX_HEAD = 32 * 1024
 """Maximum bytes of status line and headers."""
@@ -64,6 +65,7 @@ async def exchange(
         parts.hostname, parts.port or 80, local_addr=(local, 0) if local else None
     )
     try:
+        check_before_sending()
         writer.write(_request(method, parts.path or "/", parts.query, headers, body))
         return await read_answer(reader, max_body)
     finally:

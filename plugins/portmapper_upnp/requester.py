@@ -13,6 +13,7 @@ from async_upnp_client.client import UpnpRequester
 from async_upnp_client.const import HttpRequest, HttpResponse
 
 from portmapper.api import GatewayTimeout, IPAddress, NetworkFailure
+from portmapper.support.send_gate import check_before_sending
 from portmapper_upnp.soap_fault import Refused
 
 MAX_BODY = 256 * 1024
@@ -50,6 +51,10 @@ _TEXT_ENCODING = re.compile(
 
 def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
     """Return a session bound to `local_address`, without cookies, compression or proxies."""
+    # After connecting, which takes time: another daemon may lead by now.
+    checks = aiohttp.TraceConfig()
+    checks.on_connection_create_end.append(_check)
+    checks.on_connection_reuseconn.append(_check)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             local_addr=(str(local_address), 0) if local_address else None, limit_per_host=MAX_CONNECTIONS
@@ -57,8 +62,13 @@ def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Accept-Encoding": "identity", "User-Agent": "portmapper UPnP/1.1"},
         auto_decompress=False,
+        trace_configs=[checks],
         trust_env=False,
     )
+
+
+async def _check(*_: object) -> None:
+    check_before_sending()
 
 
 class BoundedRequester(UpnpRequester):

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from portmapper.daemon.options import RunOptions
     from portmapper.daemon.pidfile import PidFiles
     from portmapper.pluginhost.manager import Plugins
-    from portmapper.sources.reader import SourceReader
     from portmapper.store.leases import Store
 
 
@@ -155,6 +154,7 @@ def _serve(
     import asyncio
 
     from portmapper.cli.background import tasks_beside
+    from portmapper.cli.close_ports import close_ports
     from portmapper.cli.progress import progress
     from portmapper.daemon.adopted import refuse_empty
     from portmapper.daemon.event_loop import run_event_loop
@@ -165,7 +165,7 @@ def _serve(
         refuse_empty(config.setup.readers, store, datetime.now(UTC))
         if arguments.only_close_ports:
             with progress("closing the ports"):
-                return asyncio.run(_close_ports(arguments, plugins, config.setup.readers, store))
+                return asyncio.run(close_ports(arguments, plugins, config.setup.readers, store))
         background_tasks = () if arguments.oneshot else tasks_beside(arguments, plugins, listener)
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
@@ -214,40 +214,6 @@ async def _run(
     )
     await daemon.run()
     return daemon
-
-
-async def _close_ports(
-    arguments: argparse.Namespace, plugins: Plugins, readers: Sequence[SourceReader], store: Store
-) -> int:
-    import asyncio
-
-    from portmapper.actions.close_listed import ListCloser
-    from portmapper.daemon.signals import signal_handlers
-    from portmapper.pluginhost.faults import instantiate
-    from portmapper.sources.field_parsers import parse_conflict
-    from portmapper.sources.reader import read_first
-
-    closer = ListCloser(
-        instantiate("backend", plugins.choose_backends(arguments.backend)),
-        store,
-        chosen=arguments.gateway,
-        conflict=parse_conflict(arguments.conflict),
-    )
-
-    async def close() -> None:
-        readings = await read_first(readers)
-        await closer.close([mapping for reading in readings for mapping in reading.mappings])
-
-    def stop() -> None:
-        task.cancel()
-
-    task = asyncio.create_task(close())
-    with signal_handlers(stop=stop, interrupt=stop, reload=lambda: None):
-        await asyncio.wait([task])
-    if task.cancelled():
-        return 0
-    task.result()
-    return 1 if closer.failed else 0
 
 
 def _options(arguments: argparse.Namespace, allowed: tuple[str, ...]) -> RunOptions:

@@ -7,11 +7,26 @@ from datetime import datetime
 
 from portmapper.api.model import Mapping
 from portmapper.api.reading import SourceState
+from portmapper.daemon.listening_gate import ListeningGate
 from portmapper.network.host import Network
 from portmapper.network.reader import NetworkReader
+from portmapper.sources.adhoc import AdhocMappings
 from portmapper.sources.reader import SourceReader
 from portmapper.store.interface import LeaseStore
 from portmapper.store.stored_lease import StoredLease
+
+
+def adopt(
+    requested: AdhocMappings,
+    listening: ListeningGate,
+    readers: Sequence[SourceReader],
+    store: LeaseStore,
+    now: datetime,
+) -> None:
+    """Take over what earlier runs left."""
+    requested.adopt(now)
+    listening.remember(stored.lease for stored in store.leases)
+    adopt_leases(readers, store, now)
 
 
 def adopt_leases(

@@ -13,7 +13,7 @@ from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import Metrics, MetricsPage
 from portmapper.api.quirks import Quirk
-from portmapper.daemon.adopted import adopt_leases
+from portmapper.daemon.adopted import adopt
 from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.attached import attach, metrics_page
 from portmapper.daemon.cluster import ALONE, Cluster
@@ -276,7 +276,9 @@ class Daemon:
         try:
             await self._watcher.read_first(all_required=self._options.oneshot)
             self._publisher.start()
-            self._adopt()
+            if not self._options.oneshot:  # a pass leaves what earlier runs opened to the daemon
+                adopt(self._adhoc, self._listening, self._reloadable.readers, self._store, self._clock.now())
+                self._watcher.use_last_readings()
             self._started.set()
             self._update_desired()
             if self._options.oneshot:
@@ -293,14 +295,6 @@ class Daemon:
             asyncio.create_task(self._supervisor.keep(name_of(task), partial(task, self)))
             for task in self._background_tasks
         ]
-
-    def _adopt(self) -> None:
-        """Take over what earlier runs left; a pass leaves it to the daemon."""
-        if not self._options.oneshot:
-            self._adhoc.adopt(self._clock.now())
-            self._listening.remember(stored.lease for stored in self._store.leases)
-            adopt_leases(self._reloadable.readers, self._store, self._clock.now())
-            self._watcher.use_last_readings()
 
     # The main loop
 

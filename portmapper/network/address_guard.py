@@ -20,6 +20,9 @@ from portmapper.network.linux import removed_addresses
 INTERVAL = 0.5
 """Seconds between two checks on a system that announces no changes, and after an error."""
 
+ANNOUNCES = sys.platform == "linux"
+"""Whether the system announces changes of addresses."""
+
 _GROUPS = 0x1 | 0x10 | 0x100
 """rtnetlink(7): links, IPv4 addresses, IPv6 addresses."""
 
@@ -86,7 +89,7 @@ class AddressGuard(Guard):
         return self._has_address
 
     def _is_outdated(self) -> bool:
-        if sys.platform != "linux":
+        if not ANNOUNCES:
             now = time.monotonic()
             if now - self._checked_at < INTERVAL:
                 return False

@@ -21,6 +21,8 @@ from portmapper.api.model import MappingState
 from portmapper.cli.main import EXIT_STATUS
 from portmapper.config.schema import (
     BackendSettings,
+    ClusterSettings,
+    GuardSettings,
     HttpSettings,
     LogSettings,
     RuleSettings,
@@ -71,6 +73,8 @@ def test_every_field_of_a_list_is_documented(root: Path) -> None:
         ("### `[backend]`", BackendSettings),
         ("### `[log]`", LogSettings),
         ("### `[http]`", HttpSettings),
+        ("### `[guard]`", GuardSettings),
+        ("### `[cluster]`", ClusterSettings),
         ("### `[[policy]]`", RuleSettings),
     ],
 )

@@ -71,6 +71,7 @@ def test_a_store_of_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
     store.close()
     with sqlite3.connect(tmp_path / FILE_NAME) as database:
         database.execute("DROP TABLE paused")
+        database.execute("ALTER TABLE leases DROP COLUMN origin")
         database.execute("PRAGMA user_version = 4")
     database.close()
     store = Store(tmp_path / FILE_NAME)

@@ -13,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from portmapper.api import BackendError, GatewayTimeout, NetworkFailure, NotAuthorized, Unsupported, quoted
+from portmapper.support.send_gate import check_before_sending
 from portmapper_routeros.settings import Settings
 
 _SECONDS = 5.0
@@ -78,6 +79,7 @@ class Router:
         self, method: str, path: str, item: Item | None = None, query: dict[str, str] | None = None
     ) -> object:
         url = self._base.joinpath("rest", *path.split("/")).with_query(query or {})
+        check_before_sending()
         try:
             async with self._session.request(method, url, json=item, allow_redirects=False) as response:
                 answer = _parsed(await _body(response))
