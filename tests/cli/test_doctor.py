@@ -114,7 +114,7 @@ def test_no_probe_creates_no_mapping(program: Any, gateway: Any, ports: Path) ->
 def test_test_mappings_are_released(program: Any, gateway: Any, ports: Path) -> None:
     """A high port and the desired port are mapped, and no mapping is left."""
     finished = program.run("doctor", *gateway.options, str(ports))
-    assert finished.output.startswith("! 8080/tcp can be opened over PCP, but nothing listens on 8080/tcp\n")
+    assert "8080/tcp can be opened over PCP" in finished.output.splitlines()[0]
     assert gateway.ports() == set()
 
 
@@ -147,9 +147,7 @@ def test_ports_of_a_daemon_stay_open(program: Any, gateway: Any, ports: Path) ->
         daemon.until((program.state / "control.sock").exists, "listening")
         finished = program.run("doctor", *gateway.options)
         assert f"process {daemon.process.pid} holds" not in finished.output
-        assert finished.output.startswith(
-            "! 8080/tcp is open from outside, but nothing listens on 8080/tcp\n"
-        )
+        assert "8080/tcp is open from outside" in finished.output.splitlines()[0]
         assert f"process {daemon.process.pid} holds" in program.run("doctor", "-v", *gateway.options).output
         assert gateway.ports() == {8080}
 
