@@ -59,7 +59,7 @@ def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> 
     if document.get("role") == "standby":
         waits = "this daemon is on standby"
     return Text(column_names(widths), "bold"), [
-        _row(mapping, row, extra, widths, width, waits)
+        _row(mapping, row, [*extra, *_next_try(mapping, now)], widths, width, waits)
         for mapping, row, extra in zip(mappings, cells, details, strict=True)
     ]
 
@@ -118,6 +118,13 @@ def _row(
     below = [Text(INDENT + detail, "dim") for detail in [*details, *notes]]
     below += [Text(line, COLORS[state]) for line in wrapped(reason, width)]
     return Row((_line(cells, widths, state), *below), state, cells["Port"], reason)
+
+
+def _next_try(mapping: dict[str, Any], now: datetime) -> list[str]:
+    if mapping["state"] == "active" or not mapping.get("retries_at"):
+        return []
+    left = (datetime.fromisoformat(mapping["retries_at"]) - now).total_seconds()
+    return [f"next try in {format_duration(left)}"] if left > 0 else []
 
 
 def _line(cells: dict[str, str], widths: dict[str, int], state: str) -> Text:

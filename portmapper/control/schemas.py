@@ -51,6 +51,7 @@ _MAPPING: dict[str, Schema] = {
     "lifetime": {**NUMBER_OR_NULL, "description": "The granted lifetime in seconds."},
     "expires_at": DATE_OR_NULL,
     "renews_at": DATE_OR_NULL,
+    "retries_at": {**DATE_OR_NULL, "description": "When portmapper tries again to open the mapping."},
     "permanent": FLAG,
     "comment": TEXT,
     "source": {**TEXT, "description": "The list that the mapping is from."},

@@ -37,6 +37,7 @@ def _document(held: HeldBack) -> Document:
         "lifetime": None,
         "expires_at": None,
         "renews_at": None,
+        "retries_at": None,
         "permanent": False,
         "family": mapping.family.value,
         "comment": mapping.comment,
