@@ -26,7 +26,7 @@ WORKERS = "4"
 UNIT_WORKERS = "8"
 """Number of pytest workers of the unit tests: half of their time they wait for sockets and processes."""
 
-UNIT = "not lab and not packaging"
+UNIT = "not lab and not packaging and not api"
 
 EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/pyproject.toml"))
 
@@ -79,6 +79,13 @@ def extras(session: nox.Session) -> None:
     session.run("portmapper", "plugins")
     session.run("python", "-m", "pip", "uninstall", "-q", "-y", *(Path(extra).name for extra in EXTRAS))
     session.run("portmapper", "plugins")
+
+
+@nox.session
+def api(session: nox.Session) -> None:
+    """Compare the answers of the HTTP API with its OpenAPI document, for requests of schemathesis."""
+    session.install(".", *_group("tests"), *_group("api"))
+    session.run("pytest", "-m", "api", "tests/http", *session.posargs)
 
 
 @nox.session

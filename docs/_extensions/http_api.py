@@ -74,6 +74,8 @@ def _kind(schema: Schema) -> str:
         return f"a [{name}](#{name.lower()})"
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "oneOf" in schema:
+        return " or ".join(_kind(choice) for choice in schema["oneOf"])
     if schema.get("type") == "array":
         return f"a list; each entry is {_kind(schema['items'])}"
     if "properties" in schema:

@@ -62,16 +62,47 @@ _MAPPING: dict[str, Schema] = {
     },
 }
 
-_RECORD_FIELDS: dict[str, Schema] = {
-    "protocol": {**TEXT, "description": "`tcp`, `udp` or `both`."},
-    "internal_address": {**TEXT, "description": "Default: this host."},
-    "internal_port": {"type": ["integer", "string"], "description": "Default: `port`."},
-    "lifetime": {"type": ["integer", "string"], "description": "Seconds, or a time such as `1h`."},
-    "comment": TEXT,
-    "when": {"enum": ["listening", "always"], "description": "`listening`: only while a program listens."},
-    "until": {**DATE, "description": "When the port closes by itself."},
-    "schedule": {**TEXT, "description": "Local times, such as `Sat,Sun 18:00-23:59`."},
-    "same_port": {**FLAG, "description": "TCP and UDP need the same external port."},
+_PORT: Schema = {
+    "oneOf": [
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+        {"type": "string", "pattern": "^([0-9]{1,5}(-[0-9]{1,5})?|any)$"},
+    ]
+}
+_TIME: Schema = {
+    "oneOf": [
+        {"type": "integer", "minimum": 0, "maximum": 2**31},
+        {"type": "string", "pattern": "^([0-9]{1,7}[smhdw]?)+$"},
+    ]
+}
+
+_RECORD: Schema = {
+    "type": "object",
+    "properties": {
+        "port": {**_PORT, "description": "The external port, a range such as `2722-2723`, or `any`."},
+        "protocol": {"enum": ["tcp", "udp", "both", "TCP", "UDP", "BOTH"]},
+        "address": {**TEXT, "description": "The host to map to; default this host."},
+        "internal_port": {**_PORT, "description": "Default: `port`."},
+        "lifetime": {**_TIME, "description": "Seconds, or a time such as `1h`."},
+        "comment": TEXT,
+        "family": {"enum": ["ipv4", "ipv6", "both"]},
+        "conflict": {"enum": ["keep", "next", "overwrite", "fail"]},
+        "backend": TEXT,
+        "gateway": TEXT,
+        "remote": {**TEXT, "description": "The only network that may connect."},
+        "external_port": {**_PORT, "description": "Another name of `port`."},
+        "duration": {**_TIME, "description": "Another name of `lifetime`."},
+        "enabled": FLAG,
+        "preset": TEXT,
+        "when": {
+            "enum": ["listening", "always"],
+            "description": "`listening`: only while a program listens.",
+        },
+        "until": {**TEXT, "description": "When the port closes by itself."},
+        "schedule": {**TEXT, "description": "Local times, such as `Sat,Sun 18:00-23:59`."},
+        "same_port": {**FLAG, "description": "TCP and UDP need the same external port."},
+    },
+    "anyOf": [{"required": ["port"]}, {"required": ["external_port"]}, {"required": ["preset"]}],
+    "additionalProperties": False,
 }
 
 COMPONENTS: dict[str, Schema] = {
@@ -132,7 +163,7 @@ COMPONENTS: dict[str, Schema] = {
     "Reloaded": document({"reloading": FLAG, "sources": array(reference("Source"))}),
     "Stopping": document({"stopping": FLAG}),
     "PortResult": document({"protocol": TEXT, "port": NUMBER, "result": TEXT, "detail": TEXT}),
-    "Record": document({"port": {"type": ["integer", "string"]}}, _RECORD_FIELDS),
+    "Record": _RECORD,
     "Doctor": document(
         {
             "id": TEXT,

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import pytest
 from fake_daemon import FakeDaemon
+from running_program import gateway, ports, program
 from status_documents import forty_one
 
 from portmapper.config.schema import HttpSettings
@@ -20,6 +21,8 @@ from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.http.server import serve_http
 from portmapper.http.tokens import Tokens
 from portmapper.pluginhost.manager import Plugins
+
+__all__ = ["gateway", "ports", "program"]
 
 FORM = "application/x-www-form-urlencoded"
 

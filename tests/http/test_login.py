@@ -53,7 +53,6 @@ async def test_logins_are_limited(site: Any) -> None:
         assert (await site.log_in("x")).status == 401
     answer = await site.log_in(token)
     assert (answer.status, 1 <= int(answer.headers["retry-after"]) <= 60) == (429, True)
-    assert (await site.get("/v1/status", authorization="Bearer x")).status == 429
     assert (await site.get("/v1/status", authorization=bearer)).status == 200
     assert (await site.get("/v1/status", cookie=cookie)).status == 200
 
