@@ -95,7 +95,7 @@ _RECORD: Schema = {
         "preset": TEXT,
         "when": {
             "enum": ["listening", "always"],
-            "description": "`listening`: only while a program listens.",
+            "description": "`listening`: while a program listens.",
         },
         "until": {**TEXT, "description": "When the port closes by itself."},
         "schedule": {**TEXT, "description": "Local times, such as `Sat,Sun 18:00-23:59`."},
