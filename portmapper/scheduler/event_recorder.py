@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from portmapper.api.backend import Gateway
@@ -11,6 +12,8 @@ from portmapper.scheduler.record import Record
 from portmapper.store.stored_lease import StoredLease
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
+
+_log = logging.getLogger(__name__)
 
 
 class EventRecorder:
@@ -49,6 +52,8 @@ class EventRecorder:
 
     def failed(self, record: Record) -> None:
         """Report why a mapping is not open, or why its renewal failed."""
+        for gateway, error in record.refusals:
+            _log.debug("%s/%s: %s: %s", record.mapping.port, record.mapping.protocol, gateway, error)
         conflict = record.state is MappingState.CONFLICT
         kind = EventKind.CONFLICT if conflict else EventKind.FAILED
         self._publish_for(kind, record.mapping, record.lease, record.error or "not renewed", None)

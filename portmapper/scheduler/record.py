@@ -138,7 +138,8 @@ class Record:
     def error(self) -> str | None:
         """Why the mapping is not open, or why its renewal fails; None if all is well."""
         if self.refusals:
-            return "; ".join(f"{gateway.partition(':')[0]}: {error}" for gateway, error in self.refusals)
+            gateway, error = min(self.refusals, key=lambda refusal: _rank(refusal[1]))
+            return f"{gateway.partition(':')[0]}: {error}"
         if not self.unanswered or (self.lease is not None and not self.has_former_address):
             return None
         named = self.mapping.gateway not in (None, ALL_GATEWAYS)
@@ -193,18 +194,24 @@ def silences(record: Record) -> dict[Attempt, Refusal]:
     return {attempt: (attempt[0], silent[attempt[0]]) for attempt in record.tried if attempt[0] in silent}
 
 
+_STATES = (MappingState.CONFLICT, MappingState.REFUSED, MappingState.CONFLICT, MappingState.REFUSED)
+"""The state for each rank of a refusal; silence, the last rank, is `failed`."""
+
+
 def _state_of(errors: list[BackendError]) -> MappingState:
-    """Name the state after the refusal that explains most.
+    """Name the state after the refusal that explains most."""
+    rank = min(map(_rank, errors))
+    return _STATES[rank] if rank < len(_STATES) else MappingState.FAILED
+
+
+def _rank(error: BackendError) -> int:
+    """Return how much a refusal explains; 0 is most.
 
     A known holder is a conflict. Then a rule's refusal. Then a port that is refused for an unknown reason
     (a gateway's PCP may answer so for a port that its rules deny). Silence explains least.
     """
-    if any(isinstance(error, Conflict) and error.holder for error in errors):
-        return MappingState.CONFLICT
-    if any(isinstance(error, NotAuthorized) for error in errors):
-        return MappingState.REFUSED
-    if any(isinstance(error, Conflict) for error in errors):
-        return MappingState.CONFLICT
-    if any(not isinstance(error, UNREACHABLE) for error in errors):
-        return MappingState.REFUSED
-    return MappingState.FAILED
+    if isinstance(error, Conflict):
+        return 0 if error.holder else 2
+    if isinstance(error, NotAuthorized):
+        return 1
+    return 4 if isinstance(error, UNREACHABLE) else 3

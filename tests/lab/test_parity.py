@@ -261,7 +261,7 @@ def test_a_refusal_for_another_host_contains_advice(
     assert finished.status == 1, finished.errors
     mapping = only_mapping(finished)
     assert mapping["state"] == "refused"
-    assert f"{OTHER_HOST} must send the request" in mapping["error"]
+    assert f"only from {OTHER_HOST} itself: run portmapper there" in mapping["error"]
     assert lab.gateway.rules() == set()
 
 
