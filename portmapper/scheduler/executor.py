@@ -13,7 +13,7 @@ import attrs
 
 from portmapper.api.backend import Gateway, VerifiesLeases
 from portmapper.api.errors import UNREACHABLE, BackendError
-from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest
+from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest, TableEntry
 from portmapper.api.quirks import Action, RepairAction, RepairStep
 from portmapper.gateways.bounded import map_at, unmap_at
 from portmapper.gateways.calls import request_lease
@@ -27,6 +27,7 @@ from portmapper.scheduler.own_conflicts import OwnConflicts
 from portmapper.scheduler.plan import Ask
 from portmapper.scheduler.record import Record
 from portmapper.scheduler.releases import Releases
+from portmapper.scheduler.rivals import Rivals
 from portmapper.scheduler.writer import Writer
 from portmapper.store.ownership import Ownership
 from portmapper.support.clock import Clock
@@ -77,6 +78,7 @@ class Executor:
         self._clock = clock
         self._conflict = options.conflict
         self._report = report
+        self._rivals = Rivals()
 
     def submit(self, key: MappingKey, serial: int, ask: Ask, priority: Priority) -> None:
         """Queue a request for a mapping's current attempt."""
@@ -133,11 +135,27 @@ class Executor:
         if steps:
             await self._repair(key, steps)
             request = attrs.evolve(request, urgent=True, recreate=True)
-        make_room = partial(self._own_conflicts.free_external_port, record, request, gateway)
+        make_room = partial(self._make_room, key, record, request, gateway, policy)
         async with self._alongside(key, record, request, gateway, bool(steps)):
             lease = await request_lease(gateway, request, policy, make_room)
         self._ownership.granted(lease, record.mapping, self._clock.now())
         return Granted(lease, recreated=request.recreate, repaired=bool(steps))
+
+    async def _make_room(
+        self,
+        key: MappingKey,
+        record: Record,
+        request: MapRequest,
+        gateway: Gateway,
+        policy: ConflictPolicy,
+        holder: TableEntry | None,
+    ) -> bool:
+        """Return whether the entry that holds the port may be replaced; see `MakeRoom`."""
+        if await self._own_conflicts.free_external_port(record, request, gateway, holder):
+            return True
+        if policy is not ConflictPolicy.TAKE or holder is None:
+            return False
+        return not self._rivals.recognize(key, request, holder)
 
     def _build(
         self, key: MappingKey, record: Record, gateway: Gateway, place: Place, policy: ConflictPolicy
@@ -159,7 +177,7 @@ class Executor:
             comment=mapping.comment,
             token=token,
             exact=policy is not ConflictPolicy.NEXT and not any_port,
-            replace=policy is ConflictPolicy.TAKE,
+            replace=self._rivals.may_replace(key, policy, held=held is not None, losses=record.losses),
             held=held,
             urgent=recreate or self._coupling.disturbed_by_renewals(key, record, gateway),
             recreate=recreate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from netlab.gateway import IGD2_AND_PCP, Rule
+from netlab.keepalived import keepalived
 from netlab.lab import Lab
 from netlab.two_servers import PORT, VIRTUAL, TwoServers
 
@@ -84,6 +86,57 @@ def test_an_orderly_stop_leaves_the_ports_open(servers: TwoServers) -> None:
         assert servers.answers()
 
 
+def test_keepalived_moves_the_ports(servers: TwoServers) -> None:
+    """The link of the master is cut, with its daemon and keepalived; the other one takes over by itself."""
+    first, second = servers.first, servers.second
+    with (
+        keepalived(first.namespace, first.directory, 150),
+        first.daemon(*LEAD),
+        keepalived(second.namespace, second.directory, 100),
+        second.daemon(*LEAD),
+    ):
+        first.running.until(lambda: first.role() == "leader", "leader", LIMIT)
+        servers.until_answers(LIMIT)
+        assert second.role() == "standby"
+        first.crash()
+        servers.lab.router.ip("link", "set", "port-a", "down")
+        cut = time.monotonic()
+        second.running.until(lambda: second.role() == "leader", "leader", LIMIT)
+        servers.until_answers(LIMIT)
+        print(f"keepalived: the WAN got an answer after {time.monotonic() - cut:.2f} s")
+        second.running.until(lambda: _is_active(second.status()), "active", LIMIT)
+
+
 def _is_active(status: dict[str, object]) -> bool:
     mappings = status.get("mappings")
     return isinstance(mappings, list) and [mapping["state"] for mapping in mappings] == ["active"]
+
+
+def test_two_daemons_that_take_do_not_fight(servers: TwoServers) -> None:
+    """Without a guard and without secure mode, the port changes its owner at most once."""
+    first, second = servers.first, servers.second
+    servers.lab.gateway.reset(dataclasses.replace(IGD2_AND_PCP, secure=False))
+    for server in (first, second):
+        server.write(f";TCP;{PORT};3600;take")
+    options = ("--backend", "upnp", "--interval", "1")
+    with first.daemon(*options):
+        servers.until_answers(LIMIT)
+        with second.daemon(*options):
+            owners = _owners(servers, first.address, 30.0)
+            print(f"owners in 30 s: {owners}")
+            assert owners == [first.address, second.address]
+            assert first.running.log.count(f"{PORT}/tcp is left to {second.address}: a daemon there") == 1
+            assert [m["state"] for m in first.status()["mappings"]] == ["conflict"]
+            assert "is left to" not in second.running.log
+
+
+def _owners(servers: TwoServers, first: str, seconds: float) -> list[str]:
+    """Return the hosts that the gateway's rule led to, one after the other, beginning with the first."""
+    owners = [first]
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        now = {rule.internal_address for rule in servers.lab.gateway.rules()}
+        if len(now) == 1 and now != set(owners[-1:]):
+            owners.append(now.pop())
+        time.sleep(0.05)
+    return owners

@@ -13,6 +13,7 @@ COMMANDS = {
     "upnpc": "miniupnpc",
     "natpmpc": "natpmpc",
     "sysctl": "procps",
+    "keepalived": "keepalived",
 }
 
 
