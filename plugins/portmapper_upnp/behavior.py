@@ -26,6 +26,7 @@ class DeviceBehavior:
         plain_comments: it refused a description until it was short and without punctuation (M19).
         no_any_port: it has no AddAnyPortMapping (M8).
         shows_entries: it has shown an entry that it granted.
+        extends_leases: a renewed entry has shown its full lifetime, so later renewals are not looked up.
         hides_entries: it holds entries that it does not show (M17).
     """
 
@@ -34,6 +35,7 @@ class DeviceBehavior:
     plain_comments: bool = False
     no_any_port: bool = False
     shows_entries: bool = False
+    extends_leases: bool = False
     hides_entries: bool = False
 
     def lifetime(self, desired: int, *, is_v2: bool) -> int:

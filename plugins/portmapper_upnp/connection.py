@@ -156,7 +156,11 @@ class WanConnection(Service):
 
     async def first_entry(self) -> Mapping[str, str]:
         """Return the first entry of the table. Raise `Fault` if there is none."""
-        return await self.call("GetGenericPortMappingEntry", NewPortMappingIndex="0")
+        return await self.generic_entry(0)
+
+    async def generic_entry(self, index: int) -> Mapping[str, str]:
+        """Return the entry at this index of the table. Raise `Fault` if there is none."""
+        return await self.call("GetGenericPortMappingEntry", NewPortMappingIndex=str(index))
 
     async def delete(self, protocol: Protocol, external_port: int, remote: str = "") -> bool:
         """Delete a mapping; return whether there was one. A missing mapping counts as deleted (M10)."""

@@ -50,15 +50,17 @@ def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
     return tostring(canonical, encoding="unicode")
 
 
-def _services(root: Element, location: str, desired: ServiceKind) -> list[tuple[str, str]]:
-    """Return type and control URL of each service of the desired kind, once for each possible URL."""
+def _services(root: Element, location: str, desired: ServiceKind) -> list[tuple[str, str, str]]:
+    """Return type, control URL and event URL of the services of the desired kind, once per control URL."""
     base = _resolve(location, text_of(root, "URLBase"), location)
     bases = [base, location] if base else [location]
     found = []
     for service in root.iter("service"):
         kind, control = text_of(service, "serviceType"), text_of(service, "controlURL")
         if control and desired.types.fullmatch(kind):
-            found += [(kind, url) for url in _control_urls(bases, control, location)]
+            event = text_of(service, "eventSubURL")
+            events = next(iter(_control_urls(bases, event, location)), "") if event else ""
+            found += [(kind, url, events) for url in _control_urls(bases, control, location)]
     return found[:MAX_SERVICES]
 
 
@@ -83,14 +85,15 @@ def _resolve(base: str, reference: str, location: str) -> str | None:
         return None
 
 
-def _add_services(described: Element, services: list[tuple[str, str]]) -> None:
+def _add_services(described: Element, services: list[tuple[str, str, str]]) -> None:
     devices = SubElement(described, "deviceList")
-    for number, (kind, url) in enumerate(services):
+    for number, (kind, url, events) in enumerate(services):
         embedded = SubElement(devices, "device")
         _set_text(embedded, "deviceType", str(number))
         service = SubElement(SubElement(embedded, "serviceList"), "service")
         _set_text(service, "serviceType", kind)
         _set_text(service, "controlURL", url)
+        _set_text(service, "eventSubURL", events)
 
 
 def _own_text(device: Element, name: str) -> str:

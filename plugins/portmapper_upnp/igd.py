@@ -9,8 +9,10 @@ from typing import TypeVar
 
 from portmapper.api import (
     BackendError,
+    ChecksTable,
     Connection,
     DescribesConnection,
+    GatewayEvent,
     IPAddress,
     IPNetwork,
     Lease,
@@ -28,6 +30,7 @@ from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.connection_details import WanLink, read_details
 from portmapper_upnp.device import Identity, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.igd_watch import IgdWatch
 from portmapper_upnp.soap_fault import INVALID_ACTION, NOT_AUTHORIZED, Fault, Moved, Refused
 from portmapper_upnp.table import read_table
 from portmapper_upnp.verified_mapping import VerifiedMapping, entry_leads_to
@@ -46,7 +49,13 @@ Answer = TypeVar("Answer")
 
 
 class IgdGateway(
-    IgdDevice, ListsMappings, VerifiesLeases, MapsOtherHosts, RestrictsRemoteHosts, DescribesConnection
+    IgdDevice,
+    ListsMappings,
+    VerifiesLeases,
+    ChecksTable,
+    MapsOtherHosts,
+    RestrictsRemoteHosts,
+    DescribesConnection,
 ):
     """The WAN connection services of one device; one of them is used."""
 
@@ -70,6 +79,7 @@ class IgdGateway(
         self._external: IPAddress | None = None
         self._external_queried = False
         self._connected = True
+        self._watch = IgdWatch(endpoint)
 
     @property
     def _connection(self) -> WanConnection:
@@ -86,6 +96,7 @@ class IgdGateway(
             raise Unsupported("port mappings over UPnP are for IPv4")
         async with self.bounded():
             granted = await self._current(lambda: self._open(request))
+            self._watch.opened(self._connection, new=request.held is None)
             await self._close_previous(request, granted)
             return self._lease(request, granted, await self._known_external_address())
 
@@ -100,11 +111,29 @@ class IgdGateway(
 
     async def external_address(self) -> IPAddress | None:
         """Query the external address; None if the connection is down (S5)."""
-        async with self.bounded():
-            self._external = await self._current(self._query_external_address)
-            self._external_queried = True
+        self._external_queried = True
+        if self._watch.knows_address:
+            self._external = self._watch.address()
             self._log_connection_state()
             return self._external
+        async with self.bounded():
+            self._external = await self._current(self._query_external_address)
+            self._log_connection_state()
+            return self._external
+
+    async def watch(self, notify: Callable[[GatewayEvent], None]) -> None:
+        """Listen for announcements; also report what the gateway's events tell, once a port is open there."""
+        await super().watch(self._watch.listen(notify))
+
+    async def close(self) -> None:
+        """Stop listening for announcements and events."""
+        await super().close()
+        await self._watch.close()
+
+    async def table_may_have_changed(self) -> bool:
+        """Query one row of the table, or less while events arrive."""
+        async with self.bounded():
+            return await self._current(lambda: self._watch.table_may_have_changed(self._connection))
 
     async def hides_address(self) -> bool:
         """Tell whether the gateway is connected but reports no address, as behind another NAT."""
@@ -219,7 +248,8 @@ class IgdGateway(
             if entry is not None and not entry_leads_to(entry, lease.internal_address, lease.internal_port):
                 _log.debug("another host holds port %d now; not closing it", lease.external_port)
                 return
-        await self._connection.delete(lease.protocol, lease.external_port, remote_host(lease))
+        if await self._connection.delete(lease.protocol, lease.external_port, remote_host(lease)):
+            self._watch.closed()
 
     async def _known_external_address(self) -> IPAddress | None:
         """Return the last known external address; query it only once, and ignore a failure."""

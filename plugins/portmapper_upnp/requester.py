@@ -36,7 +36,10 @@ MAX_CONNECTIONS = 4
 """Connections to one gateway at once: some listen with a backlog of 5, others with less (H5)."""
 
 SERVER = "Server"
-"""The only header that is used: it names the software, such as `Linux/5.4 UPnP/1.1 ACME/2.3`."""
+"""The header that names the software, such as `Linux/5.4 UPnP/1.1 ACME/2.3`."""
+
+_SUBSCRIPTION = ("SID", "TIMEOUT")
+"""Headers of an answer to SUBSCRIBE."""
 
 _XML_ENCODING = re.compile(rb"""^[^<]{0,16}<\?xml[^>]{0,80}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
 
@@ -147,7 +150,7 @@ class BoundedRequester(UpnpRequester):
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIME * self.patience, sock_connect=connect_time),
         ) as response:
-            known = {SERVER: response.headers.get(SERVER, "")}
+            known = {name: response.headers.get(name, "") for name in (SERVER, *_SUBSCRIPTION)}
             return HttpResponse(response.status, known, decode(await _read(response), response.charset))
 
     async def _exchange_leniently(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:

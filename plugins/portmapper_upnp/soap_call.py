@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from async_upnp_client.client import UpnpService
+from async_upnp_client.const import HttpRequest
 from async_upnp_client.exceptions import UpnpActionError, UpnpError
 
-from portmapper.api import IPAddress, NetworkFailure
+from portmapper.api import IPAddress, NetworkFailure, Unsupported
 from portmapper_upnp.soap_fault import Fault
 
 
@@ -28,6 +30,25 @@ class Service:
     def url(self) -> str:
         """The control URL."""
         return self._service.control_url
+
+    @property
+    def event_url(self) -> str:
+        """The URL for subscriptions, empty if the service has none."""
+        url = self._service.event_sub_url  # resolved, so that of the description stands for none
+        return "" if url == self._service.device.device_url else url
+
+    async def event_request(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Send SUBSCRIBE or UNSUBSCRIBE; return the headers of the answer.
+
+        Raises:
+            Unsupported: the gateway refused.
+            NetworkFailure, GatewayTimeout: there was no valid answer.
+        """
+        request = HttpRequest(method, self.event_url, dict(headers), None)
+        answer = await self._service.requester.async_http_request(request)
+        if answer.status_code != HTTPStatus.OK:
+            raise Unsupported(f"the gateway answers {method} with HTTP {answer.status_code}")
+        return answer.headers
 
     async def call(self, action: str, **arguments: str) -> Mapping[str, str]:
         """Call an action by its name and return its output arguments as text.

@@ -24,7 +24,7 @@ MAX_ENTRIES = 65_536
 PAGE = 200
 """Entries requested at once, so that a page stays below the size limit of an answer."""
 
-_END = frozenset({INDEX_OUT_OF_RANGE, NO_SUCH_ENTRY, INVALID_ARGUMENTS, ACTION_FAILED, LIST_EMPTY})
+END = frozenset({INDEX_OUT_OF_RANGE, NO_SUCH_ENTRY, INVALID_ARGUMENTS, ACTION_FAILED, LIST_EMPTY})
 """Codes that gateways use for the end of the table (M11)."""
 
 
@@ -54,7 +54,7 @@ async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
         try:
             answer = await connection.call("GetGenericPortMappingEntry", NewPortMappingIndex=str(index))
         except Fault as fault:
-            if fault.number in _END:
+            if fault.number in END:
                 break
             _keep_partial(entries, fault)
             break

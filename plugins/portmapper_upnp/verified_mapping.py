@@ -47,11 +47,15 @@ class VerifiedMapping:
             BackendError: any other refusal or failure.
         """
         granted = await self._add()
+        if self.behavior.extends_leases and self._only_renews(granted):
+            return granted
         entry = await self._read(granted)
         if entry is not None and _is_too_short(granted, entry):
             return await self._open_longer(granted, entry)
         if entry is not None:
-            return _as_shown(granted, entry)
+            shown = _as_shown(granted, entry)
+            self.behavior.extends_leases |= shown == granted and self._only_renews(granted)
+            return shown
         if self.behavior.shows_entries and await self._table_has_entries():
             await self._give_up(granted)
             raise NoResources(_FULL)
@@ -96,6 +100,11 @@ class VerifiedMapping:
         shown = await self._read(permanent)
         self.behavior.permanent_only = shown is not None and permanent.lifetime == shown.lifetime == 0
         return permanent if shown is None else _as_shown(permanent, shown)
+
+    def _only_renews(self, granted: Granted) -> bool:
+        held = self.request.held
+        known = held is not None and (held.external_port, held.lifetime)
+        return known == (granted.external_port, granted.lifetime) and not self.request.recreate
 
     async def _add(self, *, permanent: bool = False) -> Granted:
         adding = AddMapping(self.connection, self.behavior, self.request, self.local_address, permanent)

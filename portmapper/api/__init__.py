@@ -12,6 +12,7 @@ from portmapper.support.lazy import lazy_exports
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend as Backend
+    from portmapper.api.backend import ChecksTable as ChecksTable
     from portmapper.api.backend import Connection as Connection
     from portmapper.api.backend import DescribesConnection as DescribesConnection
     from portmapper.api.backend import Diagnoses as Diagnoses
@@ -116,6 +117,7 @@ __getattr__ = lazy_exports(
     {
         "backend": (
             "Backend",
+            "ChecksTable",
             "Connection",
             "DescribesConnection",
             "Diagnoses",

@@ -49,11 +49,13 @@ class GatewayEvent(enum.StrEnum):
     Attributes:
         RESTARTED: the gateway lost its table; renew every lease on it.
         EXTERNAL_ADDRESS_CHANGED: the external address changed; leases stay valid.
+        TABLE_CHANGED: someone else changed the table; verify every lease.
         GONE: the gateway announced that it leaves, or it refuses connections; search for gateways again.
     """
 
     RESTARTED = "restarted"
     EXTERNAL_ADDRESS_CHANGED = "external address changed"
+    TABLE_CHANGED = "table changed"
     GONE = "gone"
 
 
@@ -198,6 +200,18 @@ class VerifiesLeases(abc.ABC):
     @abc.abstractmethod
     async def holds(self, lease: Lease) -> bool:
         """Return whether the gateway's table has this lease with our address and port."""
+
+
+class ChecksTable(abc.ABC):
+    """Capability of a gateway that verifies leases: find out cheaply whether any has to be verified.
+
+    Then the core asks once an interval, and verifies all leases only after a positive answer. A gateway that
+    watches itself reports `GatewayEvent.TABLE_CHANGED` in between.
+    """
+
+    @abc.abstractmethod
+    async def table_may_have_changed(self) -> bool:
+        """Return whether the table may have changed since the last call, except for our own requests."""
 
 
 class WatchesGateway(abc.ABC):

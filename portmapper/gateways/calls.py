@@ -8,7 +8,14 @@ from ipaddress import IPv4Address, IPv6Address
 
 import attrs
 
-from portmapper.api.backend import Connection, DescribesConnection, Gateway, ListsMappings, VerifiesLeases
+from portmapper.api.backend import (
+    ChecksTable,
+    Connection,
+    DescribesConnection,
+    Gateway,
+    ListsMappings,
+    VerifiesLeases,
+)
 from portmapper.api.errors import BackendError, Conflict, PluginFault, quoted
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
 from portmapper.gateways.bounded import bounded, map_at, unmap_at
@@ -78,6 +85,15 @@ async def verify_lease(gateway: VerifiesLeases, lease: Lease) -> bool:
     answer = await bounded(gateway, gateway.holds(lease))
     if not isinstance(answer, bool):
         raise _fault(gateway, f"`holds` returned {quoted(answer)}, not true or false")
+    return answer
+
+
+async def table_may_have_changed(gateway: ChecksTable) -> bool:
+    """Return whether the leases of a gateway have to be verified. Raise `BackendError`."""
+    assert isinstance(gateway, Gateway)
+    answer = await bounded(gateway, gateway.table_may_have_changed())
+    if not isinstance(answer, bool):
+        raise _fault(gateway, f"`table_may_have_changed` returned {quoted(answer)}, not true or false")
     return answer
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Protocol as Interface
 
-from portmapper.api.backend import Gateway, VerifiesLeases
+from portmapper.api.backend import ChecksTable, Gateway, VerifiesLeases
 from portmapper.api.errors import BackendError
 from portmapper.api.model import Family, IPAddress, Lease, MappingKey
-from portmapper.gateways.calls import read_external_address, verify_lease
+from portmapper.gateways.calls import read_external_address, table_may_have_changed, verify_lease
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.network.placement import Place
@@ -48,6 +48,7 @@ class Resync:
         coupling: Coupling,
         findings: Findings,
     ) -> None:
+        self._round = 0
         self.external: dict[str, IPAddress | None] = {}
         self._records = records
         self._discovery = discovery
@@ -76,15 +77,39 @@ class Resync:
 
         A gateway whose table can be read is queried for each lease. At any other, the lease that is next in
         turn is renewed: the epoch in the answer shows a lost table, and its address the external address,
-        even when the announcement was lost.
+        even when the announcement was lost. A gateway that can tell whether its table changed is asked for
+        that alone, and in turn for its address and for one lease.
         """
+        self._round += 1
         for gateway, mine in self._by_holder(self._records.items()).items():
-            self.query_address(gateway)
-            if isinstance(gateway, VerifiesLeases):
-                for key, _ in mine:
-                    self._queues.submit(gateway, partial(self._verify, gateway, key), Priority.QUERY)
+            if not isinstance(gateway, ChecksTable) or self._round % 2 == 0:
+                self.query_address(gateway)
+            if isinstance(gateway, ChecksTable):
+                self._queues.submit(gateway, partial(self._check_table, gateway), Priority.QUERY)
+            elif isinstance(gateway, VerifiesLeases):
+                self._verify_all(gateway, mine)
             else:
                 self._findings.renew_early(self._next_in_turn(mine))
+
+    def verify(self, gateway: Gateway) -> None:
+        """Verify every lease on a gateway: someone else changed its table."""
+        self._verify_all(gateway, self._by_holder(self._records.items()).get(gateway, ()))
+
+    def _verify_all(self, gateway: Gateway, held: Iterable[_Item]) -> None:
+        for key, _ in held:
+            self._queues.submit(gateway, partial(self._verify, gateway, key), Priority.QUERY)
+
+    async def _check_table(self, gateway: Gateway) -> None:
+        assert isinstance(gateway, ChecksTable)
+        try:
+            changed = await table_may_have_changed(gateway)
+        except BackendError:
+            return  # no answer proves nothing; the renewal will show
+        held = self._by_holder(self._records.items()).get(gateway, [])
+        if changed:
+            self._verify_all(gateway, held)
+        elif held and self._round % 6 == 1:
+            self._verify_all(gateway, [held[self._round // 6 % len(held)]])
 
     def _next_in_turn(self, held: Iterable[_Item]) -> MappingKey:
         """Return the mapping that is due first; one whose renewal disturbs no peer, if there is any."""

@@ -302,6 +302,8 @@ class Scheduler:
     def _heard(self, gateway: Gateway, event: GatewayEvent) -> None:
         if event is GatewayEvent.EXTERNAL_ADDRESS_CHANGED:
             self._resync.query_address(gateway)
+        elif event is GatewayEvent.TABLE_CHANGED:
+            self._resync.verify(gateway)
         elif event is GatewayEvent.RESTARTED:
             first = self._gateway_events.is_first_to_tell(gateway)
             if first:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+import pytest
+
+from portmapper.api.backend import ChecksTable, GatewayEvent
 from portmapper.api.errors import NotAuthorized
 from portmapper.api.events import EventKind
-from portmapper.api.model import Mapping, Protocol
+from portmapper.api.model import Lease, Mapping, Protocol
 from portmapper.scheduler.options import Options
 from portmapper.testing.clock import FakeClock
+from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 from portmapper_quirks.miniupnpd_nft import MiniupnpdNft
 
 WEB = (Protocol.TCP, 80)
 Desired = Callable[..., Mapping]
+NewHarness = Callable[..., Any]
 
 
 async def test_an_unannounced_external_address_is_noticed(
@@ -103,3 +108,70 @@ async def test_an_invalid_external_address_is_ignored(
     device.external = "203.0.113.7"  # type: ignore[assignment]
     await harness.start(desired())
     assert set(harness.scheduler.external.values()) == {None}
+
+
+class Watching(FakeListingGateway, ChecksTable):
+    """A gateway that knows whether its table changed.
+
+    Attributes:
+        changed: what it answers.
+        asked: the number of questions.
+        verified: the external port of each lease that was verified.
+    """
+
+    changed = False
+    asked = 0
+    verified: ClassVar[list[int]] = []
+
+    async def table_may_have_changed(self) -> bool:
+        """Return `changed`."""
+        Watching.asked += 1
+        return Watching.changed
+
+    async def holds(self, lease: Lease) -> bool:
+        """Count the query, and answer it."""
+        Watching.verified.append(lease.external_port)
+        return await super().holds(lease)
+
+
+@pytest.fixture
+def watching(new_harness: NewHarness, device: FakeDevice, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A scheduler at such a gateway."""
+    monkeypatch.setattr(Watching, "changed", False)
+    monkeypatch.setattr(Watching, "asked", 0)
+    monkeypatch.setattr(Watching, "verified", [])
+    return new_harness(FakeBackend("upnp", device, kind=Watching))
+
+
+async def test_a_table_that_did_not_change_costs_one_query_an_interval(
+    watching: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """And one lease in turn is verified now and then: the check may miss a change."""
+    await watching.start(*(desired(8000 + port) for port in range(10)))
+    await clock.advance(12 * 60 + 1)
+    assert Watching.asked == 12
+    assert 1 <= len(Watching.verified) <= 3
+
+
+async def test_after_a_change_every_lease_is_verified(
+    watching: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """A lost one is reported and opened again within the interval."""
+    await watching.start(*(desired(8000 + port) for port in range(10)))
+    del device.table[(Protocol.TCP, 8003)]
+    Watching.changed = True
+    await clock.advance(61)
+    assert len(device.open_ports()) == 10
+    assert EventKind.LOST in watching.kinds()
+
+
+async def test_an_event_of_the_table_verifies_every_lease_at_once(
+    watching: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """Not only at the next interval."""
+    await watching.start(desired(8000), desired(8001))
+    del device.table[(Protocol.TCP, 8001)]
+    device.announce(GatewayEvent.TABLE_CHANGED)
+    await clock.advance(1)
+    assert len(device.open_ports()) == 2
+    assert sorted(set(Watching.verified)) == [8000, 8001]

@@ -1,0 +1,118 @@
+"""Finds out with few packets whether a gateway's table may have changed."""
+
+from __future__ import annotations
+
+from portmapper_upnp.beacon import boot_id
+from portmapper_upnp.connection import WanConnection
+from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.soap_call import read_number
+from portmapper_upnp.soap_fault import Fault
+from portmapper_upnp.table import END
+
+COUNT = "PortMappingNumberOfEntries"
+
+QUIET_CHECKS = 6
+"""While events arrive, the table itself is queried only at each sixth check: a lost event delays no more."""
+
+MAX_STEPS = 40
+"""Queries to find the end of the table, which doubles and then halves the distance."""
+
+_IDENTITY = ("NewRemoteHost", "NewExternalPort", "NewProtocol", "NewInternalClient", "NewInternalPort")
+
+Row = tuple[str | None, ...]
+
+
+class TableWatch:
+    """What is known of the table's end, and of our own changes to its length.
+
+    The last row is a good witness: it is gone or another one after any row was removed, and also after the
+    gateway lost its table.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._boot_id = endpoint.boot_id
+        self._length = 0
+        self._last: Row | None = None
+        self._quiet = QUIET_CHECKS
+        self._unreadable = False
+        self._removed = 0
+
+    def added(self) -> None:
+        """Note an entry that we added."""
+        self._length += 1
+
+    def removed(self) -> None:
+        """Note an entry that we removed."""
+        self._length = max(0, self._length - 1)
+        self._removed += 1
+
+    def shrank(self, before: str, now: str) -> bool:
+        """Return whether the number of entries, as an event tells it, fell by more than we removed."""
+        fell = read_number(before, 65535) - read_number(now, 65535)
+        ours, self._removed = self._removed, max(0, self._removed - max(fell, 0))
+        return fell > ours
+
+    async def changed(self, connection: WanConnection, *, events: bool) -> bool:
+        """Return whether the table may have changed since the last call.
+
+        Args:
+            connection: the service.
+            events: the gateway sends events, so it would have told of a change.
+        """
+        if self._unreadable:
+            return True
+        if events and self._quiet < QUIET_CHECKS and await self._is_the_same():
+            self._quiet += 1
+            return False
+        self._quiet = 0
+        return await self._last_row_changed(connection)
+
+    async def _is_the_same(self) -> bool:
+        """Return whether the gateway answers and did not restart."""
+        before, self._boot_id = self._boot_id, await boot_id(self._endpoint)
+        return bool(before) and before == self._boot_id
+
+    async def _last_row_changed(self, connection: WanConnection) -> bool:
+        try:
+            if self._last is None:
+                ours = self._length
+                await self._find_end(connection)
+                return self._length < ours
+            row = await self._row(connection, self._length - 1) if self._length else None
+            if row is not None and row == self._last:
+                return False
+            await self._find_end(connection)
+        except Fault:
+            self._unreadable = True
+        return True
+
+    async def _find_end(self, connection: WanConnection) -> None:
+        """Find the last row, near the length that is expected. Raise `Fault` if the table has no end."""
+        low, high, step = 0, None, 1  # rows below `low` exist, and row `high` does not
+        rows: dict[int, Row] = {}
+        at = max(self._length - 1, 0)
+        for _ in range(MAX_STEPS):
+            row = await self._row(connection, at)
+            if row is None:
+                high = at
+            else:
+                if row in rows.values():
+                    break  # some gateways repeat a row for every index beyond the end
+                low, rows[at] = at + 1, row
+            if high is not None and low >= high:
+                self._length, self._last = low, rows.get(low - 1)
+                return
+            at = min(at + step, 65535) if high is None else (low + high) // 2
+            step *= 2
+        raise Fault(0, "the table has no end")
+
+    async def _row(self, connection: WanConnection, index: int) -> Row | None:
+        """Return a row, None beyond the end of the table. Raise `Fault` if the gateway shows no rows."""
+        try:
+            answer = await connection.generic_entry(index)
+        except Fault as fault:
+            if fault.number in END:
+                return None
+            raise
+        return tuple(map(answer.get, _IDENTITY))

@@ -1,0 +1,69 @@
+"""What a real gateway reports by UPnP events, and what the checks cost meanwhile."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from netlab.lab import LAN_HOST, Lab
+from netlab.program import Program, Running
+
+COUNT = 10
+INTERVALS = 6
+
+
+def open_ports(lab: Lab, program: Program, tmp_path: Path) -> tuple[str, ...]:
+    """Return the arguments of a run with ten ports over UPnP."""
+    ports = tmp_path / "ports.csv"
+    ports.write_text("port;protocol\n" + "".join(f"{8000 + n};TCP\n" for n in range(COUNT)))
+    return ("run", "--backend", "upnp", "--state-dir", str(tmp_path / "state"), str(ports))
+
+
+def until_open(lab: Lab, run: Running) -> None:
+    """Wait until every port is open."""
+    run.until(lambda: len(lab.gateway.rules()) == COUNT, "all ports are open")
+
+
+def packets(lab: Lab) -> int:
+    """Return the number of packets that the LAN host has sent."""
+    (interface,) = json.loads(lab.lan.ip("-s", "-j", "link", "show", "eth0"))
+    return int(interface["stats64"]["tx"]["packets"])
+
+
+def test_checks_cost_few_packets(
+    lab: Lab, program: Program, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Far less than a query for each mapping, which has at least five packets."""
+    arguments = open_ports(lab, program, tmp_path)
+    with program.running(*arguments, "-n", "2", log=tmp_path / "log") as run:
+        until_open(lab, run)
+        time.sleep(3)  # the first check finds the end of the table
+        before = packets(lab)
+        time.sleep(2 * INTERVALS)
+        each = (packets(lab) - before) / INTERVALS
+    with capsys.disabled():
+        print(f"\nUPnP, {COUNT} mappings: {each:.1f} packets sent in an interval, {60 * each:.0f} an hour")
+    assert each < COUNT * 5 / 3
+
+
+def test_a_mapping_that_someone_else_removes_is_reported_and_opened_again(
+    lab: Lab, program: Program, tmp_path: Path
+) -> None:
+    """Long before the next interval."""
+    arguments = open_ports(lab, program, tmp_path)
+    with program.running(*arguments, "-n", "600", log=tmp_path / "log") as run:
+        until_open(lab, run)
+        run.until(lambda: _subscribed(lab), "the gateway sends events")
+        lab.lan.run("upnpc", "-u", lab.gateway.description_url, "-d", "8003", "TCP")
+        run.until(
+            lambda: "lost 8003/tcp" in run.log or "8003/tcp" in run.log.split("lost", 1)[-1], "the loss"
+        )
+        until_open(lab, run)
+        assert "lost" in run.log
+
+
+def _subscribed(lab: Lab) -> bool:
+    """Return whether the program listens for events on the LAN host's address."""
+    return LAN_HOST in lab.lan.run("ss", "-Hltn")
