@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
-from portmapper.api import Event, EventKind
+from portmapper import __version__
+from portmapper.api import Event, EventKind, external_kind
 
 _STATES = {
     EventKind.OPENED: "open",
@@ -16,7 +18,7 @@ _STATES = {
     EventKind.CONFLICT: "conflict",
     EventKind.LOST: "lost",
 }
-_SENSORS = {"state": "State", "external_address": "External address", "external_port": "External port"}
+_ADDRESS = "external_address"
 
 Messages = dict[str, str]
 """Payload by topic, all retained; an empty payload deletes the topic."""
@@ -36,36 +38,51 @@ class Topics:
             return {}
         mapping_id = _mapping_id(event)
         state_topic = f"portmapper/{self.host}/{mapping_id}/state"
-        configs = {sensor: self._config_topic(mapping_id, sensor) for sensor in _SENSORS}
+        config_topic = self._config_topic(mapping_id)
         if event.kind is EventKind.CLOSED:
-            return dict.fromkeys([state_topic, *configs.values()], "")
+            return dict.fromkeys([state_topic, config_topic], "")
         if event.kind not in _STATES:
             return {}
-        messages = {
-            topic: self._config(event, mapping_id, sensor, state_topic) for sensor, topic in configs.items()
-        }
-        return {**messages, state_topic: _state(event)}
+        config = self._mapping_config(event, mapping_id, state_topic)
+        return {**self._address(event), config_topic: config, state_topic: _state(event)}
 
-    def _config_topic(self, mapping_id: str, sensor: str) -> str:
-        return f"{self._discovery}/sensor/portmapper_{self.host}/{mapping_id}_{sensor}/config"
+    def _address(self, event: Event) -> Messages:
+        """Return the messages for the sensor of the external address; over IPv6, each host has its own."""
+        address = event.external_address if _STATES[event.kind] == "open" else None
+        if address is None or address.version == 6:
+            return {}
+        topic = f"portmapper/{self.host}/{_ADDRESS}"
+        config = self._config("External address", _ADDRESS, topic, f"value_json.{_ADDRESS}", "mdi:wan")
+        payload = json.dumps({_ADDRESS: str(address), "kind": external_kind(address).value})
+        return {self._config_topic(_ADDRESS): config, topic: payload}
 
-    def _config(self, event: Event, mapping_id: str, sensor: str, state_topic: str) -> str:
+    def _mapping_config(self, event: Event, mapping_id: str, topic: str) -> str:
         port = event.wanted_external_port or event.internal_port
-        title = event.comment or "port"
-        return json.dumps(
-            {
-                "name": f"{title} {port}/{event.protocol}: {_SENSORS[sensor]}",
-                "unique_id": f"portmapper_{self.host}_{mapping_id}_{sensor}",
-                "state_topic": state_topic,
-                "value_template": f"{{{{ value_json.{sensor} }}}}",
-                "availability_topic": self.status,
-                "device": {
-                    "identifiers": [f"portmapper_{self.host}"],
-                    "name": f"portmapper on {self.host}",
-                    "manufacturer": "portmapper",
-                },
-            }
-        )
+        name = f"{event.comment or 'port'} {port}/{str(event.protocol).lower()}"
+        return self._config(name, mapping_id, topic, "value_json.state", "mdi:lan-connect")
+
+    def _config_topic(self, sensor: str) -> str:
+        return f"{self._discovery}/sensor/portmapper_{self.host}/{sensor}/config"
+
+    def _config(self, name: str, sensor: str, topic: str, value: str, icon: str) -> str:
+        """Return the discovery message of a sensor: its state and its attributes are one JSON document."""
+        config: dict[str, Any] = {
+            "name": name,
+            "unique_id": f"portmapper_{self.host}_{sensor}",
+            "state_topic": topic,
+            "value_template": f"{{{{ {value} }}}}",
+            "json_attributes_topic": topic,
+            "availability_topic": self.status,
+            "icon": icon,
+            "device": {
+                "identifiers": [f"portmapper_{self.host}"],
+                "name": f"portmapper on {self.host}",
+                "manufacturer": "portmapper",
+                "sw_version": __version__,
+            },
+            "origin": {"name": "portmapper", "sw_version": __version__},
+        }
+        return json.dumps(config)
 
 
 def _mapping_id(event: Event) -> str:

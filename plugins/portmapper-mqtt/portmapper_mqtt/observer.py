@@ -23,8 +23,8 @@ _FIRST_DELAY = 1.0
 _MAX_DELAY = 60.0
 _CLOSE_SECONDS = 3.0
 _CALL_SECONDS = 10.0
-# A mapping has four topics, and a list has at most 65,536 mappings.
-_MAX_TOPICS = 4 * 65536
+# A mapping has two topics, and a list has at most 65,536 mappings.
+_MAX_TOPICS = 2 * 65536 + 2
 
 _log = logging.getLogger(__name__)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -30,11 +32,14 @@ OPENED = Event(
     family=Family.IPV4,
     internal_port=80,
     wanted_external_port=8080,
+    external_address=ipaddress.ip_address("203.0.113.7"),
     external_port=8080,
     backend="pcp",
     comment="web",
 )
-CONFIG = "homeassistant/sensor/portmapper_{host}/tcp_ipv4_8080_80_{sensor}/config"
+CONFIG = "homeassistant/sensor/portmapper_my_host/{sensor}/config"
+ADDRESS = {CONFIG.format(sensor="external_address"), "portmapper/my_host/external_address"}
+MAPPING = "tcp_ipv4_8080_80"
 
 
 class Mosquitto:
@@ -131,23 +136,33 @@ def state(found: dict[str, str]) -> Any:
     return json.loads(found.get("portmapper/my_host/tcp_ipv4_8080_80/state", "{}"))
 
 
-async def test_a_mapping_has_sensors_until_it_is_closed(broker: Mosquitto, observer: MqttObserver) -> None:
-    """It has three sensors of one device, available while the daemon runs."""
+def sensor(found: dict[str, str], name: str) -> tuple[str, Any]:
+    """Return a sensor as Home Assistant shows it: its name, and its value."""
+    config = json.loads(found[CONFIG.format(sensor=name)])
+    value = re.fullmatch(r"{{ value_json\.(\w+) }}", config["value_template"])
+    assert value is not None
+    assert config["availability_topic"] == "portmapper/my_host/status"
+    assert config["device"]["identifiers"] == ["portmapper_my_host"]
+    assert config["unique_id"] == f"portmapper_my_host_{name}"
+    return config["name"], json.loads(found[config["state_topic"]])[value[1]]
+
+
+async def test_a_mapping_has_a_sensor_until_it_is_closed(broker: Mosquitto, observer: MqttObserver) -> None:
+    """It belongs to one device, with a sensor of the external address, available while the daemon runs."""
     await observer.observe(OPENED)
     found = await until(broker, lambda kept: state(kept).get("state") == "open")
     assert found["portmapper/my_host/status"] == "online"
     assert state(found)["external_port"] == 8080
-    config = json.loads(found[CONFIG.format(host="my_host", sensor="external_port")])
-    assert config["availability_topic"] == "portmapper/my_host/status"
-    assert config["device"]["identifiers"] == ["portmapper_my_host"]
+    assert sensor(found, MAPPING) == ("web 8080/tcp", "open")
+    assert sensor(found, "external_address") == ("External address", "203.0.113.7")
     assert len(found) == 5
     await observer.observe(attrs.evolve(OPENED, kind=EventKind.FAILED, detail="denied"))
     found = await until(broker, lambda kept: state(kept).get("state") == "failed")
     assert state(found)["external_port"] is None
     await observer.observe(attrs.evolve(OPENED, kind=EventKind.CLOSED))
-    await until(broker, lambda kept: kept == {"portmapper/my_host/status": "online"})
+    await until(broker, lambda kept: set(kept) == {*ADDRESS, "portmapper/my_host/status"})
     await observer.close()
-    await until(broker, lambda kept: kept == {"portmapper/my_host/status": "offline"})
+    await until(broker, lambda kept: kept.get("portmapper/my_host/status") == "offline")
 
 
 async def test_a_restarted_broker_gets_everything_again(broker: Mosquitto, observer: MqttObserver) -> None:
