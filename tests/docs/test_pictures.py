@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from pathlib import Path
@@ -30,13 +31,15 @@ def _zone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_picture_shows_the_screen(root: Path) -> None:
     """`UPDATE_SCREENS=1` draws it again; it loads nothing from other hosts."""
     path = root / "docs" / "_static" / "status.svg"
-    console = Console(width=80, record=True, force_terminal=True, color_system="truecolor", _environ={})
-    with console.capture():
-        console.print(render(forty_one(), Size(80, 22), 0, NOW).text)
+    console = Console(
+        file=io.StringIO(), width=80, record=True, force_terminal=True, color_system="truecolor", _environ={}
+    )
+    console.print(render(forty_one(), Size(80, 22), 0, NOW).text)
     drawn = console.export_svg(
         title="portmapper status", theme=MONOKAI, code_format=FORMAT, unique_id="status"
     )
     if os.environ.get("UPDATE_SCREENS"):
         path.write_text(drawn, encoding="utf-8")
+    assert "40&#160;of&#160;41&#160;open" in drawn
     assert drawn == path.read_text(encoding="utf-8")
     assert "url(" not in drawn.replace("url(#", "")
