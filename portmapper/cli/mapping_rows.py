@@ -116,7 +116,8 @@ def _row(
     reason = "" if state == "open" else printable(mapping["error"] or waits)
     notes = [*_other_port(mapping), *_end(mapping)]
     below = [Text(INDENT + detail, "dim") for detail in [*details, *notes]]
-    below += [Text(line, COLORS[state]) for line in wrapped(reason, width)]
+    trouble = printable(mapping["error"] or "") if state == "open" else reason
+    below += [Text(line, COLORS[state] if reason else "yellow") for line in wrapped(trouble, width)]
     return Row((_line(cells, widths, state), *below), state, cells["Port"], reason)
 
 

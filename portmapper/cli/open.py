@@ -221,12 +221,13 @@ def _open_without_daemon(
 
     plugins = load_plugins(arguments.disable_plugin)
     mappings = parse_records(records)
-    check_policy(mappings, policy_of(arguments))
+    policy = policy_of(arguments)
+    check_policy(mappings, policy)
     observers = observers_of(plugins, arguments.settings_file)
     backends: list[Backend] = instantiate("backend", plugins.choose_backends(arguments.backend))
     quirks: list[Quirk] = instantiate("quirk", plugins.quirks)
     chosen = tuple(gateway for gateway in arguments.gateway if gateway not in ANY_GATEWAY)
-    options = Options(chosen=chosen, scope=frozenset(), watch=False)
+    options = Options(chosen=chosen, scope=frozenset(), watch=False, policy_check=policy.checker)
     pid_file = in_turn(lambda: PidFile(directory / PID_FILE), directory, COMMAND_LIMIT)
     try:
         pid_file.write()

@@ -92,11 +92,14 @@ class Daemon:
         self._supervisor = Supervisor(self._clock)
         self._publisher = EventPublisher(store, reloadable.observers)
         self._election = Election(cluster.guard, self.stop)
+        self._policy_check = lambda: self._reloadable.policy.checker(self._network)
         self._scheduler = Scheduler(
             backends,
             store,
             self._publisher.publish,
-            scheduler_options(options, reloadable.readers, on_hold=cluster.guard is not None),
+            scheduler_options(
+                options, reloadable.readers, self._policy_check, on_hold=cluster.guard is not None
+            ),
             network=self._network,
             quirks=quirks,
             tokens=cluster.choose_token,
@@ -187,14 +190,13 @@ class Daemon:
 
     def status(self) -> Document:
         """Return the current status document."""
-        readings, error = self._watcher.readings, self._store.error
-        decision = self._gatekeeper.decision
+        readings, error, gates = self._watcher.readings, self._store.error, self._gatekeeper.decision
         document = status_document(
-            self._scheduler, readings, self._started_at, self._clock, error, decision.closes_at
+            self._scheduler, readings, self._started_at, self._clock, error, gates.closes_at
         )
         return {
             **document,
-            "mappings": [*document["mappings"], *held_back_documents(decision.held_back)],
+            "mappings": [*document["mappings"], *held_back_documents(gates.held_back)],
             **self._election.document(),
             "next_check_at": date(self._watcher.next_read, self._clock),
             "problems": self._problems(),
@@ -335,8 +337,7 @@ class Daemon:
             return  # an incomplete list would close the ports of the rest
         # A oneshot pass must not change the mappings of other runs.
         requested = () if self._options.oneshot else self._adhoc.current(self._clock.now())
-        refusal = self._reloadable.policy.checker(self._network)
-        allowed = desired_mappings(self._watcher.readings, requested, refusal)
+        allowed = desired_mappings(self._watcher.readings, requested, self._policy_check())
         self._scheduler.set_desired(self._gatekeeper.desired(allowed))
 
     # Shutdown

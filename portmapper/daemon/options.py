@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import attrs
 
 from portmapper.api.model import ConflictPolicy
-from portmapper.scheduler.options import Options
+from portmapper.scheduler.options import Options, PolicyCheck
 from portmapper.sources.adhoc import COMMAND_LINE
 from portmapper.sources.reader import SourceReader
 
@@ -33,7 +33,9 @@ class RunOptions:
     allowed: tuple[str, ...] = ()
 
 
-def scheduler_options(options: RunOptions, readers: Iterable[SourceReader], *, on_hold: bool) -> Options:
+def scheduler_options(
+    options: RunOptions, readers: Iterable[SourceReader], policy_check: PolicyCheck, *, on_hold: bool
+) -> Options:
     """Return the options of the scheduler; a pass is only for the leases of its lists."""
     return Options(
         conflict=options.conflict,
@@ -42,6 +44,7 @@ def scheduler_options(options: RunOptions, readers: Iterable[SourceReader], *, o
         allowed=options.allowed or None,
         scope={reader.location for reader in readers} if options.oneshot else None,
         watch=not options.oneshot,
+        policy_check=policy_check,
         prompt=(COMMAND_LINE,),
         on_hold=on_hold,
     )

@@ -16,6 +16,7 @@ from portmapper.network.topology import Topology
 from portmapper.scheduler.coupling import Coupling
 from portmapper.scheduler.inputs import Asked, Due, Exhausted, Granted, Input, PassedOver, Refused, TurnCame
 from portmapper.scheduler.options import Options
+from portmapper.scheduler.pairs import Pairs
 from portmapper.scheduler.plan import Ask, Skip, Wait, next_step, priority, search_errors, unserved
 from portmapper.scheduler.record import Attempt, Record, Refusal, silences
 from portmapper.scheduler.turns import Turns
@@ -48,6 +49,7 @@ class Attempts:
         topology: Topology,
         coupling: Coupling,
         ownership: Ownership,
+        pairs: Pairs,
         options: Options,
         submit: Submit,
         outcome: Outcome,
@@ -58,6 +60,7 @@ class Attempts:
         self._topology = topology
         self._coupling = coupling
         self._ownership = ownership
+        self._pairs = pairs
         self._options = options
         self._submit = submit
         self._outcome = outcome
@@ -94,6 +97,7 @@ class Attempts:
         elif isinstance(given, Granted):
             silent = silences(record)
             self._outcome.granted(key, gateway, given)
+            self._pairs.check(key)
             self._end_turn((key, serial), silent)
         else:
             assert isinstance(given, Refused), "a request of a current attempt is granted or refused"
@@ -131,6 +135,8 @@ class Attempts:
             self._continue(key)
 
     def _group_of(self, record: Record) -> Hashable:
+        if self._pairs.partner(record.mapping) is not None:
+            return self._coupling.group_of(record.mapping)  # the second asks for the port of the first
         targets = [place.target for place in record.places]
         known = [g.address for p in self._discovery.searches if p.target in targets for g in p.gateways]
         return self._coupling.turn_of(record, known)
@@ -168,6 +174,7 @@ class Attempts:
         record = self._records[key]
         self._writer.take(key, Exhausted(search_errors(record, self._discovery.search)))
         self._outcome.failed(key, suspect=record.suspect)
+        self._pairs.check(key, may_move=False)
         self._end_turn((key, record.serial), silent)
 
     def _end_turn(self, member: tuple[MappingKey, int], silent: dict[Attempt, Refusal]) -> None:

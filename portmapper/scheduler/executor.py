@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from functools import partial
 from typing import Protocol as Interface
@@ -12,18 +13,19 @@ from typing import Protocol as Interface
 import attrs
 
 from portmapper.api.backend import Gateway, VerifiesLeases
-from portmapper.api.errors import UNREACHABLE, BackendError
+from portmapper.api.errors import UNREACHABLE, BackendError, NotAuthorized
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest, TableEntry
 from portmapper.api.quirks import Action, RepairAction, RepairStep
 from portmapper.gateways.bounded import map_at, unmap_at
-from portmapper.gateways.calls import request_lease
+from portmapper.gateways.calls import request_lease, try_release
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.network.placement import Place
 from portmapper.scheduler.coupling import Coupling, held_lease
-from portmapper.scheduler.inputs import Adopting, Disturbed, Granted, Input, OrderKnown, Refused
+from portmapper.scheduler.inputs import Adopting, Disturbed, GivenUp, Granted, Input, OrderKnown, Refused
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.own_conflicts import OwnConflicts
+from portmapper.scheduler.pairs import Pairs
 from portmapper.scheduler.plan import Ask
 from portmapper.scheduler.record import Record
 from portmapper.scheduler.releases import Releases
@@ -51,6 +53,10 @@ class Report(Interface):
         """Take note of a fault of ours in a request."""
 
 
+class _Denied(NotAuthorized):
+    """The policy denies the port that the gateway chose, and it was released."""
+
+
 class Executor:
     """Requests mappings from gateways."""
 
@@ -62,6 +68,7 @@ class Executor:
         queues: WorkQueues,
         coupling: Coupling,
         own_conflicts: OwnConflicts,
+        pairs: Pairs,
         releases: Releases,
         clock: Clock,
         options: Options,
@@ -74,9 +81,11 @@ class Executor:
         self._queues = queues
         self._coupling = coupling
         self._own_conflicts = own_conflicts
+        self._pairs = pairs
         self._releases = releases
         self._clock = clock
         self._conflict = options.conflict
+        self._policy_check = options.policy_check
         self._report = report
         self._rivals = Rivals()
 
@@ -102,10 +111,15 @@ class Executor:
         while (record := self._record(key, serial)) is not None:
             if await self._releases.waited(gateway, record.mapping, place.internal_address):
                 continue  # the list may have changed
+            was_closed = await self._close_to_move(record, gateway, place)
             request = await self._prepare(key, record, gateway, place)
             try:
                 return await self._request(key, record, request, gateway)
+            except _Denied as error:
+                return Refused(gateway.identity, error)
             except BackendError as error:
+                if was_closed:
+                    self._take(key, GivenUp("it was closed to get the same port for TCP and UDP"))
                 now = self._record(key, serial)
                 self._ownership.request_failed(request, error, now.lease if now else None)
                 if not await self._own_conflicts.free_internal_port(request, gateway, error):
@@ -139,6 +153,7 @@ class Executor:
         async with self._alongside(key, record, request, gateway, bool(steps)):
             lease = await request_lease(gateway, request, policy, make_room)
         self._ownership.granted(lease, record.mapping, self._clock.now())
+        await self._release_denied(key, record, lease, gateway)
         return Granted(lease, recreated=request.recreate, repaired=bool(steps))
 
     async def _make_room(
@@ -157,12 +172,45 @@ class Executor:
             return False
         return not self._rivals.recognize(key, request, holder)
 
+    async def _release_denied(self, key: MappingKey, record: Record, lease: Lease, gateway: Gateway) -> None:
+        """Release a lease on a port that the policy denies; the gateway chose it."""
+        mapping = attrs.evolve(record.mapping, port=lease.external_port)
+        reason = "" if lease.external_port == record.mapping.port else self._policy_check()(mapping)
+        if not reason:
+            return
+        self._ownership.abandon(lease.token)
+        if await try_release(gateway, lease):
+            self._ownership.released(lease.token)
+        if record.lease is not None and record.lease.token == lease.token:
+            self._take(key, GivenUp(f"the gateway moved it to {lease.external_port}, {reason}"))
+        raise _Denied(f"the gateway granted {lease.external_port}/{lease.protocol.lower()}, {reason}")
+
+    async def _close_to_move(self, record: Record, gateway: Gateway, place: Place) -> bool:
+        """Close the lease of a mapping that needs another port; return whether that was done.
+
+        PCP and NAT-PMP servers keep one mapping for each internal port, so there is no other way.
+        """
+        lease = record.lease
+        if lease is None or not record.moves_away or not gateway.one_per_internal_port:
+            return False
+        is_here = (lease.gateway, lease.internal_address) == (gateway.identity, place.internal_address)
+        if not is_here or not await try_release(gateway, lease):
+            return False
+        self._ownership.released(lease.token)
+        for key, again in self._coupling.after_release(lease, self._ownership, self._discovery):
+            self._take(key, Disturbed(again.recreate, again.order_lost))
+        return True
+
     def _build(
         self, key: MappingKey, record: Record, gateway: Gateway, place: Place, policy: ConflictPolicy
     ) -> MapRequest:
         mapping = record.mapping
         held, token = self._held(key, record, gateway, place)
         any_port = mapping.port == ANY_PORT and mapping.family is Family.IPV4
+        if held is not None and held is record.lease and record.moves_away:
+            # Another port is another mapping. Over UPnP, both are open for a moment.
+            held, token = None, b"" if gateway.one_per_internal_port else os.urandom(12)
+        target = 0 if held else self._pairs.port_to_request(record)
         keeps_port = any_port or policy is ConflictPolicy.NEXT
         in_vain = record.losses >= LOSSES_BEFORE_PERMANENT and isinstance(gateway, VerifiesLeases)
         recreate = record.recreate
@@ -172,7 +220,7 @@ class Executor:
             internal_port=mapping.internal_port,
             external_port=held.external_port
             if held and keeps_port
-            else self._ownership.port_to_request(mapping),
+            else target or self._ownership.port_to_request(mapping),
             lifetime=0 if in_vain else mapping.duration,
             comment=mapping.comment,
             token=token,

@@ -210,6 +210,31 @@ class OrderKnown(Input):
 
 
 @attrs.frozen
+class ChangePort(Input):
+    """The other half of its pair has another external port: request that one."""
+
+    port: int
+
+
+@attrs.frozen
+class PairChecked(Input):
+    """The two halves of its pair were compared.
+
+    Attributes:
+        apart: why they have different external ports; empty if they have the same one.
+    """
+
+    apart: str = ""
+
+
+@attrs.frozen
+class GivenUp(Input):
+    """The executor closed the lease on purpose, and its replacement was not granted; `why` is for users."""
+
+    why: str
+
+
+@attrs.frozen
 class RenewNow(Input):
     """Renew at `at` (monotonic seconds) instead of at the planned time."""
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import attrs
 
-from portmapper.api.model import ConflictPolicy
+from portmapper.api.model import ConflictPolicy, Mapping
+
+PolicyCheck = Callable[[], Callable[[Mapping], str]]
+"""Returns the current check of the policy, which returns why a mapping is denied; empty if it is allowed."""
+
+
+def _allow_all() -> Callable[[Mapping], str]:
+    return lambda mapping: ""
 
 
 @attrs.frozen
@@ -21,6 +28,7 @@ class Options:
         scope: sources whose orphaned leases are released; None means all.
         watch: listen for announcements of gateways.
         on_hold: change no gateway before `Scheduler.begin`, but find the gateways.
+        policy_check: checks mappings with the port that a gateway chose.
         prompt: sources whose mappings a person waits for, so they are opened before other new ones.
     """
 
@@ -32,3 +40,4 @@ class Options:
     watch: bool = True
     on_hold: bool = False
     prompt: Collection[str] = ()
+    policy_check: PolicyCheck = _allow_all

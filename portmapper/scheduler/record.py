@@ -80,6 +80,9 @@ class Record:
         search_errors: what the searches of the last attempt reported, if they found no gateway to ask.
         recreate: another mapping's request may have closed this one, so a renewal must open it again.
         order_lost: the gateway may hold this lease and its peers in another order than that of their opening.
+        move_to: the external port to request instead of the one it has; 0 for none.
+        moves: how often it was moved since it and its pair had the same external port.
+        apart: why it and its pair have different external ports; empty if they do not.
     """
 
     mapping: Mapping
@@ -108,6 +111,9 @@ class Record:
     search_errors: str = ""
     recreate: bool = False
     order_lost: bool = False
+    move_to: int = 0
+    moves: int = 0
+    apart: str = ""
 
     @property
     def attempting(self) -> bool:
@@ -141,10 +147,15 @@ class Record:
             gateway, error = min(self.refusals, key=lambda refusal: _rank(refusal[1]))
             return f"{gateway.partition(':')[0]}: {error}"
         if not self.unanswered or (self.lease is not None and not self.has_former_address):
-            return None
+            return self.apart or None
         named = self.mapping.gateway not in (None, ALL_GATEWAYS)
         silent = f"the gateway {self.mapping.gateway} does not answer" if named else "no gateway answered"
         return self.unplaced or (f"{silent} ({self.search_errors})" if self.search_errors else silent)
+
+    @property
+    def moves_away(self) -> bool:
+        """Whether it has to request another port than the one it has."""
+        return self.lease is not None and self.move_to not in (0, self.lease.external_port)
 
     def is_for(self, gateway: str) -> bool:
         """Return whether the gateway at that address may open it."""

@@ -37,6 +37,7 @@ from portmapper.scheduler.inputs import (
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.orphans import Orphans
 from portmapper.scheduler.own_conflicts import OwnConflicts
+from portmapper.scheduler.pairs import Pairs
 from portmapper.scheduler.peers import Peers
 from portmapper.scheduler.record import Record
 from portmapper.scheduler.releases import Releases
@@ -103,11 +104,11 @@ class Scheduler:
         writer, discovery, ownership, coupling = self._writer, self.discovery, self._ownership, self._coupling
         own_conflicts = OwnConflicts(discovery, ownership, writer.claims.sought, self._recorder.released)
         releases, queues, clock = Releases(), self._queues, self._clock
-        executor = Executor(
-            writer, discovery, ownership, queues, coupling, own_conflicts, releases, clock, options, self
-        )
+        pairs, topology = Pairs(self.records, writer.take, options.conflict), self._topology
+        work = (writer, discovery, ownership, queues, coupling, own_conflicts, pairs, releases, clock)
+        executor = Executor(*work, options, self)
         self._attempts = Attempts(
-            writer, discovery, self._topology, coupling, ownership, options, executor.submit, self
+            writer, discovery, topology, coupling, ownership, pairs, options, executor.submit, self
         )
         self._peers = Peers(writer, coupling, discovery, ownership, self._clock)
         self._gateway_events = GatewayEvents(self.records, discovery)

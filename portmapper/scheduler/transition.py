@@ -21,6 +21,7 @@ from portmapper.scheduler.inputs import (
     Asked,
     AttemptNow,
     BetterGateway,
+    ChangePort,
     Desired,
     Disturbed,
     Doubted,
@@ -30,6 +31,7 @@ from portmapper.scheduler.inputs import (
     Expired,
     Failed,
     GatewayBack,
+    GivenUp,
     Granted,
     Input,
     Lost,
@@ -37,6 +39,7 @@ from portmapper.scheduler.inputs import (
     Moved,
     NetworkChanged,
     OrderKnown,
+    PairChecked,
     PassedOver,
     Refused,
     RenewNow,
@@ -189,6 +192,7 @@ def bind(record: Record, given: Granted, now: Moment, rules: Rules) -> Result:
         passed_over=record.answers if record.answers or moved else record.passed_over,
         recreate=recreate,
         order_lost=record.order_lost and not given.repaired,
+        move_to=record.move_to if record.dirty else 0,
     )
     return bound, (Acquired(before, record.adopted, lease, renewed),)
 
@@ -229,6 +233,7 @@ def fail(record: Record, given: Exhausted, now: Moment, rules: Rules) -> Result:
         not_before=at,
         dirty=False,
         rebind=record.rebind and record.suspect,
+        move_to=record.move_to if record.dirty else 0,
     )
     return rested, tuple(effects)
 
@@ -254,6 +259,9 @@ def _without_lease(record: Record, now: Moment) -> Record:
         suspect_since=None,
         lost_at=now.monotonic,
         attempts=0,
+        move_to=0,
+        moves=0,
+        apart="",
     )
 
 
@@ -343,6 +351,22 @@ def readdress(record: Record, given: AddressChanged, now: Moment, rules: Rules) 
     return attrs.evolve(record, lease=lease), (Moved(lease, before.external_address),)
 
 
+def change_port(record: Record, given: ChangePort, now: Moment, rules: Rules) -> Result:
+    """Request the port of the other half of its pair; the lease stays until then."""
+    return attrs.evolve(record, move_to=given.port, moves=record.moves + 1, due=now.monotonic), ()
+
+
+def note_pair(record: Record, given: PairChecked, now: Moment, rules: Rules) -> Result:
+    """Note whether it has the same external port as the other half of its pair."""
+    return attrs.evolve(record, apart=given.apart, moves=record.moves if given.apart else 0), ()
+
+
+def give_up(record: Record, given: GivenUp, now: Moment, rules: Rules) -> Result:
+    """Give the lease up, which is closed; the attempt under way continues."""
+    lost = attrs.evolve(_lost(record, now, now.monotonic), moves=record.moves)
+    return lost, (Lost(_held(record), given.why),)
+
+
 def disturb(record: Record, given: Disturbed, now: Moment, rules: Rules) -> Result:
     """Note what a peer's request may have done; attempt now if it is urgent."""
     return attrs.evolve(
@@ -388,6 +412,9 @@ _COLUMNS: list[tuple[type[Input], frozenset[Phase], Handler]] = [
     (BetterGateway, _HELD, move_soon),
     (Disturbed, _ALL, disturb),
     (OrderKnown, _ALL, settle_order),
+    (ChangePort, _HELD, change_port),
+    (PairChecked, _HELD, note_pair),
+    (GivenUp, _HELD, give_up),
     (RenewNow, frozenset({Phase.BOUND, Phase.SUSPECT}), renew_now),
     (GatewayBack, _ALL, attempt_soon),
     (AttemptNow, _ALL, attempt_now),
