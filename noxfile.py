@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -26,7 +27,7 @@ WORKERS = "4"
 UNIT_WORKERS = "8"
 """Number of pytest workers of the unit tests: half of their time they wait for sockets and processes."""
 
-UNIT = "not lab and not packaging and not api"
+UNIT = "not lab and not packaging and not api and not kubernetes"
 
 EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/pyproject.toml"))
 
@@ -86,6 +87,19 @@ def api(session: nox.Session) -> None:
     """Compare the answers of the HTTP API with its OpenAPI document, for requests of schemathesis."""
     session.install(".", *_group("tests"), *_group("api"))
     session.run("pytest", "-m", "api", "tests/http", *session.posargs)
+
+
+@nox.session
+def kubernetes(session: nox.Session) -> None:
+    """Build a real Kubernetes API server, and test the extra kubernetes with it. The tests need root."""
+    if shutil.which("go") is None:
+        session.error("Go is not installed, and the API server is built with it: install Go 1.24 or newer")
+    sums = Path("tests/kubernetes/server/go.sum").read_bytes()
+    programs = Path(".cache", "kubernetes", hashlib.sha256(sums).hexdigest()[:16]).absolute()
+    session.run("tests/kubernetes/server/build", str(programs), external=True)
+    session.install(".", "./plugins/portmapper-kubernetes", *_group("tests"))
+    environment = {"PORTMAPPER_KUBERNETES_PROGRAMS": str(programs)}
+    session.run("pytest", "-m", "kubernetes", "tests/kubernetes", *session.posargs, env=environment)
 
 
 @nox.session

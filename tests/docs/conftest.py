@@ -85,8 +85,9 @@ def tutorial(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session")
 def parsers() -> Mapping[str, argparse.ArgumentParser]:
-    """Return the parser of each command by its name."""
-    return {command.name: build_parser(command) for command in all_commands()}
+    """Return the parser of each command by its name, without those of extras that happen to be installed."""
+    extras = {path.name.removeprefix("portmapper-") for path in (ROOT / "plugins").glob("portmapper-*")}
+    return {command.name: build_parser(command) for command in all_commands() if command.name not in extras}
 
 
 @pytest.fixture

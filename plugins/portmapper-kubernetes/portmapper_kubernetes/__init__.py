@@ -1,0 +1,1 @@
+"""Controller that opens ports for Kubernetes Services and PortMapping objects."""

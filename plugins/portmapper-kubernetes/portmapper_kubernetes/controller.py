@@ -1,0 +1,190 @@
+"""The controller: copies of the cluster's objects, and the rows that follow from them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from portmapper.api import IPAddress, Row, SourceError
+from portmapper.support.threads import in_thread
+from portmapper_kubernetes.closing import Closing
+from portmapper_kubernetes.cluster import Cluster
+from portmapper_kubernetes.decision import Verdict, decide
+from portmapper_kubernetes.limits import addresses_of
+from portmapper_kubernetes.objects import (
+    GROUP,
+    VERSION,
+    PortMapping,
+    Service,
+    read_node,
+    read_port_mapping,
+    read_service,
+)
+from portmapper_kubernetes.open_ports import OpenPorts
+from portmapper_kubernetes.options import Settings
+from portmapper_kubernetes.reflector import Reflector
+
+if TYPE_CHECKING:
+    from portmapper_kubernetes.api_server import ApiServer
+
+FIRST_LIST_LIMIT = 5.0
+"""Seconds that the first read waits for the API server."""
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.define
+class _Kinds:
+    """The reflectors, by what they follow."""
+
+    services: list[Reflector[Service]]
+    mappings: list[Reflector[PortMapping]]
+    nodes: list[Reflector[tuple[str, ...]]]
+
+    @property
+    def all(self) -> list[Reflector[Any]]:
+        return [*self.services, *self.mappings, *self.nodes]
+
+
+class Controller:
+    """What this replica knows of the cluster.
+
+    Attributes:
+        settings: the settings.
+        open_ports: the ports that are open on gateways.
+        closing: ports of an earlier leader that are being closed.
+        is_following: reflectors run.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.open_ports = OpenPorts()
+        self.closing = Closing(self.open_ports)
+        self._listeners: list[Callable[[], None]] = []
+        self._kinds: _Kinds | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._verdicts: list[Verdict] | None = None
+        self._server: ApiServer | None = None
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after each change of an object."""
+        self._listeners.append(changed)
+
+    def changed(self) -> None:
+        """Note that objects changed."""
+        self._verdicts = None
+        for listener in self._listeners:
+            listener()
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the Services are known."""
+        return self._kinds is not None and all(kind.synced.is_set() for kind in self._kinds.services)
+
+    @property
+    def error(self) -> str:
+        """Why the copies may be old; empty if they are up to date."""
+        return next((kind.error for kind in self._kinds.all if kind.error), "") if self._kinds else ""
+
+    @property
+    def services(self) -> dict[str, Service]:
+        """All Services, by `namespace/name`."""
+        return _merged(self._kinds.services) if self._kinds else {}
+
+    @property
+    def mappings(self) -> dict[str, PortMapping]:
+        """All PortMapping objects, by `namespace/name`."""
+        return _merged(self._kinds.mappings) if self._kinds else {}
+
+    async def server(self) -> ApiServer:
+        """Return the connection for everything but the election."""
+        if self._server is None:
+            self._server = await in_thread(partial(connect, self.settings))
+        return self._server
+
+    async def follow(self) -> None:
+        """Start to follow the cluster, and wait for the first lists.
+
+        Raises:
+            SourceError: the API server does not answer yet.
+        """
+        if self._kinds is None:
+            self._kinds = _Kinds(**self._reflectors(await self.server()))
+            self._tasks = [asyncio.create_task(kind.run()) for kind in self._kinds.all]
+        waiting = [asyncio.create_task(kind.settled.wait()) for kind in self._kinds.all]
+        _, pending = await asyncio.wait(waiting, timeout=FIRST_LIST_LIMIT)
+        for task in pending:
+            task.cancel()
+        if not self.is_synced:
+            raise SourceError(self.error or "the API server does not answer")
+
+    def _reflectors(self, server: ApiServer) -> dict[str, Any]:
+        selection = self.settings.selection
+        service = partial(read_service, prefix=selection.prefix, own_class=selection.load_balancer_class)
+        group = f"apis/{GROUP}/{VERSION}"
+        scopes = [f"namespaces/{name}/" for name in self.settings.limits.namespaces] or [""]
+        return {
+            "services": [Reflector(server, f"api/v1/{s}services", service, self.changed) for s in scopes],
+            "mappings": [
+                Reflector(server, f"{group}/{s}portmappings", read_port_mapping, self.changed) for s in scopes
+            ],
+            "nodes": [Reflector(server, "api/v1/nodes", read_node, self.changed)],
+        }
+
+    def verdicts(self) -> list[Verdict]:
+        """Return what is decided for each object."""
+        if self._verdicts is None:
+            cluster = Cluster(self.services, self._carried(), self.settings.limits, self.settings.selection)
+            self._verdicts = decide(cluster, self.mappings.values())
+        return self._verdicts
+
+    def _carried(self) -> frozenset[IPAddress]:
+        nodes = _merged(self._kinds.nodes).values() if self._kinds else ()
+        texts = [text for addresses in nodes for text in addresses]
+        return frozenset(addresses_of([*texts, *own_addresses()]))
+
+    def rows(self) -> list[Row]:
+        """Return the rows for portmapper. A port that must be closed first waits."""
+        blocked = self.closing.claims()
+        wanted = [port for verdict in self.verdicts() for port in verdict.wanted]
+        return [*(port.row for port in wanted if port.claim[:3] not in blocked), *self.closing.rows()]
+
+    def take_over(self, record: bytes) -> None:
+        """Find what an earlier leader left open, from its record."""
+        self.open_ports.unpack(record)
+        self.closing.begin(port for verdict in self.verdicts() for port in verdict.wanted)
+        self.changed()
+
+    async def close(self) -> None:
+        """Stop following."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks, self._kinds = [], None
+        if self._server is not None:
+            await self._server.close()
+
+
+def connect(settings: Settings) -> ApiServer:
+    """Return a connection to the API server. This imports lightkube, so call it in a thread."""
+    from portmapper_kubernetes.api_server import ApiServer, load_config
+
+    return ApiServer(load_config(settings.kubeconfig))
+
+
+def own_addresses() -> Iterable[str]:
+    """Return the addresses of this host."""
+    import psutil
+
+    for addresses in psutil.net_if_addrs().values():
+        for address in addresses:
+            yield address.address.partition("%")[0]
+
+
+def _merged(reflectors: Iterable[Reflector[Any]]) -> dict[str, Any]:
+    return {key: item for reflector in reflectors for key, item in reflector.items.items()}

@@ -1,0 +1,118 @@
+"""The entry point, the command and the source."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from portmapper_kubernetes.command import KubernetesCommand
+from portmapper_kubernetes.never_leads import NeverLeads
+from portmapper_kubernetes.source import KubernetesSource
+
+from portmapper.api import DaemonParts, SourceError, UsageError
+
+from .conftest import SERVICES, FakeApi, answer, service, until
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    """An installed extra must not slow down other commands."""
+    code = (
+        "import sys, portmapper_kubernetes.plugin, portmapper_kubernetes.source;"
+        "import portmapper_kubernetes.command;"
+        "heavy = ('lightkube', 'httpx2', 'aiohttp', 'prometheus_client');"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def _parts(*words: str) -> DaemonParts:
+    command = KubernetesCommand()
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.parts(parser.parse_args(words))
+
+
+def test_the_command_has_a_guard_a_source_an_observer_and_tokens(kubeconfig: Path) -> None:
+    """All of them belong to one controller."""
+    parts = _parts("--kubeconfig", str(kubeconfig), "--identity", "a")
+    assert parts.guard is not None
+    assert parts.guard.name == "kubernetes"
+    assert parts.tokens is not None
+    assert [source.location for source in parts.sources] == ["kubernetes:"]
+    assert len(parts.observers) == 1
+
+
+def test_without_election_there_is_no_guard(kubeconfig: Path) -> None:
+    """One replica needs none."""
+    assert _parts("--kubeconfig", str(kubeconfig), "--leader-elect=false").guard is None
+
+
+def test_a_dry_run_never_acts(kubeconfig: Path) -> None:
+    """Its guard never leads."""
+    guard = _parts("--kubeconfig", str(kubeconfig), "--dry-run").guard
+    assert isinstance(guard, NeverLeads)
+    assert not guard.may_act()
+
+
+def test_a_secret_file_replaces_the_shared_key(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator's own key is preferred."""
+    monkeypatch.setenv("PORTMAPPER_CLUSTER_SECRET_FILE", "/secret")
+    assert _parts("--kubeconfig", str(kubeconfig)).tokens is None
+
+
+def test_a_missing_kubeconfig_is_a_usage_error(tmp_path: Path) -> None:
+    """The message names the file."""
+    with pytest.raises(UsageError, match="none"):
+        _parts("--kubeconfig", str(tmp_path / "none"))
+
+
+async def test_the_source_has_a_row_for_each_port(
+    api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change is reported, and then read from the copy."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    api.put(SERVICES, service())
+    source = KubernetesSource("kubernetes:")
+    (row,) = await source.fetch()
+    assert row.origin == "service/shop/web"
+    assert row.fields["port"] == 8443
+    changes: list[int] = []
+    await source.watch(lambda: changes.append(1))
+    api.put(SERVICES, service("dns", annotations={"portmapper.dev/ports": "http:8444"}))
+    await until(lambda: len(changes) == 2)
+    assert len(await source.fetch()) == 2
+    await source.close()
+
+
+async def test_an_outage_keeps_the_last_rows(
+    api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No port is closed because the API server does not answer."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    api.put(SERVICES, service())
+    source = KubernetesSource("kubernetes:")
+    await source.fetch()
+    for status in (401, 403, 404, 500):
+        api.fail("services", answer(status), times=3)
+    for _ in range(3):
+        await asyncio.sleep(0.05)
+        assert len(await source.fetch()) == 1
+    await source.close()
+
+
+async def test_before_the_first_answer_there_is_no_list(
+    api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty list would close every port."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setattr("portmapper_kubernetes.controller.FIRST_LIST_LIMIT", 0.2)
+    api.fail("services", answer(503, "not ready"), times=100)
+    source = KubernetesSource("kubernetes:")
+    with pytest.raises(SourceError, match="not ready"):
+        await source.fetch()
+    await source.close()

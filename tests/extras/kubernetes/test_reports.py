@@ -1,0 +1,145 @@
+"""Conditions, status and annotations."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from portmapper_kubernetes.cluster import Cluster
+from portmapper_kubernetes.conditions import State, states_of
+from portmapper_kubernetes.decision import Verdict, decide
+from portmapper_kubernetes.objects import read_port_mapping
+from portmapper_kubernetes.rejections import DeniedByPolicy, PortTaken
+from portmapper_kubernetes.reports import event_of, mapping_status, service_report
+
+from .conftest import port_mapping
+
+OWN = frozenset({"192.168.88.11"})
+GATEWAYS = [{"address": "192.168.88.1"}]
+
+
+def _document(**changes: Any) -> dict[str, Any]:
+    mapping = {
+        "origin": "portmapping/shop/game",
+        "protocol": "TCP",
+        "family": "ipv4",
+        "internal_address": "192.168.88.11",
+        "internal_port": 7777,
+        "wanted_external_port": 7777,
+        "external_address": "203.0.113.7",
+        "external_port": 7777,
+        "state": "active",
+        "backend": "pcp",
+        "gateway": "192.168.88.1",
+        "error": None,
+        "expires_at": "2026-01-01T00:00:00+00:00",
+        **changes,
+    }
+    return {"gateways": GATEWAYS, "mappings": [mapping]}
+
+
+def _state(status: dict[str, Any] | None = None) -> State:
+    (verdict,) = decide(Cluster({}, frozenset()), [read_port_mapping(port_mapping())])
+    (state,) = states_of([verdict], status or _document(), OWN)
+    return state
+
+
+def _reasons(state: State) -> list[tuple[str, str, str]]:
+    return [(c.kind, c.status, c.reason) for c in state.conditions]
+
+
+def test_an_open_port_is_granted() -> None:
+    """Without a probe, nobody knows whether it is reachable."""
+    assert _reasons(_state()) == [
+        ("Accepted", "True", "Accepted"),
+        ("Open", "True", "Granted"),
+        ("Reachable", "Unknown", "NotProbed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"state": "pending"}, "Pending"),
+        ({"state": "conflict", "error": "192.168.88.9 holds it"}, "Conflict"),
+        ({"state": "refused", "error": "not authorized"}, "Refused"),
+        ({"state": "refused", "internal_address": "192.168.88.50"}, "GatewayRefusesOtherHosts"),
+        ({"state": "failed"}, "Refused"),
+    ],
+)
+def test_the_reason_why_a_port_is_not_open(changes: dict[str, Any], reason: str) -> None:
+    """The message has the port and the daemon's reason."""
+    state = _state(_document(**changes))
+    assert _reasons(state)[1] == ("Open", "False", reason)
+    if changes.get("error"):
+        assert state.conditions[1].message == f"7777/tcp: {changes['error']}"
+
+
+def test_without_a_gateway_the_reason_says_so() -> None:
+    """It is more useful than "pending"."""
+    status = {**_document(state="pending"), "gateways": []}
+    assert _reasons(_state(status))[1] == ("Open", "False", "NoGateway")
+
+
+def test_a_port_that_the_daemon_does_not_list_yet_is_pending() -> None:
+    """The row may still be on its way."""
+    assert _reasons(_state({"gateways": GATEWAYS, "mappings": []}))[1][2] == "Pending"
+
+
+@pytest.mark.parametrize("kind", [DeniedByPolicy, PortTaken])
+def test_a_rejection_is_the_reason_of_accepted(kind: type[Any]) -> None:
+    """The object asks for nothing, so nothing is open."""
+    verdict = Verdict(_state().verdict.reference, 1, rejection=kind("because"))
+    (state,) = states_of([verdict], _document(), OWN)
+    assert _reasons(state)[0] == ("Accepted", "False", kind.__name__)
+    assert state.conditions[0].message == "because"
+    assert state.conditions[1].status == "False"
+
+
+def test_a_renewal_changes_nothing() -> None:
+    """Otherwise each renewal would cause a write."""
+    before = mapping_status(_state(), {})
+    renewed = _state(_document(expires_at="2027-01-01T00:00:00+00:00"))
+    assert mapping_status(renewed, before) == before
+
+
+def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
+    """A change of another condition does not matter."""
+    before = mapping_status(_state(), {})
+    for condition in before["conditions"]:
+        condition["lastTransitionTime"] = "2020-01-01T00:00:00Z"
+    after = mapping_status(_state(_document(state="conflict")), before)
+    times = {c["type"]: c["lastTransitionTime"] for c in after["conditions"]}
+    assert times["Accepted"] == times["Reachable"] == "2020-01-01T00:00:00Z"
+    assert times["Open"] > "2025"
+
+
+def test_the_status_has_what_status_shows() -> None:
+    """External address and port, the internal host, the gateway and the protocol."""
+    status = mapping_status(_state(), {})
+    assert status["externalAddress"] == "203.0.113.7"
+    assert status["externalPort"] == 7777
+    assert status["internalAddress"] == "192.168.88.11"
+    assert status["gateway"] == "192.168.88.1"
+    assert status["protocolUsed"] == "pcp"
+    assert status["observedGeneration"] == 1
+
+
+def test_the_annotation_of_a_service_is_short_json() -> None:
+    """One line, with the external endpoints."""
+    report = json.loads(service_report(_state()))
+    assert report["ports"] == [
+        {"port": 7777, "protocol": "TCP", "state": "open", "external": "203.0.113.7:7777"}
+    ]
+    assert report["Open"] == "True"
+
+
+def test_an_event_names_the_object_and_the_reason() -> None:
+    """Within the limits of the API: a note has at most 1,024 bytes."""
+    state = _state(_document(state="conflict", error="x" * 5000))
+    event = event_of(state, state.conditions[1], "node-a")
+    assert event["regarding"]["name"] == "game"
+    assert event["reason"] == "Conflict"
+    assert event["type"] == "Warning"
+    assert len(event["note"]) <= 1024

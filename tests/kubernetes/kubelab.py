@@ -1,0 +1,262 @@
+"""A LAN with a gateway, two nodes, and a host that runs a real API server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from netlab.hosts import AnsweringHost, exchange
+from netlab.lab import WAN_GATEWAY, Lab
+from netlab.namespaces import Namespace
+from netlab.program import Program, Running
+
+API_HOST = "192.168.88.100"
+API_PORT = 6443
+NODES = {"a": "192.168.88.11", "b": "192.168.88.12"}
+VIRTUAL = "192.168.88.50"
+"""The address of the load balancer, which moves between the nodes as with kube-vip."""
+
+HERE = Path(__file__).parent
+DEPLOY = HERE.parent.parent / "plugins" / "portmapper-kubernetes" / "deploy"
+
+COUNTER = """
+table inet changes {{
+    chain input {{
+        type filter hook input priority -10
+        ether saddr {} udp dport 5351 @th,72,8 1 counter
+    }}
+}}
+"""
+"""Counts requests to map or unmap a port over PCP (opcode 1)."""
+
+START_LIMIT = 60.0
+WAIT_LIMIT = 20.0
+POLL = 0.02
+
+
+def wait_until(condition: Callable[[], object], what: str, limit: float = WAIT_LIMIT) -> float:
+    """Wait until a condition is true, and return the seconds that it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() < started + limit, f"not {what} after {limit} s"
+        time.sleep(POLL)
+    return time.monotonic() - started
+
+
+class ApiHost:
+    """The host of the API server."""
+
+    def __init__(self, host: Namespace, programs: Path, directory: Path) -> None:
+        self._host = host
+        self._programs = programs
+        self._directory = directory
+        self.kubeconfig = directory / "kubeconfig"
+
+    def start(self) -> None:
+        """Start etcd, if it does not run, and the API server."""
+        environment = {**os.environ, "ADDRESS": API_HOST, "PORT": str(API_PORT)}
+        command = self._host.command(
+            str(HERE / "server" / "start"), str(self._directory), str(self._programs)
+        )
+        subprocess.run(command, check=True, env=environment, timeout=START_LIMIT)
+
+    def kill(self) -> None:
+        """Kill the API server; etcd keeps the objects."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the API server."""
+        os.kill(int((self._directory / "apiserver.pid").read_text()), number)
+
+    def filter(self, *, on: bool) -> None:
+        """Drop every packet to the API server, or let them pass again."""
+        rules = "table inet outage\ndelete table inet outage\n"
+        if on:
+            chain = f"type filter hook input priority 0\ntcp dport {API_PORT} drop\n"
+            rules += f"table inet outage {{\nchain input {{\n{chain}}}\n}}\n"
+        self._host.run("nft", "-f", "-", stdin=rules)
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        """Run kubectl as the administrator."""
+        words = ("--kubeconfig", str(self.kubeconfig), *words)
+        return self._host.run(str(self._programs / "kubectl"), *words, stdin=stdin, timeout=60.0)
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Create or change objects."""
+        document = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(document))
+
+    def get(self, *words: str) -> Any:
+        """Return an object or a list."""
+        return json.loads(self.kubectl("get", *words, "-o", "json"))
+
+    def set_ingress(self, name: str, address: str = VIRTUAL) -> None:
+        """Give a Service its load balancer's address, as a controller would."""
+        status = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
+        self.kubectl("patch", "service", name, "--subresource=status", "--type=merge", "-p", status)
+
+    def clean(self) -> None:
+        """Delete the objects of a test."""
+        for found in self.get("portmappings", "-A")["items"]:
+            metadata = found["metadata"]
+            words = ("portmapping", metadata["name"], "-n", metadata["namespace"])
+            self.kubectl("patch", *words, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+            self.kubectl("delete", *words, "--ignore-not-found")
+        self.kubectl("delete", "services,events", "-n", "default", "--all")
+        self.kubectl("delete", "lease,secret", "-n", "portmapper", "--all")
+
+
+class KubeLab:
+    """The lab.
+
+    Attributes:
+        lab: LAN, gateway and WAN.
+        api: the API server.
+        account: kubeconfig of the ServiceAccount.
+    """
+
+    def __init__(self, lab: Lab, programs: Path, directory: Path) -> None:
+        self.lab = lab
+        self.hosts = {name: lab.add_lan_host(f"node{name}", address) for name, address in NODES.items()}
+        self.servers = [AnsweringHost(host) for host in self.hosts.values()]
+        self.api = ApiHost(lab.add_lan_host("api", API_HOST), programs, directory / "api")
+        self.account = directory / "account"
+        self._directory = directory
+        self._runs = 0
+        self._carrier = ""
+
+    def prepare(self) -> None:
+        """Start the API server, and apply the manifests; there is no kubelet, so the pods do not run."""
+        self.api.start()
+        self.api.kubectl("apply", "-k", str(DEPLOY / "kustomize"))
+        self.account.write_text(self.account_kubeconfig())
+        self.move_address("a")
+
+    def account_kubeconfig(self) -> str:
+        """Return a kubeconfig with a token of the ServiceAccount."""
+        token = self.api.kubectl("create", "token", "portmapper", "-n", "portmapper").strip()
+        config = json.loads(self.api.kubectl("config", "view", "--raw", "-o", "json"))
+        config["users"][0]["user"] = {"token": token}
+        return json.dumps(config)
+
+    def move_address(self, name: str) -> None:
+        """Move the virtual address to a node, and announce it as the load balancer would."""
+        if self._carrier:
+            with contextlib.suppress(Exception):
+                self.hosts[self._carrier].ip("addr", "del", f"{VIRTUAL}/32", "dev", "eth0")
+        self.hosts[name].ip("addr", "add", f"{VIRTUAL}/32", "dev", "eth0")
+        self.lab.router.ip("neigh", "flush", "to", VIRTUAL)
+        self._carrier = name
+
+    def set_link(self, name: str, *, up: bool) -> None:
+        """Cut or connect the cable of a node."""
+        host = self.hosts[name]
+        host.ip("link", "set", "eth0", "up" if up else "down")
+        if up:
+            host.ip("route", "replace", "default", "via", self.lab.gateway.lan_address)
+
+    def listen(self, *ports: int) -> None:
+        """Answer on TCP ports of both nodes."""
+        for server in self.servers:
+            for port in ports:
+                server.listen("TCP", port)
+
+    def answers(self, port: int) -> bool:
+        """Return whether the WAN gets an answer on a port."""
+        return exchange(self.lab.wan, "TCP", WAN_GATEWAY, port) is not None
+
+    def open_ports(self) -> set[int]:
+        """Return the open ports of the gateway."""
+        return {rule.external_port for rule in self.lab.gateway.rules()}
+
+    @contextlib.contextmanager
+    def controller(self, name: str, *words: str) -> Iterator[Running]:
+        """Run the controller on a node, as the ServiceAccount."""
+        self._runs += 1
+        place = self._directory / f"run-{self._runs}-{name}"
+        place.mkdir()
+        program = Program(self.hosts[name], place)
+        given = ("--kubeconfig", str(self.account), "--identity", f"node-{name}", "--state-dir", str(place))
+        with program.running("kubernetes", *given, *words, log=place / "log") as running:
+            yield running
+
+    def leader(self) -> str:
+        """Return the holder of the Lease."""
+        return str(self.api.get("lease", "portmapper", "-n", "portmapper")["spec"].get("holderIdentity", ""))
+
+    def count_changes(self, name: str) -> int:
+        """Return how many requests of a node would map or unmap a port over PCP, since the first call."""
+        listed = self.lab.router.run("nft", "list", "ruleset")
+        if "table inet changes" not in listed:
+            # The address of the sender may be the virtual one, so the node is known by its MAC address.
+            sender = self.hosts[name].run("cat", "/sys/class/net/eth0/address").strip()
+            self.lab.router.run("nft", "-f", "-", stdin=COUNTER.format(sender))
+            return 0
+        return int(listed.partition("table inet changes")[2].partition("packets ")[2].split()[0])
+
+    def close(self) -> None:
+        """Stop the servers."""
+        for server in self.servers:
+            server.close()
+
+
+def leads(running: Running) -> bool:
+    """Return whether a controller has become the leader."""
+    return " leads\n" in running.log
+
+
+def condition(found: dict[str, Any], kind: str) -> tuple[str, str, str]:
+    """Return status, reason and message of a condition; empty texts if it is missing."""
+    for known in found.get("status", {}).get("conditions", ()):
+        if known["type"] == kind:
+            return known["status"], known["reason"], known["message"]
+    return "", "", ""
+
+
+def service(name: str, ports: dict[str, int], /, **annotations: str) -> dict[str, Any]:
+    """Return a Service of type LoadBalancer; each name of a port has its number."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "annotations": {f"portmapper.dev/{key}": text for key, text in annotations.items()},
+        },
+        "spec": {
+            "type": "LoadBalancer",
+            "ports": [{"name": key, "port": number, "protocol": "TCP"} for key, number in ports.items()],
+        },
+    }
+
+
+def port_mapping(name: str, **spec: Any) -> dict[str, Any]:
+    """Return a PortMapping."""
+    return {
+        "apiVersion": "portmapper.dev/v1alpha1",
+        "kind": "PortMapping",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": spec,
+    }
+
+
+def programs_directory() -> Path:
+    """Return the directory with the built programs, as `nox -s kubernetes` sets it."""
+    return Path(os.environ.get("PORTMAPPER_KUBERNETES_PROGRAMS", ""))
+
+
+def missing_programs() -> str | None:
+    """Return why the tests cannot run, or None."""
+    names = ("kube-apiserver", "etcd", "kubectl")
+    if os.environ.get("PORTMAPPER_KUBERNETES_PROGRAMS") and all(
+        (programs_directory() / n).exists() for n in names
+    ):
+        return None
+    return "the API server is not built: run 'nox -s kubernetes'"
