@@ -37,6 +37,7 @@ from portmapper.network.reader import NetworkReader
 from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
 from portmapper.observability.status import Document, date, status_document, summary
+from portmapper.scheduler.options import PolicyCheck
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import AdhocMappings, parse_records
 from portmapper.sources.pauses import pause_gate
@@ -92,7 +93,7 @@ class Daemon:
         self._supervisor = Supervisor(self._clock)
         self._publisher = EventPublisher(store, reloadable.observers)
         self._election = Election(cluster.guard, self.stop)
-        self._policy_check = lambda: self._reloadable.policy.checker(self._network)
+        self._policy_check: PolicyCheck = lambda: self._reloadable.policy.checker(self._network)
         self._scheduler = Scheduler(
             backends,
             store,
