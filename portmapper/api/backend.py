@@ -80,6 +80,7 @@ class Gateway(abc.ABC):
         server: the software that the device says it runs, empty if it does not; untrusted text. What one
             protocol reports about a device also applies to the others at the same address.
         location: URL of the description, None if the protocol has none.
+        page: URL of the device's own web page, empty if it tells none; untrusted text.
         concurrency: how many requests the gateway handles at once.
         latency: seconds from the probe to its first answer.
         address_by_grant: the protocol has no request for the external address; the first lease reports it.
@@ -95,6 +96,7 @@ class Gateway(abc.ABC):
     model: str = ""
     server: str = ""
     location: str | None = None
+    page: str = ""
     concurrency: int = 4
     latency: float = 0.0
     address_by_grant: bool = False

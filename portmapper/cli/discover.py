@@ -75,7 +75,6 @@ def _documents(found: DiscoveryResult) -> list[dict[str, Any]]:
     return [
         {
             **gateway_document(gateway, external),
-            "model": gateway.model,
             "location": gateway.location,
             "connection": _connection_document(found.connections.get(gateway.identity)),
         }

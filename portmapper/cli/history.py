@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper.api.command import Command
 from portmapper.api.errors import StoreError
 from portmapper.cli.options import add_config_option, add_state_option
-from portmapper.observability.wording import event_text
+from portmapper.support.wording import event_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

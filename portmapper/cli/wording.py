@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from portmapper.observability.wording import port_text as port_text
-from portmapper.observability.wording import protocol_name as protocol_name
+from portmapper.support.wording import port_text as port_text
+from portmapper.support.wording import protocol_name as protocol_name
 
 KINDS = {
     "public": "public",

@@ -114,6 +114,8 @@ COMPONENTS: dict[str, Schema] = {
             "backend": TEXT,
             "protocol": {**TEXT, "description": "Such as `PCP 2`."},
             "address": TEXT,
+            "model": {**TEXT, "description": "The device's own name; empty if it gives none."},
+            "page": {**TEXT, "description": "The URL of the device's own web page; empty if it gives none."},
             "external_address": TEXT_OR_NULL,
             "external_kind": {"enum": ["public", "private", "cgnat", "none"]},
             "detail": {**TEXT, "description": "What the kind means, if it is a problem."},

@@ -9,7 +9,7 @@ from portmapper.api.model import Lease, Mapping
 from portmapper.daemon.answers import until
 from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
-from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, parse_records
+from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, parse_records, to_record
 from portmapper.sources.policy import Policy
 from portmapper.store.interface import LeaseStore
 
@@ -74,6 +74,7 @@ class Requests:
                 "protocol": port.protocol.value,
                 "port": port.port,
                 **self._result(port, found[index], tokens[index]),
+                "records": [to_record(mapping) for mapping in found[index]],
             }
             for index, port in enumerate(ports)
         ]

@@ -11,11 +11,11 @@ import attrs
 
 from portmapper.api.errors import PluginFault, PortmapperError
 from portmapper.api.events import Event, EventKind, Observer
-from portmapper.observability.wording import event_text
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 from portmapper.store.interface import LeaseStore
 from portmapper.support.secrets import mask_urls
+from portmapper.support.wording import event_text
 
 QUEUE_LIMIT = 1000
 """Events that may wait for a slow observer before the oldest are dropped."""

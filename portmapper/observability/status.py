@@ -101,6 +101,8 @@ def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
         "backend": gateway.backend,
         "protocol": gateway.protocol,
         "address": str(gateway.address),
+        "model": gateway.model,
+        "page": gateway.page,
         "external_address": str(external) if external else None,
         "external_kind": kind.value,
         "detail": _detail(gateway, kind),
