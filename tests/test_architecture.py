@@ -28,6 +28,7 @@ STANDARD = (
     "portmapper_quirks",
     "portmapper_simulator",
     "portmapper_upnp",
+    "portmapper_web",
 )
 
 PUBLIC = ("api", "support", "testing")

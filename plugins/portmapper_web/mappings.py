@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 import attrs
 
-from portmapper.support.text import endpoint, plural, sentence
+from portmapper.support.text import endpoint, plural
 from portmapper.support.wording import protocol_name
 from portmapper_web.advice import advice
 from portmapper_web.choice import FILTERS, Choice, Chosen
 from portmapper_web.markup import Content, Markup, tag
-from portmapper_web.parts import badge, copy_button, moment, question, seconds_until, time_left
+from portmapper_web.parts import badge, copy_button, countdown, moment, question, seconds_until
 from portmapper_web.words import STATES, host_text, mapping_port
 
 Document = Mapping[str, Any]
@@ -137,14 +137,16 @@ def _time(mapping: Document, now: datetime) -> Content:
         return "no end"
     left = seconds_until(mapping["expires_at"], now)
     if left is None:
-        return _opens(mapping)
+        return _next(mapping, now)
     lifetime, rest = max(mapping.get("lifetime") or int(left), 1), max(int(left), 0)
     meter = tag("meter", min=0, max=lifetime, value=min(rest, lifetime), aria_label="Remaining time")
-    return [meter, tag("span", time_left(rest), data_ends=mapping["expires_at"])]
+    return [meter, countdown("", mapping["expires_at"], " left", now)]
 
 
-def _opens(mapping: Document) -> Content:
-    return ["opens at ", moment(mapping["opens_at"])] if mapping.get("opens_at") else None
+def _next(mapping: Document, now: datetime) -> Content:
+    if mapping.get("opens_at"):
+        return ["opens at ", moment(mapping["opens_at"])]
+    return countdown("next try in ", mapping["retries_at"], "", now) if mapping.get("retries_at") else None
 
 
 def _button(mapping: Document) -> Markup | None:
@@ -164,7 +166,7 @@ def _problem(mapping: Document, scene: Scene) -> Markup | None:
     todo = advice(mapping, has_gateway=scene.has_gateway)
     return tag(
         "div",
-        tag("p", sentence(mapping["reason"]), class_="reason") if mapping.get("reason") else None,
+        tag("p", mapping["reason"], class_="reason") if mapping.get("reason") else None,
         tag("p", todo, class_="todo") if todo else None,
         class_="problem",
     )

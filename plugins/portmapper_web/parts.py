@@ -57,9 +57,11 @@ def seconds_until(text: str | None, now: datetime) -> float | None:
     return None if at is None else (at - now).total_seconds()
 
 
-def time_left(seconds: float) -> str:
-    """Return a rest of time: `59m 51s left`."""
-    return f"{format_duration(seconds)} left" if seconds > 0 else "ends now"
+def countdown(before: str, until: str, after: str, now: datetime) -> Markup:
+    """Return the time until a moment between two texts, such as `59m 51s left`; the script updates it."""
+    left = seconds_until(until, now) or 0
+    text = f"{before}{format_duration(left)}{after}" if left > 0 else "now"
+    return tag("span", text, data_until=until, data_before=before, data_after=after)
 
 
 def section(name: str, title: str, *children: Content, live: bool = True) -> Markup:

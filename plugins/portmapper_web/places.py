@@ -42,7 +42,9 @@ def _device(address: str, gateways: Sequence[Document], restarted_at: str | None
         "Last restart": moment(restarted_at) if restarted_at else "none seen",
         "Settings": page and tag("a", "Page of the router", href=page, rel="noreferrer", target="_blank"),
     }
-    details = dict.fromkeys(sentence(gateway["detail"]) for gateway in gateways if gateway["detail"])
+    # One protocol may tell the external address, and another one not.
+    told = [gateway for gateway in gateways if gateway["external_address"]] or gateways
+    details = dict.fromkeys(sentence(gateway["detail"]) for gateway in told if gateway["detail"])
     return tag(
         "li",
         tag("h3", model or f"Gateway {address}"),

@@ -73,6 +73,8 @@ def login_main(request: WebRequest, error: str) -> Markup:
         tag("p", error, role="alert", class_="reason") if error else None,
         tag(
             "form",
+            # A password manager stores the token under this name.
+            tag("input", name="username", value="portmapper", autocomplete="username", hidden=True),
             tag("label", tag("span", "Token"), token),
             hidden({"next": target}),
             tag("button", "Log in", class_="main"),

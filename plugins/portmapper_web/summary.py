@@ -16,6 +16,8 @@ from portmapper_web.markup import Content, Markup, tag
 from portmapper_web.parts import copy_button, kind_badge
 from portmapper_web.words import HELD_BACK
 
+STANDBY = "This daemon is on standby: another one keeps the ports open."
+
 
 @attrs.frozen
 class Counts:
@@ -53,6 +55,7 @@ def summary_section(counts: Counts, status: Mapping[str, Any], now: datetime) ->
     return tag(
         "section",
         tag("h1", tag("span", counts.headline, class_=look), *_rejected(counts), *_held_back(counts)),
+        tag("p", STANDBY) if status.get("role") == "standby" else None,
         _addresses(status),
         id="summary",
         data_live=True,

@@ -164,7 +164,10 @@ COMPONENTS: dict[str, Schema] = {
     "Health": document({"status": TEXT}),
     "Reloaded": document({"reloading": FLAG, "sources": array(reference("Source"))}),
     "Stopping": document({"stopping": FLAG}),
-    "PortResult": document({"protocol": TEXT, "port": NUMBER, "result": TEXT, "detail": TEXT}),
+    "PortResult": document(
+        {"protocol": TEXT, "port": NUMBER, "result": TEXT, "detail": TEXT},
+        {"records": {**array({"type": "object"}), "description": "What `close` closed, for `open`."}},
+    ),
     "Record": _RECORD,
     "Doctor": document(
         {

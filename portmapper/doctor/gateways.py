@@ -10,7 +10,7 @@ from portmapper.api.findings import Finding
 from portmapper.api.model import ExternalKind, IPAddress, external_kind
 from portmapper.doctor.situation import ds_lite_finding, is_ds_lite
 from portmapper.doctor.trial_mapping import TrialResult
-from portmapper.observability.wording import protocol_name
+from portmapper.support.wording import protocol_name
 
 SWITCH_ON_ADVICE = (
     "turn on UPnP, NAT-PMP or PCP in the router (on RouterOS: /ip upnp set enabled=yes, "

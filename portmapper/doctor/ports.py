@@ -10,7 +10,7 @@ from portmapper.api.model import IPAddress, TableEntry
 from portmapper.doctor.desired import DesiredPort
 from portmapper.doctor.gateways import RULES_ADVICE
 from portmapper.doctor.trial_mapping import TrialResult
-from portmapper.observability.wording import protocol_name
+from portmapper.support.wording import protocol_name
 
 IsOurs = Callable[[IPAddress], bool]
 

@@ -53,9 +53,12 @@ async def test_an_opened_port_is_open_when_the_answer_comes(daemon: Daemon, devi
     assert entry.state is MappingState.ACTIVE
     assert device.open_ports() == {(Protocol.TCP, 80), (Protocol.TCP, 8080)}
     (result,) = await daemon.answer(daemon.requests.close([RECORD]))
+    records = result.pop("records")
     assert result == {"protocol": "TCP", "port": 8080, "result": "closed", "detail": ""}
     assert device.open_ports() == {(Protocol.TCP, 80)}
     assert daemon.adhoc.mappings == ()
+    (again,) = await daemon.answer(daemon.requests.open(records, Policy()))
+    assert again.mapping == entry.mapping
 
 
 async def test_the_answer_does_not_wait_after_a_refusal(daemon: Daemon, device: FakeDevice) -> None:

@@ -116,13 +116,14 @@ function isHere() {
 }
 
 function tick() {
-  for (const rest of document.querySelectorAll("[data-ends]")) {
-    const seconds = Math.floor((Date.parse(rest.dataset.ends) - Date.now() - clockAhead) / 1000);
-    const text = seconds > 0 ? `${duration(seconds)} left` : "ends now";
+  for (const rest of document.querySelectorAll("[data-until]")) {
+    const { until, before, after } = rest.dataset;
+    const seconds = Math.floor((Date.parse(until) - Date.now() - clockAhead) / 1000);
+    const text = seconds > 0 ? before + duration(seconds) + after : "now";
     if (rest.textContent === text) continue;
     rest.textContent = text;
     const meter = rest.previousElementSibling;
-    meter.value = Math.max(Math.min(seconds, meter.max), 0);
+    if (meter !== null) meter.value = Math.max(Math.min(seconds, meter.max), 0);
   }
 }
 
