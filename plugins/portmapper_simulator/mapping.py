@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from portmapper.api import Protocol
 from portmapper_simulator import quirk_points
 from portmapper_simulator.errors import Reason, Refused
 from portmapper_simulator.quirk_points import MappingRequest
@@ -17,6 +18,7 @@ async def grant_mapping(state: State, received: MappingRequest) -> Entry:
     Raises:
         Refused: the gateway refuses the request.
     """
+    received = attrs.evolve(received, sibling_port=_sibling_port(state, received))
     request = quirk_points.MAP.apply(state.quirks, received)
     held = _held(state, request)
     if held is not None:
@@ -66,6 +68,13 @@ def _held(state: State, request: MappingRequest) -> Entry | None:
     visible = [entry for entry in entries if state.sees(request.mechanism, entry)]
     visible.sort(key=lambda entry: entry.external_port != request.external_port)
     return visible[0] if visible else None
+
+
+def _sibling_port(state: State, request: MappingRequest) -> int:
+    """Return the external port of the same host and internal port for the other protocol, 0 for none."""
+    other = Protocol.UDP if request.protocol is Protocol.TCP else Protocol.TCP
+    entries = state.nat.table.find_by_target(other, request.internal_address, request.internal_port)
+    return next((entry.external_port for entry in entries), 0)
 
 
 def _check_nonce(held: Entry, request: MappingRequest) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from portmapper_simulator.errors import Reason, Refused
+from portmapper_simulator.quirk_points import Forwarding
 from portmapper_simulator.relay import Relay, Traffic, make_relay
 from portmapper_simulator.settings import HIGHEST_PORT, Settings
 from portmapper_simulator.table import Entry, Key, Table
@@ -25,9 +26,21 @@ log = logging.getLogger(__name__)
 class Nat:
     """Opens, renews and closes mappings of all protocols; applies rules and detects conflicts."""
 
-    def __init__(self, settings: Settings, sees: Callable[[str, Entry], bool]) -> None:
-        """Create an empty NAT; `sees` returns whether a protocol can see an entry."""
+    def __init__(
+        self,
+        settings: Settings,
+        sees: Callable[[str, Entry], bool],
+        forward: Callable[[Forwarding], Forwarding] = lambda forwarding: forwarding,
+    ) -> None:
+        """Create an empty NAT.
+
+        Args:
+            settings: the gateway's settings.
+            sees: returns whether a protocol can see an entry.
+            forward: changes where the traffic of a port goes.
+        """
         self._settings = settings
+        self._forward_to = forward
         self._sees = sees
         self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
@@ -110,9 +123,11 @@ class Nat:
 
     async def _forward(self, desired: Entry) -> None:
         """Match the relay to the entry; keep connections if only the lifetime changes."""
-        internal = (desired.internal_address, desired.internal_port)
+        forwarding = self._forward_to(Forwarding(desired.external_port, desired.internal_port))
+        internal = (desired.internal_address, forwarding.internal_port)
         relay = self._relays.get(desired.key)
-        if not (desired.enabled and self._settings.relay):
+        to_itself = internal == (self._settings.external_host, desired.external_port)
+        if to_itself or not (desired.enabled and self._settings.relay):
             self._close_relay(desired.key)
         elif relay is None:
             self._relays[desired.key] = await self._opened_relay(desired, internal)

@@ -72,7 +72,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             ),
         ),
         "vpn-natpmp": Profile(
-            "VPN provider: NAT-PMP only, a random port for 60 seconds for every request",
+            "VPN provider: NAT-PMP only, a random port for 60 seconds, forwarded to that port number",
             protocols=frozenset({"natpmp"}),
             quirks=frozenset({"P14"}),
         ),

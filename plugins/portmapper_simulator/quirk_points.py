@@ -305,6 +305,7 @@ class MappingRequest:
         lifetime: requested lifetime in seconds; never 0, which means deletion.
         exact: True for the option PREFER_FAILURE.
         remote: the hosts of the option FILTER, None for every host.
+        sibling_port: external port of the client's mapping for the other protocol, 0 for none.
     """
 
     mechanism: str
@@ -317,11 +318,26 @@ class MappingRequest:
     exact: bool = False
     nonce: bytes = b""
     remote: IPv4Network | None = None
+    sibling_port: int = 0
+
+
+@attrs.frozen
+class Forwarding:
+    """Where the traffic of an open port goes.
+
+    Attributes:
+        external_port: the open port.
+        internal_port: the port on the internal host.
+    """
+
+    external_port: int
+    internal_port: int
 
 
 REQUEST = QuirkPoint[Request]()
 REPLIES = QuirkPoint[Replies]()
 MAP = QuirkPoint[MappingRequest]()
+FORWARD = QuirkPoint[Forwarding]()
 OPTIONS = QuirkPoint[frozenset[int]]()
 """Supported PCP options."""
 

@@ -43,7 +43,7 @@ class State:
         self.quirks = set(settings.quirks)
         self.active = set(settings.protocols)
         self.muted: set[str] = set()
-        self.nat = Nat(settings, self.sees)
+        self.nat = Nat(settings, self.sees, self._forward)
         self.requests: deque[LoggedRequest] = deque(maxlen=MAX_REQUESTS)
         self.boot = 1
         self._loop = asyncio.get_running_loop()
@@ -83,6 +83,9 @@ class State:
     def is_answering(self, protocol: str) -> bool:
         """Return whether a protocol is enabled and not muted."""
         return protocol in self.enabled_protocols and protocol not in self.muted
+
+    def _forward(self, forwarding: quirk_points.Forwarding) -> quirk_points.Forwarding:
+        return quirk_points.FORWARD.apply(self.quirks, forwarding)
 
     def sees(self, mechanism: str, entry: Entry) -> bool:
         """Return whether a protocol can see an entry; some routers have separate tables."""

@@ -9,12 +9,14 @@ import attrs
 from portmapper_simulator.errors import Reason, Refused
 from portmapper_simulator.quirk_points import (
     EPOCH,
+    FORWARD,
     MAP,
     OPTIONS,
     PCP_VERSION,
     PROTOCOLS,
     REPLIES,
     REQUEST,
+    Forwarding,
     MappingRequest,
     Replies,
     Reply,
@@ -135,9 +137,16 @@ def _shorter(request: MappingRequest) -> MappingRequest:
     return attrs.evolve(request, lifetime=max(request.lifetime // 4, 1))
 
 
-@MAP.quirk("P14", "grants a random port for 60 seconds for every request")
+@MAP.quirk("P14", "grants a random port for 60 seconds for every request, and forwards to that port number")
 def _random_port(request: MappingRequest) -> MappingRequest:
-    return attrs.evolve(request, external_port=random.randrange(32768, 61000), lifetime=SHORT)
+    # Providers grant the same number for both protocols.
+    port = request.sibling_port or random.randrange(32768, 61000)
+    return attrs.evolve(request, external_port=port, lifetime=SHORT)
+
+
+@FORWARD.quirk("P14")
+def _granted_number(forwarding: Forwarding) -> Forwarding:
+    return attrs.evolve(forwarding, internal_port=forwarding.external_port)
 
 
 @MAP.quirk("P15", "refuses external port 0 over NAT-PMP")

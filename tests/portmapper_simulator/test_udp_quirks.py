@@ -106,3 +106,38 @@ async def test_p10_has_a_wrong_epoch(start: Any) -> None:
     """It does not advance, or runs at half speed."""
     assert (await start("P10")).epoch == 1
     assert (await start("P10-lag")).epoch == 1800
+
+
+async def test_p14_forwards_to_the_port_number_that_it_granted(
+    start: Any, client: Any, free_port: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As VPN providers do; one number for both protocols, and it stays the same on renewal."""
+    monkeypatch.setattr("random.randrange", lambda *_: free_port())
+    gateway = await start("P14")
+    client.send(natpmp(0), "127.0.0.1", gateway.pcp_port)
+    internal, granted, lifetime = struct.unpack("!HHI", (await client.next())[8:])
+    assert (internal, lifetime) == (8080, 60)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"the client")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", granted):
+        reader, writer = await asyncio.open_connection(gateway.settings.external_host, granted)
+        assert await reader.read() == b"the client"
+        writer.close()
+    for request in (natpmp(0), natpmp(0).replace(b"\x00\x02", b"\x00\x01", 1)):
+        client.send(request, "127.0.0.1", gateway.pcp_port)
+        assert struct.unpack("!HHI", (await client.next())[8:])[1] == granted
+
+
+async def test_p14_does_not_forward_to_itself(
+    start: Any, client: Any, free_port: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gateway and client may have one address; the client's program has the port then."""
+    monkeypatch.setattr("random.randrange", lambda *_: free_port())
+    gateway = await start("P14", external_host="127.0.0.1")
+    client.send(natpmp(0), "127.0.0.1", gateway.pcp_port)
+    granted = struct.unpack("!HHI", (await client.next())[8:])[1]
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", granted):
+        assert gateway.table.get(Protocol.TCP, granted) is not None
