@@ -27,8 +27,8 @@ class WebRequest:
         headers: the headers by lower-case name, without those that hold secrets.
         signed_in: the visitor logged in, or sent a token.
         may_change: the visitor may open, close, pause, reload and so on.
-        csrf_token: what each form must send as `csrf_token`, and each script as `X-CSRF-Token`; empty if
-            the visitor may not change anything.
+        csrf_token: what each form must send as `csrf_token`, and each script as `X-CSRF-Token`, also to
+            log out; empty if the visitor did not log in.
         nonce: the value of `nonce` for a `<script>` or `<style>` in the page. A script that is a file of its
             own needs none.
     """

@@ -22,6 +22,7 @@ COOKIE = "portmapper"
 SECURE_COOKIE = "__Host-portmapper"
 """Under HTTPS; the prefix keeps other hosts of the domain from setting it (RFC 6265bis, section 4.1.3)."""
 
+LOGOUT = "/logout"
 SAFE = ("GET", "HEAD", "OPTIONS")
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf_token"
@@ -66,8 +67,10 @@ class Access:
             return
         if request.method in SAFE:
             self._check_read(visitor, arrival)
-        else:
-            await _check_change(request, visitor)
+            return
+        _check_change(request, visitor)
+        if visitor.cookie and not await _has_csrf_token(request, visitor):
+            raise Problem(403, f"the CSRF token is missing or invalid; send it as {CSRF_HEADER}")
 
     def _is_public(self, request: Any) -> bool:
         resource = request.match_info.route.resource
@@ -79,17 +82,16 @@ class Access:
             raise _login_needed()
 
     def _visitor(self, request: Any, visit: Visit) -> Visitor:
-        authorization = request.headers.get("Authorization", "")
-        if authorization:
-            return Visitor(self._by_header(authorization))
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":  # a proxy may forward other schemes, which it has checked itself
+            return Visitor(self._by_header(secret.strip()))
         cookie = request.cookies.get(cookie_name(visit), "")
         token = self.sessions.token_of(cookie) if cookie else None
         return Visitor(token, cookie) if token else Visitor()
 
-    def _by_header(self, authorization: str) -> Token:
+    def _by_header(self, secret: str) -> Token:
         """Return the token of an `Authorization` header. Its 256 random bits need no limit for guesses."""
-        scheme, _, secret = authorization.partition(" ")
-        token = self.tokens.find(secret.strip()) if scheme.lower() == "bearer" else None
+        token = self.tokens.find(secret)
         if token is None:
             raise _login_needed("the token is not valid")
         return token
@@ -146,13 +148,11 @@ def _client(arrival: Arrival, request: Any) -> Hashable:
     return peer_key(arrival.client) if arrival.client is not None else id(request.transport)
 
 
-async def _check_change(request: Any, visitor: Visitor) -> None:
+def _check_change(request: Any, visitor: Visitor) -> None:
     if visitor.token is None:
         raise _login_needed()
-    if not visitor.may_change:
+    if not visitor.may_change and request.path != LOGOUT:
         raise Problem(403, f"the token {visitor.token.name!r} may only read")
-    if visitor.cookie and not await _has_csrf_token(request, visitor):
-        raise Problem(403, f"the CSRF token is missing or invalid; send it as {CSRF_HEADER}")
 
 
 async def _has_csrf_token(request: Any, visitor: Visitor) -> bool:

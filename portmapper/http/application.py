@@ -16,7 +16,7 @@ from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.control.handlers import Handlers
 from portmapper.control.operations import OPERATIONS
 from portmapper.control.problems import errors_as_problems
-from portmapper.http.access import Access, middleware
+from portmapper.http.access import LOGOUT, Access, middleware
 from portmapper.http.bare_page import PATH
 from portmapper.http.errors import show_problem
 from portmapper.http.headers import add_headers
@@ -89,4 +89,4 @@ def _access(settings: HttpSettings, directory: Path) -> Access:
 def _add_login(application: Any, login: Login) -> None:
     application.router.add_get(PATH, login.show)
     application.router.add_post(PATH, login.log_in)
-    application.router.add_post("/logout", login.log_out)
+    application.router.add_post(LOGOUT, login.log_out)

@@ -33,8 +33,8 @@ class Visitor:
 
     @property
     def csrf_token(self) -> str:
-        """What a change of this session must send along."""
-        return csrf_token(self.cookie) if self.cookie and self.may_change else ""
+        """What a change of this session must send along; empty without a session."""
+        return csrf_token(self.cookie) if self.cookie else ""
 
 
 @attrs.define

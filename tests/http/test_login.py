@@ -89,10 +89,12 @@ async def test_a_session_survives_a_restart(listening: Any, tmp_path: Path) -> N
 
 
 async def test_a_read_only_session_changes_nothing(site: Any, csrf_of: Any) -> None:
-    """With its CSRF token too."""
+    """With its CSRF token too; but it can log out."""
     cookie = (await site.log_in(secret(site, read_only=True))).cookie
     answer = await site.post("/v1/reload", cookie=cookie, x_csrf_token=csrf_of(cookie))
     assert (answer.status, site.daemon.reloads) == (403, 0)
+    assert (await site.post("/logout", cookie=cookie)).status == 403
+    assert (await site.post("/logout", cookie=cookie, x_csrf_token=csrf_of(cookie))).status == 303
 
 
 @pytest.mark.parametrize(
