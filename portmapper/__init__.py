@@ -64,7 +64,7 @@ __all__ = [
     "__version__",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Importing the Python API is slow, and `portmapper --version` does not need it.
 _LAZY = {
