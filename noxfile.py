@@ -171,3 +171,140 @@ def man(session: nox.Session) -> None:
     with tempfile.TemporaryDirectory() as place:
         session.run("sphinx-build", "-W", "-q", "-b", "man", "docs", place)
         shutil.copy(Path(place, "portmapper.1"), "docs/portmapper.1")
+
+
+TREES = Path(".nox/trees")
+"""Debian trees that sessions boot or build from; `debootstrap` creates them once."""
+
+
+@nox.session
+def systemd(session: nox.Session) -> None:
+    """Boot a minimal Debian with the wheel, and check the service under systemd."""
+    _needs(session, "debootstrap", "systemd-nspawn")
+    session.run("python", "packaging/checks/boot_debian.py", str(TREES), str(_wheels(session)))
+
+
+@nox.session
+def container(session: nox.Session) -> None:
+    """Build the container image from a minimal Debian, and run it without rights."""
+    _needs(session, "debootstrap", "podman", "runc")
+    session.run("python", "packaging/checks/container.py", str(TREES), str(_wheels(session)))
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build wheel, sdist and Debian package twice, compare them, and check metadata, recipes and workflows.
+
+    `-- --install` also installs the Debian package in a minimal Debian and checks its service.
+    """
+    session.install("build", "twine>=6.1", "check-jsonschema>=0.31")
+    first, second = (_built(session, name) for name in ("first", "second"))
+    session.run("python", "packaging/checks/same_builds.py", str(first), str(second))
+    session.run("twine", "check", "--strict", *map(str, first.glob("portmapperd-*")))
+    _check_automation(session)
+    if not shutil.which("dpkg-buildpackage") or not shutil.which("dh_python3"):
+        session.log("no Debian package: dpkg-buildpackage or dh-python is missing")
+        return
+    wheels = _wheels(session)
+    debs = [_debian_package(session, wheels, name) for name in ("deb-first", "deb-second")]
+    session.run("python", "packaging/checks/same_builds.py", *map(str, debs))
+    (deb,) = debs[0].glob("*.deb")
+    if shutil.which("lintian"):
+        session.run("lintian", "--allow-root", "--fail-on", "error,warning", str(deb), external=True)
+    if "--install" in session.posargs:
+        session.run("python", "packaging/checks/boot_debian.py", str(TREES), str(deb))
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Check licenses, NOTICES.md and known vulnerabilities, and write the SBOM `dist/sbom.cdx.json`.
+
+    `-- --update` writes NOTICES.md and packaging/requirements.txt anew.
+    """
+    session.install(".")
+    if "--update" in session.posargs:
+        _update_lists(session)
+    session.run("python", "packaging/checks/licenses.py")
+    tools = Path(session.create_tmp(), "tools")
+    session.run("python", "-m", "venv", str(tools), silent=True)
+    pip = (str(tools / "bin" / "python"), "-m", "pip", "install", "--quiet")
+    session.run(*pip, "cyclonedx-bom>=5", "pip-audit>=2.7", external=True)
+    Path("dist").mkdir(exist_ok=True)
+    inspected = str(Path(session.bin, "python"))
+    sbom = ("--pyproject", "pyproject.toml", "--output-reproducible", "--output-file", "dist/sbom.cdx.json")
+    session.run(str(tools / "bin" / "cyclonedx-py"), "environment", *sbom, inspected, external=True)
+    vulnerabilities = (
+        str(tools / "bin" / "pip-audit"),
+        "--require-hashes",
+        "-r",
+        "packaging/requirements.txt",
+    )
+    if os.environ.get("PORTMAPPER_ADVISORIES", "") == "online":
+        session.run(*vulnerabilities, external=True)
+    else:
+        session.log("known vulnerabilities are not checked without PORTMAPPER_ADVISORIES=online")
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """Run the unit tests with the oldest version that pyproject.toml allows of each dependency."""
+    constraints = Path(session.create_tmp(), "floors.txt")
+    text = session.run("python", "packaging/floors.py", silent=True)
+    constraints.write_text(str(text))
+    session.install("--constraint", str(constraints), ".", *_group("tests"))
+    session.run("pytest", "-m", UNIT, "-n", UNIT_WORKERS, "--dist", "worksteal", *session.posargs)
+
+
+def _needs(session: nox.Session, *programs: str) -> None:
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing or os.geteuid() != 0:
+        session.skip(f"{', '.join(missing)} missing" if missing else "it needs root")
+
+
+def _wheels(session: nox.Session) -> Path:
+    """Return a directory with the wheel and those of all dependencies, in the versions of the constraints."""
+    place = Path(session.create_tmp(), "wheels").absolute()
+    shutil.rmtree(place, ignore_errors=True)
+    listed = ("--require-hashes", "-r", "packaging/requirements.txt")
+    session.run("python", "-m", "pip", "download", "-q", "--no-deps", "-d", str(place), *listed)
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(place), ".")
+    return place
+
+
+def _built(session: nox.Session, name: str) -> Path:
+    place = Path(session.create_tmp(), name).absolute()
+    shutil.rmtree(place, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(place), silent=True, env=_epoch(session))
+    return place
+
+
+def _debian_package(session: nox.Session, wheels: Path, name: str) -> Path:
+    place = Path(session.create_tmp(), name).absolute()
+    shutil.rmtree(place, ignore_errors=True)
+    command = ("packaging/debian/build", str(wheels), str(place))
+    session.run(*command, external=True, silent=True, env=_epoch(session))
+    return place
+
+
+def _epoch(session: nox.Session) -> dict[str, str]:
+    """Return the time of all files in a build: of the last commit, or a constant without a repository."""
+    if not Path(".git").exists():
+        return {"SOURCE_DATE_EPOCH": "1764331200"}
+    time = session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)
+    return {"SOURCE_DATE_EPOCH": str(time).strip()}
+
+
+def _check_automation(session: nox.Session) -> None:
+    workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.readthedocs", ".readthedocs.yaml")
+    if shutil.which("actionlint"):
+        session.run("actionlint", *workflows, external=True)
+    for script in sorted(map(str, Path("packaging/recipes").rglob("*.sh"))):
+        session.run("sh", "-n", script, external=True)
+
+
+def _update_lists(session: nox.Session) -> None:
+    Path("NOTICES.md").write_text(str(session.run("python", "packaging/notices.py", silent=True)))
+    session.run("python", "packaging/lock.py", silent=True)

@@ -277,7 +277,7 @@ class Daemon:
         # The control socket answers while the sources are still being read.
         background = [] if self._options.oneshot else self._start_background_tasks()
         try:
-            await self._watcher.read_first(all_required=self._options.oneshot)
+            await self._watcher.read_first(self._options.oneshot, self._service.is_unattended)
             self._publisher.start()
             if not self._options.oneshot:  # a pass leaves what earlier runs opened to the daemon
                 adopt(self._adhoc, self._listening, self._reloadable.readers, self._store, self._clock.now())

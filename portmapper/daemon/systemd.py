@@ -20,6 +20,8 @@ class ServiceManager:
 
     Attributes:
         is_present: a service manager listens.
+        is_unattended: a service manager or a container engine started the process, and would only start it
+            again after an error.
         ping_interval: seconds between two watchdog pings, half of the manager's timeout; None without a
             watchdog.
     """
@@ -27,6 +29,7 @@ class ServiceManager:
     def __init__(self) -> None:
         address = os.environ.get("NOTIFY_SOCKET", "")
         self.is_present = address[:1] in ("/", "@")
+        self.is_unattended = self.is_present or os.getpid() == 1
         # In the environment, a leading @ represents the zero byte of an abstract socket.
         self._address = f"\0{address[1:]}" if address[:1] == "@" else address
         self.ping_interval = _watchdog() if self.is_present else None

@@ -258,20 +258,24 @@ def _create(kind: type[Source], location: str) -> Source:
         raise SourceError(f"{mask_urls(location)}: {record_fault(f'source:{kind.name}', error)}") from error
 
 
-async def read_first(readers: Sequence[SourceReader], *, all_required: bool = True) -> list[Reading]:
+async def read_first(
+    readers: Sequence[SourceReader], *, all_required: bool = True, unattended: bool = False
+) -> list[Reading]:
     """Read every source for the first time, and log the rejected rows.
 
     Args:
         readers: one per source.
         all_required: raise an error for each source that fails. Otherwise, only if no source can be read
             and none of them may be down for a time, as the server of a URL may be.
+        unattended: nobody would read the error, so wait until a source can be read.
 
     Raises:
         SourceError: a source cannot be read or parsed; the message contains its location.
     """
     readings = list(await asyncio.gather(*(reader.read() for reader in readers)))
     failed = [reading for reading in readings if reading.state is SourceState.FAILED]
-    may_wait = len(failed) < len(readers) or any(reader.may_be_down for reader in readers)
+    some_work = len(failed) < len(readers) or any(reader.may_be_down for reader in readers)
+    may_wait = some_work or unattended
     if failed and (all_required or not may_wait):
         raise SourceError(f"{failed[0].location}: {failed[0].error}")
     for reading in failed:

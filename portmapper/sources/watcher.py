@@ -56,13 +56,14 @@ class SourceWatcher:
         """When the next source is read again, on the monotonic clock; None while none waits."""
         return min((source.due for source in self._sources if source.due is not None), default=None)
 
-    async def read_first(self, *, all_required: bool = True) -> None:
+    async def read_first(self, all_required: bool = True, unattended: bool = False) -> None:
         """Read every source for the first time.
 
         Raises:
             SourceError: a source cannot be read or parsed, and it is required.
         """
-        await read_first([source.reader for source in self._sources], all_required=all_required)
+        readers = [source.reader for source in self._sources]
+        await read_first(readers, all_required=all_required, unattended=unattended)
         self.use_last_readings()
 
     def use_last_readings(self) -> None:

@@ -299,6 +299,14 @@ async def test_a_server_may_be_down_at_start_but_a_file_may_not_be_missing(sourc
     assert (await read_first(readers, all_required=False))[0].state is SourceState.FAILED
 
 
+async def test_a_service_waits_for_its_only_list(source: Memory) -> None:
+    """Its manager would only start it again; one line in the log names the list."""
+    source.content = SourceError("no such file")
+    readers = [SourceReader(source, [Lines], "auto", FormatOptions())]
+    readings = await read_first(readers, all_required=False, unattended=True)
+    assert readings[0].state is SourceState.FAILED
+
+
 async def test_an_error_shows_no_secret(source: Memory, reader: SourceReader) -> None:
     """A library's text may repeat a URL."""
     source.content = SourceError("cannot open https://me:pw@example.org/list?key=1")

@@ -1,0 +1,58 @@
+"""A tag is released only with an address, the right version, and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+Script = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A source tree that can be released as v1.2.3."""
+    for name, text in {
+        "pyproject.toml": '[tool.portmapper]\naddress = "https://code.example/portmapper"\n',
+        "portmapper/__init__.py": '"""Doc."""\n__version__ = "1.2.3"\n',
+        "CHANGELOG.md": "# Changelog\n\n## Unreleased\n\n## 1.2.3\n\n- Faster.\n\n## 1.2.2\n\n- Old.\n",
+        "packaging/debian/debian/changelog": "portmapperd (1.2.3-1) unstable; urgency=medium\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_a_complete_tree_is_released_with_its_notes(script: Script, tree: Path) -> None:
+    """The notes are the section of that version only."""
+    release = script("checks/release.py")
+    assert release.problems(tree, "v1.2.3") == []
+    assert release.notes(tree, "v1.2.3") == "- Faster."
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "problem"),
+    [
+        ("pyproject.toml", "https://code.example/portmapper", "", "address is empty"),
+        ("portmapper/__init__.py", "1.2.3", "1.2.4", "has 1.2.4"),
+        ("CHANGELOG.md", "## 1.2.3", "## 1.2.30", "no section 1.2.3"),
+        ("packaging/debian/debian/changelog", "1.2.3", "1.2.2", "does not begin with 1.2.3"),
+    ],
+)
+def test_an_incomplete_tree_is_refused(
+    script: Script, tree: Path, file: str, old: str, new: str, problem: str
+) -> None:
+    """Each missing part is named."""
+    path = tree / file
+    path.write_text(path.read_text().replace(old, new))
+    assert any(problem in found for found in script("checks/release.py").problems(tree, "v1.2.3"))
+
+
+def test_this_tree_is_refused_while_it_has_no_address(script: Script, root: Path) -> None:
+    """The workflow runs this check first."""
+    hook = script("metadata_hook.py")
+    found = script("checks/release.py").problems(root, "v0.0.0")
+    assert any("address" in problem for problem in found) is (hook.project_address(root) == "")
+    assert "packaging/checks/release.py" in (root / ".github/workflows/release.yml").read_text()
