@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -99,7 +100,8 @@ def check_service(directory: Path) -> None:
         assert json.loads(podman("container", "inspect", NAME))[0]["State"]["Running"]
         gateway = ("simulate", "--pcp-port", "5399", "--http-port", "0", "--ssdp-port", "0")
         podman("run", "--detach", "--name", f"{NAME}-gateway", *RUN, *HARDENED, IMAGE, *gateway)
-        (directory / "ports.csv").write_text("port;protocol\n8080;tcp\n")
+        until(lambda: "127.0.0.1" in podman("logs", f"{NAME}-gateway"), "the gateway runs")
+        (directory / "ports.csv").write_text(f"port;protocol\n{free_port()};tcp\n")
         until(lambda: '"active"' in podman("exec", NAME, "/usr/bin/portmapper", "status", "--json"), "open")
         podman("exec", NAME, "/usr/bin/portmapper", "health")
         podman("healthcheck", "run", NAME)
@@ -107,6 +109,13 @@ def check_service(directory: Path) -> None:
         log = podman("logs", NAME, check=False)
         podman("rm", "--force", NAME, f"{NAME}-gateway", check=False)
     print(log, end="")
+
+
+def free_port() -> int:
+    """Return a port that the gateway can listen on: it shares the network of this host."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
 
 
 def until(condition: Any, what: str) -> None:
