@@ -11,8 +11,9 @@ from typing import Any
 
 import attrs
 import pytest
+from closing_gate import closing_after
 
-from portmapper.api.errors import GatewayTimeout, NetworkFailure, Unsupported
+from portmapper.api.errors import GatewayTimeout, NetworkFailure, NotLeading, Unsupported
 from portmapper_pcp.exchange import Exchange
 from portmapper_pcp.wire import Key, MalformedPacket
 
@@ -215,3 +216,13 @@ async def test_cancellation_at_any_point_leaks_nothing(peer: Any, rounds: int) -
     await asyncio.sleep(0)
     del recorder, pending
     gc.collect()  # an open socket would emit a warning, which fails the test
+
+
+async def test_nothing_is_retransmitted_once_another_daemon_leads(
+    peer: Any, recorder: RecordingExchange
+) -> None:
+    """The timer of a retransmission may fire first when a suspended process continues."""
+    with closing_after(2), pytest.raises(NotLeading):
+        await recorder.request(b"a", (0.01, 0.01, 0.01, 5.0))
+    await asyncio.sleep(0.05)
+    assert peer.requests == [b"a"] * 2

@@ -8,12 +8,14 @@ import ipaddress
 import aiohttp
 import pytest
 from async_upnp_client.const import HttpRequest
+from closing_gate import closing_after
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portmapper.api.errors import (
     GatewayTimeout,
     NetworkFailure,
+    NotLeading,
 )
 from portmapper_upnp import requester as requester_module
 from portmapper_upnp.endpoint import Endpoint
@@ -128,3 +130,18 @@ def test_h10_a_request_has_no_whitespace_between_elements():
     assert _compact("<a>1</a>\n<b>two words</b> <c/>") == "<a>1</a><b>two words</b><c/>"
     assert _compact(b"<a> </a>") == b"<a> </a>"
     assert _compact(None) is None
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+async def test_nothing_is_sent_once_another_daemon_leads(router, lenient):
+    """The check is after connecting, which takes time, and for a connection that is kept, too."""
+    question = HttpRequest("GET", router.location, {}, None)
+    async with requester_module.open_session(LOOPBACK) as session:
+        requester = BoundedRequester(session)
+        requester._lenient = lenient
+        with closing_after(10) as gate:
+            await requester.async_http_request(question)
+            gate.left = 0
+            with pytest.raises(NotLeading):
+                await requester.async_http_request(question)
+        assert len(router.heads) == 1

@@ -31,6 +31,7 @@ class DockerSource(Source):
     """Running containers of the engine at `docker:` or `docker:///PATH`."""
 
     name = "docker"
+    may_be_down = True
 
     def __init__(self, location: str) -> None:
         super().__init__(location)
