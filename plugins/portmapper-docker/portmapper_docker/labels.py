@@ -22,41 +22,43 @@ _RANGE = re.compile(r"\s*([0-9]{1,5})\s*-\s*([0-9]{1,5})\s*")
 _NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
-def rows_of(container: str, labels: Mapping[str, str]) -> Iterator[Row]:
-    """Yield a row for each port in a container's labels, and a rejected row for each invalid label.
+def rows_of(name: str, labels: Mapping[str, str], kind: str = "container") -> Iterator[Row]:
+    """Yield a row for each port in the labels, and a rejected row for each invalid label.
 
-    `container` is the container's name as shown in messages.
+    `name` and `kind` are what has the labels, as shown in messages: a container or a service.
     """
+    owner = f"{kind} {name}"
     ours = {key.removeprefix(PREFIX): labels[key] for key in sorted(labels) if key.startswith(PREFIX)}
     count = sum(_count(text) for label, text in ours.items() if label.partition(".")[0] == _PORT)
     if count > MAX_MAPPINGS:
-        reason = f"asks for {count} mappings, and one container may have {MAX_MAPPINGS}: use fewer ports"
-        yield _rejected(f"container {container}", reason)
+        reason = f"asks for {count} mappings, and one {kind} may have {MAX_MAPPINGS}: use fewer ports"
+        yield _rejected(owner, reason)
         return
     for label, text in ours.items():
-        field, dot, name = label.partition(".")
-        place = _place(container, label)
-        if dot and not _NAME.fullmatch(name):
+        field, dot, group = label.partition(".")
+        place = _place(owner, label)
+        if dot and not _NAME.fullmatch(group):
             yield _rejected(place, "the name after the dot may contain only letters, digits, _ and -")
         elif field == _PORT:
-            yield from _port_rows(container, name, text, ours)
+            yield from _port_rows(owner, group, text, ours)
         elif field not in _OTHERS:
             yield _rejected(place, f"unknown label; the labels are: {', '.join((_PORT, *_OTHERS))}")
-        elif f"{_PORT}{dot}{name}" not in ours:
-            yield _rejected(place, f"needs {PREFIX}{_PORT}{dot}{name}, which is missing")
+        elif f"{_PORT}{dot}{group}" not in ours:
+            yield _rejected(place, f"needs {PREFIX}{_PORT}{dot}{group}, which is missing")
 
 
-def _port_rows(container: str, name: str, text: str, ours: Mapping[str, str]) -> Iterator[Row]:
-    suffix = f".{name}" if name else ""
+def _port_rows(owner: str, group: str, text: str, ours: Mapping[str, str]) -> Iterator[Row]:
+    suffix = f".{group}" if group else ""
+    name = owner.partition(" ")[2]
     others = {field: ours[f"{field}{suffix}"] for field in _OTHERS if f"{field}{suffix}" in ours}
     for part in text.split(","):
         port, slash, protocol = part.strip().partition("/")
-        place = _place(container, f"{_PORT}{suffix}")
+        place = _place(owner, f"{_PORT}{suffix}")
         if (protocol if slash else _DEFAULT_PROTOCOL).upper() not in PROTOCOLS:
             yield _rejected(place, f"{quoted(part.strip())} is not PORT/PROTOCOL: tcp, udp or both")
             continue
-        fields = {"comment": container, **others, "port": port, "protocol": protocol or _DEFAULT_PROTOCOL}
-        yield Row(fields, place, f"container {container}, label {PREFIX}{{}}{suffix}")
+        fields = {"comment": name, **others, "port": port, "protocol": protocol or _DEFAULT_PROTOCOL}
+        yield Row(fields, place, f"{owner}, label {PREFIX}{{}}{suffix}", origin=name)
 
 
 def _count(text: str) -> int:
@@ -70,9 +72,9 @@ def _count(text: str) -> int:
     return count
 
 
-def _place(container: str, label: str) -> str:
+def _place(owner: str, label: str) -> str:
     plain = all(_NAME.fullmatch(part) for part in label.split("."))
-    return f"container {container}, label {PREFIX + label if plain else quoted(PREFIX + label)}"
+    return f"{owner}, label {PREFIX + label if plain else quoted(PREFIX + label)}"
 
 
 def _rejected(place: str, reason: str) -> Row:

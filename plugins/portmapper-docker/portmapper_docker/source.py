@@ -24,6 +24,8 @@ _OVERLAP_SECONDS = 2
 # Frequent events such as health checks are ignored. `died` and `remove` are Podman's names.
 _ACTIONS = frozenset({"start", "die", "died", "stop", "restart", "cleanup", "destroy", "remove", "rename"})
 
+_SERVICE_ACTIONS = frozenset({"create", "update", "remove"})
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,14 +52,17 @@ class DockerSource(Source):
         """
         from portmapper_docker.engine import FAILURES, engine, name_and_labels, reason, socket_of
         from portmapper_docker.labels import rows_of
+        from portmapper_docker.swarm import services
 
         path = socket_of(self.location, os.environ)
         try:
             async with asyncio.timeout(_FETCH_SECONDS), engine(path) as docker:
                 found = sorted(map(name_and_labels, await docker.containers.list()), key=lambda c: c[0])
+                managed = sorted(await services(docker), key=lambda service: service[0])
         except FAILURES as error:
             raise SourceError(reason(error)) from None
-        return [row for container, labels in found for row in rows_of(container, labels)]
+        rows = [row for service, labels in managed for row in rows_of(service, labels, "service")]
+        return [*rows, *(row for container, labels in found for row in rows_of(container, labels))]
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Follow the engine's events until `close`."""
@@ -90,14 +95,19 @@ class DockerSource(Source):
             await asyncio.sleep(delay * random.uniform(0.8, 1.2))
 
 
+def _may_change_the_list(event: dict[str, object]) -> bool:
+    actions = _SERVICE_ACTIONS if event.get("Type") == "service" else _ACTIONS
+    return event.get("Action", event.get("status")) in actions
+
+
 async def _stream(docker: Docker, changed: Callable[[], None]) -> None:
     """Call `changed` for each event that can change the list, until the stream ends."""
     events = docker.events.subscribe(create_task=False)
     since = str(int(time.time()) - _OVERLAP_SECONDS)
-    running = asyncio.create_task(docker.events.run(filters='{"type":["container"]}', since=since))
+    running = asyncio.create_task(docker.events.run(filters='{"type":["container","service"]}', since=since))
     try:
         while (event := await events.get()) is not None:
-            if isinstance(event, dict) and event.get("Action", event.get("status")) in _ACTIONS:
+            if isinstance(event, dict) and _may_change_the_list(event):
                 changed()
         await running
     finally:

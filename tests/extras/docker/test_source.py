@@ -24,6 +24,8 @@ class Engine:
         self.containers: object = [WEB]
         self.streams: list[web.StreamResponse] = []
         self.status = 200
+        self.info: object = {"Swarm": {"LocalNodeState": "inactive", "ControlAvailable": False}}
+        self.services: object = []
         self.ended = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -38,6 +40,10 @@ class Engine:
             while request.transport is not None and self.ended < number:
                 await asyncio.sleep(0.05)
             return stream
+        if request.path.endswith("/info"):
+            return web.json_response(self.info, status=200 if self.info else 403)
+        if request.path.endswith("/services"):
+            return web.json_response(self.services)
         text = self.containers if isinstance(self.containers, str) else json.dumps(self.containers)
         return web.Response(body=text.encode(), status=self.status, content_type="application/json")
 
@@ -78,6 +84,48 @@ async def test_running_containers_are_rows(engine: Engine, source: DockerSource)
         "container dns, label portmapper.port",
         "container web, label portmapper.port",
     ]
+
+
+SERVICE = {"ID": "cd" * 12, "Spec": {"Name": "shop", "Labels": {"portmapper.port": "8443/tcp"}}}
+
+
+async def test_a_manager_of_a_swarm_lists_its_services(engine: Engine, source: DockerSource) -> None:
+    """Their rows come first, and name the service."""
+    engine.info = {"Swarm": {"LocalNodeState": "active", "ControlAvailable": True}}
+    engine.services = [SERVICE, {**SERVICE, "Spec": {"Name": "dns"}}]
+    rows = await source.fetch()
+    assert [(row.where, row.origin) for row in rows] == [
+        ("service shop, label portmapper.port", "shop"),
+        ("container web, label portmapper.port", "web"),
+    ]
+    assert rows[0].fields == {"comment": "shop", "port": "8443", "protocol": "tcp"}
+
+
+@pytest.mark.parametrize("info", [None, [], {}, {"Swarm": None}, {"Swarm": {"ControlAvailable": "yes"}}])
+async def test_an_engine_that_manages_no_swarm_has_no_services(
+    engine: Engine, source: DockerSource, info: object
+) -> None:
+    """A worker may not list them, and a proxy of the socket may forbid the question."""
+    engine.info, engine.services = info, [SERVICE]
+    assert [row.origin for row in await source.fetch()] == ["web"]
+
+
+async def test_an_invalid_service_is_a_failed_read(engine: Engine, source: DockerSource) -> None:
+    """The last valid list is kept."""
+    engine.info, engine.services = {"Swarm": {"ControlAvailable": True}}, [{"ID": 1}]
+    with pytest.raises(SourceError, match="no valid answer"):
+        await source.fetch()
+
+
+async def test_a_changed_service_causes_a_read(engine: Engine, source: DockerSource) -> None:
+    """Other events of services do not."""
+    changes: list[int] = []
+    await source.watch(lambda: changes.append(1))
+    await until(lambda: engine.streams)
+    await engine.streams[0].write(b'{"Type":"service","Action":"start","time":1}\n')
+    await engine.streams[0].write(b'{"Type":"service","Action":"update","time":1}\n')
+    await until(lambda: changes)
+    assert len(changes) == 1
 
 
 async def test_an_event_causes_a_read_and_the_stream_is_reopened(
