@@ -147,7 +147,7 @@ async def _process(command: Sequence[str]) -> AsyncIterator[asyncio.subprocess.P
 
 
 def _add(job: Job, finding: object) -> None:
-    fields = ("code", "severity", "summary", "advice")
+    fields = ("code", "severity", "summary", "advice", "port")
     if isinstance(finding, dict) and all(isinstance(finding.get(field), str) for field in fields):
         job.findings.append({field: finding[field] for field in fields})
         job.step = finding["summary"]

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Hashable
 from typing import Any
 
+from portmapper.api.errors import PortmapperError
 from portmapper.api.events import Event
 from portmapper.control.daemon_interface import DaemonInterface
 from portmapper.control.operations import NDJSON, SSE
@@ -39,15 +40,21 @@ RECONNECT = 2000
 ClientOf = Callable[[Any], Hashable]
 """Returns what identifies the client of a request for limits."""
 
+MayContinue = Callable[[Any], bool]
+"""Returns whether the client of a request may still see the stream: its login may have ended."""
+
 _log = logging.getLogger(__name__)
 
 
 class EventStreams:
     """Serves the streams of one listener."""
 
-    def __init__(self, daemon: DaemonInterface, web: Any, client_of: ClientOf) -> None:
+    def __init__(
+        self, daemon: DaemonInterface, web: Any, client_of: ClientOf, may_continue: MayContinue
+    ) -> None:
         self._daemon = daemon
         self._client_of = client_of
+        self._may_continue = may_continue
         self._web = web
         self._peers: list[Hashable] = []
 
@@ -77,10 +84,14 @@ class EventStreams:
         try:
             async with contextlib.aclosing(lines):
                 async for line in lines:
+                    if not self._may_continue(request):
+                        break
                     async with asyncio.timeout(WRITE_LIMIT):
                         await response.write(line)
         except (ConnectionError, TimeoutError):
             _log.debug("a client left the event stream")
+        except PortmapperError as error:  # too late for a problem document
+            _log.warning("an event stream ended: %s", error)
         return response
 
     async def _ndjson(self) -> AsyncGenerator[bytes, None]:
@@ -122,6 +133,11 @@ class EventStreams:
                 yield number, event_document(event)
         finally:
             remove_listener()
+
+
+def always(request: Any) -> bool:
+    """Let each stream continue."""
+    return True
 
 
 def peer_of_request(request: Any) -> Hashable:

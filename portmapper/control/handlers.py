@@ -11,7 +11,13 @@ from portmapper import __version__
 from portmapper.api.hookspecs import PLUGIN_API
 from portmapper.control.daemon_interface import DaemonInterface, Document
 from portmapper.control.doctor_jobs import DoctorJobs
-from portmapper.control.event_stream import ClientOf, EventStreams, peer_of_request
+from portmapper.control.event_stream import (
+    ClientOf,
+    EventStreams,
+    MayContinue,
+    always,
+    peer_of_request,
+)
 from portmapper.control.openapi import openapi_document
 from portmapper.control.operations import DEFAULT_HISTORY, MAX_HISTORY, OPERATIONS
 from portmapper.control.problems import Problem
@@ -37,12 +43,13 @@ class Handlers:
         *,
         over_tcp: bool = False,
         client_of: ClientOf = peer_of_request,
+        may_continue: MayContinue = always,
     ) -> None:
         self._daemon = daemon
         self._web = web
         self._jobs = jobs
         self._over_tcp = over_tcp
-        self.events = EventStreams(daemon, web, client_of).serve
+        self.events = EventStreams(daemon, web, client_of, may_continue).serve
 
     async def status(self, _: Any) -> Any:
         """Answer `GET /v1/status`."""

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from portmapper.api.errors import PortmapperError, UsageError
+from portmapper.support.text import printable
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -49,7 +50,7 @@ def problem_of(error: Exception, path: str) -> Problem:
         return Problem(HTTPStatus.BAD_REQUEST, str(error))
     if isinstance(error, PortmapperError):
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-    _log.error("the request %s failed: %s: %s", path, type(error).__name__, error)
+    _log.error("the request %s failed: %s: %s", printable(path), type(error).__name__, error)
     _log.debug("the request failed", exc_info=error)
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the daemon's log")
 

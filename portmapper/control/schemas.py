@@ -145,7 +145,15 @@ COMPONENTS: dict[str, Schema] = {
             "detail": TEXT,
         }
     ),
-    "Finding": document({"code": TEXT, "severity": TEXT, "summary": TEXT, "advice": TEXT}),
+    "Finding": document(
+        {
+            "code": TEXT,
+            "severity": TEXT,
+            "summary": TEXT,
+            "advice": TEXT,
+            "port": {**TEXT, "description": "Such as `8080/tcp`, if the finding is about one port."},
+        }
+    ),
     "Summary": document(
         {
             "open": {**NUMBER, "description": "The number of open mappings."},

@@ -72,6 +72,16 @@ class Access:
         if visitor.cookie and not await _has_csrf_token(request, visitor):
             raise Problem(403, f"the CSRF token is missing or invalid; send it as {CSRF_HEADER}")
 
+    def may_continue(self, request: Any) -> bool:
+        """Return whether the visitor may still read: a token may have been revoked, or a session ended."""
+        visit = visit_of(request)
+        visitor = visit.visitor
+        if visitor.cookie:
+            return self.sessions.token_of(visitor.cookie) is not None
+        if visitor.token is not None:
+            return self.tokens.with_hash(visitor.token.hash) is not None
+        return True
+
     def _is_public(self, request: Any) -> bool:
         resource = request.match_info.route.resource
         method = "GET" if request.method == "HEAD" else request.method

@@ -59,7 +59,9 @@ async def serve_application(
     middlewares = [limited, errors_as_problems(web, show_problem), middleware(web, access)]
     application = make_application(web, middlewares)
     application.on_response_prepare.append(add_headers)
-    handlers = Handlers(daemon, web, jobs, over_tcp=True, client_of=client_of)
+    handlers = Handlers(
+        daemon, web, jobs, over_tcp=True, client_of=client_of, may_continue=access.may_continue
+    )
     add_routes(application, handlers, over_tcp=True)
     _add_login(application, Login(access, web, pages.login_page, pages.send))
     access.public.update(pages.add_routes(application))

@@ -42,7 +42,7 @@ class AllowedHosts:
 
     def __init__(self, listen: str, more: Iterable[str] = ()) -> None:
         """Allow loopback, the address to listen on, and `more`."""
-        self._names = {listen.lower(), *(name.lower().strip("[]").rstrip(".") for name in more)}
+        self._names = {listen.lower(), *(name_of(name) or name.lower() for name in more)}
 
     def allows(self, header: str, local_address: str) -> bool:
         """Return whether a Host header is valid for a connection to one of this host's addresses."""

@@ -14,7 +14,13 @@ from portmapper.control import doctor_jobs
 from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.control.problems import Problem
 
-FINDING = {"code": "no-gateway", "severity": "error", "summary": "no gateway", "advice": "ask your provider"}
+FINDING = {
+    "code": "no-gateway",
+    "severity": "error",
+    "summary": "no gateway",
+    "advice": "ask your provider",
+    "port": "",
+}
 
 
 def command(script: str) -> list[str]:

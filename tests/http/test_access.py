@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
+from portmapper.api.events import Event, EventKind
 
 READS = ("/v1/status", "/v1/summary", "/v1/mappings", "/v1/history", "/v1/version", "/v1/openapi.json")
 CHANGES = ("/v1/open", "/v1/close", "/v1/pause", "/v1/resume", "/v1/reload", "/v1/doctor")
@@ -203,3 +207,22 @@ async def test_a_browser_sees_other_errors_as_a_page(site: Any) -> None:
     assert (answer.status, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert b"&lt;script&gt;" in answer.body
     assert b"<script>" not in answer.body
+
+
+@pytest.mark.parametrize("with_cookie", [True, False])
+async def test_a_stream_ends_with_its_login(open_site: Any, with_cookie: bool) -> None:
+    """Before the next event."""
+    site = open_site
+    bearer = site.bearer()
+    cookie = (await site.log_in(bearer.split()[1])).cookie if with_cookie else None
+    sent = {"cookie": cookie} if with_cookie else {"authorization": bearer}
+    stream = asyncio.create_task(site.get("/v1/events", **sent))
+    async with asyncio.timeout(10):
+        while not site.daemon.listeners:
+            await asyncio.sleep(0.01)
+        site.daemon.publish(Event(datetime(2026, 1, 1, tzinfo=UTC), EventKind.OPENED, "seen"))
+        site.tokens.revoke("token-1")
+        site.daemon.publish(Event(datetime(2026, 1, 1, tzinfo=UTC), EventKind.OPENED, "unseen"))
+        answer = await stream
+    assert b"unseen" not in answer.body
+    assert answer.status == 200
