@@ -1,8 +1,9 @@
-"""The listener: binds the address, and serves the API and the pages from the first client on."""
+"""The listener: binds the address, and then loads the server of the API and the pages."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from portmapper.pluginhost.manager import Plugins
 
 BACKLOG = 128
+
+LOAD_DELAY = 2.0
+"""Seconds before the server is loaded without a client, so that the first page is as fast as the others."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,12 +83,14 @@ def _announce(settings: HttpSettings, *, is_encrypted: bool) -> None:
 
 
 async def _first_client(listener: socket.socket) -> None:
-    """Wait for a client: until then, the server is not loaded."""
+    """Wait for a client, or until the ports have probably been opened: loading the server delays that."""
     came = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(listener, came.set)
     try:
-        await came.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOAD_DELAY):
+                await came.wait()
     finally:
         loop.remove_reader(listener)
 
