@@ -49,6 +49,9 @@ CODES = (
     "nothing-listening",
     "listening-on-loopback",
     "local-firewall",
+    "reachable-from-outside",
+    "not-reachable-from-outside",
+    "external-address-differs",
 )
 """Every code, in the order of the checks. Other programs compare them, so they must not change."""
 

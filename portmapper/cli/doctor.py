@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
+from portmapper.api.errors import UsageError
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from portmapper.api.findings import Finding
     from portmapper.api.reading import Reading
     from portmapper.doctor.desired import DesiredPort
+    from portmapper.doctor.outside import OutsideProbe
+    from portmapper.network.host import Network
     from portmapper.pluginhost.manager import Plugins
     from portmapper.sources.reader import SourceReader
     from portmapper.store.stored_lease import StoredLease
@@ -50,6 +53,15 @@ class Doctor(Command):
         add_source_options(parser)
         parser.add_argument(
             "--no-probe", action="store_true", help="create no test mappings (they are released at once)"
+        )
+        parser.add_argument(
+            "--probe",
+            metavar="URL",
+            help="ask this probe server whether the ports are reachable from outside; default: the one in "
+            "the settings",
+        )
+        parser.add_argument(
+            "--token-file", type=Path, metavar="FILE", help="a file with the probe server's token"
         )
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
         parser.add_argument(
@@ -148,9 +160,33 @@ async def _findings(arguments: argparse.Namespace, show: Callable[[str], None]) 
         datetime.now(UTC),
         may_probe=not arguments.no_probe,
         on_step=show,
+        outside=_outside(arguments, network),
     )
     async for finding in run_checks(question):
         yield finding
+
+
+def _outside(arguments: argparse.Namespace, network: Network) -> OutsideProbe | None:
+    """Return the probe of the option, or else of the settings; None without a probe server."""
+    from portmapper.cli.run_config import probe_of
+
+    settings = probe_of(arguments.settings_file)
+    if not arguments.probe and not settings.url:
+        return None
+    from portmapper.cli.status import read_document
+    from portmapper.doctor.outside import OutsideProbe
+    from portmapper.probe.exchange import ProbeServer
+    from portmapper.probe.server_url import parse_url, read_token
+
+    own = None if arguments.probe or not settings.token_file else Path(settings.token_file)
+    try:
+        server = ProbeServer(
+            parse_url(arguments.probe or settings.url), read_token(arguments.token_file or own)
+        )
+    except ValueError as error:
+        raise UsageError(f"--probe: {error}") from None
+    document, _ = read_document(directory_of(arguments))
+    return OutsideProbe(server, document["mappings"], network)
 
 
 async def _read(

@@ -42,11 +42,17 @@ def report(findings: Sequence[Finding], *, verbose: bool) -> list[Line]:
 def _verdict(port: str, findings: Sequence[Finding]) -> Line:
     """Return whether a port is open from outside, open on the gateway only, or closed, and why."""
     own = [finding for finding in findings if finding.port == port]
+    missed = next((finding for finding in own if finding.code == "not-reachable-from-outside"), None)
+    if missed is not None:
+        return "error", f"{port} is {_without(port, missed.summary)}"
     at_gateway = [finding for finding in own if finding.code not in _OF_THE_HOST]
     on_host = [finding for finding in own if finding.code in _OF_THE_HOST and finding.severity in _BAD]
     refused = next((finding for finding in at_gateway if finding.severity == "error"), None)
     if refused is not None:
         return "error", f"{port} is closed: {_without(port, refused.summary)}"
+    reached = next((f for f in own if f.code == "reachable-from-outside" and f.severity == "ok"), None)
+    if reached is not None:
+        return _but(on_host, port, _without(port, reached.summary))
     general = {f.code: f for f in reversed(findings) if not f.port and f.severity == "error"}
     opened = next((_without(port, finding.summary) for finding in at_gateway), "")
     for code in _ONLY_INSIDE:
@@ -58,10 +64,15 @@ def _verdict(port: str, findings: Sequence[Finding]) -> Line:
             return "error", f"{port} is closed: {general[code].summary}"
     if not opened:
         return "info", f"{port} was not requested from the gateway"
-    words = "is open from outside" if opened == "open" else opened
+    return _but(on_host, port, "open from outside" if opened == "open" else opened)
+
+
+def _but(on_host: Sequence[Finding], port: str, words: str) -> Line:
+    """Return what the gateway or the probe server reports, and what keeps the program from answering."""
+    text = f"{port} {words}" if words.startswith("can ") else f"{port} is {words}"
     if on_host:
-        return on_host[0].severity.value, f"{port} {words}, but {on_host[0].summary}"
-    return "ok", f"{port} {words}"
+        return on_host[0].severity.value, f"{text}, but {on_host[0].summary}"
+    return "ok", text
 
 
 def _without(port: str, summary: str) -> str:

@@ -77,6 +77,12 @@ TEMPLATE = """\
 # [cluster]
 # secret_file = "/etc/portmapper/cluster-secret"
 
+# Check from outside whether the open ports are reachable, with a probe server elsewhere.
+# [probe]
+# url = "http://198.51.100.7:9700"
+# token_file = "/etc/portmapper/probe-token"
+# interval = "15m"
+
 # Which ports may be opened, for all lists: the first rule that matches decides.
 # [[policy]]
 # action = "allow"

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from portmapper.api.model import HELD_BACK
 from portmapper.cli.columns import GAP, INDENT, column_names, fit, padded, wrapped
+from portmapper.cli.reachable_lines import is_unreachable, reachable_lines
 from portmapper.cli.wording import mapping_port, port_text, protocol_name
 from portmapper.support.duration import format_duration, format_local
 from portmapper.support.text import endpoint, printable
@@ -58,15 +59,18 @@ def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> 
     waits = "no gateway answered yet" if not document["gateways"] else "waiting for the gateway's answer"
     if document.get("role") == "standby":
         waits = "this daemon is on standby"
+    outside = [reachable_lines(mapping, document, now, width) for mapping in mappings]
     return Text(column_names(widths), "bold"), [
-        _row(mapping, row, [*extra, *_next_try(mapping, now)], widths, width, waits)
-        for mapping, row, extra in zip(mappings, cells, details, strict=True)
+        _row(mapping, row, [*extra, *_next_try(mapping, now)], widths, width, waits, seen)
+        for mapping, row, extra, seen in zip(mappings, cells, details, outside, strict=True)
     ]
 
 
 def _rank(mapping: dict[str, Any]) -> int:
-    """Problems come first, then what is held back on purpose, then what is open."""
-    return 2 if mapping["state"] == "active" else int(mapping["state"] in HELD_BACK)
+    """Problems come first, then what is held back on purpose, then what is open but not reachable."""
+    if mapping["state"] == "active":
+        return 2 if is_unreachable(mapping) else 3
+    return int(mapping["state"] in HELD_BACK)
 
 
 def _cells(mapping: dict[str, Any], now: datetime) -> dict[str, str]:
@@ -111,11 +115,13 @@ def _row(
     widths: dict[str, int],
     width: int | None,
     waits: str,
+    reachable: Sequence[Text],
 ) -> Row:
     state = "open" if mapping["state"] == "active" else mapping["state"]
     reason = "" if state == "open" else printable(mapping["error"] or waits)
     notes = [*_other_port(mapping), *_end(mapping)]
     below = [Text(INDENT + detail, "dim") for detail in [*details, *notes]]
+    below += reachable
     trouble = printable(mapping["error"] or "") if state == "open" else reason
     below += [Text(line, COLORS[state] if reason else "yellow") for line in wrapped(trouble, width)]
     return Row((_line(cells, widths, state), *below), state, cells["Port"], reason)

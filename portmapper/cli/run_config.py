@@ -13,7 +13,7 @@ from portmapper.api.errors import SettingError, UsageError
 from portmapper.api.source import FetchOptions
 from portmapper.cli.defaults import apply_settings
 from portmapper.cli.options import format_options
-from portmapper.config.schema import SourceSettings
+from portmapper.config.schema import ProbeSettings, SourceSettings
 from portmapper.daemon.reloadable import Reloadable
 from portmapper.pluginhost.faults import record_fault
 from portmapper.sources import environment
@@ -98,7 +98,7 @@ class RunConfig:
         observers = self._make_observers(file) if self._with_observers else []
         if self._parts and self._with_observers:
             observers += self._parts.observers
-        return Reloadable(self._make_readers(arguments, file, policy), observers, policy)
+        return Reloadable(self._make_readers(arguments, file, policy), observers, policy, probe_of(file))
 
     def _make_readers(
         self, arguments: argparse.Namespace, file: SettingsFile, policy: Policy
@@ -164,6 +164,13 @@ class RunConfig:
 def policy_of(arguments: argparse.Namespace) -> Policy:
     """Return the policy of the settings file."""
     return Policy(tuple(rule.rule for rule in arguments.settings_file.settings.policy))
+
+
+def probe_of(file: SettingsFile) -> ProbeSettings:
+    """Return the settings of the probe; a relative path is relative to the file's directory."""
+    probe = file.settings.probe
+    token_file = _absolute(probe.token_file, file.path.parent) if file.path else probe.token_file
+    return attrs.evolve(probe, token_file=token_file)
 
 
 def observers_of(plugins: Plugins, file: SettingsFile) -> list[Observer]:

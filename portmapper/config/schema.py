@@ -12,6 +12,7 @@ import attrs
 from portmapper.api.config import READ
 from portmapper.api.errors import RowError, quoted
 from portmapper.api.model import PROTOCOLS, ConflictPolicy, Family, IPNetwork, Protocol
+from portmapper.probe.server_url import parse_url
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.field_parsers import FAMILIES, parse_conflict
 from portmapper.sources.policy import EVERY_HOST, EVERY_PORT, Action, Rule
@@ -24,6 +25,7 @@ from portmapper.support.duration import parse_duration
 from portmapper.support.listen_address import parse_listen_address
 
 MAX_INTERVAL = 86400 * 365
+MIN_PROBE_INTERVAL = 30
 
 NAME = "portmapper.toml"
 
@@ -50,6 +52,13 @@ def _seconds(value: object) -> float:
     if type(value) not in (int, float) or not 1 <= value <= MAX_INTERVAL:  # type: ignore[operator]
         raise ValueError(f"{quoted(value)} is not a number of seconds, 1 or more")
     return float(value)  # type: ignore[arg-type]
+
+
+def _probe_interval(value: object) -> float:
+    seconds = _seconds(value)
+    if seconds < MIN_PROBE_INTERVAL:
+        raise ValueError(f"{quoted(value)} is too short: a probe server may be asked every 30 seconds")
+    return seconds
 
 
 def _families(value: object) -> tuple[Family, ...]:
@@ -228,6 +237,21 @@ class HttpSettings:
 
 
 @attrs.frozen
+class ProbeSettings:
+    """The table `[probe]`: checks from outside whether ports are reachable.
+
+    Attributes:
+        url: URL of a probe server; empty for no checks.
+        token_file: a file with the token that the server demands.
+        interval: time between two checks, 30 seconds or more.
+    """
+
+    url: str = attrs.field(default="", metadata={READ: parse_url})
+    token_file: str = ""
+    interval: float = attrs.field(default=900.0, metadata={READ: _probe_interval})
+
+
+@attrs.frozen
 class RuleSettings:
     """One table `[[policy]]`: a rule for the mappings of all sources. The first matching rule decides.
 
@@ -303,6 +327,7 @@ class Settings:
         http: where the HTTP API and the web interface listen.
         guard: which of several daemons may change gateways.
         cluster: what the daemons of a cluster share.
+        probe: which probe server checks from outside, and how often.
     """
 
     sources: tuple[str, ...] = ()
@@ -325,3 +350,4 @@ class Settings:
     http: HttpSettings = attrs.field(factory=HttpSettings)
     guard: GuardSettings = attrs.field(factory=GuardSettings)
     cluster: ClusterSettings = attrs.field(factory=ClusterSettings)
+    probe: ProbeSettings = attrs.field(factory=ProbeSettings)

@@ -23,6 +23,7 @@ from portmapper.daemon.gatekeeper import Gatekeeper
 from portmapper.daemon.held_back import held_back_documents
 from portmapper.daemon.listening_gate import ListeningGate
 from portmapper.daemon.options import RunOptions, scheduler_options
+from portmapper.daemon.outside import OutsideCheck
 from portmapper.daemon.pausing import Pausing
 from portmapper.daemon.readiness import not_ready
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
@@ -30,7 +31,7 @@ from portmapper.daemon.requests import Requests
 from portmapper.daemon.shutdown import close_ports
 from portmapper.daemon.signals import signal_handlers
 from portmapper.daemon.store_writer import retry_store_writes
-from portmapper.daemon.supervisor import Supervisor, known_problems, name_of
+from portmapper.daemon.supervisor import Supervisor, name_of
 from portmapper.daemon.systemd import ServiceManager, keep_notifying
 from portmapper.network.monitor import monitoring
 from portmapper.network.reader import NetworkReader
@@ -119,6 +120,7 @@ class Daemon:
         self._watcher = SourceWatcher(
             reloadable.readers, options.interval, self._clock, self._update_desired, self._reloaded
         )
+        self._outside = OutsideCheck(lambda: self._reloadable.probe, self._network, self._clock)
         self._service = ServiceManager()
         self._all_read = asyncio.Event()
         self._started = asyncio.Event()
@@ -187,6 +189,7 @@ class Daemon:
         self._publisher.set_observers(self._reloadable.observers)
         self._scheduler.retry_now()
         self._watcher.reload(self._reloadable.readers)
+        self._outside.soon()
         return invalid
 
     def status(self) -> Document:
@@ -195,18 +198,17 @@ class Daemon:
         document = status_document(
             self._scheduler, readings, self._started_at, self._clock, error, gates.closes_at
         )
-        return {
-            **document,
+        document |= {
             "mappings": [*document["mappings"], *held_back_documents(gates.held_back)],
             **self._election.document(),
             "next_check_at": date(self._watcher.next_read, self._clock),
             "problems": self._problems(),
         }
+        return self._outside.annotated(document)
 
     def _problems(self) -> list[Document]:
         store = self._store.error or self._store.damage
-        known = known_problems({"network": self._network.problem, "lease store": store})
-        return [*known, *self._supervisor.document()]
+        return self._supervisor.document({"network": self._network.problem, "lease store": store})
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return their status. Raises `UsageError`."""
@@ -311,6 +313,7 @@ class Daemon:
             tasks.create_task(keep("listeners", watch_listeners))
             tasks.create_task(keep("store", partial(retry_store_writes, self._store)))
             tasks.create_task(keep("guard", self._election.run))
+            tasks.create_task(keep("outside check", partial(self._outside.run, self.status, self.listen)))
             if self._service.is_present:
                 tasks.create_task(keep("service manager", self._notify_service_manager))
             _log.info("keeping %s open", plural(len(self._scheduler.records), "mapping"))

@@ -42,6 +42,7 @@ def _document(held: HeldBack) -> Document:
         "family": mapping.family.value,
         "comment": mapping.comment,
         "remote": remote_text(mapping.remote) or None,
+        "reachable": None,
         "source": mapping.source,
         "origin": mapping.origin,
         "error": held.reason,

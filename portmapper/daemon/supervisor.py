@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -109,9 +110,9 @@ class Supervisor:
         if self._problems.pop(part, None) is not None:
             _log.info("%s works again", part)
 
-    def document(self) -> list[dict[str, Any]]:
-        """Return the problems for `status --json`."""
-        return [attrs.asdict(problem) for problem in self._problems.values()]
+    def document(self, conditions: Mapping[str, str | None] = MappingProxyType({})) -> list[dict[str, Any]]:
+        """Return the problems for `status --json`, after those that parts report themselves."""
+        return [*known_problems(conditions), *(attrs.asdict(problem) for problem in self._problems.values())]
 
     def loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Handle an error outside of every part, such as an accept without a free descriptor: log it once."""

@@ -18,6 +18,7 @@ from portmapper.doctor.firewall import firewall_findings, read_firewall
 from portmapper.doctor.gateways import address_findings, answer_findings, grant_findings
 from portmapper.doctor.host import route_findings
 from portmapper.doctor.listening import listening_findings
+from portmapper.doctor.outside import OutsideProbe
 from portmapper.doctor.ports import entry_at, held_finding, port_finding
 from portmapper.doctor.situation import container_finding, in_container_network, line_finding
 from portmapper.doctor.trial_mapping import request_any_port, request_port
@@ -29,6 +30,9 @@ from portmapper.store.stored_lease import StoredLease
 
 MAX_TEST_MAPPINGS = 64
 """Maximum number of ports to make test mappings for; each takes the gateway some time."""
+
+MAX_PROBED_PORTS = 8
+"""Maximum number of ports that are not open to check from outside; each is open meanwhile."""
 
 DISCOVERY_CODES = frozenset({"upnp-off", "ssdp-blocked"})
 """Findings of a protocol that only count if no gateway answered over this protocol."""
@@ -50,6 +54,7 @@ class DoctorRequest:
         may_probe: request test mappings from the gateways.
         on_step: called with what is done now, for a spinner.
         in_container: returns whether a network is a container's own.
+        outside: asks a probe server; None for no probes from outside.
     """
 
     backends: Sequence[Backend]
@@ -61,6 +66,7 @@ class DoctorRequest:
     may_probe: bool = True
     on_step: Callable[[str], None] = lambda _: None
     in_container: Callable[[Network], bool] = in_container_network
+    outside: OutsideProbe | None = None
 
     @property
     def targets(self) -> Sequence[Target]:
@@ -81,6 +87,11 @@ async def run_checks(request: DoctorRequest) -> AsyncIterator[Finding]:
     request.on_step("looking at the programs and the firewall of this host")
     for finding in await asyncio.to_thread(lambda: list(_host_findings(request))):
         yield finding
+    if request.outside is not None:
+        request.on_step("checking the open ports from outside")
+        await request.outside.check_open()
+        for finding in request.outside.findings():
+            yield finding
 
 
 async def _gateway_findings(request: DoctorRequest) -> AsyncIterator[Finding]:
@@ -100,9 +111,24 @@ async def _gateway_findings(request: DoctorRequest) -> AsyncIterator[Finding]:
             if gateways and not _has_problem(diagnoses, "double-nat"):
                 async for finding in _grant_findings(request, gateways, tables):
                     yield finding
+            if gateways and request.may_probe and request.outside is not None:
+                await _probe_closed_ports(request, request.outside, gateways)
     finally:
         diagnosis.cancel()
         await asyncio.gather(diagnosis, return_exceptions=True)
+
+
+async def _probe_closed_ports(
+    request: DoctorRequest, outside: OutsideProbe, gateways: Sequence[Gateway]
+) -> None:
+    """Check ports that are not open with test mappings; without any port, check a random one."""
+    closed = [port for port in request.desired if not port.is_open and port.family is Family.IPV4]
+    for port in closed[:MAX_PROBED_PORTS]:
+        request.on_step(f"checking {port} from outside")
+        await request_port(gateways, port, outside.check_lease)
+    if not closed and not outside.ports:
+        request.on_step("checking a test mapping from outside")
+        await request_any_port(gateways, outside.check_lease)
 
 
 async def _grant_findings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
 
@@ -24,6 +24,10 @@ COMMENT = "portmapper doctor"
 TOKEN_LENGTH = 12
 
 
+WhileOpen = Callable[[Gateway, Lease], Awaitable[None]]
+"""Called with a granted test mapping before it is released."""
+
+
 @attrs.frozen
 class TrialResult:
     """The result of a test mapping.
@@ -41,29 +45,31 @@ class TrialResult:
         return next((error for error in self.errors if isinstance(error, kinds)), None)
 
 
-async def request_any_port(gateways: Sequence[Gateway]) -> TrialResult:
+async def request_any_port(gateways: Sequence[Gateway], while_open: WhileOpen | None = None) -> TrialResult:
     """Request a high port for this host; on a conflict, try another one."""
     trial = TrialResult(None, ())
     for port in random.sample(HIGH_PORTS, MAX_ATTEMPTS):
         local = gateways[0].local_address
-        trial = await request_port(gateways, DesiredPort(Protocol.TCP, port, local, port))
+        trial = await request_port(gateways, DesiredPort(Protocol.TCP, port, local, port), while_open)
         if trial.lease is not None or trial.refused_with(Conflict) is None:
             break
     return trial
 
 
-async def request_port(gateways: Sequence[Gateway], desired: DesiredPort) -> TrialResult:
-    """Request a port from one gateway after another until one grants it; release it immediately."""
+async def request_port(
+    gateways: Sequence[Gateway], desired: DesiredPort, while_open: WhileOpen | None = None
+) -> TrialResult:
+    """Request a port from one gateway after another until one grants it; call `while_open`; release it."""
     errors: list[BackendError] = []
     for gateway in gateways:
         try:
-            return TrialResult(await _request_and_release(gateway, desired), errors)
+            return TrialResult(await _request_and_release(gateway, desired, while_open), errors)
         except BackendError as error:
             errors.append(error)
     return TrialResult(None, errors)
 
 
-async def _request_and_release(gateway: Gateway, desired: DesiredPort) -> Lease:
+async def _request_and_release(gateway: Gateway, desired: DesiredPort, while_open: WhileOpen | None) -> Lease:
     if desired.family.version != gateway.local_address.version:
         raise Unsupported("the gateway opens no port for that family")
     request = MapRequest(
@@ -78,7 +84,12 @@ async def _request_and_release(gateway: Gateway, desired: DesiredPort) -> Lease:
     )
     lease = await bounded(gateway, gateway.map(request))
     lease = attrs.evolve(lease, gateway=gateway.identity, backend=gateway.backend, token=request.token)
-    if not await try_release(gateway, lease):
+    try:
+        if while_open is not None:
+            await while_open(gateway, lease)
+    finally:
+        is_released = await try_release(gateway, lease)
+    if not is_released:
         raise NotAuthorized(f"the gateway granted port {lease.external_port} but does not release it")
     if request.exact and lease.external_port != desired.port:
         raise Conflict(f"port {desired.port} is not available; the gateway offered {lease.external_port}")

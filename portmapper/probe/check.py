@@ -48,7 +48,7 @@ async def _check_group(server: ProbeServer, group: Sequence[OpenPort]) -> list[O
 
 
 def _wrong_family(version: int) -> Verdict:
-    reason = f"the probe server has no IPv{version} address, and the mapping is for IPv{version}"
+    reason = f"the probe server has only IPv{10 - version} addresses, and the mapping is for IPv{version}"
     return Verdict(State.UNKNOWN, Cause.WRONG_FAMILY, reason)
 
 

@@ -138,12 +138,12 @@ def parse_packet(packet: bytes) -> Arrival | None:
 
 
 def _open(version: int) -> socket.socket:
-    watch = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+    kind = ETH_P_IP if version == 4 else ETH_P_IPV6
+    watch = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(kind))
     try:
         watch.setblocking(False)
-        # Only a bound socket receives, so the filter is in effect before the first packet.
+        # What comes before the filter is in effect is parsed as strictly, only slower.
         _attach(watch, _FILTER_V4 if version == 4 else _FILTER_V6)
-        watch.bind(("", ETH_P_IP if version == 4 else ETH_P_IPV6))
     except OSError:
         watch.close()
         raise

@@ -25,6 +25,7 @@ from portmapper.config.schema import (
     GuardSettings,
     HttpSettings,
     LogSettings,
+    ProbeSettings,
     RuleSettings,
     Settings,
     SourceSettings,
@@ -75,6 +76,7 @@ def test_every_field_of_a_list_is_documented(root: Path) -> None:
         ("### `[http]`", HttpSettings),
         ("### `[guard]`", GuardSettings),
         ("### `[cluster]`", ClusterSettings),
+        ("### `[probe]`", ProbeSettings),
         ("### `[[policy]]`", RuleSettings),
     ],
 )

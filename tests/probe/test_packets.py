@@ -8,7 +8,19 @@ from ipaddress import ip_address
 import pytest
 
 from portmapper.api.model import Protocol
-from portmapper.probe.packets import Arrival, parse_packet
+from portmapper.probe.packets import (
+    _AND,
+    _FILTER_V4,
+    _FILTER_V6,
+    _JUMP_EQUAL,
+    _LD_BYTE,
+    _LD_HEADER,
+    _LD_INDEXED_BYTE,
+    _LD_INDEXED_WORD,
+    _RETURN,
+    Arrival,
+    parse_packet,
+)
 
 V4 = bytes([0x45, *[0] * 8, 6, 0, 0, 198, 51, 100, 7, 192, 168, 88, 2])
 SYN_SEGMENT = struct.pack("!HHIIBBHHH", 40000, 8080, 0, 0, 0x50, 0x02, 0, 0, 0)
@@ -39,3 +51,40 @@ def test_answers_and_other_datagrams_are_ignored() -> None:
 def test_a_short_packet_is_ignored(length: int) -> None:
     """The kernel may cut packets off."""
     assert parse_packet((V4 + SYN_SEGMENT)[:length]) is None
+
+
+def kernel_takes(packet: bytes, version: int) -> bool:
+    """Return whether the filter for the kernel takes a packet; it is run here as the kernel runs it."""
+    program = _FILTER_V4 if version == 4 else _FILTER_V6
+    value = index = place = 0
+    while True:
+        code, if_true, if_false, operand = program[place]
+        place += 1
+        if code == _RETURN:
+            return operand > 0
+        if code == _JUMP_EQUAL:
+            place += if_true if value == operand else if_false
+        elif code == _AND:
+            value &= operand
+        elif code == _LD_HEADER:
+            index = (packet[operand] & 15) * 4
+        else:
+            start = operand + (index if code in (_LD_INDEXED_BYTE, _LD_INDEXED_WORD) else 0)
+            size = 1 if code in (_LD_BYTE, _LD_INDEXED_BYTE) else 4
+            value = int.from_bytes(packet[start : start + size], "big")
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_filter_takes_the_same_packets(version: int) -> None:
+    """The kernel wakes the program only for these."""
+    header = V4 if version == 4 else V6
+    protocol_at = 9 if version == 4 else 6
+    udp = header[:protocol_at] + bytes([17]) + header[protocol_at + 1 :]
+    udp += struct.pack("!HHHH", 40000, 8080, 28, 0)
+    icmp = header[:protocol_at] + bytes([1]) + header[protocol_at + 1 :]
+    for packet in (
+        *(header + segment for segment in (SYN_SEGMENT, SYN_ACK_SEGMENT)),
+        *(udp + payload for payload in (b"PMPPnonce", b"PMPO", b"")),
+        icmp + SYN_SEGMENT,
+    ):
+        assert kernel_takes(packet, version) == (parse_packet(packet) is not None)
