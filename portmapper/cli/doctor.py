@@ -173,7 +173,7 @@ def _outside(arguments: argparse.Namespace, network: Network) -> OutsideProbe | 
     settings = probe_of(arguments.settings_file)
     if not arguments.probe and not settings.url:
         return None
-    from portmapper.cli.status import read_document
+    from portmapper.cli.status import known_mappings
     from portmapper.doctor.outside import OutsideProbe
     from portmapper.probe.exchange import ProbeServer
     from portmapper.probe.server_url import parse_url, read_token
@@ -185,8 +185,7 @@ def _outside(arguments: argparse.Namespace, network: Network) -> OutsideProbe | 
         )
     except ValueError as error:
         raise UsageError(f"--probe: {error}") from None
-    document, _ = read_document(directory_of(arguments))
-    return OutsideProbe(server, document["mappings"], network)
+    return OutsideProbe(server, known_mappings(directory_of(arguments)), network)
 
 
 async def _read(

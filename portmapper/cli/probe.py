@@ -105,6 +105,7 @@ def _check(arguments: argparse.Namespace) -> int:
     import asyncio
 
     from portmapper.cli.progress import progress
+    from portmapper.cli.status import known_mappings
     from portmapper.cli.targets import directory_of, ports_of
     from portmapper.network.host import read_network
     from portmapper.probe.check import check_ports
@@ -121,7 +122,7 @@ def _check(arguments: argparse.Namespace) -> int:
         server = ProbeServer(parse_url(arguments.url), read_token(arguments.token_file))
     except ValueError as error:
         raise UsageError(str(error)) from None
-    ports = find_ports(wanted, _mappings(directory_of(arguments)), read_network().is_ours)
+    ports = find_ports(wanted, known_mappings(directory_of(arguments)), read_network().is_ours)
     with progress("checking from outside"):
         outcomes = asyncio.run(check_ports(server, ports))
     _print(outcomes, as_json=arguments.json)
@@ -130,15 +131,6 @@ def _check(arguments: argparse.Namespace) -> int:
 
 MAX_CHECKED = 64
 """Ports in one command; a probe server allows little more."""
-
-
-def _mappings(directory: Path) -> Sequence[dict[str, Any]]:
-    """Return the mappings of the daemon, or else those in the lease store."""
-    from portmapper.cli.status import read_document
-
-    document, _ = read_document(directory)
-    mappings: Sequence[dict[str, Any]] = document["mappings"]
-    return mappings
 
 
 def _print(outcomes: Sequence[Outcome], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from portmapper.api.command import Command
-from portmapper.api.errors import PortmapperError
+from portmapper.api.errors import PortmapperError, StoreError
 from portmapper.cli.options import add_config_option, add_state_option
 
 START_LIMIT = 3.0
@@ -65,6 +65,16 @@ def read_document(directory: Path) -> tuple[dict[str, Any], bool]:
         document = _of_a_starting_daemon(directory) or _from_store(directory)
         runs = document["pid"] is not None
     return {**document, "state_dir": str(directory)}, runs
+
+
+def known_mappings(directory: Path) -> list[dict[str, Any]]:
+    """Return the mappings of the daemon, or else those in the lease store; none if it cannot be read."""
+    try:
+        document, _ = read_document(directory)
+    except StoreError:
+        return []
+    mappings: list[dict[str, Any]] = document["mappings"]
+    return mappings
 
 
 def _of_a_starting_daemon(directory: Path) -> dict[str, Any] | None:

@@ -35,6 +35,7 @@ class _Probe:
         self.result: Result | None = None
         self.source: Endpoint | None = None
         self.new: frozenset[Endpoint] = frozenset()
+        self.received = False
         self.hairpin: bool | None = None
 
     @property
@@ -70,6 +71,8 @@ class Attempt:
                     self._probes[port.protocol, port.port] = _Probe(port, self._local, self._address.version)
                 await self._exchange()
                 await asyncio.gather(*self._tasks)
+                for probe in self._probes.values():
+                    probe.received = probe.listener.received
                 await self._try_hairpins()
         finally:
             for task in self._tasks:
@@ -160,7 +163,7 @@ class Attempt:
             result=probe.result or Result.UNREACHABLE,
             source=self._shown_source(probe),
             listening=probe.listener.listening,
-            received=probe.listener.received,
+            received=probe.received,
             in_table=is_found if is_readable else None,
             other_connection=bool(probe.new) and not is_found,
             arrived=self._arrived(probe, arrivals) if arrivals is not None and is_ours else None,

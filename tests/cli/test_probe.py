@@ -46,19 +46,24 @@ def served(token_file: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_a_check_prints_the_results(
-    served: dict[str, Any], token_file: Path, free_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
+    served: dict[str, Any],
+    token_file: Path,
+    free_port: Callable[[], int],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     """The keys are a contract; the exit status says whether all ports are reachable."""
     port, closed = free_port(), free_port()
-    words = ["probe", "check", served["url"], f"{port}/tcp", "--json", "--token-file", str(token_file)]
+    options = ["--token-file", str(token_file), "--state-dir", str(tmp_path / "state")]
+    words = ["probe", "check", served["url"], f"{port}/tcp", *options]
     assert served["url"] == f"http://{served['address']}:{served['port']}"
-    assert main(words) == 0
+    assert main([*words, "--json"]) == 0
     [result] = json.loads(capsys.readouterr().out)["mappings"]
     assert result.pop("reason")
     assert result == {"port": port, "protocol": "TCP", "state": "yes", "seen_from": "127.0.0.1"}
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", closed))
-        assert main([*words[:3], f"{port}/tcp", f"{closed}/tcp", "--token-file", str(token_file)]) == 1
+        assert main([*words, f"{closed}/tcp"]) == 1
     lines = capsys.readouterr().out.splitlines()
     seen = f"seen from 127.0.0.1 as 127.0.0.1:{port} (no program listens; a temporary listener answered)"
     assert lines[0] == f"{port}/tcp reachable from outside: yes, {seen}"
