@@ -55,13 +55,19 @@ def summary_section(counts: Counts, status: Mapping[str, Any], now: datetime) ->
     return tag(
         "section",
         tag("h1", tag("span", counts.headline, class_=look), *_rejected(counts), *_held_back(counts)),
-        tag("p", STANDBY) if status.get("role") == "standby" else None,
+        tag("p", _standby(status)) if status.get("role") == "standby" else None,
         _addresses(status),
         id="summary",
         data_live=True,
         data_title=f"{counts.headline} · portmapper",
         data_now=now.isoformat(),
     )
+
+
+def _standby(status: Mapping[str, Any]) -> str:
+    """Return `standby; node-b leads`, and what that means."""
+    leader = status.get("leader")
+    return f"standby; {leader} leads. {STANDBY}" if leader else STANDBY
 
 
 def _rejected(counts: Counts) -> list[Content]:
