@@ -88,7 +88,9 @@ class Store:
             )
             self._file = file_at(path)
         except STORE_FAILURES as error:
-            may_continue = is_locked(error) or (cannot_write(error) and not must_write)
+            # A ValueError: a newer version wrote the file, which stays as it is.
+            may_wait = cannot_write(error) or isinstance(error, ValueError)
+            may_continue = is_locked(error) or (may_wait and not must_write)
             if path is None or not may_continue:
                 raise StoreError(_cannot_open(path, error)) from error
             self._work_in_memory(path, error)

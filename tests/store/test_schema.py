@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from portmapper.api.errors import StoreError
 from portmapper.store.leases import Store
 from portmapper.store.schema import LEASE_STORE
 from portmapper.store.sqlite import Schema
@@ -92,3 +93,20 @@ def test_an_upgrade_changes_only_what_the_found_version_lacks() -> None:
     assert "TWO" not in schema.script(0)
     assert "TWO" not in schema.script(2)
     assert schema.script(1).index("TWO") < schema.script(1).index("THREE") < schema.script(1).index("TABLES")
+
+
+def test_a_daemon_continues_in_memory_with_the_store_of_a_newer_version(tmp_path: Path) -> None:
+    """The file stays as it is, so that the newer version finds its leases."""
+    path = tmp_path / "leases.sqlite3"
+    Store(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 999")
+    store = Store(path, must_write=False)
+    store.adhoc = ("{}",)
+    assert "newer version" in str(store.error)
+    store.close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (999,)
+        assert database.execute("SELECT count(*) FROM adhoc").fetchone() == (0,)
+    with pytest.raises(StoreError, match="newer version"):
+        Store(path)
