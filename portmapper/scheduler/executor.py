@@ -15,7 +15,7 @@ import attrs
 from portmapper.api.backend import Gateway, VerifiesLeases
 from portmapper.api.errors import UNREACHABLE, BackendError, NotAuthorized
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest, TableEntry
-from portmapper.api.quirks import Action, RepairAction, RepairStep
+from portmapper.api.quirks import Action, Applies, RepairAction, RepairStep
 from portmapper.gateways.bounded import map_at, unmap_at
 from portmapper.gateways.calls import request_lease, try_release
 from portmapper.gateways.discovery import Discovery
@@ -188,10 +188,11 @@ class Executor:
     async def _close_to_move(self, record: Record, gateway: Gateway, place: Place) -> bool:
         """Close the lease of a mapping that needs another port; return whether that was done.
 
-        PCP and NAT-PMP servers keep one mapping for each internal port, so there is no other way.
+        PCP and NAT-PMP servers keep one mapping for each internal port, so there is no other way. A device
+        that confuses mappings would confuse two of one internal port, too.
         """
         lease = record.lease
-        if lease is None or not record.moves_away or not gateway.one_per_internal_port:
+        if lease is None or not record.moves_away or not self._closes_first(gateway):
             return False
         is_here = (lease.gateway, lease.internal_address) == (gateway.identity, place.internal_address)
         if not is_here or not await try_release(gateway, lease):
@@ -201,6 +202,9 @@ class Executor:
             self._take(key, Disturbed(again.recreate, again.order_lost))
         return True
 
+    def _closes_first(self, gateway: Gateway) -> bool:
+        return gateway.one_per_internal_port or self._coupling.applies(gateway.address) is not Applies.NO
+
     def _build(
         self, key: MappingKey, record: Record, gateway: Gateway, place: Place, policy: ConflictPolicy
     ) -> MapRequest:
@@ -209,7 +213,7 @@ class Executor:
         any_port = mapping.port == ANY_PORT and mapping.family is Family.IPV4
         if held is not None and held is record.lease and record.moves_away:
             # Another port is another mapping. Over UPnP, both are open for a moment.
-            held, token = None, b"" if gateway.one_per_internal_port else os.urandom(12)
+            held, token = None, b"" if self._closes_first(gateway) else os.urandom(12)
         target = 0 if held else self._pairs.port_to_request(record)
         keeps_port = any_port or policy is ConflictPolicy.NEXT
         in_vain = record.losses >= LOSSES_BEFORE_PERMANENT and isinstance(gateway, VerifiesLeases)

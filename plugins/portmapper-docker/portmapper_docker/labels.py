@@ -13,7 +13,7 @@ _PORT = "port"
 # the backend is the operator's choice.
 _OTHERS = (
     *("internal_port", "comment", "lifetime", "duration", "family", "conflict", "remote", "enabled"),
-    *("until", "schedule", "same_port"),
+    *("when", "until", "schedule", "same_port"),
 )
 _DEFAULT_PROTOCOL = "tcp"
 MAX_MAPPINGS = 256
