@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+SERIES = 150
+"""Seconds after a start in which announcements repeat."""
+
 Rule = Callable[[float, float], bool]
 """Detects a restart from the seconds that passed on the server and on the client between two replies."""
 
@@ -46,6 +49,17 @@ class Epoch:
             return False
         server, client = epoch - self._last[0], now - self._last[1]
         return server < client * 7 / 8 - 1 or self._rule(server, client)
+
+    def repeats(self, epoch: int, now: float) -> bool:
+        """Tell whether an announcement is about the start that an earlier reply already told of.
+
+        A server repeats its announcements for about two minutes (RFC 6886 section 3.2.1). An epoch that is
+        older than that may count from another start, such as that of the whole device.
+        """
+        if self._last is None or epoch > SERIES:
+            return False
+        started, known = now - epoch, self._last[1] - self._last[0]
+        return abs(started - known) < 1
 
     def accept(self, epoch: int, now: float) -> bool:
         """Store the epoch of a reply; tell whether it means a restart."""

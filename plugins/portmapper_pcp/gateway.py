@@ -19,6 +19,7 @@ from portmapper.api import (
     Target,
     WatchesGateway,
 )
+from portmapper_pcp import pcp_codec
 from portmapper_pcp.announcements import Listener
 from portmapper_pcp.epoch import Epoch, Rule
 from portmapper_pcp.exchange import Exchange
@@ -125,6 +126,12 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
     @abc.abstractmethod
     def _read_announcement(self, packet: bytes) -> GatewayEvent | None:
         """Parse an announcement; return its event, None if nothing changed."""
+
+    def _read_restart(self, reply: pcp_codec.Reply) -> GatewayEvent | None:
+        """Return the event of PCP's ANNOUNCE; None for a repetition of what an earlier reply told."""
+        if not pcp_codec.is_announcement(reply) or self._epoch.repeats(reply.epoch, self._clock()):
+            return None
+        return GatewayEvent.RESTARTED
 
     @abc.abstractmethod
     def _on_reply(self, reply: R) -> None:

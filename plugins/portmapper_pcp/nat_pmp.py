@@ -147,7 +147,7 @@ class NatPmpGateway(Port5351Gateway[Reply]):
     def _read_announcement(self, packet: bytes) -> GatewayEvent | None:
         if packet[:1] == bytes([pcp_codec.VERSION]):
             # A gateway that speaks both protocols has one table; some announce its loss over PCP only.
-            return GatewayEvent.RESTARTED if pcp_codec.is_announcement(pcp_codec.read_reply(packet)) else None
+            return self._read_restart(pcp_codec.read_reply(packet))
         reply = natpmp_codec.read_reply(packet)
         if reply.opcode != natpmp_codec.ADDRESS_OPCODE or reply.result != _SUCCESS:
             return None

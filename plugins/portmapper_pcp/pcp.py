@@ -205,8 +205,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
         """
         if packet[:1] == bytes([natpmp_codec.VERSION]):
             return self._read_address_announcement(packet)
-        announced = pcp_codec.is_announcement(pcp_codec.read_reply(packet))
-        return GatewayEvent.RESTARTED if announced else None
+        return self._read_restart(pcp_codec.read_reply(packet))
 
     def _read_address_announcement(self, packet: bytes) -> GatewayEvent | None:
         """Treat a new address, announced over NAT-PMP, as a restart: PCP learns an address by renewing."""

@@ -265,3 +265,15 @@ def test_the_listening_socket_is_not_blocking() -> None:
         assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
         with pytest.raises(BlockingIOError):
             listening.recv(1)
+
+
+async def test_a_repeated_announcement_of_a_known_start_is_no_restart(peer: Any, pcp: PcpGateway) -> None:
+    """The gateway started shortly before the first reply, and repeats its announcement for two minutes."""
+    recorder = EventRecorder()
+    peer.epoch = 3
+    await pcp.probe()
+    await pcp.watch(recorder)
+    recorder.events.clear()
+    peer.announce(peer.pcp(ANNOUNCE))
+    await asyncio.sleep(0.02)
+    assert recorder.events == []

@@ -109,3 +109,24 @@ def test_p11_a_clock_that_drifts_a_little_never_restarts(rule: Rule, pace: float
     for step in steps:
         now += step
         assert not epoch.accept(int(now * pace), now)
+
+
+@pytest.mark.parametrize(
+    ("announced", "after", "repeats"),
+    [(3, 0.0, True), (4, 1.0, True), (11, 8.9, True), (0, 5.0, False), (3, 1.5, False)],
+)
+def test_an_announcement_of_a_known_start_is_a_repetition(
+    announced: int, after: float, repeats: bool
+) -> None:
+    """A gateway that started three seconds before the first reply repeats its announcements."""
+    epoch = Epoch(pcp_restarted)
+    epoch.accept(3, 1000.0)
+    assert epoch.repeats(announced, 1000.0 + after) is repeats
+
+
+def test_an_epoch_that_counts_from_another_start_shows_no_repetition() -> None:
+    """With the uptime of the whole device as epoch, only the announcement shows a restart."""
+    epoch = Epoch(pcp_restarted)
+    epoch.accept(5000, 1000.0)
+    assert not epoch.repeats(5001, 1001.0)
+    assert not Epoch(pcp_restarted).repeats(3, 1000.0)
