@@ -104,7 +104,7 @@ def _row(mapping: Document, scene: Scene) -> Markup:
     return tag(
         "li",
         tag("div", badge(STATES.get(state, state), state), tag("b", mapping_port(mapping)), class_="port"),
-        tag("div", _places(mapping), _notes(mapping), class_="place"),
+        tag("div", _places(mapping), _notes(mapping), _reachable(mapping), class_="place"),
         tag("div", _time(mapping, scene.now), class_="time"),
         tag("div", _button(mapping) if scene.may_change else None, class_="do"),
         _problem(mapping, scene),
@@ -130,6 +130,16 @@ def _notes(mapping: Document) -> Markup:
     source = "opened by request" if mapping["source"] == ADHOC else mapping["source"]
     notes = [mapping["comment"], " ".join(filter(None, (over, gateway))), remote, source]
     return tag("div", " · ".join(filter(None, notes)), class_="notes")
+
+
+def _reachable(mapping: Document) -> Markup | None:
+    """Return what a probe server saw; None without one."""
+    reachable = mapping.get("reachable")
+    if not reachable:
+        return None
+    seen = f"seen from {reachable['seen_from']}" if reachable["state"] == "yes" else reachable["reason"]
+    text = f"reachable from outside: {reachable['state']}, {seen} · "
+    return tag("div", text, moment(reachable["at"]), class_="notes")
 
 
 def _time(mapping: Document, now: datetime) -> Content:
