@@ -312,7 +312,7 @@ class Daemon:
             watch_listeners = partial(self._listening.run, self._gatekeeper, self._update_desired)
             tasks.create_task(keep("listeners", watch_listeners))
             tasks.create_task(keep("store", partial(retry_store_writes, self._store)))
-            tasks.create_task(keep("guard", self._election.run))
+            self._election.start(keep)
             tasks.create_task(keep("outside check", partial(self._outside.run, self.status, self.listen)))
             if self._service.is_present:
                 tasks.create_task(keep("service manager", self._notify_service_manager))

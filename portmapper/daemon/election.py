@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from portmapper.api.errors import LeadershipLost, PluginFault, PortmapperError, UsageError
 from portmapper.api.guard import Guard
@@ -16,6 +17,9 @@ from portmapper.support.text import printable
 
 LONGEST_NAME = 200
 """Characters of a leader's name that are shown."""
+
+Keep = Callable[[str, Callable[[], Coroutine[Any, Any, None]]], Coroutine[Any, Any, None]]
+"""Runs a part of the daemon under a name, and again after a failure; see `Supervisor.keep`."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class Election:
         """Prepare; `on_lost` is called when this daemon no longer leads."""
         self._guard = guard
         self._on_lost = on_lost
+        self._task: asyncio.Task[None] | None = None
         self.on_leading: Callable[[], None] = lambda: None
         self.lost = False
         margin = guard.release_margin if guard else 0.0
@@ -90,6 +95,11 @@ class Election:
         if self.lost:
             raise self.reason
 
+    def start(self, keep: Keep) -> None:
+        """Take part until `close`, also while the daemon closes its ports at the end."""
+        if self._guard is not None:
+            self._task = asyncio.create_task(keep("guard", self.run))
+
     async def run(self) -> None:
         """Take part until leadership is lost; before that, an error is raised."""
         if self._guard is None:
@@ -106,6 +116,9 @@ class Election:
 
     async def close(self) -> None:
         """Hand leadership over; nothing more is sent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._guard is not None:
             await guarded.close(self._plugin, self._guard)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,26 @@ async def test_a_packet_is_refused_when_the_time_is_over() -> None:
         with changing(closes=False), pytest.raises(NotLeading):
             check_before_sending()
     assert stops
+
+
+async def test_a_leader_still_leads_while_it_closes_its_ports() -> None:
+    """The guard renews its leadership until `close`, which hands it over."""
+    guard, began, ended = Switched(), asyncio.Event(), list[str]()
+    election = Election(guard, lambda: None)
+
+    async def keep(part: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        began.set()
+        try:
+            await run()
+        finally:
+            ended.append(part)
+
+    guard.leading.set()
+    election.start(keep)
+    await asyncio.wait_for(began.wait(), 5)
+    assert election.role is Role.LEADER
+    assert not ended
+    await election.close()
+    assert ended == ["guard"]
+    assert guard.lost.is_set()
+    assert not election.lost
