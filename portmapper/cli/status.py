@@ -6,12 +6,16 @@ import argparse
 import contextlib
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, StoreError
 from portmapper.cli.options import add_config_option, add_state_option
+
+if TYPE_CHECKING:
+    from portmapper.store.leases import Store
 
 START_LIMIT = 3.0
 """Seconds to wait for a daemon that is starting."""
@@ -96,9 +100,26 @@ def _from_store(directory: Path) -> dict[str, Any]:
     path = directory / FILE_NAME
     store = Store(path if path.exists() else None)
     try:
-        return stored_document(store.leases)
+        document = stored_document(store.leases)
+        return {**document, "mappings": [*document["mappings"], *_paused(store)]}
     finally:
         store.close()
+
+
+def _paused(store: Store) -> list[dict[str, Any]]:
+    """Describe the rows that stay closed when a daemon runs again; the lists are not read."""
+    if not store.pauses.known:
+        return []
+    from portmapper.api.model import Mapping
+    from portmapper.daemon.held_back import held_back_documents
+    from portmapper.sources.gates import decide
+    from portmapper.sources.pauses import pause_gate
+
+    rows = [
+        Mapping(protocol, port, internal_port or port)
+        for protocol, port, _, internal_port in store.pauses.known
+    ]
+    return held_back_documents(decide(rows, [pause_gate(store.pauses.known)], datetime.now(UTC)).held_back)
 
 
 def _watch(directory: Path) -> int:

@@ -107,7 +107,9 @@ _RECORD: Schema = {
 
 COMPONENTS: dict[str, Schema] = {
     "Problem": document({"type": TEXT, "title": TEXT, "status": NUMBER, "detail": TEXT}),
-    "Mapping": document({**_MAPPING, "reason": {**TEXT_OR_NULL, "description": "Why it is not open."}}),
+    "Mapping": document(
+        {**_MAPPING, "reason": {**TEXT_OR_NULL, "description": "Why it is not open, or not as desired."}}
+    ),
     "StatusMapping": document(_MAPPING),
     "Gateway": document(
         {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from portmapper.api.events import Event, EventKind
-from portmapper.api.model import ANY_PORT, Mapping
+from portmapper.api.model import ANY_PORT, Mapping, Protocol
 from portmapper.daemon.answers import until
 from portmapper.daemon.gatekeeper import Gatekeeper
 from portmapper.observability.publisher import EventPublisher
@@ -16,6 +17,8 @@ from portmapper.sources.adhoc import COMMAND_LINE, parse_records
 from portmapper.sources.pauses import pause_key
 from portmapper.store.interface import LeaseStore
 from portmapper.support.clock import Clock
+
+Port = tuple[Protocol, int]
 
 
 class Pausing:
@@ -45,7 +48,7 @@ class Pausing:
             UsageError: a record is invalid.
         """
         ports = parse_records(records)
-        found = [self._rows_at(port) for port in ports]
+        found = self._rows_at(ports)
         tokens = [
             [entry.lease.token for row in rows for entry in self._records_of(row) if entry.lease]
             for rows in found
@@ -64,7 +67,7 @@ class Pausing:
             UsageError: a record is invalid.
         """
         ports = parse_records(records)
-        found = [self._rows_at(port) for port in ports]
+        found = self._rows_at(ports)
         results = [self._resumed(port, rows) for port, rows in zip(ports, found, strict=True)]
         self._end(ports, [row for rows in found for row in rows])
         entries = [entry for rows in found for row in rows for entry in self._records_of(row)]
@@ -100,20 +103,26 @@ class Pausing:
             source=row.source,
         )
 
-    def _rows_at(self, port: Mapping) -> list[Mapping]:
-        """Return the rows with that external port, requested or granted, else those for any port there."""
-        rows = [
-            row
-            for row in self._gatekeeper.mappings
-            if row.source != COMMAND_LINE and row.protocol is port.protocol
-        ]
-        by_port = [row for row in rows if port.port in self._ports_of(row)]
-        return by_port or [
-            row for row in rows if row.port == ANY_PORT and row.internal_port == port.internal_port
+    def _rows_at(self, ports: Iterable[Mapping]) -> list[list[Mapping]]:
+        """Return the rows with each external port, requested or granted, else those for any port there."""
+        by_port: defaultdict[Port, list[Mapping]] = defaultdict(list)
+        by_internal_port: defaultdict[Port, list[Mapping]] = defaultdict(list)
+        for row in self._gatekeeper.mappings:
+            if row.source == COMMAND_LINE:
+                continue
+            for number in self._ports_of(row):
+                by_port[row.protocol, number].append(row)
+            if row.port == ANY_PORT:
+                by_internal_port[row.protocol, row.internal_port].append(row)
+        return [
+            by_port.get((port.protocol, port.port))
+            or by_internal_port.get((port.protocol, port.internal_port), [])
+            for port in ports
         ]
 
     def _ports_of(self, row: Mapping) -> set[int]:
-        return {row.port, *(entry.lease.external_port for entry in self._records_of(row) if entry.lease)}
+        granted = {entry.lease.external_port for entry in self._records_of(row) if entry.lease}
+        return granted | {row.port} - {ANY_PORT}
 
     def _records_of(self, row: Mapping) -> list[Record]:
         return records_of(self._scheduler.records, row)

@@ -14,7 +14,7 @@ WAITING = "waiting for the gateway's answer"
 
 
 def mappings_with_reason(status: Document) -> list[Document]:
-    """Return the mappings of a status document, each with the reason if it is not open."""
+    """Return the mappings of a status document, each with the reason if it is not as desired."""
     waits = WAITING if status["gateways"] else NO_GATEWAY
     return [{**mapping, "reason": _reason(mapping, waits)} for mapping in status["mappings"]]
 
@@ -36,7 +36,7 @@ def summary_document(status: Document) -> Document:
 
 
 def _reason(mapping: Document, waits: str) -> str | None:
-    return None if mapping["state"] == "active" else mapping.get("error") or waits
+    return mapping.get("error") or (None if mapping["state"] == "active" else waits)
 
 
 def _external_address(status: Document) -> str | None:

@@ -7,6 +7,7 @@ import socket
 import struct
 from typing import Any
 
+import attrs
 import pytest
 
 from portmapper.api.errors import NetworkFailure, NoResources, NotAuthorized, Unsupported
@@ -261,6 +262,26 @@ async def test_p14_a_random_port_is_renewed_and_its_change_is_reported(
     await harness.until(lambda: entry.lease.external_port != first, "another port")
     changes = [event for event in harness.events if event.kind is EventKind.EXTERNAL_PORT_CHANGED]
     assert [event.external_port for event in changes] == [entry.lease.external_port]
+
+
+async def test_p14_both_protocols_of_a_row_follow_the_provider_to_one_port(
+    start_gateway: Any, start_scheduler: Any, desired: Any
+) -> None:
+    """Also after the VPN reconnects, and forwards to another port."""
+    profile = settings_of("vpn-natpmp")
+    gateway = await start_gateway(*profile.quirks, protocols=profile.protocols)
+    harness = await start_scheduler(gateway)
+    row = attrs.evolve(desired(ANY_PORT, 8080), same_port=True)
+    await harness.open(row, attrs.evolve(row, protocol=Protocol.UDP))
+
+    def ports() -> list[int]:
+        return [e.lease.external_port for e in harness.scheduler.records.values() if e.lease]
+
+    await harness.until(lambda: len(ports()) == 2, "both open")
+    (first,) = set(ports())
+    await gateway.restart()
+    await harness.until(lambda: len(ports()) == 2 and first not in ports(), "both at another port")
+    await harness.until(lambda: len(set(ports())) == 1, "one number")
 
 
 async def test_p15_a_specific_port_is_always_suggested(new_harness: Any, desired: Any) -> None:
