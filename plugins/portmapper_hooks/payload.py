@@ -27,6 +27,7 @@ def fields_of(event: Event) -> dict[str, str | int | None]:
         "detail": printable(event.detail),
         "comment": printable(event.comment),
         "source": printable(event.source),
+        "origin": printable(event.origin),
     }
 
 
