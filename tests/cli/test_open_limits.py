@@ -69,6 +69,18 @@ def test_a_row_waits_for_its_program(program: Any, gateway: Any, tmp_path: Path)
             daemon.until(lambda: port in gateway.ports(), "open")
 
 
+def test_open_answers_that_a_port_waits_for_its_program(program: Any, gateway: Any, ports: Path) -> None:
+    """That is a success: the port opens by itself."""
+    with program.running("run", *gateway.options, str(ports)) as daemon:
+        daemon.until((program.state / "control.sock").exists, "listening")
+        done = program.run("open", "9/tcp", "--when", "listening")
+        assert done.status == 0
+        assert done.output == "9/tcp is not open yet: waits for a program to listen on 9/tcp\n"
+        assert mappings(program)[9]["state"] == "waiting"
+        assert program.run("close", "9/tcp").status == 0
+        assert 9 not in mappings(program)
+
+
 def test_a_row_that_has_ended_stays_closed(program: Any, gateway: Any, tmp_path: Path) -> None:
     """A pass with nothing to open is a success."""
     ended = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")

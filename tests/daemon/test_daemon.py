@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -209,3 +210,16 @@ async def test_a_stop_before_the_run_ends_it_immediately(running: Running, devic
     async with running(Reloadable([reader_of(WEB)])) as daemon:
         daemon.stop()
     assert device.requested() == []
+
+
+async def test_a_granted_port_that_the_policy_denies_is_not_kept(
+    running: Running, device: FakeDevice
+) -> None:
+    """The list asks for 8080, and the gateway offers 8081."""
+    device.occupy(Protocol.TCP, 8080, ipaddress.ip_address("192.168.88.11"))
+    policy = Policy((Rule(Action.DENY, port=range(8081, 8082)),))
+    async with running(Reloadable([reader_of({**WEB, "conflict": "next"})], policy=policy)) as daemon:
+        await until(lambda: [m["state"] for m in daemon.status()["mappings"]] == ["refused"])
+        (mapping,) = daemon.status()["mappings"]
+        assert "granted 8081/tcp, denied by policy[0]" in mapping["error"]
+        assert device.open_ports() == {(Protocol.TCP, 8080)}
