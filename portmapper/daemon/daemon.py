@@ -94,14 +94,12 @@ class Daemon:
         self._supervisor = Supervisor(self._clock)
         self._publisher = EventPublisher(store, reloadable.observers)
         self._election = Election(cluster.guard, self.stop)
-        self._policy_check: PolicyCheck = lambda: self._reloadable.policy.checker(self._network)
+        self._checker: PolicyCheck = lambda: self._reloadable.policy.checker(self._network)
         self._scheduler = Scheduler(
             backends,
             store,
             self._publisher.publish,
-            scheduler_options(
-                options, reloadable.readers, self._policy_check, on_hold=cluster.guard is not None
-            ),
+            scheduler_options(options, reloadable.readers, self._checker, on_hold=cluster.guard is not None),
             network=self._network,
             quirks=quirks,
             tokens=cluster.choose_token,
@@ -156,10 +154,7 @@ class Daemon:
             self._main_task.cancel()
 
     def reload(self) -> None:
-        """Reload the settings and every source now, and retry mappings that are not open.
-
-        If the new settings are invalid, the old settings stay in effect.
-        """
+        """Reload settings and sources now, and retry what is not open. Invalid settings change nothing."""
         self._reload()
 
     async def reload_and_wait(self) -> Document:
@@ -341,7 +336,7 @@ class Daemon:
             return  # an incomplete list would close the ports of the rest
         # A oneshot pass must not change the mappings of other runs.
         requested = () if self._options.oneshot else self._adhoc.current(self._clock.now())
-        allowed = desired_mappings(self._watcher.readings, requested, self._policy_check())
+        allowed = desired_mappings(self._watcher.readings, requested, self._checker())
         self._scheduler.set_desired(self._gatekeeper.desired(allowed))
 
     # Shutdown

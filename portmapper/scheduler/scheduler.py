@@ -124,9 +124,8 @@ class Scheduler:
             is_idle=lambda: not writer.attempting,
             report=self._released,
         )
-        effects = Effects(ownership, self._recorder, self.counters, self._resync.external, options)
-        self._effects = effects
-        writer.connect(effects, self._dropped)
+        self._effects = Effects(ownership, self._recorder, self.counters, self._resync.external, options)
+        writer.connect(self._effects, self._dropped)
 
     @property
     def network(self) -> Network:
