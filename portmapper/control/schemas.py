@@ -121,6 +121,7 @@ COMPONENTS: dict[str, Schema] = {
             "external_address": TEXT_OR_NULL,
             "external_kind": {"enum": ["public", "private", "cgnat", "none"]},
             "detail": {**TEXT, "description": "What the kind means, if it is a problem."},
+            "answers": {**FLAG, "description": "It answered the last requests."},
         }
     ),
     "Source": document(

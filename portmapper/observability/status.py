@@ -50,12 +50,16 @@ def status_document(
     """
     # Two addresses of this host may reach one gateway.
     gateways = {gateway.identity: gateway for gateway in reversed(scheduler.discovery.gateways)}
+    answering = scheduler.answering
     return {
         "version": __version__,
         "pid": os.getpid(),
         "started_at": started_at.isoformat(),
         "gateways": [
-            gateway_document(gateway, scheduler.external.get(gateway.identity))
+            {
+                **gateway_document(gateway, scheduler.external.get(gateway.identity)),
+                "answers": gateway in answering,
+            }
             for gateway in reversed(gateways.values())
         ],
         "mappings": [

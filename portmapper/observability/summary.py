@@ -30,9 +30,13 @@ def summary_document(status: Document) -> Document:
         "rejected": sum(len(source["rejected"]) for source in status["sources"]),
         "external_address": address,
         "external_kind": kind.value,
-        "reachable": bool(status["gateways"]) and kind is ExternalKind.PUBLIC,
+        "reachable": _answers(status) and kind is ExternalKind.PUBLIC,
         "problems": len(status["problems"]),
     }
+
+
+def _answers(status: Document) -> bool:
+    return any(gateway.get("answers", True) for gateway in status["gateways"])
 
 
 def _reason(mapping: Document, waits: str) -> str | None:

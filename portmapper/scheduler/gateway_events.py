@@ -29,6 +29,14 @@ class GatewayEvents:
         self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
 
+    def answers(self, gateway: Gateway) -> bool:
+        """Return whether a gateway answered the last search and the last requests, as far as is known."""
+        missed = any(
+            search.done and gateway in search.gateways and gateway.identity not in search.answering
+            for search in self._discovery.searches
+        )
+        return not missed and gateway.identity not in self._gone | self._silent
+
     def gone(self, gateway: Gateway) -> bool:
         """Note that a gateway said goodbye; return False if it was gone already."""
         first = gateway.identity not in self._gone

@@ -175,6 +175,11 @@ class Scheduler:
         """Whether gateways may yet be found that a mapping for all of them is for."""
         return any(not self.discovery.search(target).done for target in self._topology.all_gateway_targets)
 
+    @property
+    def answering(self) -> list[Gateway]:
+        """The known gateways that answer at the moment."""
+        return [gateway for gateway in self.discovery.gateways if self._gateway_events.answers(gateway)]
+
     def retry_now(self) -> None:
         """Forget every delay, and attempt at once what is not open."""
         self.discovery.search_all()

@@ -31,6 +31,20 @@ def test_without_a_gateway_it_is_healthy_but_not_ready(program: Any, silence: An
         assert (finished.status, "no gateway answers" in finished.errors) == (1, True)
 
 
+def test_a_gateway_that_stops_makes_the_daemon_not_ready(
+    program: Any, gateway: Any, ports: Path, wait: Any
+) -> None:
+    """The daemon stays healthy, and shows that the gateway does not answer."""
+    with program.running("run", "-n", "1", *gateway.options, str(ports)) as daemon:
+        daemon.logs("opened 8080/tcp")
+        assert program.run("health", "--ready").status == 0
+        gateway.leave()
+        wait(lambda: program.run("health", "--ready").status == 1, "not ready")
+        assert program.run("health").status == 0
+        gateways = json.loads(program.run("status", "--json").output)["gateways"]
+        assert [known["answers"] for known in gateways] == [False]
+
+
 def test_without_a_daemon_or_an_answer_the_status_is_1(program: Any, gateway: Any, ports: Path) -> None:
     """A stopped process accepts the connection, but does not answer."""
     assert program.run("health").status == 1

@@ -31,7 +31,7 @@ CHECKS = (
 @pytest.mark.api
 @pytest.mark.timeout(LIMIT)
 def test_every_answer_is_described(
-    program: Any, gateway: Any, ports: Path, free_port: Callable[[], int]
+    program: Any, gateway: Any, ports: Path, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     """Of a real daemon with a gateway in software; the stream of events never ends, so it is excluded."""
     tool = Path(sys.executable).with_name("schemathesis")
@@ -48,6 +48,7 @@ def test_every_answer_is_described(
                 *("--exclude-path", "/v1/events", "--max-examples", "25", "--request-timeout", "30"),
             ],
             check=False,
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             timeout=LIMIT,
