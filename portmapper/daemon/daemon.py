@@ -311,7 +311,7 @@ class Daemon:
             tasks.create_task(keep("outside check", partial(self._outside.run, self.status, self.listen)))
             if self._service.is_present:
                 tasks.create_task(keep("service manager", self._notify_service_manager))
-            _log.info("keeping %s open", plural(len(self._scheduler.records), "mapping"))
+            _log.info("%s %s open", self._election.does, plural(len(self._scheduler.records), "mapping"))
 
     async def _notify_service_manager(self) -> None:
         await keep_notifying(self._service, self._summary, self.listen, self._clock)

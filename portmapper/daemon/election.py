@@ -81,6 +81,11 @@ class Election:
             return ""
         return f"{Role.STANDBY}; {self.leader} leads" if self.leader else Role.STANDBY.value
 
+    @property
+    def does(self) -> str:
+        """What this daemon does with its mappings, for the log."""
+        return "on standby, ready to keep" if self.standing else "keeping"
+
     def document(self) -> dict[str, str | None]:
         """Return the part of the status document."""
         return {"role": self.role.value, "leader": self.leader}
@@ -141,7 +146,7 @@ class Election:
     async def _follow(self) -> None:
         assert self._guard is not None
         await self._guard.wait_until_leading()
-        _log.info("this daemon leads")
+        _log.info("this daemon leads: opening and renewing the mappings")
         self.on_leading()
         await self._guard.lost.wait()
 
