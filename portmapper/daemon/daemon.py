@@ -111,7 +111,7 @@ class Daemon:
         self._requests = Requests(self._scheduler, store, self._adhoc, self._update_desired)
         self._listening = ListeningGate(self._clock, self._network)
         gates = (pause_gate(store.pauses.known), until_gate, schedule_gate(), self._listening)
-        self._gatekeeper = Gatekeeper(gates, self._clock, self._update_desired)
+        self._gatekeeper = Gatekeeper(gates, self._clock, self._update_desired, stays=not options.oneshot)
         self._pausing = Pausing(
             self._scheduler, store, self._gatekeeper, self._publisher, self._update_desired, self._clock
         )

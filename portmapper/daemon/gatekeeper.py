@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from portmapper.api.model import Mapping, MappingState
-from portmapper.sources.gates import Decision, Gate, decide
+from portmapper.sources.gates import Decision, Gate, decide, limited
 from portmapper.support.clock import Clock
 
 LONGEST_SLEEP = 30.0
@@ -20,25 +20,30 @@ class Gatekeeper:
         decision: the last one.
     """
 
-    def __init__(self, gates: Sequence[Gate], clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, gates: Sequence[Gate], clock: Clock, changed: Callable[[], None], *, stays: bool = True
+    ) -> None:
         """Decide nothing yet.
 
         Args:
             gates: asked in this order.
             clock: the wall clock of the verdicts.
             changed: called when a verdict has changed by itself; it calls `desired` again.
+            stays: the run goes on until the mappings close; otherwise their leases end by themselves.
         """
         self.decision = Decision()
         self._gates = gates
         self._clock = clock
         self._changed = changed
+        self._stays = stays
         self._decided = asyncio.Event()
 
     def desired(self, mappings: Iterable[Mapping]) -> Sequence[Mapping]:
         """Return the mappings that are desired now."""
-        self.decision = decide(mappings, self._gates, self._clock.now())
+        now = self._clock.now()
+        self.decision = decide(mappings, self._gates, now)
         self._decided.set()
-        return self.decision.desired
+        return self.decision.desired if self._stays else limited(self.decision, now)
 
     @property
     def mappings(self) -> list[Mapping]:

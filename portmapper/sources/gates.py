@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -80,6 +81,18 @@ def decide(mappings: Iterable[Mapping], gates: Sequence[Gate], now: datetime) ->
             held_back.append(HeldBack(mapping, verdict.state, verdict.reason, verdict.until))
     times = [*closes_at.values(), *(held.opens_at for held in held_back if held.opens_at is not None)]
     return Decision(desired, held_back, closes_at, min(times, default=None))
+
+
+def limited(decision: Decision, now: datetime) -> list[Mapping]:
+    """Return the desired mappings with lifetimes that end when they do, for a run that ends before them."""
+    return [_limited(mapping, decision.closes_at.get(mapping.key), now) for mapping in decision.desired]
+
+
+def _limited(mapping: Mapping, closes_at: datetime | None, now: datetime) -> Mapping:
+    if closes_at is None:
+        return mapping
+    left = max(math.ceil((closes_at - now).total_seconds()), 1)
+    return attrs.evolve(mapping, duration=min(mapping.duration or left, left))
 
 
 def _verdict(mapping: Mapping, gates: Sequence[Gate], now: datetime) -> Verdict:

@@ -108,3 +108,15 @@ def test_wrong_limits_are_usage_errors(program: Any) -> None:
         2,
         "portmapper: --when listening needs a daemon. Start one with 'portmapper run'.\n",
     )
+
+
+def test_a_pass_requests_no_longer_lease_than_the_row_lasts(
+    program: Any, gateway: Any, tmp_path: Path
+) -> None:
+    """Nothing may run when the row ends."""
+    end = (datetime.now(UTC) + timedelta(minutes=10)).isoformat(timespec="seconds")
+    path = tmp_path / "ends.json"
+    path.write_text(json.dumps([{"port": 80, "protocol": "tcp", "until": end}]))
+    done = program.run("run", "--oneshot", "--json", *gateway.options, str(path))
+    (mapping,) = json.loads(done.output)["mappings"]
+    assert 500 < mapping["lifetime"] <= 600

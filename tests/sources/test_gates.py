@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import attrs
+import pytest
+
 from portmapper.api.model import Mapping, MappingState, Protocol
-from portmapper.sources.gates import PASS, Gate, HeldBack, Verdict, decide
+from portmapper.sources.gates import PASS, Gate, HeldBack, Verdict, decide, limited
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -46,3 +49,11 @@ def test_a_desired_mapping_closes_at_the_earliest_end() -> None:
     decision = decide([WEB, MAIL], gates, NOW)
     assert decision.closes_at == {WEB.key: LATER}
     assert decision.look_again == LATER
+
+
+@pytest.mark.parametrize(("duration", "expected"), [(60, 60), (7200, 3600), (0, 3600)])
+def test_the_lease_of_a_single_pass_ends_with_its_mapping(duration: int, expected: int) -> None:
+    """Nothing would close it then; other mappings keep their lifetime."""
+    row = attrs.evolve(WEB, duration=duration)
+    decision = decide([row, MAIL], [gate_for(row, Verdict(until=LATER))], NOW)
+    assert [m.duration for m in limited(decision, NOW)] == [expected, MAIL.duration]
