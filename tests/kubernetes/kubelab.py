@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from netlab.hosts import AnsweringHost, exchange
 from netlab.lab import WAN_GATEWAY, Lab
-from netlab.namespaces import Namespace
+from netlab.namespaces import LabError, Namespace
 from netlab.program import Program, Running
 
 API_HOST = "192.168.88.100"
@@ -41,12 +43,14 @@ WAIT_LIMIT = 20.0
 POLL = 0.02
 
 
-def wait_until(condition: Callable[[], object], what: str, limit: float = WAIT_LIMIT) -> float:
+def wait_until(
+    condition: Callable[[], object], what: str, limit: float = WAIT_LIMIT, pause: float = POLL
+) -> float:
     """Wait until a condition is true, and return the seconds that it took."""
     started = time.monotonic()
     while not condition():
         assert time.monotonic() < started + limit, f"not {what} after {limit} s"
-        time.sleep(POLL)
+        time.sleep(pause)
     return time.monotonic() - started
 
 
@@ -83,10 +87,10 @@ class ApiHost:
             rules += f"table inet outage {{\nchain input {{\n{chain}}}\n}}\n"
         self._host.run("nft", "-f", "-", stdin=rules)
 
-    def kubectl(self, *words: str, stdin: str = "") -> str:
+    def kubectl(self, *words: str, stdin: str = "", limit: float = 60.0) -> str:
         """Run kubectl as the administrator."""
         words = ("--kubeconfig", str(self.kubeconfig), *words)
-        return self._host.run(str(self._programs / "kubectl"), *words, stdin=stdin, timeout=60.0)
+        return self._host.run(str(self._programs / "kubectl"), *words, stdin=stdin, timeout=limit)
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Create or change objects."""
@@ -102,6 +106,20 @@ class ApiHost:
         status = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
         self.kubectl("patch", "service", name, "--subresource=status", "--type=merge", "-p", status)
 
+    def writes(self) -> Counter[str]:
+        """Return the number of requests so far that changed something, by verb and resource."""
+        counted: Counter[str] = Counter()
+        for line in self.kubectl("get", "--raw", "/metrics").splitlines():
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            if line.startswith("apiserver_request_total") and labels["verb"] in (
+                "POST",
+                "PUT",
+                "PATCH",
+                "APPLY",
+            ):
+                counted[f"{labels['verb']} {labels['resource']}"] += int(float(line.split()[-1]))
+        return counted
+
     def clean(self) -> None:
         """Delete the objects of a test."""
         for found in self.get("portmappings", "-A")["items"]:
@@ -109,7 +127,7 @@ class ApiHost:
             words = ("portmapping", metadata["name"], "-n", metadata["namespace"])
             self.kubectl("patch", *words, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
             self.kubectl("delete", *words, "--ignore-not-found")
-        self.kubectl("delete", "services,events", "-n", "default", "--all")
+        self.kubectl("delete", "services,events", "-n", "default", "--all", "--wait=false", limit=180.0)
         self.kubectl("delete", "lease,secret", "-n", "portmapper", "--all")
 
 
@@ -186,6 +204,17 @@ class KubeLab:
         given = ("--kubeconfig", str(self.account), "--identity", f"node-{name}", "--state-dir", str(place))
         with program.running("kubernetes", *given, *words, log=place / "log") as running:
             yield running
+
+    def metric(self, name: str, metric: str) -> float:
+        """Return a metric of the controller on a node, which listens on port 8081."""
+        url = f"http://{NODES[name]}:8081/metrics"
+        code = f"import urllib.request as u; print(u.urlopen('{url}', timeout=5).read().decode())"
+        try:
+            page = self.lab.router.run("python3", "-c", code)
+        except LabError:
+            return 0.0  # it does not listen yet
+        values = [line.split()[-1] for line in page.splitlines() if line.startswith(f"portmapper_{metric}")]
+        return float(values[0]) if values else 0.0
 
     def leader(self) -> str:
         """Return the holder of the Lease."""

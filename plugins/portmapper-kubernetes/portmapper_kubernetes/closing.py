@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -44,12 +44,15 @@ class Closing:
     def __len__(self) -> int:
         return len(self._ports)
 
-    def begin(self, wanted: Iterable[Wanted]) -> None:
-        """Find the open ports that no object wants. Called once, when this replica becomes the leader."""
+    def begin(self, wanted: Iterable[Wanted], spared: Collection[str] = ()) -> None:
+        """Find the open ports that no object wants. Called once, when this replica becomes the leader.
+
+        Ports of the objects `spared` are left as they are.
+        """
         kept = {key for port in wanted for key in _keys(port)}
         now = self._monotonic()
         for port, origin in self._open_ports.items():
-            if not kept.intersection(_keys_of_open(port, origin)):
+            if origin not in spared and not kept.intersection(_keys_of_open(port, origin)):
                 self._ports[port] = _Closing(origin, now)
         if self._ports:
             _log.info("closing %d ports of objects that are gone", len(self._ports))

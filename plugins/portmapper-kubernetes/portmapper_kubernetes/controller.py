@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 FIRST_LIST_LIMIT = 5.0
 """Seconds that the first read waits for the API server."""
 
+ADDRESS_INTERVAL = 0.5
+"""Seconds between two looks at the addresses of this host."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -69,6 +72,8 @@ class Controller:
         self._kinds: _Kinds | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._verdicts: list[Verdict] | None = None
+        self._carried: frozenset[IPAddress] = frozenset()
+        self._ever_carried: frozenset[IPAddress] = frozenset()
         self._server: ApiServer | None = None
 
     def listen(self, changed: Callable[[], None]) -> None:
@@ -116,6 +121,7 @@ class Controller:
         if self._kinds is None:
             self._kinds = _Kinds(**self._reflectors(await self.server()))
             self._tasks = [asyncio.create_task(kind.run()) for kind in self._kinds.all]
+            self._tasks.append(asyncio.create_task(self._follow_addresses()))
         waiting = [asyncio.create_task(kind.settled.wait()) for kind in self._kinds.all]
         _, pending = await asyncio.wait(waiting, timeout=FIRST_LIST_LIMIT)
         for task in pending:
@@ -136,17 +142,32 @@ class Controller:
             "nodes": [Reflector(server, "api/v1/nodes", read_node, self.changed)],
         }
 
+    async def _follow_addresses(self) -> None:
+        """Report when a virtual address arrives: objects may lead to it."""
+        while True:
+            await asyncio.sleep(ADDRESS_INTERVAL)
+            if self._find_carried() != self._carried:
+                self.changed()
+
     def verdicts(self) -> list[Verdict]:
         """Return what is decided for each object."""
-        if self._verdicts is None:
-            cluster = Cluster(self.services, self._carried(), self.settings.limits, self.settings.selection)
+        carried = self._find_carried()
+        if self._verdicts is None or carried != self._carried:
+            self._carried = carried
+            cluster = Cluster(self.services, carried, self.settings.limits, self.settings.selection)
             self._verdicts = decide(cluster, self.mappings.values())
         return self._verdicts
 
-    def _carried(self) -> frozenset[IPAddress]:
+    def _find_carried(self) -> frozenset[IPAddress]:
+        """Return the addresses of nodes, and those that this host has or had.
+
+        A virtual address that moves to another node is still an address of the cluster. If its objects were
+        denied at that moment, their ports would be closed.
+        """
         nodes = _merged(self._kinds.nodes).values() if self._kinds else ()
         texts = [text for addresses in nodes for text in addresses]
-        return frozenset(addresses_of([*texts, *own_addresses()]))
+        self._ever_carried |= frozenset(addresses_of(list(own_addresses())))
+        return self._ever_carried | frozenset(addresses_of(texts))
 
     def rows(self) -> list[Row]:
         """Return the rows for portmapper. A port that must be closed first waits."""
@@ -157,7 +178,10 @@ class Controller:
     def take_over(self, record: bytes) -> None:
         """Find what an earlier leader left open, from its record."""
         self.open_ports.unpack(record)
-        self.closing.begin(port for verdict in self.verdicts() for port in verdict.wanted)
+        verdicts = self.verdicts()
+        # An object that is refused now may be accepted soon, such as when a virtual address arrives.
+        refused = {verdict.reference.origin for verdict in verdicts if verdict.rejection is not None}
+        self.closing.begin([port for verdict in verdicts for port in verdict.wanted], refused)
         self.changed()
 
     async def close(self) -> None:

@@ -67,6 +67,16 @@ def test_a_port_that_is_still_wanted_is_not_closed() -> None:
         assert closing.rows() == []
 
 
+def test_a_port_of_an_object_that_is_refused_is_left_open() -> None:
+    """It may be accepted soon, such as when a virtual address arrives."""
+    ports = OpenPorts()
+    ports.add(PORT, ORIGIN)
+    closing = Closing(ports)
+    closing.begin([], {ORIGIN})
+    assert closing.rows() == []
+    assert not closing.claims()
+
+
 def test_a_port_that_nothing_wants_is_taken_over_then_dropped() -> None:
     """Another object gets the external port only after it was closed."""
     closing, ports, _ = _closing(_wanted(internal_port=81))

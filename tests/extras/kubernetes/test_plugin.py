@@ -89,6 +89,27 @@ async def test_the_source_has_a_row_for_each_port(
     await source.close()
 
 
+async def test_a_virtual_address_may_come_and_go(
+    api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is accepted when it arrives, and its ports are not closed when it leaves."""
+    here: list[str] = []
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setattr("portmapper_kubernetes.controller.own_addresses", lambda: here)
+    monkeypatch.setattr("portmapper_kubernetes.controller.ADDRESS_INTERVAL", 0.01)
+    api.put(SERVICES, service(spec={"externalIPs": ["192.168.88.50"]}))
+    source = KubernetesSource("kubernetes:")
+    assert await source.fetch() == []
+    changes: list[int] = []
+    await source.watch(lambda: changes.append(1))
+    here.append("192.168.88.50")
+    await until(lambda: len(changes) > 1)
+    assert len(await source.fetch()) == 1
+    here.clear()
+    assert len(await source.fetch()) == 1
+    await source.close()
+
+
 async def test_an_outage_keeps_the_last_rows(
     api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
