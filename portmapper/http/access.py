@@ -139,12 +139,14 @@ def check_origin(request: Any, arrival: Arrival) -> None:
 
 
 def _is_own(origin: str, arrival: Arrival) -> bool:
-    """Return whether an origin is the host that the request names. A proxy may hide the scheme."""
+    """Return whether an origin is the host that the request names. A proxy may hide scheme and port."""
     scheme, separator, host = origin.lower().partition("://")
     if not separator or scheme not in PORTS:
         return False
     (name, port), (own_name, own_port) = split_host(host), split_host(arrival.host)
     own_scheme = "https" if arrival.is_encrypted else scheme
+    if arrival.by_proxy and not own_port:
+        return bool(name) and name == own_name
     return bool(name) and (name, port or PORTS[scheme]) == (own_name, own_port or PORTS[own_scheme])
 
 

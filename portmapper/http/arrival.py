@@ -27,6 +27,7 @@ class Arrival:
         is_encrypted: the visitor uses HTTPS.
         is_local: it comes from this host, to a name of this host, and through no proxy.
         local_address: the address of this host that the connection uses.
+        by_proxy: a trusted proxy forwarded it.
     """
 
     client: IPAddress | None
@@ -34,6 +35,7 @@ class Arrival:
     is_encrypted: bool
     is_local: bool
     local_address: str
+    by_proxy: bool = False
 
 
 def arrival_of(request: Any, trusted: Sequence[IPNetwork]) -> Arrival:
@@ -53,6 +55,7 @@ def arrival_of(request: Any, trusted: Sequence[IPNetwork]) -> Arrival:
         (_last(headers, "X-Forwarded-Proto") or "http").lower() == "https",
         False,
         local,
+        True,
     )
 
 

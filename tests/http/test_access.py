@@ -179,6 +179,10 @@ async def test_headers_of_a_trusted_proxy_count(listening: Any) -> None:
         assert login.headers["set-cookie"].startswith("__Host-portmapper=")
         assert "Secure" in login.headers["set-cookie"]
         assert (await site.get("/v1/status", cookie=login.cookie, **forwarded)).status == 200
+        other_port = {**forwarded, "origin": "https://ports.example.org:8443"}
+        assert (await site.get("/v1/status", cookie=login.cookie, **other_port)).status == 200
+        foreign = {**forwarded, "origin": "https://www.example.org"}
+        assert (await site.get("/v1/status", cookie=login.cookie, **foreign)).status == 403
         assert (await site.get("/v1/status", **{**forwarded, "x_forwarded_host": "x.example"})).status == 421
 
 
