@@ -22,7 +22,7 @@ SETTINGS = frozenset(
         "preset",
     }
     | {"gateway", "backend", "policy", "state_dir", "pid_file", "disable_plugins", "log"}
-    | {"hook", "webhook", "metrics"}
+    | {"hook", "webhook", "metrics", "http", "guard", "cluster", "probe", "files"}
 )
 """The keys of the settings file, which people pass as a list by mistake."""
 # tomllib is pure Python and parses about a megabyte in a second.
