@@ -64,6 +64,11 @@ def problem_response(web: Any, problem: Problem) -> Any:
     )
 
 
+def malformed_response(web: Any, status: int) -> Any:
+    """Return the response for a request that is not valid HTTP."""
+    return problem_response(web, Problem(status, "the request is not valid HTTP"))
+
+
 Show = Callable[[Any, Any, Problem], Awaitable[Any]]
 """Makes the response from `aiohttp.web`, the request and the problem."""
 

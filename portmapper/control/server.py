@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +65,13 @@ async def _serve_at(daemon: DaemonInterface, listener: ControlListener, jobs: Do
     """Serve until the socket's file is removed. The HTTP server is loaded for the first client."""
     if await _first_client(listener):
         web = await in_thread(_import_web)
+        from portmapper.control.problems import malformed_response
+
         application = _application(daemon, web, listener.port, jobs)
-        async with http_server(web, application, sock=listener.socket, shutdown_limit=SHUTDOWN_LIMIT):
+        malformed = partial(malformed_response, web)
+        async with http_server(
+            web, application, sock=listener.socket, shutdown_limit=SHUTDOWN_LIMIT, malformed=malformed
+        ):
             while not listener.was_removed:  # noqa: ASYNC110 - the system does not report it
                 await asyncio.sleep(CHECK_INTERVAL)
     listener.close()

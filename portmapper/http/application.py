@@ -15,11 +15,11 @@ from portmapper.control.daemon_interface import DaemonInterface
 from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.control.handlers import Handlers
 from portmapper.control.operations import OPERATIONS
-from portmapper.control.problems import errors_as_problems
+from portmapper.control.problems import errors_as_problems, malformed_response
 from portmapper.http.access import LOGOUT, Access, middleware
 from portmapper.http.bare_page import PATH
 from portmapper.http.errors import show_problem
-from portmapper.http.headers import add_headers
+from portmapper.http.headers import HEADERS, add_headers
 from portmapper.http.hosts import AllowedHosts
 from portmapper.http.login import Login
 from portmapper.http.login_limit import LoginLimit
@@ -68,9 +68,21 @@ async def serve_application(
     per_peer = TOTAL if settings.trusted_proxies else PER_PEER
     guard = partial(ConnectionGuard, total=TOTAL, per_peer=per_peer, replace_idle=True)
     async with http_server(
-        web, application, shutdown_limit=SHUTDOWN_LIMIT, guard=guard, listen=listen, sock=listener
+        web,
+        application,
+        shutdown_limit=SHUTDOWN_LIMIT,
+        guard=guard,
+        listen=listen,
+        malformed=lambda status: _malformed(web, status),
+        sock=listener,
     ):
         await asyncio.Event().wait()
+
+
+def _malformed(web: Any, status: int) -> Any:
+    response = malformed_response(web, status)
+    response.headers.update(HEADERS)
+    return response
 
 
 def _access(settings: HttpSettings, directory: Path) -> Access:

@@ -13,6 +13,9 @@ from portmapper.support.connection_guard import ClientLog, ConnectionGuard, guar
 KEEP_ALIVE = 5.0
 """Seconds that an idle connection stays open after an answer."""
 
+Malformed = Callable[[int], Any]
+"""Makes the response for a status."""
+
 Listen = Callable[..., Awaitable[Any]]
 """Serves connections with the protocols of a factory, and returns an object with `close`."""
 
@@ -27,6 +30,7 @@ async def http_server(
     shutdown_limit: float,
     guard: Callable[[Callable[[], Any]], ConnectionGuard] = ConnectionGuard,
     listen: Listen | None = None,
+    malformed: Malformed | None = None,
     **where: Any,
 ) -> AsyncIterator[None]:
     """Serve an application inside the context, within the limits of `connection_guard`.
@@ -37,6 +41,7 @@ async def http_server(
         shutdown_limit: seconds that running requests have to finish.
         guard: makes the guard of the server's protocols.
         listen: used instead of `loop.create_server`.
+        malformed: makes the answer to a request that is not valid HTTP; None for aiohttp's, which quotes it.
         where: `sock`, or `host` and `port`, as for `loop.create_server`.
 
     Raises:
@@ -53,13 +58,36 @@ async def http_server(
     await runner.setup()
     try:
         create = listen or asyncio.get_running_loop().create_server
-        server = await create(guard(runner.server), **where)
+        factory = _answering(runner.server, malformed) if malformed else runner.server
+        server = await create(guard(factory), **where)
         try:
             yield
         finally:
             server.close()
     finally:
         await runner.cleanup()
+
+
+def _answering(factory: Any, malformed: Malformed) -> Callable[[], Any]:
+    """Let the protocols of a server answer what is not valid HTTP with `malformed`."""
+    kind: Any = type(factory())
+
+    class Handler(kind):  # type: ignore[misc]
+        __slots__ = ()
+
+        def handle_error(self, request: Any, status: int = 500, *_: Any, **__: Any) -> Any:
+            """Answer and close the connection."""
+            response = malformed(status)
+            response.force_close()
+            return response
+
+    def create() -> Any:
+        # aiohttp has no parameter for the class of its protocol.
+        protocol = factory()
+        protocol.__class__ = Handler
+        return protocol
+
+    return create
 
 
 async def _limited(request: Any, handler: Any) -> Any:

@@ -84,9 +84,26 @@ async def _first_line(reader: asyncio.StreamReader) -> bytes:
     return b""
 
 
+@pytest.mark.parametrize(
+    "sent", [b"GARBAGE\r\n\r\n", b"GET / HTTP/1.1\r\nX: <script>\x00\r\n\r\n", b"\x16\x03\x01\r\n\r\n"]
+)
+async def test_what_is_not_http_is_a_problem_that_repeats_nothing(site: Any, sent: bytes) -> None:
+    """The headers for browsers are there, too."""
+    reader, writer = await asyncio.open_connection(ADDRESS, site.port)
+    writer.write(sent)
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
+    assert b"Content-Type: application/problem+json" in answer
+    assert b"X-Content-Type-Options: nosniff" in answer
+    assert b"aiohttp" not in answer
+    assert b"script" not in answer.lower().replace(b"script-src", b"")
+
+
 async def test_large_requests_are_refused(site: Any) -> None:
     """A header of 64 KiB, and a body of 2 MiB."""
-    assert (await site.get("/v1/status", x_large="x" * 65_536)).status == 400
+    answer = await site.get("/v1/status", x_large="x" * 65_536)
+    assert (answer.status, answer.document["detail"]) == (400, "the request is not valid HTTP")
     answer = await site.send("POST", "/v1/open", b"x" * 2**21, authorization=site.bearer())
     assert (answer.status, answer.document["status"]) == (413, 413)
 
