@@ -3,7 +3,7 @@
 
 const QUIET = 300; // milliseconds without an event before the page is read again
 const PAUSE = 1000; // least milliseconds between two readings
-const CHECK = 20000; // milliseconds after which the page is read again without an event
+const CHECK = 5000; // milliseconds after which a visible page is read again without an event: lists have none
 const LIMIT = 15000; // milliseconds for an answer
 const LONGEST_RETRY = 10000;
 
@@ -244,7 +244,7 @@ if (isPorts()) {
   }
   one("#filter").addEventListener("input", choose);
   setInterval(tick, 1000);
-  setInterval(() => readSoon(0), CHECK);
+  setInterval(() => document.hidden || readSoon(0), CHECK);
   if (one("[data-poll]")) readSoon(PAUSE);
   follow();
 }
