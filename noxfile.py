@@ -27,7 +27,7 @@ WORKERS = "4"
 UNIT_WORKERS = "8"
 """Number of pytest workers of the unit tests: half of their time they wait for sockets and processes."""
 
-UNIT = "not lab and not packaging and not api and not kubernetes"
+UNIT = "not lab and not browser and not packaging and not api and not kubernetes"
 
 EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/pyproject.toml"))
 
@@ -68,6 +68,14 @@ def lab(session: nox.Session) -> None:
     """Run the tests against real gateways. They need root and Debian's packages (see CONTRIBUTING.md)."""
     session.install(".", *_group("tests"))
     session.run("pytest", "-m", "lab", "-n", WORKERS, "--dist", "worksteal", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Drive Chromium against a real gateway, and draw the pictures of the docs. The tests need root."""
+    session.install(".", *_group("tests"), *_group("browser"))
+    pictures = {"UPDATE_PICTURES": str(Path("docs/_static").absolute())}
+    session.run("pytest", "-m", "browser", "tests/browser", *session.posargs, env=pictures)
 
 
 @nox.session

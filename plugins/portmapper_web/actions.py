@@ -20,8 +20,8 @@ Record = dict[str, object]
 FIELDS = ("port", "protocol", "address", "internal_port", "lifetime", "remote", "comment")
 """The fields of the form that opens a port."""
 
-PATIENCE = 8.0
-"""Seconds to wait for a result; a slow list or gateway takes longer, and the page shows it later."""
+PATIENCE = 9.0
+"""Seconds to wait for a result, less than a page may take; the daemon itself waits 8 s for a gateway."""
 
 LATER = "This takes longer. The page shows the change when it is done."
 

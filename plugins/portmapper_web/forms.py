@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from portmapper.api import UsageError, WebRequest, quoted
 from portmapper_web.actions import Result, record_of, record_text
 from portmapper_web.markup import Content, Markup, tag
-from portmapper_web.parts import hidden
+from portmapper_web.parts import hidden, section
 
 QUESTIONS = {
     "open": ("Open {port}?", "Everyone on the internet can then reach this port.", "Open {port}"),
@@ -32,9 +32,8 @@ HINTS = {"address": "this host", "internal_port": "the same", "lifetime": "1h", 
 def open_form() -> Markup:
     """Return the form that opens a port."""
     protocols = [tag("option", name.upper(), value=name) for name in ("tcp", "udp", "both")]
-    return tag(
+    form = tag(
         "form",
-        tag("h3", "Open a port"),
         _field("port", "Port", required=True, inputmode="numeric", placeholder="8080"),
         tag("label", tag("span", "Protocol"), tag("select", protocols, name="protocol", id="open-protocol")),
         _field("comment", "Comment"),
@@ -44,16 +43,18 @@ def open_form() -> Markup:
             tag("summary", "More"),
             (_field(name, label, placeholder=HINTS[name]) for name, label in LABELS.items()),
         ),
-        id="open",
+        id="open-form",
         method="get",
         action="/confirm/open",
         data_ask=True,
     )
+    return section("open", "Open a port", form, live=False)
 
 
 def login_hint() -> Markup:
     """Return what a visitor sees who may change nothing."""
-    return tag("p", tag("a", "Log in", href="/login?next=/"), " to open and close ports.", id="open")
+    hint = tag("p", tag("a", "Log in", href="/login?next=/"), " to open and close ports.")
+    return section("open", "Open a port", hint, live=False)
 
 
 def _field(name: str, label: str, **attributes: str | bool) -> Markup:

@@ -31,19 +31,20 @@ class Scene:
         now: the time.
         may_change: the visitor may change something.
         has_gateway: a gateway answers.
+        has_lists: the mappings are from several lists, so each names its own.
     """
 
     now: datetime
     may_change: bool
     has_gateway: bool
+    has_lists: bool
 
 
-def mappings_section(chosen: Chosen, choice: Choice, scene: Scene, *before: Content) -> Markup:
+def mappings_section(chosen: Chosen, choice: Choice, scene: Scene) -> Markup:
     """Return the section with filter, list and pages."""
     return tag(
         "section",
         tag("h2", "Port mappings", id="mappings-title"),
-        *before,
         _filter(choice),
         tag(
             "div",
@@ -104,7 +105,7 @@ def _row(mapping: Document, scene: Scene) -> Markup:
     return tag(
         "li",
         tag("div", badge(STATES.get(state, state), state), tag("b", mapping_port(mapping)), class_="port"),
-        tag("div", _places(mapping), _notes(mapping), _reachable(mapping), class_="place"),
+        tag("div", _places(mapping), _notes(mapping, scene), _reachable(mapping), class_="place"),
         tag("div", _time(mapping, scene.now), class_="time"),
         tag("div", _button(mapping) if scene.may_change else None, class_="do"),
         _problem(mapping, scene),
@@ -123,11 +124,12 @@ def _places(mapping: Document) -> list[Content]:
     return [tag("span", outside, " ", class_="address"), inside, copy_button(outside, name)]
 
 
-def _notes(mapping: Document) -> Markup:
+def _notes(mapping: Document, scene: Scene) -> Markup:
     over = f"over {protocol_name(mapping['backend'])}" if mapping["backend"] else ""
     gateway = f"on {mapping['gateway']}" if mapping["backend"] and mapping["gateway"] else ""
     remote = f"only from {mapping['remote']}" if mapping.get("remote") else ""
-    source = "opened by request" if mapping["source"] == ADHOC else mapping["source"]
+    listed = mapping["source"] if scene.has_lists else ""
+    source = "opened by request" if mapping["source"] == ADHOC else listed
     notes = [mapping["comment"], " ".join(filter(None, (over, gateway))), remote, source]
     return tag("div", " · ".join(filter(None, notes)), class_="notes")
 

@@ -85,12 +85,13 @@ class Page(WebPages):
     async def _sections(self, request: WebRequest, status: Document, job: Document | None) -> list[Markup]:
         now = datetime.now(UTC)
         choice, mappings = Choice.of(request.query), await self.view.mappings()
-        scene = Scene(now, request.may_change, bool(status["gateways"]))
-        form = open_form() if request.may_change else login_hint()
+        has_lists = len(status["sources"]) > 1
+        scene = Scene(now, request.may_change, bool(status["gateways"]), has_lists)
         events = await self._events(request.query.get("before", ""))
         return [
             summary_section(counts_of(mappings, status["sources"]), status, now),
-            mappings_section(choose(mappings, choice), choice, scene, form),
+            mappings_section(choose(mappings, choice), choice, scene),
+            open_form() if request.may_change else login_hint(),
             gateways_section(status["gateways"], self._restarts.times),
             sources_section(status["sources"]),
             doctor_section(job, may_change=request.may_change),

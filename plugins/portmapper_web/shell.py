@@ -28,7 +28,7 @@ def page(
     )
     body = tag(
         "body",
-        tag("a", "Skip to the mappings", href="#mappings", class_="skip"),
+        tag("a", "Skip to the content", href="#main", class_="skip"),
         tag("header", tag("a", "portmapper", href="/", class_="brand"), header),
         tag("div", id="connection", role="status"),
         tag("main", main, id="main"),
@@ -41,7 +41,8 @@ def page(
 def header_of(request: WebRequest, links: Sequence[WebLink]) -> list[Content]:
     """Return the links to other pages, and the buttons."""
     others = [tag("a", link.title, href=link.path) for link in links if link.path != "/"]
-    buttons = [question("reload", "Reload", {}), question("doctor", "Run doctor", {})]
+    to_form = tag("a", "Open a port", href="#open", class_="button", data_focus="open-port")
+    buttons = [to_form, question("reload", "Reload", {}), question("doctor", "Run doctor", {})]
     return [
         tag("nav", others, aria_label="Other pages") if others else None,
         tag("div", buttons if request.may_change else None, _login_or_out(request), class_="buttons"),

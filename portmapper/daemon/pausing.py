@@ -70,8 +70,9 @@ class Pausing:
         found = self._rows_at(ports)
         results = [self._resumed(port, rows) for port, rows in zip(ports, found, strict=True)]
         self._end(ports, [row for rows in found for row in rows])
-        entries = [entry for rows in found for row in rows for entry in self._records_of(row)]
-        await until(lambda: all(entry.lease or entry.attempts for entry in entries))
+        every = [row for rows in found for row in rows]
+        # Records are values: ask for the current ones each time.
+        await until(lambda: all(e.lease or e.attempts for row in every for e in self._records_of(row)))
         return [_answer(port, *result) for port, result in zip(ports, results, strict=True)]
 
     def _begin(self, rows: Iterable[Mapping]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from portmapper.api.errors import UsageError
 from portmapper.api.model import Protocol
 from portmapper.api.source import FormatOptions
+from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.daemon import Daemon
 from portmapper.daemon.options import RunOptions
 from portmapper.daemon.reloadable import Reloadable
@@ -96,6 +97,14 @@ async def test_a_pause_lasts_across_a_restart_until_it_is_resumed(
         assert (states(daemon), device.open_ports()) == ({8080: "paused"}, set())
         assert result_of(await daemon.resume([WEB])) == "resumed"
         assert states(daemon) == {8080: "active"}
+
+
+async def test_resume_does_not_wait_longer_than_opening_takes(running: Running) -> None:
+    """The limit is for gateways that do not answer."""
+    async with running(WEB) as daemon:
+        await daemon.pause([WEB])
+        async with asyncio.timeout(ANSWER_LIMIT / 2):
+            await daemon.resume([WEB])
 
 
 async def test_a_pass_does_not_open_a_paused_row(running: Running, device: FakeDevice, store: Store) -> None:

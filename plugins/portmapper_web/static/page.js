@@ -158,7 +158,7 @@ async function act(form) {
     one("#dialog").close();
     tell(page);
     if (!ok) return;
-    if (new URL(form.action).pathname === "/do/open") one("#open").reset?.();
+    if (new URL(form.action).pathname === "/do/open") one("#open-form").reset();
     readSoon(0);
   } finally {
     button.disabled = false;
@@ -226,10 +226,11 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  const target = event.target.closest("[data-copy], [data-cancel], [data-dismiss]");
+  const target = event.target.closest("[data-copy], [data-cancel], [data-dismiss], [data-focus]");
   if (target === null || !isPorts()) return;
   event.preventDefault();
   if ("copy" in target.dataset) copy(target);
+  else if ("focus" in target.dataset) document.getElementById(target.dataset.focus).focus();
   else if ("cancel" in target.dataset) one("#dialog").close();
   else one("#result").replaceChildren();
 });
