@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from portmapper.api.backend import Gateway, Target
 from portmapper.api.errors import UNREACHABLE
+from portmapper.api.events import EventKind
 from portmapper.api.model import IPAddress, MappingKey
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.probe import Probe
+from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.inputs import AddressChanged, AttemptNow, BetterGateway, Doubted, GatewayBack, Input
 from portmapper.scheduler.record import Record
 from portmapper.support.backoff import restart_jitter
@@ -19,11 +21,17 @@ _Item = tuple[MappingKey, Record]
 
 
 class GatewayEvents:
-    """Remembers which gateways are gone or silent, so that repetitions change nothing."""
+    """Remembers which gateways are gone or silent, so that repetitions change nothing.
 
-    def __init__(self, records: Mapping[MappingKey, Record], discovery: Discovery) -> None:
+    It reports each event once for a device, however many protocols tell of it.
+    """
+
+    def __init__(
+        self, records: Mapping[MappingKey, Record], discovery: Discovery, recorder: EventRecorder
+    ) -> None:
         self._records = records
         self._discovery = discovery
+        self._recorder = recorder
         self._gone: set[str] = set()
         self._gone_devices: set[IPAddress] = set()
         self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
@@ -41,12 +49,9 @@ class GatewayEvents:
         """Note that a gateway said goodbye; return False if it was gone already."""
         first = gateway.identity not in self._gone
         self._gone.add(gateway.identity)
-        return first
-
-    def is_first_goodbye(self, gateway: Gateway) -> bool:
-        """Return whether no other protocol of the device has said goodbye since it last answered."""
-        first = gateway.address not in self._gone_devices
-        self._gone_devices.add(gateway.address)
+        if gateway.address not in self._gone_devices:
+            self._gone_devices.add(gateway.address)
+            self._recorder.gateway(EventKind.GATEWAY_LOST, gateway)
         return first
 
     def after_goodbye(self, gateway: Gateway) -> Inputs:
@@ -56,18 +61,11 @@ class GatewayEvents:
         """
         return self._reassert(gateway, over_each=True, order_lost=False)
 
-    def is_first_to_move(
-        self, gateway: Gateway, now: IPAddress | None, external: Mapping[str, IPAddress | None]
-    ) -> bool:
-        """Return whether no other protocol of the device has told of this external address yet."""
-        others = self._device(gateway) - {gateway.identity}
-        return now is None or now not in map(external.get, others)
-
-    def after_restart(self, gateway: Gateway, *, first: bool) -> Iterator[tuple[MappingKey, Input]]:
-        """Yield the inputs of a gateway that lost its table: what is open there, and what may be.
-
-        With `first`, no other protocol of the device has told of this restart yet.
-        """
+    def after_restart(self, gateway: Gateway) -> Iterator[tuple[MappingKey, Input]]:
+        """Yield the inputs of a gateway that lost its table: what is open there, and what may be."""
+        first = self._is_first_to_tell(gateway)
+        if first:
+            self._recorder.restarted(gateway, len(self._held_at(self._device(gateway))))
         self._is_back(gateway)
         yield from self._ask_again(gateway, restarted=True)
         for probe in self._discovery.searches:
@@ -75,7 +73,7 @@ class GatewayEvents:
                 yield from self._call_back(probe.target, [gateway.identity])
         yield from self._reassert(gateway, over_each=first, order_lost=True)
 
-    def is_first_to_tell(self, gateway: Gateway) -> bool:
+    def _is_first_to_tell(self, gateway: Gateway) -> bool:
         """Note a restart; return whether no other protocol of the device has told of it yet.
 
         One that is seldom asked reports it late, by its epoch, when all has long been renewed.
@@ -109,9 +107,19 @@ class GatewayEvents:
         if probe.answering:
             yield from self._call_back(probe.target, probe.answering)
 
-    def after_move(self, gateway: Gateway, address: IPAddress | None) -> Inputs:
-        """Return the inputs of a new external address; leases stay."""
-        return [(key, AddressChanged(address)) for key, _ in self._held_at({gateway.identity})]
+    def after_move(
+        self,
+        gateway: Gateway,
+        before: IPAddress,
+        now: IPAddress | None,
+        external: Mapping[str, IPAddress | None],
+    ) -> Inputs:
+        """Return the inputs of a new external address; leases stay. `external` has what each gateway told."""
+        others = self._device(gateway) - {gateway.identity}
+        if now is None or now not in map(external.get, others):
+            detail = f"{before} became {now or 'none'}"
+            self._recorder.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, detail)
+        return [(key, AddressChanged(now)) for key, _ in self._held_at({gateway.identity})]
 
     def _call_back(self, target: Target, answering: Collection[str]) -> Inputs:
         """Move to a target that answers again what moved away because it did not; refused mappings stay."""
@@ -142,10 +150,6 @@ class GatewayEvents:
         """Reassert all that is open on this device, over whichever protocol, or over this one alone."""
         device = self._device(gateway) if over_each else {gateway.identity}
         return [(key, Doubted(delay, order_lost)) for key, delay in _with_jitter(self._held_at(device))]
-
-    def held_on_device(self, gateway: Gateway) -> int:
-        """Return how many mappings are open on the gateway's device, over any protocol."""
-        return len(self._held_at(self._device(gateway)))
 
     def _device(self, gateway: Gateway) -> set[str]:
         found = {g.identity for g in self._discovery.gateways if g.address == gateway.address}

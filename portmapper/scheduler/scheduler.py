@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from portmapper.api.backend import Backend, Gateway, GatewayEvent
 from portmapper.api.errors import UNREACHABLE
-from portmapper.api.events import Event, EventKind
+from portmapper.api.events import Event
 from portmapper.api.model import IPAddress, Lease, Mapping, MappingKey
 from portmapper.api.quirks import Quirk
 from portmapper.gateways.discovery import Discovery
@@ -111,7 +111,7 @@ class Scheduler:
             writer, discovery, topology, coupling, ownership, pairs, options, executor.submit, self
         )
         self._peers = Peers(writer, coupling, discovery, ownership, self._clock)
-        self._gateway_events = GatewayEvents(self.records, discovery)
+        self._gateway_events = GatewayEvents(self.records, discovery, self._recorder)
         self._resync = Resync(self.records, discovery, self._queues, coupling, self)
         self._orphans = Orphans(
             discovery,
@@ -310,22 +310,14 @@ class Scheduler:
         elif event is GatewayEvent.TABLE_CHANGED:
             self._resync.verify(gateway)
         elif event is GatewayEvent.RESTARTED:
-            first = self._gateway_events.is_first_to_tell(gateway)
-            if first:
-                self._recorder.restarted(gateway, self._gateway_events.held_on_device(gateway))
-            self._writer.take_all(self._gateway_events.after_restart(gateway, first=first))
+            self._writer.take_all(self._gateway_events.after_restart(gateway))
         elif self._gateway_events.gone(gateway):
-            if self._gateway_events.is_first_goodbye(gateway):
-                self._recorder.gateway(EventKind.GATEWAY_LOST, gateway)
             self.discovery.search_all()
             self._writer.take_all(self._gateway_events.after_goodbye(gateway))
 
     def moved(self, gateway: Gateway, before: IPAddress, now: IPAddress | None) -> None:
         """Take a gateway's new external address; leases stay."""
-        if self._gateway_events.is_first_to_move(gateway, now, self.external):
-            detail = f"{before} became {now or 'none'}"
-            self._recorder.gateway(EventKind.EXTERNAL_ADDRESS_CHANGED, gateway, detail)
-        self._writer.take_all(self._gateway_events.after_move(gateway, now))
+        self._writer.take_all(self._gateway_events.after_move(gateway, before, now, self.external))
 
     def renew_early(self, key: MappingKey) -> None:
         """Renew ahead of time, but not what was just renewed, nor what the gateway refuses."""
