@@ -28,10 +28,11 @@ def _open_fifty(kube: KubeLab) -> None:
 def test_the_other_node_takes_over_when_the_leaders_node_dies(kube: KubeLab, backend: str) -> None:
     """Old ports answer at once, and a port that was added at that moment opens too."""
     _open_fifty(kube)
-    with kube.controller("a", "--backend", backend) as a:
+    words = ("--backend", backend, "--health-listen", "0.0.0.0:8081")
+    with kube.controller("a", *words) as a:
         wait_until(lambda: leads(a), "leading")
         wait_until(lambda: len(kube.open_ports()) == 50, "open")
-        with kube.controller("b", "--backend", backend) as b:
+        with kube.controller("b", *words) as b:
             wait_until(lambda: FOLLOWS in b.log, "following")
             kube.set_link("a", up=False)
             a.process.kill()
@@ -45,6 +46,10 @@ def test_the_other_node_takes_over_when_the_leaders_node_dies(kube: KubeLab, bac
             print(f"{backend}: old ports after {answered:.2f} s, a new one after {late:.2f} s")
             assert kube.open_ports() == {*PORTS.values(), 19000}
             assert leads(b)
+            # Over PCP, the gateway refuses to renew a mapping for another nonce than that which opened it.
+            wait_until(
+                lambda: kube.metric("b", 'mappings{state="active"}') == 51, "renewed by the other node"
+            )
 
 
 def test_an_orderly_stop_hands_over_and_leaves_the_ports_open(kube: KubeLab) -> None:

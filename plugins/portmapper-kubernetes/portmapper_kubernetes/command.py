@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from portmapper.api import DaemonCommand, DaemonParts, Guard
+from portmapper.api import DaemonCommand, DaemonParts, Guard, UsageError
 
 if TYPE_CHECKING:
     from portmapper_kubernetes.controller import Controller
@@ -43,7 +44,7 @@ class KubernetesCommand(DaemonCommand):
 
         settings = settings_of(arguments)
         controller = Controller(settings)
-        secret, guard = _election(settings, controller)
+        secret, guard = _election(settings, controller, carries(arguments))
         has_own_key = bool(os.environ.get("PORTMAPPER_CLUSTER_SECRET_FILE"))
         return DaemonParts(
             sources=(KubernetesSource("kubernetes:", controller),),
@@ -53,7 +54,27 @@ class KubernetesCommand(DaemonCommand):
         )
 
 
-def _election(settings: Settings, controller: Controller) -> tuple[SharedSecret | None, Guard | None]:
+def carries(arguments: argparse.Namespace) -> Callable[[], bool]:
+    """Return a function that tells whether this host can lead: it has the address of `--lead-with-address`.
+
+    Raises:
+        UsageError: the options contradict each other, or the address is invalid.
+    """
+    if arguments.leader_elect and getattr(arguments, "lead_with", None):
+        raise UsageError("--lead-with is another election: set --leader-elect=false, or omit it")
+    text = getattr(arguments, "lead_with_address", None)
+    if not text or not arguments.leader_elect:
+        return lambda: True
+    from portmapper_kubernetes.controller import own_addresses
+    from portmapper_kubernetes.limits import parse_address
+
+    address = str(parse_address(text))
+    return lambda: address in own_addresses()
+
+
+def _election(
+    settings: Settings, controller: Controller, may_lead: Callable[[], bool]
+) -> tuple[SharedSecret | None, Guard | None]:
     """Return the Secret and the guard; both have connections that no other request delays."""
     from portmapper_kubernetes.controller import connect
     from portmapper_kubernetes.election import LeaseGuard
@@ -71,4 +92,4 @@ def _election(settings: Settings, controller: Controller) -> tuple[SharedSecret 
         await secret.load(limit)
         controller.take_over(secret.record)
 
-    return secret, LeaseGuard(server, settings.election, take_over)
+    return secret, LeaseGuard(server, settings.election, take_over, may_lead=may_lead)

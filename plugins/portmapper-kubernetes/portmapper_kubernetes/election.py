@@ -64,6 +64,7 @@ class LeaseGuard(Guard):
         options: ElectionOptions,
         take_over: Callable[[float], Awaitable[None]],
         monotonic: Callable[[], float] = time.monotonic,
+        may_lead: Callable[[], bool] = lambda: True,
     ) -> None:
         """Prepare, and send nothing.
 
@@ -72,6 +73,7 @@ class LeaseGuard(Guard):
             options: names and times.
             take_over: reads what the last leader left, within a number of seconds.
             monotonic: the clock.
+            may_lead: whether this host can lead, such as while it carries the virtual address.
         """
         super().__init__(f"{options.namespace}/{options.name}")
         self.release_margin = options.renew_deadline
@@ -79,6 +81,7 @@ class LeaseGuard(Guard):
         self._options = options
         self._take_over = take_over
         self._monotonic = monotonic
+        self._may_lead = may_lead
         self._path = f"apis/{_GROUP}/namespaces/{options.namespace}/leases"
         self._lease: dict[str, Any] = {}
         self._seen_at = -math.inf
@@ -105,10 +108,14 @@ class LeaseGuard(Guard):
         await self._begin()
         while not self.lost.is_set():
             await asyncio.sleep(self._options.retry_period)
-            await self._renew()
+            await (self._renew() if self._may_lead() else self._hand_over())
 
     async def close(self) -> None:
         """Write an empty holder, so that another replica leads at once."""
+        await self._release()
+        await self._server.close()
+
+    async def _release(self) -> None:
         was_leading = self.may_act()
         self._renewed_at = -math.inf
         if was_leading:
@@ -116,7 +123,6 @@ class LeaseGuard(Guard):
                 await self._write(holder="", limit=self._options.renew_deadline)
             except ApiFailure as failure:
                 _log.warning("cannot release the Lease %s: %s", self.location, failure)
-        await self._server.close()
 
     # Following
 
@@ -133,7 +139,7 @@ class LeaseGuard(Guard):
     async def _acquire(self) -> bool:
         """Try once to become the leader."""
         try:
-            if not await self._look():
+            if not await self._look() or not self._may_lead():
                 return False
             started = self._monotonic()
             await self._write(holder=self._options.identity, limit=self._options.renew_deadline)
@@ -189,6 +195,11 @@ class LeaseGuard(Guard):
                 self._error = ""
         if self._monotonic() >= self._renewed_at + self._options.renew_deadline:
             self._step_down("the API server did not confirm the renewal in time")
+
+    async def _hand_over(self) -> None:
+        """Let the host lead that has the virtual address now."""
+        await self._release()
+        self._step_down("this host no longer has the address of --lead-with-address")
 
     async def _still_holds(self) -> bool:
         """Return whether the Lease is still in our term: an answer was lost, or a label was changed."""

@@ -39,6 +39,8 @@ class FakeApi:
         self.version = 100
         self.log: list[tuple[int, str, dict[str, Any]]] = []
         self.news = asyncio.Event()
+        self.oldest = 0
+        self.watches = 0
         self.token = "secret"
         self.port = 0
 
@@ -61,6 +63,17 @@ class FakeApi:
 
     def _tell(self, path: str, kind: str, found: dict[str, Any]) -> None:
         self.log.append((self.version, path, {"type": kind, "object": found}))
+        self.news.set()
+        self.news = asyncio.Event()
+
+    def compact(self) -> None:
+        """Forget old versions: a watch from one of them is refused."""
+        self.log.clear()
+        self.oldest = self.version
+
+    def drop_watches(self) -> None:
+        """End every watch."""
+        self.watches += 1
         self.news.set()
         self.news = asyncio.Event()
 
@@ -113,10 +126,15 @@ class FakeApi:
         return web.json_response({"items": items, "metadata": {"resourceVersion": str(self.version)}})
 
     async def _watch(self, request: web.Request, path: str) -> web.StreamResponse:
+        since, watches = int(request.query["resourceVersion"]), self.watches
+        if since < self.oldest:
+            return refusal(410, "too old resource version")
         stream = web.StreamResponse()
         await stream.prepare(request)
-        since = int(request.query["resourceVersion"])
-        while request.transport is not None:
+        while request.transport is not None and self.watches == watches:
+            if since < self.oldest:
+                await stream.write(b'{"type":"ERROR","object":{"code":410,"message":"compacted"}}\n')
+                break
             news = self.news
             for version, where, event in self.log:
                 if where == path and version > since:

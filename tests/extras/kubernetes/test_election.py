@@ -32,10 +32,15 @@ class Replica:
 
     def __init__(self, server: ApiServer, name: str, **options: float) -> None:
         self.clock = Clock()
+        self.has_address = True
         self.taken_over = 0
         self.guard = LeaseGuard(
-            server, ElectionOptions(name, **{**FAST, **options}), self._take_over, self.clock
-        )  # type: ignore[arg-type]
+            server,
+            ElectionOptions(name, **{**FAST, **options}),  # type: ignore[arg-type]
+            self._take_over,
+            self.clock,
+            lambda: self.has_address,
+        )
         self.task = asyncio.create_task(self.guard.run())
 
     async def _take_over(self, limit: float) -> None:
@@ -210,6 +215,25 @@ async def test_an_orderly_stop_hands_over_at_once(
     assert not a.guard.may_act()
     replicas.append(b := Replica(server, "b", lease_duration=30.0, renew_deadline=20.0))
     await until(b.guard.may_act, 1.0)
+
+
+async def test_the_replica_with_the_virtual_address_leads(
+    api: FakeApi, server: ApiServer, replicas: list[Replica]
+) -> None:
+    """If the address leaves, leadership is handed over at once."""
+    replicas.append(a := Replica(server, "a"))
+    await until(a.guard.may_act)
+    replicas.append(b := Replica(server, "b"))
+    a.has_address, b.has_address = False, True
+    await until(a.guard.lost.is_set)
+    assert not a.guard.may_act()
+    await until(b.guard.may_act)
+    await b.stop()
+    await b.guard.close()
+    replicas.append(c := Replica(server, "c"))
+    c.has_address = False
+    await asyncio.sleep(0.1)
+    assert not c.guard.may_act()
 
 
 async def test_two_replicas_that_start_together_elect_one(
