@@ -137,3 +137,37 @@ def test_a_hostile_annotation_is_refused_with_an_event(kube: KubeLab, annotation
         events = kube.api.kubectl("get", "events")
         assert "InvalidSpec" in events or "DeniedByPolicy" in events
         assert kube.open_ports() == {18081}
+
+
+def test_a_load_balancer_class_gets_the_external_address(kube: KubeLab) -> None:
+    """`kubectl get services` then shows it, as with any other load balancer."""
+    found = service("web", {"http": 18080})
+    found["spec"]["loadBalancerClass"] = "portmapper.dev/gateway"
+    kube.api.apply(found)
+    (port,) = kube.api.get("service", "web")["spec"]["ports"]
+    with kube.controller("a", "--load-balancer-class", "portmapper.dev/gateway"):
+        wait_until(lambda: kube.open_ports() == {18080}, "open")
+        assert {rule.internal_port for rule in kube.lab.gateway.rules()} == {port["nodePort"]}
+        wait_until(lambda: "11.22.33.1" in kube.api.kubectl("get", "services"), "reported")
+
+
+def test_revoked_permissions_close_nothing_and_recover(kube: KubeLab) -> None:
+    """The reason is logged once for each kind of object."""
+    kube.api.apply(port_mapping("game", port=17777))
+    binding = kube.api.get("clusterrolebinding", "portmapper")
+    with kube.controller("a") as running:
+        wait_until(lambda: kube.open_ports() == {17777}, "open")
+        kube.api.kubectl("delete", "clusterrolebinding", "portmapper")
+        try:
+            kube.api.apply(port_mapping("other", port=17778))
+            wait_until(lambda: "forbidden" in running.log, "logged", 40)
+            assert 17777 in kube.open_ports()
+            assert running.log.count("services is forbidden") <= 1
+        finally:
+            kube.api.apply(
+                {key: binding[key] for key in ("apiVersion", "kind", "roleRef", "subjects")}
+                | {"metadata": {"name": "portmapper"}}
+            )
+        kube.api.apply(port_mapping("third", port=17779))
+        wait_until(lambda: kube.open_ports() == {17777, 17778, 17779}, "followed again", 60)
+        assert running.process.poll() is None
