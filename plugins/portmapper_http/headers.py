@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from portmapper.api import SourceError
+from portmapper.support.safe_open import read_limited
 
 VARIABLE = "PORTMAPPER_HTTP_HEADERS"
 """Headers for every URL that has no `headers_file`."""
@@ -37,8 +39,7 @@ def read_headers(headers_file: str) -> dict[str, str]:
 
 def _content(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read(_MAX_SIZE)
+        return read_limited(Path(path), _MAX_SIZE).decode()
     except OSError as error:
         raise SourceError(f"headers_file: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

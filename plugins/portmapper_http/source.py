@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from portmapper.api import Document, IPAddress, Source, SourceError, quoted
+from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import distinct_location, mask_url
 from portmapper_http.address_check import is_public
 from portmapper_http.headers import read_headers
@@ -17,6 +18,7 @@ from portmapper_http.proxy import proxy_for
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     from aiohttp import BaseConnector, ClientResponse
     from yarl import URL
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _SCHEMES = ("http://", "https://")
 _TOTAL_SECONDS = 20
 _MAX_REDIRECTS = 5
+_MAX_CERTIFICATES = 4 * 1024 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -107,9 +110,10 @@ class HttpSource(Source):
 
         context = ssl.create_default_context()
         try:
-            context.load_verify_locations(self.fetch_options.ca_file)
-        except OSError as error:
-            raise SourceError(f"ca_file: {error.strerror or 'it has no valid certificate'}") from None
+            context.load_verify_locations(cadata=_certificates(self.fetch_options.ca_file))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it has no valid certificate"
+            raise SourceError(f"ca_file: {reason}") from None
         return context
 
     async def _get(
@@ -182,6 +186,11 @@ async def _addresses(url: URL, *, through_proxy: bool) -> Sequence[IPAddress]:
         if through_proxy:
             return []
         raise
+
+
+def _certificates(path: Path) -> str:
+    """Return the certificates of a file; OpenSSL would wait for the end of a pipe."""
+    return read_limited(path, _MAX_CERTIFICATES).decode("ascii", "replace")
 
 
 def _next(url: URL, location: str) -> URL:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from portmapper.control.doctor_jobs import DoctorJobs
     from portmapper.control.listener import ControlListener
+    from portmapper.daemon.pidfile import PidFiles
     from portmapper.pluginhost.manager import Plugins
 
 Task = Callable[[Any], Coroutine[None, None, None]]
@@ -19,17 +20,18 @@ Task = Callable[[Any], Coroutine[None, None, None]]
 
 
 def tasks_beside(
-    arguments: argparse.Namespace, plugins: Plugins, listener: ControlListener
+    arguments: argparse.Namespace, plugins: Plugins, listener: ControlListener, pid_files: PidFiles
 ) -> Sequence[Task]:
     """Return the tasks that run beside the daemon until it ends."""
     from portmapper.cli.gc_tuning import tune_garbage_collection
     from portmapper.control.doctor_jobs import DoctorJobs
     from portmapper.control.server import serve
+    from portmapper.daemon.removed_files import keep_pid_files
 
     directory = listener.path.parent
     jobs = DoctorJobs(_doctor_command(arguments, directory))
     server = partial(serve, directory=directory, listener=listener, jobs=jobs)
-    tasks: list[Task] = [server, tune_garbage_collection]
+    tasks: list[Task] = [server, partial(keep_pid_files, pid_files=pid_files), tune_garbage_collection]
     if arguments.http is not None:
         tasks.append(_http_listener(arguments, directory, plugins, jobs))
     if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():

@@ -106,7 +106,7 @@ class Run(Command):
             if arguments.daemon:
                 check_before_detaching(arguments, config.setup.readers, directory)
             block_signals()
-            serve = partial(_serve, arguments, plugins, allowed, config, listener, cluster)
+            serve = partial(_serve, arguments, plugins, allowed, config, listener, pid_files, cluster)
             if arguments.daemon:
                 return run_detached(arguments, pid_files, ready, serve)
             ready()
@@ -149,6 +149,7 @@ def _serve(
     allowed: tuple[str, ...],
     config: RunConfig,
     listener: ControlListener,
+    pid_files: PidFiles,
     cluster: Cluster,
 ) -> int:
     import asyncio
@@ -166,7 +167,7 @@ def _serve(
         if arguments.only_close_ports:
             with progress("closing the ports"):
                 return asyncio.run(close_ports(arguments, plugins, config.setup.readers, store))
-        background_tasks = () if arguments.oneshot else tasks_beside(arguments, plugins, listener)
+        background_tasks = () if arguments.oneshot else tasks_beside(arguments, plugins, listener, pid_files)
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
             daemon = run_event_loop(

@@ -11,6 +11,7 @@ from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError
 from portmapper.cli.options import add_config_option, add_state_option
 from portmapper.cli.targets import directory_of
+from portmapper.support.safe_open import read_limited
 
 LIMIT = 30.0
 """Seconds to wait for the daemon: with `--close-ports-on-exit`, it closes its ports first."""
@@ -67,7 +68,7 @@ def _answers(directory: Path) -> bool:
 
 def _pid_in(path: Path) -> int | None:
     try:
-        return int(path.read_text(encoding="ascii"))
+        return int(read_limited(path, 64))
     except (OSError, ValueError):
         return None
 

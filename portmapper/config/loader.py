@@ -14,6 +14,7 @@ from portmapper.api.errors import SettingError, UsageError
 from portmapper.api.suggestions import nearest
 from portmapper.config.schema import Settings
 from portmapper.sources.row_parser import NAMES
+from portmapper.support.safe_open import read_limited
 
 MAX_SIZE = 256 * 1024
 """Maximum size of a settings file in bytes."""
@@ -101,8 +102,7 @@ def _loads(text: str) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SIZE + 1)
+        content = read_limited(path, MAX_SIZE + 1)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     if len(content) > MAX_SIZE:

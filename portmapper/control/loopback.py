@@ -13,7 +13,10 @@ from pathlib import Path
 
 import attrs
 
+from portmapper.support.safe_open import read_limited
+
 PORT_FILE = "control.json"
+MAX_SIZE = 4096
 LOOPBACK = "127.0.0.1"
 NEEDED = not hasattr(socket, "AF_UNIX")
 
@@ -63,7 +66,7 @@ def read(directory: Path) -> ControlPort:
         OSError: the file does not exist, so most likely no daemon runs.
         ValueError: the file is invalid.
     """
-    document = json.loads((directory / PORT_FILE).read_bytes())
+    document = json.loads(read_limited(directory / PORT_FILE, MAX_SIZE))
     if not isinstance(document, dict):
         raise ValueError(f"{PORT_FILE} is not an object")
     port, token = document.get("port"), document.get("token")

@@ -321,7 +321,8 @@ class Daemon:
         self._service.notify("READY=1")
 
     def _summary(self) -> str:
-        states = [entry.state for entry in self._scheduler.records.values()]
+        now = self._clock.monotonic()
+        states = [entry.state_at(now) for entry in self._scheduler.records.values()]
         line = summary([*states, *self._gatekeeper.states], len(self._problems()))
         return ", ".join(filter(None, [self._election.standing, line]))
 

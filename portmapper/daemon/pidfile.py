@@ -78,6 +78,11 @@ class PidFile:
                     self.path.unlink()
             self.release()
 
+    @property
+    def was_removed(self) -> bool:
+        """Whether nothing is at the path. If another process put its own file there, leave it alone."""
+        return self._file is not None and not os.path.lexists(self.path)
+
     def release(self) -> None:
         """Close our descriptor; the file remains, and a forked process keeps the lock."""
         if self._file is not None:
@@ -141,6 +146,23 @@ class PidFiles:
                 if file is not self._own:
                     raise
                 self._continue_without_own(error)
+
+    def restore(self) -> None:
+        """Create each file again that was removed, with our pid.
+
+        Raises:
+            AlreadyRunning: another instance was faster.
+            StoreError: a file cannot be created.
+        """
+        for place, file in enumerate(self._files):
+            if not file.was_removed:
+                continue
+            restored = PidFile(file.path)
+            restored.write()
+            file.release()
+            self._files[place] = restored
+            self._own = restored if file is self._own else self._own
+            _log.warning("the pid file %s was removed; created it again", file.path)
 
     def remove(self) -> None:
         """Remove each file and release its lock."""

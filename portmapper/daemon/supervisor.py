@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from portmapper.api.errors import PortmapperError
 from portmapper.support.clock import Clock
 
 FIRST_PAUSE = 1.0
@@ -88,9 +89,8 @@ class Supervisor:
 
     def fail(self, part: str, error: BaseException) -> None:
         """Report that a part failed; the first failure is logged, with its traceback at the level debug."""
-        reason = (
-            str(error) if isinstance(error, OSError) and str(error) else f"{type(error).__name__}: {error}"
-        )
+        explains_itself = isinstance(error, OSError | PortmapperError) and str(error)
+        reason = str(error) if explains_itself else f"{type(error).__name__}: {error}"
         self.note(part, reason)
         _log.debug("%s failed", part, exc_info=error)
 
@@ -143,6 +143,8 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 def name_of(task: object) -> str:
     """Return the name of a background task, for the list of problems."""
     function = getattr(task, "func", task)
-    return {"serve": "control socket", "serve_http": "http listener"}.get(
-        name := getattr(function, "__name__", "task"), name
-    )
+    name = getattr(function, "__name__", "task")
+    return _NAMES.get(name, name)
+
+
+_NAMES = {"serve": "control socket", "serve_http": "http listener", "keep_pid_files": "pid file"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from portmapper.api.errors import PortmapperError
+from portmapper.support.safe_open import read_limited
 
 MAX_SIZE = 1024 * 1024
 
@@ -64,8 +65,7 @@ class PrivateFile:
 
 
 def _entries(path: Path) -> list[Any]:
-    with path.open("rb") as file:
-        entries = json.loads(file.read(MAX_SIZE))
+    entries = json.loads(read_limited(path, MAX_SIZE))
     if not isinstance(entries, list):
         raise ValueError("not a list")
     return entries

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import ssl
+import stat
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +65,14 @@ class Certificate:
         return context
 
     def _state(self) -> tuple[int, ...]:
-        return tuple(file.stat().st_mtime_ns for file in self._files)
+        return tuple(_modified(file) for file in self._files)
+
+
+def _modified(file: Path) -> int:
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode):  # OpenSSL would wait for the end of a pipe
+        raise OSError(errno.EINVAL, "it is not a regular file", str(file))
+    return found.st_mtime_ns
 
 
 class TlsServer:

@@ -135,7 +135,7 @@ def mapping_document(
         "wanted_external_port": mapping.port,
         "external_address": str(external_address) if external_address else None,
         "external_port": lease.external_port if lease else None,
-        "state": entry.state.value,
+        "state": entry.state_at(clock.monotonic()).value,
         "backend": lease.backend if lease else None,
         "gateway": lease.gateway.partition(":")[2] if lease else mapping.gateway,
         "lifetime": lease.lifetime if lease else None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from portmapper.api.errors import UsageError, quoted
+from portmapper.support.safe_open import read_limited
 
 MAX_TOKEN = 4096
 """Bytes of a token file."""
@@ -38,8 +39,7 @@ def read_token(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        with path.open("rb") as file:
-            token = file.read(MAX_TOKEN + 1).decode("ascii").strip()
+        token = read_limited(path, MAX_TOKEN + 1).decode("ascii").strip()
     except OSError as error:
         raise UsageError(f"cannot read the token file {path}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -54,6 +54,7 @@ class Orphans:
         self._report = report
         self._running: set[bytes] = set()
         self._failed: dict[bytes, tuple[int, float]] = {}
+        self._ends: dict[bytes, float] = {}
         self._rounds_ended = 0
 
     def after_round(self, targets: Callable[[], Sequence[Target]]) -> None:
@@ -69,17 +70,14 @@ class Orphans:
     def start(self, targets: Callable[[], Sequence[Target]]) -> None:
         """Start every release that can start; `targets` are searched for gateways that are not known yet."""
         self._rounds_ended = 0
-        orphans, now = self._ownership.orphans(), self._clock.now()
-        if self._failed:
-            self._failed = {
-                s.lease.token: self._failed[s.lease.token] for s in orphans if s.lease.token in self._failed
-            }
+        orphans = self._ownership.orphans()
+        self._forget_others({stored.lease.token for stored in orphans})
         for stored in orphans:
             token = stored.lease.token
             if token in self._running or self._is_claimed(stored):
                 continue
-            # Check this only after the claims: the wall clock may have been set, and a claimed lease be open.
-            if stored.expired(now):
+            # Check this only after the claims: a claimed lease may be open, whatever its dates say.
+            if self._has_ended(stored):
                 self._ownership.released(token)
                 continue
             if self._is_pausing(token):
@@ -95,6 +93,28 @@ class Orphans:
             else:
                 for target in targets():
                     self._discovery.search(target)
+
+    def _forget_others(self, tokens: set[bytes]) -> None:
+        """Forget what is known about leases that are no orphans any more."""
+        if self._failed.keys() - tokens:
+            self._failed = {token: self._failed[token] for token in tokens & self._failed.keys()}
+        if self._ends.keys() - tokens:
+            self._ends = {token: self._ends[token] for token in tokens & self._ends.keys()}
+
+    def _has_ended(self, stored: StoredLease) -> bool:
+        """Return whether the gateway cannot hold a lease any more, in monotonic time.
+
+        The wall clock is asked once. If it says that the lease is over, or not granted yet, it may have been
+        set since the grant: then the lease is released, and a failed release retried, for a whole lifetime.
+        """
+        if stored.lease.permanent:
+            return False
+        now = self._clock.monotonic()
+        if stored.lease.token not in self._ends:
+            left = (stored.expires_at - self._clock.now()).total_seconds()
+            whole = (stored.expires_at - stored.granted_at).total_seconds()
+            self._ends[stored.lease.token] = now + (left if 0 < left <= whole else whole)
+        return now >= self._ends[stored.lease.token]
 
     def unfinished(self) -> bool:
         """Return whether a search under way may still find the gateway of an orphan."""

@@ -140,6 +140,11 @@ class Record:
             return _state_of([error for _, error in self.refusals])
         return MappingState.FAILED if self._is_nowhere else MappingState.PENDING
 
+    def state_at(self, now: float) -> MappingState:
+        """The public state: a lease that ended is not active, even before the scheduler has noticed."""
+        has_ended = self.lease is not None and self.expires_at is not None and self.expires_at <= now
+        return MappingState.PENDING if has_ended else self.state
+
     @property
     def error(self) -> str | None:
         """Why the mapping is not open, or why its renewal fails; None if all is well."""

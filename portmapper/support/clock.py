@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """The real clock: a monotonic clock for timers, the wall clock for dates."""
+    """The real clock: a monotonic clock for timers, the wall clock for dates.
+
+    Attributes:
+        longest_sleep: seconds until `wait` looks at the clock again; None if timers need no second look.
+    """
+
+    # The timers of the event loop stop while the system is suspended, and CLOCK_BOOTTIME does not.
+    longest_sleep: float | None = 2.0
 
     def monotonic(self) -> float:
         """Return monotonic seconds, including suspended time if the system can report it.
@@ -24,10 +31,18 @@ class Clock:
         return datetime.now(UTC)
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
-        """Wait at most `seconds` until `event` is set, and return whether it was set."""
-        try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return False
-        return True
+        """Wait at most `seconds` until `event` is set, and return whether it was set.
+
+        Suspended time counts: after a suspend, this returns within `longest_sleep` seconds.
+        """
+        deadline = None if seconds is None else self.monotonic() + seconds
+        while True:
+            left = None if deadline is None else deadline - self.monotonic()
+            if left is not None and self.longest_sleep is not None:
+                left = min(left, self.longest_sleep)
+            try:
+                async with asyncio.timeout(left):
+                    return await event.wait()
+            except TimeoutError:
+                if deadline is not None and self.monotonic() >= deadline:
+                    return False

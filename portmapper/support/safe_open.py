@@ -1,4 +1,4 @@
-"""Opens files that we write, without ever writing to another file or waiting for one.
+"""Opens files without ever writing to another file, or waiting for one.
 
 Another user may prepare a link, a FIFO or a file at a path that we are about to write, if they may write its
 directory. Therefore links are not followed, only regular files are opened, and a directory that every user
@@ -39,6 +39,22 @@ def open_regular(path: Path, flags: int, mode: int) -> int:
         os.close(file)
         raise
     return file
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Read a file that the user named, up to `limit` bytes, without ever waiting for another program.
+
+    Links are followed: a secret may be mounted as one.
+
+    Raises:
+        OSError: it cannot be read, or it is a pipe, a directory or a socket, whose end may never come.
+    """
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    with open(file, "rb") as stream:
+        mode = os.fstat(file).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):  # a device: /dev/null is an empty file
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        return stream.read(limit)
 
 
 def is_ours(file: int) -> bool:

@@ -25,6 +25,8 @@ class FakeClock(Clock):
     `asyncio.sleep`, `asyncio.timeout` and `loop.call_later` then use it too, so a test can skip hours.
     """
 
+    longest_sleep = None
+
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         """Start at 1000 monotonic seconds and the wall-clock time `start`."""
         self._start = start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -230,3 +231,34 @@ def test_a_file_that_was_moved_to_our_path_is_not_removed(tmp_path: Path) -> Non
     (tmp_path / "other").rename(tmp_path / "pid")
     held.remove()
     assert (tmp_path / "pid").read_text() == "notes"
+
+
+def test_a_removed_file_is_restored_with_its_lock(tmp_path: Path) -> None:
+    """Also after the whole state directory was removed; a file that is still there stays as it is."""
+    named, own = tmp_path / "run" / "pid", tmp_path / "state" / "portmapper.pid"
+    files = PidFiles(named, own, must_write=False)
+    files.write()
+    before = named.stat().st_ino
+    shutil.rmtree(own.parent)
+    files.restore()
+    assert own.read_text() == f"{os.getpid()}\n"
+    assert named.stat().st_ino == before
+    with pytest.raises(AlreadyRunning):
+        PidFile(own)
+    files.remove()
+    assert not own.exists()
+    assert not named.exists()
+
+
+def test_a_removed_file_that_another_instance_locked_is_not_taken(tmp_path: Path) -> None:
+    """It is reported; the other instance keeps its file."""
+    files = PidFiles(tmp_path / "pid", tmp_path / "pid", must_write=False)
+    (tmp_path / "pid").unlink()
+    other = PidFile(tmp_path / "other")
+    other.write()
+    (tmp_path / "other").rename(tmp_path / "pid")
+    files.restore()
+    assert os.path.samestat((tmp_path / "pid").stat(), os.stat(other._file or 0))
+    files.remove()
+    assert (tmp_path / "pid").exists()
+    other.release()

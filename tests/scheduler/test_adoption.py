@@ -170,13 +170,13 @@ async def test_a_request_without_an_answer_is_repeated_by_the_next_run(
 async def test_a_lease_that_expired_between_two_runs_is_removed(
     harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """No request is sent for it."""
+    """It is released once: its dates may be wrong, because the wall clock may have been set since."""
     await harness.start(desired())
     await harness.crash()
     await clock.advance(4000)
     await harness.start()
     await clock.advance(5)
-    assert device.requested("unmap") == []
+    assert len(device.requested("unmap")) == 1
     assert list(harness.store.leases) == []
 
 

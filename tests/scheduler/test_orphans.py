@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import pytest
 
 from portmapper.api.errors import NetworkFailure, NotAuthorized
 from portmapper.api.events import EventKind
@@ -186,3 +187,37 @@ async def test_a_queued_release_of_a_port_that_is_desired_again_is_not_sent(
     await clock.advance(5)
     assert [name for _, name, _ in device.calls] == ["map", "map"]
     assert device.open_ports() == {WEB}
+
+
+@pytest.mark.parametrize("seconds", [-(10**7), 3 * 10**7])
+async def test_a_failed_release_is_retried_after_a_crash_whatever_the_wall_clock_says(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired, seconds: int
+) -> None:
+    """A year in either direction: the gateway still has the lease, so it is released."""
+    await harness.start(desired())
+    await harness.crash()
+    clock.set_wall(seconds)
+    device.release_error = NetworkFailure("down")
+    await harness.start()
+    await clock.advance(1200)
+    assert device.open_ports() == {WEB}
+    device.release_error = None
+    await clock.advance(600)
+    assert device.open_ports() == set()
+    assert list(harness.store.leases) == []
+
+
+async def test_a_failed_release_is_given_up_after_a_lifetime(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """The gateway cannot hold the lease any longer, even if the wall clock was set."""
+    await harness.start(desired())
+    await harness.crash()
+    clock.set_wall(10**8)
+    device.release_error = NetworkFailure("down")
+    await harness.start()
+    await clock.advance(4000)
+    tried = len(device.requested("unmap"))
+    await clock.advance(8000)
+    assert len(device.requested("unmap")) == tried
+    assert list(harness.store.leases) == []

@@ -100,3 +100,11 @@ def test_a_mapping_for_all_gateways_has_a_record_for_each(desired: Desired) -> N
     assert [r.mapping for r in records_of(records, desired(gateway=ALL_GATEWAYS))] == mappings[1:3]
     assert [r.mapping for r in records_of(records, desired())] == mappings[:1]
     assert records_of(records, desired(82)) == []
+
+
+def test_a_lease_that_has_ended_is_not_active(record: Record, new_lease: NewLease) -> None:
+    """Not even before the scheduler has noticed, as right after a suspend; a permanent lease has no end."""
+    held = attrs.evolve(record, lease=new_lease(internal_address=LOCAL), expires_at=100.0)
+    assert held.state_at(99.0) is MappingState.ACTIVE
+    assert held.state_at(100.0) is MappingState.PENDING
+    assert attrs.evolve(held, expires_at=None).state_at(1e9) is MappingState.ACTIVE

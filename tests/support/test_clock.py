@@ -32,3 +32,14 @@ async def test_wait_returns_whether_the_event_was_set() -> None:
     assert not await Clock().wait(event, 0.01)
     event.set()
     assert await Clock().wait(event, None)
+
+
+async def test_wait_counts_suspended_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timers of the event loop stop during a suspend; the wait ends soon after it."""
+    clock, asleep = Clock(), [0.0]
+    awake = Clock.monotonic
+    monkeypatch.setattr(Clock, "monotonic", lambda self: awake(self) + asleep[0])
+    monkeypatch.setattr(Clock, "longest_sleep", 0.02)
+    asyncio.get_running_loop().call_later(0.03, asleep.__setitem__, 0, 7200.0)
+    async with asyncio.timeout(5):
+        assert not await clock.wait(asyncio.Event(), 3600)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.support.safe_open import UnsafeFile, is_ours, open_regular
+from portmapper.support.safe_open import UnsafeFile, is_ours, open_regular, read_limited
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses Unix modes and links")
 
@@ -72,3 +72,19 @@ def test_a_missing_directory_is_an_ordinary_error(tmp_path: Path) -> None:
     """The caller reports it."""
     with pytest.raises(FileNotFoundError):
         open_regular(tmp_path / "none" / "file", WRITE, 0o600)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, listening_socket, Path.mkdir])
+def test_a_file_to_read_is_a_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Reading a FIFO does not wait for its other end."""
+    path = tmp_path / "file"
+    make(path)
+    with pytest.raises(OSError, match=r"regular|directory|[Nn]o such device"):
+        read_limited(path, 100)
+
+
+def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    """Through links, as secrets are mounted; a device such as /dev/null is an empty file."""
+    link(tmp_path / "link")
+    assert read_limited(tmp_path / "link", 3) == b"kee"
+    assert read_limited(Path("/dev/null"), 3) == b""
