@@ -23,6 +23,8 @@ QUESTIONS = {
 }
 WITHOUT_PORT = ("reload", "doctor")
 
+READ_ONLY = "Your token may only read. Log in with another one to open and close ports."
+
 LABELS = {"address": "Host", "internal_port": "Its port", "lifetime": "Lifetime", "remote": "Only from"}
 """Fields that are rarely needed."""
 
@@ -51,9 +53,12 @@ def open_form() -> Markup:
     return section("open", "Open a port", form, live=False)
 
 
-def login_hint() -> Markup:
-    """Return what a visitor sees who may change nothing."""
-    hint = tag("p", tag("a", "Log in", href="/login?next=/"), " to open and close ports.")
+def open_part(request: WebRequest) -> Markup:
+    """Return the form, or what a visitor sees who may change nothing."""
+    if request.may_change:
+        return open_form()
+    login: Content = [tag("a", "Log in", href="/login?next=/"), " to open and close ports."]
+    hint = tag("p", READ_ONLY if request.signed_in else login)
     return section("open", "Open a port", hint, live=False)
 
 

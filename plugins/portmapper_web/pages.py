@@ -11,7 +11,7 @@ from portmapper_web.actions import Actions
 from portmapper_web.assets import asset
 from portmapper_web.choice import Choice, choose
 from portmapper_web.diagnosis import doctor_section, is_running
-from portmapper_web.forms import login_hint, open_form, question_of, result_part
+from portmapper_web.forms import open_part, question_of, result_part
 from portmapper_web.mappings import Scene, mappings_section
 from portmapper_web.markup import Markup, tag
 from portmapper_web.parts import section
@@ -84,14 +84,14 @@ class Page(WebPages):
 
     async def _sections(self, request: WebRequest, status: Document, job: Document | None) -> list[Markup]:
         now = datetime.now(UTC)
-        choice, mappings = Choice.of(request.query), await self.view.mappings()
+        choice, mappings = Choice.of(request.query), await self.view.mappings(dict(status))
         has_lists = len(status["sources"]) > 1
         scene = Scene(now, request.may_change, bool(status["gateways"]), has_lists)
         events = await self._events(request.query.get("before", ""))
         return [
             summary_section(counts_of(mappings, status["sources"]), status, now),
             mappings_section(choose(mappings, choice), choice, scene),
-            open_form() if request.may_change else login_hint(),
+            open_part(request),
             gateways_section(status["gateways"], self._restarts.times),
             sources_section(status["sources"]),
             doctor_section(job, may_change=request.may_change),

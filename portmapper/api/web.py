@@ -123,8 +123,8 @@ class WebView(Protocol):
     async def summary(self) -> Document:
         """Return `/v1/summary`."""
 
-    async def mappings(self) -> list[Document]:
-        """Return `/v1/mappings`: those of the status, with `reason` if not open."""
+    async def mappings(self, status: Document | None = None) -> list[Document]:
+        """Return `/v1/mappings`: those of a `status`, or of the current one, with `reason` if not open."""
 
     async def history(self, limit: int = 100, before: int | None = None) -> list[Document]:
         """Return `/v1/history`: events, the oldest first; `before` is the `id` of a later event."""

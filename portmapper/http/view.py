@@ -47,9 +47,9 @@ class View:
         """Return the summary."""
         return summary_document(self._daemon.status())
 
-    async def mappings(self) -> list[Document]:
+    async def mappings(self, status: Document | None = None) -> list[Document]:
         """Return the mappings with their reasons."""
-        return mappings_with_reason(self._daemon.status())
+        return mappings_with_reason(self._daemon.status() if status is None else status)
 
     async def history(self, limit: int = 100, before: int | None = None) -> list[Document]:
         """Return events of the journal."""

@@ -59,9 +59,9 @@ class FakeView:
         """Return the document."""
         return self.document
 
-    async def mappings(self) -> list[dict[str, Any]]:
+    async def mappings(self, status: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return its mappings with their reasons."""
-        return [{**DEFAULTS, **mapping} for mapping in mappings_with_reason(self.document)]
+        return [{**DEFAULTS, **mapping} for mapping in mappings_with_reason(status or self.document)]
 
     async def history(self, limit: int = 100, before: int | None = None) -> list[dict[str, Any]]:
         """Return events."""

@@ -209,6 +209,13 @@ async def test_a_visitor_who_may_only_read_gets_no_buttons(site: Any, words: Any
     assert "Log in to open and close ports." in words(page)
 
 
+async def test_a_read_only_token_is_named_as_the_reason(site: Any, words: Any) -> None:
+    """The visitor is logged in already."""
+    answer = await site.page.show(WebRequest(signed_in=True, csrf_token="secret"))
+    assert "Your token may only read." in words(answer.body)
+    assert "Log out" in words(answer.body)
+
+
 async def test_a_row_of_a_list_is_paused_and_an_own_one_closed(site: Any) -> None:
     """The page cannot close a row of a list for good."""
     site.view.document["mappings"] = [

@@ -3,6 +3,7 @@
 
 const QUIET = 300; // milliseconds without an event before the page is read again
 const PAUSE = 1000; // least milliseconds between two readings
+const SHARE = 5; // a reading that takes long is followed by a pause of this many times its duration
 const CHECK = 5000; // milliseconds after which a visible page is read again without an event: lists have none
 const LIMIT = 15000; // milliseconds for an answer
 const LONGEST_RETRY = 10000;
@@ -14,6 +15,7 @@ let failures = 0;
 let reading = null;
 let timer = 0;
 let lastRead = 0;
+let lastTook = 0; // milliseconds of the last reading
 let clockAhead = 0; // milliseconds that the clock of the daemon is ahead of ours
 
 document.documentElement.classList.add("js");
@@ -35,7 +37,7 @@ async function get(path, options = {}) {
 
 function readSoon(pause = QUIET) {
   if (timer) return;
-  timer = setTimeout(read, Math.max(pause, lastRead + PAUSE - Date.now()));
+  timer = setTimeout(read, Math.max(pause, lastRead + Math.max(PAUSE, SHARE * lastTook) - Date.now()));
 }
 
 async function read() {
@@ -58,6 +60,7 @@ async function read() {
     isGone();
   } finally {
     reading = null;
+    lastTook = Date.now() - lastRead;
     if (asked !== location.search) readSoon(0);
   }
 }
