@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from portmapper.support.secrets import mask_urls
 
 if TYPE_CHECKING:
-    from portmapper.api.model import TableEntry
+    from portmapper.api.model import Lease, TableEntry
 
 
 class _MaskedRepr(reprlib.Repr):
@@ -119,7 +119,11 @@ class Conflict(BackendError):
 
     Attributes:
         holder: the entry that holds the port, None if the protocol does not report it.
+        unreleased: another port that the gateway granted instead, and that could not be released yet. Only
+            the core sets it.
     """
+
+    unreleased: Lease | None = None
 
     def __init__(
         self,

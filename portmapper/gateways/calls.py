@@ -55,8 +55,10 @@ async def _map_exactly(gateway: Gateway, request: MapRequest) -> Lease:
     lease = await _map(gateway, request)
     if not request.exact or lease.external_port == request.external_port:
         return lease
-    await try_release(gateway, lease)
-    raise Conflict(f"port {request.external_port} is taken; the gateway offered {lease.external_port}")
+    conflict = Conflict(f"port {request.external_port} is taken; the gateway offered {lease.external_port}")
+    if not await try_release(gateway, lease):
+        conflict.unreleased = lease
+    raise conflict
 
 
 async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:

@@ -10,7 +10,7 @@ from datetime import datetime
 import attrs
 
 from portmapper.api.backend import Gateway
-from portmapper.api.errors import UNREACHABLE, BackendError
+from portmapper.api.errors import UNREACHABLE, BackendError, Conflict
 from portmapper.api.model import ANY_PORT, Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
 from portmapper.store.interface import LeaseStore
 from portmapper.store.stored_lease import AnyPort, StoredLease
@@ -136,10 +136,19 @@ class Ownership:
         """
         if kept is not None and kept.token == request.token:
             return
-        if request.held is not None or isinstance(error, UNREACHABLE):
+        if isinstance(error, Conflict) and error.unreleased is not None:
+            self._keep_for_release(error.unreleased)
+        elif request.held is not None or isinstance(error, UNREACHABLE):
             self.abandon(request.token)
         else:
             self.released(request.token)
+
+    def _keep_for_release(self, lease: Lease) -> None:
+        """Make an orphan of what a gateway granted instead of the request; its release is tried again."""
+        stored = self._store.get(lease.token)
+        if stored is not None:
+            self._put(attrs.evolve(stored, lease=lease, confirmed=True))
+            self.abandon(lease.token)
 
     def abandon(self, token: bytes) -> None:
         """Make a lease an orphan, because no mapping claims it any more."""

@@ -11,7 +11,7 @@ import pytest
 
 from portmapper.api.errors import NetworkFailure, NotAuthorized
 from portmapper.api.events import EventKind
-from portmapper.api.model import Lease, Mapping, Protocol
+from portmapper.api.model import Lease, Mapping, MappingState, Protocol
 from portmapper.network.host import Network
 from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.clock import FakeClock
@@ -221,3 +221,18 @@ async def test_a_failed_release_is_given_up_after_a_lifetime(
     await clock.advance(8000)
     assert len(device.requested("unmap")) == tried
     assert list(harness.store.leases) == []
+
+
+async def test_another_port_that_cannot_be_released_at_once_is_released_later(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """The gateway granted it instead of the requested one, and would keep it open until its lease ends."""
+    device.other_port = 8123
+    device.release_error = NetworkFailure("no answer")
+    await harness.start(desired())
+    await clock.advance(5)
+    assert harness.state(desired()) is MappingState.CONFLICT
+    assert device.open_ports() == {(Protocol.TCP, 8123)}
+    device.release_error = None
+    await clock.advance(900)
+    assert device.open_ports() == set()
