@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping as AnyMapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import attrs
 from portmapper.api.config import READ
 from portmapper.api.errors import RowError, quoted
 from portmapper.api.model import PROTOCOLS, ConflictPolicy, Family, IPNetwork, Protocol
+from portmapper.config.log_options import LogFormat, LogLevel
 from portmapper.probe.server_url import parse_url
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.field_parsers import FAMILIES, parse_conflict
@@ -28,22 +28,6 @@ MAX_INTERVAL = 86400 * 365
 MIN_PROBE_INTERVAL = 30
 
 NAME = "portmapper.toml"
-
-
-class LogLevel(enum.StrEnum):
-    """Minimum level of log messages."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(enum.StrEnum):
-    """Format of a log line."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def _seconds(value: object) -> float:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from portmapper.api.errors import SettingError, UsageError
 from portmapper.api.model import ConflictPolicy, Family
 from portmapper.config.loader import MAX_SIZE, line_of, read_settings
-from portmapper.config.schema import LogLevel
+from portmapper.config.log_options import LogLevel
 
 WHOLE = """
 # everything
