@@ -99,10 +99,7 @@ def test_what_is_deleted_without_a_leader_is_closed_by_the_next_one(kube: KubeLa
     kube.api.set_ingress("kept")
     with kube.controller("a") as first:
         wait_until(lambda: kube.open_ports() == {18080, 18081, 17777}, "open")
-        wait_until(
-            lambda: len(kube.api.get("secret", "portmapper-leases", "-n", "portmapper")["data"]) == 2,
-            "recorded",
-        )
+        wait_until(lambda: _has_record(kube), "recorded")
         wait_until(lambda: _open_reason(kube, "game") == "Granted", "reported")
         first.end(signal.SIGKILL)
     kube.api.kubectl("delete", "service", "gone")
@@ -171,3 +168,21 @@ def test_revoked_permissions_close_nothing_and_recover(kube: KubeLab) -> None:
         kube.api.apply(port_mapping("third", port=17779))
         wait_until(lambda: kube.open_ports() == {17777, 17778, 17779}, "followed again", 60)
         assert running.process.poll() is None
+
+
+def test_a_single_replica_closes_what_was_deleted_while_it_was_down(kube: KubeLab) -> None:
+    """Also without an election, and although its own files are lost."""
+    kube.api.apply(port_mapping("game", port=17777), port_mapping("kept", port=17778))
+    with kube.controller("a", "--leader-elect=false") as first:
+        wait_until(lambda: kube.open_ports() == {17777, 17778}, "open")
+        wait_until(lambda: _open_reason(kube, "game") == "Granted", "reported")
+        wait_until(lambda: _has_record(kube), "recorded")
+        first.end(signal.SIGKILL)
+    kube.api.kubectl("delete", "portmapping", "game", "--wait=false")
+    with kube.controller("a", "--leader-elect=false"):
+        wait_until(lambda: kube.open_ports() == {17778}, "closed")
+        wait_until(lambda: len(kube.api.get("portmappings")["items"]) == 1, "gone")
+
+
+def _has_record(kube: KubeLab) -> bool:
+    return len(kube.api.get("secret", "portmapper-leases", "-n", "portmapper").get("data", {})) == 2

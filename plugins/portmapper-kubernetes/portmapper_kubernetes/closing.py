@@ -44,15 +44,24 @@ class Closing:
     def __len__(self) -> int:
         return len(self._ports)
 
-    def begin(self, wanted: Iterable[Wanted], spared: Collection[str] = ()) -> None:
+    def begin(
+        self,
+        wanted: Iterable[Wanted],
+        spared: Collection[str] = (),
+        is_known: Callable[[str], bool] = lambda origin: True,
+    ) -> None:
         """Find the open ports that no object wants. Called once, when this replica becomes the leader.
 
-        Ports of the objects `spared` are left as they are.
+        Ports of the objects `spared`, and of kinds that are not known, are left as they are.
         """
         kept = {key for port in wanted for key in _keys(port)}
         now = self._monotonic()
         for port, origin in self._open_ports.items():
-            if origin not in spared and not kept.intersection(_keys_of_open(port, origin)):
+            if (
+                origin not in spared
+                and is_known(origin)
+                and not kept.intersection(_keys_of_open(port, origin))
+            ):
                 self._ports[port] = _Closing(origin, now)
         if self._ports:
             _log.info("closing %d ports of objects that are gone", len(self._ports))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from portmapper.api import DaemonCommand, DaemonParts, Guard, UsageError
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from portmapper_kubernetes.controller import Controller
     from portmapper_kubernetes.options import Settings
     from portmapper_kubernetes.shared_secret import SharedSecret
+
+
+SECRET_LIMIT = 5.0
+"""Seconds to read the shared Secret without an election."""
 
 
 class KubernetesCommand(DaemonCommand):
@@ -84,12 +89,13 @@ def _election(
     server = connect(settings)
     if settings.dry_run:
         return None, NeverLeads()
-    if settings.election is None:
-        return None, None
     secret = SharedSecret(server, settings.namespace)
 
     async def take_over(limit: float) -> None:
         await secret.load(limit)
         controller.take_over(secret.record)
 
+    if settings.election is None:
+        controller.before_first = partial(take_over, SECRET_LIMIT)
+        return secret, None
     return secret, LeaseGuard(server, settings.election, take_over, may_lead=may_lead)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import attrs
 
 from portmapper.api import IPAddress, Row, SourceError
 from portmapper.support.threads import in_thread
+from portmapper_kubernetes.api_errors import ApiFailure
 from portmapper_kubernetes.closing import Closing
 from portmapper_kubernetes.cluster import Cluster
 from portmapper_kubernetes.decision import Verdict, decide
@@ -61,19 +62,21 @@ class Controller:
         settings: the settings.
         open_ports: the ports that are open on gateways.
         closing: ports of an earlier leader that are being closed.
-        is_following: reflectors run.
+        before_first: called once, before the first rows; without an election, it reads the shared Secret.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.open_ports = OpenPorts()
         self.closing = Closing(self.open_ports)
+        self.before_first: Callable[[], Awaitable[None]] | None = None
         self._listeners: list[Callable[[], None]] = []
         self._kinds: _Kinds | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._verdicts: list[Verdict] | None = None
         self._carried: frozenset[IPAddress] = frozenset()
         self._ever_carried: frozenset[IPAddress] = frozenset()
+        self._has_record = False
         self._server: ApiServer | None = None
 
     def listen(self, changed: Callable[[], None]) -> None:
@@ -92,9 +95,18 @@ class Controller:
         return self._kinds is not None and all(kind.synced.is_set() for kind in self._kinds.services)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the rows are complete. An incomplete list would close the ports of the rest."""
+        return self.is_synced and all(kind.settled.is_set() for kind in self._all_kinds)
+
+    @property
+    def _all_kinds(self) -> list[Reflector[Any]]:
+        return self._kinds.all if self._kinds else []
+
+    @property
     def error(self) -> str:
         """Why the copies may be old; empty if they are up to date."""
-        return next((kind.error for kind in self._kinds.all if kind.error), "") if self._kinds else ""
+        return next((kind.error for kind in self._all_kinds if kind.error), "")
 
     @property
     def services(self) -> dict[str, Service]:
@@ -126,8 +138,18 @@ class Controller:
         _, pending = await asyncio.wait(waiting, timeout=FIRST_LIST_LIMIT)
         for task in pending:
             task.cancel()
-        if not self.is_synced:
+        if not self.is_settled:
             raise SourceError(self.error or "the API server does not answer")
+        await self._prepare()
+        self._begin_closing()
+
+    async def _prepare(self) -> None:
+        hook, self.before_first = self.before_first, None
+        if hook is not None:
+            try:
+                await hook()
+            except ApiFailure as failure:
+                _log.warning("cannot read what an earlier run left: %s", failure)
 
     def _reflectors(self, server: ApiServer) -> dict[str, Any]:
         selection = self.settings.selection
@@ -178,11 +200,25 @@ class Controller:
     def take_over(self, record: bytes) -> None:
         """Find what an earlier leader left open, from its record."""
         self.open_ports.unpack(record)
+        self._has_record = True
+        self._begin_closing()
+
+    def _begin_closing(self) -> None:
+        """Find what nothing wants any more, once both the record and the objects are known."""
+        if not self._has_record or not self.is_settled:
+            return
+        self._has_record = False
         verdicts = self.verdicts()
         # An object that is refused now may be accepted soon, such as when a virtual address arrives.
         refused = {verdict.reference.origin for verdict in verdicts if verdict.rejection is not None}
-        self.closing.begin([port for verdict in verdicts for port in verdict.wanted], refused)
+        self.closing.begin([port for verdict in verdicts for port in verdict.wanted], refused, self._is_known)
         self.changed()
+
+    def _is_known(self, origin: str) -> bool:
+        """Return whether the objects of this kind were listed, so that a missing one is gone."""
+        if not origin.startswith("portmapping/"):
+            return True
+        return self._kinds is not None and all(kind.synced.is_set() for kind in self._kinds.mappings)
 
     async def close(self) -> None:
         """Stop following."""

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class HealthServer:
-    """Answers probes. A follower is ready as soon as it knows the Services."""
+    """Answers probes. A follower is ready as soon as it knows the objects."""
 
     def __init__(
         self, controller: Controller, guard: Guard | None, page: Callable[[], Awaitable[MetricsPage]]
@@ -58,7 +58,7 @@ class HealthServer:
         return _answer("leadership lost" if is_lost else "")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _answer("" if self._controller.is_synced else "the Services are not known yet")
+        return _answer("" if self._controller.is_settled else "the objects are not known yet")
 
     async def _metrics(self, _: web.Request) -> web.Response:
         from aiohttp import web

@@ -101,7 +101,7 @@ class KubernetesObserver(Observer, ReadsStatus, ShowsMetrics):
             return WAITING_PAUSE
         status = self._status()
         self._follow(status)
-        if self._controller.settings.dry_run or not self._controller.is_synced:
+        if self._controller.settings.dry_run or not self._controller.is_settled:
             return LONGEST_PAUSE
         try:
             await self._write(status)

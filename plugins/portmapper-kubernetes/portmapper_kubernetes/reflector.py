@@ -24,6 +24,9 @@ PAGE = 250
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 
+MANY_FAILURES = 5
+"""After so many refusals, a kind that we may not read is given up for the first read."""
+
 SILENCE = 15.0
 """Seconds without an event or a bookmark, after which the watch begins again from its last version.
 
@@ -40,7 +43,9 @@ class Reflector(Generic[T]):
     Attributes:
         items: what `read` returned for each object, by `namespace/name`.
         synced: set once the first list is complete.
-        settled: set once the first list is complete or refused; a kind may not be installed.
+        settled: set once the first list is complete, or is not to be expected: the kind is not installed, or
+            we may not read it. A server that has just started refuses for a moment, so one refusal means
+            nothing.
         error: why the copy may be old; empty if it is up to date.
     """
 
@@ -88,8 +93,10 @@ class Reflector(Generic[T]):
         if failure.status != GONE and self.error != str(failure):
             self.error = str(failure)
             _log.warning("%s: %s; trying again", self._path, failure)
-        if failure.status in (FORBIDDEN, NOT_FOUND):
+        is_final = failure.status == FORBIDDEN and self._failures >= MANY_FAILURES
+        if (failure.status == NOT_FOUND or is_final) and not self.settled.is_set():
             self.settled.set()
+            self._changed()
         if failure.status == TOO_LARGE:
             self._page = max(1, self._page // 8)
         longest = min(FIRST_PAUSE * 2.0 ** min(self._failures, 10), LONGEST_PAUSE)

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from portmapper_kubernetes.command import KubernetesCommand
+from portmapper_kubernetes.controller import Controller
 from portmapper_kubernetes.never_leads import NeverLeads
+from portmapper_kubernetes.open_ports import OpenPort, OpenPorts
+from portmapper_kubernetes.options import Settings
 from portmapper_kubernetes.source import KubernetesSource
 
-from portmapper.api import DaemonParts, SourceError, UsageError
+from portmapper.api import DaemonParts, Family, Protocol, SourceError, UsageError
 
 from .conftest import SERVICES, FakeApi, answer, service, until
 
@@ -124,6 +127,43 @@ async def test_an_outage_keeps_the_last_rows(
         await asyncio.sleep(0.05)
         assert len(await source.fetch()) == 1
     await source.close()
+
+
+async def test_a_record_closes_nothing_before_the_objects_are_known(
+    api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica may lead before it has read the Services."""
+    monkeypatch.setattr("portmapper_kubernetes.controller.FIRST_LIST_LIMIT", 0.2)
+    port = OpenPort(Protocol.TCP, Family.IPV4, "192.168.88.50", 80, 18080)
+    record = OpenPorts()
+    record.add(port, "service/shop/gone")
+    api.fail("services", answer(403, "not yet"), times=1)
+    api.put(SERVICES, service())
+    controller = Controller(Settings(kubeconfig=kubeconfig))
+    with pytest.raises(SourceError):
+        await controller.follow()
+    controller.take_over(record.pack())
+    assert len(controller.closing) == 0
+    await until(lambda: controller.is_settled)
+    await controller.follow()
+    assert [row.fields["port"] for row in controller.rows()] == [8443, 18080]
+    await controller.close()
+
+
+async def test_an_incomplete_list_is_no_list(
+    api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that has just started refuses for a moment; the ports of PortMappings must not be closed."""
+    monkeypatch.setattr("portmapper_kubernetes.controller.FIRST_LIST_LIMIT", 0.2)
+    api.fail("portmappings", answer(403, "rbac is not ready"), times=1)
+    api.put(SERVICES, service())
+    controller = Controller(Settings(kubeconfig=kubeconfig))
+    with pytest.raises(SourceError, match="not ready"):
+        await controller.follow()
+    await until(lambda: controller.is_settled)
+    await controller.follow()
+    assert len(controller.rows()) == 1
+    await controller.close()
 
 
 async def test_before_the_first_answer_there_is_no_list(

@@ -160,6 +160,7 @@ async def test_asks_for_smaller_pages_if_an_answer_is_too_large(
 
 async def test_a_refused_kind_is_settled_but_not_synced(api: FakeApi, followed: Reflector[str]) -> None:
     """Without permission to read nodes, Services work."""
-    api.fail("limit=", answer(403), times=1)
+    api.fail("limit=", answer(403), times=100)
     await until(followed.settled.is_set)
     assert not followed.synced.is_set()
+    assert api.count("limit=") > 1
