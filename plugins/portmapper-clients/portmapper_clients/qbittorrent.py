@@ -1,0 +1,98 @@
+"""The observer `qbittorrent`: sets the port over the web interface's API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, NoReturn
+
+import attrs
+
+from portmapper.api import READ, Observer, hookimpl
+from portmapper_clients.errors import ClientFailure, LoginRefused
+from portmapper_clients.follower import CALL_SECONDS, Client, Follower
+from portmapper_clients.settings import base_url, check_mapping, row_name, secret_path
+
+
+@attrs.frozen
+class QBittorrentTable:
+    """The keys of `[plugin.qbittorrent]`.
+
+    Attributes:
+        url: address of the web interface; without it, the plugin does nothing.
+        username: user name; without it, portmapper does not log in.
+        password: password.
+        password_file: absolute path of a file with the password.
+        mapping: comment or port of the row.
+    """
+
+    url: str = attrs.field(default="", metadata={READ: base_url})
+    username: str = ""
+    password: str = attrs.field(default="", repr=False)
+    password_file: Path | None = attrs.field(default=None, metadata={READ: secret_path})
+    mapping: str = attrs.field(default="", metadata={READ: row_name})
+
+    def __attrs_post_init__(self) -> None:
+        check_mapping(self.url, self.mapping)
+
+
+class QBittorrentObserver(Follower):
+    """Keeps the listening port of qBittorrent equal to the granted port."""
+
+    name = "qbittorrent"
+    settings: ClassVar[type] = QBittorrentTable
+
+    def __init__(self, *, settings: QBittorrentTable | None = None) -> None:
+        self._table = table = settings or QBittorrentTable()
+        super().__init__(table.url, table.mapping, table.password, table.password_file)
+
+    def connect(self, secret: str) -> Client:
+        """Return a connection; log in if there is a user name."""
+        return _QBittorrent(self._table.url, self._table.username, secret)
+
+
+class _QBittorrent(Client):
+    def __init__(self, url: str, username: str, password: str) -> None:
+        import qbittorrentapi
+
+        class Session(qbittorrentapi.Client):
+            """A session that never logs in by itself: each failed login counts for a ban."""
+
+            def auth_log_in(self, *_: object, **__: object) -> NoReturn:
+                raise (
+                    ClientFailure(f"{url}: the session ended")
+                    if username
+                    else LoginRefused(f"{url} requires a login, and username is not set")
+                )
+
+        self._client = Session(
+            host=url,
+            REQUESTS_ARGS={"timeout": (CALL_SECONDS, CALL_SECONDS)},
+            HTTPADAPTER_ARGS={"max_retries": 0},
+            FORCE_SCHEME_FROM_HOST=True,
+        )
+        if username:
+            self._log_in(url, username, password)
+
+    def _log_in(self, url: str, username: str, password: str) -> None:
+        import qbittorrentapi
+
+        try:
+            qbittorrentapi.Client.auth_log_in(self._client, username, password)
+        except qbittorrentapi.LoginFailed:
+            raise LoginRefused(f"{url} refused username and password") from None
+        except qbittorrentapi.HTTP403Error:
+            raise ClientFailure(f"{url} bans this host after too many invalid logins") from None
+
+    def port(self) -> int:
+        """Return the port in the preferences."""
+        return int(str(self._client.app_preferences()["listen_port"]))
+
+    def set_port(self, port: int) -> None:
+        """Set the port, also for the next start."""
+        self._client.app_set_preferences({"listen_port": port, "random_port": False})
+
+
+@hookimpl
+def portmapper_register_observers() -> list[type[Observer]]:
+    """Register the observer `qbittorrent`."""
+    return [QBittorrentObserver]
