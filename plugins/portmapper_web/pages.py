@@ -23,6 +23,9 @@ from portmapper_web.summary import counts_of, summary_section
 EVENTS = 20
 """Events of the journal on one page."""
 
+LOOK = 500
+"""Events that are read to find those of one page."""
+
 Document = Mapping[str, Any]
 
 
@@ -87,7 +90,7 @@ class Page(WebPages):
         choice, mappings = Choice.of(request.query), await self.view.mappings(dict(status))
         has_lists = len(status["sources"]) > 1
         scene = Scene(now, request.may_change, bool(status["gateways"]), has_lists)
-        events = await self._events(request.query.get("before", ""))
+        events, earlier = await self._events(request.query.get("before", ""))
         return [
             summary_section(counts_of(mappings, status["sources"]), status, now),
             mappings_section(choose(mappings, choice), choice, scene),
@@ -95,18 +98,23 @@ class Page(WebPages):
             gateways_section(status["gateways"], self._restarts.times),
             sources_section(status["sources"]),
             doctor_section(job, may_change=request.may_change),
-            timeline_section(events, is_latest=not request.query.get("before")),
+            timeline_section(events, earlier, is_latest=not request.query.get("before")),
             faults_section(status, self.view.plugins()),
             *await self._panels(request),
         ]
 
-    async def _events(self, before: str) -> list[Document]:
+    async def _events(self, before: str) -> tuple[list[Document], int | None]:
+        """Return events without renewals, which would hide the others, and where the earlier ones end."""
         number = int(before) if before.isascii() and before.isdigit() and len(before) <= 15 else None
         try:
             await self._restarts.update(self.view)
-            return list(await self.view.history(EVENTS, number))
+            found = await self.view.history(LOOK, number)
         except PortmapperError:
-            return []  # the journal cannot be read, which is one of the problems of the status
+            return [], None  # the journal cannot be read, which is one of the problems of the status
+        shown: list[Document] = [event for event in found if event["event"] != "renewed"]
+        if len(shown) > EVENTS:
+            return shown[-EVENTS:], shown[-EVENTS]["id"]
+        return shown, found[0]["id"] if len(found) == LOOK else None
 
     async def _job(self) -> Document | None:
         try:

@@ -93,11 +93,11 @@ def _rejected(row: Document) -> Markup:
     return tag("li", tag("b", row["where"]), ": ", row["reason"], class_="reason")
 
 
-def timeline_section(events: Sequence[Document], *, is_latest: bool) -> Markup:
-    """Return events of the journal, the latest first."""
+def timeline_section(events: Sequence[Document], earlier: int | None, *, is_latest: bool) -> Markup:
+    """Return events of the journal, the latest first; `earlier` is the id before which there are more."""
     entries = [_event(event) for event in reversed(events)]
     links = [
-        *([("Earlier events", f"/?before={events[0]['id']}#timeline")] if events else ()),
+        *([("Earlier events", f"/?before={earlier}#timeline")] if earlier is not None else ()),
         *(() if is_latest else [("Latest events", "/#timeline")]),
     ]
     return section(

@@ -208,6 +208,18 @@ def test_the_page_follows_a_restart_of_the_daemon(site: Site) -> None:
     browser.complaints()  # failed requests are in the console
 
 
+def test_a_hidden_tab_needs_no_connection_and_follows_again(site: Site, browser: Browser) -> None:
+    """Six tabs with a stream would take all connections that a browser has for one host."""
+    hide = (
+        "Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange')); return events === null"
+    )
+    assert browser.run(hide, True)
+    site.write("8104;tcp;1h;while it was hidden")
+    assert not browser.run(hide, False)
+    browser.until_text("41 of 42 open")
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280, 3840])
 def test_no_screen_is_too_narrow(browser: Browser, width: int) -> None:
     """Nothing has to be scrolled sideways, in a question neither."""

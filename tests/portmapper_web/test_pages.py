@@ -170,8 +170,20 @@ async def test_events_have_pages(site: Any) -> None:
     site.view.events = [{**site.view.events[0], "id": number} for number in range(1, 41)]
     assert "/?before=21#timeline" in await site.get()
     earlier = await site.get(before="21")
-    assert "/?before=1#timeline" in earlier
+    assert "Earlier events" not in earlier
     assert "Latest events" in earlier
+
+
+async def test_renewals_do_not_hide_other_events(site: Any, words: Any) -> None:
+    """41 ports have one every minute."""
+    opened = site.view.events[0]
+    renewals = [{**opened, "id": number, "event": "renewed"} for number in range(2, 700)]
+    site.view.events = [opened, *renewals[:300]]
+    text = words(await site.get())
+    assert "opened 8080/tcp" in text
+    assert "renewed" not in text
+    site.view.events = [opened, *renewals]
+    assert "/?before=200#timeline" in await site.get()
 
 
 async def test_a_broken_journal_leaves_the_rest(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ const LONGEST_RETRY = 10000;
 
 const one = (selector, root = document) => root.querySelector(selector);
 const known = new Map(); // the markup of each live part, as the daemon sent it
+let events = null;
 let goneSince = null;
 let failures = 0;
 let reading = null;
@@ -89,18 +90,25 @@ function show(page) {
 // Events and the connection
 
 function follow() {
-  const events = new EventSource("/v1/events");
-  events.onopen = () => {
+  if (events !== null || document.hidden) return;
+  const stream = new EventSource("/v1/events");
+  events = stream;
+  stream.onopen = () => {
     failures = 0;
     readSoon(0);
   };
-  events.onmessage = () => readSoon();
-  events.onerror = () => {
-    events.close();
+  stream.onmessage = () => readSoon();
+  stream.onerror = () => {
+    if (events === stream) leave();
     setTimeout(follow, Math.min(1000 * 2 ** failures++, LONGEST_RETRY));
     read();
   };
-  window.addEventListener("pagehide", () => events.close(), { once: true });
+}
+
+// A browser has six connections to one host for all its tabs, so a hidden tab uses none.
+function leave() {
+  events?.close();
+  events = null;
 }
 
 function isGone() {
@@ -251,4 +259,7 @@ if (isPorts()) {
   setInterval(() => document.hidden || readSoon(0), CHECK);
   if (one("[data-poll]")) readSoon(PAUSE);
   follow();
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : follow()));
+  window.addEventListener("pagehide", leave);
+  window.addEventListener("pageshow", follow);
 }
