@@ -11,6 +11,7 @@ import attrs
 from portmapper.api.config import READ
 from portmapper.api.errors import RowError, quoted
 from portmapper.api.model import PROTOCOLS, ConflictPolicy, Family, IPNetwork, Protocol
+from portmapper.config.http_settings import HttpSettings
 from portmapper.config.log_options import LogFormat, LogLevel
 from portmapper.probe.server_url import parse_url
 from portmapper.sources.address_syntax import parse_address
@@ -22,7 +23,6 @@ from portmapper.sources.remote_syntax import parse_remote
 from portmapper.sources.row_parser import MAX_MAPPINGS as MAX_ROW_MAPPINGS
 from portmapper.sources.trust import KEEP_SHARE, MAX_MAPPINGS, Limits, Trust
 from portmapper.support.duration import parse_duration
-from portmapper.support.listen_address import parse_listen_address
 
 MAX_INTERVAL = 86400 * 365
 MIN_PROBE_INTERVAL = 30
@@ -82,18 +82,6 @@ def _remote(value: object) -> IPNetwork | str:
     if not isinstance(value, str):
         raise ValueError(f"{quoted(value)} is neither a network nor {EVERY_HOST!r}")
     return parse_remote(value)
-
-
-def _networks(value: object) -> tuple[IPNetwork, ...]:
-    found = [_network(item) for item in (value if isinstance(value, list) else [value])]
-    return tuple(network for network in found if network is not None)
-
-
-def _listen_address(value: object) -> tuple[str, int]:
-    try:
-        return parse_listen_address(value)
-    except ValueError as error:
-        raise ValueError(f"{quoted(value)} {error}") from None
 
 
 def _delimiter(value: object) -> str:
@@ -199,25 +187,6 @@ class LogSettings:
     level: LogLevel | None = None
     format: LogFormat = LogFormat.TEXT
     file: Path | None = None
-
-
-@attrs.frozen
-class HttpSettings:
-    """The table `[http]`: the listener of the HTTP API and the web interface.
-
-    Attributes:
-        listen: address and TCP port to listen on; None for no listener.
-        hosts: further names under which browsers reach it, such as that of a reverse proxy.
-        certificate: absolute path of the certificate with its chain, in PEM; then it serves HTTPS.
-        key: absolute path of the certificate's key; default in the certificate's file.
-        trusted_proxies: addresses and networks of reverse proxies whose `X-Forwarded-*` headers count.
-    """
-
-    listen: tuple[str, int] | None = attrs.field(default=None, metadata={READ: _listen_address})
-    hosts: tuple[str, ...] = ()
-    certificate: Path | None = None
-    key: Path | None = None
-    trusted_proxies: tuple[IPNetwork, ...] = attrs.field(default=(), metadata={READ: _networks})
 
 
 @attrs.frozen

@@ -244,7 +244,7 @@ class Daemon:
     def not_ready(self) -> list[str]:
         """Return why the daemon is not ready; empty if a gateway answers and the lists were read."""
         readings = self._watcher.readings if self._started.is_set() else None
-        return not_ready(readings, bool(self._scheduler.answering))
+        return not_ready(readings, bool(self._scheduler.answering()))
 
     def history(self, limit: int, before: int | None = None, after: int = 0) -> list[Document]:
         """Return the latest `limit` events, oldest first, with ids between `after` and `before`."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from portmapper.config.schema import HttpSettings
+from portmapper.config.http_settings import HttpSettings
 from portmapper.control.application import add_routes, make_application
 from portmapper.control.daemon_interface import DaemonInterface
 from portmapper.control.doctor_jobs import DoctorJobs
@@ -55,16 +55,7 @@ async def serve_application(
     # A page's module may import a template engine.
     kinds = await in_thread(lambda: plugins.web)
     pages: Pages = Pages(web, kinds, View(daemon, jobs, plugins, lambda: pages))
-    access = _access(settings, directory)
-    middlewares = [limited, errors_as_problems(web, show_problem), middleware(web, access)]
-    application = make_application(web, middlewares)
-    application.on_response_prepare.append(add_headers)
-    handlers = Handlers(
-        daemon, web, jobs, over_tcp=True, client_of=client_of, may_continue=access.may_continue
-    )
-    add_routes(application, handlers, over_tcp=True)
-    _add_login(application, Login(access, web, pages.login_page, pages.send))
-    access.public.update(pages.add_routes(application))
+    application = _application(web, _access(settings, directory), pages, daemon, jobs)
     per_peer = TOTAL if settings.trusted_proxies else PER_PEER
     guard = partial(ConnectionGuard, total=TOTAL, per_peer=per_peer, replace_idle=True)
     async with http_server(
@@ -77,6 +68,19 @@ async def serve_application(
         sock=listener,
     ):
         await asyncio.Event().wait()
+
+
+def _application(web: Any, access: Access, pages: Pages, daemon: DaemonInterface, jobs: DoctorJobs) -> Any:
+    middlewares = [limited, errors_as_problems(web, show_problem), middleware(web, access)]
+    application = make_application(web, middlewares)
+    application.on_response_prepare.append(add_headers)
+    handlers = Handlers(
+        daemon, web, jobs, over_tcp=True, client_of=client_of, may_continue=access.may_continue
+    )
+    add_routes(application, handlers, over_tcp=True)
+    _add_login(application, Login(access, web, pages.login_page, pages.send))
+    access.public.update(pages.add_routes(application))
+    return application
 
 
 def _malformed(web: Any, status: int) -> Any:

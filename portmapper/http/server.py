@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portmapper.config.schema import HttpSettings
+from portmapper.config.http_settings import HttpSettings
 from portmapper.control.daemon_interface import DaemonInterface
 from portmapper.support.text import endpoint
 from portmapper.support.threads import in_thread

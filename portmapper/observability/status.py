@@ -50,7 +50,7 @@ def status_document(
     """
     # Two addresses of this host may reach one gateway.
     gateways = {gateway.identity: gateway for gateway in reversed(scheduler.discovery.gateways)}
-    answering = scheduler.answering
+    answering = scheduler.answering()
     return {
         "version": __version__,
         "pid": os.getpid(),

@@ -37,13 +37,9 @@ class GatewayEvents:
         self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
 
-    def answers(self, gateway: Gateway) -> bool:
-        """Return whether a gateway answered the last search and the last requests, as far as is known."""
-        missed = any(
-            search.done and gateway in search.gateways and gateway.identity not in search.answering
-            for search in self._discovery.searches
-        )
-        return not missed and gateway.identity not in self._gone | self._silent
+    def answering(self) -> list[Gateway]:
+        """Return the known gateways that answered the last search and the last requests."""
+        return [gateway for gateway in self._discovery.gateways if self._answers(gateway)]
 
     def gone(self, gateway: Gateway) -> bool:
         """Note that a gateway said goodbye; return False if it was gone already."""
@@ -150,6 +146,13 @@ class GatewayEvents:
         """Reassert all that is open on this device, over whichever protocol, or over this one alone."""
         device = self._device(gateway) if over_each else {gateway.identity}
         return [(key, Doubted(delay, order_lost)) for key, delay in _with_jitter(self._held_at(device))]
+
+    def _answers(self, gateway: Gateway) -> bool:
+        missed = any(
+            search.done and gateway in search.gateways and gateway.identity not in search.answering
+            for search in self._discovery.searches
+        )
+        return not missed and gateway.identity not in self._gone | self._silent
 
     def _device(self, gateway: Gateway) -> set[str]:
         found = {g.identity for g in self._discovery.gateways if g.address == gateway.address}

@@ -61,6 +61,7 @@ class Scheduler:
     Attributes:
         records: the desired mappings, by key.
         discovery: the gateways known.
+        answering: returns those that answer at the moment.
         counters: what happened since the start.
     """
 
@@ -112,6 +113,7 @@ class Scheduler:
         )
         self._peers = Peers(writer, coupling, discovery, ownership, self._clock)
         self._gateway_events = GatewayEvents(self.records, discovery, self._recorder)
+        self.answering = self._gateway_events.answering
         self._resync = Resync(self.records, discovery, self._queues, coupling, self)
         self._orphans = Orphans(
             discovery,
@@ -174,11 +176,6 @@ class Scheduler:
     def is_searching(self) -> bool:
         """Whether gateways may yet be found that a mapping for all of them is for."""
         return any(not self.discovery.search(target).done for target in self._topology.all_gateway_targets)
-
-    @property
-    def answering(self) -> list[Gateway]:
-        """The known gateways that answer at the moment."""
-        return [gateway for gateway in self.discovery.gateways if self._gateway_events.answers(gateway)]
 
     def retry_now(self) -> None:
         """Forget every delay, and attempt at once what is not open."""

@@ -16,7 +16,7 @@ from fake_daemon import FakeDaemon
 from running_program import gateway, ports, program
 from status_documents import forty_one
 
-from portmapper.config.schema import HttpSettings
+from portmapper.config.http_settings import HttpSettings
 from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.http.server import serve_http
 from portmapper.http.tokens import Tokens

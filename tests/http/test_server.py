@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
-from portmapper.config.schema import HttpSettings
+from portmapper.config.http_settings import HttpSettings
 from portmapper.control import event_stream
 from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.http import application, tls
