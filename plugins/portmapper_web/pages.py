@@ -47,6 +47,7 @@ class Page(WebPages):
             WebRoute("/confirm/{action}", self.ask),
             WebRoute("/do/{action}", self.act, method="POST"),
             WebRoute("/static/{file}", self.asset, public=True),
+            WebRoute("/favicon.ico", self.icon, public=True),
         )
 
     async def show(self, request: WebRequest) -> WebResponse:
@@ -80,6 +81,10 @@ class Page(WebPages):
     async def asset(self, request: WebRequest) -> WebResponse:
         """Answer with the style sheet, the script or the icon."""
         return asset(request.parts["file"], request.query.get("v", ""))
+
+    async def icon(self, request: WebRequest) -> WebResponse:
+        """Answer with the icon, for which browsers ask on pages that name none."""
+        return asset("icon.svg", "")
 
     async def login_page(self, request: WebRequest, error: str) -> WebResponse:
         """Return the login page."""

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from portmapper.api import external_kind
-from portmapper.support.text import plural
+from portmapper.support.text import plural, sentence
 from portmapper_web.markup import Content, Markup, tag
 from portmapper_web.parts import copy_button, kind_badge
 from portmapper_web.words import HELD_BACK
@@ -96,7 +96,7 @@ def _address(item: tuple[str, Mapping[str, Any]]) -> Markup:
         " ",
         kind_badge(gateway["external_kind"]),
         copy_button(address, address),
-        detail and tag("p", detail, class_="reason"),
+        detail and tag("p", sentence(detail), class_="reason"),
     )
 
 

@@ -294,6 +294,12 @@ async def test_files_are_kept_by_browsers_until_they_change(site: Any) -> None:
     assert other.headers["Cache-Control"] == "no-cache"
 
 
+async def test_pages_without_an_icon_get_one(site: Any) -> None:
+    """Otherwise the console has an error."""
+    answer = await site.page.icon(WebRequest())
+    assert (answer.status, answer.content_type) == (200, "image/svg+xml")
+
+
 async def test_the_login_page_has_one_visible_field(site: Any) -> None:
     """Password managers get a name for it."""
     page = (
