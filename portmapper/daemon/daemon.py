@@ -63,6 +63,7 @@ class Daemon:
     Attributes:
         document: the status document at the end of the run.
         stopped: a stop was requested.
+        history: returns events of the journal.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Daemon:
         self._reloadable = reloadable
         self._load_settings = load_settings
         self._store = store
+        self.history = store.history
         self._background_tasks = background_tasks
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
@@ -245,10 +247,6 @@ class Daemon:
         """Return why the daemon is not ready; empty if a gateway answers and the lists were read."""
         readings = self._watcher.readings if self._started.is_set() else None
         return not_ready(readings, bool(self._scheduler.answering()))
-
-    def history(self, limit: int, before: int | None = None, after: int = 0) -> list[Document]:
-        """Return the latest `limit` events, oldest first, with ids between `after` and `before`."""
-        return self._store.history(limit, before, after)
 
     @property
     def last_event_id(self) -> int:

@@ -1,4 +1,4 @@
-"""Pages without style: the daemon has no others of its own."""
+"""Pages without style, for the login and for errors if no plugin has better ones."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ async def connections(port: int, number: int, sent: bytes) -> AsyncIterator[list
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n"])
-async def test_connections_without_a_request_keep_nobody_out(site: Any, sent: bytes) -> None:
+async def test_connections_without_a_request_keep_no_client_out(site: Any, sent: bytes) -> None:
     """Their number is bounded, and a new request replaces the oldest of them (slowloris)."""
     async with connections(site.port, 300, sent) as readers:
         async with asyncio.timeout(10):
@@ -172,7 +172,7 @@ async def test_https(listening: Any, files: Any, authority: trustme.CA) -> None:
         assert b"; Secure" in answer
 
 
-async def test_clients_without_a_handshake_keep_nobody_out(
+async def test_clients_without_a_handshake_keep_no_client_out(
     listening: Any, files: Any, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The number of handshakes of one address is bounded, and so is their time."""
