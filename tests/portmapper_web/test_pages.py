@@ -175,7 +175,7 @@ async def test_events_have_pages(site: Any) -> None:
 
 
 async def test_renewals_do_not_hide_other_events(site: Any, words: Any) -> None:
-    """41 ports have one every minute."""
+    """41 ports have more than one a minute."""
     opened = site.view.events[0]
     renewals = [{**opened, "id": number, "event": "renewed"} for number in range(2, 700)]
     site.view.events = [opened, *renewals[:300]]
