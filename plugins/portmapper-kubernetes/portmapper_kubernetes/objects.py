@@ -10,6 +10,7 @@ import attrs
 MAX_TEXT = 4096
 """Characters that are kept of an annotation. A longer one is rejected, and only its beginning is kept."""
 
+MAX_ANNOTATIONS = 16
 MAX_PORTS = 256
 MAX_ADDRESSES = 16
 
@@ -183,11 +184,8 @@ def _reference(kind: str, metadata: Mapping[str, Any]) -> Reference:
 
 def _annotations(annotations: Mapping[str, str], prefix: str) -> dict[str, str]:
     start = f"{prefix}/"
-    return {
-        key.removeprefix(start): str(text).strip()[: MAX_TEXT + 1]
-        for key, text in annotations.items()
-        if key.startswith(start)
-    }
+    ours = [key for key in sorted(annotations) if key.startswith(start)][:MAX_ANNOTATIONS]
+    return {key.removeprefix(start): str(annotations[key]).strip()[: MAX_TEXT + 1] for key in ours}
 
 
 def _port(port: Mapping[str, Any]) -> ServicePort:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api import Event, Guard, Metrics, MetricsPage, Observer, ReadsStatus, ShowsMetrics
-from portmapper_kubernetes.api_errors import ApiFailure
+from portmapper_kubernetes.api_errors import CONFLICT, ApiFailure
 from portmapper_kubernetes.conditions import states_of
 from portmapper_kubernetes.controller import Controller, own_addresses
 from portmapper_kubernetes.health import HealthServer
@@ -28,6 +28,7 @@ LONGEST_PAUSE = 15.0
 """Seconds after which a report is made without a known change."""
 
 OUTAGE_PAUSE = 5.0
+REQUEST_LIMIT = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +130,16 @@ class KubernetesObserver(Observer, ReadsStatus, ShowsMetrics):
         states = states_of(self._controller.verdicts(), status, frozenset(own_addresses()))
         await self._writer.write(server, states)
         if self._secret is not None and self._secret.is_loaded:
-            record = self._controller.open_ports.pack()
-            if record != self._secret.record:
-                await self._secret.save(record)
+            await self._save(self._secret)
+
+    async def _save(self, secret: SharedSecret) -> None:
+        """Write the record of open ports. If somebody else changed the Secret, read it, and write later."""
+        record = self._controller.open_ports.pack()
+        if record == secret.record:
+            return
+        try:
+            await secret.save(record)
+        except ApiFailure as failure:
+            if failure.status == CONFLICT:
+                await secret.load(REQUEST_LIMIT)
+            raise
