@@ -8,19 +8,23 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import ClassVar, Self
 
 from portmapper.api import Event, Observer
 from portmapper.support.text import printable
 from portmapper_hooks.payload import environment_of, json_of
+from portmapper_hooks.placeholders import filled
 from portmapper_hooks.settings import HookSettings, tables
 from portmapper_hooks.stderr_capture import StderrCapture
-from portmapper_hooks.work_queue import WorkQueue, mapping_key
+from portmapper_hooks.work_queue import WorkQueue, row_key
 
 FINISH_LIMIT = 5.0
 """Seconds that running programs get to finish when the daemon stops."""
+
+MAX_DELAY = 60.0
+"""Longest pause between two runs, unless the hook's own delay is longer."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class CommandObserver(Observer):
     def __init__(self, hooks: Sequence[HookSettings]) -> None:
         self._hooks = hooks
         self._queue = WorkQueue()
+        self._latest: dict[Hashable, asyncio.Event] = {}
 
     @classmethod
     def from_table(cls, value: object) -> Self | None:
@@ -42,23 +47,55 @@ class CommandObserver(Observer):
         return cls(tables(HookSettings, value, cls.table)) if value is not None else None
 
     async def observe(self, event: Event) -> None:
-        """Queue the matching programs; those of one mapping run in the order of its events."""
-        for hook in self._hooks:
+        """Queue the matching programs; each runs once at a time for a row, in the order of its events."""
+        for number, hook in enumerate(self._hooks):
             if event.kind in hook.on:
-                await self._queue.add(mapping_key(event), partial(run, hook, event))
+                key = (number, row_key(event))
+                half = (key, event.protocol)
+                if half in self._latest:
+                    self._latest[half].set()
+                superseded = self._latest[half] = asyncio.Event()
+                call = partial(self._run_until_done, hook, event, half, superseded)
+                await self._queue.add(key, call)
 
     async def close(self) -> None:
         """Let running programs finish within the limit, then kill them."""
         await self._queue.close(FINISH_LIMIT)
 
+    async def _run_until_done(
+        self, hook: HookSettings, event: Event, half: Hashable, superseded: asyncio.Event
+    ) -> None:
+        """Run a program until it succeeds; a newer event of the same mapping ends the attempts."""
+        try:
+            await self._attempts(hook, event, superseded)
+        finally:
+            if self._latest.get(half) is superseded:
+                del self._latest[half]
 
-async def run(hook: HookSettings, event: Event) -> None:
-    """Run a hook's program with the fields of an event, and log a failure."""
-    name = printable(hook.run[0])
+    async def _attempts(self, hook: HookSettings, event: Event, superseded: asyncio.Event) -> None:
+        name, delay, logged = printable(hook.name or hook.run[0]), hook.delay, ""
+        for attempt in range(1, hook.attempts + 1):
+            async with self._queue.slots:
+                problem = await run(hook, event)
+            if not problem:
+                return
+            is_last = attempt == hook.attempts
+            if problem != logged or is_last:
+                then = "" if is_last else f"; portmapper runs it again in {delay:g} s"
+                _log.warning("hook %s on %s: %s%s", name, event.kind, problem, then)
+            logged = problem
+            if is_last or await _set_within(superseded, delay):
+                return
+            delay = min(2 * delay, max(MAX_DELAY, hook.delay))
+
+
+async def run(hook: HookSettings, event: Event) -> str:
+    """Run a hook's program with the fields of an event; return what failed, empty if nothing did."""
     with StderrCapture() as captured:
         try:
             process = await asyncio.create_subprocess_exec(
-                *hook.run,
+                hook.run[0],
+                *(filled(word, event) for word in hook.run[1:]),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=captured.pipe,
@@ -67,20 +104,22 @@ async def run(hook: HookSettings, event: Event) -> None:
                 start_new_session=True,
             )
         except OSError as error:
-            _log.warning("hook %s on %s: %s", name, event.kind, error.strerror or error)
-            return
+            return error.strerror or str(error)
         try:
             async with asyncio.timeout(hook.time_limit):
                 await _send_and_wait(process, json_of(event))
         except TimeoutError:
-            _log.warning("hook %s on %s: killed after %g s", name, event.kind, hook.time_limit)
-        else:
-            if process.returncode:
-                _log.warning(
-                    "hook %s on %s: exit status %d%s", name, event.kind, process.returncode, captured
-                )
+            return f"killed after {hook.time_limit:g} s"
         finally:
             await _kill(process)
+        return f"exit status {process.returncode}{captured}" if process.returncode else ""
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 async def _send_and_wait(process: asyncio.subprocess.Process, payload: bytes) -> None:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def portmapper_register_observers() -> list[type[Observer]]:
-    """Register the observers `command` and `webhook`."""
+    """Register the observers `command`, `webhook` and `files`."""
     from portmapper_hooks.command import CommandObserver
+    from portmapper_hooks.state_files import FilesObserver
     from portmapper_hooks.webhook import WebhookObserver
 
-    return [CommandObserver, WebhookObserver]
+    return [CommandObserver, WebhookObserver, FilesObserver]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +18,12 @@ MAX_HOOKS = 64
 """Most tables of one kind in a settings file."""
 
 MAX_TIME = 3600.0
+MAX_NAME = 64
+MAX_BODY = 65536
+METHODS = ("POST", "PUT", "PATCH", "GET", "DELETE")
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
+# The library computes these, and another value would make the request ambiguous.
+_OWN_HEADERS = frozenset({"content-length", "host", "transfer-encoding", "connection"})
 
 
 def _kinds(value: object) -> frozenset[EventKind]:
@@ -58,6 +65,35 @@ def _seconds(value: object) -> float:
     return float(value)  # type: ignore[arg-type]
 
 
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME:
+        raise ValueError(f"{quoted(value)} is not a name of 1 to {MAX_NAME} characters")
+    return value.strip()
+
+
+def _method(value: object) -> str:
+    if value not in METHODS:
+        raise ValueError(f"{quoted(value)} is not one of {', '.join(METHODS)}")
+    return str(value)
+
+
+def _headers(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or len(value) > MAX_HOOKS:
+        raise ValueError(f"is not a table of up to {MAX_HOOKS} headers")
+    for name, text in value.items():
+        if not _HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
+            raise SettingError((name,), "is not a header that you can set")
+        if not isinstance(text, str) or not text.isascii() or not text.isprintable():
+            raise SettingError((name,), "is not one line of ASCII text")
+    return dict(value)
+
+
+def _body(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_BODY:
+        raise ValueError(f"is not a text of up to {MAX_BODY} characters")
+    return value
+
+
 def _attempts(value: object) -> int:
     if type(value) is not int or not 1 <= value <= 10:
         raise ValueError(f"{quoted(value)} is not a number from 1 to 10")
@@ -72,11 +108,17 @@ class HookSettings:
         on: an event name, or a list of event names.
         run: the program and its arguments, run without a shell.
         time_limit: seconds after which the program is killed.
+        name: what messages call it; empty for the program's path.
+        attempts: most runs for one event, while the program is missing or fails.
+        delay: seconds before the second run; it doubles for each later one.
     """
 
     on: frozenset[EventKind] = attrs.field(metadata={READ: _kinds})
     run: tuple[str, ...] = attrs.field(metadata={READ: _command})
     time_limit: float = attrs.field(default=30.0, metadata={READ: _seconds})
+    name: str = attrs.field(default="", metadata={READ: _name})
+    attempts: int = attrs.field(default=5, metadata={READ: _attempts})
+    delay: float = attrs.field(default=2.0, metadata={READ: _seconds})
 
 
 @attrs.frozen
@@ -85,11 +127,14 @@ class WebhookSettings:
 
     Attributes:
         on: an event name, or a list of event names.
-        url: http or https URL to POST to.
+        url: http or https URL of the requests.
         secret: key that signs each request; empty for unsigned requests.
         secret_file: absolute path of a file with the key, read for each request.
         time_limit: seconds that one attempt may take.
         attempts: most attempts for one event.
+        method: method of the requests.
+        headers: more headers, with placeholders in their values.
+        body: the body with placeholders; None for the event as JSON.
     """
 
     on: frozenset[EventKind] = attrs.field(metadata={READ: _kinds})
@@ -98,6 +143,9 @@ class WebhookSettings:
     secret_file: Path | None = None
     time_limit: float = attrs.field(default=10.0, metadata={READ: _seconds})
     attempts: int = attrs.field(default=4, metadata={READ: _attempts})
+    method: str = attrs.field(default="POST", metadata={READ: _method})
+    headers: dict[str, str] = attrs.field(factory=dict, repr=False, metadata={READ: _headers})
+    body: str | None = attrs.field(default=None, repr=False, metadata={READ: _body})
 
 
 def tables(kind: type[T], value: object, name: str) -> list[T]:

@@ -1,4 +1,4 @@
-"""Observer that POSTs each event listed in a `[[webhook]]` table as signed JSON."""
+"""Observer that sends each event listed in a `[[webhook]]` table to a URL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import MASK, mask_urls
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread
-from portmapper_hooks.payload import json_of
+from portmapper_hooks.placeholders import body_of, filled_headers, merged
 from portmapper_hooks.settings import WebhookSettings, tables
 from portmapper_hooks.work_queue import WorkQueue, mapping_key
 
@@ -78,7 +78,8 @@ class WebhookObserver(Observer):
         host = printable(urlsplit(webhook.url).hostname or "")
         delay = FIRST_DELAY
         for attempt in range(1, webhook.attempts + 1):
-            problem, temporary = await self._post(webhook, json_of(event))
+            async with self._queue.slots:
+                problem, temporary = await self._post(webhook, event)
             problem = without_secrets(problem, webhook.url)
             if not problem:
                 return
@@ -88,13 +89,16 @@ class WebhookObserver(Observer):
             await asyncio.sleep(delay * random.uniform(0.75, 1.25))
             delay = min(2 * delay, MAX_DELAY)
 
-    async def _post(self, webhook: WebhookSettings, body: bytes) -> tuple[str, bool]:
+    async def _post(self, webhook: WebhookSettings, event: Event) -> tuple[str, bool]:
         """Send one request; return the problem (empty on success) and whether it is temporary."""
         aiohttp = await in_thread(_import_aiohttp)
         self._session = self._session or aiohttp.ClientSession(trust_env=False)
+        body = body_of(webhook, event)
         try:
             headers = await in_thread(partial(headers_of, webhook, body))
-            async with self._session.post(
+            headers = merged(headers, filled_headers(webhook, event))
+            async with self._session.request(
+                webhook.method,
                 webhook.url,
                 data=body,
                 headers=headers,

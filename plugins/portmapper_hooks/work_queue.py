@@ -20,16 +20,25 @@ Call = Callable[[], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
+def row_key(event: Event) -> Hashable:
+    """Return the key that the events of one row share, for both protocols."""
+    return event.family, event.wanted_external_port, event.internal_port, event.comment, event.source
+
+
 def mapping_key(event: Event) -> Hashable:
     """Return the key that all events of one mapping share."""
     return event.protocol, event.family, event.wanted_external_port, event.internal_port
 
 
 class WorkQueue:
-    """Runs calls in order per key; `close` cancels what does not finish in time."""
+    """Runs calls in order per key; `close` cancels what does not finish in time.
+
+    Attributes:
+        slots: each call holds one while it works, but not between two attempts.
+    """
 
     def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self.slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._capacity = asyncio.Semaphore(MAX_QUEUED)
         self._queued: dict[Hashable, deque[Call]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,11 +70,10 @@ class WorkQueue:
     async def _run(self, key: Hashable) -> None:
         calls = self._queued[key]
         while calls:
-            async with self._slots:
-                try:
-                    await calls[0]()
-                except Exception as error:
-                    _log.warning("hook failed: %s: %s", type(error).__name__, error)
+            try:
+                await calls[0]()
+            except Exception as error:
+                _log.warning("hook failed: %s: %s", type(error).__name__, error)
             calls.popleft()
             self._capacity.release()
         del self._queued[key]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from portmapper.api.events import EventKind
+from portmapper.api.model import Protocol
 from portmapper_hooks import command
 from portmapper_hooks.command import CommandObserver
 
@@ -87,7 +88,7 @@ async def test_events_of_one_mapping_run_in_order(
 async def test_a_command_that_hangs_is_killed_with_its_children(
     make_observer: Any, event: Any, until: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The time limit ends it, and the next command of the same mapping runs."""
+    """The time limit ends it, and other hooks do not wait for it."""
     pids, seen = tmp_path / "pids", tmp_path / "seen"
     hang = (
         "import os,sys,time; child=os.fork();"
@@ -96,12 +97,11 @@ async def test_a_command_that_hangs_is_killed_with_its_children(
         "os.rename(sys.argv[1]+'.new',sys.argv[1]); time.sleep(600)"
     )
     observer = make_observer(
-        {"on": "opened", "run": python(hang, pids), "time_limit": 5},
+        {"on": "opened", "run": python(hang, pids), "time_limit": 5, "attempts": 1},
         {"on": "opened", "run": python(WRITE, seen)},
     )
     await observer.observe(event(7))
-    await until(seen.exists)
-    assert "killed after 5 s" in caplog.text
+    await until(lambda: seen.exists() and "killed after 5 s" in caplog.text)
     # On a machine under load, the time limit may expire before the program writes the file.
     known = pids.read_text().split() if pids.exists() else []
     await until(lambda: not any(_lives(int(pid)) for pid in known))
@@ -166,3 +166,58 @@ async def test_running_commands_are_canceled_on_close(
     await observer.observe(event())
     await observer.close()
     assert "canceled 2 unfinished hooks" in caplog.text
+
+
+async def test_a_missing_program_is_run_once_it_exists(
+    make_observer: Any, event: Any, until: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line tells that it is missing, under the name of the hook."""
+    program, seen = tmp_path / "program", tmp_path / "seen"
+    observer = make_observer(
+        {"on": "closed", "run": [str(program)], "name": "client", "attempts": 10, "delay": 0.05}
+    )
+    await observer.observe(event(kind=EventKind.CLOSED))
+    await until(lambda: "hook client on closed: No such file or directory" in caplog.text)
+    new = tmp_path / "new"
+    new.write_text(f"#!/bin/sh\ntouch {seen}\n")
+    new.chmod(0o755)
+    new.rename(program)
+    await until(seen.exists)
+    assert len(caplog.records) == 1
+
+
+async def test_a_newer_event_ends_the_attempts_for_an_older_one(
+    make_observer: Any, event: Any, until: Any, tmp_path: Path
+) -> None:
+    """The newest state wins, without a wait for the older event's delay."""
+    seen = tmp_path / "seen"
+    only_second = WRITE + "; sys.exit(p != '2')"
+    observer = make_observer({"on": "opened", "run": python(only_second, seen), "delay": 600})
+    await observer.observe(event(1))
+    await until(lambda: seen.exists() and seen.read_text() == "1\n")
+    await observer.observe(event(2))
+    await until(lambda: seen.read_text() == "1\n2\n")
+
+
+async def test_both_protocols_of_a_row_run_one_after_the_other(
+    make_observer: Any, event: Any, until: Any, tmp_path: Path
+) -> None:
+    """A program that changes one client's settings never runs twice at once."""
+    seen = tmp_path / "seen"
+    code = "import sys,time; f=open(sys.argv[1],'a'); f.write('+'); f.flush(); time.sleep(0.2); f.write('-')"
+    observer = make_observer({"on": "opened", "run": python(code, seen)})
+    for protocol in Protocol.TCP, Protocol.UDP:
+        await observer.observe(event(protocol=protocol))
+    await until(lambda: seen.exists() and seen.read_text() == "+-+-")
+
+
+async def test_placeholders_in_arguments_are_filled(
+    make_observer: Any, event: Any, until: Any, tmp_path: Path
+) -> None:
+    """No shell is involved, and braces that are no placeholder stay."""
+    output = tmp_path / "output"
+    words = ["{external_port}/{protocol}", "{comment}", '{"a": {b}}', "{external_address}"]
+    observer = make_observer({"on": "opened", "run": python(WRITE_FIELDS, output, *words)})
+    await observer.observe(event(comment="$(reboot) {event}"))
+    await until(output.exists)
+    assert json.loads(output.read_text())[2] == ["8080/TCP", "$(reboot) {event}", '{"a": {b}}', ""]

@@ -49,7 +49,7 @@ async def receiver(stack: AsyncExitStack) -> Receiver:
     """A server on loopback."""
     receiver = Receiver()
     application = web.Application()
-    application.add_routes([web.post("/hook", receiver.take)])
+    application.router.add_route("*", "/hook", receiver.take)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -202,3 +202,31 @@ def test_the_url_is_not_in_the_representation_or_in_an_error_of_the_settings() -
         with pytest.raises(SettingError) as failed:
             WebhookObserver.from_table([{"on": "opened", "url": url}])
         assert "passw0rd" not in str(failed.value)
+
+
+async def test_a_template_sets_method_headers_and_body(
+    calling: Any, event: Any, until: Any, receiver: Receiver
+) -> None:
+    """Values in the body are escaped as JSON, and other braces stay."""
+    body = '{"port": {external_port}, "text": "{comment}: {detail}", "a": {}}'
+    calling_with = {"on": "opened", "method": "PUT", "headers": {"X-Port": "p{external_port}"}, "body": body}
+    await calling(**calling_with).observe(event(comment='say "hi"', detail="a\\b"))
+    await until(lambda: receiver.calls)
+    headers, sent = receiver.calls[0]
+    assert json.loads(sent) == {"port": 8080, "text": 'say "hi": a\\b', "a": {}}
+    assert (headers["X-Port"], headers["Content-Type"]) == ("p8080", "application/json")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [("application/x-www-form-urlencoded", b"c=a%26b%3D%C3%A9"), ("text/plain", "c=a&b=\u00e9".encode())],
+)
+async def test_values_are_escaped_for_the_content_type(
+    calling: Any, event: Any, until: Any, receiver: Receiver, content_type: str, body: bytes
+) -> None:
+    """The header replaces the usual one, whatever its case."""
+    headers = {"content-type": content_type}
+    await calling(on="opened", headers=headers, body="c={comment}").observe(event(comment="a&b=\u00e9"))
+    await until(lambda: receiver.calls)
+    sent_headers, sent = receiver.calls[0]
+    assert (sent_headers.getall("Content-Type"), sent) == ([content_type], body)
