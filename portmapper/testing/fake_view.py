@@ -50,9 +50,9 @@ class FakeView:
         """Count the mappings of the document."""
         return summary_document(self.document)
 
-    async def mappings(self) -> list[dict[str, Any]]:
+    async def mappings(self, status: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Return the mappings of the document."""
-        return mappings_with_reason(self.document)
+        return mappings_with_reason(self.document if status is None else status)
 
     async def history(self, limit: int = 100, before: int | None = None) -> list[dict[str, Any]]:
         """Return no events."""

@@ -99,9 +99,12 @@ class _Tags(HTMLParser):
     @property
     def fields(self) -> list[tuple[str | None, str]]:
         """Name and type of each input."""
-        return [
-            (found.get("name"), found.get("type") or "text") for tag, found in self.tags if tag == "input"
-        ]
+        return [(found.get("name"), _kind(found)) for tag, found in self.tags if tag == "input"]
+
+
+def _kind(attributes: Mapping[str, str | None]) -> str:
+    """Return the type of an input; the attribute `hidden` hides any."""
+    return "hidden" if "hidden" in attributes else attributes.get("type") or "text"
 
 
 async def _answer(subject: WebSubject, route: WebRoute, visitor: WebRequest) -> None:
