@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 
 import pytest
 
@@ -186,3 +187,17 @@ def test_a_single_replica_closes_what_was_deleted_while_it_was_down(kube: KubeLa
 
 def _has_record(kube: KubeLab) -> bool:
     return len(kube.api.get("secret", "portmapper-leases", "-n", "portmapper").get("data", {})) == 2
+
+
+def test_a_dry_run_changes_nothing(kube: KubeLab) -> None:
+    """Neither on the gateway nor on the API server."""
+    kube.api.apply(port_mapping("game", port=17777))
+    before = kube.api.writes()
+    with kube.controller("a", "--dry-run") as running:
+        wait_until(lambda: "on standby" in running.log, "started")
+        time.sleep(2.0)
+        assert running.end() == 0
+    assert kube.open_ports() == set()
+    written = kube.api.writes() - before
+    assert not {line for line in written if line not in ("PUT leases", "POST subjectaccessreviews")}
+    assert not kube.api.get("leases", "-n", "portmapper")["items"]

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 from netlab.program import Program, Running
 
 from .kubelab import VIRTUAL, KubeLab, leads, service, wait_until
@@ -37,6 +38,7 @@ def _services() -> list[dict[str, object]]:
     return found
 
 
+@pytest.mark.timeout(600)
 def test_a_thousand_services_cause_few_requests_and_a_quick_takeover(kube: KubeLab, tmp_path: Path) -> None:
     """A follower is small, and nothing is written without a change.
 

@@ -112,7 +112,11 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="open all ports of Services with this loadBalancerClass, and report the external address",
     )
-    group.add_argument("--dry-run", action="store_true", help="log what would be opened; change nothing")
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="change nothing; 'portmapper status' shows what would be opened",
+    )
 
 
 def _add_election(parser: argparse.ArgumentParser) -> None:
