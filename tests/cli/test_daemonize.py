@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,11 +42,10 @@ def test_an_invalid_gateway_is_reported_before_detaching(tmp_path: Path) -> None
 
 
 def test_an_unusable_store_is_reported_before_detaching(tmp_path: Path) -> None:
-    """The daemon could not start with a store of a newer version."""
-    with contextlib.closing(sqlite3.connect(tmp_path / "leases.sqlite3")) as database:
-        database.execute("PRAGMA user_version = 99")
+    """The daemon could not start: the state directory cannot be created below a file."""
+    (tmp_path / "file").touch()
     with pytest.raises(StoreError):
-        daemonize.check_before_detaching(arguments(), [], tmp_path)
+        daemonize.check_before_detaching(arguments(), [], tmp_path / "file" / "state")
 
 
 class FakePidFiles:
