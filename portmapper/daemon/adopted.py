@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from portmapper.api.model import Mapping
-from portmapper.api.reading import SourceState
+from portmapper.api.reading import Reading, SourceState
 from portmapper.daemon.listening_gate import ListeningGate
 from portmapper.network.host import Network
 from portmapper.network.reader import NetworkReader
@@ -43,6 +43,11 @@ def adopt_leases(
     leases = [stored for stored in store.leases if not stored.expired(now)]
     for reader in failed:
         reader.adopt([_mapping(stored, network) for stored in leases if stored.source == reader.location])
+
+
+def all_read(readings: Sequence[Reading]) -> bool:
+    """Return whether each list was read: the rows of another may be open, so nothing of theirs is closed."""
+    return all(reading.state is not SourceState.FAILED for reading in readings)
 
 
 def refuse_empty(readers: Sequence[SourceReader], store: LeaseStore, now: datetime) -> None:

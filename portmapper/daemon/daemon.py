@@ -13,7 +13,7 @@ from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import Metrics, MetricsPage
 from portmapper.api.quirks import Quirk
-from portmapper.daemon.adopted import adopt
+from portmapper.daemon.adopted import adopt, all_read
 from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.attached import attach, metrics_page
 from portmapper.daemon.cluster import ALONE, Cluster
@@ -89,6 +89,7 @@ class Daemon:
         self._load_settings = load_settings
         self._store = store
         self.history = store.history
+        self._lost_leases = bool(store.damage) and not options.oneshot
         self._background_tasks = background_tasks
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
@@ -337,6 +338,8 @@ class Daemon:
         requested = () if self._options.oneshot else self._adhoc.current(self._clock.now())
         allowed = desired_mappings(self._watcher.readings, requested, self._checker())
         self._scheduler.set_desired(self._gatekeeper.desired(allowed))
+        if self._lost_leases and all_read(self._watcher.readings):
+            self._scheduler.recovery.begin()
 
     # Shutdown
 

@@ -40,6 +40,7 @@ from portmapper.scheduler.own_conflicts import OwnConflicts
 from portmapper.scheduler.pairs import Pairs
 from portmapper.scheduler.peers import Peers
 from portmapper.scheduler.record import Record
+from portmapper.scheduler.recovery import Recovery
 from portmapper.scheduler.releases import Releases
 from portmapper.scheduler.resync import Resync
 from portmapper.scheduler.transition import Rules
@@ -63,6 +64,7 @@ class Scheduler:
         discovery: the gateways known.
         answering: returns those that answer at the moment.
         counters: what happened since the start.
+        recovery: finds leases that a damaged store has lost.
     """
 
     def __init__(
@@ -82,8 +84,7 @@ class Scheduler:
         self._options = options
         self._on_hold = options.on_hold
         self._clock = clock or Clock()
-        self._wake = asyncio.Event()
-        self._quiet = asyncio.Event()
+        self._wake, self._quiet = asyncio.Event(), asyncio.Event()
         self._topology = Topology(network, options.chosen)
         self._queues = WorkQueues(self._quiet.set, gate)
         self._ownership = Ownership(store, options.scope, tokens)
@@ -91,12 +92,9 @@ class Scheduler:
         self._writer = Writer(Rules(options.interval), self._clock, self._wake.set)
         self.records = self._writer.records
         self._coupling = Coupling(quirks, self.records, store.devices)
+        heard, pause = self._heard if options.watch else None, options.interval
         self.discovery = Discovery(
-            backends,
-            clock=self._clock,
-            longest_pause=options.interval,
-            on_search=self._searched,
-            on_event=self._heard if options.watch else None,
+            backends, clock=self._clock, longest_pause=pause, on_search=self._searched, on_event=heard
         )
         self._connect(options)
 
@@ -126,6 +124,7 @@ class Scheduler:
             is_idle=lambda: not writer.attempting,
             report=self._released,
         )
+        self.recovery = Recovery(discovery, ownership, queues, lambda: topology.network, clock, self._release)
         self._effects = Effects(ownership, self._recorder, self.counters, self._resync.external, options)
         writer.connect(self._effects, self._dropped)
 
@@ -295,6 +294,7 @@ class Scheduler:
         for gateway in probe.gateways:
             if self._coupling.learn(gateway, self._clock.monotonic()) or probe.done:
                 self._peers.identified(gateway)
+            self.recovery.look_at(gateway)
             if gateway.identity not in self.external:
                 self._resync.query_address(gateway)
         self._writer.take_all(self._gateway_events.after_search(probe))

@@ -103,6 +103,13 @@ class Ownership:
         if mapping.port == ANY_PORT and mapping.family is Family.IPV4:
             self._store.remember_port(_any_port(mapping), lease.external_port)
 
+    def found(self, lease: Lease, comment: str, now: datetime) -> None:
+        """Take a lease that the store has lost as an orphan: a gateway's table shows it."""
+        known = self._at((lease.family, lease.protocol, lease.external_port))
+        if all(forward_target(stored.lease) != forward_target(lease) for stored in known):
+            self._put(StoredLease(lease, lease.external_port, now, confirmed=True, comment=comment))
+            self.abandon(lease.token)
+
     def _new_token(self, request: MapRequest, gateway: Gateway) -> bytes:
         """Return the token that the cluster knows for a mapping, or a random one.
 

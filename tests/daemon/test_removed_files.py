@@ -20,3 +20,19 @@ def test_the_state_directory_is_created_again(program: Any, gateway: Any, ports:
         assert (second.status, "already running" in second.errors) == (4, True)
         daemon.until((program.state / "leases.sqlite3").exists, "wrote the lease store again")
     assert gateway.ports() == {8080}
+
+
+def test_ports_that_a_damaged_store_has_lost_are_closed(program: Any, upnp_gateway: Any, ports: Path) -> None:
+    """The gateway's table shows which are ours; those that are listed stay open."""
+    ports.write_text("port;protocol\n8080;TCP\n8090;TCP\n")
+    arguments = ("run", "-n", "1", *upnp_gateway.options, str(ports))
+    with program.running(*arguments) as daemon:
+        daemon.until(lambda: upnp_gateway.ports() == {8080, 8090}, "opened")
+        daemon.process.kill()
+        daemon.process.wait()
+    (program.state / "leases.sqlite3").write_bytes(b"damaged" * 1000)
+    (program.state / "leases.sqlite3-wal").unlink(missing_ok=True)
+    ports.write_text("port;protocol\n8080;TCP\n")
+    with program.running(*arguments) as daemon:
+        daemon.until(lambda: upnp_gateway.ports() == {8080}, "closed what is not listed")
+        assert list(program.state.glob("leases.sqlite3.damaged-*"))
