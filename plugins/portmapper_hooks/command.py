@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import ClassVar, Self
 
-from portmapper.api import Event, Observer
+from portmapper.api import Event, Observer, RunsHooks
 from portmapper.support.text import printable
 from portmapper_hooks.payload import environment_of, json_of
 from portmapper_hooks.placeholders import filled
+from portmapper_hooks.sample import sample_event
 from portmapper_hooks.settings import HookSettings, tables
 from portmapper_hooks.stderr_capture import StderrCapture
 from portmapper_hooks.work_queue import WorkQueue, row_key
@@ -29,7 +31,7 @@ MAX_DELAY = 60.0
 _log = logging.getLogger(__name__)
 
 
-class CommandObserver(Observer):
+class CommandObserver(Observer, RunsHooks):
     """Runs programs without a shell, each within its time limit."""
 
     name = "command"
@@ -45,6 +47,22 @@ class CommandObserver(Observer):
     def from_table(cls, value: object) -> Self | None:
         """Return an observer for the `[[hook]]` tables, or None if there are none."""
         return cls(tables(HookSettings, value, cls.table)) if value is not None else None
+
+    def hook_names(self) -> tuple[str, ...]:
+        """Return the names; a hook without one has that of its program."""
+        return tuple(hook.name or hook.run[0] for hook in self._hooks)
+
+    def missing_programs(self) -> dict[str, str]:
+        """Return the programs that are not executable files, by the name of the hook."""
+        return {
+            hook.name or hook.run[0]: hook.run[0] for hook in self._hooks if not shutil.which(hook.run[0])
+        }
+
+    async def test_hook(self, name: str) -> str:
+        """Run the hooks with this name once."""
+        named = [hook for hook in self._hooks if name == (hook.name or hook.run[0])]
+        problems = [await run(hook, sample_event(hook.on)) for hook in named]
+        return "; ".join(filter(None, problems))
 
     async def observe(self, event: Event) -> None:
         """Queue the matching programs; each runs once at a time for a row, in the order of its events."""

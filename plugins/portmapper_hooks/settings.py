@@ -135,6 +135,7 @@ class WebhookSettings:
         method: method of the requests.
         headers: more headers, with placeholders in their values.
         body: the body with placeholders; None for the event as JSON.
+        name: the name for `hooks test`.
     """
 
     on: frozenset[EventKind] = attrs.field(metadata={READ: _kinds})
@@ -146,6 +147,7 @@ class WebhookSettings:
     method: str = attrs.field(default="POST", metadata={READ: _method})
     headers: dict[str, str] = attrs.field(factory=dict, repr=False, metadata={READ: _headers})
     body: str | None = attrs.field(default=None, repr=False, metadata={READ: _body})
+    name: str = attrs.field(default="", metadata={READ: _name})
 
 
 def tables(kind: type[T], value: object, name: str) -> list[T]:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import unquote, urlsplit
 
 from portmapper import __version__
-from portmapper.api import Event, Observer, PortmapperError
+from portmapper.api import Event, Observer, PortmapperError, RunsHooks
 from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import MASK, mask_urls
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread
 from portmapper_hooks.placeholders import body_of, filled_headers, merged
+from portmapper_hooks.sample import sample_event
 from portmapper_hooks.settings import WebhookSettings, tables
 from portmapper_hooks.work_queue import WorkQueue, mapping_key
 
@@ -44,7 +45,7 @@ SIGNATURE_HEADER = "X-Portmapper-Signature"
 _log = logging.getLogger(__name__)
 
 
-class WebhookObserver(Observer):
+class WebhookObserver(Observer, RunsHooks):
     """Calls URLs, and retries after a temporary failure."""
 
     name = "webhook"
@@ -60,6 +61,23 @@ class WebhookObserver(Observer):
     def from_table(cls, value: object) -> Self | None:
         """Return an observer for the `[[webhook]]` tables, or None if there are none."""
         return cls(tables(WebhookSettings, value, cls.table)) if value is not None else None
+
+    def hook_names(self) -> tuple[str, ...]:
+        """Return the names; a webhook without one cannot be tested."""
+        return tuple(webhook.name for webhook in self._webhooks if webhook.name)
+
+    def missing_programs(self) -> dict[str, str]:
+        """Return nothing: a webhook runs no program."""
+        return {}
+
+    async def test_hook(self, name: str) -> str:
+        """Send one request for each webhook with this name."""
+        problems = []
+        for webhook in self._webhooks:
+            if webhook.name == name:
+                problem, _ = await self._post(webhook, sample_event(webhook.on))
+                problems.append(without_secrets(problem, webhook.url))
+        return "; ".join(filter(None, problems))
 
     async def observe(self, event: Event) -> None:
         """Queue the matching requests; a URL gets the events of one mapping in order."""

@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from portmapper.api.reading import Rejected as Rejected
     from portmapper.api.reading import SourceState as SourceState
     from portmapper.api.reads_status import ReadsStatus as ReadsStatus
+    from portmapper.api.runs_hooks import RunsHooks as RunsHooks
     from portmapper.api.source import MAX_DOCUMENT as MAX_DOCUMENT
     from portmapper.api.source import Document as Document
     from portmapper.api.source import FetchOptions as FetchOptions
@@ -219,6 +220,7 @@ __getattr__ = lazy_exports(
             "SourceState",
         ),
         "reads_status": ("ReadsStatus",),
+        "runs_hooks": ("RunsHooks",),
         "source": (
             "Document",
             "FetchOptions",

@@ -27,6 +27,7 @@ CODES = (
     "state-dir-not-writable",
     "already-running",
     "source-unreadable",
+    "hook-program-missing",
     "no-default-route",
     "container-network",
     "ipv6-only",

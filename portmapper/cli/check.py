@@ -43,14 +43,23 @@ class Check(Command):
         """Read each source one time; return 2 if a row is rejected."""
         import asyncio
 
+        from portmapper.cli.hooks import missing_programs
         from portmapper.cli.run_config import RunConfig
         from portmapper.pluginhost.manager import load_plugins
         from portmapper.sources.reader import read_first
+        from portmapper.support.text import printable
 
         configure_logging(arguments, "error")
         plugins = load_plugins(arguments.disable_plugin)
-        readings = asyncio.run(read_first(RunConfig(arguments, plugins).setup.readers))
-        print(json.dumps(_document(readings), indent=2)) if arguments.json else _show(readings)
+        setup = RunConfig(arguments, plugins).setup
+        missing = missing_programs(setup.observers)
+        readings = asyncio.run(read_first(setup.readers))
+        if arguments.json:
+            print(json.dumps({**_document(readings), "hooks": missing}, indent=2))
+        else:
+            _show(readings)
+            for problem in missing:
+                print(f"warning: {printable(problem)}")
         return REJECTED if any(reading.rejected for reading in readings) else 0
 
 

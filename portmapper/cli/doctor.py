@@ -149,7 +149,7 @@ async def _findings(arguments: argparse.Namespace, show: Callable[[str], None]) 
         readings, findings = await _read(arguments, plugins, sources)
         mappings = [mapping for reading in readings for mapping in reading.mappings]
         desired = desired_from_list(mappings, network, chosen, leases)
-    for finding in findings:
+    for finding in [*findings, *_hook_findings(arguments, plugins)]:
         yield finding
     question = DoctorRequest(
         backends,
@@ -164,6 +164,16 @@ async def _findings(arguments: argparse.Namespace, show: Callable[[str], None]) 
     )
     async for finding in run_checks(question):
         yield finding
+
+
+def _hook_findings(arguments: argparse.Namespace, plugins: Plugins) -> list[Finding]:
+    from portmapper.api.findings import Finding
+    from portmapper.cli.hooks import missing_programs
+    from portmapper.cli.run_config import observers_of
+
+    missing = missing_programs(observers_of(plugins, arguments.settings_file))
+    advice = "install the program, or correct 'run' in the settings file"
+    return [Finding.warning("hook-program-missing", problem, advice) for problem in missing]
 
 
 def _outside(arguments: argparse.Namespace, network: Network) -> OutsideProbe | None:

@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "portmapper.cli.check:Check",
             "read the sources and report errors, without contacting a gateway",
         ),
+        "hooks": ("portmapper.cli.hooks:Hooks", "run a hook of the settings file, to test it"),
         "init": ("portmapper.cli.init:Init", "query the gateway and write a settings file"),
         "convert": ("portmapper.cli.convert:Convert", "convert a list to another format"),
         "service": (
