@@ -9,6 +9,7 @@ NOT_FOUND = 404
 CONFLICT = 409
 GONE = 410
 TOO_LARGE = 413
+UNPROCESSABLE = 422
 
 
 class ApiFailure(SourceError):

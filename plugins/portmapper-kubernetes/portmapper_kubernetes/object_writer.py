@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from portmapper_kubernetes.api_errors import CONFLICT, NOT_FOUND, ApiFailure
+from portmapper_kubernetes.api_errors import CONFLICT, FORBIDDEN, NOT_FOUND, UNPROCESSABLE, ApiFailure
 from portmapper_kubernetes.budget import Budget
 from portmapper_kubernetes.conditions import Condition, State
 from portmapper_kubernetes.controller import Controller
@@ -35,7 +36,12 @@ RATE, BURST = 20.0, 50.0
 FINALIZER_LIMIT = 30.0
 """Seconds after which an object is let go although its ports could not be closed, as on a dead gateway."""
 
+REFUSAL_PAUSE = 30.0
+"""Seconds until a write that was refused is tried again."""
+
 EVENTS_PATH = "apis/events.k8s.io/v1/namespaces/{}/events"
+
+_log = logging.getLogger(__name__)
 
 _REPORTED_AS_EVENTS = ("Accepted", "Open")
 _QUIET = ("Pending", "Accepted")
@@ -56,6 +62,7 @@ class ObjectWriter:
         self._written: dict[tuple[str, str], tuple[Any, float]] = {}
         self._reasons: dict[str, dict[str, tuple[str, str]]] = {}
         self._deleting: dict[str, float] = {}
+        self._refused: dict[tuple[str, str], float] = {}
 
     async def write(self, server: ApiServer, states: Iterable[State]) -> None:
         """Write what changed.
@@ -145,6 +152,8 @@ class ObjectWriter:
         from portmapper_kubernetes.api_server import APPLY
 
         now = self._monotonic()
+        if now < self._refused.get((uid, what), now):
+            return False
         _, at = self._written.get((uid, what), (None, -MIN_GAP))
         if now < at + MIN_GAP or not self._budget.take():
             self.waiting = True
@@ -152,11 +161,23 @@ class ObjectWriter:
         try:
             await server.request("PATCH", path, query=MANAGER, body=body, content_type=APPLY)
         except ApiFailure as failure:
-            if failure.status not in (NOT_FOUND, CONFLICT):
-                raise
-            return False  # the object is gone
+            self._pass_over(failure, uid, what)
+            return False
         self._written[(uid, what)] = (after, now)
         return True
+
+    def _pass_over(self, failure: ApiFailure, uid: str, what: str) -> None:
+        """Go on with other objects after a refusal that concerns only this one.
+
+        Raises:
+            ApiFailure: it concerns all of them.
+        """
+        if failure.status in (FORBIDDEN, UNPROCESSABLE):
+            if not any(kind == what for _, kind in self._refused):
+                _log.warning("cannot write the %s of an object: %s", what, failure)
+            self._refused[(uid, what)] = self._monotonic() + REFUSAL_PAUSE
+        elif failure.status not in (NOT_FOUND, CONFLICT):  # these mean that the object is gone
+            raise failure
 
     async def _send_events(self, server: ApiServer, state: State) -> None:
         """Send an Event for each condition whose reason changed since this replica leads."""
@@ -171,13 +192,22 @@ class ObjectWriter:
                 path = EVENTS_PATH.format(reference.namespace)
                 body = event_of(state, condition, self._controller.settings.identity)
                 if self._budget.take():
-                    await server.request("POST", path, body=body)
+                    await self._post_event(server, path, body)
+
+    async def _post_event(self, server: ApiServer, path: str, body: object) -> None:
+        if self._monotonic() < self._refused.get(("", "Event"), 0.0):
+            return
+        try:
+            await server.request("POST", path, body=body)
+        except ApiFailure as failure:
+            self._pass_over(failure, "", "Event")
 
     def _forget(self, references: Iterable[Reference]) -> None:
         """Forget objects that no longer exist."""
-        alive = {reference.uid for reference in references}
+        alive = {"", *(reference.uid for reference in references)}
         self._written = {key: value for key, value in self._written.items() if key[0] in alive}
         self._reasons = {uid: reasons for uid, reasons in self._reasons.items() if uid in alive}
+        self._refused = {key: until for key, until in self._refused.items() if key[0] in alive}
         self._deleting = {uid: since for uid, since in self._deleting.items() if uid in alive}
 
 

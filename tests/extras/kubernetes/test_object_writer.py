@@ -162,6 +162,18 @@ async def test_an_outage_is_raised_and_written_later(writing: Writing) -> None:
     assert f"PATCH {SERVICE}" in await writing.write()
 
 
+@pytest.mark.parametrize("status", [403, 422])
+async def test_a_refused_write_does_not_stop_the_others(writing: Writing, status: int) -> None:
+    """It is tried again later, and logged once."""
+    writing.cluster.all = [service(), port_mapping()]
+    writing.api.fail("PATCH", answer(status), times=1)
+    writing.api.fail("/services/", answer(status), times=1)
+    assert f"PATCH {MAPPING}/status" in await writing.write()
+    assert await writing.write() == []
+    writing.time = module.REFUSAL_PAUSE + 1
+    assert f"PATCH {SERVICE}" in await writing.write()
+
+
 async def test_a_deleted_object_waits_until_its_port_is_closed(writing: Writing) -> None:
     """Then the finalizer is removed."""
     deleted = port_mapping(metadata={"finalizers": [FINALIZER], "deletionTimestamp": "now"})
