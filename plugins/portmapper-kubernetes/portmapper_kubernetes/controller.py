@@ -62,6 +62,7 @@ class Controller:
         settings: the settings.
         open_ports: the ports that are open on gateways.
         closing: ports of an earlier leader that are being closed.
+        must_hold_back: whether a PortMapping without our finalizer will get it.
         before_first: called once, before the first rows; without an election, it reads the shared Secret.
     """
 
@@ -69,6 +70,7 @@ class Controller:
         self.settings = settings
         self.open_ports = OpenPorts()
         self.closing = Closing(self.open_ports)
+        self.must_hold_back: Callable[[PortMapping], bool] = lambda mapping: False
         self.before_first: Callable[[], Awaitable[None]] | None = None
         self._listeners: list[Callable[[], None]] = []
         self._kinds: _Kinds | None = None
@@ -194,8 +196,27 @@ class Controller:
     def rows(self) -> list[Row]:
         """Return the rows for portmapper. A port that must be closed first waits."""
         blocked = self.closing.claims()
-        wanted = [port for verdict in self.verdicts() for port in verdict.wanted]
+        held_back = self._held_back()
+        wanted = [
+            port
+            for verdict in self.verdicts()
+            if verdict.reference.origin not in held_back
+            for port in verdict.wanted
+        ]
         return [*(port.row for port in wanted if port.claim[:3] not in blocked), *self.closing.rows()]
+
+    def _held_back(self) -> set[str]:
+        """Return the PortMappings that must get our finalizer first.
+
+        Otherwise such an object could be gone before its port is closed.
+        """
+        return {
+            mapping.reference.origin
+            for mapping in self.mappings.values()
+            if not mapping.has_finalizer
+            and self.must_hold_back(mapping)
+            and not self.open_ports.of(mapping.reference.origin)
+        }
 
     def take_over(self, record: bytes) -> None:
         """Find what an earlier leader left open, from its record."""

@@ -64,6 +64,10 @@ class ObjectWriter:
         self._deleting: dict[str, float] = {}
         self._refused: dict[tuple[str, str], float] = {}
 
+    def will_add_finalizer(self, mapping: PortMapping) -> bool:
+        """Return whether a PortMapping gets our finalizer soon; the API server may refuse it."""
+        return (mapping.reference.uid, "finalizer") not in self._refused
+
     async def write(self, server: ApiServer, states: Iterable[State]) -> None:
         """Write what changed.
 
@@ -155,7 +159,7 @@ class ObjectWriter:
         if now < self._refused.get((uid, what), now):
             return False
         _, at = self._written.get((uid, what), (None, -MIN_GAP))
-        if now < at + MIN_GAP or not self._budget.take():
+        if now < at + MIN_GAP or (what != "finalizer" and not self._budget.take()):
             self.waiting = True
             return False
         try:
@@ -176,6 +180,8 @@ class ObjectWriter:
             if not any(kind == what for _, kind in self._refused):
                 _log.warning("cannot write the %s of an object: %s", what, failure)
             self._refused[(uid, what)] = self._monotonic() + REFUSAL_PAUSE
+            if what == "finalizer":
+                self._controller.changed()  # its port need not wait any longer
         elif failure.status not in (NOT_FOUND, CONFLICT):  # these mean that the object is gone
             raise failure
 

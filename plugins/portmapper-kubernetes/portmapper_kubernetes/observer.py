@@ -18,7 +18,7 @@ from portmapper_kubernetes.object_writer import ObjectWriter
 if TYPE_CHECKING:
     from portmapper_kubernetes.shared_secret import SharedSecret
 
-MIN_PAUSE = 0.25
+MIN_PAUSE = 0.1
 """Seconds between two reports."""
 
 WAITING_PAUSE = 1.0
@@ -62,6 +62,8 @@ class KubernetesObserver(Observer, ReadsStatus, ShowsMetrics):
         """Listen for health checks, and begin to report."""
         await self._health.start()
         self._controller.listen(self._woken.set)
+        if not self._controller.settings.dry_run:
+            self._controller.must_hold_back = self._writer.will_add_finalizer
         self._task = asyncio.create_task(self._report_forever())
 
     async def observe(self, event: Event) -> None:
@@ -87,14 +89,17 @@ class KubernetesObserver(Observer, ReadsStatus, ShowsMetrics):
     async def _report_forever(self) -> None:
         if self._guard is not None:
             await self._guard.wait_until_leading()
-        pause = 0.0
+        pause, took = 0.0, 0.0
+        clock = asyncio.get_running_loop().time
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._woken.wait()
-            await asyncio.sleep(MIN_PAUSE)
+            await asyncio.sleep(min(max(MIN_PAUSE, took), WAITING_PAUSE))  # a large table is read less often
             self._woken.clear()
+            started = clock()
             pause = await self._report()
+            took = clock() - started
 
     async def _report(self) -> float:
         """Report once, and return the seconds until the next report without a change."""

@@ -18,7 +18,7 @@ from portmapper_kubernetes.source import KubernetesSource
 
 from portmapper.api import DaemonParts, Family, Protocol, SourceError, UsageError
 
-from .conftest import SERVICES, FakeApi, answer, service, until
+from .conftest import SERVICES, FakeApi, answer, port_mapping, service, until
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
@@ -162,6 +162,21 @@ async def test_an_incomplete_list_is_no_list(
         await controller.follow()
     await until(lambda: controller.is_settled)
     await controller.follow()
+    assert len(controller.rows()) == 1
+    await controller.close()
+
+
+async def test_a_mapping_waits_for_its_finalizer(api: FakeApi, kubeconfig: Path) -> None:
+    """Unless it cannot get it, or its port is open already."""
+    api.put("apis/portmapper.dev/v1alpha1/portmappings", port_mapping())
+    controller = Controller(Settings(kubeconfig=kubeconfig))
+    await controller.follow()
+    assert len(controller.rows()) == 1
+    controller.must_hold_back = lambda mapping: True
+    assert controller.rows() == []
+    controller.open_ports.add(
+        OpenPort(Protocol.TCP, Family.IPV4, "192.168.88.11", 7777, 7777), "portmapping/shop/game"
+    )
     assert len(controller.rows()) == 1
     await controller.close()
 
