@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -79,6 +80,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 EXIT_STATUS = {"UsageError": 2, "SourceError": 2, "NoGateway": 3, "AlreadyRunning": 4, "LeadershipLost": 5}
 INTERRUPTED = 130
+
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""System errors of a system, or a limit, that has nothing left. They are no fault of the program."""
 
 GC_THRESHOLD = 100_000
 """New objects between two garbage collections during startup. A start creates up to 75,000 objects with UPnP,
@@ -205,6 +209,13 @@ def _overview() -> str:
 
 def _report(error: Exception) -> int:
     """Print the error and return its exit status."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in SHORTAGES):
+        # Without an import: it would fail, too.
+        reason = getattr(error, "strerror", None) or "no memory left"
+        sys.stderr.write(
+            f"portmapper: cannot start: {reason}. Free some, or raise the limit, then try again\n"
+        )
+        return 1
     from portmapper.api.errors import PortmapperError
 
     if isinstance(error, PortmapperError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import select
 import signal
@@ -15,6 +16,9 @@ T = TypeVar("T")
 
 RETRY_DELAY = 1.0
 """Seconds between two attempts."""
+
+SPARE_PAIRS = 1
+"""Pairs of descriptors that must be free beside those of the loop: what starts in it imports modules."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,13 +36,15 @@ def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 def _missing() -> Exception | None:
     """Create what a loop needs, and return why that fails: a loop that fails halfway leaves a traceback."""
-    try:
-        for end in socket.socketpair():
-            end.close()
-        if hasattr(select, "epoll"):
-            select.epoll().close()
-    except (OSError, MemoryError) as error:
-        return error
+    with contextlib.ExitStack() as taken:
+        try:
+            for _ in range(1 + SPARE_PAIRS):
+                for end in socket.socketpair():
+                    taken.enter_context(end)
+            if hasattr(select, "epoll"):
+                taken.enter_context(select.epoll())
+        except (OSError, MemoryError) as error:
+            return error
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,14 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_program import Running
+from running_program import PROGRAM, Running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="replaces system calls of Linux")
 
 INJECT = """
 import builtins, os, socket, sqlite3, sys, _thread
+FILE_CALLS = ("stat", "lstat", "fstat", "read", "unlink", "replace", "mkdir")
 call, code, trigger = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-is_file = os.path.exists
+stat = os.stat
+
+def is_file(path):
+    try:
+        return bool(stat(path))
+    except FileNotFoundError:
+        return False
 
 def failing(original, error):
     def replaced(*arguments, **named):
@@ -50,6 +58,10 @@ elif call == "sqlite":
 elif call == "inotify":
     import inotify_simple
     inotify_simple.INotify.__init__ = failing(inotify_simple.INotify.__init__, system_error)
+elif call in FILE_CALLS:
+    setattr(os, call, failing(getattr(os, call), system_error))
+elif call == "getaddrinfo":
+    socket.getaddrinfo = failing(socket.getaddrinfo, lambda: socket.gaierror(code, "no resolver"))
 elif call == "memory":
     socket.socket.sendto = failing(socket.socket.sendto, MemoryError)
 else:
@@ -60,8 +72,6 @@ entry()
 """
 
 CALLS = [
-    ("open", errno.EMFILE),
-    ("open", errno.EIO),
     ("socket", errno.EMFILE),
     ("socket", errno.ENOMEM),
     ("bind", errno.EADDRINUSE),
@@ -82,7 +92,25 @@ CALLS = [
     ("inotify", errno.ENOSPC),
     ("sqlite", 0),
     ("memory", 0),
+    ("setsockopt", errno.EPERM),
+    ("setsockopt", errno.ENOMEM),
+    ("getsockname", errno.ENOBUFS),
+    ("getaddrinfo", socket.EAI_AGAIN),
+    ("fstat", errno.EIO),
 ]
+
+FILE_CALLS = [
+    ("open", errno.EMFILE),
+    ("open", errno.EIO),
+    ("stat", errno.EIO),
+    ("stat", errno.EACCES),
+    ("lstat", errno.EIO),
+    ("read", errno.EIO),
+    ("unlink", errno.EROFS),
+    ("replace", errno.EROFS),
+    ("mkdir", errno.ENOSPC),
+]
+"""At the start, the pid file or the list would not be usable, which ends the daemon with one line."""
 
 
 class Injected:
@@ -126,7 +154,7 @@ def injected(program: Any, tmp_path: Path) -> Injected:
     return Injected(program, tmp_path / "fails")
 
 
-@pytest.mark.parametrize(("call", "code"), CALLS)
+@pytest.mark.parametrize(("call", "code"), [*FILE_CALLS, *CALLS])
 def test_a_running_daemon_survives(
     injected: Injected, program: Any, gateway: Any, ports: Path, call: str, code: int
 ) -> None:
@@ -144,7 +172,7 @@ def test_a_running_daemon_survives(
         assert daemon.log.count("Traceback") == 0
 
 
-@pytest.mark.parametrize(("call", "code"), [known for known in CALLS if known[0] != "open"])
+@pytest.mark.parametrize(("call", "code"), CALLS)
 def test_a_daemon_that_starts_survives(
     injected: Injected, program: Any, gateway: Any, ports: Path, call: str, code: int
 ) -> None:
@@ -158,3 +186,20 @@ def test_a_daemon_that_starts_survives(
         daemon.until(lambda: gateway.ports() == {8080}, "opened")
         daemon.until((program.state / "control.sock").exists, "listening")
         assert program.run("status", "--json").status == 0
+
+
+@pytest.mark.parametrize("limit", [7, 8, 10, 12])
+def test_a_start_without_descriptors_is_one_line(program: Any, silence: Any, ports: Path, limit: int) -> None:
+    """It waits for descriptors, or says that there are none; it shows no traceback and no fault of ours."""
+    command = [*PROGRAM, "run", *silence, str(ports)]
+    limited = ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *command]
+    with subprocess.Popen(limited, stderr=subprocess.PIPE, env=program.environment, text=True) as process:
+        assert process.stderr is not None, "it is a pipe"
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if "cannot start" in line or "keeping" in line:
+                break
+        process.kill()
+    assert "cannot start" in lines[-1], lines
+    assert not [line for line in lines if "Traceback" in line or "internal error" in line]
