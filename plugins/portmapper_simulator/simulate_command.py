@@ -87,6 +87,8 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
     for name in ("host", "external_host", "external_address"):
         if chosen[name] is not None and not _is_ipv4(chosen[name]):
             raise UsageError(f"--{name.replace('_', '-')}: {chosen[name]!r} is not an IPv4 address")
+    # It announces its start, so its clock must begin there, too.
+    settings = attrs.evolve(settings, uptime=0)
     return attrs.evolve(settings, **{name: value for name, value in chosen.items() if value is not None})
 
 

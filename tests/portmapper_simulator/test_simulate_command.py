@@ -119,3 +119,10 @@ def test_a_port_in_use_is_an_error_on_one_line() -> None:
     assert process.returncode == 1
     assert errors.count("\n") == 1
     assert port in errors
+
+
+def test_the_clock_begins_with_the_announced_start() -> None:
+    """Otherwise a client cannot tell a repeated announcement from another restart."""
+    parser = argparse.ArgumentParser()
+    SimulateCommand().add_arguments(parser)
+    assert read_settings(parser.parse_args([])).uptime == 0
