@@ -1,0 +1,1 @@
+"""Observer that sends messages when a port stays closed, over apprise."""
