@@ -14,7 +14,7 @@ from portmapper.api.errors import PortmapperError
 from portmapper.api.model import IPAddress, Protocol
 from portmapper.probe.connections import parsed
 from portmapper.probe.wire import COOKIE_SIZE, MAX_PORTS, PATH, SESSION_SIZE, PortRequest, Result
-from portmapper.support.secrets import mask_url
+from portmapper.support.secrets import MASK, mask_url, mask_urls
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread
 
@@ -136,7 +136,7 @@ async def ask(
     except TimeoutError:
         raise ProbeError(f"the probe server {server.name} does not answer in time") from None
     except (aiohttp.ClientError, ValueError) as error:
-        reason = printable(str(error) or "the connection ended", MAX_MESSAGE)
+        reason = _shown(server, str(error) or "the connection ended")
         raise ProbeError(f"the probe server {server.name} sent an invalid answer: {reason}") from None
 
 
@@ -167,8 +167,15 @@ async def _check(server: ProbeServer, response: Any) -> None:
         raise ProbeError(
             f"{server.name} redirects to another address; use the URL of the probe server itself"
         )
-    text = printable((await response.content.read(MAX_MESSAGE)).decode("utf-8", "replace"), MAX_MESSAGE)
+    text = _shown(server, (await response.content.read(MAX_MESSAGE)).decode("utf-8", "replace"))
     raise ProbeError(f"the probe server {server.name} refuses: {text} (HTTP status {response.status})")
+
+
+def _shown(server: ProbeServer, text: str) -> str:
+    """Return a text of the server or the library for a message: it may repeat the token, or a URL."""
+    if server.token:
+        text = text.replace(server.token, MASK)
+    return printable(mask_urls(text), MAX_MESSAGE)
 
 
 async def _lines(response: Any) -> AsyncIterator[Greeting | Report]:
