@@ -73,9 +73,9 @@ async def test_h4_a_gateway_that_becomes_slow_loses_no_mapping(
     new_harness: Any, desired: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A renewal with a slow answer fails, and the lease stays valid."""
-    monkeypatch.setattr("portmapper_upnp.requester.REQUEST_TIME", 0.5)
     harness = await new_harness(backends=["upnp"])
     entry = await harness.open(desired())
+    monkeypatch.setattr("portmapper_upnp.requester.REQUEST_TIME", 0.5)
     harness.gateway.state.quirks.add("H4-drip")
     await harness.renew(entry)
     assert entry.state is MappingState.ACTIVE
