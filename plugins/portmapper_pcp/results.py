@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import natpmp
-
 from portmapper.api import (
     AnotherNat,
     BackendError,
@@ -13,6 +11,7 @@ from portmapper.api import (
     NotAuthorized,
     Unsupported,
 )
+from portmapper_pcp.natpmp_library import natpmp
 from portmapper_pcp.pcp_codec import Result
 
 MAX_ERROR_LIFETIME = 1800.0

@@ -28,11 +28,26 @@ class Receiver(asyncio.DatagramProtocol):
         """Ignore an ICMP refusal from a client that has closed its socket."""
 
 
+CAN_BIND_GROUPS = sys.platform != "win32"
+"""Whether a socket can have a group's address. On Windows, the gateway's two sockets share one address."""
+
+
 async def open_unicast(
-    host: str, port: int, received: Callable[[bytes, Address], None]
+    host: str, port: int, received: Callable[[bytes, Address], None], *, beside_group: bool = False
 ) -> asyncio.DatagramTransport:
-    """Bind the gateway's address, and send multicast from it. Raises `OSError`."""
-    return await _endpoint(_bound(host, port, host), received)
+    """Bind the gateway's address, and send multicast from it.
+
+    Args:
+        host: the address.
+        port: the port; 0 for any.
+        received: called with each datagram.
+        beside_group: the port will also be that of `open_group`.
+
+    Raises:
+        OSError: the port is in use.
+    """
+    shared = beside_group and not CAN_BIND_GROUPS
+    return await _endpoint(_bound(host, port, host, shared=shared), received)
 
 
 async def open_group(
@@ -41,10 +56,9 @@ async def open_group(
     """Listen to a multicast group on the interface with the address `host`. Raises `OSError`.
 
     A socket bound to the group's address receives nothing else, so multicast and unicast searches can be
-    distinguished. Windows cannot bind a group's address, so this socket receives both there.
+    distinguished. Windows cannot bind a group's address, so there each socket may receive both.
     """
-    address = "" if sys.platform == "win32" else group
-    opened = _bound(address, port, host, shared=True)
+    opened = _bound(group if CAN_BIND_GROUPS else host, port, host, shared=True)
     try:
         membership = socket.inet_aton(group) + socket.inet_aton(host)
         opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)

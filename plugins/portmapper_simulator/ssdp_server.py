@@ -50,7 +50,8 @@ class SsdpServer:
         """Bind both sockets, to the same port as before after a restart. Raises `OSError`."""
         settings = self._state.settings
         self._advertisement = advertisement
-        self._unicast = await open_unicast(settings.host, self.port or settings.ssdp_port, self._received)
+        port = self.port or settings.ssdp_port
+        self._unicast = await open_unicast(settings.host, port, self._received, beside_group=True)
         self.port = bound_port(self._unicast)
         self._multicast = await open_group(GROUP, self.port, settings.host, self._received_by_group)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portmapper.api.errors import PortmapperError
+from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.cli.options import configure_logging
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def check_before_detaching(
     """Report errors while standard error is still visible to the user, and read standard input.
 
     Raises:
-        UsageError: a `--gateway` value is invalid or not reachable.
+        UsageError: this system has no Unix daemons, or a `--gateway` value is invalid or not reachable.
         SourceError: a source cannot be read or parsed.
         StoreError: the state directory cannot be used.
     """
@@ -35,11 +36,21 @@ def check_before_detaching(
     from portmapper.sources.reader import read_first
     from portmapper.store.leases import FILE_NAME, Store
 
+    refuse_without_fork()
     store = Store(directory / FILE_NAME, must_write=False)
     refuse_empty(readers, store, datetime.now(UTC))
     store.close()
     reachable_targets(arguments.gateway, read_network())
     asyncio.run(read_first(readers, all_required=False))
+
+
+def refuse_without_fork() -> None:
+    """Raise `UsageError` on Windows, where a process cannot detach from its console."""
+    if not hasattr(os, "fork"):
+        raise UsageError(
+            "--daemon does not work on Windows: run portmapper as a scheduled task, which "
+            "'portmapper service print windows' sets up"
+        )
 
 
 def run_detached(

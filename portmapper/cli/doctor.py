@@ -83,10 +83,10 @@ class Doctor(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Examine, and print the report; return 1 if a finding is an error."""
-        import asyncio
+        from portmapper.support.windows_loop import run
 
         configure_logging(arguments, "error")
-        return asyncio.run(_examine(arguments))
+        return run(_examine(arguments))
 
 
 async def _examine(arguments: argparse.Namespace) -> int:

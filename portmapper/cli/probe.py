@@ -65,13 +65,13 @@ class Probe(Command):
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    import asyncio
     import logging
 
     from portmapper.observability.logs import default_handler, start_logging
     from portmapper.probe.server_url import read_token
     from portmapper.probe_server.server import serve
     from portmapper.support.text import endpoint
+    from portmapper.support.windows_loop import run
 
     if arguments.url is not None:
         raise UsageError("serve takes no URL; use 'portmapper probe serve --listen ADDRESS:PORT'")
@@ -84,7 +84,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         text = f"Probe server at {where['url']}, over TCP and UDP. Press Ctrl-C to stop."
         print(json.dumps(where) if arguments.json else text, flush=True)
 
-    asyncio.run(serve(address, port, token, ready))
+    run(serve(address, port, token, ready))
     return 0
 
 
@@ -102,8 +102,6 @@ def _listen_address(text: str | None) -> tuple[IPAddress, int]:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    import asyncio
-
     from portmapper.cli.progress import progress
     from portmapper.cli.status import known_mappings
     from portmapper.cli.targets import directory_of, ports_of
@@ -112,6 +110,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from portmapper.probe.exchange import ProbeServer
     from portmapper.probe.ports import find_ports
     from portmapper.probe.server_url import parse_url, read_token
+    from portmapper.support.windows_loop import run
 
     if arguments.url is None or not arguments.port or arguments.listen:
         raise UsageError("use 'portmapper probe check URL PORT/PROTO...', such as 8080/tcp")
@@ -124,7 +123,7 @@ def _check(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     ports = find_ports(wanted, known_mappings(directory_of(arguments)), read_network().is_ours)
     with progress("checking from outside"):
-        outcomes = asyncio.run(check_ports(server, ports))
+        outcomes = run(check_ports(server, ports))
     _print(outcomes, as_json=arguments.json)
     return 0 if all(verdict.state == "yes" for _, verdict in outcomes) else 1
 

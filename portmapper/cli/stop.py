@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -75,6 +76,10 @@ def _pid_in(path: Path) -> int | None:
 
 def _is_alive(pid: int) -> bool:
     """Return whether the process exists, if this system can tell."""
+    if sys.platform == "win32":  # os.kill would send it Ctrl-C
+        import psutil
+
+        return bool(psutil.pid_exists(pid))
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

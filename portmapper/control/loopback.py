@@ -13,6 +13,8 @@ from pathlib import Path
 
 import attrs
 
+from portmapper.support.busy_files import replace
+from portmapper.support.owner_only import restrict_to_owner
 from portmapper.support.safe_open import read_limited
 
 PORT_FILE = "control.json"
@@ -81,5 +83,6 @@ def _write(directory: Path, control: ControlPort) -> None:
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        restrict_to_owner(temporary)
         json.dump(attrs.asdict(control), file)
-    os.replace(temporary, directory / PORT_FILE)
+    replace(temporary, directory / PORT_FILE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import select
@@ -11,6 +10,8 @@ import socket
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from portmapper.support.windows_loop import run
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
             _log.error("cannot start the event loop, trying again: %s", error)
         logged = True
         time.sleep(RETRY_DELAY)
-    return asyncio.run(main())
+    return run(main())
 
 
 def _missing() -> Exception | None:

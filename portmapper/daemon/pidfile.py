@@ -11,6 +11,7 @@ from pathlib import Path
 
 from portmapper.api.errors import AlreadyRunning, StoreError
 from portmapper.store.sqlite import cannot_write
+from portmapper.support.busy_files import remove
 from portmapper.support.safe_open import is_ours, open_regular
 
 if sys.platform == "win32":
@@ -21,6 +22,9 @@ else:
 
 LONGEST_PID = 64
 """Bytes read from a file to find out whether it holds a pid."""
+
+LOCKED_BYTE = 2**20
+"""Position of the byte that is locked on Windows."""
 
 _PID_LINE = re.compile(rb"\s*[0-9]{0,20}\s*")
 
@@ -73,9 +77,12 @@ class PidFile:
         """Remove the file and release the lock; further calls do nothing."""
         if self._file is not None:
             # Another file may have been moved to our path while we ran.
-            if _is_at(self._file, self.path):
+            is_ours = _is_at(self._file, self.path)
+            if sys.platform == "win32":  # an open file cannot be removed
+                self.release()
+            if is_ours:
                 with contextlib.suppress(OSError):
-                    self.path.unlink()
+                    remove(self.path)
             self.release()
 
     @property
@@ -93,9 +100,8 @@ class PidFile:
         try:
             _lock(file)
         except OSError as error:
-            holder = os.pread(file, 32, 0) if hasattr(os, "pread") else b""
+            pid = _content(file)
             os.close(file)
-            pid = holder.strip()
             who = f"process {pid.decode()}" if pid.isdigit() else "another process"
             raise AlreadyRunning(f"already running: {who} holds {self.path}") from error
 
@@ -208,8 +214,15 @@ def _is_at(file: int, path: Path) -> bool:
         return False
 
 
+def _content(file: int) -> bytes:
+    os.lseek(file, 0, os.SEEK_SET)
+    return os.read(file, LONGEST_PID).strip()
+
+
 def _lock(file: int) -> None:
     if sys.platform == "win32":
+        # No other process can read a locked byte, so lock one far behind the pid.
+        os.lseek(file, LOCKED_BYTE, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -224,7 +237,7 @@ def holder_of(path: Path) -> str | None:
     try:
         _lock(file)
     except OSError:
-        pid = os.pread(file, 32, 0).strip() if hasattr(os, "pread") else b""
+        pid = _content(file)
         return f"process {pid.decode()} holds {path}" if pid.isdigit() else f"another process holds {path}"
     finally:
         os.close(file)

@@ -32,9 +32,14 @@ def unblock_signals() -> None:
 def signal_handlers(
     *, stop: Callable[[], None], interrupt: Callable[[], None], reload: Callable[[], None]
 ) -> Iterator[None]:
-    """Handle SIGTERM, SIGINT and SIGHUP on the running loop inside the block; restore the old handlers."""
+    """Handle SIGTERM, SIGINT and SIGHUP on the running loop inside the block; restore the old handlers.
+
+    Windows has Ctrl-C and Ctrl-Break instead, and sends Ctrl-Break too when the console closes.
+    """
     handlers: dict[signal.Signals, Callable[[], None]] = {signal.SIGTERM: stop, signal.SIGINT: interrupt}
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        handlers[signal.SIGBREAK] = stop
+    else:
         handlers[signal.SIGHUP] = reload
     previous = {number: signal.getsignal(number) for number in handlers}
     _install(handlers)

@@ -47,7 +47,7 @@ class ServiceManager:
 
     def notify_reloading(self) -> None:
         """Announce a reload, which ends with `READY=1`; `Type=notify-reload` requires the time."""
-        self.notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        self.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 async def keep_notifying(

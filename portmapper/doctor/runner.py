@@ -22,6 +22,7 @@ from portmapper.doctor.outside import OutsideProbe
 from portmapper.doctor.ports import entry_at, held_finding, port_finding
 from portmapper.doctor.situation import container_finding, in_container_network, line_finding
 from portmapper.doctor.trial_mapping import request_any_port, request_port
+from portmapper.doctor.windows_firewall import read_windows_firewall, windows_firewall_findings
 from portmapper.gateways.calls import read_external_address
 from portmapper.network.host import Network
 from portmapper.network.listeners import read_listeners
@@ -222,6 +223,9 @@ def _host_findings(request: DoctorRequest) -> Iterator[Finding]:
     firewall = read_firewall() if request.desired else None
     if firewall is not None:
         yield from firewall_findings(request.desired, firewall, request.network.interface_of)
+    windows = read_windows_firewall() if request.desired else None
+    if windows is not None:
+        yield from windows_firewall_findings(request.desired, windows, request.network.is_ours)
 
 
 def _has_problem(findings: Sequence[Finding], code: str = "") -> bool:

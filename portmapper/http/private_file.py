@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from portmapper.api.errors import PortmapperError
+from portmapper.support.busy_files import replace
+from portmapper.support.owner_only import restrict_to_owner
 from portmapper.support.safe_open import read_limited
 
 MAX_SIZE = 1024 * 1024
@@ -55,11 +57,12 @@ class PrivateFile:
             temporary.unlink(missing_ok=True)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                restrict_to_owner(temporary)
                 json.dump(entries, file)
                 file.flush()
                 os.fsync(file.fileno())
             _give_to_owner(temporary)
-            os.replace(temporary, self._path)
+            replace(temporary, self._path)
         except OSError as error:
             raise PortmapperError(f"cannot write {self._path}: {error.strerror}") from error
 

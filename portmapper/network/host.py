@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -203,48 +202,11 @@ def _prefix_length(mask: str) -> int:
     return int(ipaddress.ip_address(mask.partition("%")[0])).bit_count()
 
 
-def _default_routes() -> Iterable[DefaultRoute]:
+def _default_routes() -> Iterator[DefaultRoute]:
     if sys.platform == "linux":
-        from portmapper.network import linux
-
-        return [DefaultRoute(*facts) for facts in linux.default_routes()]
-    return _queried_routes()
-
-
-def _queried_routes() -> Iterator[DefaultRoute]:
-    """Run `route` on macOS and the BSDs, `route print` on Windows: they have no table to read."""
-    import subprocess  # not needed on Linux
-
-    command = (
-        ["route", "print", "-4", "0.0.0.0"] if sys.platform == "win32" else ["route", "-n", "get", "default"]
-    )
-    try:
-        output = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return
-    yield from _windows_routes(output) if sys.platform == "win32" else _bsd_route(output)
-
-
-def _bsd_route(answer: str) -> Iterator[DefaultRoute]:
-    gateway = re.search(r"gateway: ([0-9.]+)\s", answer)
-    interface = re.search(r"interface: (\S+)", answer)
-    if gateway and interface:
-        yield DefaultRoute(interface[1], ipaddress.ip_address(gateway[1]))
-
-
-def _windows_routes(answer: str) -> Iterator[DefaultRoute]:
-    # Columns: destination, mask, gateway, our address on that interface, metric.
-    for row in re.finditer(
-        r"^\s*0\.0\.0\.0\s+0\.0\.0\.0\s+([0-9.]+)\s+([0-9.]+)\s+(\d+)", answer, re.MULTILINE
-    ):
-        name = _interface_named(row[2])
-        yield DefaultRoute(name, ipaddress.ip_address(row[1]), int(row[3]))
-
-
-def _interface_named(address: str) -> str:
-    import psutil
-
-    for name, addresses in psutil.net_if_addrs().items():
-        if any(entry.address == address for entry in addresses):
-            return str(name)
-    return ""
+        from portmapper.network import linux as system
+    elif sys.platform == "win32":
+        from portmapper.network import windows as system
+    else:
+        from portmapper.network import bsd as system
+    return (DefaultRoute(*facts) for facts in system.default_routes())

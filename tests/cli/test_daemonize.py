@@ -97,3 +97,10 @@ def test_an_error_in_the_background_is_logged(
     (record,) = caplog.records
     assert (record.levelno, record.getMessage()) == (logging.CRITICAL, str(error))
     assert bool(record.exc_info) is traceback
+
+
+def test_a_system_without_fork_names_the_scheduled_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows, a process cannot detach from its console."""
+    monkeypatch.delattr("os.fork")
+    with pytest.raises(UsageError, match="service print windows"):
+        daemonize.refuse_without_fork()

@@ -8,19 +8,7 @@ from collections.abc import Sequence
 import attrs
 
 from portmapper.api.model import Family
-from portmapper.network import host
 from portmapper.network.host import DefaultRoute, Interface, Network, read_network
-
-
-def test_the_routes_of_bsd_and_windows_are_parsed() -> None:
-    """Output that is not understood contains no route."""
-    bsd = "   route to: default\n    gateway: 192.168.88.1\n  interface: en0\n"
-    assert list(host._bsd_route(bsd)) == [DefaultRoute("en0", ipaddress.ip_address("192.168.88.1"))]
-    windows = "Destination Netmask Gateway\n  0.0.0.0  0.0.0.0  192.168.88.1  192.168.88.10  25\n"
-    (route,) = host._windows_routes(windows)
-    assert (str(route.gateway), route.metric) == ("192.168.88.1", 25)
-    assert list(host._bsd_route("route: not in table")) == []
-    assert list(host._windows_routes("nothing")) == []
 
 
 def test_interfaces_are_sorted_by_their_routes() -> None:

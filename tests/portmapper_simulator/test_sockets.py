@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from portmapper_simulator import sockets
 from portmapper_simulator.sockets import bound_port, open_unicast, send_from_other_port, with_address
 
 HOST = "127.0.0.1"
@@ -34,3 +35,15 @@ async def test_a_datagram_can_come_from_another_port(stack: Any, client: Any) ->
     data, sender = await client.received.get()
     assert data == b"answer"
     assert sender[1] != bound_port(transport)
+
+
+async def test_without_group_addresses_both_sockets_share_one(
+    stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows cannot bind a group's address."""
+    monkeypatch.setattr(sockets, "CAN_BIND_GROUPS", False)
+    unicast = await open_unicast(HOST, 0, lambda *_: None, beside_group=True)
+    stack.callback(unicast.close)
+    group = await sockets.open_group("239.255.255.250", bound_port(unicast), HOST, lambda *_: None)
+    stack.callback(group.close)
+    assert group.get_extra_info("sockname") == unicast.get_extra_info("sockname")
