@@ -40,7 +40,7 @@ class Requests:
             UsageError: a record is invalid, or the policy denies it.
         """
         mappings = parse_records(records)
-        check_policy(mappings, policy)
+        check_policy(mappings, policy, lambda: self._scheduler.network)
         self._requested.add(mappings)
         self._changed()
 

@@ -12,6 +12,7 @@ from typing import Protocol as Interface
 from portmapper.api.errors import RowError, SourceError, UsageError
 from portmapper.api.model import Mapping, remote_text
 from portmapper.api.source import Row
+from portmapper.network.host import Network, read_network
 from portmapper.sources.policy import Policy
 from portmapper.sources.row_parser import mappings_of
 
@@ -115,13 +116,15 @@ def parse_records(records: object) -> list[Mapping]:
         raise UsageError(str(error)) from None
 
 
-def check_policy(mappings: Iterable[Mapping], policy: Policy) -> None:
-    """Check that the policy allows all mappings.
+def check_policy(
+    mappings: Iterable[Mapping], policy: Policy, network: Callable[[], Network] = read_network
+) -> None:
+    """Check that the policy allows all mappings on this host's network.
 
     Raises:
         UsageError: the policy denies one.
     """
-    refusal = policy.checker()
+    refusal = policy.checker(network)
     for mapping in mappings:
         if reason := refusal(mapping):
             raise UsageError(f"{mapping.protocol} {mapping.port or 'any'}: {reason}")
