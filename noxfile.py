@@ -1,4 +1,4 @@
-"""All checks: `nox` runs lint, types, unit tests and docs; `nox -s NAME` runs one, `nox -l` lists them."""
+"""All checks: `nox` runs lint and the unit tests; `nox -s NAME` runs one session, `nox -l` lists them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = sorted({*nox.project.python_versions(PROJECT), RUNNING}, key=lambda text: int(text.split(".")[1]))
 
-nox.options.sessions = ["lint", "types", f"tests-{RUNNING}", "docs"]
+nox.options.sessions = ["lint", f"tests-{RUNNING}"]
 
 WORKERS = "4"
 """Number of pytest workers of the lab. Its tests mostly wait, so two per core are right."""

@@ -93,7 +93,7 @@ class FaultRun:
 
 
 @given(faults=FAULTS, kind=st.sampled_from(["pcp", "upnp", "both", "all"]))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_both_protocols_of_a_port_are_open_in_the_end(
     harness_class: Any,
     stacking_device_class: type[Any],
