@@ -318,7 +318,7 @@ def _debian_package(session: nox.Session, wheels: Path, name: str) -> Path:
 
 def _epoch(session: nox.Session) -> dict[str, str]:
     """Return the time of all files in a build: of the last commit, or a constant without a repository."""
-    if not Path(".git").exists():
+    if not Path(".git").exists() or not shutil.which("git"):
         return {"SOURCE_DATE_EPOCH": "1764331200"}
     time = session.run("git", "log", "-1", "--format=%ct", external=True, silent=True)
     return {"SOURCE_DATE_EPOCH": str(time).strip()}

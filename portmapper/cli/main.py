@@ -16,6 +16,8 @@ from portmapper import __version__
 from portmapper.cli.streams import make_streams_safe
 
 if TYPE_CHECKING:
+    import argparse
+
     from portmapper.api.command import Command
 
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -145,10 +147,22 @@ def _run_command(command: Command, words: list[str]) -> int:
 
     arguments = parse(build_parser(command, Parser), words)
     if "config" in arguments:
-        from portmapper.cli.defaults import apply_settings
-
-        apply_settings(arguments)
+        _apply_settings(command, arguments)
     return command.run(arguments)
+
+
+def _apply_settings(command: Command, arguments: argparse.Namespace) -> None:
+    from portmapper.api.errors import PortmapperError
+    from portmapper.cli.defaults import apply_settings
+
+    try:
+        apply_settings(arguments)
+    except PortmapperError as error:
+        if command.name == "doctor" and arguments.report:
+            from portmapper.cli.settings_report import write_settings_report
+
+            write_settings_report(arguments, error)
+        raise
 
 
 def _command(name: str) -> Command:

@@ -150,7 +150,7 @@ def test_columns_are_the_same_without_a_daemon() -> None:
 def test_the_daemon_is_identified() -> None:
     """The lines below the answer show pid, start, version, list, state directory and next check."""
     text = shown(Size(80, 24), mappings=[mapping()])
-    for item in ("pid 4711", "since 2026-11-28 09:00:00+00:00", "portmapper 1.0", "next check in 43s"):
+    for item in ("pid 4711", "since 2026-11-28 09:00:00+00:00", "portmapper 0.2.0", "next check in 43s"):
         assert item in text
     for item in ("list /etc/portmapper/ports.csv", "state /var/lib/portmapper"):
         assert item in text
