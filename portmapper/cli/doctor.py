@@ -25,6 +25,7 @@ from portmapper.cli.progress import progress
 from portmapper.cli.targets import directory_of
 
 if TYPE_CHECKING:
+    from portmapper.api.errors import PortmapperError
     from portmapper.api.findings import Finding
     from portmapper.api.reading import Reading
     from portmapper.doctor.desired import DesiredPort
@@ -88,6 +89,11 @@ class Doctor(Command):
         configure_logging(arguments, "error")
         return run(_examine(arguments))
 
+    def report_invalid_settings(self, arguments: argparse.Namespace, error: PortmapperError) -> None:
+        """Write the report of `--report`, although nothing can be examined."""
+        if arguments.report:
+            _write_report(arguments, [f"error {error}"])
+
 
 async def _examine(arguments: argparse.Namespace) -> int:
     findings = []
@@ -101,20 +107,23 @@ async def _examine(arguments: argparse.Namespace) -> int:
     elif not arguments.json_lines:
         _print(findings, verbose=arguments.verbose)
     if arguments.report:
-        _write_report(arguments, findings)
+        from portmapper.cli.doctor_report import report
+
+        lines = [f"{severity} {text}".strip() for severity, text in report(findings, verbose=True)]
+        _write_report(arguments, lines)
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
-def _write_report(arguments: argparse.Namespace, findings: Sequence[Finding]) -> None:
-    from portmapper.cli.doctor_report import report
+def _write_report(arguments: argparse.Namespace, lines: Sequence[str]) -> None:
+    from portmapper.config.paths import settings_file
     from portmapper.doctor.report_file import ReportInput, write_report
     from portmapper.pluginhost.manager import load_plugins
 
     given = ReportInput(
-        [f"{severity} {text}".strip() for severity, text in report(findings, verbose=True)],
+        lines,
         sys.argv[1:],
         directory_of(arguments),
-        arguments.settings_file.path,
+        arguments.config or settings_file(),
         arguments.log_file,
         load_plugins(arguments.disable_plugin).reports,
     )

@@ -158,10 +158,10 @@ def _apply_settings(command: Command, arguments: argparse.Namespace) -> None:
     try:
         apply_settings(arguments)
     except PortmapperError as error:
-        if command.name == "doctor" and arguments.report:
-            from portmapper.cli.settings_report import write_settings_report
-
-            write_settings_report(arguments, error)
+        # Only `doctor` has this method: it can report invalid settings.
+        report = getattr(command, "report_invalid_settings", None)
+        if report is not None:
+            report(arguments, error)
         raise
 
 
