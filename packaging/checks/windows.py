@@ -83,7 +83,7 @@ class Checks:
         self.command("--version", "--version", expected="portmapper ")
         self.command("plugins", "plugins", expected="backend:upnp")
         self.command("discover finds the gateway", "discover", expected=GATEWAY)
-        # After `discover`, the bytecode of the UPnP libraries exists: without it, loading them takes 6 s.
+        # After `discover`, which has loaded the UPnP libraries: under Wine that may take seconds.
         self.command("demo", "demo", expected="Every port that was opened answered")
         self.command("doctor", "doctor", expected="Nothing is wrong")
         self.command(
