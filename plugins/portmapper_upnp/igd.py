@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from portmapper.api import (
+    UNREACHABLE,
     BackendError,
     ChecksTable,
     Connection,
@@ -28,7 +30,7 @@ from portmapper_upnp.add_mapping import Granted
 from portmapper_upnp.behavior import DeviceBehavior
 from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.connection_details import WanLink, read_details
-from portmapper_upnp.device import Identity, IgdDevice
+from portmapper_upnp.device import CALL_TIME, Identity, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.igd_watch import IgdWatch
 from portmapper_upnp.soap_fault import INVALID_ACTION, NOT_AUTHORIZED, Fault, Moved, Refused
@@ -112,9 +114,7 @@ class IgdGateway(
     async def external_address(self) -> IPAddress | None:
         """Query the external address; None if the connection is down (S5)."""
         self._external_queried = True
-        if self._watch.knows_address:
-            self._external = self._watch.address()
-            self._log_connection_state()
+        if self._watch.address_is_current() and self._external is not None:
             return self._external
         async with self.bounded():
             self._external = await self._current(self._query_external_address)
@@ -129,6 +129,16 @@ class IgdGateway(
         """Stop listening for announcements and events."""
         await super().close()
         await self._watch.close()
+
+    @contextlib.asynccontextmanager
+    async def bounded(self, seconds: float = CALL_TIME) -> AsyncIterator[None]:
+        """Limit the time of a request as for each device; without an answer, events are not trusted."""
+        try:
+            async with super().bounded(seconds):
+                yield
+        except UNREACHABLE:
+            self._watch.unreachable()
+            raise
 
     async def table_may_have_changed(self) -> bool:
         """Query one row of the table, or less while events arrive."""

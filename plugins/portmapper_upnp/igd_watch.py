@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
-from portmapper.api import ExternalKind, GatewayEvent, IPAddress, external_kind
+from portmapper.api import GatewayEvent
 from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.endpoint import Endpoint
-from portmapper_upnp.soap_call import read_address
 from portmapper_upnp.subscription import Subscription
 from portmapper_upnp.table_watch import COUNT, TableWatch
 
 ADDRESS = "ExternalIPAddress"
+
+SETTLED = 1.0
+"""Seconds after an event until the address is queried again: some gateways lose the event of a second change
+while the first one is under way, such as of an address that is removed and then replaced."""
 
 
 class IgdWatch:
@@ -20,7 +24,9 @@ class IgdWatch:
     def __init__(self, endpoint: Endpoint) -> None:
         self._events = Subscription(endpoint.local_address, endpoint.address, self._changed)
         self._table = TableWatch(endpoint)
-        self._count = ""
+        self._asked = 0
+        self._address_changed = False
+        self._again: asyncio.TimerHandle | None = None
         self._notify: Callable[[GatewayEvent], None] | None = None
 
     def listen(self, notify: Callable[[GatewayEvent], None]) -> Callable[[GatewayEvent], None]:
@@ -37,6 +43,8 @@ class IgdWatch:
     async def close(self) -> None:
         """Unsubscribe."""
         self._notify = None
+        if self._again is not None:
+            self._again.cancel()
         await self._events.close()
 
     def opened(self, connection: WanConnection, *, new: bool) -> None:
@@ -50,27 +58,36 @@ class IgdWatch:
         """Note that an entry was removed."""
         self._table.removed()
 
-    @property
-    def knows_address(self) -> bool:
-        """Whether the gateway reports its external address by itself."""
-        return self._events.is_active and ADDRESS in self._events.values
+    def unreachable(self) -> None:
+        """Trust no events: the gateway may have ended the subscription when it could not reach us either."""
+        self._events.forget()
 
-    def address(self) -> IPAddress | None:
-        """Return the external address as reported; None for one that is no address (S5, S8)."""
-        address = read_address(self._events.values[ADDRESS])
-        usable = address is not None and address.version == 4
-        return address if usable and external_kind(address) is not ExternalKind.NONE else None
+    def address_is_current(self) -> bool:
+        """Return whether the external address that was queried last still holds.
+
+        Each third time it is queried all the same: a gateway can end a subscription without a word.
+        """
+        self._asked += 1
+        quiet = self._events.is_active and not self._address_changed and self._asked % 3 != 0
+        self._address_changed = False
+        return quiet
 
     async def table_may_have_changed(self, connection: WanConnection) -> bool:
         """Query one row of the table; while events arrive, mostly only ask whether the gateway restarted."""
+        if self._notify is not None:
+            self._events.start(connection)
         return await self._table.changed(connection, events=self._events.is_active)
 
-    def _changed(self, values: Mapping[str, str]) -> None:
+    def _report_address(self) -> None:
+        self._address_changed = True
+        if self._notify is not None:
+            self._notify(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
+
+    def _changed(self, values: Mapping[str, str], changed: Mapping[str, str]) -> None:
         if self._notify is None:
             return
-        if ADDRESS in values:
-            self._notify(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
-        if COUNT in values:
-            before, self._count = self._count, values[COUNT]
-            if before and self._table.shrank(before, self._count):
-                self._notify(GatewayEvent.TABLE_CHANGED)
+        if ADDRESS in changed:
+            self._report_address()
+            self._again = asyncio.get_running_loop().call_later(SETTLED, self._report_address)
+        if COUNT in values and self._table.shrank(values[COUNT]):
+            self._notify(GatewayEvent.TABLE_CHANGED)

@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 
 _pause = asyncio.sleep
 
-Changed = Callable[[Mapping[str, str]], None]
+Changed = Callable[[Mapping[str, str], Mapping[str, str]], None]
+"""Takes the variables of an event, and those that differ from the event before."""
 
 
 class Subscription:
@@ -117,9 +118,11 @@ class Subscription:
         return False
 
     def _take(self, values: Mapping[str, str]) -> None:
+        if not self._arrived:
+            _log.debug("events of the gateway arrive")
         self._arrived = True
         before = dict(self.values)
         self.values.update(values)
         changed = {name: value for name, value in values.items() if before.get(name) != value}
-        if before and changed:
-            self._changed(changed)
+        if before:
+            self._changed(values, changed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from portmapper_upnp.beacon import boot_id
 from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.endpoint import Endpoint
@@ -13,6 +15,9 @@ COUNT = "PortMappingNumberOfEntries"
 
 QUIET_CHECKS = 6
 """While events arrive, the table itself is queried only at each sixth check: a lost event delays no more."""
+
+SETTLED = 2.0
+"""Seconds after our own change in which the number of entries in events means nothing."""
 
 MAX_STEPS = 40
 """Queries to find the end of the table, which doubles and then halves the distance."""
@@ -36,22 +41,29 @@ class TableWatch:
         self._last: Row | None = None
         self._quiet = QUIET_CHECKS
         self._unreadable = False
-        self._removed = 0
+        self._ours_at = 0.0
 
     def added(self) -> None:
         """Note an entry that we added."""
         self._length += 1
+        self._ours_at = time.monotonic()
 
     def removed(self) -> None:
         """Note an entry that we removed."""
         self._length = max(0, self._length - 1)
-        self._removed += 1
+        self._ours_at = time.monotonic()
 
-    def shrank(self, before: str, now: str) -> bool:
-        """Return whether the number of entries, as an event tells it, fell by more than we removed."""
-        fell = read_number(before, 65535) - read_number(now, 65535)
-        ours, self._removed = self._removed, max(0, self._removed - max(fell, 0))
-        return fell > ours
+    def shrank(self, count: str) -> bool:
+        """Return whether someone else removed an entry; `count` is the length that an event tells.
+
+        Right after our own changes the events tell of those, and some gateways lose an event while another
+        one is under way. Then the next check shows what happened.
+        """
+        if time.monotonic() - self._ours_at < SETTLED:
+            return False
+        before, self._length = self._length, read_number(count, 65535)
+        self._last = None
+        return self._length < before
 
     async def changed(self, connection: WanConnection, *, events: bool) -> bool:
         """Return whether the table may have changed since the last call.

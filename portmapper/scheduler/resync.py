@@ -108,8 +108,8 @@ class Resync:
         held = self._by_holder(self._records.items()).get(gateway, [])
         if changed:
             self._verify_all(gateway, held)
-        elif held and self._round % 6 == 1:
-            self._verify_all(gateway, [held[self._round // 6 % len(held)]])
+        elif held and self._round % 12 == 1:
+            self._verify_all(gateway, [held[self._round // 12 % len(held)]])
 
     def _next_in_turn(self, held: Iterable[_Item]) -> MappingKey:
         """Return the mapping that is due first; one whose renewal disturbs no peer, if there is any."""

@@ -47,7 +47,7 @@ class Subscribed:
     def __init__(self) -> None:
         self.changes: list[Mapping[str, str]] = []
         self.service: Any = Service()
-        self.subscription = Subscription(LOOPBACK, LOOPBACK, self.changes.append)
+        self.subscription = Subscription(LOOPBACK, LOOPBACK, lambda _, changed: self.changes.append(changed))
 
     async def start(self) -> None:
         """Subscribe, and wait for the answer."""
