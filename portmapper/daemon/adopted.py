@@ -67,6 +67,7 @@ def _mapping(stored: StoredLease, network: Network) -> Mapping:
         duration=lease.lifetime,
         comment=stored.comment,
         family=lease.family,
+        remote=lease.remote,
         source=stored.source,
         where="an earlier run",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from datetime import UTC, datetime, timedelta
 
+import attrs
+
 from portmapper.api.errors import SourceError
 from portmapper.api.model import Lease, Mapping, Protocol
 from portmapper.api.reading import SourceState
@@ -64,3 +66,14 @@ async def test_the_leases_of_a_failed_source_become_its_mappings() -> None:
     assert all(
         isinstance(mapping, Mapping) and mapping.source == "here" for mapping in reader.reading.mappings
     )
+
+
+async def test_an_adopted_mapping_is_open_to_the_same_remote_hosts() -> None:
+    """Otherwise, a source that is down at start would open its ports to every host."""
+    store, friend = Store(None), ipaddress.ip_network("198.51.100.7/32")
+    lease = stored(8080, "192.168.1.5", source="here")
+    store.put(attrs.evolve(lease, lease=attrs.evolve(lease.lease, remote=friend)))
+    reader = SourceReader(Down("here"), (), "auto", FormatOptions())
+    await reader.read()
+    adopt_leases([reader], store, NOW, lambda: HOME)
+    assert [mapping.remote for mapping in reader.reading.mappings] == [friend]
