@@ -149,7 +149,7 @@ async def test_a_background_child_does_not_delay_the_next_command(
     )
     try:
         await observer.observe(event())
-        await until(seen.exists)
+        await until(lambda: seen.exists() and pid.exists() and pid.read_text())
     finally:
         os.kill(int(pid.read_text()), 9)
 
