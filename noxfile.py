@@ -249,7 +249,7 @@ def package(session: nox.Session) -> None:
 def audit(session: nox.Session) -> None:
     """Check licenses, NOTICES.md and known vulnerabilities, and write the SBOM `dist/sbom.cdx.json`.
 
-    `-- --update` writes NOTICES.md and packaging/requirements.txt anew.
+    `-- --update` renews NOTICES.md and packaging/requirements.txt.
     """
     session.install(".")
     if "--update" in session.posargs:

@@ -62,45 +62,8 @@ class Open(Command):
             help="the host and port to forward to; ':PORT' means this host (default: this host, the same "
             "port)",
         )
-        parser.add_argument(
-            "--lifetime",
-            type=_lifetime,
-            default=3600,
-            metavar="TIME",
-            help="requested lifetime: seconds, or 90s, 15m, 1h, 7d (default 1h)",
-        )
-        parser.add_argument(
-            "--for",
-            dest="limit",
-            type=_lifetime,
-            metavar="TIME",
-            help="close the port after this time: seconds, or 90s, 15m, 2h, 7d",
-        )
-        parser.add_argument(
-            "--when",
-            choices=("listening", "always"),
-            help="listening: open the port only while a program of this host listens on it; needs a daemon",
-        )
-        parser.add_argument(
-            "--comment", metavar="TEXT", help="description in the gateway's table (default: portmapper)"
-        )
-        parser.add_argument(
-            "--conflict",
-            type=conflict_name,
-            choices=CONFLICTS,
-            help="what to do if another host holds the port, as for 'portmapper run'",
-        )
-        parser.add_argument(
-            "--family",
-            choices=("ipv4", "ipv6", "both"),
-            help="a mapping over IPv4 (the default, unless --to is an IPv6 address), a pinhole over IPv6, "
-            "or both",
-        )
-        parser.add_argument(
-            "--remote",
-            metavar="ADDR[/BITS]",
-            help="the only hosts that may connect: an address or a network (default: every host)",
-        )
+        _add_times(parser)
+        _add_conditions(parser)
         add_config_option(parser)
         add_gateway_options(parser)
         add_state_option(parser)
@@ -126,6 +89,53 @@ class Open(Command):
         else:
             _show(document, by_daemon)
         return _status(document)
+
+
+def _add_times(parser: argparse.ArgumentParser) -> None:
+    """Add how long, and while what, the ports are open."""
+    parser.add_argument(
+        "--lifetime",
+        type=_lifetime,
+        default=3600,
+        metavar="TIME",
+        help="requested lifetime: seconds, or 90s, 15m, 1h, 7d (default 1h)",
+    )
+    parser.add_argument(
+        "--for",
+        dest="limit",
+        type=_lifetime,
+        metavar="TIME",
+        help="close the port after this time: seconds, or 90s, 15m, 2h, 7d",
+    )
+    parser.add_argument(
+        "--when",
+        choices=("listening", "always"),
+        help="listening: open the port only while a program of this host listens on it; needs a daemon",
+    )
+
+
+def _add_conditions(parser: argparse.ArgumentParser) -> None:
+    """Add what the gateway is told of the ports."""
+    parser.add_argument(
+        "--comment", metavar="TEXT", help="description in the gateway's table (default: portmapper)"
+    )
+    parser.add_argument(
+        "--conflict",
+        type=conflict_name,
+        choices=CONFLICTS,
+        help="what to do if another host holds the port, as for 'portmapper run'",
+    )
+    parser.add_argument(
+        "--family",
+        choices=("ipv4", "ipv6", "both"),
+        help="a mapping over IPv4 (the default, unless --to is an IPv6 address), a pinhole over IPv6, "
+        "or both",
+    )
+    parser.add_argument(
+        "--remote",
+        metavar="ADDR[/BITS]",
+        help="the only hosts that may connect: an address or a network (default: every host)",
+    )
 
 
 def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:

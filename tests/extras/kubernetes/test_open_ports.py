@@ -75,7 +75,7 @@ def test_a_thousand_ports_fit_into_a_secret() -> None:
     ],
 )
 def test_an_invalid_record_is_ignored(record: bytes) -> None:
-    """Whoever may write the Secret must not be able to stop the controller."""
+    """A user who may write the Secret must not be able to stop the controller."""
     ports = OpenPorts()
     ports.unpack(record)
     assert ports.items() == []
