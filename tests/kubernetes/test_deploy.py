@@ -128,11 +128,18 @@ def test_the_arguments_of_the_manifests_are_valid(kube: KubeLab) -> None:
         with kube.controller("a", *words) as running:
             wait_until(lambda: '"message": "pod leads"' in running.log or leads(running), "leading", 30)
             address = "http://192.168.88.11:8081"
-            kube.lab.router.run(
-                "python3", "-c", f"import urllib.request as u; u.urlopen('{address}/healthz')"
-            )
-            kube.lab.router.run("python3", "-c", f"import urllib.request as u; u.urlopen('{address}/readyz')")
+            for path in ("healthz", "readyz"):
+                wait_until(lambda url=f"{address}/{path}": _answers(kube, url), path, 30)
             assert running.end() == 0
+
+
+def _answers(kube: KubeLab, url: str) -> bool:
+    """Return whether the URL answers with success; the listener opens beside the election."""
+    try:
+        kube.lab.router.run("python3", "-c", f"import urllib.request as u; u.urlopen('{url}')")
+    except LabError:
+        return False
+    return True
 
 
 def _kustomized(kube: KubeLab) -> str:
