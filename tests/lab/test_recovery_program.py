@@ -203,8 +203,10 @@ def test_a_start_on_an_unwritable_disk_adopts_and_opens(
     managed.write(ENDPOINTS)
     with managed.daemon() as daemon:
         managed.until(lambda: daemon.log.count("open since an earlier run") == len(before), "adopted")
-        assert lab.gateway.rules() == managed.expected_rules()
-        assert daemon.log.count("cannot write the lease store, ports stay open") == 1
+        managed.until(lambda: lab.gateway.rules() == managed.expected_rules(), "as listed")
+        managed.until(
+            lambda: daemon.log.count("cannot write the lease store, ports stay open") == 1, "logged once"
+        )
         if filler:  # a read-only disk cannot be remounted for a process in its own mount namespace
             managed.until(
                 lambda: "cannot write the lease store" in (managed.status().get("error") or ""), "reported"

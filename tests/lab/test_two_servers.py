@@ -49,7 +49,8 @@ def test_the_second_server_takes_over(servers: TwoServers, backend: str) -> None
         second.running.until(lambda: _is_active(second.status()), "active", LIMIT)
         assert second.role() == "leader"
         assert second.changes
-        assert servers.lab.gateway.rules() == {Rule("TCP", PORT, VIRTUAL, PORT)}
+        wanted = {Rule("TCP", PORT, VIRTUAL, PORT)}
+        second.running.until(lambda: servers.lab.gateway.rules() == wanted, "as listed")
 
 
 @pytest.mark.parametrize("backend", ["pcp", "natpmp", "upnp"])
