@@ -13,15 +13,12 @@ from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import Metrics, MetricsPage
 from portmapper.api.quirks import Quirk
-from portmapper.daemon.adopted import adopt, all_read
 from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.attached import attach, metrics_page
 from portmapper.daemon.cluster import ALONE, Cluster
-from portmapper.daemon.desired import desired_mappings
+from portmapper.daemon.desired import Desired
 from portmapper.daemon.election import Election
-from portmapper.daemon.gatekeeper import Gatekeeper
 from portmapper.daemon.held_back import held_back_documents
-from portmapper.daemon.listening_gate import ListeningGate
 from portmapper.daemon.options import RunOptions, scheduler_options
 from portmapper.daemon.outside import OutsideCheck
 from portmapper.daemon.pausing import Pausing
@@ -40,10 +37,7 @@ from portmapper.observability.publisher import EventPublisher
 from portmapper.observability.status import Document, date, status_document, summary
 from portmapper.scheduler.options import PolicyCheck
 from portmapper.scheduler.scheduler import Scheduler
-from portmapper.sources.adhoc import AdhocMappings, parse_records
-from portmapper.sources.pauses import pause_gate
-from portmapper.sources.time_gates import schedule_gate, until_gate
-from portmapper.sources.watcher import SourceWatcher
+from portmapper.sources.adhoc import parse_records
 from portmapper.store.interface import LeaseStore
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
@@ -89,7 +83,6 @@ class Daemon:
         self._load_settings = load_settings
         self._store = store
         self.history = store.history
-        self._lost_leases = bool(store.damage) and not options.oneshot
         self._background_tasks = background_tasks
         self._clock = Clock()
         self._started_at = self._clock.now().replace(microsecond=0)
@@ -98,34 +91,43 @@ class Daemon:
         self._publisher = EventPublisher(store, reloadable.observers)
         self._election = Election(cluster.guard, self.stop)
         self._checker: PolicyCheck = lambda: self._reloadable.policy.checker(self._network)
-        self._scheduler = Scheduler(
-            backends,
+        self._scheduler = self._make_scheduler(backends, quirks, cluster)
+        self._election.on_leading = self._scheduler.begin
+        attach(self._reloadable.observers, self._measure, self.status)
+        self._desired = Desired(
+            self._scheduler,
             store,
+            options,
+            reloadable,
+            self._checker,
+            self._network,
+            self._clock,
+            self._reloaded,
+        )
+        update = self._desired.update
+        self._requests = Requests(self._scheduler, store, self._desired.adhoc, update)
+        self._pausing = Pausing(
+            self._scheduler, store, self._desired.gatekeeper, self._publisher, update, self._clock
+        )
+        self._outside = OutsideCheck(lambda: self._reloadable.probe, self._network, self._clock)
+        self._service = ServiceManager()
+        self._all_read = asyncio.Event()
+        self._main_task: asyncio.Task[None] | None = None
+
+    def _make_scheduler(
+        self, backends: Sequence[Backend], quirks: Sequence[Quirk], cluster: Cluster
+    ) -> Scheduler:
+        readers, on_hold = self._reloadable.readers, cluster.guard is not None
+        return Scheduler(
+            backends,
+            self._store,
             self._publisher.publish,
-            scheduler_options(options, reloadable.readers, self._checker, on_hold=cluster.guard is not None),
+            scheduler_options(self._options, readers, self._checker, on_hold=on_hold),
             network=self._network,
             quirks=quirks,
             tokens=cluster.choose_token,
             gate=self._election.gate,
         )
-        self._election.on_leading = self._scheduler.begin
-        attach(self._reloadable.observers, self._measure, self.status)
-        self._adhoc = AdhocMappings(store)
-        self._requests = Requests(self._scheduler, store, self._adhoc, self._update_desired)
-        self._listening = ListeningGate(self._clock, self._network)
-        gates = (pause_gate(store.pauses.known), until_gate, schedule_gate(), self._listening)
-        self._gatekeeper = Gatekeeper(gates, self._clock, self._update_desired, stays=not options.oneshot)
-        self._pausing = Pausing(
-            self._scheduler, store, self._gatekeeper, self._publisher, self._update_desired, self._clock
-        )
-        self._watcher = SourceWatcher(
-            reloadable.readers, options.interval, self._clock, self._update_desired, self._reloaded
-        )
-        self._outside = OutsideCheck(lambda: self._reloadable.probe, self._network, self._clock)
-        self._service = ServiceManager()
-        self._all_read = asyncio.Event()
-        self._started = asyncio.Event()
-        self._main_task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Run until the end.
@@ -186,20 +188,20 @@ class Daemon:
         attach(self._reloadable.observers, self._measure, self.status)
         self._publisher.set_observers(self._reloadable.observers)
         self._scheduler.retry_now()
-        self._watcher.reload(self._reloadable.readers)
+        self._desired.watcher.reload(self._reloadable.readers)
         self._outside.soon()
         return invalid
 
     def status(self) -> Document:
         """Return the current status document."""
-        readings, error, gates = self._watcher.readings, self._store.error, self._gatekeeper.decision
+        desired, error = self._desired, self._store.error
         document = status_document(
-            self._scheduler, readings, self._started_at, self._clock, error, gates.closes_at
+            self._scheduler, desired.readings, self._started_at, self._clock, error, desired.closes_at
         )
         document |= {
-            "mappings": [*document["mappings"], *held_back_documents(gates.held_back)],
+            "mappings": [*document["mappings"], *held_back_documents(desired.held_back)],
             **self._election.document(),
-            "next_check_at": date(self._watcher.next_read, self._clock),
+            "next_check_at": date(desired.watcher.next_read, self._clock),
             "problems": self._problems(),
         }
         return self._outside.annotated(document)
@@ -216,7 +218,7 @@ class Daemon:
         known = dict(zip(self._scheduler.records, document["mappings"], strict=False))
         opened = [known[entry.mapping.key] for entry in entries if entry.mapping.key in known]
         keys = [mapping.key for mapping in parse_records(records)]
-        held_back = held_back_documents(self._gatekeeper.decision.held_back, keys)
+        held_back = held_back_documents(self._desired.held_back, keys)
         return {**document, "mappings": [*opened, *held_back]}
 
     async def close(self, records: object) -> Document:
@@ -236,7 +238,7 @@ class Daemon:
 
     async def _until_may_change(self) -> None:
         """Wait until the sources have been read. Raise `UsageError` if that takes too long, or on standby."""
-        if not await self._clock.wait(self._started, START_LIMIT):
+        if not await self._clock.wait(self._desired.started, START_LIMIT):
             raise UsageError("the daemon is still reading its sources; try again later")
         self._election.refuse_on_standby()
 
@@ -246,7 +248,7 @@ class Daemon:
 
     def not_ready(self) -> list[str]:
         """Return why the daemon is not ready; empty if a gateway answers and the lists were read."""
-        readings = self._watcher.readings if self._started.is_set() else None
+        readings = self._desired.readings if self._desired.started.is_set() else None
         return not_ready(readings, bool(self._scheduler.answering()))
 
     @property
@@ -262,7 +264,7 @@ class Daemon:
 
     def _measure(self) -> Metrics:
         dropped, role = self._publisher.dropped, self._election.role.value
-        return collect_metrics(self._scheduler, dropped, self._clock, self._gatekeeper.states, role)
+        return collect_metrics(self._scheduler, dropped, self._clock, self._desired.gatekeeper.states, role)
 
     def _interrupted(self) -> None:
         if self.stopped:
@@ -273,13 +275,9 @@ class Daemon:
         # The control socket answers while the sources are still being read.
         background = [] if self._options.oneshot else self._start_background_tasks()
         try:
-            await self._watcher.read_first(self._options.oneshot, self._service.is_unattended)
+            await self._desired.watcher.read_first(self._options.oneshot, self._service.is_unattended)
             self._publisher.start()
-            if not self._options.oneshot:  # a pass leaves what earlier runs opened to the daemon
-                adopt(self._adhoc, self._listening, self._reloadable.readers, self._store, self._clock.now())
-                self._watcher.use_last_readings()
-            self._started.set()
-            self._update_desired()
+            self._desired.start(self._reloadable)
             if self._options.oneshot:
                 await self._scheduler.settled()
             else:
@@ -301,10 +299,9 @@ class Daemon:
         keep = self._supervisor.keep
         async with monitoring(self._network_changed), asyncio.TaskGroup() as tasks:
             tasks.create_task(keep("scheduler", self._scheduler.run))
-            tasks.create_task(keep("sources", self._watcher.run))
-            tasks.create_task(keep("gates", self._gatekeeper.run))
-            watch_listeners = partial(self._listening.run, self._gatekeeper, self._update_desired)
-            tasks.create_task(keep("listeners", watch_listeners))
+            tasks.create_task(keep("sources", self._desired.watcher.run))
+            tasks.create_task(keep("gates", self._desired.gatekeeper.run))
+            tasks.create_task(keep("listeners", self._desired.watch_listeners))
             tasks.create_task(keep("store", partial(retry_store_writes, self._store)))
             self._election.start(keep)
             tasks.create_task(keep("outside check", partial(self._outside.run, self.status, self.listen)))
@@ -322,24 +319,13 @@ class Daemon:
     def _summary(self) -> str:
         now = self._clock.monotonic()
         states = [entry.state_at(now) for entry in self._scheduler.records.values()]
-        line = summary([*states, *self._gatekeeper.states], len(self._problems()))
+        line = summary([*states, *self._desired.gatekeeper.states], len(self._problems()))
         return ", ".join(filter(None, [self._election.standing, line]))
 
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(
             self._supervisor.attempt("network change", self._scheduler.network_changed)
         )
-
-    def _update_desired(self) -> None:
-        """Send all desired mappings, listed and requested, to the scheduler."""
-        if not self._started.is_set():
-            return  # an incomplete list would close the ports of the rest
-        # A oneshot pass must not change the mappings of other runs.
-        requested = () if self._options.oneshot else self._adhoc.current(self._clock.now())
-        allowed = desired_mappings(self._watcher.readings, requested, self._checker())
-        self._scheduler.set_desired(self._gatekeeper.desired(allowed))
-        if self._lost_leases and all_read(self._watcher.readings):
-            self._scheduler.recovery.begin()
 
     # Shutdown
 
@@ -348,5 +334,5 @@ class Daemon:
             await close_ports(self._scheduler)
         await self._scheduler.close()
         await self._election.close()  # soon: another daemon waits
-        await self._watcher.close()
+        await self._desired.watcher.close()
         await self._publisher.close()
