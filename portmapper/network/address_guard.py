@@ -15,7 +15,7 @@ from portmapper.api.errors import UsageError, quoted
 from portmapper.api.guard import Guard
 from portmapper.api.model import IPAddress
 from portmapper.network.host import Network, read_network
-from portmapper.network.linux import removed_addresses
+from portmapper.network.linux import announcements, removed_addresses
 
 INTERVAL = 0.5
 """Seconds between two checks on a system that announces no changes, and after an error."""
@@ -96,7 +96,7 @@ class AddressGuard(Guard):
             self._checked_at = now
             return True
         if self._link is None:
-            self._link = _open()  # before the addresses are read, so that no change is missed
+            self._link = announcements(_GROUPS)  # before the addresses are read, so that no change is missed
             return True
         return self._drain(self._link)
 
@@ -134,16 +134,6 @@ class AddressGuard(Guard):
         if self._link is not None:
             self._link.close()
             self._link = None
-
-
-def _open() -> socket.socket:
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
-    try:
-        link.bind((0, _GROUPS))
-    except OSError:
-        link.close()
-        raise
-    return link
 
 
 def parse_guard_address(text: str) -> IPAddress:

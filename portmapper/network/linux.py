@@ -87,6 +87,21 @@ def parse_addresses(messages: Iterator[bytes]) -> Iterator[tuple[int, IPInterfac
             yield index, address, family == socket.AF_INET6 and bool(flags & _TRANSIENT)
 
 
+def announcements(groups: int) -> socket.socket:
+    """Return a socket that receives the kernel's messages of these groups of rtnetlink(7).
+
+    Raises:
+        OSError: the system refuses it, as some containers do.
+    """
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+    try:
+        link.bind((0, groups))
+    except OSError:
+        link.close()
+        raise
+    return link
+
+
 def removed_addresses(announcement: bytes) -> Iterator[IPAddress]:
     """Yield the addresses that the kernel announces as removed."""
     for kind, message in _messages(announcement):

@@ -10,6 +10,8 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 
+from portmapper.network.linux import announcements
+
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 """rtnetlink(7): links, IPv4 addresses, IPv4 routes, IPv6 addresses, IPv6 routes."""
 
@@ -54,7 +56,7 @@ class _Monitor:
     def open(self) -> None:
         """Open the socket, now or later."""
         try:
-            self._link = _open()
+            self._link = announcements(_GROUPS)
             self._loop.add_reader(self._link, self._read)
         except (OSError, MemoryError) as error:
             self._fail(error)
@@ -94,16 +96,6 @@ class _Monitor:
             self._loop.remove_reader(self._link)
             self._link.close()
             self._link = None
-
-
-def _open() -> socket.socket:
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
-    try:
-        link.bind((0, _GROUPS))
-    except OSError:
-        link.close()
-        raise
-    return link
 
 
 def _drain(link: socket.socket) -> None:

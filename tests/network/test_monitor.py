@@ -21,7 +21,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """Replace the netlink socket by a pair, and return the end of the kernel."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ours.setblocking(False)
-    monkeypatch.setattr(monitor, "_open", lambda: ours)
+    monkeypatch.setattr(monitor, "announcements", lambda groups: ours)
     monkeypatch.setattr(monitor, "SETTLING", 0.01)
     yield theirs
     theirs.close()
@@ -69,7 +69,7 @@ async def test_without_netlink_nothing_is_reported(
         raise PermissionError("not permitted")
 
     monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(monitor, "_open", refuse)
+    monkeypatch.setattr(monitor, "announcements", refuse)
     async with monitor.monitoring(lambda: None):
         await eventually(lambda: len(attempts) >= 3)
     assert len(caplog.messages) == 1
@@ -84,7 +84,7 @@ async def test_a_lasting_error_of_the_socket_opens_another_one(
     opened: list[socket.socket] = []
     kernels: list[socket.socket] = []
 
-    def pair() -> socket.socket:
+    def pair(groups: int) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         ours.setblocking(False)
         opened.append(ours)
@@ -96,7 +96,7 @@ async def test_a_lasting_error_of_the_socket_opens_another_one(
             raise OSError(code, os.strerror(code))
         link.recv(10)
 
-    monkeypatch.setattr(monitor, "_open", pair)
+    monkeypatch.setattr(monitor, "announcements", pair)
     monkeypatch.setattr(monitor, "_drain", drain)
     monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(monitor, "SETTLING", 0.001)
@@ -128,6 +128,6 @@ def test_an_overrun_of_the_buffer_is_no_error() -> None:
 async def test_other_systems_have_no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
     """The context does nothing there."""
     monkeypatch.setattr(monitor.sys, "platform", "darwin")
-    monkeypatch.setattr(monitor, "_open", lambda: pytest.fail("opened"))
+    monkeypatch.setattr(monitor, "announcements", lambda groups: pytest.fail("opened"))
     async with monitor.monitoring(lambda: None):
         pass
