@@ -23,6 +23,7 @@ from portmapper.cli.options import (
 )
 from portmapper.cli.progress import progress
 from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_of
+from portmapper.support.plugin_state import STATE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -69,7 +70,7 @@ class Close(Command):
         if arguments.yes and not arguments.stale:
             raise UsageError("--yes needs --stale")
         configure_logging(arguments, "warning")
-        directory = directory_of(arguments)
+        directory = STATE.directory = directory_of(arguments)
         ports = ports_of(arguments.port)
         if arguments.stale:
             # No spinner: it asks for a confirmation.

@@ -24,6 +24,7 @@ from portmapper.cli.options import (
 from portmapper.cli.port_arguments import FORM, port_records
 from portmapper.cli.progress import progress
 from portmapper.cli.targets import call_daemon, directory_of
+from portmapper.support.plugin_state import STATE
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
@@ -76,7 +77,7 @@ class Open(Command):
         # The result names each reason, so the log would only repeat it.
         configure_logging(arguments, "error")
         records = _records(arguments)
-        directory = directory_of(arguments)
+        directory = STATE.directory = directory_of(arguments)
         with progress("opening the ports"):
             document = call_daemon(directory, "open", records)
             by_daemon = document is not None

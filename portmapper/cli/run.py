@@ -86,6 +86,7 @@ class Run(Command):
         from portmapper.daemon.signals import block_signals, unblock_signals
         from portmapper.daemon.turns import COMMAND_LIMIT, PASS_LIMIT, PID_FILE, in_turn
         from portmapper.pluginhost.manager import load_plugins
+        from portmapper.support.plugin_state import STATE
 
         _check_options(arguments)
         configure_logging(arguments, "warning" if arguments.oneshot else "info")
@@ -97,6 +98,7 @@ class Run(Command):
         )
         cluster = cluster_of(arguments, plugins, self._parts)
         directory = (arguments.state_dir or state_directory()).absolute()
+        STATE.directory = directory
         in_state, is_pass = directory / PID_FILE, _is_one_pass(arguments)
         lock = partial(PidFiles, arguments.pid_file or in_state, in_state, must_write=is_pass)
         pid_files = in_turn(lock, directory, PASS_LIMIT if is_pass else COMMAND_LIMIT)

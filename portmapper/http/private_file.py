@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from portmapper.api.errors import PortmapperError
-from portmapper.support.busy_files import replace
-from portmapper.support.owner_only import restrict_to_owner
+from portmapper.support.private_json import write_private
 from portmapper.support.safe_open import read_limited
 
 MAX_SIZE = 1024 * 1024
@@ -51,18 +48,8 @@ class PrivateFile:
         Raises:
             PortmapperError: the directory cannot be written.
         """
-        temporary = self._path.with_name(f"{self._path.name}.new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            temporary.unlink(missing_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                restrict_to_owner(temporary)
-                json.dump(entries, file)
-                file.flush()
-                os.fsync(file.fileno())
-            _give_to_owner(temporary)
-            replace(temporary, self._path)
+            write_private(self._path, entries)
         except OSError as error:
             raise PortmapperError(f"cannot write {self._path}: {error.strerror}") from error
 
@@ -72,11 +59,3 @@ def _entries(path: Path) -> list[Any]:
     if not isinstance(entries, list):
         raise ValueError("not a list")
     return entries
-
-
-def _give_to_owner(path: Path) -> None:
-    """Give a file that root wrote to the owner of the directory, as which the daemon runs."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        owner = path.parent.stat()
-        with contextlib.suppress(OSError):
-            os.chown(path, owner.st_uid, owner.st_gid)

@@ -1,0 +1,1 @@
+"""Backend for the port forwarding of the VPN provider Private Internet Access."""
