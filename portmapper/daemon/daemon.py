@@ -136,8 +136,12 @@ class Daemon:
             SourceError: a source cannot be read or parsed at start.
             LeadershipLost: another daemon may lead now.
         """
-        with signal_handlers(stop=self.stop, interrupt=self._interrupted, reload=self.reload):
-            asyncio.get_running_loop().set_exception_handler(self._supervisor.loop_error)
+        loop = asyncio.get_running_loop()
+        with (
+            signal_handlers(stop=self.stop, interrupt=self._interrupted, reload=self.reload),
+            self._store.batching(loop.call_soon),
+        ):
+            loop.set_exception_handler(self._supervisor.loop_error)
             self._main_task = asyncio.create_task(self._run_main())
             if self.stopped:
                 self._main_task.cancel()

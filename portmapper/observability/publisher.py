@@ -60,10 +60,12 @@ class EventPublisher:
 
     def publish(self, event: Event) -> None:
         """Record one event and send it to everyone; return immediately."""
-        event = attrs.evolve(event, detail=mask_urls(event.detail))
+        if (detail := mask_urls(event.detail)) != event.detail:
+            event = attrs.evolve(event, detail=detail)
         self._store.record(event)
         level = logging.WARNING if event.kind in _WARNINGS else logging.INFO
-        _log.log(level, "%s", event_line(event), extra={"portmapper_event": event})
+        if _log.isEnabledFor(level):
+            _log.log(level, "%s", event_line(event), extra={"portmapper_event": event})
         for queue in self._queues:
             queue.put(event)
         for listener in tuple(self._listeners):

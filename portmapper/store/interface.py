@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class LeaseStore(Protocol):
 
     def history(self, limit: int, before: int | None = None, after: int = 0) -> list[dict[str, Any]]:
         """Return the latest events between two ids, the oldest first. May raise `StoreError`."""
+
+    def batching(self, call_soon: Callable[[Callable[[], None]], object]) -> AbstractContextManager[None]:
+        """Allow to write answers and events as late as the next cycle of the event loop."""
 
     def catch_up(self) -> None:
         """Write what could not be written before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,8 +34,12 @@ class JournalTable:
         self._until_deletion = 0
         self._last: int | None = None
 
-    def add(self, database: sqlite3.Connection, event: Event) -> None:
-        """Add an event, and delete old events from time to time."""
+    def add(self, database: sqlite3.Connection, events: Iterable[Event]) -> None:
+        """Add events, and delete old events from time to time."""
+        for event in events:
+            self._add(database, event)
+
+    def _add(self, database: sqlite3.Connection, event: Event) -> None:
         row = (
             event.at.timestamp(),
             event.kind.value,

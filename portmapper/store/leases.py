@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from portmapper.store.sqlite import (
 )
 from portmapper.store.stored_lease import AnyPort, StoredLease
 
+CallSoon = Callable[[Callable[[], None]], object]
+"""Calls a function in the next cycle of the event loop."""
+
 FILE_NAME = "leases.sqlite3"
 LEASES, JOURNAL = "the lease store", "the journal"
 
@@ -40,6 +44,8 @@ _FORGET_PORT = "DELETE FROM ports WHERE (protocol, address, internal_port) = (?,
 _NO_FILE = (-1, -1)
 """A value that `file_at` returns for no file."""
 
+_fields = attrgetter(*(field.name for field in attrs.fields(StoredLease)))
+
 _INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 18)})"
 
 _log = logging.getLogger(__name__)
@@ -47,6 +53,9 @@ _log = logging.getLogger(__name__)
 
 class Store:
     """Every lease that a gateway may hold, with what is needed to renew and release it.
+
+    A request is written at once, because a crash must not lose a port that may be open. The rest may be written
+    later, see `batching`.
 
     The leases are also in memory. If the disk is full or read-only, ports stay open, and the file is updated
     as soon as it can be written.
@@ -74,6 +83,9 @@ class Store:
         self._errors: dict[str, str] = {}
         self._leases: dict[bytes, StoredLease] = {}
         self._behind: set[bytes] = set()
+        self._events: list[Event] = []
+        self._call_soon: CallSoon | None = None
+        self._planned: set[Callable[[], None]] = set()
         self._adhoc_behind = False
         self.devices = DeviceTable()
         self.pauses = PauseTable()
@@ -108,6 +120,7 @@ class Store:
     @property
     def last_event_id(self) -> int:
         """The id of the latest event in the journal; 0 without one."""
+        self._write_events()
         return self._journal.last_id(self._database)
 
     def get(self, token: bytes) -> StoredLease | None:
@@ -117,12 +130,17 @@ class Store:
     def put(self, stored: StoredLease) -> None:
         """Store a lease, in place of an earlier one with the same token."""
         self._leases[stored.lease.token] = stored
-        self._write(stored.lease.token)
+        self._behind.add(stored.lease.token)
+        if stored.confirmed:
+            self._soon(self._write_leases)
+        else:
+            self._write_leases()
 
     def remove(self, token: bytes) -> None:
         """Remove a lease that was released or has expired."""
         if self._leases.pop(token, None) is not None:
-            self._write(token)
+            self._behind.add(token)
+            self._soon(self._write_leases)
 
     def remember_port(self, mapping: AnyPort, external_port: int) -> None:
         """Remember which external port was granted, so that it can be requested again."""
@@ -134,7 +152,7 @@ class Store:
             del self.ports[oldest]
             self._ports_behind.add(oldest)
         self._ports_behind.add(mapping)
-        self._try(self._catch_up)
+        self._soon(self._write_leases)
 
     @property
     def adhoc(self) -> tuple[str, ...]:
@@ -149,7 +167,8 @@ class Store:
 
     def record(self, event: Event) -> None:
         """Add an event to the journal."""
-        self._try(lambda: self._journal.add(self._database, event), JOURNAL)
+        self._events.append(event)
+        self._soon(self._write_events)
 
     def history(self, limit: int, before: int | None = None, after: int = 0) -> list[dict[str, Any]]:
         """Return the latest events in the format of `history`, as `latest` does.
@@ -157,6 +176,7 @@ class Store:
         Raises:
             StoreError: the journal is damaged.
         """
+        self._write_events()
         try:
             return latest(self._database, limit, before, after)
         except sqlite3.Error as error:
@@ -164,9 +184,25 @@ class Store:
 
     def catch_up(self) -> None:
         """Write what the file lacks, if possible; events that could not be written are lost."""
-        self._try(self._catch_up)
+        self._write_leases()
+        self._write_events()
         if JOURNAL in self._errors:
             self._try(self._write_nothing, JOURNAL)
+
+    @contextlib.contextmanager
+    def batching(self, call_soon: CallSoon) -> Iterator[None]:
+        """Write answers and events in batches inside the context, all of one cycle of the event loop at once.
+
+        A crash before the next cycle loses them. The requests of such leases are on the disk, so the next run
+        treats them as leases whose answer was lost.
+        """
+        self._call_soon = call_soon
+        try:
+            yield
+        finally:
+            self._call_soon = None
+            self._write_leases()
+            self._write_events()
 
     def close(self) -> None:
         """Bring the file up to date and close it."""
@@ -189,9 +225,27 @@ class Store:
             self._load(database)
         self._note_failure(LEASES, reason)
 
-    def _write(self, token: bytes) -> None:
-        self._behind.add(token)
+    def _soon(self, write: Callable[[], None]) -> None:
+        if self._call_soon is None:
+            write()
+        elif write not in self._planned:
+            self._planned.add(write)
+            self._call_soon(write)
+
+    def _write_leases(self) -> None:
+        self._planned.discard(self._write_leases)
         self._try(self._catch_up)
+
+    def _write_events(self) -> None:
+        self._planned.discard(self._write_events)
+        if self._events:
+            self._try(self._add_events, JOURNAL)
+            self._events.clear()
+
+    def _add_events(self) -> None:
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._journal.add(self._database, self._events)
 
     def _catch_up(self) -> None:
         """Write everything that the file lacks, in one transaction."""
@@ -213,7 +267,7 @@ class Store:
                 if stored is None:
                     self._database.execute("DELETE FROM leases WHERE token = ?", (token,))
                 else:
-                    self._database.execute(_INSERT_LEASE, lease_row(attrs.astuple(stored, recurse=False)))
+                    self._database.execute(_INSERT_LEASE, lease_row(_fields(stored)))
             for mapping in self._ports_behind:
                 self._database.execute(_FORGET_PORT, mapping)
                 if mapping in self.ports:
