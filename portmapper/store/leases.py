@@ -54,8 +54,8 @@ _log = logging.getLogger(__name__)
 class Store:
     """Every lease that a gateway may hold, with what is needed to renew and release it.
 
-    A request is written at once, because a crash must not lose a port that may be open. The rest may be written
-    later, see `batching`.
+    A request is written at once, because a crash must not lose a port that may be open. The rest may be
+    written later, see `batching`.
 
     The leases are also in memory. If the disk is full or read-only, ports stay open, and the file is updated
     as soon as it can be written.

@@ -1,0 +1,86 @@
+"""Batches of the lease store: a request is on the disk before it is sent, and answers follow together."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import attrs
+import pytest
+
+from portmapper.api.events import Event, EventKind
+from portmapper.api.model import Lease, Protocol
+from portmapper.store.leases import Store
+from portmapper.store.stored_lease import StoredLease
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HERE = ipaddress.ip_address("192.168.88.10")
+GRANTED = StoredLease(
+    Lease(Protocol.TCP, HERE, 80, 80, None, 3600, False, "pcp", "pcp:192.168.88.1", b"1" * 12), 80, NOW
+)
+REQUESTED = attrs.evolve(GRANTED, lease=attrs.evolve(GRANTED.lease, token=b"2" * 12), confirmed=False)
+OPENED = Event(NOW, EventKind.OPENED)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the path of the store."""
+    return tmp_path / "leases.sqlite3"
+
+
+def on_disk(path: Path) -> tuple[set[bytes], int]:
+    """Return the tokens and the number of events that another process reads."""
+    other = Store(path)
+    tokens, events = {stored.lease.token for stored in other.leases}, len(other.history(10))
+    other.close()
+    return tokens, events
+
+
+def test_answers_and_events_are_written_in_the_next_cycle(path: Path) -> None:
+    """Each kind once, however many there are."""
+    store, planned = Store(path), list[Callable[[], None]]()
+    with store.batching(planned.append):
+        for _ in range(3):
+            store.put(GRANTED)
+            store.record(OPENED)
+        assert on_disk(path) == (set(), 0)
+        assert len(planned) == 2
+        for write in planned:
+            write()
+        assert on_disk(path) == ({b"1" * 12}, 3)
+        store.remove(GRANTED.lease.token)
+        assert len(planned) == 3
+    store.close()
+
+
+def test_a_request_is_written_at_once_with_the_answers_before_it(path: Path) -> None:
+    """A crash after the request is sent must not lose the port."""
+    store = Store(path)
+    with store.batching(lambda write: None):
+        store.put(GRANTED)
+        store.put(REQUESTED)
+        assert on_disk(path)[0] == {b"1" * 12, b"2" * 12}
+    store.close()
+
+
+def test_the_history_has_events_that_are_not_written_yet(path: Path) -> None:
+    """So has the id of the latest event, which streams use."""
+    store = Store(path)
+    with store.batching(lambda write: None):
+        store.record(OPENED)
+        assert store.last_event_id == 1
+        store.record(OPENED)
+        assert len(store.history(10)) == 2
+    store.close()
+
+
+def test_the_end_of_batching_writes_everything(path: Path) -> None:
+    """The loop has no next cycle then."""
+    store = Store(path)
+    with store.batching(lambda write: None):
+        store.put(GRANTED)
+        store.record(OPENED)
+    assert on_disk(path) == ({b"1" * 12}, 1)
+    store.close()
