@@ -6,44 +6,42 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
 from portmapper.api import Event, Observer, ReadsStatus
-from portmapper.support.text import plural
+from portmapper.support.plugin_state import STATE
 from portmapper.support.threads import in_thread
 from portmapper_notify.conditions import Conditions, Message
-from portmapper_notify.settings import NotifyTable, is_quiet
+from portmapper_notify.outbox import Outbox, read_message
+from portmapper_notify.settings import KINDS, NotifyTable, is_quiet, rules_of
 
+STATE_NAME = "notify"
 LOOK_SECONDS = 15.0
 """Longest time between two looks at the status: no event reports an unreadable list."""
 
 PAUSE = 1.0
-FIRST_DELAY = 5.0
-MAX_DELAY = 300.0
-MAX_WAITING = 100
-SEND_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
 
 class NotifyObserver(Observer, ReadsStatus):
-    """Sends each message once. Messages that wait for the end of the quiet hours are sent together."""
+    """Sends each message once, also across restarts, by the rule of its kind."""
 
     name = "notify"
     settings: ClassVar[type] = NotifyTable
     end_limit: ClassVar[float] = 3.0
 
     def __init__(self, *, settings: NotifyTable | None = None) -> None:
-        self._table = settings or NotifyTable()
-        self._conditions = Conditions(self._table.delay)
+        self._rules = rules_of(settings or NotifyTable())
+        self._conditions = Conditions({kind: rule.delay for kind, rule in self._rules.items()})
+        self._boxes = {url: Outbox(url) for rule in self._rules.values() for url in rule.urls}
         self._status: Callable[[], dict[str, Any]] = dict
         self._changed = asyncio.Event()
-        self._waiting: list[Message] = []
-        self._retry_at, self._delay = 0.0, FIRST_DELAY
         self._worker: asyncio.Task[None] | None = None
+        self._kept: object = None
 
     def attach_status(self, status: Callable[[], dict[str, Any]]) -> None:
         """Set the function that returns the status document."""
@@ -51,7 +49,7 @@ class NotifyObserver(Observer, ReadsStatus):
 
     async def start(self) -> None:
         """Start to look at the status."""
-        if self._table.urls:
+        if self._boxes:
             self._worker = asyncio.create_task(self._watch())
 
     async def observe(self, event: Event) -> None:
@@ -65,47 +63,61 @@ class NotifyObserver(Observer, ReadsStatus):
             await asyncio.gather(self._worker, return_exceptions=True)
 
     async def _watch(self) -> None:
+        await self._restore()
+        pause = min(LOOK_SECONDS, *(max(rule.delay, PAUSE) for rule in self._rules.values()))
         while True:
             self._changed.clear()
-            found = self._conditions.compare(self._status(), time.monotonic())
-            self._waiting += [message for message in found if message.kind in self._table.messages]
-            del self._waiting[:-MAX_WAITING]
-            await self._send_waiting()
+            for message in self._conditions.compare(self._status(), time.monotonic()):
+                self._put(message)
+            await self._keep()
+            await asyncio.gather(*(box.send(self._is_quiet) for box in self._boxes.values()))
+            await self._keep()
             await asyncio.sleep(PAUSE)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(LOOK_SECONDS, max(self._table.delay, PAUSE))):
+                async with asyncio.timeout(pause):
                     await self._changed.wait()
 
-    async def _send_waiting(self) -> None:
-        quiet = is_quiet(self._table.quiet_hours, datetime.now().time())
-        if not self._waiting or quiet or time.monotonic() < self._retry_at:
-            return
-        lines = list(dict.fromkeys(message.text for message in self._waiting))
-        if await self._is_sent(lines):
-            self._waiting.clear()
-            self._retry_at, self._delay = 0.0, FIRST_DELAY
-            return
-        if self._delay == FIRST_DELAY:
-            _log.warning("%s not sent: check urls in [plugin.notify]", plural(len(lines), "message"))
-        self._retry_at = time.monotonic() + self._delay
-        self._delay = min(2 * self._delay, MAX_DELAY)
+    def _put(self, message: Message) -> None:
+        """Give a message to its receivers. The end of a trouble of which nothing was sent is no news."""
+        boxes = self._boxes_of(message.kind)
+        if message.ends:
+            told = [box for box in self._boxes_of(message.ends) if not box.cancel(message.ends, message.key)]
+            untold = [box for box in self._boxes_of(message.ends) if box not in told]
+            boxes = [box for box in boxes if told and box not in untold]
+        for box in boxes:
+            box.add(message)
 
-    async def _is_sent(self, lines: Sequence[str]) -> bool:
+    def _boxes_of(self, kind: str) -> list[Outbox]:
+        rule = self._rules.get(kind)
+        return [self._boxes[url] for url in rule.urls] if rule else []
+
+    def _is_quiet(self, kind: str) -> bool:
+        return is_quiet(self._rules[kind].quiet_hours, datetime.now().time())
+
+    async def _keep(self) -> None:
+        """Write what must survive a restart, if it has changed."""
+        waiting = {box.name: list(box.snapshot()) for box in self._boxes.values()}
+        kept = {"conditions": self._conditions.snapshot(), "waiting": waiting}
+        if kept == self._kept:
+            return
+        self._kept = kept
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                return await in_thread(partial(send, self._table.urls, lines))
-        except Exception as error:  # 130 services are called, each with its own library
-            _log.debug("notify: %s", type(error).__name__, exc_info=error)
-            return False
+            await in_thread(partial(STATE.write, STATE_NAME, kept))
+        except OSError as error:
+            _log.warning("messages may be sent again after a restart: %s", error.strerror)
 
-
-def send(urls: Sequence[str], lines: Sequence[str]) -> bool:
-    """Send the lines as one message to every URL; runs in a thread."""
-    import apprise
-
-    # Its log contains parts of the URLs, and these contain passwords.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    services = apprise.Apprise()
-    is_valid = all([services.add(url) for url in urls])
-    sent = services.notify(body="\n".join(lines), title="portmapper", body_format=apprise.NotifyFormat.TEXT)
-    return bool(sent) and is_valid
+    async def _restore(self) -> None:
+        try:
+            kept = await in_thread(partial(STATE.read, STATE_NAME))
+        except (OSError, ValueError):
+            kept = None  # damaged: begin without it
+        if not isinstance(kept, dict):
+            return
+        self._kept = kept
+        self._conditions.restore(kept.get("conditions"))
+        waiting = kept.get("waiting")
+        for box in self._boxes.values():
+            for item in waiting.get(box.name, ()) if isinstance(waiting, dict) else ():
+                message = read_message(item, KINDS)
+                if message is not None and message.kind in self._rules:
+                    box.add(message)
