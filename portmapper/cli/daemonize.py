@@ -6,7 +6,6 @@ import argparse
 import logging
 import os
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ def check_before_detaching(
 
     refuse_without_fork()
     store = Store(directory / FILE_NAME, must_write=False)
-    refuse_empty(readers, store, datetime.now(UTC))
+    refuse_empty(readers, store)
     store.close()
     reachable_targets(arguments.gateway, read_network())
     asyncio.run(read_first(readers, all_required=False))

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +164,7 @@ def _serve(
 
     store = Store(listener.path.parent / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
-        refuse_empty(config.setup.readers, store, datetime.now(UTC))
+        refuse_empty(config.setup.readers, store)
         if arguments.only_close_ports:
             with progress("closing the ports"):
                 return asyncio.run(close_ports(arguments, plugins, config.setup.readers, store))

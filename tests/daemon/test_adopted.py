@@ -46,22 +46,25 @@ def stored(port: int, address: str, *, source: str, age: int = 0) -> StoredLease
 
 
 async def test_the_leases_of_a_failed_source_become_its_mappings() -> None:
-    """Not those of other sources, and not those that have expired."""
+    """Not those of other sources; what the dates say does not matter, because the clock may be wrong."""
     store = Store(None)
     for lease in (
         stored(8080, "192.168.1.5", source="here"),
         stored(8081, "192.168.1.7", source="here"),
         stored(8082, "192.168.1.5", source="here", age=4000),
+        stored(8084, "192.168.1.5", source="here", age=-(10**9)),
         stored(8083, "192.168.1.5", source="there"),
     ):
         store.put(lease)
     reader = SourceReader(Down("here"), (), "auto", FormatOptions())
     await reader.read()
-    adopt_leases([reader], store, NOW, lambda: HOME)
+    adopt_leases([reader], store, lambda: HOME)
     assert reader.reading.state is SourceState.STALE
     assert sorted((m.port, m.internal_port, str(m.address), m.comment) for m in reader.reading.mappings) == [
         (8080, 80, "None", "web"),
         (8081, 80, "192.168.1.7", "web"),
+        (8082, 80, "None", "web"),
+        (8084, 80, "None", "web"),
     ]
     assert all(
         isinstance(mapping, Mapping) and mapping.source == "here" for mapping in reader.reading.mappings
@@ -75,5 +78,5 @@ async def test_an_adopted_mapping_is_open_to_the_same_remote_hosts() -> None:
     store.put(attrs.evolve(lease, lease=attrs.evolve(lease.lease, remote=friend)))
     reader = SourceReader(Down("here"), (), "auto", FormatOptions())
     await reader.read()
-    adopt_leases([reader], store, NOW, lambda: HOME)
+    adopt_leases([reader], store, lambda: HOME)
     assert [mapping.remote for mapping in reader.reading.mappings] == [friend]
