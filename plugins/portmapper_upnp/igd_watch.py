@@ -22,7 +22,9 @@ class IgdWatch:
     """The events of one gateway, and cheap checks of its table."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._events = Subscription(endpoint.local_address, endpoint.address, self._changed)
+        self._events = Subscription(
+            endpoint.local_address, endpoint.address, self._query_again, self._changed
+        )
         self._table = TableWatch(endpoint)
         self._asked = 0
         self._address_changed = False
@@ -78,6 +80,10 @@ class IgdWatch:
             self._events.start(connection)
         return await self._table.changed(connection, events=self._events.is_active)
 
+    def _query_again(self) -> None:
+        """Query the address once more: it may have changed while the last event was under way."""
+        self._again = asyncio.get_running_loop().call_later(SETTLED, self._report_address)
+
     def _report_address(self) -> None:
         self._address_changed = True
         if self._notify is not None:
@@ -88,6 +94,6 @@ class IgdWatch:
             return
         if ADDRESS in changed:
             self._report_address()
-            self._again = asyncio.get_running_loop().call_later(SETTLED, self._report_address)
+            self._query_again()
         if COUNT in values and self._table.shrank(values[COUNT]):
             self._notify(GatewayEvent.TABLE_CHANGED)

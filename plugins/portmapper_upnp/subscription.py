@@ -39,8 +39,12 @@ class Subscription:
         values: the variables as the gateway last reported them.
     """
 
-    def __init__(self, local_address: IPAddress, gateway: IPAddress, changed: Changed) -> None:
+    def __init__(
+        self, local_address: IPAddress, gateway: IPAddress, began: Callable[[], None], changed: Changed
+    ) -> None:
+        """Subscribe to nothing yet; `began` is called at the first event, and `changed` at the others."""
         self.values: dict[str, str] = {}
+        self._began = began
         self._changed = changed
         self._listener = EventListener(local_address, gateway, self._received)
         self._callback = ""
@@ -126,3 +130,5 @@ class Subscription:
         changed = {name: value for name, value in values.items() if before.get(name) != value}
         if before:
             self._changed(values, changed)
+        else:
+            self._began()

@@ -47,7 +47,14 @@ class Subscribed:
     def __init__(self) -> None:
         self.changes: list[Mapping[str, str]] = []
         self.service: Any = Service()
-        self.subscription = Subscription(LOOPBACK, LOOPBACK, lambda _, changed: self.changes.append(changed))
+        self.began = 0
+        self.subscription = Subscription(LOOPBACK, LOOPBACK, self._begin, self._change)
+
+    def _begin(self) -> None:
+        self.began += 1
+
+    def _change(self, _: Mapping[str, str], changed: Mapping[str, str]) -> None:
+        self.changes.append(changed)
 
     async def start(self) -> None:
         """Subscribe, and wait for the answer."""
@@ -74,7 +81,7 @@ async def test_it_is_active_after_its_first_event(subscribed: Subscribed) -> Non
     assert not subscribed.subscription.is_active
     assert subscribed.event(FIRST)
     assert subscribed.subscription.is_active
-    assert subscribed.changes == []
+    assert (subscribed.began, subscribed.changes) == (1, [])
     (method, headers), *_ = subscribed.service.requests
     assert (method, headers["NT"], headers["TIMEOUT"]) == ("SUBSCRIBE", "upnp:event", "Second-1800")
     assert headers["CALLBACK"].startswith("<http://127.0.0.1:")
@@ -85,7 +92,7 @@ async def test_only_changed_variables_are_reported(subscribed: Subscribed) -> No
     await subscribed.start()
     subscribed.event(FIRST)
     subscribed.event({**FIRST, "ExternalIPAddress": "203.0.113.9"})
-    assert subscribed.changes == [{"ExternalIPAddress": "203.0.113.9"}]
+    assert (subscribed.began, subscribed.changes) == (1, [{"ExternalIPAddress": "203.0.113.9"}])
 
 
 async def test_the_first_event_may_overtake_the_answer(subscribed: Subscribed) -> None:
