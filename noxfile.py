@@ -71,6 +71,25 @@ def lab(session: nox.Session) -> None:
 
 
 @nox.session
+def gateways(session: nox.Session) -> None:
+    """Run the recovery tests with miniupnpd for iptables, and with the settings of other routers.
+
+    Debian's package for iptables conflicts with the one for nftables, so it is only unpacked.
+    """
+    unpacked = Path(session.create_tmp()).absolute()
+    with session.chdir(unpacked):
+        session.run("apt-get", "download", "-q", "miniupnpd-iptables", external=True)
+        session.run("dpkg", "-x", str(next(unpacked.glob("miniupnpd-iptables_*.deb"))), ".", external=True)
+    session.install(".", *_group("tests"))
+    tests = session.posargs or [
+        f"tests/lab/test_{name}.py" for name in ("recovery_gateway", "recovery_program")
+    ]
+    for model in ("iptables", "openwrt", "pfsense"):
+        environment = {"PORTMAPPER_LAB_GATEWAY": model, "MINIUPNPD_IPTABLES": str(unpacked)}
+        session.run("pytest", "-m", "lab", "-n", WORKERS, "--dist", "worksteal", *tests, env=environment)
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Drive Chromium against a real gateway, and draw the pictures of the docs. The tests need root."""
     session.install(".", *_group("tests"), *_group("browser"))

@@ -15,7 +15,8 @@ from typing import Any
 
 import attrs
 import pytest
-from netlab.gateway import IGD2_AND_PCP, Rule
+from netlab.firewalls import Rule
+from netlab.gateway import IGD2_AND_PCP
 from netlab.hosts import serving
 from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab, running_lab
 from netlab.namespaces import Namespace, sweep

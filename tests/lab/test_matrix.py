@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_OFF, UPNP_ONLY, VARIANTS, Rule, Variant
+from netlab.firewalls import Rule
+from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_OFF, UPNP_ONLY, VARIANTS, Variant
 from netlab.lab import LAN_GATEWAY, LAN_HOST, WAN_GATEWAY, Lab
 from netlab.prober import Prober
 from netlab.program import Finished, Program

@@ -6,8 +6,10 @@ import socket
 import time
 
 import pytest
-from netlab.gateway import HTTP_PORT, IGD1_ONLY, IGD2_AND_PCP, UPNP_OFF, VARIANTS, Gateway, Rule, Variant
+from netlab.firewalls import Rule
+from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_OFF, VARIANTS, Gateway, Variant
 from netlab.lab import LAN_HOST, WAN_HOST, Lab
+from netlab.models import MODEL
 from netlab.namespaces import LabError, Topology, leftovers, run
 from netlab.prober import Prober
 
@@ -23,7 +25,7 @@ def description(lab: Lab) -> str:
     """Fetch the IGD description from the LAN host."""
     with lab.lan.socket(socket.SOCK_STREAM) as client:
         client.settimeout(5)
-        client.connect((lab.gateway.lan_address, HTTP_PORT))
+        client.connect((lab.gateway.lan_address, MODEL.http_port))
         client.sendall(b"GET /rootDesc.xml HTTP/1.0\r\n\r\n")
         with client.makefile("rb") as reply:
             return reply.read().decode()

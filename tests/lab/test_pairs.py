@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from netlab.gateway import Rule, Variant
+from netlab.firewalls import Rule
+from netlab.gateway import Variant
 from netlab.lab import LAN_HOST, Lab
 from netlab.namespaces import Namespace
 from netlab.program import Program

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from netlab.gateway import IGD2_AND_PCP, Rule, Variant
+from netlab.firewalls import Rule
+from netlab.gateway import IGD2_AND_PCP, Variant
 from netlab.hosts import AnsweringHost, answer_text
 from netlab.lab import LAN_HOST, WAN_HOST, Lab
 from netlab.namespaces import Namespace, cable, switch

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from netlab.gateway import IGD2_AND_PCP, Rule, Variant
+from netlab.firewalls import Rule
+from netlab.gateway import IGD2_AND_PCP, Variant
 from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab
 from netlab.managed_daemon import ManagedDaemon
 from netlab.other_gateway import OTHER_GATEWAY, OTHER_HOST, OTHER_WAN, other_gateway

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from netlab.gateway import HTTP_PORT, IGD2_AND_PCP, UPNP_ONLY, Variant
+from netlab.gateway import IGD2_AND_PCP, UPNP_ONLY, Variant
 from netlab.lab import Lab
 from netlab.managed_daemon import ManagedDaemon
+from netlab.models import MODEL
 from netlab.program import Program
 
 ENDPOINTS = (("TCP", 8080), ("UDP", 8081), ("TCP", 8082), ("UDP", 8083))
@@ -40,7 +41,9 @@ def test_a_gateway_with_a_new_name_and_port_after_a_crash_is_recognized(
             lab.gateway.kill()
             lab.gateway.empty()
             name = f"uuid=5d1f2c30-0000-4000-8000-00000000010{boot}"
-            lab.gateway.variant = dataclasses.replace(variant, http_port=HTTP_PORT + boot, extra=(name,))
+            lab.gateway.variant = dataclasses.replace(
+                variant, http_port=MODEL.http_port + boot, extra=(name,)
+            )
             before = time.monotonic()
             lab.gateway.start()
             took.append(managed.until_open(before, 10))

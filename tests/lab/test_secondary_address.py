@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netlab.gateway import Rule
+from netlab.firewalls import Rule
 from netlab.hosts import AnsweringHost, answer_text
 from netlab.lab import WAN_HOST, Lab
 from netlab.program import Program

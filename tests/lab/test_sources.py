@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from netlab.gateway import Rule
+from netlab.firewalls import Rule
 from netlab.hosts import serving_files
 from netlab.lab import LAN_HOST, Lab
 from netlab.program import Finished, Program

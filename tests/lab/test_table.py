@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_ONLY, Rule, Variant
+from netlab.firewalls import Rule
+from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_ONLY, Variant
 from netlab.lab import LAN_HOST, Lab
 from netlab.program import Program
 

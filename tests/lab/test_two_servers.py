@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netlab.gateway import IGD2_AND_PCP, Rule
+from netlab.firewalls import Rule
+from netlab.gateway import IGD2_AND_PCP
 from netlab.keepalived import keepalived
 from netlab.lab import Lab
 from netlab.two_servers import PORT, VIRTUAL, TwoServers

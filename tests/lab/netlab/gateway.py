@@ -1,57 +1,25 @@
-"""The gateway host, with NAT in nftables and a real miniupnpd."""
+"""The gateway host, with NAT and a real miniupnpd."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
 import dataclasses
-import json
 import os
-import re
 import signal
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from netlab.firewalls import Rule, without_duplicates
+from netlab.models import MODEL
 from netlab.namespaces import LabError, Namespace
 
-HTTP_PORT = 5000
 NATPMP_PORT = 5351
 SSDP_PORT = 1900
 START_TIMEOUT = 5.0
 STOP_TIMEOUT = 5.0
 POLL = 0.002
-_PROTOCOLS = {6: "TCP", 17: "UDP"}
-
-# Redirects and filters share a table, because miniupnpd uses chains of one family for both.
-# Other tables stay when a gateway restarts, because tests use them to drop packets.
-FIREWALL = """
-table inet filter
-delete table inet filter
-table inet filter {
-    chain forward {
-        type filter hook forward priority filter; policy drop;
-        ct state established,related accept
-        iifname "lan0" accept
-        jump miniupnpd
-    }
-    chain prerouting {
-        type nat hook prerouting priority dstnat; policy accept;
-        iifname "wan0" jump prerouting_miniupnpd
-    }
-    chain postrouting {
-        type nat hook postrouting priority srcnat; policy accept;
-        oifname "wan0" jump postrouting_miniupnpd
-        oifname "wan0" meta nfproto ipv4 masquerade
-    }
-    chain miniupnpd {
-    }
-    chain prerouting_miniupnpd {
-    }
-    chain postrouting_miniupnpd {
-    }
-}
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +41,11 @@ class Variant:
     name: str
     upnp: bool = True
     natpmp: bool = True
-    igd1: bool = False
+    igd1: bool = MODEL.igd1
     secure: bool = True
-    http_port: int = HTTP_PORT
-    external_address: str | None = None
-    rules: tuple[str, ...] = ("allow 1-65535 0.0.0.0/0 1-65535",)
+    http_port: int = MODEL.http_port
+    external_address: str | None = MODEL.external_address
+    rules: tuple[str, ...] = MODEL.rules
     extra: tuple[str, ...] = ("system_uptime=yes",)
 
     @property
@@ -91,15 +59,6 @@ IGD1_ONLY = Variant("igd1-only", natpmp=False, igd1=True)
 UPNP_OFF = Variant("upnp-off", upnp=False)
 UPNP_ONLY = Variant("upnp-only", natpmp=False)
 VARIANTS = (IGD2_AND_PCP, IGD1_ONLY, UPNP_OFF, UPNP_ONLY)
-
-
-class Rule(NamedTuple):
-    """A redirect rule of the gateway."""
-
-    protocol: str
-    external_port: int
-    internal_address: str
-    internal_port: int
 
 
 class Gateway:
@@ -134,7 +93,7 @@ class Gateway:
         self._configuration.write_text(self._configuration_text())
         self._pid_file.unlink(missing_ok=True)
         # Without -d, because its debug log makes each mapping hundreds of times slower.
-        self.namespace.run("miniupnpd", "-f", str(self._configuration), "-P", str(self._pid_file))
+        self.namespace.run(MODEL.firewall.program, "-f", str(self._configuration), "-P", str(self._pid_file))
         _until(self._read_pid, START_TIMEOUT, "miniupnpd wrote no pid")
         _until(self._listens, START_TIMEOUT, "miniupnpd does not listen")
 
@@ -150,13 +109,13 @@ class Gateway:
         """Delete all rules and leases, as a reboot does; only while stopped, because it caches its rules."""
         if self.pid is not None:
             raise LabError("the gateway must be stopped before its rules are deleted")
-        self.namespace.run("nft", "-f", "-", stdin=FIREWALL)
+        MODEL.firewall.empty(self.namespace)
         self._lease_file.unlink(missing_ok=True)
 
     def reset(self, variant: Variant | None = None) -> None:
         """Restart with an empty table, and optionally with another variant."""
         self.kill()
-        self.namespace.run("nft", "flush", "ruleset")
+        MODEL.firewall.clear(self.namespace)
         self.empty()
         self.variant = variant or self.variant
         self.start()
@@ -169,18 +128,11 @@ class Gateway:
 
     def rules(self) -> set[Rule]:
         """Return the redirects in the firewall, independent of miniupnpd."""
-        text = self.namespace.run("nft", "-j", "list", "chain", "inet", "filter", "prerouting_miniupnpd")
-        listed = [item["rule"] for item in json.loads(text)["nftables"] if "rule" in item]
-        rules = [_rule(rule["expr"]) for rule in listed]
-        if len(set(rules)) != len(rules):
-            raise LabError(f"duplicate redirect: {rules}")
-        return set(rules)
+        return without_duplicates(MODEL.firewall.rules(self.namespace))
 
     def accepted_ports(self) -> collections.Counter[tuple[str, int]]:
         """Count the filter rules that accept traffic, by protocol and internal port."""
-        text = self.namespace.run("nft", "list", "chain", "inet", "filter", "miniupnpd")
-        found = re.findall(r"th dport (\d+) .*@nh,72,8 (0x\w+) accept", text)
-        return collections.Counter((_PROTOCOLS[int(number, 16)], int(port)) for port, number in found)
+        return MODEL.firewall.accepted_ports(self.namespace)
 
     def lease_lines(self) -> list[str]:
         """Return the lines of the lease file: `PROTOCOL:PORT:ADDRESS:PORT:EXPIRY:COMMENT`."""
@@ -199,11 +151,8 @@ class Gateway:
             f"force_igd_desc_v1={_yes(variant.igd1)}",
             f"secure_mode={_yes(variant.secure)}",
             "uuid=5d1f2c30-0000-4000-8000-000000000001",
-            "upnp_table_name=filter",
-            "upnp_nat_table_name=filter",
-            "upnp_forward_chain=miniupnpd",
-            "upnp_nat_chain=prerouting_miniupnpd",
-            "upnp_nat_postrouting_chain=postrouting_miniupnpd",
+            *MODEL.firewall.configuration,
+            *MODEL.extra,
             f"lease_file={self._lease_file}",
             *variant.extra,
             *variant.rules,
@@ -236,18 +185,6 @@ class Gateway:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def _rule(expressions: list[dict[str, Any]]) -> Rule:
-    matched: dict[str, int] = {}
-    target: dict[str, Any] = {}
-    for expression in expressions:
-        if "dnat" in expression:
-            target = expression["dnat"]
-        elif payload := expression.get("match", {}).get("left", {}).get("payload"):
-            # In this table's family, the protocol has no name and is a byte of the network header.
-            matched[payload.get("field", "protocol")] = expression["match"]["right"]
-    return Rule(_PROTOCOLS[matched["protocol"]], matched["dport"], target["addr"], target["port"])
 
 
 def _alive(pid: int | None) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from netlab.gateway import Rule
+from netlab.firewalls import Rule
 from netlab.hosts import answer_text, exchange
 from netlab.lab import LAN_HOST, WAN_GATEWAY, WAN_HOST, Lab
 from netlab.program import Finished, Program, Running

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 
-from netlab.gateway import Rule
+from netlab.firewalls import Rule
 from netlab.lab import LAN_GATEWAY, LAN_HOST
 from netlab.other_gateway import OTHER_GATEWAY, OTHER_HOST, OTHER_WAN
 from netlab.soak.cpu_wait import mark, since

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
-from netlab.gateway import Gateway, Rule, Variant
+from netlab.firewalls import Rule
+from netlab.gateway import Gateway, Variant
 from netlab.lab import LAN_GATEWAY, Lab
 from netlab.managed_daemon import Endpoint, ManagedDaemon
 from netlab.other_gateway import other_gateway
