@@ -11,6 +11,7 @@ import attrs
 
 from portmapper.api import READ, EventKind, SettingError, nearest, quoted, structure
 from portmapper.support.secrets import mask_url
+from portmapper.support.values import frozen
 
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ def _attempts(value: object) -> int:
     return value
 
 
-@attrs.frozen
+@frozen
 class HookSettings:
     """One `[[hook]]` table.
 
@@ -121,7 +122,7 @@ class HookSettings:
     delay: float = attrs.field(default=2.0, metadata={READ: _seconds})
 
 
-@attrs.frozen
+@frozen
 class WebhookSettings:
     """One `[[webhook]]` table.
 

@@ -12,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import attrs
-
 from portmapper.api import Event, Observer, ReadsStatus, structure
 from portmapper.support.safe_open import open_regular
 from portmapper.support.threads import in_thread
+from portmapper.support.values import frozen
 
 PAUSE = 1.0
 """Seconds between two writes: a list of many rows opens in many events."""
@@ -27,7 +26,7 @@ MODE = 0o644
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen
+@frozen
 class FilesSettings:
     """The table `[files]`.
 

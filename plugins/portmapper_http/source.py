@@ -7,11 +7,10 @@ import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import attrs
-
 from portmapper.api import Document, IPAddress, Source, SourceError, quoted
 from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import distinct_location, mask_url
+from portmapper.support.values import frozen
 from portmapper_http.address_check import is_public
 from portmapper_http.headers import read_headers
 from portmapper_http.proxy import proxy_for
@@ -30,7 +29,7 @@ _MAX_CERTIFICATES = 4 * 1024 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-@attrs.frozen
+@frozen
 class _Cached:
     """The last document, with the server's validators for this version."""
 

@@ -14,6 +14,7 @@ from portmapper.api import READ, Event, Metrics, MetricsPage, Observer, ShowsMet
 from portmapper.support.http_server import http_server, limited
 from portmapper.support.listen_address import parse_listen_address
 from portmapper.support.threads import in_thread
+from portmapper.support.values import frozen
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -28,7 +29,7 @@ def _address(value: object) -> tuple[str, int]:
         raise ValueError(f"{quoted(value)} {error}") from None
 
 
-@attrs.frozen
+@frozen
 class MetricsSettings:
     """The `[metrics]` table.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-import attrs
-
 from portmapper.api import Protocol, Unsupported
+from portmapper.support.values import frozen
 from portmapper_pcp.natpmp_library import natpmp
 from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
 
@@ -21,7 +20,7 @@ _ADDRESS_LENGTH = 12
 _MAP_LENGTH = 16
 
 
-@attrs.frozen
+@frozen
 class Reply:
     """A response to either kind of request; missing fields are zero or None.
 

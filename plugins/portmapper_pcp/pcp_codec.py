@@ -6,9 +6,8 @@ import enum
 import ipaddress
 import struct
 
-import attrs
-
 from portmapper.api import IPAddress, IPNetwork, Protocol, Unsupported
+from portmapper.support.values import frozen
 from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
 
 VERSION = 2
@@ -58,7 +57,7 @@ class Option(enum.IntEnum):
     FILTER = 3
 
 
-@attrs.frozen
+@frozen
 class MapData:
     """The body of a MAP request or response.
 
@@ -82,7 +81,7 @@ class MapData:
         return (Opcode.MAP, self.nonce, self.protocol, self.internal_port)
 
 
-@attrs.frozen
+@frozen
 class Reply:
     """A response of version 2.
 

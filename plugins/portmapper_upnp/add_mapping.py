@@ -6,8 +6,6 @@ import logging
 import random
 from collections.abc import Iterator
 
-import attrs
-
 from portmapper.api import (
     ANY_PORT,
     BackendError,
@@ -18,6 +16,7 @@ from portmapper.api import (
     TableEntry,
     Trait,
 )
+from portmapper.support.values import frozen
 from portmapper_upnp.behavior import DeviceBehavior, other_lifetimes, plain_comment, readable_comment
 from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.device import third_party_refused
@@ -53,7 +52,7 @@ _REJECTED_ARGUMENTS = frozenset(
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen
+@frozen
 class Granted:
     """The result of a request: the external port, and the lifetime in seconds (0 for a permanent lease)."""
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
-import attrs
 from async_upnp_client.client import UpnpRequester, UpnpService
 from async_upnp_client.client_factory import UpnpFactory
 from async_upnp_client.const import HttpRequest, HttpResponse
@@ -24,6 +23,7 @@ from portmapper.api import (
     external_kind,
     remote_text,
 )
+from portmapper.support.values import frozen
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.optional_queries import QUERY_TIME, OptionalQueries
 from portmapper_upnp.requester import SERVER, BoundedRequester
@@ -37,7 +37,7 @@ Answer = TypeVar("Answer")
 _SCPD_URL = "scpd:known"
 
 
-@attrs.frozen
+@frozen
 class Description:
     """The relevant content of a device description.
 

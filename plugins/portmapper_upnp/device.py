@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-import attrs
-
 from portmapper.api import Gateway, GatewayEvent, GatewayTimeout, IPAddress, NotAuthorized, WatchesGateway
+from portmapper.support.values import frozen
 from portmapper_upnp.announcements import Announcements
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.soap_fault import Fault, Moved, Refused
@@ -20,7 +19,7 @@ MAX_REFUSALS = 3
 """Consecutive refused connections after which the gateway counts as gone (M14)."""
 
 
-@attrs.frozen
+@frozen
 class Identity:
     """The identity that a device reports.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
 from portmapper.api import IPAddress
+from portmapper.support.values import frozen
 from portmapper_upnp.multicast import SSDP_PORT
 
 
-@attrs.frozen
+@frozen
 class Endpoint:
     """The place where a gateway was found.
 

@@ -11,10 +11,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-import attrs
-
 from portmapper.api import NetworkFailure
 from portmapper.support.send_gate import check_before_sending
+from portmapper.support.values import frozen
 
 MAX_HEAD = 32 * 1024
 """Maximum bytes of status line and headers."""
@@ -28,7 +27,7 @@ _CHARSET = re.compile(rb"^content-type[ \t]*:.*charset=[\"']?([A-Za-z0-9_-]{1,40
 _CHUNK = re.compile(rb"[ \t]*([0-9a-f]{1,8})[^\r\n]{0,200}\r?\n", re.IGNORECASE)
 
 
-@attrs.frozen
+@frozen
 class Answer:
     """An HTTP answer.
 

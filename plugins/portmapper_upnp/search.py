@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-import attrs
-
 from portmapper.api import IPAddress, NetworkFailure
+from portmapper.support.values import frozen
 from portmapper_upnp.multicast import (
     SSDP_GROUPS,
     SSDP_PORT,
@@ -50,7 +49,7 @@ PER_SECOND = 200
 """Datagrams accepted in a second from the gateway, and as many from all other senders together."""
 
 
-@attrs.frozen
+@frozen
 class Datagram:
     """One received packet.
 

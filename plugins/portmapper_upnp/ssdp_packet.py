@@ -5,18 +5,18 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-import attrs
 from aiohttp.http_exceptions import BadHttpMessage
 from async_upnp_client.ssdp import decode_ssdp_packet
 
 from portmapper.api import IPAddress
+from portmapper.support.values import frozen
 from portmapper_upnp.location_check import acceptable_location
 
 MAX_HEADERS = 32
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 
 
-@attrs.frozen
+@frozen
 class SsdpPacket:
     """The content of one packet.
 

@@ -15,6 +15,7 @@ from portmapper.api import (
     TableEntry,
     Unsupported,
 )
+from portmapper.support.values import frozen
 from portmapper_upnp.add_mapping import AddMapping, Granted
 from portmapper_upnp.behavior import WEEK, DeviceBehavior
 from portmapper_upnp.connection import WanConnection, remote_host
@@ -30,7 +31,7 @@ _FULL = "the gateway accepts the mapping but does not store it: its table may be
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen
+@frozen
 class VerifiedMapping:
     """One request, and the lookup of the entry that it created."""
 

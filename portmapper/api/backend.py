@@ -8,13 +8,12 @@ import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import ClassVar
 
-import attrs
-
 from portmapper.api.findings import Finding
 from portmapper.api.model import Family, IPAddress, IPNetwork, Lease, MapRequest, TableEntry
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Target:
     """Where to look for a gateway.
 
@@ -224,7 +223,7 @@ class WatchesGateway(abc.ABC):
         """Start watching and return. `notify` is called on the event loop for each event until `close`."""
 
 
-@attrs.frozen
+@frozen
 class Connection:
     """What a gateway reports about its connection to the internet; texts are the device's and untrusted.
 

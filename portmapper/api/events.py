@@ -7,9 +7,8 @@ import enum
 from datetime import datetime
 from typing import ClassVar, Self
 
-import attrs
-
 from portmapper.api.model import Family, IPAddress, Protocol
+from portmapper.support.values import frozen
 
 
 class EventKind(enum.StrEnum):
@@ -30,7 +29,7 @@ class EventKind(enum.StrEnum):
     GATEWAY_RESTARTED = "gateway_restarted"
 
 
-@attrs.frozen
+@frozen
 class Event:
     """One event. Fields that do not apply are empty or None.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Mapping
 
-import attrs
-
 from portmapper.api.model import MappingState
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Metrics:
     """Metrics of a daemon at one moment.
 
@@ -33,7 +32,7 @@ class Metrics:
     role: str = "alone"
 
 
-@attrs.frozen
+@frozen
 class MetricsPage:
     """A response body for a metrics scraper.
 

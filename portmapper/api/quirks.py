@@ -8,9 +8,8 @@ from collections.abc import Hashable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-import attrs
-
 from portmapper.api.model import IPAddress, Lease, MapRequest, Trait
+from portmapper.support.values import frozen
 
 
 class Applies(enum.StrEnum):
@@ -28,7 +27,7 @@ class Applies(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-@attrs.frozen
+@frozen
 class Device:
     """What is known of the device at one gateway address, over whichever protocol it was learned.
 
@@ -45,7 +44,7 @@ class Device:
     backends: frozenset[str] = frozenset()
 
 
-@attrs.frozen
+@frozen
 class HeldLease:
     """A lease of ours on the device.
 
@@ -70,7 +69,7 @@ class Action(enum.StrEnum):
     RELEASED = "released"
 
 
-@attrs.frozen
+@frozen
 class Reassertion:
     """A lease that must be requested again because of what was done to another one.
 
@@ -96,7 +95,7 @@ class RepairAction(enum.StrEnum):
     RENEW = "renew"
 
 
-@attrs.frozen
+@frozen
 class RepairStep:
     """One step of a repair.
 

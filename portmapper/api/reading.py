@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import enum
 
-import attrs
-
 from portmapper.api.model import Mapping
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Rejected:
     """A row that was rejected.
 
@@ -36,7 +35,7 @@ class SourceState(enum.StrEnum):
     FAILED = "failed"
 
 
-@attrs.frozen
+@frozen
 class Reading:
     """The content of a source after a read.
 

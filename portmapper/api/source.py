@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import attrs
-
 from portmapper.api.model import Family
+from portmapper.support.values import frozen
 
 MAX_DOCUMENT = 16 * 1024 * 1024
 """Maximum size of a decoded document in bytes; a source stops reading there."""
 
 
-@attrs.frozen
+@frozen
 class Document:
     """A document that a source fetched.
 
@@ -30,7 +29,7 @@ class Document:
     suffix: str = ""
 
 
-@attrs.frozen
+@frozen
 class Row:
     """One row of a document as written; `portmapper.sources.row_parser` expands it to mappings.
 
@@ -55,7 +54,7 @@ class Row:
     origin: str = ""
 
 
-@attrs.frozen
+@frozen
 class FormatOptions:
     """Options of formats.
 
@@ -68,7 +67,7 @@ class FormatOptions:
     families: Sequence[Family] = (Family.IPV4,)
 
 
-@attrs.frozen
+@frozen
 class FetchOptions:
     """Options of sources that fetch from a server; others ignore them.
 

@@ -11,6 +11,7 @@ from portmapper.api.config import READ
 from portmapper.api.errors import quoted
 from portmapper.api.model import IPNetwork
 from portmapper.support.listen_address import parse_listen_address
+from portmapper.support.values import frozen
 
 
 def _listen_address(value: object) -> tuple[str, int]:
@@ -31,7 +32,7 @@ def _network(value: object) -> IPNetwork:
         raise ValueError(f"{quoted(value)} is neither an address nor a network") from None
 
 
-@attrs.frozen
+@frozen
 class HttpSettings:
     """The table `[http]`: the listener of the HTTP API and the web interface.
 

@@ -15,6 +15,7 @@ from portmapper.api.suggestions import nearest
 from portmapper.config.schema import Settings
 from portmapper.sources.row_parser import NAMES
 from portmapper.support.safe_open import read_limited
+from portmapper.support.values import frozen
 
 MAX_SIZE = 256 * 1024
 """Maximum size of a settings file in bytes."""
@@ -26,7 +27,7 @@ _Path = tuple[str | int, ...]
 _MAY_END = re.compile(r"""[]}]|\"""|'''""")
 
 
-@attrs.frozen
+@frozen
 class SettingsFile:
     """A loaded settings file.
 

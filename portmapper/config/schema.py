@@ -23,6 +23,7 @@ from portmapper.sources.remote_syntax import parse_remote
 from portmapper.sources.row_parser import MAX_MAPPINGS as MAX_ROW_MAPPINGS
 from portmapper.sources.trust import KEEP_SHARE, MAX_MAPPINGS, Limits, Trust
 from portmapper.support.duration import parse_duration
+from portmapper.support.values import frozen
 
 MAX_INTERVAL = 86400 * 365
 MIN_PROBE_INTERVAL = 30
@@ -132,7 +133,7 @@ def _rows(value: object) -> tuple[AnyMapping[str, object], ...]:
     return tuple(value)
 
 
-@attrs.frozen
+@frozen
 class SourceSettings:
     """One table `[[source]]`: a list with its own options.
 
@@ -161,7 +162,7 @@ class SourceSettings:
         return Limits(self.trust, self.max_mappings, self.keep_share)
 
 
-@attrs.frozen
+@frozen
 class BackendSettings:
     """The table `[backend]`.
 
@@ -174,7 +175,7 @@ class BackendSettings:
     forbidden: tuple[str, ...] = ()
 
 
-@attrs.frozen
+@frozen
 class LogSettings:
     """The table `[log]`.
 
@@ -189,7 +190,7 @@ class LogSettings:
     file: Path | None = None
 
 
-@attrs.frozen
+@frozen
 class ProbeSettings:
     """The table `[probe]`: checks from outside whether ports are reachable.
 
@@ -204,7 +205,7 @@ class ProbeSettings:
     interval: float = attrs.field(default=900.0, metadata={READ: _probe_interval})
 
 
-@attrs.frozen
+@frozen
 class RuleSettings:
     """One table `[[policy]]`: a rule for the mappings of all sources. The first matching rule decides.
 
@@ -230,7 +231,7 @@ class RuleSettings:
         return Rule(self.action, self.port, self.internal_port, self.protocol, self.address, self.remote)
 
 
-@attrs.frozen
+@frozen
 class GuardSettings:
     """The table `[guard]`: which of several daemons may change gateways.
 
@@ -243,7 +244,7 @@ class GuardSettings:
     lead_with: str = ""
 
 
-@attrs.frozen
+@frozen
 class ClusterSettings:
     """The table `[cluster]`: what the daemons of a cluster share.
 
@@ -255,7 +256,7 @@ class ClusterSettings:
     secret_file: str = ""
 
 
-@attrs.frozen
+@frozen
 class Settings:
     """The top level of the settings file.
 

@@ -16,6 +16,7 @@ import attrs
 from portmapper.support.busy_files import replace
 from portmapper.support.owner_only import restrict_to_owner
 from portmapper.support.safe_open import read_limited
+from portmapper.support.values import frozen
 
 PORT_FILE = "control.json"
 MAX_SIZE = 4096
@@ -23,7 +24,7 @@ LOOPBACK = "127.0.0.1"
 NEEDED = not hasattr(socket, "AF_UNIX")
 
 
-@attrs.frozen
+@frozen
 class ControlPort:
     """The loopback port and the token that authorizes requests."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
 from portmapper.api.guard import Guard
 from portmapper.store.ownership import ChooseToken, no_token
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Cluster:
     """This daemon's part in a cluster; by default it is alone.
 

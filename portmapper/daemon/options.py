@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
-
 from portmapper.api.model import ConflictPolicy
 from portmapper.scheduler.options import Options, PolicyCheck
 from portmapper.sources.adhoc import COMMAND_LINE
 from portmapper.sources.reader import SourceReader
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class RunOptions:
     """The options of a run.
 

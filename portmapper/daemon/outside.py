@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from portmapper.api.errors import UsageError
 from portmapper.api.events import Event, EventKind
 from portmapper.config.schema import ProbeSettings
@@ -22,6 +20,7 @@ from portmapper.probe.exchange import ProbeServer
 from portmapper.probe.ports import open_port
 from portmapper.probe.server_url import read_token
 from portmapper.support.clock import Clock
+from portmapper.support.values import frozen
 
 MAX_PORTS = 48
 """Ports in one round; of more, each round checks those that were checked least recently."""
@@ -44,7 +43,7 @@ Check = Callable[[ProbeServer, list[OpenPort]], Any]
 Listen = Callable[[Callable[[Event], None]], Callable[[], None]]
 
 
-@attrs.frozen
+@frozen
 class Checked:
     """The last result for a port.
 

@@ -10,9 +10,10 @@ from portmapper.api.events import Observer
 from portmapper.config.schema import ProbeSettings
 from portmapper.sources.policy import Policy
 from portmapper.sources.reader import SourceReader
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Reloadable:
     """Sources, observers, policy and probe server.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 
 from portmapper.api.model import Family, IPAddress, IPNetwork
+from portmapper.support.values import frozen
 
 IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
@@ -17,7 +18,7 @@ _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _UNIQUE_LOCAL = ipaddress.ip_network("fc00::/7")
 
 
-@attrs.frozen
+@frozen
 class DefaultRoute:
     """A default route.
 
@@ -32,7 +33,7 @@ class DefaultRoute:
     metric: int = 0
 
 
-@attrs.frozen
+@frozen
 class Interface:
     """One interface that is up.
 
@@ -84,7 +85,7 @@ class Interface:
         return any(int(own.ip) == int(address) and own.version == address.version for own in self.addresses)
 
 
-@attrs.frozen
+@frozen
 class Network:
     """The host's network at one moment.
 

@@ -9,10 +9,9 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-import attrs
-
 from portmapper.api.model import IPAddress, Protocol
 from portmapper.network.linux import dump
+from portmapper.support.values import frozen
 
 _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY = 4, 20
 _TCP_LISTEN, _UNCONNECTED = 10, 7
@@ -26,7 +25,7 @@ _TABLES = [
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen
+@frozen
 class Listener:
     """One socket that receives packets.
 

@@ -10,9 +10,10 @@ import attrs
 from portmapper.api.backend import Target
 from portmapper.api.model import ALL_GATEWAYS, Family, IPAddress, IPNetwork, Mapping
 from portmapper.network.host import Interface, Network
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Place:
     """One way to open a mapping.
 

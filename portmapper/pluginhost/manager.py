@@ -18,6 +18,7 @@ from portmapper.api.errors import PluginFault, SettingError, UsageError, quoted
 from portmapper.api.suggestions import nearest
 from portmapper.pluginhost.faults import record_fault
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
+from portmapper.support.values import frozen
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
@@ -50,7 +51,7 @@ REQUIRED = {
 """Attributes that a class must have besides its name. Subclasses of the interface inherit most of them."""
 
 
-@attrs.frozen
+@frozen
 class PluginReport:
     """Result of loading one entry point.
 

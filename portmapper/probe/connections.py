@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 
-import attrs
-
 from portmapper.api.model import IPAddress, Protocol
 from portmapper.probe.evidence import Endpoint
+from portmapper.support.values import frozen
 
 Connection = tuple[int, Endpoint]
 """The local port of a TCP connection, and its remote end."""
 
 
-@attrs.frozen
+@frozen
 class SocketTable:
     """The table at one moment.
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import enum
 
-import attrs
-
 from portmapper.api.model import IPAddress, Protocol
 from portmapper.probe.wire import Result
+from portmapper.support.values import frozen
 
 Endpoint = tuple[IPAddress, int]
 
 
-@attrs.frozen
+@frozen
 class OpenPort:
     """A port to check.
 
@@ -59,7 +58,7 @@ class Listening(enum.StrEnum):
     ELSEWHERE = "elsewhere"
 
 
-@attrs.frozen
+@frozen
 class Evidence:
     """All that is known about one probe.
 
@@ -130,7 +129,7 @@ class Cause(enum.StrEnum):
     NO_PROBE = "no-probe"
 
 
-@attrs.frozen
+@frozen
 class Verdict:
     """The result of a check.
 

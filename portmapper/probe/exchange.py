@@ -17,6 +17,7 @@ from portmapper.probe.wire import COOKIE_SIZE, MAX_PORTS, PATH, SESSION_SIZE, Po
 from portmapper.support.secrets import MASK, mask_url, mask_urls
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread
+from portmapper.support.values import frozen
 
 TIME_LIMIT = 20.0
 """Seconds for one request and its whole answer."""
@@ -35,7 +36,7 @@ class ProbeError(PortmapperError):
         self.wait = wait
 
 
-@attrs.frozen
+@frozen
 class ProbeServer:
     """A probe server.
 
@@ -53,7 +54,7 @@ class ProbeServer:
         return mask_url(self.url)
 
 
-@attrs.frozen
+@frozen
 class Greeting:
     """The start of an answer.
 
@@ -70,7 +71,7 @@ class Greeting:
     cookie: bytes
 
 
-@attrs.frozen
+@frozen
 class Report:
     """What the server saw at one port.
 

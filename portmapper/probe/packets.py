@@ -14,10 +14,9 @@ import struct
 from types import TracebackType
 from typing import Self
 
-import attrs
-
 from portmapper.api.model import IPAddress, Protocol
 from portmapper.probe.wire import PROBE
+from portmapper.support.values import frozen
 
 SO_ATTACH_FILTER = 26
 ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
@@ -59,7 +58,7 @@ _FILTER_V6 = (
 )
 
 
-@attrs.frozen
+@frozen
 class Arrival:
     """The first packet of a probe, or of any other connection.
 

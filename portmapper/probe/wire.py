@@ -15,10 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from portmapper.api.errors import UsageError
 from portmapper.api.model import Protocol
+from portmapper.support.values import frozen
 
 PATH = "/v1/probe"
 
@@ -64,7 +63,7 @@ class Result(enum.StrEnum):
     NOT_ORDERED = "not-ordered"
 
 
-@attrs.frozen
+@frozen
 class PortRequest:
     """One port to probe.
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import attrs
-
 from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress, Lease, Mapping
 from portmapper.network.placement import Place
 from portmapper.scheduler.record import Attempt, Refusal
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Moment:
     """A point in time: monotonic seconds, and the wall clock in UTC."""
 
@@ -25,19 +24,19 @@ class Input:
     """Something that happened to a mapping."""
 
 
-@attrs.frozen
+@frozen
 class Desired(Input):
     """A source lists the mapping, or lists it with other values."""
 
     mapping: Mapping
 
 
-@attrs.frozen
+@frozen
 class Undesired(Input):
     """No source lists the mapping any more."""
 
 
-@attrs.frozen
+@frozen
 class Due(Input):
     """The time of the next attempt has come.
 
@@ -52,7 +51,7 @@ class Due(Input):
     serial: int
 
 
-@attrs.frozen
+@frozen
 class TurnCame(Input):
     """The peer whose attempt this one waited for has ended.
 
@@ -63,7 +62,7 @@ class TurnCame(Input):
     silent: tuple[tuple[Attempt, Refusal], ...]
 
 
-@attrs.frozen
+@frozen
 class Asked(Input):
     """A request was queued at a gateway. `holder` tells whether that gateway holds the lease."""
 
@@ -71,7 +70,7 @@ class Asked(Input):
     holder: bool
 
 
-@attrs.frozen
+@frozen
 class PassedOver(Input):
     """A gateway or backend cannot serve the mapping, so it is not asked. `attempt` is None for a backend."""
 
@@ -79,7 +78,7 @@ class PassedOver(Input):
     refusal: Refusal
 
 
-@attrs.frozen
+@frozen
 class Adopting(Input):
     """The request under way would renew a lease of an earlier run; None if there is none to renew."""
 
@@ -87,7 +86,7 @@ class Adopting(Input):
     opened_at: datetime | None
 
 
-@attrs.frozen
+@frozen
 class Granted(Input):
     """The gateway that was asked granted the mapping.
 
@@ -102,7 +101,7 @@ class Granted(Input):
     repaired: bool = False
 
 
-@attrs.frozen
+@frozen
 class Refused(Input):
     """The gateway that was asked refused, or did not answer."""
 
@@ -110,7 +109,7 @@ class Refused(Input):
     error: BackendError
 
 
-@attrs.frozen
+@frozen
 class Exhausted(Input):
     """No gateway is left to ask.
 
@@ -121,22 +120,22 @@ class Exhausted(Input):
     search_errors: str = ""
 
 
-@attrs.frozen
+@frozen
 class Expired(Input):
     """The lease has ended."""
 
 
-@attrs.frozen
+@frozen
 class Vanished(Input):
     """The gateway's table does not have the lease."""
 
 
-@attrs.frozen
+@frozen
 class Verified(Input):
     """The gateway's table has the lease."""
 
 
-@attrs.frozen
+@frozen
 class Doubted(Input):
     """The gateway restarted, or said goodbye: the lease may be lost.
 
@@ -149,7 +148,7 @@ class Doubted(Input):
     order_lost: bool
 
 
-@attrs.frozen
+@frozen
 class GatewayBack(Input):
     """A gateway answers again, or restarted: what is not open may be open there.
 
@@ -160,36 +159,36 @@ class GatewayBack(Input):
     delay: float | None
 
 
-@attrs.frozen
+@frozen
 class NetworkChanged(Input):
     """This host's addresses, links or routes changed."""
 
 
-@attrs.frozen
+@frozen
 class BetterGateway(Input):
     """A better gateway than the holder answers again. `delay` in seconds."""
 
     delay: float
 
 
-@attrs.frozen
+@frozen
 class RetryNow(Input):
     """A person asked to try at once what is not open."""
 
 
-@attrs.frozen
+@frozen
 class AttemptNow(Input):
     """A search ended: there may be a gateway to ask, or another one is needed."""
 
 
-@attrs.frozen
+@frozen
 class AddressChanged(Input):
     """The gateway that holds the lease has another external address."""
 
     address: IPAddress | None
 
 
-@attrs.frozen
+@frozen
 class Disturbed(Input):
     """What was done to a peer may have closed the mapping (see `portmapper.api.quirks`).
 
@@ -204,19 +203,19 @@ class Disturbed(Input):
     begin: bool = True
 
 
-@attrs.frozen
+@frozen
 class OrderKnown(Input):
     """The order of the mapping and its peers is known, or does not matter."""
 
 
-@attrs.frozen
+@frozen
 class ChangePort(Input):
     """The other half of its pair has another external port: request that one."""
 
     port: int
 
 
-@attrs.frozen
+@frozen
 class PairChecked(Input):
     """The two halves of its pair were compared.
 
@@ -227,14 +226,14 @@ class PairChecked(Input):
     apart: str = ""
 
 
-@attrs.frozen
+@frozen
 class GivenUp(Input):
     """The executor closed the lease on purpose, and its replacement was not granted; `why` is for users."""
 
     why: str
 
 
-@attrs.frozen
+@frozen
 class RenewNow(Input):
     """Renew at `at` (monotonic seconds) instead of at the planned time."""
 
@@ -245,7 +244,7 @@ class Effect:
     """Something that follows from a transition. The scheduler carries it out."""
 
 
-@attrs.frozen
+@frozen
 class Acquired(Effect):
     """The mapping holds this lease now.
 
@@ -262,7 +261,7 @@ class Acquired(Effect):
     renewed: bool
 
 
-@attrs.frozen
+@frozen
 class Lost(Effect):
     """The mapping lost its lease.
 
@@ -277,21 +276,21 @@ class Lost(Effect):
     still_open: bool = False
 
 
-@attrs.frozen
+@frozen
 class Failed(Effect):
     """An attempt was granted by no gateway. `first` tells whether it is the first in a row."""
 
     first: bool
 
 
-@attrs.frozen
+@frozen
 class Abandoned(Effect):
     """The lease is not desired any more and has to be released."""
 
     lease: Lease
 
 
-@attrs.frozen
+@frozen
 class Moved(Effect):
     """The mapping is reached at another external address now."""
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import attrs
-
 from portmapper.api.model import ConflictPolicy, Mapping
+from portmapper.support.values import frozen
 
 PolicyCheck = Callable[[], Callable[[Mapping], str]]
 """Returns the current check of the policy, which returns why a mapping is denied; empty if it is allowed."""
@@ -16,7 +15,7 @@ def _allow_all() -> Callable[[Mapping], str]:
     return lambda mapping: ""
 
 
-@attrs.frozen
+@frozen
 class Options:
     """Options of the scheduler.
 

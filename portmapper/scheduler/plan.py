@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-import attrs
-
 from portmapper.api.backend import Backend, Gateway, MapsOtherHosts, RestrictsRemoteHosts, Target
 from portmapper.api.errors import GatewayTimeout, Unsupported
 from portmapper.api.model import IPNetwork, remote_text
@@ -13,9 +11,10 @@ from portmapper.gateways.probe import Probe
 from portmapper.gateways.workqueue import Priority
 from portmapper.network.placement import Place
 from portmapper.scheduler.record import Attempt, Record, Refusal
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Ask:
     """Request the mapping from this gateway, for this place."""
 
@@ -28,14 +27,14 @@ class Ask:
         return (self.gateway.identity, self.place.internal_address)
 
 
-@attrs.frozen
+@frozen
 class Wait:
     """Wait until the search of this target has settled or ended."""
 
     target: Target
 
 
-@attrs.frozen
+@frozen
 class Skip:
     """Note that this gateway cannot serve the mapping."""
 

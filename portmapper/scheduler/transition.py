@@ -53,12 +53,13 @@ from portmapper.scheduler.record import ATTEMPTING, Phase, Record
 from portmapper.scheduler.retry import delay_after_failure
 from portmapper.store.ownership import forward_target
 from portmapper.support.backoff import renewal_delay
+from portmapper.support.values import frozen
 
 Result = tuple[Record | None, tuple[Effect, ...]]
 Handler = Callable[[Record, Any, Moment, "Rules"], Result]
 
 
-@attrs.frozen
+@frozen
 class Rules:
     """What the transitions need to know of the scheduler's options.
 

@@ -9,9 +9,10 @@ from datetime import datetime
 import attrs
 
 from portmapper.api.model import Mapping, MappingKey, MappingState
+from portmapper.support.values import frozen
 
 
-@attrs.frozen
+@frozen
 class Verdict:
     """What one gate says of one mapping.
 
@@ -32,7 +33,7 @@ Gate = Callable[[Mapping, datetime], Verdict]
 """Decides about one mapping at one time."""
 
 
-@attrs.frozen
+@frozen
 class HeldBack:
     """A mapping that is not desired now.
 
@@ -49,7 +50,7 @@ class HeldBack:
     opens_at: datetime | None = None
 
 
-@attrs.frozen
+@frozen
 class Decision:
     """The mappings of all sources, divided by the gates.
 

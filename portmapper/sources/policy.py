@@ -6,11 +6,10 @@ import enum
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
-import attrs
-
 from portmapper.api.model import ANY_PORT, Family, IPAddress, IPNetwork, Mapping, Protocol
 from portmapper.network.host import Network, read_network
 from portmapper.sources.port_syntax import MAX_PORT
+from portmapper.support.values import frozen
 
 EVERY_HOST = "any"
 EVERY_PORT = range(1, MAX_PORT + 1)
@@ -23,7 +22,7 @@ class Action(enum.StrEnum):
     DENY = "deny"
 
 
-@attrs.frozen
+@frozen
 class Rule:
     """One rule of the policy.
 
@@ -94,7 +93,7 @@ class Rule:
         return " ".join([*words, str(self.address)] if self.address else words)
 
 
-@attrs.frozen
+@frozen
 class Policy:
     """The rules in order. A mapping that no rule matches is allowed.
 

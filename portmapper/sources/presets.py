@@ -14,6 +14,7 @@ from portmapper.api.config import READ, structure
 from portmapper.api.errors import SettingError, UsageError, quoted
 from portmapper.api.suggestions import nearest
 from portmapper.sources.port_syntax import ANY, parse_port_argument
+from portmapper.support.values import frozen
 
 MAX_PORTS = 64
 """Maximum number of ports and ranges of one preset."""
@@ -39,7 +40,7 @@ def _ports(value: object) -> tuple[str, ...]:
     return tuple(text if "/" in text else f"{text}/tcp" for text in value)
 
 
-@attrs.frozen
+@frozen
 class Preset:
     """The ports of one program.
 

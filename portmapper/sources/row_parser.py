@@ -24,6 +24,7 @@ from portmapper.api.suggestions import nearest
 from portmapper.sources.field_parsers import PARSERS
 from portmapper.sources.port_syntax import ANY, MAX_PORT
 from portmapper.sources.preset_rows import PRESET, expanded
+from portmapper.support.values import frozen
 
 MAX_MAPPINGS = 65536
 """Maximum number of mappings in one document, after expanding ranges."""
@@ -37,7 +38,7 @@ class TooManyMappings(SourceError):
         self.where = place
 
 
-@attrs.frozen
+@frozen
 class ParsedRow:
     """One row with each field parsed and checked on its own.
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 
-import attrs
-
 from portmapper.api.errors import quoted
+from portmapper.support.values import frozen
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_DAY = "daily"
@@ -29,7 +28,7 @@ _ENTRY = re.compile(r"(?:(?P<days>[A-Za-z][A-Za-z, -]*?)\s+)?(?P<times>[0-9][0-9
 _TIMES = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})\Z", re.ASCII)
 
 
-@attrs.frozen
+@frozen
 class Window:
     """A part of a schedule.
 

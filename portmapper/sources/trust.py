@@ -6,6 +6,8 @@ import enum
 
 import attrs
 
+from portmapper.support.values import frozen
+
 MAX_MAPPINGS = 16_384
 """Default maximum number of mappings of one source. All unprivileged ports are more, and no gateway has room
 for them."""
@@ -26,7 +28,7 @@ class Trust(enum.StrEnum):
     ADDRESSES = "addresses"
 
 
-@attrs.frozen
+@frozen
 class Limits:
     """The limits of one source.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import attrs
-
 from portmapper.api.model import Lease, Protocol
+from portmapper.support.values import frozen
 
 LONGEST_UNSEEN = 86400
 """Seconds that a lease may last if the answer to its request was lost: a gateway may grant a longer lifetime
@@ -16,7 +15,7 @@ AnyPort = tuple[Protocol, str, int]
 """A mapping that accepts any external port: its protocol, its address as configured, its internal port."""
 
 
-@attrs.frozen
+@frozen
 class StoredLease:
     """A lease in the store.
 
