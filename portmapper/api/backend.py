@@ -60,7 +60,7 @@ class GatewayEvent(enum.StrEnum):
 
 @functools.lru_cache(maxsize=64)
 def _identity(backend: str, address: IPAddress) -> str:
-    # Cached because each mapping reads it about a dozen times. Leases share the same string object.
+    # Cached, so that the leases of all objects for one gateway share the same string.
     return f"{backend}:{address}"
 
 
@@ -101,7 +101,7 @@ class Gateway(abc.ABC):
     address_by_grant: bool = False
     one_per_internal_port: bool = False
 
-    @property
+    @functools.cached_property
     def identity(self) -> str:
         """Identifier that stays the same across discoveries; leases are stored under it."""
         return _identity(self.backend, self.address)

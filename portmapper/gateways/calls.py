@@ -122,13 +122,13 @@ async def _map(gateway: Gateway, request: MapRequest) -> Lease:
     lease = await map_at(gateway, request)
     if (reason := lease_fault(lease, request)) is not None:
         raise _fault(gateway, reason)
-    return attrs.evolve(
-        lease,
-        lifetime=min(lease.lifetime, MAX_DURATION),
-        gateway=gateway.identity,
-        backend=gateway.backend,
-        token=request.token,
-    )
+    as_told = (lease.gateway, lease.backend, lease.token)
+    correct = (gateway.identity, gateway.backend, request.token)
+    if as_told == correct and lease.lifetime <= MAX_DURATION:
+        return lease
+    identity, backend, token = correct
+    lifetime = min(lease.lifetime, MAX_DURATION)
+    return attrs.evolve(lease, lifetime=lifetime, gateway=identity, backend=backend, token=token)
 
 
 def lease_fault(lease: object, request: MapRequest) -> str | None:
