@@ -135,12 +135,11 @@ def _next_try(mapping: dict[str, Any], now: datetime) -> list[str]:
 
 
 def _line(cells: dict[str, str], widths: dict[str, int], state: str) -> Text:
-    line = Text()
-    for index, (name, size) in enumerate(widths.items()):
-        colored = name == "State" or (name == "Port" and "State" not in widths)
-        line.append(GAP if index else "")
-        line.append(padded(name, cells[name], size), COLORS[state] if colored else None)
-    line.rstrip()
+    padding = [padded(name, cells[name], size) for name, size in widths.items()]
+    line = Text(GAP.join(padding).rstrip())
+    place = [*widths].index("State" if "State" in widths else "Port")
+    start = sum(map(len, padding[:place])) + place * len(GAP)
+    line.stylize(COLORS[state], start, start + len(padding[place]))
     return line
 
 

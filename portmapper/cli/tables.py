@@ -58,6 +58,9 @@ def print_status(document: dict[str, Any]) -> None:
     # One line remains for the shell's prompt.
     screen = render(document, Size(width, height - 1 if height else None))
     console = Console(width=width or max((line.cell_len for line in screen.lines), default=1))
+    if console.color_system is None:
+        print("\n".join(line.plain for line in screen.lines))  # rich takes ten times as long
+        return
     for line in screen.lines:
         console.print(line, soft_wrap=True)
 

@@ -22,6 +22,9 @@ class DaemonInterface(Protocol):
     def status(self) -> Document:
         """Return the status document."""
 
+    async def status_in_slices(self) -> Document:
+        """Return the status document; other work continues while it is built."""
+
     def not_ready(self) -> list[str]:
         """Return why the daemon is not ready; empty if a gateway answers and the lists were read."""
 

@@ -23,6 +23,7 @@ from portmapper.control.operations import DEFAULT_HISTORY, MAX_HISTORY, OPERATIO
 from portmapper.control.problems import Problem
 from portmapper.control.unix_socket import VERSION
 from portmapper.observability.summary import mappings_with_reason, summary_document
+from portmapper.support.slices import json_in_slices
 
 BODY_LIMIT = 10.0
 """Seconds for a client to send the body of a request."""
@@ -53,23 +54,24 @@ class Handlers:
 
     async def status(self, _: Any) -> Any:
         """Answer `GET /v1/status`."""
-        return self._answer(self._daemon.status())
+        return await self._answer_in_slices(await self._daemon.status_in_slices())
 
     async def summary(self, _: Any) -> Any:
         """Answer `GET /v1/summary`."""
-        return self._answer(summary_document(self._daemon.status()))
+        return self._answer(summary_document(await self._daemon.status_in_slices()))
 
     async def mappings(self, _: Any) -> Any:
         """Answer `GET /v1/mappings`."""
-        return self._answer(mappings_with_reason(self._daemon.status()))
+        mappings = mappings_with_reason(await self._daemon.status_in_slices())
+        return await self._answer_in_slices(mappings)
 
     async def gateways(self, _: Any) -> Any:
         """Answer `GET /v1/gateways`."""
-        return self._answer(self._daemon.status()["gateways"])
+        return self._answer((await self._daemon.status_in_slices())["gateways"])
 
     async def sources(self, _: Any) -> Any:
         """Answer `GET /v1/sources`."""
-        return self._answer(self._daemon.status()["sources"])
+        return self._answer((await self._daemon.status_in_slices())["sources"])
 
     async def history(self, request: Any) -> Any:
         """Answer `GET /v1/history`."""
@@ -153,6 +155,9 @@ class Handlers:
         if isinstance(records, list) and len(records) > MAX_RECORDS:
             raise Problem(400, f"a request may have {MAX_RECORDS} mappings, this has {len(records)}")
         return self._answer(await handler(records))
+
+    async def _answer_in_slices(self, document: object) -> Any:
+        return self._web.json_response(text=await json_in_slices(document))
 
     def _answer(self, document: object, status: int = 200) -> Any:
         return self._web.json_response(document, status=status)

@@ -16,9 +16,9 @@ from portmapper.api.quirks import Quirk
 from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.attached import attach, metrics_page
 from portmapper.daemon.cluster import ALONE, Cluster
+from portmapper.daemon.current_status import CurrentStatus
 from portmapper.daemon.desired import Desired
 from portmapper.daemon.election import Election
-from portmapper.daemon.held_back import held_back_documents
 from portmapper.daemon.options import RunOptions, scheduler_options
 from portmapper.daemon.outside import OutsideCheck
 from portmapper.daemon.pausing import Pausing
@@ -34,7 +34,7 @@ from portmapper.network.monitor import monitoring
 from portmapper.network.reader import NetworkReader
 from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
-from portmapper.observability.status import Document, date, status_document, summary
+from portmapper.observability.status import Document, source_document
 from portmapper.scheduler.options import PolicyCheck
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import parse_records
@@ -85,7 +85,6 @@ class Daemon:
         self.history = store.history
         self._background_tasks = background_tasks
         self._clock = Clock()
-        self._started_at = self._clock.now().replace(microsecond=0)
         self._network = NetworkReader()
         self._supervisor = Supervisor(self._clock)
         self._publisher = EventPublisher(store, reloadable.observers)
@@ -110,6 +109,15 @@ class Daemon:
             self._scheduler, store, self._desired.gatekeeper, self._publisher, update, self._clock
         )
         self._outside = OutsideCheck(lambda: self._reloadable.probe, self._network, self._clock)
+        self._status = CurrentStatus(
+            self._scheduler,
+            self._desired,
+            self._election,
+            self._outside,
+            self._problems,
+            store,
+            self._clock,
+        )
         self._service = ServiceManager()
         self._all_read = asyncio.Event()
         self._main_task: asyncio.Task[None] | None = None
@@ -177,7 +185,7 @@ class Daemon:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_LIMIT):
                 await self._all_read.wait()
-        return {"sources": self.status()["sources"]}
+        return {"sources": [source_document(reading) for reading in self._desired.readings]}
 
     def _reload(self) -> PortmapperError | None:
         self._service.notify_reloading()
@@ -198,32 +206,18 @@ class Daemon:
 
     def status(self) -> Document:
         """Return the current status document."""
-        desired, error = self._desired, self._store.error
-        document = status_document(
-            self._scheduler, desired.readings, self._started_at, self._clock, error, desired.closes_at
-        )
-        document |= {
-            "mappings": [*document["mappings"], *held_back_documents(desired.held_back)],
-            **self._election.document(),
-            "next_check_at": date(desired.watcher.next_read, self._clock),
-            "problems": self._problems(),
-        }
-        return self._outside.annotated(document)
+        return self._status.document()
 
-    def _problems(self) -> list[Document]:
-        store = self._store.error or self._store.damage
-        return self._supervisor.document({"network": self._network.problem, "lease store": store})
+    async def status_in_slices(self) -> Document:
+        """Return the status document; other work continues while it is built."""
+        return await self._status.document_in_slices()
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return their status. Raises `UsageError`."""
         await self._until_may_change()
         entries = await self._requests.open(records, self._reloadable.policy)
-        document = self.status()
-        known = dict(zip(self._scheduler.records, document["mappings"], strict=False))
-        opened = [known[entry.mapping.key] for entry in entries if entry.mapping.key in known]
-        keys = [mapping.key for mapping in parse_records(records)]
-        held_back = held_back_documents(self._desired.held_back, keys)
-        return {**document, "mappings": [*opened, *held_back]}
+        requested = [mapping.key for mapping in parse_records(records)]
+        return self._status.document_of([entry.mapping.key for entry in entries], requested)
 
     async def close(self, records: object) -> Document:
         """Close ports that `open` requested, and return the results. Raises `UsageError`."""
@@ -265,6 +259,10 @@ class Daemon:
         return self._publisher.listen(listener)
 
     # Startup
+
+    def _problems(self) -> list[Document]:
+        store = self._store.error or self._store.damage
+        return self._supervisor.document({"network": self._network.problem, "lease store": store})
 
     def _measure(self) -> Metrics:
         dropped, role = self._publisher.dropped, self._election.role.value
@@ -314,17 +312,11 @@ class Daemon:
             _log.info("%s %s open", self._election.does, plural(len(self._scheduler.records), "mapping"))
 
     async def _notify_service_manager(self) -> None:
-        await keep_notifying(self._service, self._summary, self.listen, self._clock)
+        await keep_notifying(self._service, self._status.summary, self.listen, self._clock)
 
     def _reloaded(self) -> None:
         self._all_read.set()
         self._service.notify("READY=1")
-
-    def _summary(self) -> str:
-        now = self._clock.monotonic()
-        states = [entry.state_at(now) for entry in self._scheduler.records.values()]
-        line = summary([*states, *self._desired.gatekeeper.states], len(self._problems()))
-        return ", ".join(filter(None, [self._election.standing, line]))
 
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(

@@ -94,6 +94,11 @@ class Desired:
         return self.watcher.readings
 
     @property
+    def next_read(self) -> float | None:
+        """When the sources are read again, in monotonic seconds."""
+        return self.watcher.next_read
+
+    @property
     def held_back(self) -> Sequence[HeldBack]:
         """The mappings that gates hold back."""
         return self.gatekeeper.decision.held_back

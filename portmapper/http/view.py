@@ -41,15 +41,15 @@ class View:
 
     async def status(self) -> Document:
         """Return the status document."""
-        return self._daemon.status()
+        return await self._daemon.status_in_slices()
 
     async def summary(self) -> Document:
         """Return the summary."""
-        return summary_document(self._daemon.status())
+        return summary_document(await self._daemon.status_in_slices())
 
     async def mappings(self, status: Document | None = None) -> list[Document]:
         """Return the mappings with their reasons."""
-        return mappings_with_reason(self._daemon.status() if status is None else status)
+        return mappings_with_reason(await self.status() if status is None else status)
 
     async def history(self, limit: int = 100, before: int | None = None) -> list[Document]:
         """Return events of the journal."""

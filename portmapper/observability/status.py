@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from portmapper import __version__
 from portmapper.api.model import HELD_BACK, ExternalKind, IPAddress, MappingState, external_kind, remote_text
@@ -20,12 +20,29 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Gateway
     from portmapper.api.model import MappingKey
     from portmapper.api.reading import Reading
+    from portmapper.gateways.discovery import Discovery
+    from portmapper.scheduler.inputs import Moment
     from portmapper.scheduler.record import Record
-    from portmapper.scheduler.scheduler import Scheduler
     from portmapper.store.stored_lease import StoredLease
     from portmapper.support.clock import Clock
 
 Document = dict[str, Any]
+
+
+class Scheduler(Protocol):
+    """What the document shows of the scheduler."""
+
+    records: dict[MappingKey, Record]
+    discovery: Discovery
+
+    @property
+    def answering(self) -> Callable[[], Collection[Gateway]]:
+        """Returns the gateways that answer at the moment."""
+
+    @property
+    def external(self) -> dict[str, IPAddress | None]:
+        """Gateway identity to the external address that it last told."""
+
 
 _DETAILS = {
     ExternalKind.PUBLIC: "",
@@ -42,12 +59,15 @@ def status_document(
     started_at: datetime,
     clock: Clock,
     error: str | None = None,
-    closes_at: AnyMapping[MappingKey, datetime] = MappingProxyType({}),
+    mappings: list[Document] | None = None,
 ) -> Document:
     """Return the `status` document of a running scheduler and its sources.
 
-    `error` describes a problem with the state directory. `closes_at` tells when mappings close by themselves.
+    `error` describes a problem with the state directory. `mappings` are the documents of the mappings, by
+    default those of `mapping_documents`.
     """
+    if mappings is None:
+        mappings = [*mapping_documents(scheduler.records, scheduler.external, clock)]
     # Two addresses of this host may reach one gateway.
     gateways = {gateway.identity: gateway for gateway in reversed(scheduler.discovery.gateways)}
     answering = scheduler.answering()
@@ -62,14 +82,26 @@ def status_document(
             }
             for gateway in reversed(gateways.values())
         ],
-        "mappings": [
-            mapping_document(entry, scheduler.external, clock, closes_at.get(key))
-            for key, entry in scheduler.records.items()
-        ],
+        "mappings": mappings,
         "sources": [source_document(reading) for reading in readings],
         "faults": FAULTS.document(),
         "error": error,
     }
+
+
+def mapping_documents(
+    records: AnyMapping[MappingKey, Record],
+    external: dict[str, IPAddress | None],
+    clock: Clock,
+    closes_at: AnyMapping[MappingKey, datetime] = MappingProxyType({}),
+) -> Iterator[Document]:
+    """Yield the documents of mappings at one moment, however long the caller takes.
+
+    `closes_at` tells when mappings close by themselves.
+    """
+    now, entries = moment(clock), tuple(records.items())
+    for key, entry in entries:
+        yield mapping_document(entry, external, now, closes_at.get(key))
 
 
 def stored_document(leases: Iterable[StoredLease]) -> Document:
@@ -122,7 +154,7 @@ def _detail(gateway: Gateway, kind: ExternalKind) -> str:
 
 
 def mapping_document(
-    entry: Record, external: dict[str, IPAddress | None], clock: Clock, closes_at: datetime | None = None
+    entry: Record, external: dict[str, IPAddress | None], now: Moment, closes_at: datetime | None = None
 ) -> Document:
     """Describe one desired mapping and its lease; `closes_at` is when it is no longer desired."""
     mapping, lease = entry.mapping, entry.lease
@@ -135,13 +167,13 @@ def mapping_document(
         "wanted_external_port": mapping.port,
         "external_address": str(external_address) if external_address else None,
         "external_port": lease.external_port if lease else None,
-        "state": entry.state_at(clock.monotonic()).value,
+        "state": entry.state_at(now.monotonic).value,
         "backend": lease.backend if lease else None,
         "gateway": lease.gateway.partition(":")[2] if lease else mapping.gateway,
         "lifetime": lease.lifetime if lease else None,
-        "expires_at": date(entry.expires_at if lease else None, clock),
-        "renews_at": date(entry.due if lease else None, clock),
-        "retries_at": date(None if lease or entry.attempting else entry.due, clock),
+        "expires_at": date(entry.expires_at if lease else None, now),
+        "renews_at": date(entry.due if lease else None, now),
+        "retries_at": date(None if lease or entry.attempting else entry.due, now),
         "permanent": lease.permanent if lease else False,
         "family": mapping.family.value,
         "comment": mapping.comment,
@@ -171,12 +203,18 @@ def source_document(reading: Reading) -> Document:
     }
 
 
-def date(monotonic: float | None, clock: Clock) -> str | None:
-    """Return a moment of the monotonic clock as RFC 3339."""
+def moment(clock: Clock) -> Moment:
+    """Return the present on both clocks."""
+    from portmapper.scheduler.inputs import Moment  # not needed without a daemon
+
+    return Moment(clock.monotonic(), clock.now())
+
+
+def date(monotonic: float | None, now: Moment) -> str | None:
+    """Return a time of the monotonic clock as RFC 3339."""
     if monotonic is None:
         return None
-    remaining = timedelta(seconds=monotonic - clock.monotonic())
-    return (clock.now() + remaining).replace(microsecond=0).isoformat()
+    return (now.wall + timedelta(seconds=monotonic - now.monotonic)).isoformat(timespec="seconds")
 
 
 def _stored_mapping(stored: StoredLease) -> Document:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from portmapper.api.model import Mapping, MappingState, Protocol
 from portmapper.daemon.held_back import held_back_documents
-from portmapper.observability.status import mapping_document
+from portmapper.observability.status import mapping_document, moment
 from portmapper.scheduler.record import Record
 from portmapper.sources.gates import HeldBack
 from portmapper.support.clock import Clock
@@ -32,7 +32,7 @@ def test_a_mapping_is_described_with_reason_and_time() -> None:
 def test_the_document_has_the_keys_of_all_other_mappings() -> None:
     """A reader does not have to tell them apart."""
     (document,) = held_back_documents(HELD[:1])
-    assert document.keys() == mapping_document(Record(WEB), {}, Clock()).keys()
+    assert document.keys() == mapping_document(Record(WEB), {}, moment(Clock())).keys()
 
 
 def test_only_the_mappings_with_these_keys_are_described() -> None:
