@@ -96,9 +96,10 @@ class Doctor(Command):
 
 
 async def _examine(arguments: argparse.Namespace) -> int:
-    findings = []
+    findings: list[Finding] = []
+    comments: list[str] = []
     with progress("reading the lists") as show:
-        async for finding in _findings(arguments, show):
+        async for finding in _findings(arguments, show, comments):
             findings.append(finding)
             if arguments.json_lines:
                 print(json.dumps(_document(finding)), flush=True)
@@ -110,11 +111,11 @@ async def _examine(arguments: argparse.Namespace) -> int:
         from portmapper.cli.doctor_report import report
 
         lines = [f"{severity} {text}".strip() for severity, text in report(findings, verbose=True)]
-        _write_report(arguments, lines)
+        _write_report(arguments, lines, comments)
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
-def _write_report(arguments: argparse.Namespace, lines: Sequence[str]) -> None:
+def _write_report(arguments: argparse.Namespace, lines: Sequence[str], comments: Sequence[str] = ()) -> None:
     from portmapper.config.paths import settings_file
     from portmapper.doctor.report_file import ReportInput, write_report
     from portmapper.pluginhost.manager import load_plugins
@@ -126,12 +127,16 @@ def _write_report(arguments: argparse.Namespace, lines: Sequence[str]) -> None:
         arguments.config or settings_file(),
         arguments.log_file,
         load_plugins(arguments.disable_plugin).reports,
+        comments,
     )
     write_report(arguments.report, given)
     print(f"portmapper: wrote {arguments.report}. Read it before you publish it.", file=sys.stderr)
 
 
-async def _findings(arguments: argparse.Namespace, show: Callable[[str], None]) -> AsyncIterator[Finding]:
+async def _findings(
+    arguments: argparse.Namespace, show: Callable[[str], None], comments: list[str]
+) -> AsyncIterator[Finding]:
+    """Yield the findings, and add the comments of the lists, which a report must not contain."""
     from portmapper.doctor.host import running_findings, state_directory_findings
     from portmapper.doctor.runner import DoctorRequest, run_checks
     from portmapper.network.gateway_option import reachable_targets
@@ -157,6 +162,7 @@ async def _findings(arguments: argparse.Namespace, show: Callable[[str], None]) 
 
         readings, findings = await _read(arguments, plugins, sources)
         mappings = [mapping for reading in readings for mapping in reading.mappings]
+        comments += [mapping.comment for mapping in mappings]
         desired = desired_from_list(mappings, network, chosen, leases)
     for finding in [*findings, *_hook_findings(arguments, plugins)]:
         yield finding

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
+import itertools
+import json
 import os
 import re
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from portmapper.config.loader import KEYS
+from portmapper.doctor.local_names import host_names, known_hosts, people, user_names
 from portmapper.support.redaction import Redactor
+from portmapper.support.safe_open import read_limited
 
 SECRET_KEY = re.compile(r"passw|secret|token|key\Z|auth|cookie|credential|psk|user|header", re.IGNORECASE)
 """Names of settings and of environment variables whose values are secret."""
 
-HOST_KEY = re.compile(r"host|server|broker|domain", re.IGNORECASE)
-"""Names of settings whose values are hosts, which are masked too if they have no dot."""
+HOST_KEY = re.compile(r"host|server|broker|domain|gateway", re.IGNORECASE)
+"""Names of settings and options whose values are hosts, which are masked too if they have no dot."""
+
+COMMENT_KEYS = ("comment", "title")
+LARGEST_PORT = 65_535
+LARGEST_NUMBER = 365 * 86_400
 
 MASK = "***"
-LARGEST_HEADERS = 65_536
+LARGEST_SECRET = 65_536
 SHORTEST_COMMENT = 4
 
 
@@ -37,28 +43,50 @@ def redactor_for(
         comments: comments of mappings, which often name people and programs.
         words: the command line.
     """
-    secrets = {*_secrets(settings, base), *_secrets_of_environment()}
+    secrets = {*_secrets(settings, base), *_secrets_of_environment(), *_large_numbers(settings)}
     secrets.update(secret for word in words for secret in _secrets_of_url(word))
-    names = [(name, "<this-host>") for name in _host_names()]
-    names += [(name, "<user>") for name in _user_names()]
-    names += [(host, "<host>") for host in _hosts(settings)]
+    secrets.update([*map(quote, secrets), *(json.dumps(secret)[1:-1] for secret in secrets)])
+    names = [(name, "<this-host>") for name in host_names()]
+    names += [(name, "<user>") for name in (*user_names(), *people())]
+    names += [(host, "<host>") for host in (*_hosts(settings), *_hosts_of_words(words), *known_hosts())]
     names += [(comment, "<comment>") for comment in comments if len(comment) >= SHORTEST_COMMENT]
     return Redactor(secrets, names, os.path.expanduser("~"))
 
 
 def without_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings without secret values; plugins' texts are all masked: their meaning is unknown."""
-    return {key: _shown(key, value, plugin=key not in KEYS) for key, value in settings.items()}
+    return {
+        key: _with_numbered_tables(value) if key == "preset" else _shown(key, value, plugin=key not in KEYS)
+        for key, value in settings.items()
+    }
+
+
+def _with_numbered_tables(value: Any, *, plugin: bool = False) -> Any:
+    """Replace the names of tables, which the user chose."""
+    if not isinstance(value, Mapping):
+        return _shown("", value, plugin=plugin)
+    return {
+        f"<name-{number}>" if isinstance(inner, Mapping) else name: _shown(name, inner, plugin=plugin)
+        for number, (name, inner) in enumerate(value.items(), 1)
+    }
 
 
 def _shown(key: str, value: Any, *, plugin: bool) -> Any:
     if isinstance(value, Mapping):
+        if plugin and key != "plugin":
+            return _with_numbered_tables(value, plugin=True)
         return {name: _shown(name, inner, plugin=plugin) for name, inner in value.items()}
     if isinstance(value, list):
         return [_shown(key, inner, plugin=plugin) for inner in value]
-    if key == "comment":
+    if key in COMMENT_KEYS:
         return "<comment>"
-    return MASK if SECRET_KEY.search(key) or (plugin and isinstance(value, str)) else value
+    return MASK if SECRET_KEY.search(key) or (plugin and _may_identify(value)) else value
+
+
+def _may_identify(value: Any) -> bool:
+    """Return whether a value of a plugin may be a name, a secret, or the number of a chat or phone."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, str) or (is_number and value > LARGEST_PORT)
 
 
 def _secrets(value: Any, base: Path, key: str = "") -> Iterator[str]:
@@ -73,15 +101,46 @@ def _secrets(value: Any, base: Path, key: str = "") -> Iterator[str]:
             yield from _header_values(value, base)
         elif SECRET_KEY.search(key):
             yield value
+            if key.endswith("_file"):
+                yield from _lines_of(base / value)
         yield from _secrets_of_url(value)
+    elif SECRET_KEY.search(key) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _large_numbers(value: Any) -> Iterator[str]:
+    """Yield numbers that identify a chat or a phone; times and ports are smaller."""
+    if isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _large_numbers(inner)
+    elif isinstance(value, int) and value > LARGEST_NUMBER:
+        yield str(value)
 
 
 def _hosts(value: Any, key: str = "") -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _hosts(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _hosts(inner, key)
     elif isinstance(value, str) and HOST_KEY.search(key):
-        yield value
+        yield from _host_in(value)
+
+
+def _hosts_of_words(words: Sequence[str]) -> Iterator[str]:
+    """Yield the values of options such as `--gateway nas` and `--gateway=nas`."""
+    for option, value in (word.split("=", 1) for word in words if word.startswith("-") and "=" in word):
+        yield from _host_in(value) if HOST_KEY.search(option) else ()
+    for option, value in itertools.pairwise(words):
+        yield from _host_in(value) if option.startswith("-") and HOST_KEY.search(option) else ()
+
+
+def _host_in(text: str) -> Iterator[str]:
+    """Yield the host of `HOST` or `HOST:PORT`; the redactor finds addresses and URLs itself."""
+    host = re.sub(r":[0-9]*\Z", "", text)
+    if re.search("[a-z]", host, re.IGNORECASE) and not re.search(r"[:/]", host):
+        yield host
 
 
 def _secrets_of_url(text: str) -> Iterator[str]:
@@ -98,18 +157,16 @@ def _secrets_of_url(text: str) -> Iterator[str]:
 def _header_values(location: str, base: Path) -> Iterator[str]:
     """Yield the values of a file of HTTP headers; they are credentials more often than not."""
     kind, mark, name = location.partition(":")
-    if kind == "env" and mark:
-        text = os.environ.get(name, "")
-    else:
-        path = base / location
-        try:
-            text = path.read_text("utf-8", "replace")[:LARGEST_HEADERS] if path.is_file() else ""
-        except OSError:
-            return
-    for line in text.splitlines():
+    is_variable = kind == "env" and mark
+    for line in os.environ.get(name, "").splitlines() if is_variable else _lines_of(base / location):
         value = line.partition(":")[2].strip()
         yield value
         yield from value.split()[1:]
+
+
+def _lines_of(path: Path) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        yield from read_limited(path, LARGEST_SECRET).decode("utf-8", "replace").splitlines()
 
 
 def _secrets_of_environment() -> Iterator[str]:
@@ -117,16 +174,3 @@ def _secrets_of_environment() -> Iterator[str]:
         if SECRET_KEY.search(name) and name.upper() not in ("USER", "USERNAME", "USERPROFILE"):
             yield value
         yield from _secrets_of_url(value)
-
-
-def _host_names() -> Iterator[str]:
-    name = socket.gethostname()
-    yield name
-    yield name.partition(".")[0]
-
-
-def _user_names() -> Iterator[str]:
-    with contextlib.suppress(OSError, KeyError):  # a user ID without an entry in the password database
-        yield getpass.getuser()
-    yield os.environ.get("SUDO_USER", "")
-    yield Path(os.path.expanduser("~")).name

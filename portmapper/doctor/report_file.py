@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
 import stat
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from portmapper import __version__
 from portmapper.api.errors import PortmapperError
 from portmapper.control.client import NotRunning, call_daemon
 from portmapper.doctor.known_values import redactor_for, without_secrets
+from portmapper.doctor.local_names import is_common_link
 from portmapper.network.host import read_network
 from portmapper.observability.status import stored_document
 from portmapper.pluginhost.manager import PluginReport
@@ -38,6 +41,11 @@ Addresses, names of hosts and users, home directories, comments, and secrets are
 equal substitutes. Read this report before you publish it: portmapper cannot know everything that is private.
 """
 
+_PRIVATE_KEYS = ("comment", "title", "origin")
+"""Keys of documents whose values name people, programs or objects."""
+
+_HOLDER = re.compile(r"(held by \S+) \(.*\)")
+
 T = TypeVar("T")
 _Document = dict[str, Any]
 
@@ -53,6 +61,7 @@ class ReportInput:
         settings_file: the settings file, if there is one.
         log_file: the log file, if one is configured.
         plugins: what became of each plugin.
+        comments: comments of the lists that were read.
     """
 
     findings: Sequence[str]
@@ -61,6 +70,7 @@ class ReportInput:
     settings_file: Path | None
     log_file: Path | None
     plugins: Sequence[PluginReport]
+    comments: Sequence[str] = ()
 
 
 def write_report(path: Path, given: ReportInput) -> None:
@@ -77,10 +87,11 @@ def write_report(path: Path, given: ReportInput) -> None:
 
 def report_text(given: ReportInput) -> str:
     """Return the redacted report; a part that cannot be read is replaced by the reason."""
-    settings = _settings(given.settings_file)
+    settings, known = _settings(given.settings_file)
     status, events = _status(given.state_dir), _history(given.state_dir)
     base = given.settings_file.parent if given.settings_file else Path()
-    redactor = redactor_for(settings, base, _comments([settings, status]), given.words)
+    comments = [*_private([known, status, events]), *given.comments]
+    redactor = redactor_for(known, base, comments, given.words)
     parts: Sequence[tuple[str, Callable[[], Iterable[str]]]] = (
         ("Versions", _versions),
         ("Plugins", lambda: map(_plugin_line, given.plugins)),
@@ -88,7 +99,7 @@ def report_text(given: ReportInput) -> str:
         ("Settings", lambda: _json(without_secrets(settings)) if settings else ["no settings file"]),
         ("Environment", _environment),
         ("Network", _network),
-        ("Doctor", lambda: given.findings),
+        ("Doctor", lambda: map(_without_holder, given.findings)),
         ("Status", lambda: _json(_without_comments(status))),
         ("History", lambda: map(_event_line, events)),
         ("Log", lambda: _log_tail(given.log_file)),
@@ -100,10 +111,20 @@ def report_text(given: ReportInput) -> str:
 
 def _text(lines: Callable[[], Iterable[str]], redact: Callable[[str], str]) -> str:
     try:
-        shown = [printable(redact(line[: 2 * LONGEST_LINE]), LONGEST_LINE).rstrip() for line in lines()]
+        shown = [printable(redact(_bounded(line)), LONGEST_LINE).rstrip() for line in lines()]
     except (OSError, ValueError, PortmapperError) as error:
         shown = [f"not available: {printable(redact(str(error)))}"]
     return "\n".join(shown) or "nothing"
+
+
+def _bounded(line: str) -> str:
+    """Cut a very long line between two words: half a secret would not be recognized."""
+    return line if len(line) <= 2 * LONGEST_LINE else line[: 2 * LONGEST_LINE].rpartition(" ")[0]
+
+
+def _without_holder(finding: str) -> str:
+    """Replace the comment of another host's mapping, which the gateway showed."""
+    return _HOLDER.sub(r"\1 (<comment>)", finding)
 
 
 def _versions() -> Iterator[str]:
@@ -132,14 +153,26 @@ def _plugin_line(report: PluginReport) -> str:
     return f"{report.name} {report.version} ({report.distribution}) {report.state}{reason}"
 
 
-def _settings(path: Path | None) -> _Document:
+def _settings(path: Path | None) -> tuple[_Document, _Document]:
+    """Return the settings to show, and a document with every value in the file."""
     if path is None:
-        return {}
+        return {}, {}
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
-        # The text is not shown: what is not TOML cannot be searched for secrets.
-        return {"sources": [f"cannot read the settings: {error}"]}
+        text = path.read_bytes().decode("utf-8-sig", "replace")
+        document = tomllib.loads(text)
+    except OSError as error:
+        return {"sources": [f"cannot read the settings: {error}"]}, {}
+    except ValueError as error:
+        # The text is not shown: what is not TOML cannot be searched for secrets as a whole.
+        lines = {"lines": list(_valid_lines(text))}
+        return {"sources": [f"cannot read the settings: {error}"]}, lines
+    return document, document
+
+
+def _valid_lines(text: str) -> Iterator[_Document]:
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):
+            yield tomllib.loads(line)
 
 
 def _environment() -> Iterator[str]:
@@ -152,9 +185,11 @@ def _environment() -> Iterator[str]:
 def _network() -> Iterator[str]:
     network = read_network()
     for interface in network.interfaces:
-        yield f"{interface.name}: {', '.join(map(str, interface.addresses)) or 'no address'}"
+        name = interface.name if is_common_link(interface.name) else "an interface"
+        yield f"{name}: {', '.join(map(str, interface.addresses)) or 'no address'}"
     for route in network.routes:
-        yield f"default route via {route.gateway} on {route.interface or 'an unknown interface'}"
+        name = route.interface if is_common_link(route.interface) else "an interface"
+        yield f"default route via {route.gateway} on {name}"
 
 
 def _status(directory: Path) -> _Document:
@@ -191,7 +226,8 @@ def _from_store(directory: Path, read: Callable[[Store], T]) -> T:
 
 
 def _event_line(event: _Document) -> str:
-    return " ".join(f"{name}={value}" for name, value in event.items() if value not in (None, ""))
+    shown = {name: value for name, value in event.items() if name not in _PRIVATE_KEYS}
+    return " ".join(f"{name}={value}" for name, value in shown.items() if value not in (None, ""))
 
 
 def _log_tail(path: Path | None) -> list[str]:
@@ -202,25 +238,28 @@ def _log_tail(path: Path | None) -> list[str]:
     with open(file, "rb") as stream:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             return ["the log is not a regular file"]
-        stream.seek(max(0, os.fstat(file).st_size - LOG_BYTES))
-        return stream.read(LOG_BYTES).decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+        skipped = max(0, os.fstat(file).st_size - LOG_BYTES)
+        stream.seek(skipped)
+        lines = stream.read(LOG_BYTES).decode("utf-8", "replace").splitlines()
+        # Half a line may begin with half a secret.
+        return lines[1 if skipped else 0 :][-LOG_LINES:]
 
 
 def _json(document: Mapping[str, Any]) -> list[str]:
     return json.dumps(document, indent=1, default=str, ensure_ascii=False).splitlines()
 
 
-def _comments(value: Any) -> Iterator[str]:
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    if isinstance(value, Mapping) and isinstance(value.get("comment"), str):
-        yield value["comment"]
-    for part in inner:
-        yield from _comments(part)
+def _private(value: Any) -> Iterator[str]:
+    """Yield the values of private keys, at any depth."""
+    if isinstance(value, Mapping):
+        yield from (value[key] for key in _PRIVATE_KEYS if isinstance(value.get(key), str))
+    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from _private(inner)
 
 
 def _without_comments(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _without_comments(inner) for name, inner in value.items() if name != "comment"}
+        return {name: _without_comments(inner) for name, inner in value.items() if name not in _PRIVATE_KEYS}
     return [_without_comments(inner) for inner in value] if isinstance(value, list) else value
 
 

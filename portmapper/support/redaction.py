@@ -8,18 +8,22 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from portmapper.support.secrets import MASK, looks_random, mask_urls
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_URL_HOST = re.compile(r"\b([a-z][a-z0-9+.-]{1,20}://(?:\*\*\*@)?)([^\s/:\[\]?#\"'<>]+)", re.IGNORECASE)
+_URL = re.compile(
+    r"\b([a-z][a-z0-9+.-]{1,20})(://(?:\*\*\*@)?)([^\s/:\[\]?#\"'<>]*)(:[^\s/?#\"'<>]*)?([^\s\"'<>]*)",
+    re.IGNORECASE,
+)
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _MAC = re.compile(
     r"(?<![0-9a-f:])(?:[0-9a-f]{1,2}([:-]))(?:[0-9a-f]{1,2}\1){4}[0-9a-f]{1,2}(?![0-9a-f:])"
     r"|\b(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}\b"
-    r"|\b(?:enx)?(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{12}\b",  # also in the name of an interface
+    r"|\b(?:enx|wlx)?(?=[0-9a-f]*\d)[0-9a-f]{12}\b",  # also in the name of an interface
     re.IGNORECASE,
 )
 _IPV6 = re.compile(r"[0-9a-f.]{0,40}:[0-9a-f:.]{1,60}", re.IGNORECASE)
@@ -27,14 +31,21 @@ _IPV4 = re.compile(r"(?<![0-9])(?:\d{1,3}\.){3}\d{1,3}(?![0-9])")
 _DASHED_IPV4 = re.compile(r"(?<![0-9])(?:\d{1,3}[-_]){3}\d{1,3}(?![0-9])")
 _HOME = re.compile(r"(?<![\w.])((?:[A-Za-z]:)?[/\\]+(?:home|Users|var/home|run/user))([/\\]+)([^/\\\s:\"']+)")
 _NAMED_SECRET = re.compile(
-    r"((?:passw(?:or)?d|passwd|secret|token|api[_-]?key|authorization|cookie|credentials?|psk|user"
-    r"(?:name)?|serial(?:number)?)[\"']?\s*[:=]\s*[\"']?)(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',;}\]]+",
+    r"((?:passw(?:or)?d|passwd|passphrase|secret|token|api[_-]?key|authorization|cookie|credentials?|psk|user"
+    r"(?:name)?|serial(?:number)?)[\"']?\s{0,9}[:=]\s{0,9})"
+    r"(?:\"[^\"]*\"|'[^']*'|[\"']?(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',;}\]]+)",
     re.IGNORECASE,
 )
+_SECRET_OPTION = re.compile(
+    r"(--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|secret|token|key|user(?:name)?)\s+)(?!-)\S+", re.IGNORECASE
+)
 _BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
-_HOST = re.compile(r"(?<![\w.-])(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)+[a-z][a-z0-9-]{1,62}\b", re.IGNORECASE)
+_HOST = re.compile(r"(?<![\w.-])(?:\w(?:[\w-]{0,62})\.)+[^\W\d_](?:[^\W_]|-){1,62}\b")
+_REVERSE_NAME = re.compile(r"\b(?:[0-9a-f]{1,3}\.){1,32}(?:in-addr|ip6)\.arpa\b", re.IGNORECASE)
+_ESCAPED = re.compile("%(2f|3a|40|5b|5d)", re.IGNORECASE)
+_PORT = re.compile(r"(?::[0-9]{0,5})?[.,;:!?)]*")
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
-_OWN_NAMES = re.compile(r"portmapper[\w-]*\.", re.IGNORECASE)
+_MODULE_OF_PLUGIN = re.compile(r"portmapper_[a-z_]+\.[a-z_]+")
 
 FILE_SUFFIXES = (
     *("conf", "crt", "csv", "db", "json", "key", "log", "pem", "pid", "plist", "ports", "service", "sock"),
@@ -42,11 +53,21 @@ FILE_SUFFIXES = (
 )
 """Last parts of words with dots that are file names and not host names."""
 
+ALSO_DOMAINS = ("py", "sh", "so", "zip")
+"""Those that are top-level domains, too: with more than one dot, a word is a host name."""
+
+SHOWN_SCHEMES = frozenset(
+    {"http", "https", "file", "unix", "npipe", "tcp", "udp", "ssh", "mqtt", "mqtts", "ws", "wss", "ftp"}
+)
+"""Schemes of URLs whose paths are shown, except parts that look like tokens."""
+
 SHOWN_ADDRESSES = frozenset({"0.0.0.0", "255.255.255.255", "::", "::1", "239.255.255.250"})
 """Addresses that are the same everywhere. Multicast and 127.0.0.0/8 are shown too."""
 
 GENERIC_NAMES = frozenset({"root", "portmapper", "user", "users", "nobody", "daemon", "localhost", "home"})
 """Names that many hosts have, so they identify none; replacing them would damage the text."""
+
+_PACKAGE = Path(__file__).parents[1]
 
 SHORTEST_NAME = 2
 SHORTEST_SECRET = 4
@@ -79,12 +100,13 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """Return the text with everything identifying replaced."""
-        for value, substitute in self._known:
-            text = text.replace(value, substitute)
-        text = _URL_HOST.sub(self._url_host, mask_urls(text))
+        text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), self._without_known(text))
+        text = _URL.sub(self._url, mask_urls(text))
         text = _BEARER.sub(rf"\1 {MASK}", _NAMED_SECRET.sub(rf"\1{MASK}", text))
+        text = _SECRET_OPTION.sub(rf"\1{MASK}", text)
         text = _MAIL.sub(lambda match: self._substitute("mail", match[0]), text)
         text = _HOME.sub(r"\1\2user", text)
+        text = _REVERSE_NAME.sub(lambda match: self._substitute("host", match[0].lower()), text)
         text = _UUID.sub(lambda match: self._substitute("uuid", match[0].lower()), text)
         text = _MAC.sub(lambda match: self._substitute("mac", match[0].lower()), text)
         text = _IPV6.sub(self._ipv6, text)
@@ -93,6 +115,11 @@ class Redactor:
         for pattern, substitute in self._names:
             text = pattern.sub(substitute, text)
         return _LONG_WORD.sub(_without_token, text)
+
+    def _without_known(self, text: str) -> str:
+        for value, substitute in self._known:
+            text = text.replace(value, substitute)
+        return text
 
     def _substitute(self, kind: str, value: str) -> str:
         key = (kind, value)
@@ -130,15 +157,34 @@ class Redactor:
 
     def _host(self, match: re.Match[str]) -> str:
         name = match[0].lower()
-        if name.rpartition(".")[2] in FILE_SUFFIXES or _OWN_NAMES.match(name):
+        if _is_file(name) or _is_module(name):
             return match[0]
         return self._substitute("host", name)
 
-    def _url_host(self, match: re.Match[str]) -> str:
-        host = match[2].lower()
+    def _url(self, match: re.Match[str]) -> str:
+        """Replace the host. In URLs of chat services, such as `tgram://TOKEN/CHAT`, all parts are secret."""
+        scheme, mark, host, port, rest = match.groups(default="")
         is_number = _IPV4.fullmatch(host) is not None
-        shown = match[2] if is_number or host == "localhost" else self._substitute("host", host)
-        return match[1] + shown
+        shown = (
+            host if not host or is_number or host == "localhost" else self._substitute("host", host.lower())
+        )
+        if not _PORT.fullmatch(port):
+            port = f":{MASK}"
+        return f"{scheme}{mark}{shown}{port}{rest if scheme.lower() in SHOWN_SCHEMES or not rest else MASK}"
+
+
+def _is_file(name: str) -> bool:
+    suffix = name.rpartition(".")[2]
+    return suffix in FILE_SUFFIXES and (suffix not in ALSO_DOMAINS or name.count(".") == 1)
+
+
+def _is_module(name: str) -> bool:
+    """Return whether a name is a module of ours, and not a host such as `portmapper.example.org`."""
+    if _MODULE_OF_PLUGIN.fullmatch(name):
+        return True
+    package, *parts = name.split(".")
+    place = _PACKAGE.joinpath(*parts)
+    return package == _PACKAGE.name and (place.is_dir() or place.with_suffix(".py").is_file())
 
 
 def _kind(address: IPAddress) -> str:
