@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 from pygments.lexers.special import TextLexer
@@ -14,7 +15,9 @@ from portmapper.cli.parsers import SUMMARY
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "portmapper"
-author = "The portmapper authors"
+_PROJECT = tomllib.loads(Path(__file__).parent.with_name("pyproject.toml").read_text("utf-8"))["project"]
+
+author = ", ".join(person["name"] for person in _PROJECT["authors"])
 copyright = f"2026, {author}"
 version = release = portmapper.__version__
 

@@ -8,12 +8,20 @@ gateway on loopback takes the place of a router.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import hmac
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +36,21 @@ MOST_EXPOSED = 1.1
 SIMULATOR = f"""\
 [Service]
 ExecStart={PORTMAPPER} simulate --pcp-port 5351 --http-port 0 --ssdp-port 0
+"""
+
+SECRET = "a secret of root"
+WEBHOOK_PORT = 9780
+
+CREDENTIAL = """\
+[Service]
+LoadCredential=webhook:/etc/portmapper/secrets/webhook
+"""
+
+WEBHOOK = f"""
+[[webhook]]
+on = ["opened"]
+url = "http://127.0.0.1:{WEBHOOK_PORT}/"
+secret_file = "/run/credentials/{UNIT}/webhook"
 """
 
 IMPATIENT = """\
@@ -60,14 +83,19 @@ def until(condition: Callable[[], Any], what: str) -> None:
 
 def open_ports() -> set[int]:
     """Return the ports that the daemon keeps open."""
+    return {mapping["external_port"] for mapping in mappings() if mapping["state"] == "active"}
+
+
+def mappings() -> list[dict[str, Any]]:
+    """Return the mappings in the daemon's status; none while it does not answer."""
     text = subprocess.run(
         [PORTMAPPER, "status", "--json", "--state-dir", STATE], check=False, capture_output=True, text=True
     ).stdout
     try:
-        mappings = json.loads(text)["mappings"]
+        found: list[dict[str, Any]] = json.loads(text)["mappings"]
     except ValueError:
-        return set()
-    return {mapping["external_port"] for mapping in mappings if mapping["state"] == "active"}
+        return []
+    return found
 
 
 def it_starts_with_an_empty_list_and_waits() -> None:
@@ -107,25 +135,128 @@ def a_restart_keeps_the_ports_open() -> None:
     assert "closed" not in {event["event"] for event in history}
 
 
+def an_upgrade_keeps_the_leases() -> None:
+    """Installing the program again and restarting the service closes and opens no port."""
+    pip = Path(PORTMAPPER).with_name("pip")
+    given = ("--no-index", "--find-links", "/root/given", "portmapperd")
+    packages = map(str, Path("/root/given").glob("*.deb"))
+    install = (str(pip), "install", "--quiet", "--force-reinstall", *given) if pip.exists() else None
+    done = subprocess.run(
+        install or ("dpkg", "--install", *packages), check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    run("systemctl", "restart", UNIT)
+    until(lambda: open_ports() == {8080, 8081}, "open after the upgrade")
+    history = json.loads(run(PORTMAPPER, "history", "--json", "--state-dir", STATE))
+    latest = [(event["event"], event["detail"]) for event in history[-2:]]
+    assert latest == [("opened", "open since an earlier run")] * 2, history
+    assert "closed" not in {event["event"] for event in history}
+
+
+def it_runs_as_its_own_user_without_rights() -> None:
+    """The user exists only while the service runs, and has no capability; its files belong to it."""
+    status = Path("/proc", property_of("MainPID"), "status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    user = int(fields["Uid"].split()[0])
+    assert 61184 <= user <= 65519, f"user ID {user}"
+    assert "portmapper" not in Path("/etc/passwd").read_text()
+    assert {fields[name].strip("0") for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {""}, status
+    assert Path(STATE, "leases.sqlite3").stat().st_uid == user
+
+
+def a_secret_arrives_as_a_credential() -> None:
+    """As docs/service.md says: only root can read the file, and the daemon signs with its content."""
+    secrets = Path("/etc/portmapper/secrets")
+    secrets.mkdir(mode=0o700)
+    secret = secrets / "webhook"
+    secret.touch(0o600)
+    secret.write_text(f"{SECRET}\n")
+    override("credential", CREDENTIAL)
+    received: list[tuple[Message, bytes]] = []
+    with receiver(received):
+        SETTINGS.write_text(SETTINGS.read_text() + WEBHOOK)
+        run("systemctl", "restart", UNIT)
+        until(lambda: open_ports() == {8080, 8081}, "open with a credential")
+        LIST.write_text(LIST.read_text() + "8082;tcp\n")
+        run("systemctl", "reload", UNIT)
+        until(lambda: received, "called")
+    headers, body = received[0]
+    signed = f"{headers['X-Portmapper-Timestamp']}.".encode() + body
+    assert (
+        headers["X-Portmapper-Signature"] == f"sha256={hmac.digest(SECRET.encode(), signed, 'sha256').hex()}"
+    )
+    LIST.write_text(LIST.read_text().replace("8082;tcp\n", ""))
+    run("systemctl", "reload", UNIT)
+
+
+@contextlib.contextmanager
+def receiver(received: list[tuple[Message, bytes]]) -> Iterator[None]:
+    """Receive requests of webhooks inside the context."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append((self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing to the result."""
+
+    with HTTPServer(("127.0.0.1", WEBHOOK_PORT), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def override(name: str, text: str) -> None:
+    """Add a drop-in to the unit, as `systemctl edit` does."""
+    directory = Path(f"/run/systemd/system/{UNIT}.d")
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{name}.conf").write_text(text)
+    run("systemctl", "daemon-reload")
+
+
+def the_watchdog_restarts_a_daemon_whose_loop_stops() -> None:
+    """The other threads continue, but only the loop reports that it is alive."""
+    before = property_of("MainPID")
+    with stopped_main_thread(int(before)) as is_dead:
+        until(is_dead, "killed by the watchdog")
+    until(lambda: property_of("MainPID") not in (before, "0"), "restarted by the watchdog")
+    until(lambda: open_ports() == {8080, 8081}, "open again")
+    assert "watchdog" in run("journalctl", "-u", UNIT, "-b").lower()
+
+
+@contextlib.contextmanager
+def stopped_main_thread(pid: int) -> Iterator[Callable[[], bool]]:
+    """Stop one thread of a process, as a debugger does; the function returns whether the process is dead."""
+    seize, interrupt, every_thread = 0x4206, 0x4207, 0x40000000
+    trace = ctypes.CDLL(None, use_errno=True).ptrace
+    trace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    for request in (seize, interrupt):
+        if trace(request, pid, None, None):
+            raise OSError(ctypes.get_errno(), "cannot stop the thread")
+
+    def is_dead() -> bool:
+        # systemd sees the end of the process after us.
+        ended, status = os.waitpid(pid, os.WNOHANG | every_thread)
+        return ended == pid and (os.WIFSIGNALED(status) or os.WIFEXITED(status))
+
+    yield is_dead
+
+
 def the_watchdog_restarts_a_stopped_process() -> None:
     """systemd ends a process that no longer reports, and starts another one."""
-    directory = Path("/run/systemd/system/portmapper.service.d")
-    directory.mkdir(parents=True)
-    (directory / "impatient.conf").write_text(IMPATIENT)
-    run("systemctl", "daemon-reload")
+    override("impatient", IMPATIENT)
     run("systemctl", "restart", UNIT)
     until(lambda: open_ports() == {8080, 8081}, "open")
     before = property_of("MainPID")
-    run("kill", "-STOP", before) if Path("/bin/kill").exists() else _stop(int(before))
+    os.kill(int(before), signal.SIGSTOP)
     until(lambda: property_of("MainPID") not in (before, "0"), "restarted by the watchdog")
     until(lambda: open_ports() == {8080, 8081}, "open again")
-
-
-def _stop(pid: int) -> None:
-    import os
-    import signal
-
-    os.kill(pid, signal.SIGSTOP)
 
 
 def the_unit_is_hardly_exposed() -> None:
@@ -144,8 +275,9 @@ def the_journal_has_each_line_once_with_its_priority() -> None:
     messages = [str(line["MESSAGE"]) for line in own]
     assert not [message for message in messages if re.match(r"\d{4}-\d\d-\d\d|<\d>", message)], messages
     assert {line["PRIORITY"] for line in own} & {"6"}, "no line is information"
-    urgent = [line["MESSAGE"] for line in own if int(line["PRIORITY"]) <= 4]
-    assert not [message for message in urgent if " is open" in str(message)], urgent
+    shown = run("journalctl", "-u", UNIT, "-p", "warning", "-o", "cat").splitlines()
+    assert len([line for line in shown if "nonsense" in line]) == 1, shown
+    assert not [line for line in shown if re.search(r"\bINFO\b|is open|opened|reloaded|renewed", line)], shown
 
 
 CHECKS = (
@@ -153,8 +285,12 @@ CHECKS = (
     it_opens_the_ports_of_its_list,
     a_reload_reads_lists_and_reports_invalid_settings,
     a_restart_keeps_the_ports_open,
+    an_upgrade_keeps_the_leases,
+    it_runs_as_its_own_user_without_rights,
+    a_secret_arrives_as_a_credential,
     the_unit_is_hardly_exposed,
     the_watchdog_restarts_a_stopped_process,
+    the_watchdog_restarts_a_daemon_whose_loop_stops,
     the_journal_has_each_line_once_with_its_priority,
 )
 

@@ -17,6 +17,7 @@ SYSTEM_UNITS = Path("/etc/systemd/system")
 SYSTEM_SETTINGS = Path("/etc")
 UNIT = "portmapper.service"
 KINDS = ("systemd", "launchd", "windows")
+OF_PLATFORM = {"darwin": "launchd", "win32": "windows"}
 MARK = "# Written by 'portmapper service'"
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
@@ -40,7 +41,7 @@ class Service(Command):
         parser.add_argument(
             "action", choices=("print", "install", "uninstall"), help="install and uninstall are for systemd"
         )
-        parser.add_argument("kind", nargs="?", choices=KINDS, default="systemd", help="default systemd")
+        parser.add_argument("kind", nargs="?", choices=KINDS, help="default: that of this system")
         parser.add_argument(
             "--user", action="store_true", help="for your user's service manager instead of the system's"
         )
@@ -64,6 +65,7 @@ class Service(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Print, install or remove the unit."""
+        arguments.kind = arguments.kind or OF_PLATFORM.get(sys.platform, "systemd")
         if arguments.kind != "systemd":
             return _print_other(arguments)
         if arguments.action == "uninstall":
@@ -120,7 +122,10 @@ def _settings(arguments: argparse.Namespace) -> Path | str:
         return Path(arguments.settings).absolute()
     if arguments.kind == "windows":
         return r"C:\ProgramData\portmapper\portmapper.toml"
-    base = _user_configuration() if arguments.user else SYSTEM_SETTINGS
+    base = SYSTEM_SETTINGS
+    if arguments.user:
+        is_macos = arguments.kind == "launchd"
+        base = Path.home() / "Library" / "Application Support" if is_macos else _user_configuration()
     return base / "portmapper" / "portmapper.toml"
 
 

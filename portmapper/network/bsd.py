@@ -1,7 +1,7 @@
-"""Default routes on macOS and the BSDs, from `netstat -rn`.
+"""Default routes on macOS and the BSDs, from `netstat -rn`, and transient addresses, from `ifconfig`.
 
-Each system has other columns. Their titles show which of them contains the interface. A link-local gateway
-keeps its zone, as in `fe80::1%en0`.
+Each system has other columns in its routing table. Their titles show which of them contains the interface. A
+link-local gateway keeps its zone, as in `fe80::1%en0`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 RouteFacts = tuple[str, IPAddress, int]
 """The fields of a `DefaultRoute`: the interface, the gateway and the metric."""
 
-COMMAND = ("netstat", "-rn")
+ROUTES_COMMAND = ("netstat", "-rn")
+ADDRESSES_COMMAND = ("ifconfig", "-a")
 TIMEOUT = 5.0
+
+_TRANSIENT_FLAGS = frozenset(
+    {"temporary", "autoconfprivacy", "deprecated", "tentative", "duplicated", "detached"}
+)
+"""How `ifconfig` marks addresses that will disappear soon or are unusable; OpenBSD has a name of its own."""
 
 _INTERFACE_TITLES = ("Netif", "Iface", "Interface")
 _DEFAULTS = ("default", "0.0.0.0/0", "::/0")
@@ -26,11 +32,34 @@ _SCOPED_METRIC = 1000
 
 def default_routes() -> Iterator[RouteFacts]:
     """Yield the default routes with a gateway; without the program there are none."""
+    yield from parse_routes(output_of(ROUTES_COMMAND))
+
+
+def transient_addresses() -> frozenset[IPAddress]:
+    """Return the IPv6 addresses that will disappear soon or are unusable."""
+    return frozenset(parse_transient_addresses(output_of(ADDRESSES_COMMAND)))
+
+
+def output_of(command: tuple[str, ...], question: str = "") -> str:
+    """Return what a program prints for a question; nothing if it is missing or hangs."""
     try:
-        done = subprocess.run(COMMAND, capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            command, input=question.encode(), capture_output=True, timeout=TIMEOUT, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
-        return
-    yield from parse_routes(done.stdout.decode("utf-8", "replace"))
+        return ""
+    return done.stdout.decode("utf-8", "replace")
+
+
+def parse_transient_addresses(output: str) -> Iterator[IPAddress]:
+    """Yield the addresses with a flag of transient ones, without their zones."""
+    for line in output.splitlines():
+        words = line.split()
+        if words[:1] == ["inet6"] and _TRANSIENT_FLAGS.intersection(words[2:]):
+            try:
+                yield ipaddress.ip_address(words[1].partition("%")[0].partition("/")[0])
+            except ValueError:
+                continue
 
 
 def parse_routes(output: str) -> Iterator[RouteFacts]:

@@ -180,12 +180,22 @@ def _interfaces() -> Iterator[Interface]:
         return
     import psutil
 
+    transient = _transient_addresses()
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     for name, addresses in psutil.net_if_addrs().items():
         if name in up:
             usable = tuple(_usable(addresses))
             if usable:
-                yield Interface(name, usable)
+                own = frozenset(address.ip for address in usable)
+                yield Interface(name, usable, own & transient)
+
+
+def _transient_addresses() -> frozenset[IPAddress]:
+    if sys.platform == "win32":
+        return frozenset()
+    from portmapper.network import bsd
+
+    return bsd.transient_addresses()
 
 
 def _usable(addresses: Iterable[object]) -> Iterator[IPInterface]:
@@ -204,10 +214,21 @@ def _prefix_length(mask: str) -> int:
 
 
 def _default_routes() -> Iterator[DefaultRoute]:
+    return (DefaultRoute(*facts) for facts in _route_facts())
+
+
+def _route_facts() -> Iterable[tuple[str, IPAddress, int]]:
     if sys.platform == "linux":
-        from portmapper.network import linux as system
-    elif sys.platform == "win32":
-        from portmapper.network import windows as system
-    else:
-        from portmapper.network import bsd as system
-    return (DefaultRoute(*facts) for facts in system.default_routes())
+        from portmapper.network import linux
+
+        return linux.default_routes()
+    if sys.platform == "win32":
+        from portmapper.network import windows
+
+        return windows.default_routes()
+    from portmapper.network import bsd, scutil
+
+    routes = list(bsd.default_routes())
+    if not routes and sys.platform == "darwin":
+        return scutil.parse_primary_routes(bsd.output_of(scutil.COMMAND, scutil.QUESTION))
+    return routes

@@ -1,4 +1,4 @@
-"""Reports changes of addresses, links and routes immediately. Linux only; elsewhere the interval applies."""
+"""Reports changes of addresses, links and routes immediately; on Windows, the interval applies."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 
-from portmapper.network.linux import announcements
+from portmapper.network import linux, route_socket
 
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 """rtnetlink(7): links, IPv4 addresses, IPv4 routes, IPv6 addresses, IPv6 routes."""
 
-SETTLING = 0.1
-"""Seconds to wait after the first message: one change causes a burst of messages."""
+SETTLING = 0.1 if sys.platform == "linux" else 1.0
+"""Seconds to wait after the first message: one change causes a burst of messages.
+
+Elsewhere than on Linux, reading the network starts programs, and messages about neighbors arrive, too.
+"""
 
 FIRST_PAUSE = 1.0
 MAX_PAUSE = 300.0
@@ -31,7 +34,7 @@ _log = logging.getLogger(__name__)
 @contextlib.asynccontextmanager
 async def monitoring(changed: Callable[[], None]) -> AsyncIterator[None]:
     """Call `changed` shortly after each change of the host's network, inside the context."""
-    if sys.platform != "linux":
+    if sys.platform == "win32":
         yield
         return
     monitor = _Monitor(changed)
@@ -43,7 +46,7 @@ async def monitoring(changed: Callable[[], None]) -> AsyncIterator[None]:
 
 
 class _Monitor:
-    """The netlink socket; after an error it is closed, and opened again after a pause."""
+    """The socket of the kernel; after an error it is closed, and opened again after a pause."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -56,7 +59,7 @@ class _Monitor:
     def open(self) -> None:
         """Open the socket, now or later."""
         try:
-            self._link = announcements(_GROUPS)
+            self._link = _announcements()
             self._loop.add_reader(self._link, self._read)
         except (OSError, MemoryError) as error:
             self._fail(error)
@@ -70,12 +73,13 @@ class _Monitor:
     def _read(self) -> None:
         assert self._link is not None, "it is read only while it is open"
         try:
-            _drain(self._link)
+            has_changed = _drain(self._link)
             self._pause, self._logged = FIRST_PAUSE, False
         except (OSError, MemoryError) as error:
             self._fail(error)
-        # After an error too: what was missed is read from the system.
-        self._later(SETTLING, self._changed)
+            has_changed = True  # what was missed is read from the system
+        if has_changed:
+            self._later(SETTLING, self._changed)
 
     def _fail(self, error: BaseException) -> None:
         """Close the socket: with a lasting error, it would be readable again and again."""
@@ -98,13 +102,22 @@ class _Monitor:
             self._link = None
 
 
-def _drain(link: socket.socket) -> None:
-    # The messages are discarded: the new state is read from the system. A buffer overrun is a change, too.
+def _announcements() -> socket.socket:
+    return linux.announcements(_GROUPS) if sys.platform == "linux" else route_socket.announcements()
+
+
+def _drain(link: socket.socket) -> bool:
+    """Read all messages, and return whether one is about a change; the new state is read from the system."""
+    has_changed = False
     for _ in range(MAX_MESSAGES):
         try:
-            link.recv(65536)
+            message = link.recv(65536)
         except BlockingIOError:
-            return
+            break
         except OSError as error:
             if error.errno != errno.ENOBUFS:
                 raise
+            has_changed = True  # the buffer overran, so messages are lost
+        else:
+            has_changed = has_changed or sys.platform == "linux" or route_socket.is_change(message)
+    return has_changed

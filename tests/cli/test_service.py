@@ -169,6 +169,28 @@ def test_windows(capsys: Output) -> None:
     assert "@ARGUMENTS@" not in script
 
 
+@pytest.mark.parametrize(
+    ("platform", "mark"),
+    [("linux", "[Unit]"), ("freebsd14", "[Unit]"), ("darwin", "<plist"), ("win32", "Register-ScheduledTask")],
+)
+def test_the_definition_is_that_of_this_system(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch, platform: str, mark: str
+) -> None:
+    """Without a kind, macOS gets launchd and Windows a scheduled task."""
+    monkeypatch.setattr("portmapper.cli.service.sys.platform", platform)
+    assert mark in printed(capsys)
+
+
+def test_a_user_of_macos_has_the_settings_where_run_looks_for_them(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The property list names the file in the directory of macOS."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    plist = plistlib.loads(printed(capsys, "launchd", "--user").encode())
+    expected = tmp_path / "Library/Application Support/portmapper/portmapper.toml"
+    assert plist["ProgramArguments"][-2:] == ["--config", str(expected)]
+
+
 @pytest.mark.parametrize("kind", ["launchd", "windows"])
 def test_install_is_for_systemd(capsys: Output, kind: str) -> None:
     """The message points to `service print`."""

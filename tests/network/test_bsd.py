@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.network import bsd
+from portmapper.network import bsd, host, scutil
 
 MACOS = """\
 Routing tables
@@ -92,11 +92,99 @@ def test_output_that_is_not_understood_contains_no_route(output: str) -> None:
     assert routes(output) == []
 
 
-def test_a_missing_netstat_is_a_host_without_routes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minimal system may lack the program."""
+def test_a_missing_program_is_a_host_without_routes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minimal system may lack it."""
 
     def missing(*_: Any, **__: Any) -> None:
         raise FileNotFoundError("netstat")
 
     monkeypatch.setattr(subprocess, "run", missing)
     assert list(bsd.default_routes()) == []
+    assert bsd.transient_addresses() == frozenset()
+
+
+MACOS_ADDRESSES = """\
+en0: flags=8863<UP,BROADCAST,SMART,RUNNING,SIMPLEX,MULTICAST> mtu 1500
+\tether a4:83:e7:00:00:01
+\tinet6 fe80::1c7a:1:2:3%en0 prefixlen 64 secured scopeid 0xe
+\tinet6 2001:db8::a prefixlen 64 autoconf secured
+\tinet6 2001:db8::b prefixlen 64 autoconf temporary
+\tinet6 2001:db8::c prefixlen 64 deprecated autoconf temporary
+\tinet 192.168.88.10 netmask 0xffffff00 broadcast 192.168.88.255
+"""
+
+FREEBSD_ADDRESSES = """\
+em0: flags=1008843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST,LOWER_UP> metric 0 mtu 1500
+\tinet6 2001:db8::b prefixlen 64 tentative
+\tinet6 fe80::1%em0 prefixlen 64 scopeid 0x1
+\tinet6 2001:db8::c prefixlen 64 duplicated
+\tinet6 2001:db8::a prefixlen 64 autoconf pltime 604800 vltime 2592000
+"""
+
+OPENBSD_ADDRESSES = """\
+em0: flags=808843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST,AUTOCONF4> mtu 1500
+\tinet6 2001:db8::a prefixlen 64 autoconf pltime 604705 vltime 2591905
+\tinet6 2001:db8::b prefixlen 64 autoconf autoconfprivacy pltime 85880 vltime 172280
+\tinet6 2001:db8::c prefixlen 64 autoconf temporary deprecated
+"""
+
+
+@pytest.mark.parametrize("output", [MACOS_ADDRESSES, FREEBSD_ADDRESSES, OPENBSD_ADDRESSES])
+def test_addresses_that_disappear_soon_are_transient(output: str) -> None:
+    """Pinholes for them would lead nowhere tomorrow; stable addresses are not among them."""
+    found = {str(address) for address in bsd.parse_transient_addresses(output)}
+    assert found == {"2001:db8::b", "2001:db8::c"}
+
+
+@pytest.mark.parametrize(
+    "output", ["", "inet6", "\tinet6 nonsense prefixlen 64 temporary", "inet 10.0.0.1 temporary"]
+)
+def test_lines_that_are_not_understood_are_no_addresses(output: str) -> None:
+    """They are skipped."""
+    assert list(bsd.parse_transient_addresses(output)) == []
+
+
+def test_macos_asks_scutil_if_the_table_has_no_default_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows the router of the primary service."""
+    asked: list[tuple[tuple[str, ...], bytes]] = []
+
+    def run(command: tuple[str, ...], *, input: bytes, **_: Any) -> subprocess.CompletedProcess[bytes]:
+        asked.append((command, input))
+        return subprocess.CompletedProcess(command, 0, SCUTIL.encode() if command[0] == "scutil" else b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(host.sys, "platform", "darwin")
+    assert [(route.interface, str(route.gateway)) for route in host.read_network().routes] == [
+        ("en0", "192.168.88.1"),
+        ("en0", "fe80::1"),
+    ]
+    assert asked[-1] == (("scutil",), scutil.QUESTION.encode())
+
+
+SCUTIL = """\
+<dictionary> {
+  PrimaryInterface : en0
+  PrimaryService : 0F1E2D3C-0000-1111-2222-333344445555
+  Router : 192.168.88.1
+}
+<dictionary> {
+  PrimaryInterface : en0
+  PrimaryService : 0F1E2D3C-0000-1111-2222-333344445555
+  Router : fe80::1
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "  No such key\n",
+        "<dictionary> {\n  PrimaryInterface : utun4\n}\n",
+        "<dictionary> {\n  Router : 192.168.88.1\n}\n",
+        "<dictionary> {\n  PrimaryInterface : en0\n  Router : nonsense\n}\n",
+    ],
+)
+def test_a_service_without_a_router_is_no_route(output: str) -> None:
+    """As for a tunnel, or without a network."""
+    assert list(scutil.parse_primary_routes(output)) == []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from portmapper.network import monitor
+from portmapper.network import monitor, route_socket
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uses rtnetlink")
 
@@ -21,7 +21,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """Replace the netlink socket by a pair, and return the end of the kernel."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     ours.setblocking(False)
-    monkeypatch.setattr(monitor, "announcements", lambda groups: ours)
+    monkeypatch.setattr(monitor, "_announcements", lambda: ours)
     monkeypatch.setattr(monitor, "SETTLING", 0.01)
     yield theirs
     theirs.close()
@@ -69,7 +69,7 @@ async def test_without_netlink_nothing_is_reported(
         raise PermissionError("not permitted")
 
     monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(monitor, "announcements", refuse)
+    monkeypatch.setattr(monitor, "_announcements", refuse)
     async with monitor.monitoring(lambda: None):
         await eventually(lambda: len(attempts) >= 3)
     assert len(caplog.messages) == 1
@@ -84,19 +84,19 @@ async def test_a_lasting_error_of_the_socket_opens_another_one(
     opened: list[socket.socket] = []
     kernels: list[socket.socket] = []
 
-    def pair(groups: int) -> socket.socket:
+    def pair() -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         ours.setblocking(False)
         opened.append(ours)
         kernels.append(theirs)
         return ours
 
-    def drain(link: socket.socket) -> None:
+    def drain(link: socket.socket) -> bool:
         if link is opened[0]:
             raise OSError(code, os.strerror(code))
-        link.recv(10)
+        return bool(link.recv(10))
 
-    monkeypatch.setattr(monitor, "announcements", pair)
+    monkeypatch.setattr(monitor, "_announcements", pair)
     monkeypatch.setattr(monitor, "_drain", drain)
     monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(monitor, "SETTLING", 0.001)
@@ -121,13 +121,51 @@ def test_an_overrun_of_the_buffer_is_no_error() -> None:
             raise errors.pop()
 
     errors = [BlockingIOError(), OSError(errno.ENOBUFS, "No buffer space available")]
-    monitor._drain(Link())  # type: ignore[arg-type]
+    assert monitor._drain(Link())  # type: ignore[arg-type]
     assert not errors
 
 
-async def test_other_systems_have_no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_windows_has_no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
     """The context does nothing there."""
-    monkeypatch.setattr(monitor.sys, "platform", "darwin")
-    monkeypatch.setattr(monitor, "announcements", lambda groups: pytest.fail("opened"))
+    monkeypatch.setattr(monitor.sys, "platform", "win32")
+    monkeypatch.setattr(monitor, "_announcements", lambda: pytest.fail("opened"))
     async with monitor.monitoring(lambda: None):
         pass
+
+
+async def test_macos_reports_changes_of_the_route_socket(
+    kernel: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RTM_MISS, which each failed lookup causes, is no change; RTM_NEWADDR is one."""
+    monkeypatch.setattr(monitor.sys, "platform", "darwin")
+    changes: list[None] = []
+    async with monitor.monitoring(lambda: changes.append(None)):
+        kernel.send(bytes([92, 0, 5, 0x7]))
+        await asyncio.sleep(0.03)
+        assert changes == []
+        kernel.send(bytes([20, 0, 5, 0xC]))
+        await eventually(lambda: len(changes) == 1)
+
+
+@pytest.mark.parametrize("message", [b"", b"\1", bytes([4, 0, 5, 4]), bytes([4, 0, 5, 0xB])])
+def test_a_damaged_message_or_a_lookup_is_no_change(message: bytes) -> None:
+    """Messages that report no change cause no reading."""
+    assert not route_socket.is_change(message)
+
+
+def test_the_route_socket_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a raw socket of the family of routes."""
+    opened: list[tuple[object, ...]] = []
+
+    class Socket:
+        """Records what a socket is asked for."""
+
+        def __init__(self, *arguments: object) -> None:
+            opened.append(arguments)
+
+        def setblocking(self, value: bool) -> None:
+            opened.append((value,))
+
+    monkeypatch.setattr(socket, "socket", Socket)
+    route_socket.announcements()
+    assert opened == [(socket.AF_ROUTE, socket.SOCK_RAW, 0), (False,)]
