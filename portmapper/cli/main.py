@@ -237,7 +237,10 @@ def _report(error: Exception) -> int:
         return next((EXIT_STATUS[c.__name__] for c in type(error).__mro__ if c.__name__ in EXIT_STATUS), 1)
     if os.environ.get("PORTMAPPER_LOG", "").lower() == "debug":
         raise error
-    _print_error(f"internal error: {type(error).__name__}: {error} (PORTMAPPER_LOG=debug shows where)")
+    from portmapper.support.reasons import plain_reason
+
+    kind = "the system refused a call" if isinstance(error, OSError) else "internal error"
+    _print_error(f"{kind}: {plain_reason(error)} (PORTMAPPER_LOG=debug shows where)")
     return 1
 
 

@@ -41,7 +41,7 @@ def _missing() -> Exception | None:
         try:
             for _ in range(1 + SPARE_PAIRS):
                 for end in socket.socketpair():
-                    taken.enter_context(end)
+                    taken.enter_context(end).setblocking(False)
             if hasattr(select, "epoll"):
                 taken.enter_context(select.epoll())
         except (OSError, MemoryError) as error:

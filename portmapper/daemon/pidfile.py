@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -19,6 +20,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+
+MAX_OPENINGS = 100
+"""Attempts to lock a file that other processes remove meanwhile."""
 
 LONGEST_PID = 64
 """Bytes read from a file to find out whether it holds a pid."""
@@ -45,18 +49,12 @@ class PidFile:
 
         Raises:
             AlreadyRunning: another instance holds the lock.
-            StoreError: the file cannot be created, or is not a pid file of ours.
+            StoreError: the file cannot be created or locked, or is not a pid file of ours.
         """
         self.path = path
-        while True:
-            self._file: int | None = _open(path)
-            _check_is_pid_file(self._file, path)
-            self._lock_or_raise(self._file)
-            if _is_at(self._file, path):
-                break
-            # The previous holder removed the file after we opened it: other processes would not see our lock.
-            os.close(self._file)
-        os.ftruncate(self._file, 0)
+        self._file: int | None = next(filter(None, (_locked(path) for _ in range(MAX_OPENINGS))), None)
+        if self._file is None:
+            raise StoreError(f"cannot use the pid file {path}: it is removed again and again")
 
     def write(self) -> None:
         """Write the pid of the calling process; a forked child has another pid than its parent.
@@ -76,12 +74,12 @@ class PidFile:
     def remove(self) -> None:
         """Remove the file and release the lock; further calls do nothing."""
         if self._file is not None:
-            # Another file may have been moved to our path while we ran.
-            is_ours = _is_at(self._file, self.path)
-            if sys.platform == "win32":  # an open file cannot be removed
-                self.release()
-            if is_ours:
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
+                # Another file may have been moved to our path while we ran.
+                is_ours = _is_at(self._file, self.path)
+                if sys.platform == "win32":  # an open file cannot be removed
+                    self.release()
+                if is_ours:
                     remove(self.path)
             self.release()
 
@@ -95,15 +93,6 @@ class PidFile:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-    def _lock_or_raise(self, file: int) -> None:
-        try:
-            _lock(file)
-        except OSError as error:
-            pid = _content(file)
-            os.close(file)
-            who = f"process {pid.decode()}" if pid.isdigit() else "another process"
-            raise AlreadyRunning(f"already running: {who} holds {self.path}") from error
 
 
 class PidFiles:
@@ -127,7 +116,7 @@ class PidFiles:
             StoreError: a file cannot be created.
         """
         self._must_write = must_write
-        self._files = [PidFile(named)] if named.resolve() != own.resolve() else []
+        self._files = [PidFile(named)] if os.path.realpath(named) != os.path.realpath(own) else []
         self._own: PidFile | None = None
         try:
             self._own = PidFile(own)
@@ -187,6 +176,27 @@ class PidFiles:
         _log.warning("%s; continuing without it", error)
 
 
+def _locked(path: Path) -> int | None:
+    """Return the file, open, locked and empty.
+
+    Return None if the previous holder removed it after we opened it: no other process would see our lock.
+    """
+    file, is_usable = _open(path), False
+    try:
+        _check_is_pid_file(file, path)
+        _lock_or_raise(file, path)
+        is_usable = _is_at(file, path)
+        if is_usable:
+            os.ftruncate(file, 0)
+    except OSError as error:
+        is_usable = False
+        raise StoreError(f"cannot use the pid file {path}: {error.strerror}") from error
+    finally:
+        if not is_usable:
+            os.close(file)
+    return file if is_usable else None
+
+
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -196,21 +206,29 @@ def _open(path: Path) -> int:
 
 
 def _check_is_pid_file(file: int, path: Path) -> None:
-    """Close the file and raise `StoreError` if it is not ours; its content stays as it is."""
+    """Raise `StoreError` if the file is not ours; its content stays as it is."""
     if not is_ours(file):
         reason = "it belongs to another user"
     elif not _PID_LINE.fullmatch(os.read(file, LONGEST_PID)):
         reason = "it contains something other than a pid"
     else:
         return
-    os.close(file)
     raise StoreError(f"cannot use {path} as the pid file: {reason}. Name another file with --pid-file")
+
+
+def _lock_or_raise(file: int, path: Path) -> None:
+    try:
+        _lock(file)
+    except OSError as error:
+        if not _is_held(error):
+            raise
+        raise AlreadyRunning(f"already running: {_holder(file, path)}") from error
 
 
 def _is_at(file: int, path: Path) -> bool:
     try:
         return sys.platform == "win32" or os.path.samestat(os.fstat(file), path.lstat())
-    except OSError:
+    except FileNotFoundError:
         return False
 
 
@@ -236,9 +254,18 @@ def holder_of(path: Path) -> str | None:
         return None
     try:
         _lock(file)
-    except OSError:
-        pid = _content(file)
-        return f"process {pid.decode()} holds {path}" if pid.isdigit() else f"another process holds {path}"
+    except OSError as error:
+        return _holder(file, path) if _is_held(error) else None
     finally:
         os.close(file)
     return None
+
+
+def _holder(file: int, path: Path) -> str:
+    pid = _content(file)
+    return f"process {pid.decode()} holds {path}" if pid.isdigit() else f"another process holds {path}"
+
+
+def _is_held(error: OSError) -> bool:
+    """Return whether another process holds the lock; otherwise, the file system cannot lock, as some NFS."""
+    return sys.platform == "win32" or error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)

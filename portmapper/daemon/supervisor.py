@@ -12,6 +12,7 @@ import attrs
 
 from portmapper.api.errors import PortmapperError
 from portmapper.support.clock import Clock
+from portmapper.support.reasons import plain_reason
 
 FIRST_PAUSE = 1.0
 """Seconds before a failed part is started again; the pause doubles with each failure in a row."""
@@ -89,9 +90,8 @@ class Supervisor:
 
     def fail(self, part: str, error: BaseException) -> None:
         """Report that a part failed; the first failure is logged, with its traceback at the level debug."""
-        explains_itself = isinstance(error, OSError | PortmapperError) and str(error)
-        reason = str(error) if explains_itself else f"{type(error).__name__}: {error}"
-        self.note(part, reason)
+        explains_itself = isinstance(error, PortmapperError) and str(error)
+        self.note(part, str(error) if explains_itself else plain_reason(error))
         _log.debug("%s failed", part, exc_info=error)
 
     def note(self, part: str, reason: str | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import attrs
 
 from portmapper.api.errors import PluginFault
+from portmapper.support.reasons import plain_reason
 from portmapper.support.secrets import mask_urls
 
 MAX_FAULTS = 100
@@ -68,7 +69,7 @@ FAULTS = Faults()
 
 def record_fault(plugin: str, error: BaseException | str) -> PluginFault:
     """Record a fault of a plugin and return the error to raise."""
-    reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    reason = error if isinstance(error, str) else plain_reason(error)
     reason = mask_urls(" ".join(reason.split()))[:MAX_LENGTH]
     FAULTS.record(plugin, reason)
     if isinstance(error, BaseException):

@@ -18,6 +18,7 @@ from portmapper.api.errors import PluginFault, SettingError, UsageError, quoted
 from portmapper.api.suggestions import nearest
 from portmapper.pluginhost.faults import record_fault
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
+from portmapper.support.reasons import plain_reason
 from portmapper.support.values import frozen
 
 if TYPE_CHECKING:
@@ -158,6 +159,11 @@ class Plugins:
         """
         known = {backend.name: backend for backend in self.backends}
         unknown = [name for name in names if name not in known]
+        if unknown and not self.reports:
+            raise UsageError(
+                "no plugin found: portmapper cannot read its own installation. Check the permissions of its "
+                "files, or install it again"
+            )
         if unknown:
             raise UsageError(f"no backend named {unknown[0]!r}; known: {', '.join(known)}")
         return [known[name] for name in dict.fromkeys(names)] if names else self.backends
@@ -188,8 +194,7 @@ class Plugins:
         except PluginFault as error:
             self.reports.append(attrs.evolve(report, state="failed", error=str(error)))
         except (Exception, SystemExit) as error:
-            reason = f"{type(error).__name__}: {error}"
-            self.reports.append(attrs.evolve(report, state="failed", error=reason))
+            self.reports.append(attrs.evolve(report, state="failed", error=plain_reason(error)))
         else:
             self.reports.append(attrs.evolve(report, provides=provides))
 

@@ -22,6 +22,7 @@ from portmapper.scheduler.record import Attempt, Record, Refusal, silences
 from portmapper.scheduler.turns import Turns
 from portmapper.scheduler.writer import Writer
 from portmapper.store.ownership import Ownership
+from portmapper.support.reasons import plain_reason
 
 Submit = Callable[[MappingKey, int, Ask, Priority], None]
 
@@ -110,7 +111,7 @@ class Attempts:
         if record is None or record.serial != serial or not record.attempting:
             self._too_late(key, serial, None)
             return
-        fault = BackendError(f"internal error in portmapper: {type(error).__name__}: {error}")
+        fault = BackendError(f"internal error in portmapper: {plain_reason(error)}")
         self._writer.take(key, Refused(gateway.identity, fault))
         self._fail(key, {})
 

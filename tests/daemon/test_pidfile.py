@@ -140,6 +140,48 @@ def test_a_pid_that_cannot_be_written_is_one_clear_error(
     held.remove()
 
 
+def test_a_file_system_that_cannot_lock_is_not_another_instance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as NFS without its lock service: the start must not end with "already running"."""
+
+    def no_locks(file: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("portmapper.daemon.pidfile._lock", no_locks)
+    with pytest.raises(StoreError, match=r"cannot use the pid file .*No locks available"):
+        PidFile(tmp_path / "pid")
+    assert holder_of(tmp_path / "pid") is None
+
+
+@pytest.mark.parametrize("call", ["read", "ftruncate", "fstat"])
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EPERM])
+def test_a_system_error_at_the_pid_file_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
+) -> None:
+    """It closes the descriptor."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    before = len(os.listdir("/dev/fd"))
+    monkeypatch.setattr(f"portmapper.daemon.pidfile.os.{call}", fail)
+    with pytest.raises(StoreError, match=rf"pid file .*{os.strerror(code)}"):
+        PidFile(tmp_path / "pid")
+    monkeypatch.undo()
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_a_file_that_is_removed_again_and_again_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start does not spin."""
+    path = tmp_path / "pid"
+    monkeypatch.setattr("portmapper.daemon.pidfile._lock", lambda file: path.unlink())
+    with pytest.raises(StoreError, match="removed again and again"):
+        PidFile(path)
+
+
 def test_the_holder_is_described_without_changing_the_file(tmp_path: Path) -> None:
     """None if there is no file, or if it is not locked."""
     path = tmp_path / "pid"

@@ -67,7 +67,7 @@ async def test_a_failure_in_a_task_group_is_named(supervised: Supervisor) -> Non
     note = supervised.note
     supervised.note = lambda part, reason: (seen.append(str(reason)), note(part, reason))[1]  # type: ignore
     await supervised.keep("sources", part)
-    assert seen == ["[Errno 24] Too many open files"]
+    assert seen == ["Too many open files"]
 
 
 async def test_an_attempt_that_succeeds_ends_the_problem(supervised: Supervisor) -> None:

@@ -1,0 +1,15 @@
+"""Says why something failed, in words for the user."""
+
+from __future__ import annotations
+
+
+def plain_reason(error: BaseException) -> str:
+    """Return the reason without the name of a Python type, unless the error is a bug."""
+    if isinstance(error, MemoryError):
+        return "no memory left"
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer in time"
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or "a system call failed"
+        return f"{reason}: {error.filename}" if isinstance(error.filename, str) else reason
+    return f"{type(error).__name__}: {error}"
