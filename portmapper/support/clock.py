@@ -22,9 +22,10 @@ class Clock:
 
         CLOCK_MONOTONIC on Linux stops during suspend, so a lease would seem younger than it is.
         """
-        return (
-            time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-        )
+        try:
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+        except (AttributeError, OSError):  # not on this system, or a sandbox forbids it
+            return time.monotonic()
 
     def now(self) -> datetime:
         """Return the wall-clock time in UTC."""

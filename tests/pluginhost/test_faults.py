@@ -27,9 +27,7 @@ def test_a_class_that_cannot_be_instantiated_is_skipped() -> None:
     good = FakeBackend("good", device)
     backends: list[Backend] = instantiate("backend", [Unmakeable, lambda: good])
     assert backends == [good]
-    assert FAULTS.document() == [
-        {"plugin": "backend:unmakeable", "error": "no such device", "count": 1}
-    ]
+    assert FAULTS.document() == [{"plugin": "backend:unmakeable", "error": "no such device", "count": 1}]
 
 
 def test_faults_stay_few_and_short() -> None:

@@ -21,6 +21,16 @@ def test_the_monotonic_clock_includes_suspended_time(monkeypatch: pytest.MonkeyP
     assert Clock().monotonic() == 3.0
 
 
+def test_a_clock_that_a_sandbox_forbids_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of Python works in every sandbox."""
+
+    def forbidden(clock: int) -> float:
+        raise PermissionError
+
+    monkeypatch.setattr(time, "clock_gettime", forbidden, raising=False)
+    assert Clock().monotonic() == pytest.approx(time.monotonic(), abs=60)
+
+
 def test_the_wall_clock_is_in_utc() -> None:
     """Dates in the journal and in JSON have a time zone."""
     assert Clock().now().tzinfo is UTC
