@@ -1,4 +1,7 @@
-"""Checks from time to time whether the open ports are reachable from outside; off without a probe server."""
+"""Checks from time to time whether the open ports are reachable from outside; off without a probe server.
+
+The probe is imported only for the first round, because most daemons have no probe server.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,20 @@ import math
 import random
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portmapper.api.errors import UsageError
 from portmapper.api.events import Event, EventKind
-from portmapper.config.schema import ProbeSettings
-from portmapper.network.host import Network
-from portmapper.probe.check import Outcome, check_ports
-from portmapper.probe.evidence import Cause, OpenPort, State, Verdict
-from portmapper.probe.exchange import ProbeServer
-from portmapper.probe.ports import open_port
 from portmapper.probe.server_url import read_token
-from portmapper.support.clock import Clock
 from portmapper.support.values import frozen
+
+if TYPE_CHECKING:
+    from portmapper.config.schema import ProbeSettings
+    from portmapper.network.host import Network
+    from portmapper.probe.check import Outcome
+    from portmapper.probe.evidence import OpenPort, Verdict
+    from portmapper.probe.exchange import ProbeServer
+    from portmapper.support.clock import Clock
 
 MAX_PORTS = 48
 """Ports in one round; of more, each round checks those that were checked least recently."""
@@ -39,7 +43,7 @@ NEWS = frozenset({EventKind.OPENED, EventKind.EXTERNAL_PORT_CHANGED, EventKind.E
 _log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
-Check = Callable[[ProbeServer, list[OpenPort]], Any]
+Check = Callable[["ProbeServer", "list[OpenPort]"], Any]
 Listen = Callable[[Callable[[Event], None]], Callable[[], None]]
 
 
@@ -75,7 +79,7 @@ class OutsideCheck:
         settings: Callable[[], ProbeSettings],
         network: Callable[[], Network],
         clock: Clock,
-        check: Check = check_ports,
+        check: Check | None = None,
     ) -> None:
         """Prepare the checks; nothing is sent before `run`.
 
@@ -83,7 +87,7 @@ class OutsideCheck:
             settings: returns the current settings.
             network: reads this host's network.
             clock: the daemon's clock.
-            check: checks ports.
+            check: checks ports; only tests use another one than the probe's own.
         """
         self._settings = settings
         self._network = network
@@ -155,14 +159,21 @@ class OutsideCheck:
         return {"at": newest.at, "external_address": str(address) if address else None}
 
     async def _outcomes(self, settings: ProbeSettings, ports: list[OpenPort]) -> list[Outcome]:
+        from portmapper.probe.check import check_ports
+        from portmapper.probe.evidence import Cause, State, Verdict
+        from portmapper.probe.exchange import ProbeServer
+
         try:
             token = read_token(Path(settings.token_file) if settings.token_file else None)
         except UsageError as error:
             return [(port, Verdict(State.UNKNOWN, Cause.NO_PROBE, str(error))) for port in ports]
-        outcomes: list[Outcome] = await self._check(ProbeServer(settings.url, token), ports)
+        check = self._check or check_ports
+        outcomes: list[Outcome] = await check(ProbeServer(settings.url, token), ports)
         return outcomes
 
     def _keep(self, port: OpenPort, checked: Checked) -> None:
+        from portmapper.probe.evidence import State
+
         known, verdict = self._results.get(port), checked.verdict
         self._results[port] = checked
         if known is not None and known.verdict.cause is verdict.cause:
@@ -177,5 +188,7 @@ class OutsideCheck:
     def _with_ports(
         self, mappings: Iterable[Mapping[str, Any]]
     ) -> Iterable[tuple[Mapping[str, Any], OpenPort | None]]:
+        from portmapper.probe.ports import open_port
+
         is_ours = self._network().is_ours
         return [(mapping, open_port(mapping, is_ours)) for mapping in mappings]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import attrs
@@ -91,6 +90,7 @@ def read_presets(value: object) -> Mapping[str, Preset]:
 @cache
 def _builtin() -> Mapping[str, Preset]:
     import tomllib
+    from importlib import resources
 
     text = resources.files("portmapper.sources").joinpath("presets.toml").read_text(encoding="utf-8")
     tables: dict[str, Any] = tomllib.loads(text)
