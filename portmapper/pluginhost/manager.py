@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import logging
 import os
 import re
@@ -17,6 +15,7 @@ from portmapper.api import hookspecs
 from portmapper.api.errors import PluginFault, SettingError, UsageError, quoted
 from portmapper.api.suggestions import nearest
 from portmapper.pluginhost.faults import record_fault
+from portmapper.pluginhost.installed import Loadable, installed_plugins
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
 from portmapper.support.reasons import plain_reason
 from portmapper.support.values import frozen
@@ -183,7 +182,7 @@ class Plugins:
         for name in without.difference(name for name, _ in self._settings) & SETTINGS.tables.keys():
             raise SettingError(("plugin", name), "this plugin has no settings")
 
-    def load(self, entry_point: importlib.metadata.EntryPoint) -> None:
+    def load(self, entry_point: Loadable) -> None:
         """Load one plugin and report the result; a failure affects only this plugin."""
         name, version = _distribution(entry_point)
         report = PluginReport(entry_point.name, version, name, state="loaded")
@@ -325,20 +324,14 @@ def load_plugins(disabled: Iterable[str] = ()) -> Plugins:
     return plugins
 
 
-def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
-    return importlib.metadata.entry_points(group=hookspecs.PROJECT)
+def _entry_points() -> Iterable[Loadable]:
+    return installed_plugins(hookspecs.PROJECT)
 
 
-def _ours_first(entry_point: importlib.metadata.EntryPoint) -> tuple[bool, str]:
+def _ours_first(entry_point: Loadable) -> tuple[bool, str]:
     return (_distribution(entry_point)[0] != "portmapperd", entry_point.name)
 
 
-def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+def _distribution(entry_point: Loadable) -> tuple[str, str]:
     """Return name and version of the distribution, empty if there is none."""
-    return _name_and_version(entry_point.dist) if entry_point.dist else ("", "")
-
-
-@functools.cache
-def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
-    # Cached, because each access to the metadata parses the whole README again.
-    return distribution.name, distribution.version
+    return (entry_point.dist.name, entry_point.dist.version) if entry_point.dist else ("", "")
