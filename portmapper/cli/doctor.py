@@ -64,6 +64,9 @@ class Doctor(Command):
         parser.add_argument(
             "--token-file", type=Path, metavar="FILE", help="a file with the probe server's token"
         )
+        parser.add_argument(
+            "--ca-file", type=Path, metavar="FILE", help="a file with the probe server's certificate"
+        )
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
         parser.add_argument(
             "--json-lines",
@@ -201,12 +204,15 @@ def _outside(arguments: argparse.Namespace, network: Network) -> OutsideProbe | 
     from portmapper.cli.status import known_mappings
     from portmapper.doctor.outside import OutsideProbe
     from portmapper.probe.exchange import ProbeServer
-    from portmapper.probe.server_url import parse_url, read_token
+    from portmapper.probe.server_url import parse_url, read_authority, read_token
 
-    own = None if arguments.probe or not settings.token_file else Path(settings.token_file)
+    names = ("", "") if arguments.probe else (settings.token_file, settings.ca_file)
+    token_file, ca_file = (Path(name) if name else None for name in names)
     try:
         server = ProbeServer(
-            parse_url(arguments.probe or settings.url), read_token(arguments.token_file or own)
+            parse_url(arguments.probe or settings.url),
+            read_token(arguments.token_file or token_file),
+            read_authority(arguments.ca_file or ca_file),
         )
     except ValueError as error:
         raise UsageError(f"--probe: {error}") from None

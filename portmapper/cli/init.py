@@ -81,6 +81,7 @@ TEMPLATE = """\
 # [probe]
 # url = "http://198.51.100.7:9700"
 # token_file = "/etc/portmapper/probe-token"
+# ca_file = "/etc/portmapper/probe-ca.pem"
 # interval = "15m"
 
 # Which ports may be opened, for all lists: the first rule that matches decides.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from portmapper.api.model import IPAddress
     from portmapper.probe.check import Outcome
     from portmapper.probe.evidence import OpenPort
+    from portmapper.support.tls_server import Certificate
 
 
 class Probe(Command):
@@ -52,6 +53,24 @@ class Probe(Command):
             "--token-file", type=Path, metavar="FILE", help="a file with a secret that clients need"
         )
         parser.add_argument(
+            "--certificate",
+            type=Path,
+            metavar="FILE",
+            help="with serve: the certificate for HTTPS, in PEM",
+        )
+        parser.add_argument(
+            "--key",
+            type=Path,
+            metavar="FILE",
+            help="with serve: the certificate's key; default: in the certificate's file",
+        )
+        parser.add_argument(
+            "--ca-file",
+            type=Path,
+            metavar="FILE",
+            help="with check: the certificate of the server, or of the authority that signed it",
+        )
+        parser.add_argument(
             "--json",
             action="store_true",
             help="print JSON: with serve one line with the address when ready, with check the results",
@@ -75,17 +94,33 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     if arguments.url is not None:
         raise UsageError("serve takes no URL; use 'portmapper probe serve --listen ADDRESS:PORT'")
+    if arguments.ca_file:
+        raise UsageError("--ca-file is for 'probe check'; serve needs --certificate and --key")
     address, port = _listen_address(arguments.listen)
-    token = read_token(arguments.token_file)
+    token, certificate = read_token(arguments.token_file), _certificate(arguments)
     start_logging(default_handler(False), logging.INFO, "text")
 
     def ready(chosen: int) -> None:
-        where = {"url": f"http://{endpoint(address, chosen)}", "address": str(address), "port": chosen}
-        text = f"Probe server at {where['url']}, over TCP and UDP. Press Ctrl-C to stop."
+        url = f"{'https' if certificate else 'http'}://{endpoint(address, chosen)}"
+        where = {"url": url, "address": str(address), "port": chosen}
+        text = f"Probe server at {url}, over TCP and UDP. Press Ctrl-C to stop."
         print(json.dumps(where) if arguments.json else text, flush=True)
 
-    run(serve(address, port, token, ready))
+    run(serve(address, port, token, ready, certificate))
     return 0
+
+
+def _certificate(arguments: argparse.Namespace) -> Certificate | None:
+    from portmapper.support.tls_server import Certificate
+
+    if arguments.certificate is None:
+        if arguments.key is not None:
+            raise UsageError("--key needs --certificate")
+        return None
+    try:
+        return Certificate(arguments.certificate, arguments.key or arguments.certificate)
+    except OSError as error:
+        raise UsageError(f"cannot serve HTTPS: {error}") from None
 
 
 def _listen_address(text: str | None) -> tuple[IPAddress, int]:
@@ -109,16 +144,18 @@ def _check(arguments: argparse.Namespace) -> int:
     from portmapper.probe.check import check_ports
     from portmapper.probe.exchange import ProbeServer
     from portmapper.probe.ports import find_ports
-    from portmapper.probe.server_url import parse_url, read_token
+    from portmapper.probe.server_url import parse_url, read_authority, read_token
     from portmapper.support.windows_loop import run
 
-    if arguments.url is None or not arguments.port or arguments.listen:
+    served = (arguments.listen, arguments.certificate, arguments.key)
+    if arguments.url is None or not arguments.port or any(served):
         raise UsageError("use 'portmapper probe check URL PORT/PROTO...', such as 8080/tcp")
     wanted = ports_of(arguments.port)
     if len(wanted) > MAX_CHECKED:
         raise UsageError(f"{len(wanted)} ports are too many for one check; check at most {MAX_CHECKED}")
     try:
-        server = ProbeServer(parse_url(arguments.url), read_token(arguments.token_file))
+        url, token = parse_url(arguments.url), read_token(arguments.token_file)
+        server = ProbeServer(url, token, read_authority(arguments.ca_file))
     except ValueError as error:
         raise UsageError(str(error)) from None
     ports = find_ports(wanted, known_mappings(directory_of(arguments)), read_network().is_ours)

@@ -169,8 +169,11 @@ def policy_of(arguments: argparse.Namespace) -> Policy:
 def probe_of(file: SettingsFile) -> ProbeSettings:
     """Return the settings of the probe; a relative path is relative to the file's directory."""
     probe = file.settings.probe
-    token_file = _absolute(probe.token_file, file.path.parent) if file.path else probe.token_file
-    return attrs.evolve(probe, token_file=token_file)
+    if file.path is None:
+        return probe
+    names = (probe.token_file, probe.ca_file)
+    token_file, ca_file = (_absolute(name, file.path.parent) for name in names)
+    return attrs.evolve(probe, token_file=token_file, ca_file=ca_file)
 
 
 def observers_of(plugins: Plugins, file: SettingsFile) -> list[Observer]:

@@ -197,11 +197,13 @@ class ProbeSettings:
     Attributes:
         url: URL of a probe server; empty for no checks.
         token_file: a file with the token that the server demands.
+        ca_file: a file with the certificate of the server, or of the authority that signed it.
         interval: time between two checks, 30 seconds or more.
     """
 
     url: str = attrs.field(default="", metadata={READ: parse_url})
     token_file: str = ""
+    ca_file: str = ""
     interval: float = attrs.field(default=900.0, metadata={READ: _probe_interval})
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.api.errors import UsageError
 from portmapper.api.events import Event, EventKind
-from portmapper.probe.server_url import read_token
+from portmapper.probe.server_url import read_authority, read_token
 from portmapper.support.values import frozen
 
 if TYPE_CHECKING:
@@ -165,10 +165,11 @@ class OutsideCheck:
 
         try:
             token = read_token(Path(settings.token_file) if settings.token_file else None)
+            authority = read_authority(Path(settings.ca_file) if settings.ca_file else None)
         except UsageError as error:
             return [(port, Verdict(State.UNKNOWN, Cause.NO_PROBE, str(error))) for port in ports]
         check = self._check or check_ports
-        outcomes: list[Outcome] = await check(ProbeServer(settings.url, token), ports)
+        outcomes: list[Outcome] = await check(ProbeServer(settings.url, token, authority), ports)
         return outcomes
 
     def _keep(self, port: OpenPort, checked: Checked) -> None:

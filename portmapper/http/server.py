@@ -65,7 +65,7 @@ def _bound(host: str, port: int) -> socket.socket:
 def _tls(settings: HttpSettings) -> Any:
     if settings.certificate is None:
         return None
-    from portmapper.http.tls import Certificate, listener_for
+    from portmapper.support.tls_server import Certificate, listener_for
 
     return listener_for(Certificate(settings.certificate, settings.key or settings.certificate))
 

@@ -13,6 +13,7 @@ import attrs
 from portmapper.api.errors import PortmapperError
 from portmapper.api.model import IPAddress, Protocol
 from portmapper.probe.connections import parsed
+from portmapper.probe.server_url import trusting
 from portmapper.probe.wire import COOKIE_SIZE, MAX_PORTS, PATH, SESSION_SIZE, PortRequest, Result
 from portmapper.support.secrets import MASK, mask_url, mask_urls
 from portmapper.support.text import printable
@@ -43,10 +44,12 @@ class ProbeServer:
     Attributes:
         url: its URL, without a path.
         token: what it demands; empty for nothing.
+        authority: the certificates that prove it over HTTPS, in PEM; empty for those of the system.
     """
 
     url: str
     token: str = attrs.field(default="", repr=False)
+    authority: str = attrs.field(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -117,6 +120,7 @@ async def ask(
     connector = aiohttp.TCPConnector(
         resolver=_pinned(address),
         local_addr=(str(local), 0) if local is not None else None,
+        ssl=trusting(server.authority) if server.authority else True,
         force_close=True,
     )
     limit = aiohttp.ClientTimeout(total=TIME_LIMIT, sock_connect=CONNECT_LIMIT)
@@ -131,6 +135,8 @@ async def ask(
             await _check(server, response)
             async for line in _lines(response):
                 yield line
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise ProbeError(f"cannot verify the probe server {server.name}: {_mismatch(error)}") from None
     except aiohttp.ClientConnectorError as error:
         reason = error.os_error.strerror or error.os_error
         raise ProbeError(f"cannot connect to the probe server {server.name}: {reason}") from None
@@ -141,16 +147,21 @@ async def ask(
         raise ProbeError(f"the probe server {server.name} sent an invalid answer: {reason}") from None
 
 
+def _mismatch(error: Any) -> str:
+    reason = getattr(error.certificate_error, "verify_message", None) or "its certificate is invalid"
+    return f"{printable(reason, MAX_MESSAGE)}; set its certificate with --ca-file, or ca_file in [probe]"
+
+
 def _pinned(address: IPAddress) -> Any:
     """Return a resolver that knows one address: the one that the probes are expected from."""
     from aiohttp.abc import AbstractResolver
 
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    its = socket.AF_INET6 if address.version == 6 else socket.AF_INET
 
     class Pinned(AbstractResolver):
-        async def resolve(self, host: str, port: int = 0, _: Any = socket.AF_INET) -> Any:
+        async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> Any:
             entry = {"hostname": host, "host": str(address), "port": port}
-            return [{**entry, "family": family, "proto": 0, "flags": socket.AI_NUMERICHOST}]
+            return [{**entry, "family": its, "proto": 0, "flags": socket.AI_NUMERICHOST}]
 
         async def close(self) -> None:
             """Do nothing: there is nothing to close."""

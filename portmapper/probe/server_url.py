@@ -1,15 +1,23 @@
-"""URL and token of a probe server, as users write them."""
+"""URL, token and certificate of a probe server, as users name them."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from portmapper.api.errors import UsageError, quoted
 from portmapper.support.safe_open import read_limited
 
+if TYPE_CHECKING:
+    import ssl
+
 MAX_TOKEN = 4096
 """Bytes of a token file."""
+
+MAX_AUTHORITY = 64 * 1024
+"""Bytes of a file with certificates."""
 
 
 def parse_url(text: object) -> str:
@@ -47,3 +55,30 @@ def read_token(path: Path | None) -> str:
     if not token or len(token) > MAX_TOKEN or not token.isprintable() or " " in token:
         raise UsageError(f"the token file {path} must have one line of printable ASCII without spaces")
     return token
+
+
+def read_authority(path: Path | None) -> str:
+    """Return the certificates in a file, in PEM; empty without a file.
+
+    Raises:
+        UsageError: the file cannot be read, or has no certificate.
+    """
+    if path is None:
+        return ""
+    try:
+        text = read_limited(path, MAX_AUTHORITY).decode("ascii", "ignore")
+    except OSError as error:
+        raise UsageError(f"cannot read the CA file {path}: {error.strerror}") from None
+    if not trusting(text).cert_store_stats()["x509"]:
+        raise UsageError(f"the CA file {path} contains no certificate in PEM")
+    return text
+
+
+def trusting(authority: str) -> ssl.SSLContext:
+    """Return a context that trusts only these certificates."""
+    import ssl  # loads OpenSSL
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with contextlib.suppress(ssl.SSLError, ValueError):
+        context.load_verify_locations(cadata=authority)
+    return context

@@ -20,6 +20,7 @@ from portmapper.probe_server.service import Service
 from portmapper.probe_server.udp import OrderSocket
 from portmapper.support.http_server import http_server, limited
 from portmapper.support.text import endpoint
+from portmapper.support.tls_server import Certificate, listener_for
 
 BACKLOG = 64
 SHUTDOWN_LIMIT = 0.5
@@ -32,9 +33,16 @@ _log = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def probe_server(
-    address: IPAddress, port: int, token: str = "", limits: Limits = DEFAULT, counts: Counts | None = None
+    address: IPAddress,
+    port: int,
+    token: str = "",
+    limits: Limits = DEFAULT,
+    counts: Counts | None = None,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[int]:
     """Serve inside the context; yield the port, which the system chooses for port 0.
+
+    With a certificate, it serves HTTPS only.
 
     Raises:
         PortmapperError: the address or port cannot be used.
@@ -51,13 +59,21 @@ async def probe_server(
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: orders, sock=udp)
     try:
-        async with http_server(web, application, sock=tcp, shutdown_limit=SHUTDOWN_LIMIT):
+        listen = listener_for(certificate) if certificate else None
+        async with http_server(web, application, sock=tcp, shutdown_limit=SHUTDOWN_LIMIT, listen=listen):
             yield service.udp_port
     finally:
+        tcp.close()
         transport.close()
 
 
-async def serve(address: IPAddress, port: int, token: str, ready: Callable[[int], None]) -> None:
+async def serve(
+    address: IPAddress,
+    port: int,
+    token: str,
+    ready: Callable[[int], None],
+    certificate: Certificate | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM; call `ready` with the port.
 
     Raises:
@@ -68,7 +84,7 @@ async def serve(address: IPAddress, port: int, token: str, ready: Callable[[int]
         with contextlib.suppress(NotImplementedError):  # not available on Windows
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     counts = Counts()
-    async with probe_server(address, port, token, counts=counts) as chosen:
+    async with probe_server(address, port, token, counts=counts, certificate=certificate) as chosen:
         ready(chosen)
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):

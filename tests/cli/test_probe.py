@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from portmapper.cli.main import main
 
@@ -88,6 +89,13 @@ def test_a_check_prints_the_results(
         ("check", "http://127.0.0.1", "1-65535"),
         ("check", "http://127.0.0.1", "80", "--token-file", "/nonexistent"),
         ("check", "http://127.0.0.1", "80", "--listen", "127.0.0.1:0"),
+        ("check", "https://127.0.0.1", "80", "--ca-file", "/nonexistent"),
+        ("check", "https://127.0.0.1", "80", "--ca-file", "/dev/null"),
+        ("check", "https://127.0.0.1", "80", "--certificate", "/dev/null"),
+        ("serve", "--listen", "127.0.0.1:0", "--key", "/dev/null"),
+        ("serve", "--listen", "127.0.0.1:0", "--ca-file", "/dev/null"),
+        ("serve", "--listen", "127.0.0.1:0", "--certificate", "/nonexistent"),
+        ("serve", "--listen", "127.0.0.1:0", "--certificate", "/dev/null"),
     ],
 )
 def test_invalid_arguments_are_one_line(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,3 +114,32 @@ def test_a_used_port_is_one_line(free_port: Callable[[], int], capsys: pytest.Ca
         port = bound.getsockname()[1]
         assert main(["probe", "serve", "--listen", f"127.0.0.1:{port}"]) == 1
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_a_server_with_a_certificate_is_verified(
+    tmp_path: Path, free_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without its certificate, the check is `unknown`, and the reason says what to set."""
+    authority = trustme.CA()
+    pair, ca = authority.issue_cert("127.0.0.1"), tmp_path / "ca.pem"
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    authority.cert_pem.write_to_path(ca)
+    pair.cert_chain_pems[0].write_to_path(certificate)
+    pair.private_key_pem.write_to_path(key)
+    words = ("probe", "serve", "--listen", "127.0.0.1:0", "--json")
+    words += ("--certificate", str(certificate), "--key", str(key))
+    with subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdout is not None
+            served = json.loads(process.stdout.readline())
+            assert served["url"] == f"https://127.0.0.1:{served['port']}"
+            check = ["probe", "check", served["url"], f"{free_port()}/tcp", "--state-dir", str(tmp_path)]
+            assert main([*check, "--ca-file", str(ca), "--json"]) == 0
+            capsys.readouterr()
+            assert main([*check, "--json"]) == 1
+        finally:
+            process.kill()
+    [result] = json.loads(capsys.readouterr().out)["mappings"]
+    assert result["state"] == "unknown"
+    assert "cannot verify the probe server" in result["reason"]
+    assert "--ca-file" in result["reason"]

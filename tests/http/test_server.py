@@ -16,10 +16,10 @@ import trustme
 from portmapper.config.http_settings import HttpSettings
 from portmapper.control import event_stream
 from portmapper.control.doctor_jobs import DoctorJobs
-from portmapper.http import application, tls
+from portmapper.http import application
 from portmapper.http.server import serve_http
 from portmapper.pluginhost.manager import Plugins
-from portmapper.support import connection_guard
+from portmapper.support import connection_guard, tls_server
 
 ADDRESS = "127.0.0.1"
 
@@ -176,7 +176,7 @@ async def test_clients_without_a_handshake_keep_no_client_out(
     listening: Any, files: Any, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The number of handshakes of one address is bounded, and so is their time."""
-    monkeypatch.setattr(tls, "HANDSHAKE_LIMIT", 0.5)
+    monkeypatch.setattr(tls_server, "HANDSHAKE_LIMIT", 0.5)
     client = ssl.create_default_context()
     authority.configure_trust(client)
     async with listening(**files()) as site, connections(site.port, 200, b"\x16\x03"):

@@ -81,6 +81,7 @@ class TlsServer:
     def __init__(self, certificate: Certificate, factory: Callable[[], Any], sock: socket.socket) -> None:
         self._certificate = certificate
         self._factory = factory
+        sock.setblocking(False)  # accepting would block the loop
         self._socket = sock
         self._peers: Counter[str] = Counter()
         self._handshakes: set[asyncio.Task[None]] = set()
