@@ -33,8 +33,11 @@ async def load(name: str) -> None:
 
     def work() -> None:
         failure: Exception | None = None
+        from portmapper.support.late_certificates import late_certificates
+
         try:
-            importlib.import_module(name)
+            with late_certificates():
+                importlib.import_module(name)
         except Exception as error:  # a broken installation can raise anything
             failure = Unsupported(f"{name} cannot be imported: {error}")
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile

@@ -136,6 +136,9 @@ def _with_token(web: Any, port: ControlPort) -> Any:
 
 def _import_web() -> Any:
     """Import aiohttp; the caller uses a thread, because the import takes longer than opening a port."""
-    from aiohttp import web
+    from portmapper.support.late_certificates import late_certificates
+
+    with late_certificates():
+        from aiohttp import web
 
     return web
