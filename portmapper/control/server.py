@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from portmapper.control import loopback
 from portmapper.control.listener import ControlListener
 from portmapper.control.loopback import PORT_FILE, ControlPort
 from portmapper.support.http_server import http_server, limited
+from portmapper.support.removals import Removals
 from portmapper.support.threads import in_thread
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 SHUTDOWN_LIMIT = 1.0
 """Seconds that running requests have to finish when the daemon stops."""
-
-CHECK_INTERVAL = 1.0
-"""Seconds between two checks whether the socket was removed."""
 
 LISTEN_RETRY_DELAY = 2.0
 """Seconds before the next attempt, after the socket could not be created."""
@@ -63,7 +60,18 @@ async def serve(
 
 async def _serve_at(daemon: DaemonInterface, listener: ControlListener, jobs: DoctorJobs) -> None:
     """Serve until the socket's file is removed. The HTTP server is loaded for the first client."""
-    if await _first_client(listener):
+    removals = Removals([listener.path])
+    try:
+        await _serve_until_removed(daemon, listener, jobs, removals)
+    finally:
+        removals.close()
+    listener.close()
+
+
+async def _serve_until_removed(
+    daemon: DaemonInterface, listener: ControlListener, jobs: DoctorJobs, removals: Removals
+) -> None:
+    if await _first_client(listener, removals):
         web = await in_thread(_import_web)
         from portmapper.control.problems import malformed_response
 
@@ -72,27 +80,30 @@ async def _serve_at(daemon: DaemonInterface, listener: ControlListener, jobs: Do
         async with http_server(
             web, application, sock=listener.socket, shutdown_limit=SHUTDOWN_LIMIT, malformed=malformed
         ):
-            while not listener.was_removed:  # noqa: ASYNC110 - the system does not report it
-                await asyncio.sleep(CHECK_INTERVAL)
-    listener.close()
+            while not listener.was_removed:
+                await removals.wait()
 
 
-async def _first_client(listener: ControlListener) -> bool:
+async def _first_client(listener: ControlListener, removals: Removals) -> bool:
     """Wait for a client and return True, or False if the socket's file was removed."""
-    assert listener.socket is not None, "it is open"
-    listener.socket.setblocking(False)
+    socket = listener.socket
+    assert socket is not None, "it is open"
+    socket.setblocking(False)
     came = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_reader(listener.socket, came.set)
+
+    def note() -> None:
+        loop.remove_reader(socket)  # it stays readable until the server accepts the client
+        came.set()
+        removals.wake()
+
+    loop.add_reader(socket, note)
     try:
-        while not listener.was_removed:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_INTERVAL):
-                    await came.wait()
-                    return True
-        return False
+        while not came.is_set() and not listener.was_removed:
+            await removals.wait()
+        return came.is_set()
     finally:
-        loop.remove_reader(listener.socket)
+        loop.remove_reader(socket)
 
 
 async def _open_with_retry(listener: ControlListener) -> None:

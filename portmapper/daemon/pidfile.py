@@ -128,6 +128,11 @@ class PidFiles:
             if not self._files:
                 self._continue_without_own(error)
 
+    @property
+    def paths(self) -> list[Path]:
+        """The locked files."""
+        return [file.path for file in self._files]
+
     def write(self) -> None:
         """Write the pid of the calling process into each file.
 

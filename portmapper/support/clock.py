@@ -15,7 +15,7 @@ class Clock:
     """
 
     # The timers of the event loop stop while the system is suspended, and CLOCK_BOOTTIME does not.
-    longest_sleep: float | None = 2.0
+    longest_sleep: float | None = 10.0
 
     def monotonic(self) -> float:
         """Return monotonic seconds, including suspended time if the system can report it.
@@ -40,7 +40,8 @@ class Clock:
         while True:
             left = None if deadline is None else deadline - self.monotonic()
             if left is not None and self.longest_sleep is not None:
-                left = min(left, self.longest_sleep)
+                # All waits look at multiples of it, so an idle process wakes once for all of them.
+                left = min(left, self.longest_sleep - self.monotonic() % self.longest_sleep)
             try:
                 async with asyncio.timeout(left):
                     return await event.wait()

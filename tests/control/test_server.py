@@ -22,7 +22,7 @@ from portmapper.control import server
 from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.control.listener import ControlListener
 from portmapper.control.unix_socket import SOCKET_NAME, short_address
-from portmapper.support import connection_guard
+from portmapper.support import connection_guard, removals
 
 
 async def test_ports_change_by_a_request(tmp_path: Path, served: Any, call: Any) -> None:
@@ -166,7 +166,7 @@ async def test_a_removed_socket_is_bound_again(
     tmp_path: Path, served: Any, call: Any, monkeypatch: pytest.MonkeyPatch, removed: str
 ) -> None:
     """With its directory, before and after the first request."""
-    monkeypatch.setattr(server, "CHECK_INTERVAL", 0.01)
+    monkeypatch.setattr(removals, "SETTLE", 0.01)
     directory = tmp_path / "state"
     directory.mkdir()
     async with served(directory):
