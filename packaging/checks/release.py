@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+UNRELEASED = "Unreleased"
 ROOT = Path(__file__).parents[2]
 _VERSION = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
 
@@ -23,11 +24,25 @@ def problems(root: Path, tag: str) -> list[str]:
     version = _version(root)
     if tag != f"v{version}":
         found.append(f"the tag is {tag}, but portmapper/__init__.py has {version}")
-    if not notes(root, tag):
-        found.append(f"CHANGELOG.md has no section {tag.removeprefix('v')}")
+    found += _changelog_problems(root, tag.removeprefix("v"))
     changelog = (root / "packaging/debian/debian/changelog").read_text(encoding="utf-8")
     if not changelog.startswith(f"portmapperd ({version}-"):
         found.append(f"packaging/debian/debian/changelog does not begin with {version}")
+    return found
+
+
+def _changelog_problems(root: Path, version: str) -> list[str]:
+    """Return what is wrong with the headings: after an empty "Unreleased" comes the version, with notes."""
+    text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    found = []
+    headings = re.findall(r"^## ([^\s]+)", text, re.MULTILINE)
+    latest = next((heading for heading in headings if heading != UNRELEASED), "no version")
+    if latest != version:
+        found.append(f"CHANGELOG.md begins with {latest}, and the tag is for {version}")
+    if not notes(root, version):
+        found.append(f"CHANGELOG.md has no section {version}")
+    if notes(root, UNRELEASED):
+        found.append(f"CHANGELOG.md has unreleased changes: move them below a heading '## {version}'")
     return found
 
 

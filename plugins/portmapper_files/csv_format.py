@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from portmapper.api import Format, FormatOptions, Row, SourceError
+from portmapper.support.encodings import UTF_8, encoding_of
 from portmapper_files.csv_header import EXAMPLE, Header, read_header
-from portmapper_files.decoding import UTF_8, encoding_of
 
 _MAX_LINE = 65536
 

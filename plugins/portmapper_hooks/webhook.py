@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from portmapper import __version__
 from portmapper.api import Event, Observer, PortmapperError, RunsHooks
+from portmapper.support.encodings import as_utf8
 from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import MASK, mask_urls
 from portmapper.support.text import printable
@@ -169,7 +170,7 @@ def headers_of(webhook: WebhookSettings, body: bytes) -> dict[str, str]:
 
 def _read_secret(path: Path) -> bytes:
     try:
-        secret = read_limited(path, MAX_SECRET).strip()
+        secret = as_utf8(read_limited(path, MAX_SECRET)).strip()
     except OSError as error:
         raise PortmapperError(f"{path}: {error.strerror}") from None
     if not secret:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from portmapper.api import SourceError
+from portmapper.support.encodings import as_utf8
 from portmapper.support.safe_open import read_limited
 
 VARIABLE = "PORTMAPPER_HTTP_HEADERS"
@@ -39,7 +40,7 @@ def read_headers(headers_file: str) -> dict[str, str]:
 
 def _content(path: str) -> str:
     try:
-        return read_limited(Path(path), _MAX_SIZE).decode()
+        return as_utf8(read_limited(Path(path), _MAX_SIZE)).decode()
     except OSError as error:
         raise SourceError(f"headers_file: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

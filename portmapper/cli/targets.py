@@ -54,11 +54,12 @@ def directory_of_daemon(arguments: argparse.Namespace) -> Path:
     import tomllib
 
     from portmapper.config.paths import settings_file
+    from portmapper.support.encodings import decoded, in_windows_letters
 
     path = arguments.settings or settings_file()
     if arguments.state_dir is None and path is not None:
         with contextlib.suppress(OSError, ValueError):
-            written = tomllib.loads(path.read_text(encoding="utf-8")).get("state_dir")
+            written = tomllib.loads(in_windows_letters(decoded(path.read_bytes()))).get("state_dir")
             arguments.state_dir = Path(written) if isinstance(written, str) else None
     return directory_of(arguments)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from portmapper.api.errors import SettingError, UsageError
 from portmapper.api.suggestions import nearest
 from portmapper.config.schema import Settings
 from portmapper.sources.row_parser import NAMES
+from portmapper.support.encodings import UNDECODED, decoded, in_windows_letters
 from portmapper.support.safe_open import read_limited
 from portmapper.support.values import frozen
 
@@ -21,6 +23,11 @@ MAX_SIZE = 256 * 1024
 """Maximum size of a settings file in bytes."""
 
 KEYS = tuple(field.name for field in attrs.fields(Settings))
+
+_UNKNOWN = "\ufffd"
+"""The replacement character: a byte has no letter in Windows-1252."""
+
+_log = logging.getLogger(__name__)
 
 _Path = tuple[str | int, ...]
 # A value of several lines ends on a line with one of these.
@@ -109,9 +116,23 @@ def _text(path: Path) -> str:
     if len(content) > MAX_SIZE:
         raise UsageError(f"{path}: larger than {MAX_SIZE // 1024} KiB")
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        text = decoded(content).replace("\r\n", "\n")
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
+    return _with_windows_letters(text, path)
+
+
+def _with_windows_letters(text: str, path: Path) -> str:
+    """Read a file that an old editor on Windows saved, and warn; TOML files must be UTF-8."""
+    wrong = UNDECODED.search(text)
+    if wrong is None:
+        return text
+    line = text.count("\n", 0, wrong.start()) + 1
+    read = in_windows_letters(text)
+    if read.count(_UNKNOWN) > text.count(_UNKNOWN):
+        raise UsageError(f"{path}: not UTF-8 text (line {line}): save the file as UTF-8")
+    _log.warning("%s: not UTF-8 (line %d), read as Windows-1252: save the file as UTF-8", path, line)
+    return read
 
 
 def _check_rows(settings: Settings) -> None:

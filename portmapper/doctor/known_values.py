@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from portmapper.config.loader import KEYS
 from portmapper.doctor.local_names import host_names, known_hosts, people, user_names
+from portmapper.support.encodings import as_utf8
 from portmapper.support.redaction import Redactor
 from portmapper.support.safe_open import read_limited
 
@@ -166,7 +167,7 @@ def _header_values(location: str, base: Path) -> Iterator[str]:
 
 def _lines_of(path: Path) -> Iterator[str]:
     with contextlib.suppress(OSError):
-        yield from read_limited(path, LARGEST_SECRET).decode("utf-8", "replace").splitlines()
+        yield from as_utf8(read_limited(path, LARGEST_SECRET)).decode("utf-8", "replace").splitlines()
 
 
 def _secrets_of_environment() -> Iterator[str]:

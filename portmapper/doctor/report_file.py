@@ -28,6 +28,7 @@ from portmapper.network.host import read_network
 from portmapper.observability.status import stored_document
 from portmapper.pluginhost.manager import PluginReport
 from portmapper.store.leases import FILE_NAME, Store
+from portmapper.support.encodings import decoded, in_windows_letters
 from portmapper.support.text import printable
 
 DISTRIBUTION = "portmapperd"
@@ -158,10 +159,11 @@ def _settings(path: Path | None) -> tuple[_Document, _Document]:
     if path is None:
         return {}, {}
     try:
-        text = path.read_bytes().decode("utf-8-sig", "replace")
-        document = tomllib.loads(text)
-    except OSError as error:
+        text = in_windows_letters(decoded(path.read_bytes()))
+    except (OSError, ValueError) as error:
         return {"sources": [f"cannot read the settings: {error}"]}, {}
+    try:
+        document = tomllib.loads(text)
     except ValueError as error:
         # The text is not shown: what is not TOML cannot be searched for secrets as a whole.
         lines = {"lines": list(_valid_lines(text))}

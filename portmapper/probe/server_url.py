@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from portmapper.api.errors import UsageError, quoted
+from portmapper.support.encodings import as_utf8
 from portmapper.support.safe_open import read_limited
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def read_token(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        token = read_limited(path, MAX_TOKEN + 1).decode("ascii").strip()
+        token = as_utf8(read_limited(path, MAX_TOKEN + 1)).decode("ascii").strip()
     except OSError as error:
         raise UsageError(f"cannot read the token file {path}: {error.strerror}") from None
     except UnicodeDecodeError:

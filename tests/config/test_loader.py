@@ -123,11 +123,26 @@ def test_the_table_of_a_plugin_is_left_to_the_plugin(file: Path) -> None:
         read.check_plugin_tables(["hooks"])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "utf-32"])
+def test_a_file_of_powershell_is_read(file: Path, encoding: str) -> None:
+    """Windows PowerShell writes UTF-16, and Notepad writes byte order marks."""
+    file.write_bytes('# Büro\r\nsources = ["Büro.csv"]\r\ninterval = 30\r\n'.encode(encoding))
+    assert read_settings(file).settings.sources == ("Büro.csv",)
+
+
+def test_a_file_of_an_old_editor_is_read_with_a_warning(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its letters are those of Windows-1252; the line says what to correct."""
+    file.write_bytes('interval = 30\nsources = ["Büro.csv"]\n'.encode("cp1252"))
+    assert read_settings(file).settings.sources == ("Büro.csv",)
+    assert "portmapper.toml: not UTF-8 (line 2), read as Windows-1252" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"interval =", "not TOML: "),
-        (b"\xff\xfe", "not UTF-8 text"),
+        (b"interval = 60\n# \x81", "not UTF-8 text \\(line 2\\): save"),
+        (b"\xff\xfea", "damaged UTF-16 text"),
         (b"#" * (MAX_SIZE + 1), "larger than 256 KiB"),
         (b"a = " + b"[" * 100_000, "nested too deep|not TOML"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,8 @@ def test_a_complete_tree_is_released_with_its_notes(script: Script, tree: Path) 
         ("pyproject.toml", "https://code.example/portmapper", "", "address is empty"),
         ("portmapper/__init__.py", "1.2.3", "1.2.4", "has 1.2.4"),
         ("CHANGELOG.md", "## 1.2.3", "## 1.2.30", "no section 1.2.3"),
+        ("CHANGELOG.md", "## 1.2.3", "## 1.3.0\n\n- New.\n\n## 1.2.3", "begins with 1.3.0"),
+        ("CHANGELOG.md", "## Unreleased", "## Unreleased\n\n- New.", "has unreleased changes"),
         ("packaging/debian/debian/changelog", "1.2.3", "1.2.2", "does not begin with 1.2.3"),
     ],
 )
@@ -56,3 +59,25 @@ def test_this_tree_is_refused_while_it_has_no_address(script: Script, root: Path
     found = script("checks/release.py").problems(root, "v0.0.0")
     assert any("address" in problem for problem in found) is (hook.project_address(root) == "")
     assert "packaging/checks/release.py" in (root / ".github/workflows/release.yml").read_text()
+
+
+def test_the_changelog_can_get_a_heading(script: Script, root: Path, tree: Path) -> None:
+    """A release only needs the line `## VERSION` below "Unreleased"."""
+    text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = text.replace("## Unreleased\n", "## Unreleased\n\n## 1.2.3 (2026-12-24)\n", 1)
+    (tree / "CHANGELOG.md").write_text(released, encoding="utf-8")
+    release = script("checks/release.py")
+    assert release.problems(tree, "v1.2.3") == []
+    assert release.notes(tree, "v1.2.3").startswith("### ")
+
+
+def test_every_job_has_a_time_limit_and_only_the_rights_it_needs(root: Path) -> None:
+    """No job inherits rights; those that write are only in the release."""
+    for file in (root / ".github/workflows").glob("*.yml"):
+        top, jobs = file.read_text(encoding="utf-8").split("\njobs:\n")
+        assert "permissions: {}" in top, file.name
+        assert "concurrency:" in top, file.name
+        for job in re.split(r"(?m)^  (?=[a-z]+:$)", jobs)[1:]:
+            assert "timeout-minutes:" in job, f"{file.name}: {job}"
+            assert "permissions:" in job, f"{file.name}: {job}"
+            assert file.name == "release.yml" or ": write" not in job, f"{file.name}: {job}"

@@ -86,12 +86,12 @@ async def test_an_event_is_posted_as_json(calling: Any, event: Any, until: Any, 
     assert (fields["event"], fields["external_port"], fields["comment"]) == ("opened", 8080, "web")
 
 
-@pytest.mark.parametrize("kept", ["here", "in a file"])
+@pytest.mark.parametrize("kept", ["here", "utf-8", "utf-16"])
 async def test_a_secret_signs_time_and_body(
     calling: Any, event: Any, until: Any, receiver: Receiver, tmp_path: Path, kept: str
 ) -> None:
     """The receiver can verify who sent it and when."""
-    (tmp_path / "secret").write_text("hush\n")
+    (tmp_path / "secret").write_text("hush\n", encoding="utf-8" if kept == "here" else kept)
     table = {"secret": "hush"} if kept == "here" else {"secret_file": str(tmp_path / "secret")}
     await calling(**table).observe(event())
     await until(lambda: receiver.calls)

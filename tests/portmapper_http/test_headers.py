@@ -44,6 +44,13 @@ def test_an_invalid_line_is_an_error_without_the_value(tmp_path: Path, content: 
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_file_of_powershell_is_read(tmp_path: Path) -> None:
+    """It is UTF-16 with a byte order mark."""
+    file = tmp_path / "headers"
+    file.write_text("Authorization: Bearer s3cret\r\n", encoding="utf-16")
+    assert read_headers(str(file)) == {"Authorization": "Bearer s3cret"}
+
+
 def test_a_missing_file_or_variable_is_an_error() -> None:
     """The message names the setting."""
     with pytest.raises(SourceError, match="headers_file: cannot be read: No such file"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from portmapper.api.source import Row
-from portmapper.sources.comment_encoding import in_windows_letters, row_warning
+from portmapper.sources.comment_encoding import row_warning
+from portmapper.support.encodings import in_windows_letters
 
 
 @pytest.mark.parametrize(
