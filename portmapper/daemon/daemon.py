@@ -94,7 +94,8 @@ class Daemon:
         self._election.on_leading = self._scheduler.begin
         attach(self._reloadable.observers, self._measure, self.status)
         self._desired = Desired(
-            self._scheduler,
+            self._scheduler.set_desired,
+            self._scheduler.recovery.begin,
             store,
             options,
             reloadable,

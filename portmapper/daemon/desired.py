@@ -15,7 +15,6 @@ from portmapper.daemon.options import RunOptions
 from portmapper.daemon.reloadable import Reloadable
 from portmapper.network.reader import NetworkReader
 from portmapper.scheduler.options import PolicyCheck
-from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import AdhocMappings
 from portmapper.sources.gates import HeldBack
 from portmapper.sources.pauses import pause_gate
@@ -26,7 +25,7 @@ from portmapper.support.clock import Clock
 
 
 class Desired:
-    """Collects what sources, requests and gates say, and passes it to the scheduler.
+    """Collects what sources, requests and gates say, and passes it on to the scheduler.
 
     Attributes:
         adhoc: the requested mappings.
@@ -39,7 +38,8 @@ class Desired:
 
     def __init__(
         self,
-        scheduler: Scheduler,
+        pass_on: Callable[[Sequence[Mapping]], None],
+        recover: Callable[[], None],
         store: LeaseStore,
         options: RunOptions,
         reloadable: Reloadable,
@@ -48,8 +48,21 @@ class Desired:
         clock: Clock,
         reloaded: Callable[[], None],
     ) -> None:
-        """Read nothing yet; `reloaded` is called when every source has been read after a reload."""
-        self._scheduler = scheduler
+        """Read nothing yet.
+
+        Args:
+            pass_on: takes all desired mappings, at each change.
+            recover: looks for the leases that a damaged store lost, once every list was read.
+            store: has the requested and the paused mappings, and the leases of earlier runs.
+            options: of the run.
+            reloadable: what the settings say at the start.
+            checker: the policy.
+            network: this host's addresses and listening programs.
+            clock: the wall clock of the gates.
+            reloaded: called when every source has been read after a reload.
+        """
+        self._pass_on = pass_on
+        self._recover = recover
         self._store = store
         self._oneshot = options.oneshot
         self._checker = checker
@@ -80,9 +93,9 @@ class Desired:
         # A oneshot pass must not change the mappings of other runs.
         requested = () if self._oneshot else self.adhoc.current(self._clock.now())
         allowed = desired_mappings(self.watcher.readings, requested, self._checker())
-        self._scheduler.set_desired(self.gatekeeper.desired(allowed))
+        self._pass_on(self.gatekeeper.desired(allowed))
         if self._lost_leases and all_read(self.watcher.readings):
-            self._scheduler.recovery.begin()
+            self._recover()
 
     async def watch_listeners(self) -> None:
         """Ask again whether programs listen, until canceled."""

@@ -1,14 +1,15 @@
-"""What can happen to a mapping (inputs of `transition`), and what follows from it (its effects)."""
+"""What can happen to a mapping (inputs of `transition`), what follows (its effects), and its rules."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress, Lease, Mapping
 from portmapper.network.placement import Place
-from portmapper.scheduler.record import Attempt, Refusal
+from portmapper.scheduler.record import Attempt, Record, Refusal
 from portmapper.support.values import frozen
 
 
@@ -296,3 +297,21 @@ class Moved(Effect):
 
     lease: Lease
     before: IPAddress | None
+
+
+@frozen
+class Rules:
+    """What the transitions need to know of the scheduler's options.
+
+    Attributes:
+        interval: seconds; what may pass at any moment is retried at least that often.
+    """
+
+    interval: float = 60.0
+
+
+Result = tuple[Record | None, tuple[Effect, ...]]
+"""The next record, None when it is dropped, and the effects that the scheduler carries out."""
+
+Handler = Callable[[Record, Any, Moment, Rules], Result]
+"""Takes the record, the input, the time and the rules."""

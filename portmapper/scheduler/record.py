@@ -231,3 +231,19 @@ def _rank(error: BackendError) -> int:
     if isinstance(error, NotAuthorized):
         return 1
     return 4 if isinstance(error, UNREACHABLE) else 3
+
+
+def without_lease(record: Record, at: float) -> Record:
+    """Return the record of a mapping that holds nothing any more, since `at`."""
+    return attrs.evolve(
+        record,
+        lease=None,
+        opened_at=None,
+        expires_at=None,
+        suspect_since=None,
+        lost_at=at,
+        attempts=0,
+        move_to=0,
+        moves=0,
+        apart="",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from portmapper.api.backend import Backend, Gateway, GatewayEvent
 from portmapper.api.errors import UNREACHABLE
@@ -30,6 +31,7 @@ from portmapper.scheduler.inputs import (
     NetworkChanged,
     RenewNow,
     RetryNow,
+    Rules,
     Undesired,
     Vanished,
     Verified,
@@ -43,7 +45,7 @@ from portmapper.scheduler.record import Record
 from portmapper.scheduler.recovery import Recovery
 from portmapper.scheduler.releases import Releases
 from portmapper.scheduler.resync import Resync
-from portmapper.scheduler.transition import Rules
+from portmapper.scheduler.transition import transition
 from portmapper.scheduler.writer import Writer
 from portmapper.store.interface import LeaseStore
 from portmapper.store.ownership import ChooseToken, Ownership, no_token
@@ -89,7 +91,8 @@ class Scheduler:
         self._queues = WorkQueues(self._quiet.set, gate)
         self._ownership = Ownership(store, options.scope, tokens)
         self._recorder = EventRecorder(publish, self._clock)
-        self._writer = Writer(Rules(options.interval), self._clock, self._wake.set)
+        table = partial(transition, rules=Rules(options.interval))
+        self._writer = Writer(table, self._clock, self._wake.set)
         self.records = self._writer.records
         self._coupling = Coupling(quirks, self.records, store.devices)
         heard, pause = self._heard if options.watch else None, options.interval

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from portmapper.api.model import Mapping, MappingKey
 from portmapper.scheduler.claims import Claims
 from portmapper.scheduler.effects import Effects
-from portmapper.scheduler.inputs import Desired, Due, Expired, Input, Moment
+from portmapper.scheduler.inputs import Desired, Due, Expired, Input, Moment, Result
 from portmapper.scheduler.record import Record
 from portmapper.scheduler.timers import Timers
-from portmapper.scheduler.transition import Rules, transition
 from portmapper.support.clock import Clock
 
 
@@ -24,13 +23,15 @@ class Writer:
         attempting: how many attempts are under way.
     """
 
-    def __init__(self, rules: Rules, clock: Clock, changed: Callable[[], None]) -> None:
-        """Start without records. `changed` is called when a deadline changes."""
+    def __init__(
+        self, transition: Callable[[Record, Input, Moment], Result], clock: Clock, changed: Callable[[], None]
+    ) -> None:
+        """Start without records. `transition` is the table; `changed` is called at each new deadline."""
         self.records: dict[MappingKey, Record] = {}
         self.claims = Claims(self.records)
         self.timers = Timers(lambda key: _deadline(self.records.get(key)))
         self.attempting = 0
-        self._rules = rules
+        self._transition = transition
         self._clock = clock
         self._changed = changed
         self._effects: Effects | None = None
@@ -52,7 +53,7 @@ class Writer:
         before = self.records.get(key)
         if before is None:
             return
-        after, effects = transition(before, given, self._moment(), self._rules)
+        after, effects = self._transition(before, given, self._moment())
         self._keep(key, before, after)
         assert self._effects is not None, "the writer is connected before it takes inputs"
         for effect in effects:

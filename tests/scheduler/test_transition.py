@@ -19,9 +19,9 @@ from portmapper.api.errors import Conflict, GatewayTimeout, NotAuthorized
 from portmapper.api.model import Lease, Mapping, MappingState, Protocol
 from portmapper.network.placement import Place
 from portmapper.scheduler import inputs, transition
-from portmapper.scheduler.inputs import Input, Moment
+from portmapper.scheduler.inputs import Input, Moment, Rules
 from portmapper.scheduler.record import ATTEMPTING, Phase, Record
-from portmapper.scheduler.transition import INPUTS, TABLE, Rules
+from portmapper.scheduler.transition import INPUTS, TABLE
 
 LOCAL, OTHER = ip_address("192.168.88.10"), ip_address("192.168.88.20")
 PCP, UPNP = "pcp:192.168.88.1", "upnp:192.168.88.1"
