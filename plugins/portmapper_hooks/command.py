@@ -15,6 +15,7 @@ from typing import ClassVar, Self
 
 from portmapper.api import Event, Observer, RunsHooks
 from portmapper.support.text import printable
+from portmapper_hooks.failure_log import FailureLog
 from portmapper_hooks.payload import environment_of, json_of
 from portmapper_hooks.placeholders import filled
 from portmapper_hooks.sample import sample_event
@@ -42,6 +43,7 @@ class CommandObserver(Observer, RunsHooks):
         self._hooks = hooks
         self._queue = WorkQueue()
         self._latest: dict[Hashable, asyncio.Event] = {}
+        self._failures = FailureLog()
 
     @classmethod
     def from_table(cls, value: object) -> Self | None:
@@ -73,7 +75,7 @@ class CommandObserver(Observer, RunsHooks):
                 if half in self._latest:
                     self._latest[half].set()
                 superseded = self._latest[half] = asyncio.Event()
-                call = partial(self._run_until_done, hook, event, half, superseded)
+                call = partial(self._run_until_done, number, event, half, superseded)
                 await self._queue.add(key, call)
 
     async def close(self) -> None:
@@ -81,16 +83,18 @@ class CommandObserver(Observer, RunsHooks):
         await self._queue.close(FINISH_LIMIT)
 
     async def _run_until_done(
-        self, hook: HookSettings, event: Event, half: Hashable, superseded: asyncio.Event
+        self, number: int, event: Event, half: Hashable, superseded: asyncio.Event
     ) -> None:
         """Run a program until it succeeds; a newer event of the same mapping ends the attempts."""
         try:
-            await self._attempts(hook, event, superseded)
+            await self._attempts(number, event, superseded)
         finally:
+            self._failures.done(number, event)
             if self._latest.get(half) is superseded:
                 del self._latest[half]
 
-    async def _attempts(self, hook: HookSettings, event: Event, superseded: asyncio.Event) -> None:
+    async def _attempts(self, number: int, event: Event, superseded: asyncio.Event) -> None:
+        hook = self._hooks[number]
         name, delay, logged = printable(hook.name or hook.run[0]), hook.delay, ""
         for attempt in range(1, hook.attempts + 1):
             async with self._queue.slots:
@@ -98,7 +102,7 @@ class CommandObserver(Observer, RunsHooks):
             if not problem:
                 return
             is_last = attempt == hook.attempts
-            if problem != logged or is_last:
+            if (problem != logged or is_last) and self._failures.is_new(number, event, problem):
                 then = "" if is_last else f"; portmapper runs it again in {delay:g} s"
                 _log.warning("hook %s on %s: %s%s", name, event.kind, problem, then)
             logged = problem

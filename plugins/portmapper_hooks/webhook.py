@@ -20,6 +20,7 @@ from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import MASK, mask_urls
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread
+from portmapper_hooks.failure_log import FailureLog
 from portmapper_hooks.placeholders import body_of, filled_headers, merged
 from portmapper_hooks.sample import sample_event
 from portmapper_hooks.settings import WebhookSettings, tables
@@ -56,6 +57,7 @@ class WebhookObserver(Observer, RunsHooks):
     def __init__(self, webhooks: Sequence[WebhookSettings]) -> None:
         self._webhooks = webhooks
         self._queue = WorkQueue()
+        self._failures = FailureLog()
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
@@ -94,19 +96,25 @@ class WebhookObserver(Observer, RunsHooks):
             await self._session.close()
 
     async def _deliver(self, webhook: WebhookSettings, event: Event) -> None:
-        host = printable(urlsplit(webhook.url).hostname or "")
         delay = FIRST_DELAY
         for attempt in range(1, webhook.attempts + 1):
             async with self._queue.slots:
                 problem, temporary = await self._post(webhook, event)
             problem = without_secrets(problem, webhook.url)
             if not problem:
+                self._failures.done(webhook.url, event)
                 return
             if not temporary or attempt == webhook.attempts:
-                _log.warning("webhook at %s on %s: %s", host, event.kind, problem)
+                self._log_failure(webhook, event, problem)
                 return
             await asyncio.sleep(delay * random.uniform(0.75, 1.25))
             delay = min(2 * delay, MAX_DELAY)
+
+    def _log_failure(self, webhook: WebhookSettings, event: Event, problem: str) -> None:
+        if self._failures.is_new(webhook.url, event, problem):
+            host = printable(urlsplit(webhook.url).hostname or "")
+            _log.warning("webhook at %s on %s: %s", host, event.kind, problem)
+        self._failures.done(webhook.url, event)
 
     async def _post(self, webhook: WebhookSettings, event: Event) -> tuple[str, bool]:
         """Send one request; return the problem (empty on success) and whether it is temporary."""

@@ -211,6 +211,21 @@ async def test_both_protocols_of_a_row_run_one_after_the_other(
     await until(lambda: seen.exists() and seen.read_text() == "+-+-")
 
 
+async def test_a_failure_for_both_protocols_of_a_row_is_logged_once(
+    make_observer: Any, event: Any, until: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next event of the row is news again."""
+    seen = tmp_path / "seen"
+    code = "import sys; open(sys.argv[1], 'a').write('x'); sys.exit(3)"
+    observer = make_observer({"on": "opened", "run": python(code, seen), "attempts": 1})
+    for number in 1, 2:
+        for protocol in Protocol.TCP, Protocol.UDP:
+            await observer.observe(event(protocol=protocol))
+        await until(lambda: not observer._queue._queued)
+        assert seen.read_text() == "xx" * number
+        assert len([text for text in caplog.messages if "exit status 3" in text]) == number
+
+
 async def test_placeholders_in_arguments_are_filled(
     make_observer: Any, event: Any, until: Any, tmp_path: Path
 ) -> None:
