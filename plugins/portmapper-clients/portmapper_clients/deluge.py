@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
@@ -10,7 +9,8 @@ import attrs
 from portmapper.api import READ, Observer, hookimpl, quoted
 from portmapper_clients.errors import LoginRefused
 from portmapper_clients.follower import CALL_SECONDS, Client, Follower
-from portmapper_clients.settings import check_mapping, row_name, secret_path
+from portmapper_clients.settings import check_mapping
+from portmapper_clients.tables import LoginTable
 
 _REFUSALS = frozenset({"BadLoginError", "AuthenticationRequired", "NotAuthorizedError"})
 
@@ -23,24 +23,18 @@ def _port(value: object) -> int:
 
 
 @attrs.frozen
-class DelugeTable:
+class DelugeTable(LoginTable):
     """The keys of `[plugin.deluge]`.
 
     Attributes:
         host: name or address of the daemon; without it, the plugin does nothing.
         port: the daemon's TCP port.
         username: user name, as in the daemon's file `auth`.
-        password: password.
-        password_file: absolute path of a file with the password.
-        mapping: comment or port of the row.
     """
 
     host: str = ""
     port: int = attrs.field(default=58846, metadata={READ: _port})
     username: str = "localclient"
-    password: str = attrs.field(default="", repr=False)
-    password_file: Path | None = attrs.field(default=None, metadata={READ: secret_path})
-    mapping: str = attrs.field(default="", metadata={READ: row_name})
 
     def __attrs_post_init__(self) -> None:
         check_mapping(self.host, self.mapping)

@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
-import attrs
-
-from portmapper.api import READ, Observer, hookimpl
+from portmapper.api import Observer, hookimpl
 from portmapper_clients.errors import ClientFailure, LoginRefused
-from portmapper_clients.follower import CALL_SECONDS, Client, Follower
-from portmapper_clients.settings import base_url, check_mapping, row_name, secret_path
+from portmapper_clients.follower import CALL_SECONDS, Client
+from portmapper_clients.tables import WebFollower
 
 
-@attrs.frozen
-class QBittorrentTable:
-    """The keys of `[plugin.qbittorrent]`.
-
-    Attributes:
-        url: address of the web interface; without it, the plugin does nothing.
-        username: user name; without it, portmapper does not log in.
-        password: password.
-        password_file: absolute path of a file with the password.
-        mapping: comment or port of the row.
-    """
-
-    url: str = attrs.field(default="", metadata={READ: base_url})
-    username: str = ""
-    password: str = attrs.field(default="", repr=False)
-    password_file: Path | None = attrs.field(default=None, metadata={READ: secret_path})
-    mapping: str = attrs.field(default="", metadata={READ: row_name})
-
-    def __attrs_post_init__(self) -> None:
-        check_mapping(self.url, self.mapping)
-
-
-class QBittorrentObserver(Follower):
+class QBittorrentObserver(WebFollower):
     """Keeps the listening port of qBittorrent equal to the granted port."""
 
     name = "qbittorrent"
-    settings: ClassVar[type] = QBittorrentTable
-
-    def __init__(self, *, settings: QBittorrentTable | None = None) -> None:
-        self._table = table = settings or QBittorrentTable()
-        super().__init__(table.url, table.mapping, table.password, table.password_file)
 
     def connect(self, secret: str) -> Client:
         """Return a connection; log in if there is a user name."""

@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
-
-from portmapper.api import READ, Observer, hookimpl
+from portmapper.api import Observer, hookimpl
 from portmapper_clients.errors import LoginRefused
-from portmapper_clients.follower import CALL_SECONDS, Client, Follower
-from portmapper_clients.settings import base_url, check_mapping, row_name, secret_path
+from portmapper_clients.follower import CALL_SECONDS, Client
+from portmapper_clients.tables import WebFollower
 
 _RPC = "/transmission/rpc"
 _PORTS = {"http": 9091, "https": 443}
 
 
-@attrs.frozen
-class TransmissionTable:
-    """The keys of `[plugin.transmission]`.
-
-    Attributes:
-        url: base address, or the address of RPC; without it, the plugin does nothing.
-        username: user name.
-        password: password.
-        password_file: absolute path of a file with the password.
-        mapping: comment or port of the row.
-    """
-
-    url: str = attrs.field(default="", metadata={READ: base_url})
-    username: str = ""
-    password: str = attrs.field(default="", repr=False)
-    password_file: Path | None = attrs.field(default=None, metadata={READ: secret_path})
-    mapping: str = attrs.field(default="", metadata={READ: row_name})
-
-    def __attrs_post_init__(self) -> None:
-        check_mapping(self.url, self.mapping)
-
-
-class TransmissionObserver(Follower):
+class TransmissionObserver(WebFollower):
     """Keeps the peer port of Transmission equal to the granted port."""
 
     name = "transmission"
-    settings: ClassVar[type] = TransmissionTable
-
-    def __init__(self, *, settings: TransmissionTable | None = None) -> None:
-        self._table = table = settings or TransmissionTable()
-        super().__init__(table.url, table.mapping, table.password, table.password_file)
 
     def connect(self, secret: str) -> Client:
         """Return a connection. There is no session: each request contains the login."""

@@ -9,9 +9,9 @@ import pytest
 from portmapper_clients.deluge import DelugeTable
 from portmapper_clients.errors import ClientFailure
 from portmapper_clients.plex import PlexTable
-from portmapper_clients.qbittorrent import QBittorrentTable
 from portmapper_clients.settings import read_secret
-from portmapper_clients.transmission import TransmissionTable, rpc_place
+from portmapper_clients.tables import WebTable
+from portmapper_clients.transmission import rpc_place
 
 from portmapper.api import SettingError, structure
 from portmapper.pluginhost.manager import load_plugins
@@ -20,7 +20,7 @@ from portmapper.pluginhost.settings import SETTINGS
 URL = {"url": "http://127.0.0.1:8080", "mapping": "torrents"}
 
 
-@pytest.mark.parametrize("kind", [QBittorrentTable, TransmissionTable, DelugeTable, PlexTable])
+@pytest.mark.parametrize("kind", [WebTable, DelugeTable, PlexTable])
 def test_every_key_is_optional(kind: type[Any]) -> None:
     """An installed extra without settings does nothing."""
     assert structure(kind, {}).mapping == ""
@@ -29,12 +29,12 @@ def test_every_key_is_optional(kind: type[Any]) -> None:
 @pytest.mark.parametrize(
     ("kind", "table", "key", "reason"),
     [
-        (QBittorrentTable, {"url": "http://127.0.0.1:8080"}, "mapping", "is missing"),
+        (WebTable, {"url": "http://127.0.0.1:8080"}, "mapping", "is missing"),
         (DelugeTable, {"host": "127.0.0.1"}, "mapping", "is missing"),
-        (QBittorrentTable, {**URL, "url": "127.0.0.1:8080"}, "url", "must be http://HOST:PORT"),
-        (QBittorrentTable, {**URL, "url": "http://a:b@c"}, "url", "without a user"),
-        (TransmissionTable, {**URL, "url": "http://[::1"}, "url", "is not a URL"),
-        (TransmissionTable, {**URL, "url": "http://c/?a=b"}, "url", "must not have a query"),
+        (WebTable, {**URL, "url": "127.0.0.1:8080"}, "url", "must be http://HOST:PORT"),
+        (WebTable, {**URL, "url": "http://a:b@c"}, "url", "without a user"),
+        (WebTable, {**URL, "url": "http://[::1"}, "url", "is not a URL"),
+        (WebTable, {**URL, "url": "http://c/?a=b"}, "url", "must not have a query"),
         (PlexTable, {**URL, "url": 1}, "url", "must be http://HOST:PORT"),
         (PlexTable, {**URL, "mapping": True}, "mapping", "is not the comment or the port"),
         (PlexTable, {**URL, "token_file": "token"}, "token_file", "is not an absolute path"),
@@ -78,7 +78,7 @@ def test_the_environment_sets_every_key(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_transmission_accepts_its_base_url_and_that_of_rpc(url: str, place: tuple[object, ...]) -> None:
     """A web server in front of it may use another path."""
-    assert tuple(rpc_place(structure(TransmissionTable, {**URL, "url": url}).url).values()) == place
+    assert tuple(rpc_place(structure(WebTable, {**URL, "url": url}).url).values()) == place
 
 
 def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
