@@ -10,6 +10,7 @@ import attrs
 WAN_COMMON = "urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1"
 WAN_IP_2 = "urn:schemas-upnp-org:service:WANIPConnection:2"
 WAN_IP_1 = "urn:schemas-upnp-org:service:WANIPConnection:1"
+FIREWALL_1 = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 WAN_PPP_1 = "urn:schemas-upnp-org:service:WANPPPConnection:1"
 
 
@@ -67,7 +68,23 @@ COMMON = {
     "GetTotalPacketsReceived": Action((), ("NewTotalPacketsReceived",)),
 }
 
+FIREWALL = {
+    "GetFirewallStatus": Action((), ("FirewallEnabled", "InboundPinholeAllowed")),
+    "AddPinhole": Action(
+        ("RemoteHost", "RemotePort", "InternalClient", "InternalPort", "Protocol", "LeaseTime"), ("UniqueID",)
+    ),
+    "UpdatePinhole": Action(("UniqueID", "NewLeaseTime")),
+    "DeletePinhole": Action(("UniqueID",)),
+}
+
 NUMBERS = {
+    "FirewallEnabled": "boolean",
+    "InboundPinholeAllowed": "boolean",
+    "UniqueID": "ui2",
+    "RemotePort": "ui2",
+    "InternalPort": "ui2",
+    "Protocol": "ui2",
+    "LeaseTime": "ui4",
     "NewExternalPort": "ui2",
     "NewInternalPort": "ui2",
     "NewStartPort": "ui2",
@@ -113,4 +130,6 @@ def actions_of(kind: str) -> dict[str, Action]:
     """Return the actions of a service type."""
     if kind == WAN_COMMON:
         return COMMON
+    if kind == FIREWALL_1:
+        return FIREWALL
     return CONNECTION_2 if kind == WAN_IP_2 else CONNECTION

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from portmapper_simulator.actions import NUMBERS, WAN_COMMON, actions_of, state_variable
+from portmapper_simulator.actions import FIREWALL_1, NUMBERS, WAN_COMMON, actions_of, state_variable
 from portmapper_simulator.quirk_points import Layout
 
 PROLOGUE = '<?xml version="1.0"?>\n'
 COMMON_SCPD, CONNECTION_SCPD = "/WANCfg.xml", "/WANIPCn.xml"
 COMMON_CONTROL = "/ctl/CmnIfCfg"
+FIREWALL_SCPD, FIREWALL_CONTROL = "/WANIP6FC.xml", "/ctl/IP6FCtl"
 
 
 def tag(name: str, *content: str) -> str:
@@ -20,13 +21,17 @@ def tag(name: str, *content: str) -> str:
 
 def describe_device(layout: Layout, uuid: str, version: int, model: str) -> bytes:
     """Return the device description, with one connection device for each service."""
+    firewall = _service(FIREWALL_1, "WANIPv6FC1", FIREWALL_SCPD, FIREWALL_CONTROL)
     connections = [
         _device(
             "WANConnectionDevice",
             version,
             f"{uuid}-{number}",
             model,
-            [_service(service.kind, service.name, CONNECTION_SCPD, service.control_url)],
+            [
+                _service(service.kind, service.name, CONNECTION_SCPD, service.control_url),
+                *([firewall] if layout.firewall else []),
+            ],
         )
         for number, service in enumerate(layout.services, 1)
     ]

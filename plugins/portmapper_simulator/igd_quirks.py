@@ -17,6 +17,8 @@ from portmapper_simulator.quirk_points import (
     LAYOUT,
     LIST_END,
     LISTING,
+    MISSING,
+    NEWEST_FIRST,
     TABLES,
     AddRequest,
     Call,
@@ -98,6 +100,10 @@ EXTERNAL_ADDRESS.quirk("S5-loopback", "reports a loopback external address")(lam
 EXTERNAL_ADDRESS.quirk("S6", "reports a private external address")(lambda _: "192.168.100.2")
 EXTERNAL_ADDRESS.quirk("S6-cgnat", "reports an external address in 100.64.0.0/10")(lambda _: "100.64.12.34")
 
+LAYOUT.quirk("firewall-control", "offers WANIPv6FirewallControl, which reports 1/1 and opens no pinhole")(
+    lambda layout: attrs.evolve(layout, firewall=True)
+)
+
 # ---- M: mapping
 
 
@@ -167,6 +173,8 @@ def _hollow(request: AddRequest) -> AddRequest:
 
 
 DELETED.quirk("M10", "deletes a mapping, but answers 714")(lambda _: 714)
+MISSING.quirk("delete-missing", "answers the deletion of a missing mapping with success")(lambda _: 0)
+NEWEST_FIRST.quirk("newest-first", "lists the newest mapping first")(lambda _: True)
 LIST_END.quirk("M11-714", "ends a listing with 714")(lambda _: 714)
 LIST_END.quirk("M11-402", "ends a listing with 402")(lambda _: 402)
 LIST_END.quirk("M11-501", "ends a listing with 501")(lambda _: 501)

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 import attrs
 
 from portmapper_simulator import quirk_points
-from portmapper_simulator.actions import WAN_COMMON, WAN_IP_1, WAN_IP_2
+from portmapper_simulator.actions import FIREWALL_1, WAN_COMMON, WAN_IP_1, WAN_IP_2
 from portmapper_simulator.description import (
     COMMON_CONTROL,
     COMMON_SCPD,
     CONNECTION_SCPD,
+    FIREWALL_CONTROL,
+    FIREWALL_SCPD,
     describe_device,
     describe_service,
 )
@@ -92,6 +94,8 @@ class IgdServer:
     async def _control(self, request: HttpRequest, layout: Layout) -> Response:
         if request.path == COMMON_CONTROL:
             return await answer_soap(self._state, request, None)
+        if layout.firewall and request.path == FIREWALL_CONTROL:
+            return await answer_soap(self._state, request, None, FIREWALL_1)
         for service in layout.services:
             if request.path == _path(service.control_url, layout):
                 return await answer_soap(self._state, request, service)
@@ -103,6 +107,8 @@ class IgdServer:
             return describe_device(layout, self._uuid, settings.igd_version, settings.model)
         if path == COMMON_SCPD:
             return describe_service(WAN_COMMON)
+        if path == FIREWALL_SCPD and layout.firewall:
+            return describe_service(FIREWALL_1)
         if path == CONNECTION_SCPD and layout.services:
             return describe_service(layout.services[0].kind)
         if path == OTHER_DEVICE:

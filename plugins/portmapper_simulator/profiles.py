@@ -39,6 +39,8 @@ def _deny_tcp(port: int) -> Rule:
 ROUTEROS_RULES = (_deny_tcp(22), _deny_tcp(8291), Rule(allow=True))
 """Protects the router's own SSH and WinBox ports."""
 
+_MINIUPNPD = frozenset({"M12-718", "H5", "delete-missing", "newest-first", "firewall-control"})
+
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "plain": Profile("PCP, NAT-PMP and IGD 2, without quirks"),
@@ -59,13 +61,13 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "miniupnpd": Profile(
             "miniupnpd with distribution defaults: all protocols, secure mode, one request per connection",
             model="MiniUPnPd",
-            quirks=frozenset({"M12-718", "H5"}),
+            quirks=_MINIUPNPD,
         ),
         "openwrt": Profile(
             "OpenWrt: miniupnpd as IGD 1, ports below 1024 denied",
             model="OpenWrt router",
             igd_version=1,
-            quirks=frozenset({"M12-718", "H5"}),
+            quirks=_MINIUPNPD - {"firewall-control"},
             rules=(
                 Rule(allow=True, external_ports=(1024, 65535), internal_ports=(1024, 65535)),
                 Rule(allow=False),

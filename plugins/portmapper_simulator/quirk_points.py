@@ -164,6 +164,7 @@ class Layout:
         services: the WAN connections.
         host: address of the gateway, for absolute URLs.
         ports: TCP ports of the HTTP server.
+        firewall: offer WANIPv6FirewallControl, which opens no pinhole.
         url_base: content of URLBase, None to omit it.
         location: path of the description.
         boot: number of boots so far.
@@ -172,6 +173,7 @@ class Layout:
     services: tuple[WanService, ...]
     host: str
     ports: tuple[int, ...]
+    firewall: bool = False
     url_base: str | None = None
     location: str = "/rootDesc.xml"
     boot: int = 0
@@ -232,6 +234,12 @@ CALL = QuirkPoint[Call]()
 ADD = QuirkPoint[AddRequest]()
 DELETED = QuirkPoint[int]()
 """Error code after a successful deletion, 0 for none."""
+
+MISSING = QuirkPoint[int]()
+"""Error code of the deletion of a mapping that does not exist, 0 for none."""
+
+NEWEST_FIRST = QuirkPoint[bool]()
+"""Whether a listing begins with the newest entry."""
 
 LIST_END = QuirkPoint[int]()
 """Error code at the end of a listing."""

@@ -10,7 +10,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from portmapper_simulator import quirk_points
-from portmapper_simulator.actions import WAN_COMMON, actions_of
+from portmapper_simulator.actions import FIREWALL_1, WAN_COMMON, actions_of
 from portmapper_simulator.description import PROLOGUE, tag
 from portmapper_simulator.errors import Fault
 from portmapper_simulator.http_server import HttpRequest
@@ -25,9 +25,11 @@ ENVELOPE = (
 )
 
 
-async def answer_soap(state: State, request: HttpRequest, service: WanService | None) -> Response:
-    """Answer a call to a WAN connection, or to WANCommonInterfaceConfig if `service` is None."""
-    kind = WAN_COMMON if service is None else service.kind
+async def answer_soap(
+    state: State, request: HttpRequest, service: WanService | None, other: str = WAN_COMMON
+) -> Response:
+    """Answer a call to a WAN connection, or to the service `other` if `service` is None."""
+    kind = other if service is None else service.kind
     try:
         call = _read_call(request, service)
         results = await _do(state, call, kind)
@@ -46,9 +48,18 @@ async def _do(state: State, call: Call, kind: str) -> Mapping[str, str]:
         raise Fault(401)
     if set(call.arguments) != set(action.inputs):
         raise Fault(402)
+    if kind == FIREWALL_1:
+        return _call_firewall(call.action)
     if call.service is None:
         return call_common(state, call.action)
     return await call_connection(state, call)
+
+
+def _call_firewall(action: str) -> Mapping[str, str]:
+    """Report a firewall that allows pinholes; open none, because the simulator has no IPv6."""
+    if action != "GetFirewallStatus":
+        raise Fault(606)
+    return {"FirewallEnabled": "1", "InboundPinholeAllowed": "1"}
 
 
 def _read_call(request: HttpRequest, service: WanService | None) -> Call:

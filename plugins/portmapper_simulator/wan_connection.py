@@ -121,8 +121,13 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
 
 
 def _delete(state: State, arguments: Results) -> Results:
-    state.nat.close(_specific(state, arguments))
-    if code := quirk_points.DELETED.apply(state.quirks, 0):
+    entry = _find(state, arguments)
+    if entry is None:
+        code = quirk_points.MISSING.apply(state.quirks, 714)
+    else:
+        state.nat.close(entry)
+        code = quirk_points.DELETED.apply(state.quirks, 0)
+    if code:
         raise Fault(code)
     return {}
 
@@ -174,10 +179,16 @@ _TABLE_ACTIONS = {
 
 
 def _specific(state: State, arguments: Results) -> Entry:
-    entry = state.nat.table.get(*_read_key(arguments))
-    if entry is None or not state.sees("upnp", entry) or entry.remote != _remote(arguments):
+    entry = _find(state, arguments)
+    if entry is None:
         raise Fault(714)
     return entry
+
+
+def _find(state: State, arguments: Results) -> Entry | None:
+    entry = state.nat.table.get(*_read_key(arguments))
+    is_it = entry is not None and state.sees("upnp", entry) and entry.remote == _remote(arguments)
+    return entry if is_it else None
 
 
 def _remote(arguments: Results) -> ipaddress.IPv4Network | None:
@@ -200,7 +211,8 @@ def _in_range(state: State, arguments: Results) -> list[Entry]:
 
 
 def _visible(state: State) -> list[Entry]:
-    return [entry for entry in state.nat.table if state.sees("upnp", entry)]
+    visible = [entry for entry in state.nat.table if state.sees("upnp", entry)]
+    return visible[::-1] if quirk_points.NEWEST_FIRST.apply(state.quirks, False) else visible
 
 
 def _described(state: State, entry: Entry) -> dict[str, str]:
