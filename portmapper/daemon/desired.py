@@ -69,7 +69,7 @@ class Desired:
         self._clock = clock
         self._lost_leases = bool(store.damage) and not options.oneshot
         self.adhoc = AdhocMappings(store)
-        self.listening = ListeningGate(clock, network)
+        self.listening = ListeningGate(clock, network, on_loopback=options.on_loopback)
         gates = (pause_gate(store.pauses.known), until_gate, schedule_gate(), self.listening)
         self.gatekeeper = Gatekeeper(gates, clock, self.update, stays=not options.oneshot)
         self.watcher = SourceWatcher(reloadable.readers, options.interval, clock, self.update, reloaded)

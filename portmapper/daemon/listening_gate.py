@@ -40,11 +40,21 @@ class ListeningGate:
         clock: Clock,
         network: Callable[[], Network],
         read: Callable[[], Sequence[Listener] | None] = read_listeners,
+        *,
+        on_loopback: bool = False,
     ) -> None:
-        """Know nothing yet; nothing is read until a row needs it."""
+        """Know nothing yet; nothing is read until a row needs it.
+
+        Args:
+            clock: for the grace time.
+            network: this host's addresses.
+            read: returns the sockets of all programs.
+            on_loopback: the gateway runs on this host, as the simulator does, and forwards to loopback.
+        """
         self._clock = clock
         self._network = network
         self._read = read
+        self._on_loopback = on_loopback
         self._last_seen: dict[Endpoint, float | None] = {}
         self._listeners: Sequence[Listener] | None = ()
         self._read_at: datetime | None = None
@@ -117,18 +127,18 @@ class ListeningGate:
     def _has_listener(self, endpoint: Endpoint) -> bool:
         protocol, family, address, port = endpoint
         return any(
-            listener.endpoint == (protocol, port) and _receives(listener, family, address)
+            listener.endpoint == (protocol, port) and self._receives(listener, family, address)
             for listener in self._listeners or ()
         )
 
-
-def _receives(listener: Listener, family: Family, address: IPAddress | None) -> bool:
-    """Return whether a socket receives what the gateway forwards; one on loopback does not."""
-    if address is not None:
-        return listener.receives(address)
-    if listener.address.is_unspecified:
-        return listener.address.version in (6, family.version)
-    return listener.address.version == family.version and not listener.address.is_loopback
+    def _receives(self, listener: Listener, family: Family, address: IPAddress | None) -> bool:
+        """Return whether a socket receives what the gateway forwards; one on loopback seldom does."""
+        if address is not None:
+            return listener.receives(address)
+        if listener.address.is_unspecified:
+            return listener.address.version in (6, family.version)
+        is_reachable = self._on_loopback or not listener.address.is_loopback
+        return listener.address.version == family.version and is_reachable
 
 
 def _waits(reason: str) -> Verdict:

@@ -31,6 +31,11 @@ class RunOptions:
     chosen: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
 
+    @property
+    def on_loopback(self) -> bool:
+        """Whether a chosen gateway runs on this host, as the simulator does."""
+        return any(name == "localhost" or name.startswith("127.") for name in self.chosen)
+
 
 def scheduler_options(
     options: RunOptions, readers: Iterable[SourceReader], policy_check: PolicyCheck, *, on_hold: bool

@@ -12,6 +12,7 @@ import pytest
 from portmapper.api.model import Family, Lease, Mapping, MappingState, Protocol
 from portmapper.daemon.gatekeeper import Gatekeeper
 from portmapper.daemon.listening_gate import GRACE, READ_INTERVAL, ListeningGate
+from portmapper.daemon.options import RunOptions
 from portmapper.network.listeners import Listener
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.harness import network_at
@@ -30,12 +31,14 @@ def on(address: str, port: int = 80, protocol: Protocol = Protocol.TCP) -> Liste
 class World:
     """A gate with its gatekeeper and the sockets of a host."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_loopback: bool = False) -> None:
         self.clock = FakeClock()
         self.sockets: Sequence[Listener] | None = ()
         self.reads = 0
         self.rows: list[Mapping] = [WEB]
-        self.gate = ListeningGate(self.clock, lambda: network_at("192.168.88.10/24"), self._read)
+        self.gate = ListeningGate(
+            self.clock, lambda: network_at("192.168.88.10/24"), self._read, on_loopback=on_loopback
+        )
         self.keeper = Gatekeeper([self.gate], self.clock, self.decide)
 
     def _read(self) -> Sequence[Listener] | None:
@@ -178,3 +181,19 @@ async def test_a_system_that_hides_the_sockets_is_reported(world: World) -> None
     world.sockets = None
     world.decide()
     assert world.reason == "this system does not tell which programs listen"
+
+
+def test_with_a_gateway_on_this_host_a_program_on_loopback_counts() -> None:
+    """The simulator forwards to loopback, as other gateways in software do."""
+    world = World(on_loopback=True)
+    world.sockets = [on("127.0.0.1")]
+    world.decide()
+    assert world.is_open
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"), [((), False), (("192.168.1.1",), False), (("192.168.1.1", "127.0.0.1"), True)]
+)
+def test_a_chosen_gateway_on_loopback_runs_on_this_host(chosen: tuple[str, ...], expected: bool) -> None:
+    """Its address tells."""
+    assert RunOptions(chosen=chosen).on_loopback is expected
