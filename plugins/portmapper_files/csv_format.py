@@ -12,6 +12,7 @@ import attrs
 from portmapper.api import Format, FormatOptions, Row, SourceError
 from portmapper.support.encodings import UTF_8, encoding_of
 from portmapper_files.csv_header import EXAMPLE, Header, read_header
+from portmapper_files.other_content import binary_cause
 
 _MAX_LINE = 65536
 
@@ -43,6 +44,8 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[Row]:
     for line, cells in _records(lines, delimiter):
         if isinstance(cells, str):
             yield _bad_row(line, cells)
+        elif header is None and cells[0].lower().startswith("sep="):
+            continue  # Excel's line that names the delimiter
         elif header is None:
             header = read_header(cells, delimiter)
         else:
@@ -56,7 +59,8 @@ def _row(line: int, header: Header, cells: Sequence[str]) -> Row:
     while len(cells) > len(header.names) and not cells[-1]:
         cells.pop()
     if len(cells) != len(header.names):
-        return _bad_row(line, f"{len(cells)} fields, the header has {len(header.names)}")
+        fields_found = f"{len(cells)} field{'' if len(cells) == 1 else 's'}"
+        return _bad_row(line, f"{fields_found}, the header has {len(header.names)}")
     fields = dict(zip(header.names, cells, strict=True))
     header.check_first(fields)
     return Row(fields, f"line {line}", f"line {line}, column {{}}")
@@ -77,6 +81,7 @@ class _Lines:
         encoding = encoding_of(content)
         errors = "surrogateescape" if encoding == UTF_8 else "replace"
         self.may_use_tabs = encoding != UTF_8
+        self._cause = binary_cause(content)
         self._text = io.TextIOWrapper(io.BytesIO(content), encoding, errors=errors, newline="")
         self.starts_record = True
         self.is_complete = True
@@ -85,7 +90,7 @@ class _Lines:
     def __iter__(self) -> Iterator[str]:
         for number, line in enumerate(self._text, 1):
             if "\0" in line:
-                raise SourceError("binary data, not CSV")
+                raise SourceError(f"binary data, not CSV{self._cause}")
             if len(line) > _MAX_LINE:
                 raise SourceError(f"line {number}: longer than {_MAX_LINE} characters")
             self.has_text = self.has_text or bool(line.strip())

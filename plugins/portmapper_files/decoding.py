@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from portmapper.api import SourceError
 from portmapper.support.encodings import UNDECODED, decoded
+from portmapper_files.other_content import binary_cause
 
 
 def decode(content: bytes, name: str) -> str:
@@ -20,7 +21,7 @@ def decode(content: bytes, name: str) -> str:
     except ValueError as error:
         raise SourceError(f"not {name}: {error}") from None
     if "\0" in text:
-        raise SourceError(f"not {name}: binary data")
+        raise SourceError(f"not {name}: binary data{binary_cause(content)}")
     return text
 
 

@@ -8,10 +8,12 @@ from typing import NoReturn
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
 from portmapper_files.decoding import blaming_encoding, decode
+from portmapper_files.other_content import text_cause
 
 # 16 MiB of `[[],[],…` would become half a gigabyte of lists. 65 536 rows with all fields need fewer values.
 _MAX_VALUES = 1_000_000
 _MAX_DEPTH = 5
+_AS_OBJECT = ': write {"port": 8080, "protocol": "tcp"}'
 
 
 class JsonFormat(Format):
@@ -29,10 +31,15 @@ class JsonFormat(Format):
             if not isinstance(elements, list):
                 raise SourceError(f"not a JSON array of objects: {_advice(elements)}")
         for index, element in enumerate(elements):
-            if isinstance(element, dict):
-                yield Row(element, f"[{index}]", f"[{index}].{{}}")
-            else:
-                yield Row({}, f"[{index}]", f"[{index}].{{}}", error=f"{quoted(element)} is not an object")
+            error = _error(element)
+            fields = element if isinstance(element, dict) and not error else {}
+            yield Row(fields, f"[{index}]", f"[{index}].{{}}", error=error)
+
+
+def _error(element: object) -> str:
+    if isinstance(element, _Repeated):
+        return f"has the key {quoted(element.key)} twice"
+    return "" if isinstance(element, dict) else f"{quoted(element)} is not an object{_AS_OBJECT}"
 
 
 def _load(text: str) -> object:
@@ -41,7 +48,7 @@ def _load(text: str) -> object:
     if text.count(",") + text.count("[") + text.count("{") > _MAX_VALUES:
         raise SourceError(f"more than {_MAX_VALUES} JSON values")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise SourceError(f"not JSON: {_cause(text, error.pos) or error.msg} ({place})") from None
@@ -60,6 +67,10 @@ def _cause(text: str, place: int) -> str:
         return "text must be in double quotes"
     if before.endswith(",") and rest.startswith(("]", "}")):
         return "remove the comma before the closing bracket"
+    if cause := "" if before else text_cause(text):
+        return cause
+    if before.endswith("}") and rest.startswith("{"):
+        return "objects follow each other: write one array, [{…}, {…}]"
     if not rest:
         return "the document ends too early"
     first = text.strip().partition("\n")[0]
@@ -90,6 +101,21 @@ def _key_of_list(value: object, depth: int = 0) -> str:
             return str(key)
     inner = ((key, _key_of_list(item, depth + 1)) for key, item in value.items())
     return next((f"{key}.{path}" for key, path in inner if path), "")
+
+
+class _Repeated(dict[str, object]):
+    """An object with two values for one key, of which JSON would silently use the second."""
+
+    key = ""
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    repeated, seen = _Repeated(found), set()
+    repeated.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    return repeated
 
 
 def _refuse_constant(constant: str) -> NoReturn:

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, nearest, quoted
 from portmapper_files.decoding import blaming_encoding, decode
+from portmapper_files.other_content import text_cause
 
 _TABLE = "mapping"
+_TABLE_LINE = re.compile(r"\s*\[{1,2}\s*[A-Za-z]")
+_FIELDS = ("port", "external_port", "internal_port", "protocol", "address", "lifetime", "comment")
 SETTINGS = frozenset(
     {
         "sources",
@@ -64,7 +67,25 @@ def _check_keys(document: dict[str, object]) -> None:
         if key in SETTINGS:
             raise SourceError(f"this is a settings file (it has the key {quoted(key)}): use --config")
         if key != _TABLE:
-            raise SourceError(f"unknown table or key {quoted(key)}{nearest(key, (_TABLE,))}")
+            hint = f": write [[{_TABLE}]] above it" if key in _FIELDS else nearest(key, (_TABLE,))
+            raise SourceError(f"unknown table or key {quoted(key)}{hint}")
+
+
+def _cause(text: str, error: str) -> str:
+    """Return what is probably wrong in a text that cannot be parsed."""
+    start = text.lstrip()[:1]
+    if start in ("{", "[") and not _TABLE_LINE.match(text):
+        return "it looks like JSON, use --format json"
+    first = text.strip().partition("\n")[0].lower()
+    if cause := text_cause(text):
+        return cause
+    if "port" in first and "=" not in text:
+        return "it looks like CSV, use --format csv"
+    at = re.search(r"Invalid value \(at line (\d+)", error)
+    line = text.splitlines()[int(at[1]) - 1] if at else ""
+    if re.search(r"=\s*[A-Za-z]", line):
+        return f"text must be in double quotes (line {at[1] if at else ''})"
+    return error
 
 
 def _load(text: str) -> dict[str, object]:
@@ -77,4 +98,4 @@ def _load(text: str) -> dict[str, object]:
     except RecursionError:
         raise SourceError("not TOML: nested too deep") from None
     except ValueError as error:
-        raise SourceError(f"not TOML: {error}") from None
+        raise SourceError(f"not TOML: {_cause(text, str(error))}") from None

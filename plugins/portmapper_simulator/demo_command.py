@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api import Command, PortmapperError
+from portmapper.support.wording import protocol_name
 
 if TYPE_CHECKING:
     from portmapper.daemon.daemon import Daemon
@@ -19,7 +20,7 @@ HOST = "127.0.0.1"
 OPEN_LIMIT = 10.0
 ANSWER_LIMIT = 5.0
 PORT_TRIES = 20
-GATEWAYS = {"pcp": "PCP", "natpmp": "NAT-PMP", "upnp": "UPnP IGD"}
+GATEWAYS = {"pcp": "PCP", "natpmp": "NAT-PMP", "upnp": "UPnP"}
 
 
 class Demo(Command):
@@ -49,17 +50,17 @@ async def _run_demo() -> int:
         )
         for backend, title in GATEWAYS.items():
             print(f"\n--- {title} ---")
-            await _one_protocol(gateway, backend)
+            await _one_protocol(gateway, backend, title)
     print("\nEvery port that was opened answered. On a real router: portmapper run ports.csv")
     return 0
 
 
-async def _one_protocol(gateway: EmbeddedGateway, backend: str) -> None:
+async def _one_protocol(gateway: EmbeddedGateway, backend: str, title: str) -> None:
     from portmapper.daemon.temporary import temporary_daemon
 
     async with AsyncExitStack() as stack:
-        tcp = await stack.enter_async_context(_TCPServer(f"hello over TCP, opened by {backend}"))
-        udp = await stack.enter_async_context(_UDPServer(f"hello over UDP, opened by {backend}"))
+        tcp = await stack.enter_async_context(_TCPServer(f"hello over TCP, opened over {title}"))
+        udp = await stack.enter_async_context(_UDPServer(f"hello over UDP, opened over {title}"))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portmapper-demo-")))
         desired = folder / "ports.csv"
         desired.write_text(
@@ -99,7 +100,7 @@ def _show(document: dict[str, Any]) -> None:
     for mapping in document["mappings"]:
         internal = f"{mapping['internal_address']}:{mapping['internal_port']}"
         port = f"{mapping['external_port']}/{mapping['protocol'].lower()}"
-        print(f"{port} → {internal} is open over {mapping['backend']}: {mapping['comment']}")
+        print(f"{port} → {internal} is open over {protocol_name(mapping['backend'])}: {mapping['comment']}")
 
 
 async def _connect(mapping: dict[str, Any], gateway: EmbeddedGateway) -> None:

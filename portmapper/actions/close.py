@@ -15,6 +15,7 @@ from portmapper.api.model import IPAddress, Lease, Protocol
 from portmapper.gateways.bounded import bounded
 from portmapper.store.leases import Store
 from portmapper.store.stored_lease import StoredLease
+from portmapper.support.wording import protocol_name
 
 Port = tuple[Protocol, int]
 
@@ -91,7 +92,7 @@ class PortCloser:
         lease = stored.lease
         gateway = self._tables.gateway(lease.gateway, lease.internal_address)
         if gateway is None:
-            detail = f"the gateway does not answer over {lease.backend}"
+            detail = f"the gateway does not answer over {protocol_name(lease.backend)}"
             return CloseOutcome(lease.protocol, lease.external_port, CloseResult.FAILED, detail)
         return await self._release(gateway, lease)
 
@@ -113,7 +114,7 @@ class PortCloser:
         except BackendError as error:
             refused = isinstance(error, NotAuthorized)
             if not (refused and await self._release_over_other_protocol(gateway, lease)):
-                reason = f"{gateway.backend}: {error}"
+                reason = f"{protocol_name(gateway.backend)}: {error}"
                 return CloseOutcome(lease.protocol, lease.external_port, CloseResult.FAILED, reason)
         self._store.record(closed_event(lease, self._store.get(lease.token) if lease.token else None))
         if lease.token:

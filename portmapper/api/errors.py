@@ -16,6 +16,15 @@ class _MaskedRepr(reprlib.Repr):
         """Mask the secrets of URLs before the text is cut off."""
         return super().repr_str(mask_urls(x), level)
 
+    # Lists and settings have the words of JSON and TOML.
+    def repr_bool(self, x: bool, level: int) -> str:
+        """Return `true` or `false`."""
+        return str(x).lower()
+
+    def repr_NoneType(self, x: None, level: int) -> str:  # noqa: N802 (the name that reprlib calls)
+        """Return `null`."""
+        return "null"
+
 
 def quoted(value: object) -> str:
     """Quote an untrusted value for a message: one line, escaped, short, with the secrets of URLs masked."""

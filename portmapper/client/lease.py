@@ -14,6 +14,7 @@ from portmapper.api.model import IPAddress, Mapping
 from portmapper.client.changes import Changes
 from portmapper.scheduler.record import Record
 from portmapper.support.text import endpoint
+from portmapper.support.wording import protocol_name
 
 GATEWAY_EVENTS = (EventKind.GATEWAY_RESTARTED, EventKind.GATEWAY_LOST, EventKind.EXTERNAL_ADDRESS_CHANGED)
 """Events of a gateway that concern every lease on it."""
@@ -168,7 +169,7 @@ class Lease:
             address = lease.external_address or self._client._external(lease.gateway)
             outside = endpoint(address, lease.external_port)
             inside = endpoint(lease.internal_address, lease.internal_port)
-            where = f": {outside} → {inside} by {self.backend} on {self.gateway}"
+            where = f": {outside} → {inside} over {protocol_name(self.backend or "")} on {self.gateway}"
         return f"<Lease {self._port} {self.state}{where or (f': {self.error}' if self.error else '')}>"
 
     @property

@@ -12,6 +12,7 @@ from portmapper.scheduler.record import Record
 from portmapper.store.stored_lease import StoredLease
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
+from portmapper.support.wording import protocol_name
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class EventRecorder:
         elif before.external_port != lease.external_port:
             kind, detail = EventKind.EXTERNAL_PORT_CHANGED, f"was {before.external_port}"
         elif before.gateway != lease.gateway:
-            kind, detail = EventKind.OPENED, f"moved from {before.backend}"
+            kind, detail = EventKind.OPENED, f"moved from {protocol_name(before.backend)}"
         else:
             return False
         self._publish_for(kind, record.mapping, lease, detail, external)

@@ -96,7 +96,7 @@ def _parse_ipv6(text: str) -> IPAddress | IPNetwork | None:
     try:
         address = ipaddress.IPv6Address(host)
     except ValueError:
-        raise _invalid(text, "") from None
+        raise _invalid(text, _hint(text)) from None
     length = int(prefix) if slash else 128
     if address.ipv4_mapped is not None and length >= 96:
         return _parse_ipv4(f"{address.ipv4_mapped}/{length - 96}")
@@ -120,6 +120,16 @@ def _hint(text: str) -> str:
         return "omit the zone"
     if re.search(r"(?:^|[./])0[0-9]", text):
         return "a number has a leading zero"
+    if text.lower() in ("localhost", "self", "me", "this"):
+        return "omit the address to map to this host"
+    if "://" in text:
+        return "write only the address of the host"
+    if re.fullmatch(r"\[[0-9A-Fa-f:.]*\]", text):
+        return "omit the brackets"
+    if re.fullmatch(r"[0-9.]+:[0-9]+|\[.*\]:[0-9]+", text):
+        return "write the port of the host in internal_port"
+    if re.fullmatch(r"[\w.-]*[^\W\d][\w.-]*", text):
+        return "write the address of the host, not its name"
     if re.search(r"[*-]", text):
         return "write a range as a network, such as 192.168.0.0/24"
     return ""

@@ -43,6 +43,7 @@ FAMILIES = {
 WHEN = {"listening": True, "always": False}
 """When a row is open: only while a program of this host listens on its internal port, or always."""
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_ENDLESS = ("forever", "never", "infinite", "permanent", "unlimited")
 _BETWEEN_PROTOCOLS = re.compile(r"\s*[/+,&|_ -]\s*")
 # XML for a gateway cannot contain control characters, and they could affect a terminal.
 _CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -64,7 +65,7 @@ def _parse_port_and_protocol(value: object) -> tuple[range, tuple[Protocol, ...]
     """Parse a port, or a port with its protocol, such as `8080/tcp`."""
     if not isinstance(value, str) or "/" not in value:
         return _parse_port(value), None
-    ports, _, protocol = value.partition("/")
+    ports, _, protocol = (part.strip() for part in value.partition("/"))
     if _fold_protocol(protocol) not in PROTOCOLS:
         raise RowError("port", f"{quoted(value)} is neither a port nor PORT/PROTOCOL, such as 8080/tcp")
     return _parse_port(ports), PROTOCOLS[_fold_protocol(protocol)]
@@ -101,9 +102,12 @@ def _parse_duration(value: object) -> int:
     try:
         seconds = parse_duration(value) if isinstance(value, str) else value
     except ValueError:
-        seconds = None
+        digits = value.strip() if isinstance(value, str) else ""
+        seconds = MAX_DURATION + 1 if digits.isascii() and digits.isdigit() else None
     if type(seconds) is not int:
-        raise RowError("duration", f"{quoted(value)} is not a duration: {EXAMPLES}")
+        endless = isinstance(value, str) and value.strip().lower() in _ENDLESS
+        hint = "write 0 for as long as the gateway allows" if endless else EXAMPLES
+        raise RowError("duration", f"{quoted(value)} is not a duration: {hint}")
     if not 0 <= seconds <= MAX_DURATION:
         raise RowError("duration", f"{quoted(value)} is not in 0-{MAX_DURATION} seconds")
     return seconds
@@ -161,7 +165,9 @@ def parse_conflict(text: str) -> ConflictPolicy:
     earlier = {policy.value: policy for policy in ConflictPolicy}
     found = CONFLICTS.get(text.lower()) or earlier.get(text.lower())
     if found is None:
-        raise ValueError(f"{quoted(text)} is not one of {', '.join(CONFLICTS)}")
+        raise ValueError(
+            f"{quoted(text)} is not one of {', '.join(CONFLICTS)}{_near(text, tuple(CONFLICTS))}"
+        )
     return found
 
 
@@ -172,6 +178,21 @@ def _conflict(value: object) -> ConflictPolicy:
         raise RowError("conflict", str(error)) from None
 
 
+def _near(value: object, choices: tuple[str, ...]) -> str:
+    """Return the choice that the value most likely means, as the end of a message."""
+    import difflib  # needed only after a mistake
+
+    folded = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(str(value)[:20].lower(), folded, n=1)
+    return f": did you mean {close[0]}?" if close else ""
+
+
+def _fold_family(text: str) -> str:
+    """Return the name in `FAMILIES`: `4`, `v6` and `IPv6` are clear too."""
+    name = text.lower()
+    return {"4": "ipv4", "v4": "ipv4", "6": "ipv6", "v6": "ipv6"}.get(name, name)
+
+
 def _choice(
     field: str, choices: AnyMapping[str, Any], fold: Callable[[str], str]
 ) -> Callable[[object], object]:
@@ -179,7 +200,8 @@ def _choice(
         try:
             return choices[fold(value)]  # type: ignore[arg-type]
         except (KeyError, TypeError, AttributeError):
-            raise RowError(field, f"{quoted(value)} is not one of {', '.join(choices)}") from None
+            reason = f"{quoted(value)} is not one of {', '.join(choices)}{_near(value, tuple(choices))}"
+            raise RowError(field, reason) from None
 
     return read
 
@@ -192,7 +214,7 @@ PARSERS: AnyMapping[str, Callable[[object], Any]] = MappingProxyType(
         "duration": _parse_duration,
         "comment": _parse_comment,
         "internal_port": _parse_internal_port,
-        "family": _choice("family", FAMILIES, str.lower),
+        "family": _choice("family", FAMILIES, _fold_family),
         "conflict": _conflict,
         "backend": lambda value: _text("backend", value),
         "gateway": lambda value: parse_gateway(_text("gateway", value)),

@@ -14,6 +14,7 @@ _UNUSABLE = {
     "255.255.255.255/32": "is the broadcast address, not a host",
     "240.0.0.0/4": "is a reserved address, not a host",
     "fe80::/10": "is a link-local address, which cannot be reached from outside",
+    "169.254.0.0/16": "is a link-local address: no DHCP server gave this host an address",
     "0.0.0.0/8": "is not the address of a host: omit the address to map to this host",
 }
 _RANGES = {ipaddress.ip_network(text): reason for text, reason in _UNUSABLE.items()}

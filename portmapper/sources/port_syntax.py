@@ -6,6 +6,7 @@ import re
 
 from portmapper.api.errors import UsageError, quoted
 from portmapper.api.model import ANY_PORT, PROTOCOLS, Protocol
+from portmapper.sources.port_hints import port_hint
 
 ANY = range(ANY_PORT, ANY_PORT + 1)
 MAX_PORT = 65535
@@ -24,7 +25,8 @@ def parse_ports(text: str) -> range:
         return ANY
     match = _PORTS.match(text)
     if match is None:
-        raise ValueError(f"{quoted(text)} is neither a port (1-{MAX_PORT}) nor a range such as 2722-2723")
+        reason = f"{quoted(text)} is neither a port (1-{MAX_PORT}) nor a range such as 2722-2723"
+        raise ValueError(f"{reason}{port_hint(text)}")
     first = int(match[1])
     last = int(match[2] or first)
     if not 1 <= first <= MAX_PORT or not 1 <= last <= MAX_PORT:

@@ -173,7 +173,9 @@ def _parse_fields(row: Row) -> dict[str, Any]:
         if field is None or value is None or value == "":
             continue
         if field in given:
-            raise RowError(name, f"is the same field as {field if name != field else _ALIAS_OF[field]}")
+            other = field if name != field else _ALIAS_OF[field]
+            hint = ": write the port of the host in internal_port" if field == "port" else ": write one"
+            raise RowError(name, f"is the same field as {other}{hint}")
         try:
             given[field] = PARSERS[field](value)
         except RowError as error:

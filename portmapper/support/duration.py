@@ -7,6 +7,18 @@ from datetime import datetime
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
+_UNIT_OF = {
+    word: unit
+    for unit, words in {
+        "s": "s sec secs second seconds",
+        "m": "m min mins minute minutes",
+        "h": "h hr hrs hour hours",
+        "d": "d day days",
+        "w": "w week weeks",
+    }.items()
+    for word in words.split()
+}
+
 EXAMPLES = "write seconds or a unit, such as 90, 90s, 15m, 1h or 7d"
 
 _DURATION = re.compile(r"(?:[0-9]{1,10}\s*[a-z]+\s*)+\Z")
@@ -15,7 +27,7 @@ _SECONDS = re.compile(r"[0-9]{1,10}\Z")
 
 
 def parse_duration(text: str) -> int:
-    """Parse seconds (`90`) or numbers with units (`90s`, `15m`, `1h30m`, `7d`). Digits must be ASCII.
+    """Parse seconds (`90`) or numbers with units (`90s`, `15 min`, `1h30m`, `7d`). Digits must be ASCII.
 
     Raises:
         ValueError: the text is not a duration; the message says what to write.
@@ -24,9 +36,9 @@ def parse_duration(text: str) -> int:
     if _SECONDS.match(given):
         return int(given)
     parts = _PART.findall(given) if _DURATION.match(given) else []
-    if not parts or any(unit not in UNITS for _, unit in parts):
+    if not parts or any(unit not in _UNIT_OF for _, unit in parts):
         raise ValueError(f"{text[:40]!r} is not a duration: {EXAMPLES}")
-    return sum(int(number) * UNITS[unit] for number, unit in parts)
+    return sum(int(number) * UNITS[_UNIT_OF[unit]] for number, unit in parts)
 
 
 def format_duration(seconds: float) -> str:

@@ -77,11 +77,11 @@ async def test_a_lease_that_cannot_be_closed_stays_in_the_store(
     store.put(stored(80))
     device.occupy(*WEB, LOCAL)
     device.release_error = NotAuthorized("not by you")
-    assert await close(WEB) == (CloseResult.FAILED, "upnp: not by you")
+    assert await close(WEB) == (CloseResult.FAILED, "UPnP: not by you")
     store.put(stored(81, "natpmp"))
     assert await close((Protocol.TCP, 81)) == (
         CloseResult.FAILED,
-        "the gateway does not answer over natpmp",
+        "the gateway does not answer over NAT-PMP",
     )
     assert len(list(store.leases)) == 2
 

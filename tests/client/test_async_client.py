@@ -88,7 +88,7 @@ async def test_a_lease_is_readable(options: dict[str, Any]) -> None:
     """The port, the state, and where it is open."""
     async with portmapper.Client(**options) as client:
         lease = await client.open(8080, internal_port=80, lifetime=120)
-        expected = "<Lease 8080/tcp active: 11.22.33.44:8080 → 127.0.0.1:80 by pcp on 127.0.0.1>"
+        expected = "<Lease 8080/tcp active: 11.22.33.44:8080 → 127.0.0.1:80 over PCP on 127.0.0.1>"
         assert (repr(lease), repr(client)) == (expected, "<Client: 1 lease>")
         assert (lease.gateway, lease.internal_port, lease.lifetime) == ("127.0.0.1", 80, 120)
         assert str(lease.internal_address) == "127.0.0.1"

@@ -83,7 +83,7 @@ def test_an_empty_file_has_only_defaults(file: Path) -> None:
         ("\n[log]\nlevle = 'info'", ":3: log.levle: unknown key, did you mean level?"),
         ("[log]\nlevel = 'loud'", ":2: log.level: 'loud' is not one of debug, info, warning, error"),
         ("interval = 'soon'", ":1: interval: 'soon' is not a duration: write seconds or a unit"),
-        ("interval = true", ":1: interval: True is not a number of seconds, 1 or more"),
+        ("interval = true", ":1: interval: true is not a number of seconds, 1 or more"),
         ("sources = 'a.csv'", ":1: sources: 'a.csv' is not a list"),
         ("sources = [\n'a.csv',\n3\n]", ":1: sources[1]: 3 is not text"),
         ("close_ports_on_exit = 1", ":1: close_ports_on_exit: 1 is not true or false"),

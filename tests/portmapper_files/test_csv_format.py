@@ -91,6 +91,11 @@ def test_a_byte_order_mark_is_no_part_of_the_header() -> None:
     assert parse("\ufeffport;protocol\n80;TCP")[0].fields["port"] == "80"
 
 
+def test_the_line_of_excel_that_names_the_delimiter_is_skipped() -> None:
+    """`sep=;` precedes the header."""
+    assert parse("sep=;\r\nport;protocol\r\n80;TCP\r\n")[0].fields["port"] == "80"
+
+
 @pytest.mark.parametrize("delimiter", [",", "\t", "|", "§"])
 def test_another_delimiter(delimiter: str) -> None:
     """Any single character."""
@@ -105,6 +110,12 @@ def test_another_delimiter(delimiter: str) -> None:
         ("address;pot;protocol\n", "no column port in the header .*: rename the column 'pot' to port"),
         ("port;proto\n80;tcp", "no column protocol in the header 'port;proto': rename the column 'proto'"),
         ("8080;tcp;web server\n", "in the header '8080;tcp;web server': add a first line that names the"),
+        ("Port Number;Proto\n80;tcp", "rename the column 'port_number' to port"),
+        ("port\n80\n", "add the column protocol, or write each port as in 8080/tcp"),
+        ("port|protocol\n", r"use --csv-delimiter '\|'"),
+        ("<html><body>", "it is a web page"),
+        ("- port: 80\n", "looks like YAML"),
+        (b"PK\x03\x04\0\0", "it is a workbook"),
         ("# only a comment\n", "no header: the first line must name the columns"),
         ("[[mapping]]\nport = 80\n", "looks like TOML, use --format toml"),
         ('conflict = "next"\n', "looks like TOML, use --format toml"),

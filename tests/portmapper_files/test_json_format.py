@@ -81,14 +81,26 @@ def test_an_empty_array_is_an_empty_list() -> None:
         ("[" + "[]," * 500_000 + "[]]", "more than"),
         ("[" + "0," * 1_000_000 + "0]", "more than"),
         ("port;protocol\n80;TCP", "not JSON"),
+        ("null", "begins with null"),
+        ('{"port": 80}\n{"port": 81}', "objects follow each other"),
+        ("<!DOCTYPE html><html>", "it is a web page"),
+        ("ports:\n  - 80\n", "looks like YAML"),
+        (b"\x1f\x8b\0\0", "it is compressed"),
     ],
-    ids=range(17),
+    ids=range(22),
 )
 def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> None:
     """A one-line error, with the position if there is one."""
     with pytest.raises(SourceError, match=error) as caught:
         parse(content)
     assert str(caught.value).isprintable()
+
+
+def test_a_repeated_key_affects_only_its_object() -> None:
+    """JSON would use the second value and say nothing."""
+    bad, good = parse('[{"port": 80, "port": 81}, {"port": 82}]')
+    assert bad.error == "has the key 'port' twice"
+    assert good.error == ""
 
 
 @pytest.mark.parametrize("element", ["1", "null", '"x"', "[]", "[[[[[[[[[[[[]]]]]]]]]]]]"])

@@ -35,7 +35,7 @@ def test_nothing_is_an_empty_list(content: str) -> None:
     ("content", "error"),
     [
         ("[[maping]]\nport = 1", "'maping', did you mean mapping"),
-        ("port = 80", "'port'; known: mapping"),
+        ("port = 80", r"'port': write \[\[mapping\]\] above it"),
         ("[mapping]\nport = 80", r"write \[\[mapping\]\]"),
         ("mapping = 3", r"write \[\[mapping\]\]"),
         ("[[mapping]\nport = 80", "line 1"),
@@ -47,8 +47,14 @@ def test_nothing_is_an_empty_list(content: str) -> None:
         ("#" * (2 * 1024 * 1024 + 1), "larger than 2 MiB"),
         (b"a = '\xff'", "not UTF-8"),
         (b"\x7fELF\0\0", "not TOML"),
+        ('[{"port": 80}]', "looks like JSON, use --format json"),
+        ("port;protocol\n80;tcp\n", "looks like CSV, use --format csv"),
+        ("<html>", "it is a web page"),
+        ("- port: 80\n", "looks like YAML"),
+        ("[[mapping]]\nport = 80\nprotocol = tcp\n", r"in double quotes \(line 3\)"),
+        (b"PK\x03\x04\0\0", "it is a workbook"),
     ],
-    ids=range(13),
+    ids=range(19),
 )
 def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> None:
     """A one-line error, with the nearest valid name."""

@@ -56,7 +56,7 @@ def test_the_first_grant_is_reported_with_all_fields(
     ("change", "kind", "detail"),
     [
         ({"external_port": 8123}, EventKind.EXTERNAL_PORT_CHANGED, "was 80"),
-        ({"backend": "upnp", "gateway": "upnp:192.168.88.1"}, EventKind.OPENED, "moved from pcp"),
+        ({"backend": "upnp", "gateway": "upnp:192.168.88.1"}, EventKind.OPENED, "moved from PCP"),
         ({"internal_address": ip_address("192.168.88.20")}, EventKind.OPENED, ""),
     ],
 )

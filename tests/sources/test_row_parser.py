@@ -68,7 +68,7 @@ def test_an_empty_field_is_an_omitted_field(nothing: object) -> None:
         ("port", 80.9, "80.9"),
         ("port", 80.0, "80.0"),
         ("port", "true", "true"),
-        ("port", True, "True"),
+        ("port", True, "true"),
         ("port", "80abc", "80abc"),
         ("port", "70000", "70000"),
         ("port", 70000, "70000"),
@@ -92,7 +92,7 @@ def test_an_empty_field_is_an_omitted_field(nothing: object) -> None:
         ("duration", "1 year", "1 year"),
         ("duration", "h", "h"),
         ("duration", 1.5, "1.5"),
-        ("duration", True, "True"),
+        ("duration", True, "true"),
         ("duration", 2**32, "4294967296"),
         ("comment", 5, "5"),
         ("backend", "a\udcff", "udcff"),
@@ -114,7 +114,25 @@ def test_an_empty_field_is_an_omitted_field(nothing: object) -> None:
         ("address", "250.1.2.3", "reserved"),
         ("address", "fe80::1", "link-local"),
         ("address", "0.0.0.1", "not the address of a host"),
-        ("backend", False, "False"),
+        ("backend", False, "false"),
+        ("port", "http", "write 80"),
+        ("port", "8000:80", "write 8000 as port and 80 as internal_port"),
+        ("port", "80,443", "a row for each port"),
+        ("port", "8080.0", "write 8080"),
+        ("port", "80 tcp", "80 tcp"),
+        ("port", "99999", "not in 1-65535"),
+        ("port", "70000-70001", "not in 1-65535"),
+        ("port", "\uff18\uff10", "neither a port"),
+        ("protocol", "tpc", "did you mean tcp?"),
+        ("conflict", "nxt", "did you mean next?"),
+        ("duration", "forever", "write 0"),
+        ("duration", "9" * 14, "not in 0-4294967295 seconds"),
+        ("address", "169.254.1.1", "link-local"),
+        ("address", "localhost", "omit the address"),
+        ("address", "nas.lan", "not its name"),
+        ("address", "[2001:db8::1]", "omit the brackets"),
+        ("address", "192.168.1.5:80", "in internal_port"),
+        ("address", "http://192.168.1.5", "only the address"),
         ("enabled", "maybe", "maybe"),
         ("enabled", 2, "2"),
     ],
@@ -142,7 +160,8 @@ def test_both_protocols_have_several_spellings(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("port", "protocol", "count"), [("8080/udp", "", 1), ("8080/UDP", "udp", 1), ("80-81/tcp/udp", None, 4)]
+    ("port", "protocol", "count"),
+    [("8080/udp", "", 1), ("8080/UDP", "udp", 1), ("80-81/tcp/udp", None, 4), ("80 / tcp", "", 1)],
 )
 def test_the_port_may_name_the_protocol(port: str, protocol: str | None, count: int) -> None:
     """As on the command line."""
@@ -151,7 +170,15 @@ def test_the_port_may_name_the_protocol(port: str, protocol: str | None, count: 
         mappings_of(row(port="80/udp", protocol="tcp"), "x")
 
 
-@pytest.mark.parametrize("value", ["3600", 3600, "3600s", "60m", "1h", "1H", "30m 30m"])
+@pytest.mark.parametrize(
+    ("text", "family"), [("4", "ipv4"), ("v4", "ipv4"), ("6", "ipv6"), ("V6", "ipv6"), ("IPv6", "ipv6")]
+)
+def test_a_family_may_be_short(text: str, family: str) -> None:
+    """A version number has only one meaning."""
+    assert only(row(family=text)).family == family
+
+
+@pytest.mark.parametrize("value", ["3600", 3600, "3600s", "60m", "1h", "1H", "30m 30m", "1 hour", "60 min"])
 @pytest.mark.parametrize("name", ["lifetime", "duration"])
 def test_a_lifetime_may_have_a_unit(name: str, value: object) -> None:
     """`duration` is its name in upnp-daemon."""

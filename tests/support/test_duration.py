@@ -22,6 +22,8 @@ from portmapper.support.duration import format_duration, format_local, parse_dur
         ("1h30m", 5400),
         (" 1H 30M ", 5400),
         ("15 m", 900),
+        ("2 hours", 7200),
+        ("1 day 30min", 88_200),
     ],
 )
 def test_seconds_and_units_are_parsed(text: str, seconds: int) -> None:
