@@ -169,7 +169,7 @@ class Lease:
             address = lease.external_address or self._client._external(lease.gateway)
             outside = endpoint(address, lease.external_port)
             inside = endpoint(lease.internal_address, lease.internal_port)
-            where = f": {outside} → {inside} over {protocol_name(self.backend or "")} on {self.gateway}"
+            where = f": {outside} → {inside} over {protocol_name(self.backend or '')} on {self.gateway}"
         return f"<Lease {self._port} {self.state}{where or (f': {self.error}' if self.error else '')}>"
 
     @property
