@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import abc
 import argparse
-from typing import ClassVar
+import os
+import sys
+from typing import Any, ClassVar
 
 from portmapper.support.text import sentence
 
@@ -39,10 +41,28 @@ def build_parser(
         prog=f"portmapper {command.name}",
         description=sentence(command.help),
         epilog=_examples(command),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
     )
     command.add_arguments(parser)
     return parser
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Finds the width as argparse does, which imports shutil and all compression libraries for it."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{"width": _columns() - 2, **options})
+
+
+def _columns() -> int:
+    """Return the width of the terminal, or the usual one."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):  # there is none, or it is closed
+        return 80
 
 
 def _examples(command: Command) -> str:

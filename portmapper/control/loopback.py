@@ -2,6 +2,8 @@
 
 Every user of the host can connect to the port. Therefore each request needs a token. A file in the state
 directory, which only its owner can read, contains the port and the token.
+
+`status` imports this module on every system, so it imports neither attrs nor what only the daemon needs.
 """
 
 from __future__ import annotations
@@ -10,13 +12,9 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import NamedTuple
 
-import attrs
-
-from portmapper.support.busy_files import replace
-from portmapper.support.owner_only import restrict_to_owner
 from portmapper.support.safe_open import read_limited
-from portmapper.support.values import frozen
 
 PORT_FILE = "control.json"
 MAX_SIZE = 4096
@@ -24,12 +22,15 @@ LOOPBACK = "127.0.0.1"
 NEEDED = not hasattr(socket, "AF_UNIX")
 
 
-@frozen
-class ControlPort:
+class ControlPort(NamedTuple):
     """The loopback port and the token that authorizes requests."""
 
     port: int
-    token: str = attrs.field(repr=False)
+    token: str
+
+    def __repr__(self) -> str:
+        """Omit the token, which must not get into a log."""
+        return f"ControlPort(port={self.port})"
 
     @property
     def authorization(self) -> str:
@@ -80,10 +81,13 @@ def read(directory: Path) -> ControlPort:
 
 def _write(directory: Path, control: ControlPort) -> None:
     """Write the file under another name and rename it, so that no reader sees half of it."""
+    from portmapper.support.busy_files import replace
+    from portmapper.support.owner_only import restrict_to_owner
+
     temporary = directory / f"{PORT_FILE}.new"
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         restrict_to_owner(temporary)
-        json.dump(attrs.asdict(control), file)
+        json.dump(control._asdict(), file)
     replace(temporary, directory / PORT_FILE)
