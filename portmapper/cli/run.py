@@ -256,7 +256,8 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
         _warn(document)
     states = {mapping["state"] for mapping in document["mappings"]}
     if daemon.stopped:
-        return 1 if "pending" in states else 0
+        # No mapping at all: the lists were still being read.
+        return 1 if "pending" in states or not states else 0
     if not document["gateways"] and "pending" in states:
         print("portmapper: no gateway answered; run 'portmapper doctor' to find out why", file=sys.stderr)
         return 3

@@ -46,7 +46,7 @@ class Preset:
     Attributes:
         ports: such as `25565/tcp`, `2456-2457/udp` or `22000/both`.
         title: the program's name.
-        page: URL of the page that the numbers come from; empty if you defined the preset.
+        page: URL or title of the page that the numbers come from; empty if you defined the preset.
     """
 
     ports: tuple[str, ...] = attrs.field(metadata={READ: _ports})

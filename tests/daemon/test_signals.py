@@ -16,15 +16,28 @@ STOP_LIMIT = 6.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("options", [[], ["--close-ports-on-exit"], ["--oneshot"]], ids=str)
+@pytest.mark.parametrize("options", [[], ["--close-ports-on-exit"]], ids=str)
 def test_a_run_with_a_silent_gateway_stops_immediately(
     program: Any, ports: Path, silence: tuple[str, ...], number: signal.Signals, options: list[str]
 ) -> None:
-    """A pass that waits for answers stops in order."""
+    """A run that waits for answers stops in order."""
     with program.running("run", *options, *silence, str(ports)) as run:
         run.until(lambda: program.pid_file.exists() and program.pid_file.read_text(), "started")
         run.signal(number)
         assert run.ended(STOP_LIMIT) == 0, run.log
+    assert "Traceback" not in run.log
+    assert not program.pid_file.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_pass_does_not_succeed(
+    program: Any, ports: Path, silence: tuple[str, ...], number: signal.Signals
+) -> None:
+    """The port is not open, whether the signal arrives while the list is read or while no answer comes."""
+    with program.running("run", "--oneshot", *silence, str(ports)) as run:
+        run.until(lambda: program.pid_file.exists() and program.pid_file.read_text(), "started")
+        run.signal(number)
+        assert run.ended(STOP_LIMIT) == 1, run.log
     assert "Traceback" not in run.log
     assert not program.pid_file.exists()
 
