@@ -35,7 +35,8 @@ def daemon_lines(document: dict[str, Any], now: datetime, width: int | None) -> 
     started = datetime.fromisoformat(document["started_at"])
     lists = [f"list {printable(source['location'])}" for source in document["sources"]]
     items = [f"pid {document['pid']}", f"since {format_local(started)}", f"portmapper {document['version']}"]
-    return pack([*items, *lists, *state, *_next_check(document, now)], width)
+    web = [f"web page {printable(document['web_address'])}"] if document.get("web_address") else []
+    return pack([*items, *lists, *state, *web, *_next_check(document, now)], width)
 
 
 def pack(items: Iterable[str], width: int | None) -> list[str]:

@@ -13,7 +13,13 @@ Document = dict[str, Any]
 
 
 class DaemonInterface(Protocol):
-    """The methods of a daemon that the API calls."""
+    """The methods of a daemon that the API calls.
+
+    Attributes:
+        web_address: the URL of its listener for HTTP, set by that listener; None without one.
+    """
+
+    web_address: str | None
 
     @property
     def last_event_id(self) -> int:

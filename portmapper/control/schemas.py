@@ -198,6 +198,7 @@ COMPONENTS["Status"] = document(
         "version": TEXT,
         "pid": NUMBER_OR_NULL,
         "started_at": DATE_OR_NULL,
+        "web_address": {**TEXT_OR_NULL, "description": "The URL of the web page; null without a listener."},
         "gateways": array(reference("Gateway")),
         "mappings": array(reference("StatusMapping")),
         "sources": array(reference("Source")),

@@ -57,6 +57,7 @@ class Daemon:
     Attributes:
         document: the status document at the end of the run.
         stopped: a stop was requested.
+        web_address: the URL of its listener for HTTP; None without one.
         history: returns events of the journal.
     """
 
@@ -78,6 +79,7 @@ class Daemon:
         """
         self.document: Document = {}
         self.stopped = False
+        self.web_address: str | None = None
         self._options = options
         self._reloadable = reloadable
         self._load_settings = load_settings
@@ -207,11 +209,11 @@ class Daemon:
 
     def status(self) -> Document:
         """Return the current status document."""
-        return self._status.document()
+        return {**self._status.document(), "web_address": self.web_address}
 
     async def status_in_slices(self) -> Document:
         """Return the status document; other work continues while it is built."""
-        return await self._status.document_in_slices()
+        return {**await self._status.document_in_slices(), "web_address": self.web_address}
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return their status. Raises `UsageError`."""

@@ -46,10 +46,13 @@ async def serve_http(
     assert settings.listen is not None, "the caller checks it"
     with _bound(*settings.listen) as listener:
         listen = _tls(settings)
-        _announce(settings, is_encrypted=listen is not None)
-        await _first_client(listener)
-        serve = await in_thread(_load)
-        await serve(daemon, settings, directory, plugins, jobs, listener, listen)
+        daemon.web_address = _announce(settings, is_encrypted=listen is not None)
+        try:
+            await _first_client(listener)
+            serve = await in_thread(_load)
+            await serve(daemon, settings, directory, plugins, jobs, listener, listen)
+        finally:
+            daemon.web_address = None
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -70,16 +73,19 @@ def _tls(settings: HttpSettings) -> Any:
     return listener_for(Certificate(settings.certificate, settings.key or settings.certificate))
 
 
-def _announce(settings: HttpSettings, *, is_encrypted: bool) -> None:
+def _announce(settings: HttpSettings, *, is_encrypted: bool) -> str:
+    """Log the URL of the listener and return it."""
     assert settings.listen is not None, "the caller checks it"
     host, port = settings.listen
-    _log.info("listening at %s://%s/", "https" if is_encrypted else "http", endpoint(host, port))
+    url = f"{'https' if is_encrypted else 'http'}://{endpoint(host, port)}/"
+    _log.info("listening at %s", url)
     if not is_encrypted and not settings.trusted_proxies and not ipaddress.ip_address(host).is_loopback:
         _log.warning(
             "%s is not encrypted: others on the network can read tokens. Set certificate and key in the "
             "table [http], or use a reverse proxy",
             endpoint(host, port),
         )
+    return url
 
 
 async def _first_client(listener: socket.socket) -> None:

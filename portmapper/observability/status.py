@@ -112,6 +112,7 @@ def stored_document(leases: Iterable[StoredLease]) -> Document:
         "leader": None,
         "pid": None,
         "started_at": None,
+        "web_address": None,
         "gateways": [],
         "mappings": [_stored_mapping(stored) for stored in leases],
         "sources": [],

@@ -251,3 +251,9 @@ def test_columns_limit_the_width_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> N
     assert terminal_size() == (72, None)
     monkeypatch.setenv("COLUMNS", "x")
     assert terminal_size() == (None, None)
+
+
+def test_the_address_of_the_web_page_is_shown() -> None:
+    """Only while it is on."""
+    assert "web page" not in shown(Size(80, 24))
+    assert "web page http://127.0.0.1:8080/" in shown(Size(80, 24), web_address="http://127.0.0.1:8080/")

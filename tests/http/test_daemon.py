@@ -103,3 +103,13 @@ def test_a_client_without_a_token_changes_nothing(program: Any, gateway: Any, po
             with pytest.raises(urllib.error.HTTPError, match="401"):
                 Client(port, token).call("/v1/open", {"mappings": [{"port": 9000, "protocol": "tcp"}]})
         assert gateway.ports() == {8080}
+
+
+def test_status_shows_the_address_of_the_page(program: Any, gateway: Any, ports: Path, port: int) -> None:
+    """On the screen and in the document."""
+    url = f"http://127.0.0.1:{port}/"
+    with program.running("run", *gateway.options, "--http", f"127.0.0.1:{port}", str(ports)) as daemon:
+        daemon.logs(f"listening at {url}")
+        daemon.until(lambda: f"web page {url}" in program.run("status").output, "on the screen")
+        assert json.loads(program.run("status", "--json").output)["web_address"] == url
+    assert json.loads(program.run("status", "--json").output)["web_address"] is None
