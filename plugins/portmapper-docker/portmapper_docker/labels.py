@@ -11,7 +11,7 @@ PREFIX = "portmapper."
 _PORT = "port"
 # `address` and `backend` are missing on purpose: a container may open ports to its own host only, and
 # the backend is the operator's choice.
-_OTHERS = (
+OTHERS = (
     *("internal_port", "comment", "lifetime", "duration", "family", "conflict", "remote", "enabled"),
     *("when", "until", "schedule", "same_port"),
 )
@@ -32,32 +32,45 @@ def rows_of(name: str, labels: Mapping[str, str], kind: str = "container") -> It
     count = sum(_count(text) for label, text in ours.items() if label.partition(".")[0] == _PORT)
     if count > MAX_MAPPINGS:
         reason = f"asks for {count} mappings, and one {kind} may have {MAX_MAPPINGS}: use fewer ports"
-        yield _rejected(owner, reason)
+        yield rejected(owner, reason)
         return
     for label, text in ours.items():
         field, dot, group = label.partition(".")
         place = _place(owner, label)
         if dot and not _NAME.fullmatch(group):
-            yield _rejected(place, "the name after the dot may contain only letters, digits, _ and -")
+            yield rejected(place, "the name after the dot may contain only letters, digits, _ and -")
         elif field == _PORT:
-            yield from _port_rows(owner, group, text, ours)
-        elif field not in _OTHERS:
-            yield _rejected(place, f"unknown label; the labels are: {', '.join((_PORT, *_OTHERS))}")
+            yield from _port_rows(owner, group, text, ours, comment_of(name, labels))
+        elif field not in OTHERS:
+            yield rejected(place, f"unknown label; the labels are: {', '.join((_PORT, *OTHERS))}")
         elif f"{_PORT}{dot}{group}" not in ours:
-            yield _rejected(place, f"needs {PREFIX}{_PORT}{dot}{group}, which is missing")
+            yield rejected(place, f"needs {PREFIX}{_PORT}{dot}{group}, which is missing")
 
 
-def _port_rows(owner: str, group: str, text: str, ours: Mapping[str, str]) -> Iterator[Row]:
+def has_ports(labels: Mapping[str, str]) -> bool:
+    """Return whether labels of portmapper name ports."""
+    return any(key == PREFIX + _PORT or key.startswith(f"{PREFIX}{_PORT}.") for key in labels)
+
+
+def comment_of(name: str, labels: Mapping[str, str]) -> str:
+    """Return the default comment: project and service of Compose, or the name of the container."""
+    project, service = (labels.get(f"com.docker.compose.{key}", "") for key in ("project", "service"))
+    if _NAME.fullmatch(project) and _NAME.fullmatch(service):
+        return f"{project}/{service}"
+    return name
+
+
+def _port_rows(owner: str, group: str, text: str, ours: Mapping[str, str], comment: str) -> Iterator[Row]:
     suffix = f".{group}" if group else ""
     name = owner.partition(" ")[2]
-    others = {field: ours[f"{field}{suffix}"] for field in _OTHERS if f"{field}{suffix}" in ours}
+    others = {field: ours[f"{field}{suffix}"] for field in OTHERS if f"{field}{suffix}" in ours}
     for part in text.split(","):
         port, slash, protocol = part.strip().partition("/")
         place = _place(owner, f"{_PORT}{suffix}")
         if (protocol if slash else _DEFAULT_PROTOCOL).upper() not in PROTOCOLS:
-            yield _rejected(place, f"{quoted(part.strip())} is not PORT/PROTOCOL: tcp, udp or both")
+            yield rejected(place, f"{quoted(part.strip())} is not PORT/PROTOCOL: tcp, udp or both")
             continue
-        fields = {"comment": name, **others, "port": port, "protocol": protocol or _DEFAULT_PROTOCOL}
+        fields = {"comment": comment, **others, "port": port, "protocol": protocol or _DEFAULT_PROTOCOL}
         yield Row(fields, place, f"{owner}, label {PREFIX}{{}}{suffix}", origin=name)
 
 
@@ -77,5 +90,6 @@ def _place(owner: str, label: str) -> str:
     return f"{owner}, label {PREFIX + label if plain else quoted(PREFIX + label)}"
 
 
-def _rejected(place: str, reason: str) -> Row:
+def rejected(place: str, reason: str) -> Row:
+    """Return a row that is rejected for this reason."""
     return Row({}, place, "{}", error=reason)

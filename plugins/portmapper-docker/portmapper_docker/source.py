@@ -9,9 +9,11 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import Row, Source, SourceError
+from portmapper_docker.settings import DockerTable
 
 if TYPE_CHECKING:
     from aiodocker import Docker
@@ -35,8 +37,11 @@ class DockerSource(Source):
     name = "docker"
     may_be_down = True
 
-    def __init__(self, location: str) -> None:
+    settings: ClassVar[type] = DockerTable
+
+    def __init__(self, location: str, *, settings: DockerTable | None = None) -> None:
         super().__init__(location)
+        self._table = settings or DockerTable()
         self._follower: asyncio.Task[None] | None = None
 
     @classmethod
@@ -52,17 +57,20 @@ class DockerSource(Source):
         """
         from portmapper_docker.engine import FAILURES, engine, name_and_labels, reason, socket_of
         from portmapper_docker.labels import rows_of
+        from portmapper_docker.published import container_rows, published_ports
         from portmapper_docker.swarm import services
 
         path = socket_of(self.location, os.environ)
         try:
             async with asyncio.timeout(_FETCH_SECONDS), engine(path) as docker:
-                found = sorted(map(name_and_labels, await docker.containers.list()), key=lambda c: c[0])
+                listed = await docker.containers.list()
+                found = sorted(((*name_and_labels(c), published_ports(c)) for c in listed), key=itemgetter(0))
                 managed = sorted(await services(docker), key=lambda service: service[0])
         except FAILURES as error:
             raise SourceError(reason(error)) from None
         rows = [row for service, labels in managed for row in rows_of(service, labels, "service")]
-        return [*rows, *(row for container, labels in found for row in rows_of(container, labels))]
+        expose = self._table.expose
+        return [*rows, *(row for each in found for row in container_rows(*each, expose=expose))]
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Follow the engine's events until `close`."""

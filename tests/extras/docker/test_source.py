@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from portmapper_docker.settings import DockerTable
 from portmapper_docker.source import DockerSource
 
 from portmapper.api.errors import SourceError
@@ -84,6 +85,26 @@ async def test_running_containers_are_rows(engine: Engine, source: DockerSource)
         "container dns, label portmapper.port",
         "container web, label portmapper.port",
     ]
+
+
+async def test_published_ports_are_rows_if_the_settings_say_so(engine: Engine, tmp_path: Path) -> None:
+    """Containers without labels are opened too; those with labels are not opened twice."""
+    ports = [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8081, "Type": "tcp"}]
+    engine.containers = [WEB | {"Ports": ports}, {**WEB, "Names": ["/shop"], "Labels": {}, "Ports": ports}]
+    source = DockerSource(f"docker://{tmp_path}/engine.sock", settings=DockerTable("published"))
+    rows = await source.fetch()
+    assert [(row.where, row.fields["port"]) for row in rows] == [
+        ("container shop, published port", "8081"),
+        ("container web, label portmapper.port", "8080"),
+    ]
+
+
+@pytest.mark.parametrize("ports", [5, [5], [{"Type": "tcp", "PublicPort": 80, "IP": "x"}], [None], {"a": 1}])
+async def test_invalid_ports_are_an_invalid_answer(engine: Engine, source: DockerSource, ports: Any) -> None:
+    """The engine may be a proxy or another program."""
+    engine.containers = [WEB | {"Ports": ports}]
+    with pytest.raises(SourceError, match="no valid answer from the engine"):
+        await source.fetch()
 
 
 SERVICE = {"ID": "cd" * 12, "Spec": {"Name": "shop", "Labels": {"portmapper.port": "8443/tcp"}}}
