@@ -14,8 +14,12 @@ reference cycles: without collections, a daemon would grow by 130 KiB a minute."
 
 
 async def tune_garbage_collection(_daemon: object) -> None:
-    """Wait until the daemon has started, exclude its long-lived objects, and collect more often."""
+    """Wait until the daemon has started, exclude its long-lived objects, and collect more often.
+
+    Then wait until canceled: a part of the daemon that ends is taken for a failed one.
+    """
     await asyncio.sleep(STARTUP_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(THRESHOLD)
+    await asyncio.Event().wait()

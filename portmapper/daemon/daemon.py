@@ -22,6 +22,7 @@ from portmapper.daemon.election import Election
 from portmapper.daemon.options import RunOptions, scheduler_options
 from portmapper.daemon.outside import OutsideCheck
 from portmapper.daemon.pausing import Pausing
+from portmapper.daemon.pulse import Pulse
 from portmapper.daemon.readiness import not_ready
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
 from portmapper.daemon.requests import Requests
@@ -93,6 +94,7 @@ class Daemon:
         self._election = Election(cluster.guard, self.stop)
         self._checker: PolicyCheck = lambda: self._reloadable.policy.checker(self._network)
         self._scheduler = self._make_scheduler(backends, quirks, cluster)
+        self._pulse = Pulse(lambda: self._clock.monotonic() - self._scheduler.next_round)
         self._election.on_leading = self._scheduler.begin
         attach(self._reloadable.observers, self._measure, self.status)
         self._desired = Desired(
@@ -265,7 +267,8 @@ class Daemon:
 
     def _problems(self) -> list[Document]:
         store = self._store.error or self._store.damage
-        return self._supervisor.document({"network": self._network.problem, "lease store": store})
+        conditions = {"network": self._network.problem, "lease store": store, **self._pulse.problems}
+        return self._supervisor.document(conditions)
 
     def _measure(self) -> Metrics:
         dropped, role = self._publisher.dropped, self._election.role.value
@@ -304,6 +307,7 @@ class Daemon:
         keep = self._supervisor.keep
         async with monitoring(self._network_changed), asyncio.TaskGroup() as tasks:
             tasks.create_task(keep("scheduler", self._scheduler.run))
+            tasks.create_task(keep("pulse", self._pulse.run))
             tasks.create_task(keep("sources", self._desired.watcher.run))
             tasks.create_task(keep("gates", self._desired.gatekeeper.run))
             tasks.create_task(keep("listeners", self._desired.watch_listeners))
@@ -315,7 +319,8 @@ class Daemon:
             _log.info("%s %s open", self._election.does, plural(len(self._scheduler.records), "mapping"))
 
     async def _notify_service_manager(self) -> None:
-        await keep_notifying(self._service, self._status.summary, self.listen, self._clock)
+        summary, pulse = self._status.summary, self._pulse
+        await keep_notifying(self._service, summary, self.listen, self._clock, lambda: pulse.is_stuck)
 
     def _reloaded(self) -> None:
         self._all_read.set()

@@ -103,7 +103,11 @@ class Election:
     def start(self, keep: Keep) -> None:
         """Take part until `close`, also while the daemon closes its ports at the end."""
         if self._guard is not None:
-            self._task = asyncio.create_task(keep("guard", self.run))
+            self._task = asyncio.create_task(keep("guard", self._run_until_closed))
+
+    async def _run_until_closed(self) -> None:
+        await self.run()
+        await asyncio.Event().wait()  # leadership is lost, and the daemon stops
 
     async def run(self) -> None:
         """Take part until leadership is lost; before that, an error is raised."""

@@ -25,7 +25,7 @@ STABLE = 60.0
 _log = logging.getLogger(__name__)
 
 Part = Callable[[], Coroutine[Any, Any, None]]
-"""Runs one part of the daemon until it is canceled."""
+"""Runs one part of the daemon until it is canceled; a part that ends before has failed."""
 
 
 @attrs.define
@@ -66,12 +66,13 @@ class Supervisor:
         self._problems: dict[str, Problem] = {}
 
     async def keep(self, part: str, run: Part) -> None:
-        """Run a part until it returns, or until this is canceled; after a failure, run it again."""
+        """Run a part until this is canceled; after a failure, or if it ends, run it again."""
         pause = FIRST_PAUSE
         while True:
             started = self._clock.monotonic()
             try:
-                return await self._run(part, run)
+                await self._run(part, run)
+                self.note(part, "it ended unexpectedly")
             except Exception as error:
                 self.fail(part, error)
             if self._clock.monotonic() - started >= STABLE:
@@ -128,7 +129,6 @@ class Supervisor:
         try:
             # An ExceptionGroup of a task group hides what failed.
             await run()
-            self.clear(part)
         except ExceptionGroup as group:
             raise _first(group) from group
         finally:

@@ -55,15 +55,20 @@ async def keep_notifying(
     summary: Callable[[], str],
     listen: Callable[[Callable[[Event], None]], Callable[[], None]],
     clock: Clock,
+    is_stuck: Callable[[], bool],
 ) -> None:
-    """Notify the service manager of readiness, then of status changes, with regular watchdog pings."""
+    """Notify the service manager of readiness, then of status changes, with regular watchdog pings.
+
+    A daemon that is stuck sends no pings any more, so that the service manager starts it again.
+    """
     changed, ping = asyncio.Event(), service.ping_interval
     interval = STATUS_INTERVAL if ping is None else min(STATUS_INTERVAL, ping / 2)
     remove_listener = listen(lambda _: changed.set())
     service.notify("READY=1")
     try:
         while True:
-            service.notify("WATCHDOG=1", f"STATUS={summary()}")
+            pings = () if is_stuck() else ("WATCHDOG=1",)
+            service.notify(*pings, f"STATUS={summary()}")
             await asyncio.sleep(interval)
             await clock.wait(changed, None if ping is None else ping - interval)
             changed.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -67,6 +68,7 @@ class Scheduler:
         answering: returns those that answer at the moment.
         counters: what happened since the start.
         recovery: finds leases that a damaged store has lost.
+        next_round: when `run` must go on, in monotonic seconds; a time long ago shows that it has stopped.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Scheduler:
         self._on_hold = options.on_hold
         self._clock = clock or Clock()
         self._wake, self._quiet = asyncio.Event(), asyncio.Event()
+        self.next_round = math.inf
         self._topology = Topology(network, options.chosen)
         self._queues = WorkQueues(self._quiet.set, gate)
         self._ownership = Ownership(store, options.scope, tokens)
@@ -188,6 +191,7 @@ class Scheduler:
 
     async def run(self) -> None:
         """Keep everything open until cancelled."""
+        self.next_round = min(self.next_round, self._clock.monotonic())
         next_resync = self._clock.monotonic() + self._options.interval
         while True:
             self._wake.clear()
@@ -197,8 +201,8 @@ class Scheduler:
                 await self.resync()
                 next_resync = now + self._options.interval
             due = next_resync if self._on_hold else self._writer.timers.next(next_resync)
-            pause = due - self._clock.monotonic()
-            await self._clock.wait(self._wake, max(0.0, pause))
+            self.next_round = max(due, self._clock.monotonic())
+            await self._clock.wait(self._wake, self.next_round - self._clock.monotonic())
 
     async def resync(self) -> None:
         """Find out what nothing announced: the network, lost leases, external addresses, orphans."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Iterator
 
@@ -24,6 +25,9 @@ async def test_a_started_daemon_collects_garbage_more_often(monkeypatch: pytest.
     """Startup nearly disables collections, but a daemon may run for years."""
     monkeypatch.setattr(gc_tuning, "STARTUP_SECONDS", 0.0)
     gc.set_threshold(100_000)
-    await gc_tuning.tune_garbage_collection(None)
+    tuning = asyncio.create_task(gc_tuning.tune_garbage_collection(None))
+    while not gc.get_freeze_count():
+        await asyncio.sleep(0)
+    tuning.cancel()
     assert gc.get_threshold()[0] == gc_tuning.THRESHOLD
     assert gc.get_freeze_count() > 0

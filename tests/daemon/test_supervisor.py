@@ -56,7 +56,8 @@ async def test_a_failure_in_a_task_group_is_named(supervised: Supervisor) -> Non
 
     async def part() -> None:
         if supervised.document():
-            return
+            done.set()
+            await asyncio.Event().wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(fail())
 
@@ -66,8 +67,47 @@ async def test_a_failure_in_a_task_group_is_named(supervised: Supervisor) -> Non
     seen: list[str] = []
     note = supervised.note
     supervised.note = lambda part, reason: (seen.append(str(reason)), note(part, reason))[1]  # type: ignore
-    await supervised.keep("sources", part)
+    done = asyncio.Event()
+    task = asyncio.create_task(supervised.keep("sources", part))
+    async with asyncio.timeout(5):
+        await done.wait()
+    task.cancel()
     assert seen == ["Too many open files"]
+
+
+async def test_a_part_that_ends_is_started_again(supervised: Supervisor) -> None:
+    """Its work would silently stop otherwise; the problem stays while it ends again and again."""
+    ends: list[object] = []
+
+    async def part() -> None:
+        ends.append(supervised.document())
+
+    task = asyncio.create_task(supervised.keep("sources", part))
+    async with asyncio.timeout(5):
+        while len(ends) < 4:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    (problem,) = ends[-1]  # type: ignore[misc]
+    assert (problem["error"], problem["attempts"]) == ("it ended unexpectedly", 3)
+
+
+async def test_a_part_that_fails_forever_stays_a_problem(supervised: Supervisor) -> None:
+    """Also while it waits for its next start, which is when `status` mostly asks."""
+    failures = 0
+
+    async def part() -> None:
+        nonlocal failures
+        failures += 1
+        raise OSError(errno.EIO, "Input/output error")
+
+    task = asyncio.create_task(supervised.keep("listeners", part))
+    async with asyncio.timeout(5):
+        while failures < 5:
+            await asyncio.sleep(0.001)
+            assert failures == 0 or supervised.document()
+    task.cancel()
+    (problem,) = supervised.document()
+    assert (problem["part"], problem["error"]) == ("listeners", "Input/output error")
 
 
 async def test_an_attempt_that_succeeds_ends_the_problem(supervised: Supervisor) -> None:
