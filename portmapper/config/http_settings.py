@@ -10,6 +10,8 @@ import attrs
 from portmapper.api.config import READ
 from portmapper.api.errors import quoted
 from portmapper.api.model import IPNetwork
+from portmapper.sources.address_syntax import canonical
+from portmapper.sources.trust import Trust, read_trust
 from portmapper.support.listen_address import parse_listen_address
 from portmapper.support.values import frozen
 
@@ -27,9 +29,14 @@ def _networks(value: object) -> tuple[IPNetwork, ...]:
 
 def _network(value: object) -> IPNetwork:
     try:
-        return ipaddress.ip_network(value if isinstance(value, str) else "", strict=False)
+        network = ipaddress.ip_network(value if isinstance(value, str) else "", strict=False)
     except ValueError:
         raise ValueError(f"{quoted(value)} is neither an address nor a network") from None
+    # The address of a client is compared as IPv4 if it is IPv4-mapped.
+    mapped = canonical(network.network_address)
+    if mapped.version != network.version and network.prefixlen >= 96:
+        return ipaddress.ip_network((mapped, network.prefixlen - 96))
+    return network
 
 
 @frozen
@@ -42,6 +49,8 @@ class HttpSettings:
         certificate: absolute path of the certificate with its chain, in PEM; then it serves HTTPS.
         key: absolute path of the certificate's key; default in the certificate's file.
         trusted_proxies: addresses and networks of reverse proxies whose `X-Forwarded-*` headers count.
+        trust: what requests with a token may choose: `take` (to overwrite mappings of other hosts) and
+            `addresses` (of other hosts).
     """
 
     listen: tuple[str, int] | None = attrs.field(default=None, metadata={READ: _listen_address})
@@ -49,3 +58,4 @@ class HttpSettings:
     certificate: Path | None = None
     key: Path | None = None
     trusted_proxies: tuple[IPNetwork, ...] = attrs.field(default=(), metadata={READ: _networks})
+    trust: frozenset[Trust] = attrs.field(default=frozenset(), metadata={READ: read_trust})

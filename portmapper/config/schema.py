@@ -21,7 +21,7 @@ from portmapper.sources.port_syntax import ANY, parse_ports
 from portmapper.sources.presets import Preset, read_presets
 from portmapper.sources.remote_syntax import parse_remote
 from portmapper.sources.row_parser import MAX_MAPPINGS as MAX_ROW_MAPPINGS
-from portmapper.sources.trust import KEEP_SHARE, MAX_MAPPINGS, Limits, Trust
+from portmapper.sources.trust import KEEP_SHARE, MAX_MAPPINGS, Limits, Trust, read_trust
 from portmapper.support.duration import parse_duration
 from portmapper.support.values import frozen
 
@@ -99,16 +99,6 @@ def _conflict(value: object) -> ConflictPolicy:
     return parse_conflict(value if isinstance(value, str) else str(value))
 
 
-def _trust(value: object) -> frozenset[Trust]:
-    known = {"take": Trust.TAKE, "overwrite": Trust.TAKE, "addresses": Trust.ADDRESSES}
-    trusted = []
-    for name in value if isinstance(value, list) else [value]:
-        if not isinstance(name, str) or name not in known:
-            raise ValueError(f"{quoted(name)} is not one of {', '.join(Trust)}")
-        trusted.append(known[name])
-    return frozenset(trusted)
-
-
 def _count(value: object) -> int:
     if type(value) is not int or not 1 <= value <= MAX_ROW_MAPPINGS:
         raise ValueError(f"{quoted(value)} is not a number in 1-{MAX_ROW_MAPPINGS}")
@@ -150,7 +140,7 @@ class SourceSettings:
 
     location: str = attrs.field(metadata={READ: _location})
     format: str = ""
-    trust: frozenset[Trust] | None = attrs.field(default=None, metadata={READ: _trust})
+    trust: frozenset[Trust] | None = attrs.field(default=None, metadata={READ: read_trust})
     max_mappings: int = attrs.field(default=MAX_MAPPINGS, metadata={READ: _count})
     headers_file: str = ""
     ca_file: str = ""

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from portmapper.config.http_settings import HttpSettings
 from portmapper.control.application import add_routes, make_application
@@ -24,6 +24,7 @@ from portmapper.http.hosts import AllowedHosts
 from portmapper.http.login import Login
 from portmapper.http.login_limit import LoginLimit
 from portmapper.http.pages import Pages
+from portmapper.http.restricted import Restricted
 from portmapper.http.sessions import Sessions
 from portmapper.http.tokens import Tokens
 from portmapper.http.view import View
@@ -52,6 +53,7 @@ async def serve_application(
     listen: Any,
 ) -> None:
     """Serve at a listening socket until canceled."""
+    daemon = cast(DaemonInterface, Restricted(daemon, settings.trust))
     # A page's module may import a template engine.
     kinds = await in_thread(lambda: plugins.web)
     pages: Pages = Pages(web, kinds, View(daemon, jobs, plugins, lambda: pages))

@@ -14,9 +14,15 @@ from portmapper.sources.trust import Trust
 
 
 def mapping_check(
-    policy: Policy, trust: frozenset[Trust], network: Callable[[], Network] = read_network
+    policy: Policy,
+    trust: frozenset[Trust],
+    network: Callable[[], Network] = read_network,
+    needed_in: str = "the [[source]] table of this list",
 ) -> Callable[[Mapping], None]:
-    """Return a check for one reading; it raises `RowError` if the mapping is denied or impossible."""
+    """Return a check for one reading; it raises `RowError` if the mapping is denied or impossible.
+
+    `needed_in` is where the settings file could allow more.
+    """
     facts = functools.cache(lambda: _known(network))
     refusal = policy.checker(facts)
 
@@ -24,20 +30,20 @@ def mapping_check(
         if reason := refusal(mapping):
             raise RowError("", reason)
         if mapping.conflict is ConflictPolicy.TAKE and Trust.TAKE not in trust:
-            raise RowError(
-                "conflict", 'overwrite needs trust = ["take"] in the [[source]] table of this list'
-            )
+            raise RowError("conflict", f'overwrite needs trust = ["take"] in {needed_in}')
         if isinstance(mapping.address, IPv4Address | IPv6Address):
-            _check_host(mapping.address, trust, facts())
+            _check_host(mapping.address, trust, facts(), needed_in)
 
     return check
 
 
-def _check_host(address: IPv4Address | IPv6Address, trust: frozenset[Trust], network: Network) -> None:
+def _check_host(
+    address: IPv4Address | IPv6Address, trust: frozenset[Trust], network: Network, needed_in: str
+) -> None:
     if reason := unusable_here(address, network):
         raise RowError("address", f"{address} {reason}")
     if Trust.ADDRESSES not in trust and not network.is_ours(address):
-        needed = 'trust = ["addresses"] in the [[source]] table of this list'
+        needed = f'trust = ["addresses"] in {needed_in}'
         raise RowError("address", f"{address} is not this host: another host needs {needed}")
 
 

@@ -6,6 +6,7 @@ import enum
 
 import attrs
 
+from portmapper.api.errors import quoted
 from portmapper.support.values import frozen
 
 MAX_MAPPINGS = 16_384
@@ -26,6 +27,17 @@ class Trust(enum.StrEnum):
 
     TAKE = "take"
     ADDRESSES = "addresses"
+
+
+def read_trust(value: object) -> frozenset[Trust]:
+    """Read a list of names from the settings file. Raises `ValueError`."""
+    known = {"take": Trust.TAKE, "overwrite": Trust.TAKE, "addresses": Trust.ADDRESSES}
+    trusted = []
+    for name in value if isinstance(value, list) else [value]:
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"{quoted(name)} is not one of {', '.join(Trust)}")
+        trusted.append(known[name])
+    return frozenset(trusted)
 
 
 @frozen
