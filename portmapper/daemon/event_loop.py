@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import logging
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from portmapper.support.windows_loop import run
+from portmapper.support.reasons import plain_reason
+from portmapper.support.windows_loop import make_runner
 
 T = TypeVar("T")
 
@@ -27,12 +31,28 @@ _log = logging.getLogger(__name__)
 def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `main` as `asyncio.run` does, as soon as the system has the descriptors for a loop."""
     logged = False
-    while (error := _missing()) is not None and not _must_stop():
-        if not logged:
-            _log.error("cannot start the event loop, trying again: %s", error)
-        logged = True
-        time.sleep(RETRY_DELAY)
-    return run(main())
+    with contextlib.closing(make_runner()) as runner:  # as a context manager, it would create the loop now
+        while (error := _missing() or _failure_of(runner)) is not None and not _must_stop():
+            if not logged:
+                _log.error("cannot start the event loop, trying again: %s", plain_reason(error))
+            logged = True
+            time.sleep(RETRY_DELAY)
+        return runner.run(main())
+
+
+def _failure_of(runner: asyncio.Runner) -> Exception | None:
+    """Create the loop, and return why that fails: other threads may take what was free a moment before."""
+    # A loop that is not complete cannot close itself, and would show a traceback.
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        runner.get_loop()
+        return None
+    except (OSError, MemoryError) as error:
+        failure = error.with_traceback(None)
+        gc.collect()
+        return failure
+    finally:
+        sys.unraisablehook = hook
 
 
 def _missing() -> Exception | None:

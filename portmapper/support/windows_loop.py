@@ -38,8 +38,13 @@ else:
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine as `asyncio.run` does, on a loop that can watch sockets."""
-    with asyncio.Runner(loop_factory=_LOOP) as runner:
+    with make_runner() as runner:
         return runner.run(main)
+
+
+def make_runner() -> asyncio.Runner:
+    """Return a runner that creates such a loop."""
+    return asyncio.Runner(loop_factory=_LOOP)
 
 
 class ReaderThreads:
