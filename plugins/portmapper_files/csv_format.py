@@ -42,7 +42,9 @@ class CsvFormat(Format):
 def _rows(lines: _Lines, delimiter: str) -> Iterator[Row]:
     header: Header | None = None
     for line, cells in _records(lines, delimiter):
-        if isinstance(cells, str):
+        if isinstance(cells, str) and header is None:
+            raise SourceError(f"line {line}: {cells}")
+        elif isinstance(cells, str):
             yield _bad_row(line, cells)
         elif header is None and cells[0].lower().startswith("sep="):
             continue  # Excel's line that names the delimiter
@@ -75,6 +77,7 @@ class _Lines:
         starts_record: the next line begins a record, so it may be a comment.
         is_complete: the last line ends with a line break.
         has_text: a line is not blank.
+        too_long: the number of the last line that was too long; 0 without one.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -86,19 +89,23 @@ class _Lines:
         self.starts_record = True
         self.is_complete = True
         self.has_text = False
+        self.too_long = 0
 
     def __iter__(self) -> Iterator[str]:
         for number, line in enumerate(self._text, 1):
             if "\0" in line:
                 raise SourceError(f"binary data, not CSV{self._cause}")
-            if len(line) > _MAX_LINE:
-                raise SourceError(f"line {number}: longer than {_MAX_LINE} characters")
             self.has_text = self.has_text or bool(line.strip())
             self.is_complete = line.endswith(("\n", "\r"))
             # A blank line in place of a comment keeps the line numbers.
             is_comment = self.starts_record and line.lstrip("\ufeff \t").startswith("#")
             self.starts_record = False
-            yield "\n" if is_comment else line
+            if len(line) > _MAX_LINE and not is_comment:
+                self.too_long = number
+                # The line costs its record only, which may end on a later line if a quote is open.
+                yield '"\n' if line.count('"') % 2 else "\n"
+            else:
+                yield "\n" if is_comment else line
 
 
 def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, Sequence[str] | str]]:
@@ -118,7 +125,9 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, Sequence[str]
                 raise SourceError(f"line {line}: a quote is opened and never closed") from None
             yield line, str(error)
             continue
-        if any(cell.strip() for cell in cells):
+        if lines.too_long >= line:
+            yield lines.too_long, f"longer than {_MAX_LINE} characters"
+        elif any(cell.strip() for cell in cells):
             yield line, cells
 
 

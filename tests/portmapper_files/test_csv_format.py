@@ -122,7 +122,7 @@ def test_another_delimiter(delimiter: str) -> None:
         ('[{"port": 80}]', "looks like JSON, use --format json"),
         ("port\n80", "no column protocol"),
         ("port;protocol" + ";" * 255, "more than 256 columns"),
-        ("port;protocol\n" + ";" * 70_000, "line 2: longer than 65536"),
+        (";" * 70_000 + "\nport;protocol\n80;TCP\n", "line 1: longer than 65536"),
         ("port;port;protocol\n1;2;TCP", "two columns 'port'"),
         ('port;protocol\n80;"TCP\n81;UDP\n', "line 2: a quote is opened and never closed"),
         (b"port;protocol\n80;TCP\0", "binary"),
@@ -145,6 +145,33 @@ def test_an_invalid_record_affects_only_itself(cells: str) -> None:
     assert bad.error
     assert bad.where == "line 2"
     assert good.error == ""
+
+
+LONG = 70_000 * "x"
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        (f"81;TCP;{LONG}", 3),
+        (LONG, 3),
+        (f'81;TCP;"{LONG}"', 3),
+        (f'81;TCP;"{LONG}\nmore"', 3),
+        (f'81;TCP;"more\n{LONG}"', 4),
+        (f'81;TCP;"more\n{LONG}\nmore"', 4),
+    ],
+)
+def test_a_line_that_is_too_long_costs_only_its_record(record: str, line: int) -> None:
+    """Also within quotes; the rows before and after it are read."""
+    first, bad, last = parse(f"port;protocol;comment\n80;TCP;a\n{record}\n82;TCP;b\n")
+    assert (first.fields["port"], last.fields["port"]) == ("80", "82")
+    assert (bad.where, bad.error) == (f"line {line}", "longer than 65536 characters")
+
+
+def test_a_comment_may_be_long() -> None:
+    """It costs nothing."""
+    (row,) = parse(f"port;protocol\n# {LONG}\n80;TCP\n")
+    assert row.fields["port"] == "80"
 
 
 def test_bytes_that_are_not_utf_8_affect_only_their_row() -> None:
