@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portmapper.api import Row, quoted
+from portmapper_docker.grace import Found
 from portmapper_docker.labels import MAX_MAPPINGS, OTHERS, PREFIX, comment_of, has_ports, rejected, rows_of
 
 PORTICAL = "portical.upnp.forward"
@@ -40,8 +41,9 @@ def _listed(container: Any) -> Any:
         return ()  # a container with the network of another one
 
 
-def container_rows(name: str, labels: Mapping[str, str], ports: list[Port], *, expose: str) -> Iterator[Row]:
+def container_rows(container: Found, expose: str) -> Iterator[Row]:
     """Yield the rows of one container: of its labels, of portical's label, or of its published ports."""
+    name, labels, ports = container.name, container.labels, container.ports
     if has_ports(labels):
         yield from rows_of(name, labels)
     elif PORTICAL in labels:

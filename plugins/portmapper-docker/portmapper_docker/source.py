@@ -9,10 +9,11 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import Row, Source, SourceError
+from portmapper_docker.grace import Found, Grace
 from portmapper_docker.settings import DockerTable
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _FETCH_SECONDS = 10.0
 _FIRST_DELAY = 0.5
 _MAX_DELAY = 30.0
+_LATER = 0.1
 # The stream also requests slightly older events, so that none is missed between list and stream.
 _OVERLAP_SECONDS = 2
 # Frequent events such as health checks are ignored. `died` and `remove` are Podman's names.
@@ -43,6 +45,9 @@ class DockerSource(Source):
         super().__init__(location)
         self._table = settings or DockerTable()
         self._follower: asyncio.Task[None] | None = None
+        self._grace = Grace()
+        self._changed: Callable[[], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def claims(cls, location: str) -> bool:
@@ -64,20 +69,32 @@ class DockerSource(Source):
         try:
             async with asyncio.timeout(_FETCH_SECONDS), engine(path) as docker:
                 listed = await docker.containers.list()
-                found = sorted(((*name_and_labels(c), published_ports(c)) for c in listed), key=itemgetter(0))
+                running = [Found(str(c["Id"]), *name_and_labels(c), published_ports(c)) for c in listed]
                 managed = sorted(await services(docker), key=lambda service: service[0])
         except FAILURES as error:
             raise SourceError(reason(error)) from None
         rows = [row for service, labels in managed for row in rows_of(service, labels, "service")]
-        expose = self._table.expose
-        return [*rows, *(row for each in found for row in container_rows(*each, expose=expose))]
+        found = self._grace.keep(sorted(running, key=attrgetter("name")))
+        self._look_again_after_the_grace_time()
+        return [*rows, *(row for each in found for row in container_rows(each, self._table.expose))]
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Follow the engine's events until `close`."""
+        self._changed = changed
         self._follower = asyncio.create_task(self._follow(changed))
+
+    def _look_again_after_the_grace_time(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._changed is not None and self._grace.seconds_left:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._grace.seconds_left + _LATER, self._changed)
 
     async def close(self) -> None:
         """Stop following."""
+        self._changed = None
+        self._look_again_after_the_grace_time()
         if self._follower is not None:
             self._follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from portmapper_docker.grace import Found
 from portmapper_docker.published import PORTICAL, container_rows, published_ports
 from portmapper_docker.settings import DockerTable
 
@@ -24,7 +25,7 @@ def opened(
     labels: dict[str, str], ports: list[Any], expose: str = "labels"
 ) -> list[tuple[str, int, int, str]]:
     """Return the mappings of the container `web`."""
-    rows = container_rows("web", labels, ports, expose=expose)
+    rows = container_rows(Found("1", "web", labels, ports), expose)
     found = [mapping for row in rows for mapping in mappings_of(row, "docker:")]
     return [(m.protocol.lower(), m.port, m.internal_port, m.comment) for m in found]
 
@@ -84,14 +85,14 @@ def test_the_labels_of_portmapper_win() -> None:
 @pytest.mark.parametrize("text", ["", "80:", "80:81:82", "80/sctp", "x", ",".join(["80"] * 200), "²"])
 def test_an_invalid_label_of_portical_is_rejected(text: str) -> None:
     """The other rules of the label are read."""
-    rows = list(container_rows("web", {PORTICAL: text}, WEB, expose="labels"))
+    rows = list(container_rows(Found("1", "web", {PORTICAL: text}, WEB), "labels"))
     assert [row.where for row in rows] == [f"container web, label {PORTICAL}"]
     assert rows[0].error
 
 
 def test_an_invalid_port_of_portical_is_rejected_with_its_label() -> None:
     """As any port."""
-    (row,) = container_rows("web", {PORTICAL: "70000"}, [], expose="labels")
+    (row,) = container_rows(Found("1", "web", {PORTICAL: "70000"}, []), "labels")
     with pytest.raises(RowError):
         mappings_of(row, "docker:")
 
@@ -99,7 +100,7 @@ def test_an_invalid_port_of_portical_is_rejected_with_its_label() -> None:
 def test_a_container_with_too_many_published_ports_gets_none() -> None:
     """It must not take the ports of the others."""
     ports = [(number, "tcp") for number in range(1, 400)]
-    (row,) = container_rows("web", {}, ports, expose="published")
+    (row,) = container_rows(Found("1", "web", {}, ports), "published")
     assert row.error == "399 ports are published, and one container may have 256"
 
 

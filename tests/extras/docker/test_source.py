@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from portmapper_docker import grace
 from portmapper_docker.settings import DockerTable
 from portmapper_docker.source import DockerSource
 
@@ -105,6 +106,39 @@ async def test_invalid_ports_are_an_invalid_answer(engine: Engine, source: Docke
     engine.containers = [WEB | {"Ports": ports}]
     with pytest.raises(SourceError, match="no valid answer from the engine"):
         await source.fetch()
+
+
+async def test_a_container_that_restarts_keeps_its_ports(
+    engine: Engine, source: DockerSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the grace time, the list is read again without it."""
+    changes: list[int] = []
+    await source.watch(lambda: changes.append(1))
+    await until(lambda: engine.streams)
+    assert len(await source.fetch()) == 1
+    engine.containers = []
+    assert len(await source.fetch()) == 1
+    engine.containers = [{**WEB, "Id": "cd" * 32}]
+    assert len(await source.fetch()) == 1
+    engine.containers = []
+    assert len(await source.fetch()) == 1
+    monkeypatch.setattr(grace, "GRACE", 0.0)
+    assert await source.fetch() == []
+
+
+async def test_the_list_is_read_again_after_the_grace_time(
+    engine: Engine, source: DockerSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event of the engine reports its end."""
+    changes: list[int] = []
+    await source.watch(lambda: changes.append(1))
+    await until(lambda: engine.streams)
+    assert len(await source.fetch()) == 1
+    monkeypatch.setattr(grace, "GRACE", 0.3)
+    engine.containers = []
+    await source.fetch()
+    await until(lambda: changes)
+    assert await source.fetch() == []
 
 
 SERVICE = {"ID": "cd" * 12, "Spec": {"Name": "shop", "Labels": {"portmapper.port": "8443/tcp"}}}
