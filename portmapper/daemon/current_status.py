@@ -52,7 +52,11 @@ class Desired(Protocol):
 
 
 class CurrentStatus:
-    """Puts together what the parts of a daemon know."""
+    """Puts together what the parts of a daemon know.
+
+    Attributes:
+        web_address: the URL of the listener for HTTP; None without one.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class CurrentStatus:
         clock: Clock,
     ) -> None:
         """Describe a daemon that starts now; `problems` returns what is wrong with its parts."""
+        self.web_address: str | None = None
         self._scheduler = scheduler
         self._desired = desired
         self._election = election
@@ -107,6 +112,7 @@ class CurrentStatus:
         document = status_document(self._scheduler, readings, self._started_at, self._clock, error, mappings)
         document |= {
             **self._election.document(),
+            "web_address": self.web_address,
             "next_check_at": date(self._desired.next_read, moment(self._clock)),
             "problems": self._problems(),
         }

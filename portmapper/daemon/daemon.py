@@ -58,7 +58,6 @@ class Daemon:
     Attributes:
         document: the status document at the end of the run.
         stopped: a stop was requested.
-        web_address: the URL of its listener for HTTP; None without one.
         history: returns events of the journal.
     """
 
@@ -80,7 +79,6 @@ class Daemon:
         """
         self.document: Document = {}
         self.stopped = False
-        self.web_address: str | None = None
         self._options = options
         self._reloadable = reloadable
         self._load_settings = load_settings
@@ -209,13 +207,22 @@ class Daemon:
         self._outside.soon()
         return invalid
 
+    @property
+    def web_address(self) -> str | None:
+        """The URL of the listener for HTTP; None without one."""
+        return self._status.web_address
+
+    @web_address.setter
+    def web_address(self, url: str | None) -> None:
+        self._status.web_address = url
+
     def status(self) -> Document:
         """Return the current status document."""
-        return {**self._status.document(), "web_address": self.web_address}
+        return self._status.document()
 
     async def status_in_slices(self) -> Document:
         """Return the status document; other work continues while it is built."""
-        return {**await self._status.document_in_slices(), "web_address": self.web_address}
+        return await self._status.document_in_slices()
 
     async def open(self, records: object) -> Document:
         """Keep these mappings open until `close`, and return their status. Raises `UsageError`."""

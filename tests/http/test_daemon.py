@@ -53,6 +53,7 @@ def test_a_port_is_opened_and_closed(
         daemon.logs("opened 8080/tcp")
         opened = client.call("/v1/open", {"mappings": [{"port": 9000, "protocol": "tcp"}]})
         assert [mapping["state"] for mapping in opened["mappings"]] == ["active"]
+        assert opened["web_address"] == f"http://127.0.0.1:{port}/"
         assert gateway.ports() == {8080, 9000}
         assert client.call("/v1/summary")["open"] == 2
         closed = client.call("/v1/close", {"mappings": [{"port": 9000, "protocol": "tcp"}]})
