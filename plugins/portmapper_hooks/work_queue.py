@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 
 from portmapper.api import Event
+from portmapper.support.reasons import plain_reason
+from portmapper.support.secrets import mask_urls
 
 MAX_CONCURRENT = 4
 """Calls under way at the same time."""
@@ -73,7 +75,7 @@ class WorkQueue:
             try:
                 await calls[0]()
             except Exception as error:
-                _log.warning("hook failed: %s: %s", type(error).__name__, error)
+                _log.warning("hook failed: %s", mask_urls(plain_reason(error)))
             calls.popleft()
             self._capacity.release()
         del self._queued[key]

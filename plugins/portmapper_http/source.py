@@ -68,8 +68,11 @@ class HttpSource(Source):
             raise SourceError(f"not read within {_TOTAL_SECONDS} seconds") from None
         except aiohttp.ClientError as error:
             raise SourceError(_reason(error)) from None
-        except (OSError, ValueError) as error:
-            raise SourceError(f"cannot be fetched ({type(error).__name__})") from None
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else "the system refused the connection"
+            raise SourceError(f"cannot be fetched: {reason}") from None
+        except ValueError:  # its text may contain the URL
+            raise SourceError("cannot be fetched: its URL, a redirect or a header is invalid") from None
 
     async def _follow(self) -> Document:
         """Follow redirects; check each target before sending anything to it."""
@@ -202,7 +205,7 @@ def _next(url: URL, location: str) -> URL:
     except ValueError:
         usable = False
     if not usable or target.scheme not in (url.scheme, "https") or url.scheme not in ("http", "https"):
-        raise SourceError(f"redirects to {quoted(mask_url(location))}, not followed: not {url.scheme}")
+        raise SourceError(f"redirects to {_target(location)}, not followed: not {url.scheme}")
     if _is_same_server(url, target) and not target.user:
         return target.with_user(url.user).with_password(url.password)
     return target
@@ -216,6 +219,12 @@ def _is_same_server(url: URL, target: URL) -> bool:
         *("http", 80),
         *("https", 443),
     )
+
+
+def _target(location: str) -> str:
+    """Describe where a redirect leads that is not followed; the server may send anything, also secrets."""
+    known = location.lower().startswith((*_SCHEMES, "ftp://", "file://"))
+    return quoted(mask_url(location)) if known else "an invalid URL or another scheme"
 
 
 def _display(url: URL) -> str:
@@ -235,4 +244,8 @@ def _reason(error: Exception) -> str:
         return f"no connection: {os.strerror(number) if number else 'unreachable'}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed the connection without an answer"
-    return f"no valid HTTP answer ({type(error).__name__})"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer ended early, or is not encoded as its headers say"
+    if isinstance(error, aiohttp.TooManyRedirects | aiohttp.InvalidURL):
+        return "a redirect leads to an invalid URL"
+    return "no valid HTTP answer"
