@@ -65,7 +65,9 @@ def _cause(text: str, place: int) -> str:
         return "JSON cannot contain comments: remove the comment, or use TOML"
     if rest.startswith("'"):
         return "text must be in double quotes"
-    if before.endswith(",") and rest.startswith(("]", "}")):
+    # Since Python 3.13, the place is that of the comma.
+    after_comma = rest.removeprefix(",").lstrip()
+    if (before.endswith(",") or rest.startswith(",")) and after_comma.startswith(("]", "}")):
         return "remove the comma before the closing bracket"
     if cause := "" if before else text_cause(text):
         return cause

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, SupportsIndex
@@ -88,10 +89,12 @@ class Client:
         try:
             backends, quirks = self._load()
             # Not in __init__: SQLite allows only the thread that opened a connection to use it.
-            self._store = Store(None)
-            self._scheduler = Scheduler(
-                backends, self._store, self._publish, self._options, Clock(), quirks=quirks
-            )
+            with contextlib.ExitStack() as stack:
+                self._store = stack.enter_context(contextlib.closing(Store(None)))
+                self._scheduler = Scheduler(
+                    backends, self._store, self._publish, self._options, Clock(), quirks=quirks
+                )
+                stack.pop_all()
         except UsageError as error:
             # The message names the command's option, which a program does not have.
             raise ValueError(str(error).replace("--gateway", "gateway")) from None

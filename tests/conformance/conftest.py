@@ -155,7 +155,9 @@ def start_scheduler(stack: AsyncExitStack) -> Callable[..., Awaitable[LoopbackHa
         if not searched:
             options["chosen"] = (f"{host}:{gateway.pcp_port or 5351}",)
         harness = LoopbackHarness(gateway, loopback_network(local, host))
-        store = store or Store(None)
+        if store is None:
+            store = Store(None)
+            stack.callback(store.close)
         journal = EventPublisher(store)
         journal.listen(harness.events.append)
         harness.scheduler = Scheduler(

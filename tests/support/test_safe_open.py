@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -30,9 +31,9 @@ def dangling_link(path: Path) -> None:
 
 
 def listening_socket(path: Path) -> None:
-    """Make a socket."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
+    """Make a socket; its path may be longer than a socket's may be."""
+    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path.name)
 
 
 @pytest.mark.parametrize("make", [link, dangling_link, os.mkfifo, listening_socket, Path.mkdir])
