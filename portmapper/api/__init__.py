@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from portmapper.api.reading import SourceState as SourceState
     from portmapper.api.reads_status import ReadsStatus as ReadsStatus
     from portmapper.api.runs_hooks import RunsHooks as RunsHooks
+    from portmapper.api.schedule import canonical_schedule as canonical_schedule
     from portmapper.api.source import MAX_DOCUMENT as MAX_DOCUMENT
     from portmapper.api.source import Document as Document
     from portmapper.api.source import FetchOptions as FetchOptions
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from portmapper.api.suggestions import nearest as nearest
     from portmapper.api.tokens import DerivedTokens as DerivedTokens
     from portmapper.api.tokens import TokenSource as TokenSource
+    from portmapper.api.until_syntax import parse_until as parse_until
     from portmapper.api.web import WebHandler as WebHandler
     from portmapper.api.web import WebLink as WebLink
     from portmapper.api.web import WebPages as WebPages
@@ -221,6 +223,7 @@ __getattr__ = lazy_exports(
         ),
         "reads_status": ("ReadsStatus",),
         "runs_hooks": ("RunsHooks",),
+        "schedule": ("canonical_schedule",),
         "source": (
             "Document",
             "FetchOptions",
@@ -235,6 +238,7 @@ __getattr__ = lazy_exports(
             "DerivedTokens",
             "TokenSource",
         ),
+        "until_syntax": ("parse_until",),
         "web": (
             "WebHandler",
             "WebLink",

@@ -19,12 +19,12 @@ from portmapper.api.model import (
     IPNetwork,
     Protocol,
 )
+from portmapper.api.schedule import canonical_schedule
+from portmapper.api.until_syntax import parse_until
 from portmapper.sources.address_syntax import parse_address, parse_gateway
 from portmapper.sources.internal_hosts import unusable
 from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
 from portmapper.sources.remote_syntax import parse_remote
-from portmapper.sources.schedule import canonical_schedule
-from portmapper.sources.until_syntax import parse_until
 from portmapper.support.duration import EXAMPLES, parse_duration
 from portmapper.support.encodings import in_windows_letters
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from portmapper.api.model import Mapping, MappingState
+from portmapper.api.schedule import DAYS, is_inside, next_change, parse_schedule
 from portmapper.sources.gates import PASS, Gate, Verdict
-from portmapper.sources.schedule import DAYS, is_inside, next_change, parse_schedule
 from portmapper.support.duration import format_local
 
 SOON = 6

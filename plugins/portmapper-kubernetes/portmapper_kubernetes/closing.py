@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from portmapper.api import Row
+from portmapper.api import ANY_PORT, MappingState, Row
 from portmapper_kubernetes.open_ports import OpenPort, OpenPorts
 from portmapper_kubernetes.wanted import ANY, Wanted
 
@@ -65,6 +65,22 @@ class Closing:
                 self._ports[port] = _Closing(origin, now)
         if self._ports:
             _log.info("closing %d ports of objects that are gone", len(self._ports))
+
+    def begin_held_back(self, mappings: Iterable[Mapping[str, Any]]) -> bool:
+        """Find the open ports of rows that are held back, such as after the end of their schedule.
+
+        An earlier leader opened them, so the daemon does not know that they are open. Return whether there
+        are any. `mappings` are those of the status document.
+        """
+        held = {(mapping.get("origin"), *_place(mapping)) for mapping in mappings if _is_held_back(mapping)}
+        now = self._monotonic()
+        found = {
+            port: _Closing(origin, now)
+            for port, origin in self._open_ports.items()
+            if port not in self._ports and held.intersection(_held_places(port, origin))
+        }
+        self._ports |= found
+        return bool(found)
 
     def rows(self) -> list[Row]:
         """Return a row for each port that is not taken over yet."""
@@ -128,6 +144,19 @@ def _place(mapping: Mapping[str, Any]) -> tuple[object, ...]:
         mapping["internal_port"],
         mapping["wanted_external_port"],
     )
+
+
+def _is_held_back(mapping: Mapping[str, Any]) -> bool:
+    return mapping["state"] in (MappingState.PAUSED, MappingState.WAITING)
+
+
+def _held_places(port: OpenPort, origin: str) -> set[tuple[object, ...]]:
+    """Return how a held-back row may describe a port: it may lack the address and the external port."""
+    return {
+        (origin, port.protocol.value, address, port.internal_port, external)
+        for address in (port.internal_address, None)
+        for external in (port.external_port, ANY_PORT)
+    }
 
 
 def _place_of_open(port: OpenPort) -> tuple[object, ...]:

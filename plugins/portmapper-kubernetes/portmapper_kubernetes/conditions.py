@@ -13,8 +13,28 @@ Document = Mapping[str, Any]
 
 MAX_MESSAGE = 1000
 
-_OPEN_REASONS = {"active": "Granted", "conflict": "Conflict", "refused": "Refused", "failed": "Refused"}
-_WORST_FIRST = ("Conflict", "GatewayRefusesOtherHosts", "Refused", "NoGateway", "Pending", "Granted")
+_OPEN_REASONS = {
+    "active": "Granted",
+    "conflict": "Conflict",
+    "refused": "Refused",
+    "failed": "Refused",
+    "waiting": "Waiting",
+    "paused": "Paused",
+}
+_WORST_FIRST = (
+    "Conflict",
+    "GatewayRefusesOtherHosts",
+    "Refused",
+    "NoGateway",
+    "Pending",
+    "Paused",
+    "Waiting",
+    "Granted",
+)
+
+
+HELD_BACK = ("Waiting", "Paused")
+"""Reasons of ports that are closed as their author or the operator wants it."""
 
 
 @attrs.frozen
@@ -119,14 +139,30 @@ def _message(port: Document, reason: str) -> str:
     error = port.get("error") or ("waiting for the gateway" if reason == "Pending" else "the gateway refused")
     if "protocol" not in port:
         return str(error)
-    return f"{port['wanted_external_port'] or 'any'}/{port['protocol'].lower()}: {error}"
+    return f"{_name(port)}: {error}"
+
+
+def _name(port: Document) -> str:
+    return f"{port['wanted_external_port'] or 'any'}/{port['protocol'].lower()}"
+
+
+_REACHABLE = {"no": ("False", "NoAnswer"), "unknown": ("Unknown", "NotProven"), "yes": ("True", "Answered")}
+"""Status and reason for each state of a probe, the worst first."""
 
 
 def _reachable(ports: list[Document]) -> Condition:
-    """Report the result of a probe from outside, if the status document has one."""
-    results = [port["reachable"] for port in ports if isinstance(port.get("reachable"), bool)]
-    if not results:
+    """Report the worst result of the probes from outside. Their times would cause a write for each probe."""
+    results = {reachable_state(port): port for port in reversed(ports)}
+    state = next((known for known in _REACHABLE if known in results), None)
+    if state is None:
         return Condition("Reachable", "Unknown", "NotProbed", "no probe from outside has checked the port")
-    if all(results):
-        return Condition("Reachable", "True", "Answered", "")
-    return Condition("Reachable", "False", "NoAnswer", "a probe from outside got no answer")
+    status, reason = _REACHABLE[state]
+    port = results[state]
+    text = f"{_name(port)}: {port['reachable'].get('reason') or reason}"
+    return Condition("Reachable", status, reason, "" if status == "True" else text[:MAX_MESSAGE])
+
+
+def reachable_state(port: Document) -> str:
+    """Return `yes`, `no` or `unknown` for a port that was probed from outside; else empty text."""
+    result = port.get("reachable")
+    return str(result.get("state") or "") if isinstance(result, Mapping) else ""

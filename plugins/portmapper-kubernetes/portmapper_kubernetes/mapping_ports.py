@@ -12,6 +12,7 @@ from portmapper_kubernetes.objects import PortMapping, Service, ServicePort
 from portmapper_kubernetes.rejections import InvalidSpec
 from portmapper_kubernetes.service_ports import read_conflict
 from portmapper_kubernetes.targets import Target, targets_of
+from portmapper_kubernetes.times import read_times
 from portmapper_kubernetes.wanted import Wanted
 
 _FAMILIES = {("IPv4",): "ipv4", ("IPv6",): "ipv6", ("IPv4", "IPv6"): "both"}
@@ -28,6 +29,7 @@ def wanted_of_mapping(mapping: PortMapping, cluster: Cluster) -> list[Wanted]:
     external = int(spec["port"])
     protocols = PROTOCOLS[str(spec.get("protocol") or "TCP").upper()]
     comment = str(spec.get("comment") or f"{mapping.reference.namespace}/{mapping.reference.name}:{external}")
+    times = read_times(spec)
     places = _places(mapping, cluster)
     limits.check_external(external)
     return [
@@ -42,6 +44,7 @@ def wanted_of_mapping(mapping: PortMapping, cluster: Cluster) -> list[Wanted]:
             lifetime=int(spec.get("lifetimeSeconds", DEFAULT_DURATION)),
             conflict=conflict,
             comment=comment if comment.isprintable() else quoted(comment),
+            times=times,
         )
         for target, internal_port in places
         for protocol in protocols

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,12 @@ WAITING_PAUSE = 1.0
 
 LONGEST_PAUSE = 15.0
 """Seconds after which a report is made without a known change."""
+
+HELD_BACK_AFTER = 15.0
+"""Seconds after a takeover until ports of rows that are held back are closed.
+
+Until then, a row with `when` may wait only because the sockets of this host were not read yet.
+"""
 
 OUTAGE_PAUSE = 5.0
 REQUEST_LIMIT = 5.0
@@ -49,6 +56,7 @@ class KubernetesObserver(Observer, ReadsStatus, ShowsMetrics):
         self._task: asyncio.Task[None] | None = None
         self._health = HealthServer(controller, guard, self.page)
         self._error = ""
+        self._held_back_at = math.inf
 
     def attach_status(self, status: Callable[[], dict[str, Any]]) -> None:
         """Set the function that returns the daemon's status document."""
@@ -91,6 +99,7 @@ class KubernetesObserver(Observer, ReadsStatus, ShowsMetrics):
             await self._guard.wait_until_leading()
         pause, took = 0.0, 0.0
         clock = asyncio.get_running_loop().time
+        self._held_back_at = clock() + HELD_BACK_AFTER
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -127,7 +136,12 @@ class KubernetesObserver(Observer, ReadsStatus, ShowsMetrics):
             port = OpenPort.of_document(mapping) if mapping.get("origin") else None
             if port is not None:
                 self._controller.open_ports.add(port, mapping["origin"])
-        if self._controller.closing.check(status["mappings"]):
+        closing = self._controller.closing
+        is_changed = closing.check(status["mappings"])
+        if asyncio.get_running_loop().time() >= self._held_back_at:
+            self._held_back_at = math.inf
+            is_changed |= closing.begin_held_back(status["mappings"])
+        if is_changed:
             self._controller.changed()
 
     async def _write(self, status: dict[str, Any]) -> None:

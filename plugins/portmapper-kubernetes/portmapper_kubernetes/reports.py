@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from portmapper_kubernetes.conditions import Condition, Document, State
+from portmapper_kubernetes.conditions import HELD_BACK, Condition, Document, State, reachable_state
 from portmapper_kubernetes.objects import FINALIZER, PortMapping, Reference
 
 MANAGER = {"fieldManager": "portmapper", "force": "true"}
@@ -69,7 +69,7 @@ def service_report(state: State) -> str:
     document: dict[str, Any] = {"ports": [_port(port) for port in state.ports[:MAX_REPORTED]]}
     for condition in (accepted, opened, reachable):
         document[condition.kind] = condition.status
-        if condition.message and condition.status == "False":
+        if condition.message and condition.status == "False" and "reason" not in document:
             document |= {"reason": condition.reason, "message": condition.message}
     return json.dumps(document, separators=(",", ":"), sort_keys=True)
 
@@ -81,6 +81,8 @@ def _port(port: Document) -> dict[str, Any]:
         "protocol": port["protocol"],
         "state": "open" if port["state"] == "active" else port["state"],
     }
+    if reachable := reachable_state(port):
+        described["reachable"] = reachable
     if number:
         described["external"] = f"[{host}]:{number}" if ":" in str(host) else f"{host or ''}:{number}"
     return described
@@ -148,7 +150,7 @@ def event_of(state: State, condition: Condition, identity: str) -> dict[str, Any
         "action": condition.kind,
         "reason": condition.reason,
         "note": (condition.message or _note(state.open_ports))[:1000],
-        "type": "Warning" if condition.status == "False" else "Normal",
+        "type": "Warning" if condition.status == "False" and condition.reason not in HELD_BACK else "Normal",
         "regarding": {
             "apiVersion": reference.api_version,
             "kind": reference.kind,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from portmapper.api import DEFAULT_DURATION, MAX_DURATION, Protocol, quoted
 from portmapper.support.duration import EXAMPLES, parse_duration
 from portmapper_kubernetes.cluster import Cluster
@@ -10,9 +12,10 @@ from portmapper_kubernetes.objects import MAX_TEXT, Service
 from portmapper_kubernetes.port_wishes import ALL, Wish, read_wishes
 from portmapper_kubernetes.rejections import InvalidSpec
 from portmapper_kubernetes.targets import Target, targets_of
+from portmapper_kubernetes.times import FIELDS, read_times
 from portmapper_kubernetes.wanted import Wanted
 
-ANNOTATIONS = ("ports", "address", "lifetime", "family", "conflict", "class")
+ANNOTATIONS = ("ports", "address", "lifetime", "family", "conflict", "class", *FIELDS)
 CONFLICTS = ("keep", "next", "overwrite", "fail", "own", "take")
 
 
@@ -42,16 +45,14 @@ def wanted_of_service(service: Service, cluster: Cluster) -> list[Wanted]:
             raise InvalidSpec(f"the annotation {name} is too long or contains control characters")
     lifetime = read_lifetime(given.get("lifetime", ""))
     conflict = read_conflict(given.get("conflict", ""), cluster.limits)
+    times = read_times(given)
     wishes = read_wishes(given.get("ports", ALL), service.ports)
     targets = targets_of(service, given.get("address", ""), given.get("family", ""), cluster)
-    return [
-        _wanted(service, wish, target, lifetime, conflict, cluster) for wish in wishes for target in targets
-    ]
+    plain = [_wanted(service, wish, target, cluster) for wish in wishes for target in targets]
+    return [attrs.evolve(port, lifetime=lifetime, conflict=conflict, times=times) for port in plain]
 
 
-def _wanted(
-    service: Service, wish: Wish, target: Target, lifetime: int, conflict: str, cluster: Cluster
-) -> Wanted:
+def _wanted(service: Service, wish: Wish, target: Target, cluster: Cluster) -> Wanted:
     internal_port, reference = target.internal_port(wish.port), service.reference
     # IPv6 has no port translation, so a pinhole opens the internal port.
     external = internal_port if target.family.version == 6 else wish.external
@@ -65,8 +66,6 @@ def _wanted(
         external=external,
         internal_port=internal_port,
         address=target.address,
-        lifetime=lifetime,
-        conflict=conflict,
         comment=f"{reference.namespace}/{reference.name}:{wish.port.port}",
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import attrs
 
-from portmapper.api import Family, IPAddress, Protocol, Row
+from portmapper.api import DEFAULT_DURATION, Family, IPAddress, Protocol, Row
 from portmapper_kubernetes.objects import Reference
+from portmapper_kubernetes.times import Times
 
 ANY = "any"
 
@@ -22,9 +23,10 @@ class Wanted:
         external: external port, or `any`.
         internal_port: port on the internal host.
         address: the internal host; None for the host that runs portmapper.
+        comment: for the gateway's table.
         lifetime: requested lifetime in seconds.
         conflict: conflict policy, empty for the default.
-        comment: for the gateway's table.
+        times: when the port is open.
     """
 
     reference: Reference
@@ -34,9 +36,10 @@ class Wanted:
     external: int | str
     internal_port: int
     address: IPAddress | None
-    lifetime: int
-    conflict: str
     comment: str
+    lifetime: int = DEFAULT_DURATION
+    conflict: str = ""
+    times: Times = attrs.field(factory=Times)
 
     @property
     def claim(self) -> tuple[Family, Protocol, int | str, object]:
@@ -56,6 +59,7 @@ class Wanted:
             "family": self.family.value,
             "duration": self.lifetime,
             "comment": self.comment,
+            **self.times.fields,
         }
         if self.address is not None:
             fields["address"] = str(self.address)

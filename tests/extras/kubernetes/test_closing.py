@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+import pytest
 from portmapper_kubernetes.closing import GIVE_UP_AFTER, Closing
 from portmapper_kubernetes.objects import Reference
 from portmapper_kubernetes.open_ports import OpenPort, OpenPorts
@@ -50,6 +51,29 @@ def _mapping(state: str) -> dict[str, Any]:
         "wanted_external_port": 8443,
         "state": state,
     }
+
+
+@pytest.mark.parametrize("state", ["waiting", "paused"])
+@pytest.mark.parametrize("known", [{}, {"internal_address": None}, {"wanted_external_port": 0}])
+def test_a_port_whose_schedule_ended_without_a_leader_is_closed(state: str, known: dict[str, Any]) -> None:
+    """An object still wants it, so only the daemon's table tells that it is to be closed."""
+    closing, ports, _ = _closing(_wanted())
+    held = {**_mapping(state), "origin": ORIGIN, **known}
+    assert closing.begin_held_back([held])
+    assert not closing.begin_held_back([held])
+    (row,) = closing.rows()
+    assert row.fields["port"] == 8443
+    assert closing.check([_mapping("active")])
+    ports.discard(PORT)
+    assert closing.check([held])
+    assert len(closing) == 0
+
+
+@pytest.mark.parametrize("other", [{"origin": "service/shop/other"}, {"state": "pending"}])
+def test_only_a_row_of_the_same_object_that_is_held_back_closes_a_port(other: dict[str, Any]) -> None:
+    """A row that is about to be opened does not."""
+    closing, _, _ = _closing(_wanted())
+    assert not closing.begin_held_back([{**_mapping("waiting"), "origin": ORIGIN, **other}])
 
 
 def _closing(*wanted: Wanted) -> tuple[Closing, OpenPorts, Now]:

@@ -153,6 +153,9 @@ def test_overwriting_is_denied_unless_allowed(policy: str) -> None:
         _annotated(lifetime="99999999999"),
         _annotated(family="ipv5"),
         _annotated(conflict="maybe"),
+        _annotated(when="maybe"),
+        _annotated(until="tomorrow"),
+        _annotated(schedule="Mon-" * 1000),
         _annotated(port="80"),
         _annotated("x" * 256 * 1024),
         _annotated(",".join(f"http:{number}" for number in range(10_000, 20_000))),
@@ -262,6 +265,30 @@ def test_a_mapping_cannot_expose_a_privileged_port_of_a_node() -> None:
     """Otherwise a tenant could publish the node's SSH server."""
     (verdict,) = _decide(port_mapping(port=2222, internalPort=22))
     assert isinstance(verdict.rejection, DeniedByPolicy)
+
+
+def test_objects_choose_when_their_ports_are_open() -> None:
+    """In annotations and in fields of a PortMapping."""
+    times = {"until": "2026-12-31T18:00:00Z", "schedule": "Sat 18:00-23:59"}
+    rows = _rows(
+        service(annotations=_annotated(when="listening", **times)), port_mapping(when="Listening", **times)
+    )
+    assert len(rows) == 2
+    for row in rows:
+        assert row["when"] == "listening"
+        assert row["until"] == "2026-12-31T18:00:00+00:00"
+        assert row["schedule"] == "Sat 18:00-23:59"
+
+
+@pytest.mark.parametrize("field", [{"schedule": "always"}, {"until": "soon"}, {"when": "maybe"}])
+def test_an_invalid_time_of_a_mapping_is_refused_on_its_own(field: dict[str, str]) -> None:
+    """An older CRD lets it pass."""
+    refused, accepted = sorted(
+        _decide(port_mapping("bad", **field), port_mapping("good", port=8000)), key=lambda v: v.reference.name
+    )
+    assert isinstance(refused.rejection, InvalidSpec)
+    assert str(refused.rejection).startswith(next(iter(field)))
+    assert len(accepted.wanted) == 1
 
 
 def test_a_mapping_has_its_own_fields() -> None:

@@ -66,6 +66,8 @@ def test_an_open_port_is_granted() -> None:
         ({"state": "refused", "error": "not authorized"}, "Refused"),
         ({"state": "refused", "internal_address": "192.168.88.50"}, "GatewayRefusesOtherHosts"),
         ({"state": "failed"}, "Refused"),
+        ({"state": "waiting", "error": "opens Sat 18:00"}, "Waiting"),
+        ({"state": "paused", "error": "paused"}, "Paused"),
     ],
 )
 def test_the_reason_why_a_port_is_not_open(changes: dict[str, Any], reason: str) -> None:
@@ -85,6 +87,55 @@ def test_without_a_gateway_the_reason_says_so() -> None:
 def test_a_port_that_the_daemon_does_not_list_yet_is_pending() -> None:
     """The row may still be on its way."""
     assert _reasons(_state({"gateways": GATEWAYS, "mappings": []}))[1][2] == "Pending"
+
+
+def _probed(*states: str) -> dict[str, Any]:
+    """Return a status document with one port for each result of a probe; empty text for none."""
+    ports = []
+    for number, state in enumerate(states):
+        reachable = {"state": state, "at": f"2026-01-01T00:00:0{number}Z", "reason": "because"}
+        port = _document(wanted_external_port=7777 + number, reachable=reachable if state else None)
+        ports += port["mappings"]
+    return {"gateways": GATEWAYS, "mappings": ports}
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (("yes",), ("True", "Answered", "")),
+        (("yes", ""), ("True", "Answered", "")),
+        (("no",), ("False", "NoAnswer", "7777/tcp: because")),
+        (("yes", "unknown", "no"), ("False", "NoAnswer", "7779/tcp: because")),
+        (("yes", "unknown"), ("Unknown", "NotProven", "7778/tcp: because")),
+        (("",), ("Unknown", "NotProbed", "no probe from outside has checked the port")),
+    ],
+)
+def test_reachable_is_the_worst_result_of_the_probes(
+    states: tuple[str, ...], expected: tuple[str, str, str]
+) -> None:
+    """The message names the port."""
+    condition = _state(_probed(*states)).conditions[2]
+    assert (condition.status, condition.reason, condition.message) == expected
+
+
+def test_another_probe_with_the_same_result_changes_nothing() -> None:
+    """Otherwise each probe would cause a write."""
+    first, second = _probed("yes"), _probed("yes")
+    second["mappings"][0]["reachable"]["at"] = "2027-01-01T00:00:00Z"
+    before = mapping_status(_state(first), {})
+    assert mapping_status(_state(second), before) == before
+    assert service_report(_state(first)) == service_report(_state(second))
+
+
+def test_a_service_shows_the_result_of_each_port() -> None:
+    """The reason in the annotation is that of the first condition that is false."""
+    report = json.loads(service_report(_state(_probed("yes", "no"))))
+    assert [port["reachable"] for port in report["ports"]] == ["yes", "no"]
+    assert (report["Reachable"], report["reason"]) == ("False", "NoAnswer")
+    verdict = Verdict(_state().verdict.reference, 0, rejection=DeniedByPolicy("because"))
+    (state,) = states_of([verdict], {"gateways": GATEWAYS, "mappings": []}, OWN)
+    report = json.loads(service_report(state))
+    assert (report["reason"], report["message"]) == ("DeniedByPolicy", "because")
 
 
 @pytest.mark.parametrize("kind", [DeniedByPolicy, PortTaken])
@@ -133,6 +184,12 @@ def test_the_annotation_of_a_service_is_short_json() -> None:
         {"port": 7777, "protocol": "TCP", "state": "open", "external": "203.0.113.7:7777"}
     ]
     assert report["Open"] == "True"
+
+
+def test_a_port_that_waits_for_its_schedule_is_no_warning() -> None:
+    """Its author wants it closed."""
+    state = _state(_document(state="waiting", error="opens Sat 18:00"))
+    assert event_of(state, state.conditions[1], "node-a")["type"] == "Normal"
 
 
 def test_an_event_names_the_object_and_the_reason() -> None:

@@ -34,6 +34,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if .Values.policy.overwrite }}
 - --allow-overwrite
 {{- end }}
+{{- if .Values.settings }}
+- --config=/etc/portmapper/portmapper.toml
+{{- end }}
 {{- range .Values.gateway }}
 - --gateway={{ . }}
 {{- end }}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from portmapper.sources.until_syntax import parse_until
+from portmapper.api.until_syntax import parse_until
 
 END = datetime(2026, 12, 31, 18, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portmapper.sources.schedule import canonical_schedule, is_inside, next_change, parse_schedule
+from portmapper.api.schedule import canonical_schedule, is_inside, next_change, parse_schedule
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
