@@ -19,6 +19,9 @@ GIVE_UP_AFTER = 30.0
 It ends with its lifetime.
 """
 
+LIFETIME = 120
+"""Requested lifetime of a port that is about to be closed: if the release is lost, it ends soon."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -85,7 +88,9 @@ class Closing:
     def rows(self) -> list[Row]:
         """Return a row for each port that is not taken over yet."""
         return [
-            port.row(closing.origin) for port, closing in self._ports.items() if not closing.is_taken_over
+            port.row(closing.origin, LIFETIME, "that is about to be closed")
+            for port, closing in self._ports.items()
+            if not closing.is_taken_over
         ]
 
     def claims(self) -> set[tuple[object, ...]]:

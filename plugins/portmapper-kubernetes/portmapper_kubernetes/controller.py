@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from portmapper.api import IPAddress, Row, SourceError
+from portmapper.api import DEFAULT_DURATION, IPAddress, Row, SourceError
 from portmapper.support.threads import in_thread
 from portmapper_kubernetes.api_errors import ApiFailure
 from portmapper_kubernetes.closing import Closing
@@ -29,6 +29,7 @@ from portmapper_kubernetes.objects import (
 from portmapper_kubernetes.open_ports import OpenPorts
 from portmapper_kubernetes.options import Settings
 from portmapper_kubernetes.reflector import Reflector
+from portmapper_kubernetes.wanted import ANY, Wanted
 
 if TYPE_CHECKING:
     from portmapper_kubernetes.api_server import ApiServer
@@ -203,7 +204,18 @@ class Controller:
             if verdict.reference.origin not in held_back
             for port in verdict.wanted
         ]
-        return [*(port.row for port in wanted if port.claim[:3] not in blocked), *self.closing.rows()]
+        kept = self._kept(wanted) if self.settings.keeps else []
+        return [*(port.row for port in wanted if port.claim[:3] not in blocked), *self.closing.rows(), *kept]
+
+    def _kept(self, wanted: Iterable[Wanted]) -> list[Row]:
+        """Return a row for each open port that no object wants. If another object asks for it, it gets it."""
+        claims = {port.claim[:3] for port in wanted}
+        origins = {port.reference.origin for port in wanted if port.external == ANY}
+        return [
+            port.row(origin, DEFAULT_DURATION, "that --policy upsert-only keeps")
+            for port, origin in self.open_ports.items()
+            if (port.family, port.protocol, port.external_port) not in claims and origin not in origins
+        ]
 
     def _held_back(self) -> set[str]:
         """Return the PortMappings that must get our finalizer first.
@@ -227,6 +239,9 @@ class Controller:
     def _begin_closing(self) -> None:
         """Find what nothing wants any more, once both the record and the objects are known."""
         if not self._has_record or not self.is_settled:
+            return
+        if self.settings.keeps:
+            self.changed()
             return
         self._has_record = False
         verdicts = self.verdicts()

@@ -66,7 +66,8 @@ class ObjectWriter:
 
     def will_add_finalizer(self, mapping: PortMapping) -> bool:
         """Return whether a PortMapping gets our finalizer soon; the API server may refuse it."""
-        return (mapping.reference.uid, "finalizer") not in self._refused
+        keeps = self._controller.settings.keeps
+        return not keeps and (mapping.reference.uid, "finalizer") not in self._refused
 
     async def write(self, server: ApiServer, states: Iterable[State]) -> None:
         """Write what changed.
@@ -127,20 +128,23 @@ class ObjectWriter:
         reference = mapping.reference
         if not mapping.deleting:
             self._deleting.pop(reference.uid, None)
-            wanted = True
-        else:
-            since = self._deleting.setdefault(reference.uid, self._monotonic())
-            ports = self._controller.open_ports.of(reference.origin)
-            wanted = bool(ports) and self._monotonic() < since + FINALIZER_LIMIT
-            self.waiting = self.waiting or wanted
-            if not wanted:
-                for port in ports:
-                    self._controller.open_ports.discard(port)
-        if mapping.deleting and not mapping.has_finalizer:
+        elif not mapping.has_finalizer:
             return
+        wanted = not self._controller.settings.keeps and (not mapping.deleting or self._is_closing(reference))
         body = applied_finalizer(mapping, wanted=wanted)
         before = self._last(reference.uid, "finalizer", mapping.has_finalizer)
         await self._apply(server, reference.uid, "finalizer", reference.path, body, before, wanted)
+
+    def _is_closing(self, reference: Reference) -> bool:
+        """Return whether a deleted object must wait for its ports; give up those that cannot be closed."""
+        since = self._deleting.setdefault(reference.uid, self._monotonic())
+        ports = self._controller.open_ports.of(reference.origin)
+        if ports and self._monotonic() < since + FINALIZER_LIMIT:
+            self.waiting = True
+            return True
+        for port in ports:
+            self._controller.open_ports.discard(port)
+        return False
 
     def _last(self, uid: str, what: str, cached: Any) -> Any:
         """Return what was written last; an event of our own write may still be on its way."""

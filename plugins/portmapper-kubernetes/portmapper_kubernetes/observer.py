@@ -140,7 +140,8 @@ class KubernetesObserver(Observer, ReadsStatus, ShowsMetrics):
         is_changed = closing.check(status["mappings"])
         if asyncio.get_running_loop().time() >= self._held_back_at:
             self._held_back_at = math.inf
-            is_changed |= closing.begin_held_back(status["mappings"])
+            if not self._controller.settings.keeps:
+                is_changed |= closing.begin_held_back(status["mappings"])
         if is_changed:
             self._controller.changed()
 

@@ -18,9 +18,6 @@ MAX_OPEN_PORTS = 20_000
 MAX_RECORD = 8 * 1024 * 1024
 """Bytes of an unpacked record."""
 
-CLOSING_LIFETIME = 120
-"""Requested lifetime of a port that is about to be closed: if the release is lost, it ends soon."""
-
 
 @attrs.frozen(order=True)
 class OpenPort:
@@ -68,18 +65,18 @@ class OpenPort:
             mapping["external_port"],
         )
 
-    def row(self, origin: str) -> Row:
-        """Return the row that takes over this port, so that it can be closed."""
+    def row(self, origin: str, lifetime: int, note: str) -> Row:
+        """Return a row for this port, which no object wants; `note` says why there is one."""
         fields: dict[str, object] = {
             "port": self.external_port,
             "protocol": self.protocol.value,
             "internal_port": self.internal_port,
             "address": self.internal_address,
             "family": self.family.value,
-            "duration": CLOSING_LIFETIME,
+            "duration": lifetime,
             "comment": origin,
         }
-        place = f"{origin}, port {self.external_port}/{self.protocol.lower()} that is about to be closed"
+        place = f"{origin}, port {self.external_port}/{self.protocol.lower()} {note}"
         return Row(fields, place, f"{place}, {{}}", origin=origin)
 
 

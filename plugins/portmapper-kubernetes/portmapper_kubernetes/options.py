@@ -21,6 +21,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,200}[a-z0-9])?", re.ASCII)
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
+POLICIES = ("sync", "upsert-only")
+
 
 @attrs.frozen
 class Settings:
@@ -36,6 +38,7 @@ class Settings:
         namespace: namespace of the Lease and of the shared Secret.
         health: address and port for health checks and metrics; None for none.
         dry_run: change nothing, neither on gateways nor on the API server.
+        keeps: close no port of an object that is deleted or asks for it no more.
     """
 
     kubeconfig: Path | None = None
@@ -46,6 +49,7 @@ class Settings:
     namespace: str = "portmapper"
     health: tuple[str, int] | None = None
     dry_run: bool = False
+    keeps: bool = False
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +117,12 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
         help="open all ports of Services with this loadBalancerClass, and report the external address",
     )
     group.add_argument(
+        "--policy",
+        choices=POLICIES,
+        default=POLICIES[0],
+        help="upsert-only: open and renew ports, but never close one (default sync)",
+    )
+    group.add_argument(
         "--dry-run",
         action="store_true",
         help="change nothing; 'portmapper status' shows what would be opened",
@@ -177,6 +187,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         namespace=namespace,
         health=arguments.health_listen,
         dry_run=arguments.dry_run,
+        keeps=arguments.policy != POLICIES[0],
     )
 
 

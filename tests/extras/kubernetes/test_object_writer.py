@@ -196,6 +196,18 @@ async def test_a_dead_gateway_does_not_keep_an_object_forever(writing: Writing) 
     assert writing.cluster.open_ports.items() == []
 
 
+async def test_upsert_only_needs_no_finalizer(writing: Writing) -> None:
+    """The port of a deleted object stays open, so nothing has to be waited for."""
+    writing.cluster.settings = Settings(keeps=True)
+    writing.cluster.open_ports.add(PORT, "portmapping/shop/game")
+    writing.cluster.all = [port_mapping()]
+    assert await writing.write() == [f"PATCH {MAPPING}/status"]
+    writing.cluster.all = [port_mapping(metadata={"finalizers": [FINALIZER], "deletionTimestamp": "now"})]
+    assert await writing.write() == [f"PATCH {MAPPING}"]
+    assert "finalizers" not in writing.api.bodies[-1]["metadata"]
+    assert len(writing.cluster.open_ports.items()) == 1
+
+
 async def test_a_deleted_object_without_our_finalizer_is_left_alone(writing: Writing) -> None:
     """Another controller keeps it."""
     writing.cluster.all = [port_mapping(metadata={"finalizers": ["other"], "deletionTimestamp": "now"})]

@@ -50,6 +50,12 @@ def test_election_can_be_switched_off() -> None:
     assert _settings("--leader-elect=false").election is None
 
 
+def test_upsert_only_is_the_name_of_external_dns() -> None:
+    """The default closes ports of deleted objects."""
+    assert not _settings().keeps
+    assert _settings("--policy", "upsert-only").keeps
+
+
 def test_the_times_must_fit() -> None:
     """Otherwise two replicas could lead."""
     with pytest.raises(UsageError, match="renew-deadline"):

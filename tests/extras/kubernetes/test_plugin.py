@@ -150,6 +150,27 @@ async def test_a_record_closes_nothing_before_the_objects_are_known(
     await controller.close()
 
 
+async def test_upsert_only_keeps_what_no_object_wants(api: FakeApi, kubeconfig: Path) -> None:
+    """Ports of this run and of the record. A port that another object asks for is not kept for the old one."""
+    gone = OpenPort(Protocol.TCP, Family.IPV4, "192.168.88.50", 80, 18080)
+    moved = OpenPort(Protocol.TCP, Family.IPV4, "192.168.88.50", 80, 8443)
+    record = OpenPorts()
+    record.add(gone, "service/shop/gone")
+    record.add(moved, "service/shop/old")
+    api.put(SERVICES, service())
+    controller = Controller(Settings(kubeconfig=kubeconfig, keeps=True))
+    controller.take_over(record.pack())
+    await controller.follow()
+    assert [(row.fields["port"], row.origin) for row in controller.rows()] == [
+        (8443, "service/shop/web"),
+        (18080, "service/shop/gone"),
+    ]
+    api.delete(SERVICES, "web")
+    await until(lambda: len(controller.rows()) == 2 and not controller.services)
+    assert len(controller.closing) == 0
+    await controller.close()
+
+
 async def test_an_incomplete_list_is_no_list(
     api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- range .Values.namespaces }}
 - --namespace={{ . }}
 {{- end }}
+- --policy={{ .Values.policy.mode }}
 {{- range .Values.policy.ports }}
 - --allow-ports={{ . }}
 {{- end }}
