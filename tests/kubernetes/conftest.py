@@ -15,6 +15,34 @@ from netlab.requirements import missing_requirement
 
 from .kubelab import KubeLab, missing_programs, programs_directory
 
+KILLS, OUTAGE, WITHIN = 2, 8.0, 15.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare how thorough the tests are. CI runs the short version, and its load does not matter."""
+    group = parser.getgroup("kubernetes")
+    group.addoption("--kills", type=int, default=KILLS, help="how often the leader is killed")
+    group.addoption("--outage", type=float, default=OUTAGE, help="seconds without the API server")
+    group.addoption("--within", type=float, default=WITHIN, help="seconds until old ports must answer")
+
+
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    """How often the leader is killed."""
+    return int(pytestconfig.getoption("kills", KILLS))
+
+
+@pytest.fixture
+def outage(pytestconfig: pytest.Config) -> float:
+    """Seconds without the API server: several times the duration of the Lease."""
+    return float(pytestconfig.getoption("outage", OUTAGE))
+
+
+@pytest.fixture
+def within(pytestconfig: pytest.Config) -> float:
+    """Seconds until old ports must answer after a kill; a new one has a second more."""
+    return float(pytestconfig.getoption("within", WITHIN))
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark all tests in this directory."""

@@ -28,16 +28,6 @@ VIRTUAL = "192.168.88.50"
 HERE = Path(__file__).parent
 DEPLOY = HERE.parent.parent / "plugins" / "portmapper-kubernetes" / "deploy"
 
-COUNTER = """
-table inet changes {{
-    chain input {{
-        type filter hook input priority -10
-        ether saddr {} udp dport 5351 @th,72,8 1 counter
-    }}
-}}
-"""
-"""Counts requests to map or unmap a port over PCP (opcode 1)."""
-
 START_LIMIT = 60.0
 WAIT_LIMIT = 20.0
 POLL = 0.02
@@ -220,15 +210,9 @@ class KubeLab:
         """Return the holder of the Lease."""
         return str(self.api.get("lease", "portmapper", "-n", "portmapper")["spec"].get("holderIdentity", ""))
 
-    def count_changes(self, name: str) -> int:
-        """Return how many requests of a node would map or unmap a port over PCP, since the first call."""
-        listed = self.lab.router.run("nft", "list", "ruleset")
-        if "table inet changes" not in listed:
-            # The address of the sender may be the virtual one, so the node is known by its MAC address.
-            sender = self.hosts[name].run("cat", "/sys/class/net/eth0/address").strip()
-            self.lab.router.run("nft", "-f", "-", stdin=COUNTER.format(sender))
-            return 0
-        return int(listed.partition("table inet changes")[2].partition("packets ")[2].split()[0])
+    def mac(self, name: str) -> str:
+        """Return the MAC address of a node: the sender of a request may be the virtual address."""
+        return self.hosts[name].run("cat", "/sys/class/net/eth0/address").strip()
 
     def close(self) -> None:
         """Stop the servers."""

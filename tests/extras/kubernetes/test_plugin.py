@@ -151,7 +151,7 @@ async def test_a_record_closes_nothing_before_the_objects_are_known(
 
 
 async def test_upsert_only_keeps_what_no_object_wants(api: FakeApi, kubeconfig: Path) -> None:
-    """Ports of this run and of the record. A port that another object asks for is not kept for the old one."""
+    """Ports of this run and of the record, unless another object asks for them."""
     gone = OpenPort(Protocol.TCP, Family.IPV4, "192.168.88.50", 80, 18080)
     moved = OpenPort(Protocol.TCP, Family.IPV4, "192.168.88.50", 80, 8443)
     record = OpenPorts()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from netlab.changes import changes_gateway
 from netlab.hosts import AnsweringHost, answer_text, exchange
 from netlab.lab import WAN_GATEWAY, WAN_HOST, Lab
 from netlab.program import Program, Running
@@ -21,7 +22,6 @@ from portmapper.control.client import call_daemon
 VIRTUAL = "192.168.88.50"
 PORT = 8443
 SECRET = "a secret of the two servers of this lab"
-PCP_MAP, NATPMP_MAPS = 1, (1, 2)
 
 
 class Server:
@@ -120,22 +120,8 @@ class Server:
         while not done.is_set():
             with contextlib.suppress(TimeoutError):
                 packet, origin = packets.recvfrom(65535)
-                if origin[2] != socket.PACKET_OUTGOING and _changes_gateway(packet):
+                if origin[2] != socket.PACKET_OUTGOING and changes_gateway(packet):
                     self.changes.append(packet)
-
-
-def _changes_gateway(packet: bytes) -> bool:
-    """Return whether an Ethernet frame is a request that changes a gateway."""
-    if packet[12:14] != b"\x08\x00":
-        return False
-    header = 14 + 4 * (packet[14] & 15)
-    if packet[23] == socket.IPPROTO_UDP:
-        is_for_server = int.from_bytes(packet[header + 2 : header + 4], "big") == 5351
-        payload = packet[header + 8 :]
-        pcp = payload[:1] == b"\x02" and payload[1:2] == bytes([PCP_MAP])
-        natpmp = payload[:1] == b"\0" and payload[1:2] in [bytes([kind]) for kind in NATPMP_MAPS]
-        return is_for_server and (pcp or natpmp)
-    return b"AddPortMapping" in packet or b"AddAnyPortMapping" in packet or b"DeletePortMapping" in packet
 
 
 class TwoServers:
