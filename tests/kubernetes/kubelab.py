@@ -96,6 +96,23 @@ class ApiHost:
         status = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
         self.kubectl("patch", "service", name, "--subresource=status", "--type=merge", "-p", status)
 
+    def authority(self) -> bytes:
+        """Return the certificate of the API server, which is its own authority."""
+        return (self._directory / "certs" / "apiserver.crt").read_bytes()
+
+    def forget_certificate(self) -> None:
+        """Delete the certificate and its key: at the next start, there will be new ones."""
+        for kind in ("crt", "key"):
+            (self._directory / "certs" / f"apiserver.{kind}").unlink()
+
+    def accepts(self, token: str) -> bool:
+        """Return whether a token is valid."""
+        try:
+            self.kubectl("--token", token, "get", "--raw", "/api")
+        except LabError:
+            return False
+        return True
+
     def writes(self) -> Counter[str]:
         """Return the number of requests so far that changed something, by verb and resource."""
         counted: Counter[str] = Counter()
@@ -205,6 +222,21 @@ class KubeLab:
             return 0.0  # it does not listen yet
         values = [line.split()[-1] for line in page.splitlines() if line.startswith(f"portmapper_{metric}")]
         return float(values[0]) if values else 0.0
+
+    def has_record(self) -> bool:
+        """Return whether the key and the record of open ports are in the Secret."""
+        found = self.api.kubectl(
+            "get", "secret", "portmapper-leases", "-n", "portmapper", "-o", "json", "--ignore-not-found"
+        )
+        return bool(found) and len(json.loads(found).get("data", {})) == 2
+
+    def count_reported(self) -> int:
+        """Return how many objects are reported as open."""
+        services, mappings = self.api.get("services"), self.api.get("portmappings")
+        annotations = [found["metadata"].get("annotations", {}) for found in services["items"]]
+        reported = [entry.get("portmapper.dev/status", "") for entry in annotations]
+        opened = [condition(found, "Open")[0] for found in mappings["items"]]
+        return sum('"Open":"True"' in text for text in reported) + opened.count("True")
 
     def leader(self) -> str:
         """Return the holder of the Lease."""

@@ -27,7 +27,7 @@ FIRST_LATE = 19000
 PROBE_TIMEOUT = 0.15
 
 HARMLESS_GAP = 4
-"""Queries in a row. miniupnpd replaces its own rule when PCP or NAT-PMP renews, which a busy kernel delays."""
+"""Queries in a row. miniupnpd replaces its own rule at each renewal, which a busy kernel delays."""
 
 
 class Killing:

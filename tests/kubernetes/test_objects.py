@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 
 import pytest
 
@@ -100,7 +99,7 @@ def test_what_is_deleted_without_a_leader_is_closed_by_the_next_one(kube: KubeLa
     kube.api.set_ingress("kept")
     with kube.controller("a") as first:
         wait_until(lambda: kube.open_ports() == {18080, 18081, 17777}, "open")
-        wait_until(lambda: _has_record(kube), "recorded")
+        wait_until(kube.has_record, "recorded")
         wait_until(lambda: _open_reason(kube, "game") == "Granted", "reported")
         first.end(signal.SIGKILL)
     kube.api.kubectl("delete", "service", "gone")
@@ -177,30 +176,9 @@ def test_a_single_replica_closes_what_was_deleted_while_it_was_down(kube: KubeLa
     with kube.controller("a", "--leader-elect=false") as first:
         wait_until(lambda: kube.open_ports() == {17777, 17778}, "open")
         wait_until(lambda: _open_reason(kube, "game") == "Granted", "reported")
-        wait_until(lambda: _has_record(kube), "recorded")
+        wait_until(kube.has_record, "recorded")
         first.end(signal.SIGKILL)
     kube.api.kubectl("delete", "portmapping", "game", "--wait=false")
     with kube.controller("a", "--leader-elect=false"):
         wait_until(lambda: kube.open_ports() == {17778}, "closed")
         wait_until(lambda: len(kube.api.get("portmappings")["items"]) == 1, "gone")
-
-
-def _has_record(kube: KubeLab) -> bool:
-    return len(kube.api.get("secret", "portmapper-leases", "-n", "portmapper").get("data", {})) == 2
-
-
-def test_a_dry_run_changes_nothing(kube: KubeLab) -> None:
-    """Neither on the gateway nor on the API server."""
-    kube.api.apply(port_mapping("game", port=17777))
-    before = kube.api.writes()
-    with kube.controller("a", "--dry-run") as running:
-        wait_until(lambda: "on standby" in running.log, "started")
-        time.sleep(2.0)
-        assert running.end() == 0
-    assert kube.open_ports() == set()
-    # The API server itself renews a Lease, and creates the Service `kubernetes` again.
-    written = {line for line in kube.api.writes() - before if line != "PUT leases"}
-    assert not {
-        line for line in written if line.split()[1] in ("portmappings", "secrets", "events", "leases")
-    }
-    assert not kube.api.get("leases", "-n", "portmapper")["items"]
