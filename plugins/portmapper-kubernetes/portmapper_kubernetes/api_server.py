@@ -137,13 +137,25 @@ class ApiServer:
     async def _failure(self, error: Exception) -> ApiFailure:
         if isinstance(error, ApiFailure):
             return error
-        if isinstance(error.__context__, ssl.SSLError) or "certificate" in str(error).lower():
+        if certificate := _certificate_error(error):
             await self.close()  # the next client reads the certificate authority again
+            return ApiFailure(f"the certificate of the API server is not valid: {quoted(certificate)}")
         if isinstance(error, httpx2.TimeoutException):
             return ApiFailure("the API server does not answer")
         if isinstance(error, TooLarge):
             return ApiFailure(f"an answer is too large: {error}", TOO_LARGE)
         return ApiFailure(f"no valid answer from the API server: {quoted(str(error) or 'it closed')}")
+
+
+def _certificate_error(error: BaseException | None) -> str:
+    """Return why a certificate was not accepted, from the chain of an error; empty text for another error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return str(error.verify_message)
+        if isinstance(error, ssl.SSLError):
+            return str(error.reason or "TLS failed")
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 class _Exchange:
