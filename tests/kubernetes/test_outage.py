@@ -76,7 +76,7 @@ def _expect_no_burst(kube: KubeLab, log: ChangeLog, how: str) -> None:
     """Check that the gateway and the API server get few requests, and that nothing is closed."""
     before = kube.api.writes()
     time.sleep(QUIET_SECONDS)
-    assert kube.open_ports() == EXPECTED
+    wait_until(lambda: kube.open_ports() == EXPECTED, "all open")
     written = {line: count for line, count in (kube.api.writes() - before).items() if "leases" not in line}
     print(f"{how}: {len(log.changes)} requests for {len(EXPECTED)} ports; written: {written}")
     assert len(log.changes) <= REQUESTS_PER_PORT * len(EXPECTED)
