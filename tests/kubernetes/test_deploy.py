@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -115,6 +116,10 @@ def test_the_chart_passes_lint_and_the_server_accepts_it(kube: KubeLab) -> None:
             "class=dsl",
             "--set",
             "hostNetwork=false",
+            "--set-string",
+            'settings=[probe]\nurl = "http://198.51.100.7:9700"',
+            "--set",
+            "policy.mode=upsert-only",
         ),
     )
     kube.api.kubectl("apply", "--dry-run=server", "-f", "-", stdin=_template(*words))
@@ -169,6 +174,14 @@ def test_the_crd_refuses_invalid_mappings(kube: KubeLab) -> None:
     ):
         with pytest.raises(Exception, match=r"(?i)invalid|required"):
             kube.api.apply(port_mapping("bad", **spec))
+
+
+def test_image_and_chart_have_the_version_of_portmapper() -> None:
+    """The docs name the same tag."""
+    tag = f"portmapper-kubernetes:{version('portmapperd')}"
+    assert tag in (DEPLOY / "Containerfile").read_text()
+    assert tag in (DEPLOY / "kustomize" / "deployment.yaml").read_text()
+    assert tag in _template()
 
 
 def test_the_three_copies_of_the_crd_are_equal() -> None:
