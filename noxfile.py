@@ -149,7 +149,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Compare with peers for about six minutes. Writes `bench/results.md` and `bench/results.json`."""
+    """Compare with peers for about half an hour. Writes `bench/results.md` and `bench/results.json`."""
     results = ("--json", "bench/results.json", "--table", "bench/results.md")
     _measure(session, *(session.posargs or results))
 
@@ -157,7 +157,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def ratios(session: nox.Session) -> None:
     """Measure the most important ratios, and fail if one has grown by half. Absolute times never fail."""
-    _measure(session, "--short")
+    _measure(session, "--quick")
 
 
 def _measure(session: nox.Session, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""Command line for `nox -s bench`; with `--short`, it fails if a ratio has grown by half, as in CI."""
+"""Command line for `nox -s bench`; with `--quick`, it fails if a ratio has grown by half, as in CI."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 from netlab.lab import Lab, running_lab
 from netlab.requirements import missing_requirement
 
-from sidebyside import many_mappings, process_start, without_gateway
-from sidebyside.idle import idle
+from sidebyside import many_mappings, process_start, real_daemon, without_gateway
 from sidebyside.regression import regressions, write
 from sidebyside.rows import Row, table
 
@@ -22,46 +21,47 @@ ATTEMPTS = 3
 """A ratio must be worse this many times in a row, because a busy machine can make it worse once."""
 
 
-def _in_lab(lab: Lab, short: bool) -> Iterator[Row]:
+def _in_lab(lab: Lab, quick: bool) -> Iterator[Row]:
     lab.gateway.reset()
-    yield from process_start.first_mappings(lab, 3 if short else 9)
-    yield from process_start.status(lab, 3 if short else 9)
-    if not short:
+    yield from process_start.first_mappings(lab, 3 if quick else 9)
+    yield from real_daemon.status(lab, 3 if quick else 9)
+    if not quick:
+        yield from real_daemon.memory(lab)
         yield from process_start.compare_with_upnp_daemon(lab, 5)
         yield from many_mappings.first_leases(lab, 9)
-    yield from many_mappings.over_pcp_and_natpmp(lab, 100 if short else 1000, 2)
-    yield from many_mappings.over_upnp(lab, 50 if short else 300, 2 if short else 3)
-    if not short:
-        yield from idle(lab)
+    yield from many_mappings.over_pcp_and_natpmp(lab, 100 if quick else 1000, 2)
+    yield from many_mappings.over_upnp(lab, 50 if quick else 300, 2 if quick else 3)
+    if not quick:
+        yield from real_daemon.idle(lab)
 
 
-def _without_lab(short: bool) -> Iterator[Row]:
-    yield from process_start.version(5 if short else 15)
-    yield from without_gateway.passes(1 if short else 3)
+def _without_lab(quick: bool) -> Iterator[Row]:
+    yield from process_start.version(5 if quick else 15)
+    yield from without_gateway.passes(1 if quick else 3)
     yield from without_gateway.memory()
-    yield from without_gateway.reread(1 if short else 3)
+    yield from without_gateway.reread(1 if quick else 3)
 
 
-def _measure(short: bool) -> Iterator[Row]:
-    yield from _without_lab(short)
+def _measure(quick: bool) -> Iterator[Row]:
+    yield from _without_lab(quick)
     if reason := missing_requirement():
         if os.environ.get("CI") == "true":
             raise SystemExit(reason)
         print(f"skipped benchmarks with a real gateway: {reason}", file=sys.stderr)
         return
     with tempfile.TemporaryDirectory() as directory, running_lab(Path(directory)) as lab:
-        yield from _in_lab(lab, short)
+        yield from _in_lab(lab, quick)
 
 
-def _measure_and_print(short: bool) -> list[Row]:
+def _measure_and_print(quick: bool) -> list[Row]:
     rows = []
-    for row in _measure(short):
+    for row in _measure(quick):
         print(row.line(), flush=True)
         rows.append(row)
     return rows
 
 
-def _short_run() -> int:
+def _quick_run() -> int:
     """Return 0 as soon as no ratio was worse in every attempt."""
     left: dict[str, str] = {}
     for attempt in range(ATTEMPTS):
@@ -76,13 +76,13 @@ def _short_run() -> int:
 def main() -> int:
     """Run the benchmarks, and print the results."""
     parser = argparse.ArgumentParser(prog="sidebyside", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="measure less; compare with expected ratios")
+    parser.add_argument("--quick", action="store_true", help="measure less; compare with expected ratios")
     parser.add_argument("--expect", action="store_true", help="measure less; store the expected ratios")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to this file")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table to this file")
     arguments = parser.parse_args()
-    if arguments.short:
-        return _short_run()
+    if arguments.quick:
+        return _quick_run()
     rows = _measure_and_print(arguments.expect)
     if arguments.expect:
         write(rows)

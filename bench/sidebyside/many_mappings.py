@@ -11,7 +11,7 @@ from pathlib import Path
 from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab
 
 from sidebyside.rows import Row
-from sidebyside.timing import best_of, printed_figure
+from sidebyside.timing import medians_of, printed_figure
 
 IN_PROCESS = (sys.executable, "-P", "-m", "sidebyside.in_process")
 RAW_PACKETS = (sys.executable, "-P", "-m", "sidebyside.raw_packets")
@@ -42,7 +42,7 @@ def over_pcp_and_natpmp(lab: Lab, count: int, times: int) -> Iterator[Row]:
             for window in WINDOWS
         }
         actions["ours"] = partial(_fresh, lab, *IN_PROCESS, "many", backend, size)
-        found = best_of(times, actions)
+        found = medians_of(times, actions)
         ours = found.pop("ours")
         best = min(found, key=lambda name: found[name])
         yield Row(f"{count} mappings, {backend}", ours, "ms", f"bare packets, {best}", found[best], 1.1)
@@ -60,7 +60,7 @@ def over_upnp(lab: Lab, count: int, times: int) -> Iterator[Row]:
             steady=False,
         )
         return
-    found = best_of(
+    found = medians_of(
         times,
         {
             "ours": lambda: _fresh(lab, *IN_PROCESS, "many", "upnp", str(count)),

@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from netlab.lab import LAN_HOST, Lab
-from netlab.program import Program
 
 from sidebyside.rows import Row
-from sidebyside.timing import best_of, process_time
+from sidebyside.timing import medians_of, process_time
 
 PORTMAPPER = str(Path(sys.executable).with_name("portmapper"))
 BARE = (sys.executable, "-c", "pass")
@@ -34,9 +33,9 @@ def first_mappings(lab: Lab, times: int) -> Iterator[Row]:
         actions["natpmpc"] = lambda: process_time(
             lab.lan.command("natpmpc", "-a", *_twice(ports), "TCP", "3600")
         )
-        found = best_of(times, actions)
+        found = medians_of(times, actions)
     # upnpc always waits for two seconds, so two runs are enough.
-    upnpc = best_of(min(times, 2), {"upnpc": lambda: process_time(_upnpc(lab, ports))})["upnpc"]
+    upnpc = medians_of(min(times, 2), {"upnpc": lambda: process_time(_upnpc(lab, ports))})["upnpc"]
     for backend in BACKENDS:
         yield Row(
             f"start to mapping open, {backend}", found[backend], "ms", "upnpc", upnpc, 0.15, steady=False
@@ -67,7 +66,7 @@ def compare_with_upnp_daemon(lab: Lab, times: int) -> Iterator[Row]:
         ports = itertools.count(30_000)
         listed = Path(directory) / "theirs.csv"
         listed.write_text(f"{HEAD}{LAN_HOST};29999;TCP;3600;bench\n")
-        found = best_of(
+        found = medians_of(
             times,
             {
                 "ours": partial(_open_one, lab, Path(directory), "upnp", ports),
@@ -99,30 +98,8 @@ def _twice(ports: Iterator[int]) -> tuple[str, str]:
 
 def version(times: int) -> Iterator[Row]:
     """Compare `--version` with an idle interpreter."""
-    found = best_of(
+    found = medians_of(
         times,
         {"ours": lambda: process_time((PORTMAPPER, "--version")), "bare": lambda: process_time(BARE)},
     )
     yield Row("--version", found["ours"], "ms", "python -c pass", found["bare"], 6.0)
-
-
-def status(lab: Lab, times: int) -> Iterator[Row]:
-    """Compare `status` on a running daemon with an idle interpreter."""
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        listed = home / "ports.csv"
-        listed.write_text(f"{HEAD};19000;TCP;3600;bench\n")
-        state = ("--state-dir", str(home / "state"))
-        program = Program(lab.lan, home)
-        with program.running("run", *state, "--backend", "pcp", str(listed), log=home / "log") as running:
-            # Until the daemon answers, `status` reports the store and exits with 1.
-            running.until(lambda: program.run("status", *state).status == 0, "answering")
-            found = best_of(
-                times,
-                {
-                    "ours": lambda: process_time((PORTMAPPER, "status", *state)),
-                    "bare": lambda: process_time(BARE),
-                },
-            )
-            running.end()
-    yield Row("status on a running daemon", found["ours"], "ms", "python -c pass", found["bare"], 12.0)

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from sidebyside.timing import Median
+
 _HEAD = "| measure | ours | beside | ratio | target | met |\n|---|---|---|---|---|---|"
 
 
@@ -62,4 +64,11 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _figure(number: float) -> str:
+    """Return a number; a median with its smallest and largest value."""
+    if not isinstance(number, Median):
+        return _rounded(number)
+    return f"{_rounded(number)} ({_rounded(number.low)} to {_rounded(number.high)})"
+
+
+def _rounded(number: float) -> str:
     return f"{number:,.0f}".replace(",", " ") if number >= 1000 else f"{number:.3g}"

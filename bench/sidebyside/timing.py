@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 LIMIT = 300.0
 """Time limit of a process in seconds."""
 
 
-def best_of(times: int, actions: Mapping[str, Callable[[], float]]) -> dict[str, float]:
-    """Run all actions alternately `times` times, and return the best value of each."""
+class Median(float):
+    """The median of several runs.
+
+    Attributes:
+        low, high: the smallest and the largest value.
+    """
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Return the median of some values."""
+        median = cls(statistics.median(values))
+        median.low, median.high = min(values), max(values)
+        return median
+
+
+def medians_of(times: int, actions: Mapping[str, Callable[[], float]]) -> dict[str, Median]:
+    """Run all actions alternately `times` times, and return the median of each."""
     figures: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(times):
         for name, action in actions.items():
             figures[name].append(action())
-    return {name: min(found) for name, found in figures.items()}
+    return {name: Median.of(found) for name, found in figures.items()}
 
 
 def process_time(command: Sequence[str], expected: Sequence[int] = (0,)) -> float:

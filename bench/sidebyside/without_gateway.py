@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from sidebyside.rows import Row
-from sidebyside.timing import best_of, printed_figure
+from sidebyside.timing import medians_of, printed_figure
 
 IN_PROCESS = (sys.executable, "-P", "-m", "sidebyside.in_process")
 MANY = 10_000
@@ -19,7 +19,7 @@ def _measure(*arguments: str) -> float:
 
 def passes(times: int) -> Iterator[Row]:
     """Measure a pass without changes, and its cost per mapping with few and many mappings."""
-    found = best_of(
+    found = medians_of(
         times,
         {"many": lambda: _measure("quiet", str(MANY)), "few": lambda: _measure("quiet", str(FEW))},
     )
@@ -39,7 +39,7 @@ def memory() -> Iterator[Row]:
 
 def reread(times: int) -> Iterator[Row]:
     """Measure re-reading a list with one changed row; more than one request is an error."""
-    found = best_of(
+    found = medians_of(
         times,
         {"ours": lambda: _measure("reread", str(MANY)), "bare": lambda: _measure("plain_csv", str(MANY))},
     )
