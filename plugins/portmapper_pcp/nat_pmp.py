@@ -21,6 +21,7 @@ from portmapper.api import (
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
+from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import natpmp_restarted
 from portmapper_pcp.former_address import is_unassigned
 from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway, if_answering
@@ -156,17 +157,18 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         return GatewayEvent.RESTARTED if hint else None
 
 
-class NatPmpBackend(Backend, Diagnoses):
+class NatPmpBackend(EndsProbe, Backend, Diagnoses):
     """NAT Port Mapping Protocol, RFC 6886."""
 
     name: ClassVar[str] = NatPmpGateway.backend
     rank: ClassVar[int] = 20
+    diagnosis_takes_long: ClassVar[bool] = True
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Probe the target's gateway, and yield it if it speaks NAT-PMP."""
         if not _is_supported(target):
             return
-        gateway = await if_answering(NatPmpGateway(target))
+        gateway = await self.within(target, if_answering(NatPmpGateway(target)))
         if gateway is not None:
             yield gateway
 

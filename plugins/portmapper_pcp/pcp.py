@@ -29,6 +29,7 @@ from portmapper.api import (
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.diagnosis import diagnose
+from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import pcp_restarted
 from portmapper_pcp.former_address import is_unassigned
 from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway, if_answering
@@ -214,18 +215,19 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
         return GatewayEvent.RESTARTED if announced and known and announced != known else None
 
 
-class PcpBackend(Backend, Diagnoses):
+class PcpBackend(EndsProbe, Backend, Diagnoses):
     """Port Control Protocol, RFC 6887."""
 
     name: ClassVar[str] = PcpGateway.backend
     rank: ClassVar[int] = 10
     families: ClassVar[frozenset[Family]] = frozenset(Family)
+    diagnosis_takes_long: ClassVar[bool] = True
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Probe the target's gateway, and yield it if it speaks PCP."""
         if target.gateway is None or target.url is not None:
             return
-        gateway = await if_answering(PcpGateway(target))
+        gateway = await self.within(target, if_answering(PcpGateway(target)))
         if gateway is not None:
             yield gateway
 

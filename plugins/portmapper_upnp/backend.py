@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
-from portmapper.api import Backend, Diagnoses, Family, Finding, Gateway, IPAddress, Target
+from portmapper.api import Backend, Diagnoses, EndsSearch, Family, Finding, Gateway, IPAddress, Target
 from portmapper_upnp.lazy_import import load
 from portmapper_upnp.multicast import SSDP_PORT
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     import aiohttp
 
     from portmapper_upnp.device import IgdDevice
+    from portmapper_upnp.search import Search
 
 _HEAVY = "portmapper_upnp.factory"
 
 
-class IgdBackend(Backend, Diagnoses):
+class IgdBackend(Backend, Diagnoses, EndsSearch):
     """UPnP IGD v1 and v2: port mappings over IPv4, pinholes over IPv6."""
 
     name: ClassVar[str] = "upnp"
@@ -29,6 +30,8 @@ class IgdBackend(Backend, Diagnoses):
         """Create a backend that searches on `ssdp_port`; only tests use another port than 1900."""
         self._ssdp_port = ssdp_port
         self._sessions: dict[IPAddress, aiohttp.ClientSession] = {}
+        self._searches: dict[Target, list[Search]] = {}
+        self._ended: dict[Target, float] = {}
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Yield each gateway that answers at the target.
@@ -45,18 +48,26 @@ class IgdBackend(Backend, Diagnoses):
             await load(_HEAVY)
             yield await connect_to(target.url, target, self._session(target), self._ssdp_port)
             return
-        async with Search(
+        search = Search(
             target.local_address,
             target.gateway,
             self._ssdp_port,
             interface=target.interface,
             patience=LATE_ANSWER_TIME,
-        ) as search:
+        )
+        self._track(search, target)
+        async with search:
             await load(_HEAVY)
             discovery = Discovery(target, self._session(target), self._ssdp_port)
             async with aclosing(discovery.gateways(search)) as gateways:
                 async for gateway in gateways:
                     yield gateway
+
+    def end_search(self, target: Target, patience: float) -> None:
+        """End the search of a target early; descriptions that are being read are read to their end."""
+        self._ended[target] = patience  # `doctor` may not have started its searches yet
+        for search in self._searches.get(target, ()):
+            search.end_after(patience)
 
     async def diagnose(self, target: Target) -> Sequence[Finding]:
         """Report which kind of search finds the target's gateway, or why no search does.
@@ -72,13 +83,18 @@ class IgdBackend(Backend, Diagnoses):
         def describe(url: str) -> Awaitable[IgdDevice]:
             return connect_to(url, target, self._session(target), self._ssdp_port)
 
-        return await diagnose(target, self._ssdp_port, describe)
+        return await diagnose(target, self._ssdp_port, describe, lambda search: self._track(search, target))
 
     async def close(self) -> None:
         """Close all HTTP sessions."""
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
+
+    def _track(self, search: Search, target: Target) -> None:
+        self._searches.setdefault(target, []).append(search)
+        if target in self._ended:
+            search.end_after(self._ended[target])
 
     def _session(self, target: Target) -> aiohttp.ClientSession:
         """Return the HTTP session for the target's local address; all its gateways share it."""

@@ -28,15 +28,22 @@ DESCRIPTIONS = (
 )
 """Ports and paths where home routers serve their description, most common first."""
 
-DESCRIPTION_TIME = 4.0
+DESCRIPTION_TIME = 1.5
 """Seconds for all description checks together."""
+
+OTHERS_TIME = 0.4
+"""Seconds to wait for other gateways after the answer of the default gateway."""
 
 Describe = Callable[[str], Awaitable[IgdDevice]]
 """Connects to the description at a URL; raises a `BackendError` if there is none."""
 
 
-async def diagnose(target: Target, ssdp_port: int, describe: Describe) -> Sequence[Finding]:
+async def diagnose(
+    target: Target, ssdp_port: int, describe: Describe, started: Callable[[Search], None]
+) -> Sequence[Finding]:
     """Search by multicast only and by unicast only; without any answer, look for the description.
+
+    Each search is passed to `started`, so that it can be ended early.
 
     Raises:
         NetworkFailure: nothing can be sent from our address.
@@ -44,10 +51,13 @@ async def diagnose(target: Target, ssdp_port: int, describe: Describe) -> Sequen
     gateway = target.gateway
     if gateway is None or target.local_address.version == 6:
         return ()
-    multicast, unicast = await asyncio.gather(
-        _responders(Search(target.local_address, None, ssdp_port)),
-        _responders(Search(target.local_address, gateway, ssdp_port, multicast=False)),
+    searches = (
+        Search(target.local_address, None, ssdp_port),
+        Search(target.local_address, gateway, ssdp_port, multicast=False),
     )
+    for search in searches:
+        started(search)
+    multicast, unicast = await asyncio.gather(*(_responders(search, gateway) for search in searches))
     others = [] if target.chosen else sorted(str(other) for other in multicast.keys() - {gateway})
     found = [
         await _reached(gateway, gateway in multicast, gateway in unicast, describe),
@@ -106,13 +116,18 @@ async def _not_found(gateway: IPAddress, describe: Describe) -> Finding:
     return Finding.warning("upnp-off", f"UPnP is off on {gateway}", advice)
 
 
-async def _responders(search: Search) -> Mapping[IPAddress, str]:
-    """Return the devices that answer as internet gateways, with the URL of their description."""
+async def _responders(search: Search, gateway: IPAddress) -> Mapping[IPAddress, str]:
+    """Return the devices that answer as internet gateways, with the URL of their description.
+
+    End soon after the default gateway has answered.
+    """
     found: dict[IPAddress, str] = {}
     async with search, aclosing(search.answers()) as answers:
         async for datagram in answers:
             packet = read_packet(datagram.data, datagram.sender)
             if packet is not None and packet.location is not None and _is_gateway(datagram.data):
+                if packet.sender == gateway and gateway not in found:
+                    search.end_after(OTHERS_TIME)
                 found.setdefault(packet.sender, packet.location)
     return found
 

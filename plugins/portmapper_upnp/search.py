@@ -43,6 +43,9 @@ SEARCH_TIME = 2.6
 LATE_ANSWER_TIME = 4.2
 """Seconds to wait for a gateway that has not answered: a ZyXEL VMG8825 takes more than MX seconds (D13)."""
 
+LISTEN_TIME = 0.3
+"""Seconds that a search listens at least, however early it is to end."""
+
 MX = 1
 MAX_DATAGRAM = 2048
 PER_SECOND = 200
@@ -121,6 +124,9 @@ class Search(asyncio.DatagramProtocol):
         self._budgets = {True: Budget(), False: Budget()}
         self._transport: asyncio.DatagramTransport | None = None
         self._resending: asyncio.Task[None] | None = None
+        self._listening = 0.0
+        self._ends: float | None = None
+        self._waiting: asyncio.Timeout | None = None
 
     async def __aenter__(self) -> Search:
         """Open the socket and send the first M-SEARCH.
@@ -150,13 +156,17 @@ class Search(asyncio.DatagramProtocol):
     async def answers(self) -> AsyncGenerator[Datagram, None]:
         """Yield each received datagram until the search time is over; wait longer for the first one."""
         answered = False
+        # Loading the libraries takes seconds on a slow machine; until then no answer could be used.
+        self._listening = self._loop.time()
         while self._loop.time() < (end := self._end(answered)):
             try:
                 # Not wait_for: before Python 3.12 it loses a cancellation that coincides with a datagram.
-                async with asyncio.timeout_at(end):
+                async with asyncio.timeout_at(end) as self._waiting:
                     datagram = await self._received.get()
             except TimeoutError:
                 return
+            finally:
+                self._waiting = None
             if datagram is None:
                 return
             answered = True
@@ -167,8 +177,19 @@ class Search(asyncio.DatagramProtocol):
         if not self._received.full():
             self._received.put_nowait(None)
 
+    def end_after(self, patience: float) -> None:
+        """End the search once it has listened for `patience` seconds from now."""
+        self._ends = asyncio.get_running_loop().time() + patience
+        waiting = self._waiting
+        if waiting is not None and not waiting.expired():
+            waiting.reschedule(min(max(self._ends, self._earliest_end()), waiting.when() or self._ends))
+
     def _end(self, answered: bool) -> float:
-        return self._started + (SEARCH_TIME if answered else max(SEARCH_TIME, self._patience))
+        end = self._listening + (SEARCH_TIME if answered else max(SEARCH_TIME, self._patience))
+        return end if self._ends is None else min(end, max(self._ends, self._earliest_end()))
+
+    def _earliest_end(self) -> float:
+        return self._listening + LISTEN_TIME
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
         """Queue a datagram from any source port (D3), unless the queue is full or it is part of a flood."""

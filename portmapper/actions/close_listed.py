@@ -12,6 +12,7 @@ from portmapper.api.backend import Backend, Gateway, ListsMappings
 from portmapper.api.errors import BackendError, NoGateway, NotAuthorized, Unsupported
 from portmapper.api.model import ConflictPolicy, Family, IPAddress, Lease, Mapping, TableEntry
 from portmapper.gateways.bounded import bounded
+from portmapper.gateways.brief import Brief
 from portmapper.gateways.calls import read_table
 from portmapper.gateways.probe import Probe
 from portmapper.gateways.workqueue import WorkQueues
@@ -57,7 +58,9 @@ class ListCloser:
         """
         expanded = expand(mappings, self._network, self._chosen)
         desired = [(mapping, place) for mapping in expanded for place in self._places(mapping)]
-        probes = {place.target: Probe(place.target, self._backends, lambda _: None) for _, place in desired}
+        targets = dict.fromkeys(place.target for _, place in desired)
+        brief = Brief(self._store.gateways)
+        probes = {target: Probe(target, self._backends, lambda _: None, brief=brief) for target in targets}
         try:
             await asyncio.gather(*(probe.round() for probe in probes.values()))
             if mappings and not any(probe.gateways for probe in probes.values()):

@@ -1,4 +1,4 @@
-"""Discovery with all backends on all networks, which waits for every answer."""
+"""Discovery with all backends on all networks, which ends when every protocol of the gateway has answered."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import attrs
 from portmapper.api.backend import Backend, Connection, DescribesConnection, Gateway, Target
 from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress
+from portmapper.gateways.brief import Brief, KnownGateways, NothingKnown
 from portmapper.gateways.calls import read_connection, read_external_address
 from portmapper.gateways.probe import Probe
 from portmapper.pluginhost import guard
@@ -32,13 +33,18 @@ class DiscoveryResult:
 
 
 async def discover_gateways(
-    backends: Sequence[Backend], targets: Sequence[Target], *, details: bool = False
+    backends: Sequence[Backend],
+    targets: Sequence[Target],
+    *,
+    details: bool = False,
+    known: KnownGateways | None = None,
 ) -> DiscoveryResult:
     """Probe every target with every backend, then close all connections.
 
     With `details`, also ask each gateway that can tell about its connection to the internet.
+    `known` is what the last run knew of gateways.
     """
-    async with probing(backends, targets) as probes:
+    async with probing(backends, targets, known) as probes:
         gateways = distinct(probes)
         addresses = await asyncio.gather(*(reported_address(gateway) for gateway in gateways))
         failures = {name: error for probe in probes for name, error in probe.failures.items()}
@@ -47,9 +53,12 @@ async def discover_gateways(
 
 
 @asynccontextmanager
-async def probing(backends: Sequence[Backend], targets: Sequence[Target]) -> AsyncIterator[Sequence[Probe]]:
+async def probing(
+    backends: Sequence[Backend], targets: Sequence[Target], known: KnownGateways | None = None
+) -> AsyncIterator[Sequence[Probe]]:
     """Probe every target with every backend; the gateways that answered are usable inside the block."""
-    probes = [Probe(target, backends, lambda _: None) for target in targets]
+    brief = Brief(known or NothingKnown())
+    probes = [Probe(target, backends, lambda _: None, brief=brief) for target in targets]
     try:
         await asyncio.gather(*(probe.round() for probe in probes))
         yield probes

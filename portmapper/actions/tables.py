@@ -14,6 +14,7 @@ import attrs
 from portmapper.api.backend import Backend, Gateway, ListsMappings, Target
 from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress, Lease, Protocol, TableEntry
+from portmapper.gateways.brief import Brief, KnownGateways, NothingKnown
 from portmapper.gateways.calls import read_table
 from portmapper.gateways.probe import Probe
 from portmapper.pluginhost import guard
@@ -56,8 +57,12 @@ class GatewayTables:
         targets: Sequence[Target],
         leases: Iterable[StoredLease],
         now: datetime,
+        known: KnownGateways | None = None,
     ) -> None:
-        """Configure the probe for `backends` at `targets`, with our leases at time `now`."""
+        """Configure the probe for `backends` at `targets`, with our leases at time `now`.
+
+        `known` is what the last run knew of gateways.
+        """
         self.gateways: list[Gateway] = []
         self.rows: list[TableRow] = []
         self.failures: dict[str, BackendError] = {}
@@ -66,7 +71,8 @@ class GatewayTables:
         self._backends = backends
         self._leases = [stored for stored in leases if not stored.expired(now)]
         all_targets = [*targets, *_more_targets(targets, [stored.lease for stored in self._leases])]
-        self._probes = [Probe(target, backends, lambda _: None) for target in all_targets]
+        brief = Brief(known or NothingKnown())
+        self._probes = [Probe(target, backends, lambda _: None, brief=brief) for target in all_targets]
         self._found: list[Gateway] = []
         self._by_port: defaultdict[tuple[str, Protocol, int], list[StoredLease]] = defaultdict(list)
         for stored in self._leases:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Connection as Connection
     from portmapper.api.backend import DescribesConnection as DescribesConnection
     from portmapper.api.backend import Diagnoses as Diagnoses
+    from portmapper.api.backend import EndsSearch as EndsSearch
     from portmapper.api.backend import Gateway as Gateway
     from portmapper.api.backend import GatewayEvent as GatewayEvent
     from portmapper.api.backend import ListsMappings as ListsMappings
@@ -126,6 +127,7 @@ __getattr__ = lazy_exports(
             "Diagnoses",
             "Gateway",
             "GatewayEvent",
+            "EndsSearch",
             "ListsMappings",
             "MapsOtherHosts",
             "RestrictsRemoteHosts",

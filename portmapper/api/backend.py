@@ -187,6 +187,14 @@ class Backend(abc.ABC):
         """Free resources that the gateways share."""
 
 
+class EndsSearch(abc.ABC):
+    """Capability of a backend: end a search early, because another protocol of the gateway has answered."""
+
+    @abc.abstractmethod
+    def end_search(self, target: Target, patience: float) -> None:
+        """End the search of a target once it has listened for `patience` seconds from now."""
+
+
 class ListsMappings(abc.ABC):
     """Capability: read the gateway's whole table."""
 
@@ -274,7 +282,13 @@ class RestrictsRemoteHosts(abc.ABC):
 
 
 class Diagnoses(abc.ABC):
-    """Capability of a backend: report problems at a target that only its protocol can detect."""
+    """Capability of a backend: report problems at a target that only its protocol can detect.
+
+    Attributes:
+        diagnosis_takes_long: it takes seconds, so `doctor` runs it only for a detailed report.
+    """
+
+    diagnosis_takes_long: ClassVar[bool] = False
 
     @abc.abstractmethod
     async def diagnose(self, target: Target) -> Sequence[Finding]:

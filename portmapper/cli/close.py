@@ -187,7 +187,8 @@ class _Closer:
         backends = instantiate("backend", plugins.choose_backends(self._arguments.backend))
         self._network = read_network()
         targets = targets_of(self._arguments, self._network)
-        async with GatewayTables(backends, targets, store.leases, datetime.now(UTC)) as tables:
+        now = datetime.now(UTC)
+        async with GatewayTables(backends, targets, store.leases, now, store.gateways) as tables:
             if not tables.gateways:
                 raise NoGateway("no gateway answered")
             report_failures(tables, leases_shown=False)

@@ -13,9 +13,11 @@ from portmapper.cli.options import (
     add_gateway_options,
     add_log_options,
     add_plugin_option,
+    add_state_option,
     configure_logging,
 )
 from portmapper.cli.progress import progress
+from portmapper.cli.targets import directory_of, opened_store
 
 if TYPE_CHECKING:
     from portmapper.actions.discover import DiscoveryResult
@@ -34,6 +36,7 @@ class Discover(Command):
         """Add the options of `discover`."""
         add_config_option(parser)
         add_gateway_options(parser)
+        add_state_option(parser)
         add_plugin_option(parser)
         add_log_options(parser)
         parser.add_argument("--json", action="store_true", help="print the answer as JSON")
@@ -55,9 +58,9 @@ class Discover(Command):
         network = read_network()
         chosen = reachable_targets(arguments.gateway, network)
         targets = search_targets(network) if chosen is None else chosen
-        with progress(_step(backends, targets)):
-            details = arguments.verbose or arguments.json
-            found = asyncio.run(discover_gateways(backends, targets, details=details))
+        directory, details = directory_of(arguments), arguments.verbose or arguments.json
+        with progress(_step(backends, targets)), opened_store(directory, or_empty=True) as store:
+            found = asyncio.run(discover_gateways(backends, targets, details=details, known=store.gateways))
         if arguments.json:
             print(json.dumps({"gateways": _documents(found)}, indent=2))
         else:

@@ -22,7 +22,7 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
-from portmapper.cli.targets import directory_of
+from portmapper.cli.targets import directory_of, opened_store
 
 if TYPE_CHECKING:
     from portmapper.api.errors import PortmapperError
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from portmapper.network.host import Network
     from portmapper.pluginhost.manager import Plugins
     from portmapper.sources.reader import SourceReader
-    from portmapper.store.stored_lease import StoredLease
 
 MARKS = {"ok": ("✓", "green"), "info": ("·", "cyan"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
@@ -156,7 +155,9 @@ async def _findings(
         yield finding
     for finding in running_findings([directory / "portmapper.pid"]):
         yield finding
-    leases = _leases(directory)
+    # An unreadable store is in `state_directory_findings`.
+    with opened_store(directory, or_empty=True) as store:
+        leases, known = tuple(store.leases), store.gateways
     from_daemon = None if sources else _from_daemon(directory)
     if from_daemon is not None:
         desired, findings = from_daemon
@@ -179,6 +180,8 @@ async def _findings(
         may_probe=not arguments.no_probe,
         on_step=show,
         outside=_outside(arguments, network),
+        thorough=bool(arguments.verbose or arguments.json or arguments.json_lines or arguments.report),
+        known=known,
     )
     async for finding in run_checks(question):
         yield finding
@@ -268,21 +271,6 @@ def _from_daemon(directory: Path) -> tuple[list[DesiredPort], list[Finding]] | N
     except NotRunning:
         return None
     return desired_from_daemon(document), list(daemon_source_findings(document["sources"]))
-
-
-def _leases(directory: Path) -> Sequence[StoredLease]:
-    from portmapper.api.errors import StoreError
-    from portmapper.store.leases import FILE_NAME, Store
-
-    path = directory / FILE_NAME
-    try:
-        store = Store(path if path.exists() else None)
-    except StoreError:
-        return ()  # `state_directory_findings` has reported the cause
-    try:
-        return tuple(store.leases)
-    finally:
-        store.close()
 
 
 def _document(finding: Finding) -> dict[str, str]:

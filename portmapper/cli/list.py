@@ -20,10 +20,13 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
-from portmapper.cli.targets import directory_of, targets_of
+from portmapper.cli.targets import directory_of, opened_store, targets_of
 
 if TYPE_CHECKING:
     from portmapper.actions.tables import GatewayTables, TableRow
+    from portmapper.api.backend import Backend
+    from portmapper.network.host import Network
+    from portmapper.store.leases import Store
 
 COLUMNS = ("address", "port", "protocol", "duration", "comment", "internal_port")
 
@@ -66,9 +69,6 @@ class List(Command):
 
 
 async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[TableRow, str]]:
-    from portmapper.actions.stale import stale_rows
-    from portmapper.actions.tables import GatewayTables
-    from portmapper.api.errors import NoGateway
     from portmapper.network.host import read_network
     from portmapper.pluginhost.faults import instantiate
     from portmapper.pluginhost.manager import load_plugins
@@ -77,23 +77,24 @@ async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[TableRow, str]]
         "backend", load_plugins(arguments.disable_plugin).choose_backends(arguments.backend)
     )
     network = read_network()
+    with opened_store(directory_of(arguments)) as store:
+        return await _read_tables(arguments, backends, network, store)
+
+
+async def _read_tables(
+    arguments: argparse.Namespace, backends: Sequence[Backend], network: Network, store: Store
+) -> Sequence[tuple[TableRow, str]]:
+    from portmapper.actions.stale import stale_rows
+    from portmapper.actions.tables import GatewayTables
+    from portmapper.api.errors import NoGateway
+
     targets = targets_of(arguments, network)
-    async with GatewayTables(backends, targets, _leases(arguments), datetime.now(UTC)) as tables:
+    now = datetime.now(UTC)
+    async with GatewayTables(backends, targets, store.leases, now, store.gateways) as tables:
         if not tables.gateways:
             raise NoGateway("no gateway answered; run 'portmapper doctor' to find out why")
         report_failures(tables)
         return await stale_rows(tables.rows, network) if arguments.stale else [(r, "") for r in tables.rows]
-
-
-def _leases(arguments: argparse.Namespace) -> Sequence[Any]:
-    from portmapper.store.leases import FILE_NAME, Store
-
-    path = directory_of(arguments) / FILE_NAME
-    store = Store(path if path.exists() else None)
-    try:
-        return tuple(store.leases)
-    finally:
-        store.close()
 
 
 def report_failures(tables: GatewayTables, *, leases_shown: bool = True) -> None:

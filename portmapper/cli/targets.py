@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from portmapper.api.backend import Target
     from portmapper.api.model import Protocol
     from portmapper.network.host import Network
+    from portmapper.store.leases import Store
 
 
 def ports_of(texts: Sequence[str]) -> list[tuple[Protocol, int]]:
@@ -35,6 +37,29 @@ def directory_of(arguments: argparse.Namespace) -> Path:
 
     directory: Path = (arguments.state_dir or state_directory()).absolute()
     return directory
+
+
+@contextmanager
+def opened_store(directory: Path, *, or_empty: bool = False) -> Iterator[Store]:
+    """Open the lease store of a directory; without a file, use an empty one and create none.
+
+    Raises:
+        StoreError: the file cannot be opened, and not `or_empty`.
+    """
+    from portmapper.api.errors import StoreError
+    from portmapper.store.leases import FILE_NAME, Store
+
+    path = directory / FILE_NAME
+    try:
+        store = Store(path if path.exists() else None, must_write=False)
+    except (StoreError, OSError):
+        if not or_empty:
+            raise
+        store = Store(None)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def add_lenient_config_option(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,7 @@ from portmapper.doctor.ports import entry_at, held_finding, port_finding
 from portmapper.doctor.situation import container_finding, in_container_network, line_finding
 from portmapper.doctor.trial_mapping import request_any_port, request_port
 from portmapper.doctor.windows_firewall import read_windows_firewall, windows_firewall_findings
+from portmapper.gateways.brief import KnownGateways, NothingKnown
 from portmapper.gateways.calls import read_external_address
 from portmapper.network.host import Network
 from portmapper.network.listeners import read_listeners
@@ -51,6 +52,8 @@ class DoctorRequest:
         chosen: gateways that the user named; None for discovery.
         desired: the ports to check.
         leases: our leases.
+        thorough: also run the diagnoses that take seconds.
+        known: what the last run knew of gateways.
         now: the current time.
         may_probe: request test mappings from the gateways.
         on_step: called with what is done now, for a spinner.
@@ -68,6 +71,8 @@ class DoctorRequest:
     on_step: Callable[[str], None] = lambda _: None
     in_container: Callable[[Network], bool] = in_container_network
     outside: OutsideProbe | None = None
+    thorough: bool = True
+    known: KnownGateways = attrs.field(factory=NothingKnown)
 
     @property
     def targets(self) -> Sequence[Target]:
@@ -98,7 +103,9 @@ async def run_checks(request: DoctorRequest) -> AsyncIterator[Finding]:
 async def _gateway_findings(request: DoctorRequest) -> AsyncIterator[Finding]:
     diagnosis = asyncio.create_task(_all_diagnoses(request))
     try:
-        async with GatewayTables(request.backends, request.targets, request.leases, request.now) as tables:
+        async with GatewayTables(
+            request.backends, request.targets, request.leases, request.now, request.known
+        ) as tables:
             diagnoses = _relevant(await diagnosis, tables.gateways)
             if not tables.gateways and not request.chosen and request.in_container(request.network):
                 yield container_finding()
@@ -179,7 +186,8 @@ async def _all_diagnoses(request: DoctorRequest) -> list[tuple[str, Finding]]:
     target = next((t for t in request.targets if t.family is Family.IPV4 and t.gateway is not None), None)
     if target is None:
         return []
-    capable = [backend for backend in request.backends if isinstance(backend, Diagnoses)]
+    able = [backend for backend in request.backends if isinstance(backend, Diagnoses)]
+    capable = [backend for backend in able if request.thorough or not backend.diagnosis_takes_long]
     results = await asyncio.gather(*(_diagnosis(backend, target) for backend in capable))
     return [pair for result in results for pair in result]
 

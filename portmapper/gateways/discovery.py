@@ -15,6 +15,7 @@ import attrs
 from portmapper.api.backend import Backend, Gateway, GatewayEvent, Target, WatchesGateway
 from portmapper.api.errors import PortmapperError, quoted
 from portmapper.api.model import Family, IPAddress, Lease
+from portmapper.gateways.brief import Brief, KnownGateways
 from portmapper.gateways.probe import Probe
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
@@ -46,6 +47,7 @@ class Discovery:
     def __init__(
         self,
         backends: Sequence[Backend],
+        known: KnownGateways,
         *,
         clock: Clock,
         longest_pause: float,
@@ -56,11 +58,15 @@ class Discovery:
 
         Args:
             backends: the backends to search with.
+            known: remembers where gateways answered.
             clock: for the delays between searches.
             longest_pause: maximum seconds between two searches of a target where nothing answers.
             on_search: called when a search settles, when it ends, and when a late answer arrives.
-            on_event: called with each event that a gateway announces; None does not watch gateways.
+            on_event: called with each event that a gateway announces; None does not watch gateways, and ends
+                each search early, as a single pass does.
         """
+        self._known = known
+        self._brief = Brief(known) if on_event is None else None
         self._backends = backends
         self._clock = clock
         self._longest_pause = longest_pause
@@ -97,7 +103,7 @@ class Discovery:
     def search(self, target: Target) -> Probe:
         """Return the search of a target, and start it on the first call."""
         if target not in self._watches:
-            watch = _Watch(Probe(target, self._backends, self._changed))
+            watch = _Watch(Probe(target, self._backends, self._changed, brief=self._brief, known=self._known))
             self._watches[target] = watch
             watch.tasks = [asyncio.create_task(self._keep_searching(watch))]
         return self._watches[target].search

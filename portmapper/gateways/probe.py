@@ -10,14 +10,16 @@ from typing import cast
 
 from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import BackendError, GatewayTimeout, PortmapperError, quoted
+from portmapper.gateways.brief import Brief, KnownGateways, NothingKnown, remember
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 
 GRACE = 0.2
 """Seconds to wait for a better protocol after the first answer; a round trip on a LAN takes a few ms."""
 
-ROUND_LIMIT = 6.0
-"""Seconds after which the search of a backend without its own time limit is canceled."""
+ROUND_LIMIT = 20.0
+"""Seconds after which the search of a backend without its own time limit is canceled. Loading the libraries
+alone takes several seconds on a slow machine."""
 
 MAX_GATEWAYS = 64
 """Maximum number of gateways of one backend at one target; a home network has one or two."""
@@ -42,8 +44,27 @@ class Probe:
         dropped: identities of the gateways that this round dropped.
     """
 
-    def __init__(self, target: Target, backends: Sequence[Backend], changed: Callable[[Probe], None]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        backends: Sequence[Backend],
+        changed: Callable[[Probe], None],
+        *,
+        brief: Brief | None = None,
+        known: KnownGateways | None = None,
+    ) -> None:
+        """Prepare the search.
+
+        Args:
+            target: the target.
+            backends: all backends, best first.
+            changed: called when the search settles, when it ends, and when a late answer arrives.
+            brief: how to shorten the search; None searches for as long as a gateway may answer.
+            known: remembers what answered; by default that of `brief`.
+        """
         self.target = target
+        self._brief = brief
+        self._known = known or (brief.known if brief else NothingKnown())
         self.gateways: list[Gateway] = []
         self.failures: dict[str, BackendError] = {}
         self.settled = False
@@ -84,6 +105,8 @@ class Probe:
             self._stop_grace()
         if self._answered:
             self._drop_unresponsive()
+            answered = [gateway for gateway in self.gateways if gateway.identity in self._answered]
+            remember(self._known, self.target, answered, {b.name for b in self._backends})
         self.done = True
         self._settle()
         await self._close_superseded()
@@ -110,7 +133,7 @@ class Probe:
 
     async def _probe(self, backend: Backend) -> None:
         try:
-            await guard.run(f"backend:{backend.name}", self._collect(backend), ROUND_LIMIT)
+            await guard.run(f"backend:{backend.name}", self._search(backend), ROUND_LIMIT)
         except BackendError as error:
             self.failures[backend.name] = error
         except TimeoutError:
@@ -121,8 +144,33 @@ class Probe:
         if self._no_better_pending():
             self._settle()
 
-    async def _collect(self, backend: Backend) -> None:
-        answers = cast(AsyncGenerator[Gateway, None], backend.discover(self.target))
+    async def _search(self, backend: Backend) -> None:
+        """Search, and at the same time query the description that the last run knew, if any."""
+        direct = self._brief and self._brief.direct(self.target, backend)
+        if not direct:
+            await self._collect(backend, self.target)
+            return
+        query = asyncio.create_task(self._query(backend, direct))
+        search = asyncio.create_task(self._collect(backend, self.target))
+        try:
+            await asyncio.wait([query, search], return_when=asyncio.FIRST_COMPLETED)
+            if not (query.done() and query.result()):
+                await search
+        finally:
+            query.cancel()
+            search.cancel()
+            await asyncio.gather(query, search, return_exceptions=True)
+
+    async def _query(self, backend: Backend, direct: Target) -> bool:
+        """Query a known description; return whether the default gateway answered."""
+        try:
+            await self._collect(backend, direct)
+        except BackendError:
+            return False
+        return any(g.backend == backend.name and g.identity in self._answered for g in self.gateways)
+
+    async def _collect(self, backend: Backend, target: Target) -> None:
+        answers = cast(AsyncGenerator[Gateway, None], backend.discover(target))
         found: set[str] = set()
         async with aclosing(answers):
             async for gateway in answers:
@@ -132,7 +180,9 @@ class Probe:
                 if len(found) > MAX_GATEWAYS:
                     reason = f"it found more than {MAX_GATEWAYS} gateways"
                     raise record_fault(f"backend:{backend.name}", reason)
-                if backend.name in self._running:
+                if target is not self.target and gateway.address != self.target.gateway:
+                    self._superseded.append(gateway)  # another host has taken the address in the known URL
+                elif backend.name in self._running:
                     self._add(gateway)
 
     def _add(self, gateway: Gateway) -> None:
@@ -147,6 +197,9 @@ class Probe:
         if gateway is not known:
             self.gateways.append(gateway)
             self.gateways.sort(key=self._preference)
+        if self._brief is not None and gateway.address == self.target.gateway:
+            waiting = [backend for backend in self._backends if backend.name in self._running]
+            self._brief.hurry(self.target, [b for b in waiting if b.name != gateway.backend])
         if self.settled or self._no_better_pending():
             self._settle()
         elif self._grace is None:

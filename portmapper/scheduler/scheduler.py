@@ -98,9 +98,9 @@ class Scheduler:
         self._writer = Writer(table, self._clock, self._wake.set)
         self.records = self._writer.records
         self._coupling = Coupling(quirks, self.records, store.devices)
-        heard, pause = self._heard if options.watch else None, options.interval
+        heard, pause, known = self._heard if options.watch else None, options.interval, store.gateways
         self.discovery = Discovery(
-            backends, clock=self._clock, longest_pause=pause, on_search=self._searched, on_event=heard
+            backends, known, clock=self._clock, longest_pause=pause, on_search=self._searched, on_event=heard
         )
         self._connect(options)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from portmapper.api.events import Event
     from portmapper.store.device_table import DeviceTable
+    from portmapper.store.gateway_table import GatewayTable
     from portmapper.store.pause_table import PauseTable
     from portmapper.store.stored_lease import AnyPort, StoredLease
 
@@ -19,6 +20,7 @@ class LeaseStore(Protocol):
     Attributes:
         ports: the last external port of each mapping that accepts any port; `remember_port` adds to it.
         devices: what gateways told of their devices.
+        gateways: where gateways answered last.
         pauses: the rows that the user has paused.
         damage: report of damaged content that was set aside, or empty.
         on_write_failure: called whenever a write fails; `catch_up` tries it again.
@@ -26,6 +28,7 @@ class LeaseStore(Protocol):
 
     ports: dict[AnyPort, int]
     devices: DeviceTable
+    gateways: GatewayTable
     pauses: PauseTable
     damage: str
     on_write_failure: Callable[[], None]

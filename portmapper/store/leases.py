@@ -16,6 +16,7 @@ from portmapper.api.errors import StoreError
 from portmapper.api.events import Event
 from portmapper.store.damage import STORE_FAILURES, is_damaged, is_locked, open_or_replace, set_aside
 from portmapper.store.device_table import DeviceTable
+from portmapper.store.gateway_table import GatewayTable
 from portmapper.store.journal_table import JournalTable, latest
 from portmapper.store.lease_rows import adhoc_rows, lease_row, lease_rows, port_rows
 from portmapper.store.pause_table import PauseTable
@@ -88,6 +89,7 @@ class Store:
         self._planned: set[Callable[[], None]] = set()
         self._adhoc_behind = False
         self.devices = DeviceTable()
+        self.gateways = GatewayTable()
         self.pauses = PauseTable()
         self.ports: dict[AnyPort, int] = {}
         self._ports_behind: set[AnyPort] = set()
@@ -214,8 +216,9 @@ class Store:
         self.devices.read(database)
         self.ports = dict(port_rows(database))
         self._leases = {row[0].token: StoredLease(*row) for row in lease_rows(database)}
-        # Last: a file of an earlier version that cannot be written has no such table.
+        # Last: a file of an earlier version that cannot be written has no such tables.
         self.pauses.read(database)
+        self.gateways.read(database)
 
     def _work_in_memory(self, path: Path, reason: Exception) -> None:
         """Load the file's content into memory, to be written again as soon as possible."""
@@ -249,7 +252,7 @@ class Store:
 
     def _catch_up(self) -> None:
         """Write everything that the file lacks, in one transaction."""
-        tables = self.devices.changed or self.pauses.changed
+        tables = any(table.changed for table in self._tables)
         behind = self._behind or self._adhoc_behind or self._ports_behind or tables
         if not behind and self._file != _NO_FILE:
             return
@@ -257,8 +260,8 @@ class Store:
             self._recreate_file()
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
-            self.devices.write(self._database)
-            self.pauses.write(self._database)
+            for table in self._tables:
+                table.write(self._database)
             if self._adhoc_behind:
                 self._database.execute("DELETE FROM adhoc")
                 self._database.executemany("INSERT INTO adhoc VALUES (?)", [(text,) for text in self._adhoc])
@@ -275,7 +278,17 @@ class Store:
                     self._database.execute("INSERT INTO ports VALUES (?, ?, ?, ?)", row)
         self._behind.clear()
         self._ports_behind.clear()
-        self._adhoc_behind = self.devices.changed = self.pauses.changed = False
+        self._adhoc_behind = False
+        self._mark_tables(changed=False)
+
+    @property
+    def _tables(self) -> tuple[DeviceTable, PauseTable, GatewayTable]:
+        """Tables that are written as a whole."""
+        return (self.devices, self.pauses, self.gateways)
+
+    def _mark_tables(self, *, changed: bool) -> None:
+        for table in self._tables:
+            table.changed = changed
 
     def _write_nothing(self) -> None:
         with self._database:
@@ -290,7 +303,8 @@ class Store:
         self._database, self._file = database, file_at(self._path)
         self._behind.update(self._leases)
         self._ports_behind.update(self.ports)
-        self._adhoc_behind = self.devices.changed = self.pauses.changed = True
+        self._adhoc_behind = True
+        self._mark_tables(changed=True)
         if before != _NO_FILE:
             _log.warning("the lease store was removed or replaced; recreated it with all leases")
 

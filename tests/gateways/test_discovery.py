@@ -11,6 +11,7 @@ import pytest
 
 from portmapper.api.backend import Backend, GatewayEvent, Target
 from portmapper.api.model import MapRequest, Protocol
+from portmapper.gateways.brief import NothingKnown
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.probe import Probe
 from portmapper.testing.clock import FakeClock
@@ -28,6 +29,7 @@ async def discover(clock: FakeClock) -> AsyncIterator[Callable[..., Discovery]]:
     def make(*backends: Backend, searched: Callable[[Probe], None] = lambda search: None) -> Any:
         discovery: Any = Discovery(
             backends,
+            NothingKnown(),
             clock=clock,
             longest_pause=60,
             on_search=searched,

@@ -58,3 +58,39 @@ def test_a_flood_is_dropped_beyond_its_budget():
     budget = search.Budget(per_second=3)
     assert [budget.allows(10.0) for _ in range(5)] == [True, True, True, False, False]
     assert budget.allows(11.0)
+
+
+async def test_a_search_can_be_ended_early(clock):
+    """It listens a little, even if it is ended before it starts to listen."""
+
+    async def listen(requested):
+        return [datagram async for datagram in requested.answers()]
+
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        listening = asyncio.create_task(listen(requested))
+        await clock.advance(0.5)
+        requested.end_after(0.4)
+        await clock.advance(0.3)
+        assert not listening.done()
+        await clock.advance(0.2)
+        assert listening.done()
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        requested.end_after(0.0)
+        await clock.advance(5)
+        listening = asyncio.create_task(listen(requested))
+        await clock.advance(search.LISTEN_TIME / 2)
+        assert not listening.done()
+        await clock.advance(search.LISTEN_TIME)
+        assert listening.done()
+
+
+async def test_the_search_time_starts_when_answers_can_be_used(clock):
+    """On a slow machine, the libraries are loaded only after the search time of a fast one."""
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        await clock.advance(3 * search.SEARCH_TIME)
+        answers = requested.answers()
+        waiting = asyncio.create_task(anext(answers))
+        await clock.advance(search.SEARCH_TIME / 2)
+        requested.datagram_received(b"x", ("127.0.0.1", 1900))
+        assert (await waiting).data == b"x"
+        await answers.aclose()

@@ -1,0 +1,77 @@
+"""Searches of one-time commands: they start from what the last run knew, and end early.
+
+The daemon keeps searching, so a late answer is of use to it. A command waits for every answer, and most homes
+have a protocol that never answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import attrs
+
+from portmapper.api.backend import Backend, EndsSearch, Gateway, Target
+from portmapper.api.model import IPAddress
+
+PATIENCE = 1.2
+"""Seconds to wait for the other protocols after the first answer: UPnP devices may take a second (MX)."""
+
+PATIENCE_IF_ABSENT = 0.3
+"""The same for a protocol that did not answer in the last run either."""
+
+
+class KnownGateways(Protocol):
+    """What is known of gateways from this run and from earlier ones."""
+
+    def location(self, address: IPAddress, backend: str) -> str | None:
+        """Return the description's URL; empty if the backend found nothing there, None if unknown."""
+
+    def put(self, address: IPAddress, backend: str, location: str) -> None:
+        """Remember it."""
+
+
+class NothingKnown:
+    """Knows no gateway, and remembers none."""
+
+    def location(self, address: IPAddress, backend: str) -> str | None:
+        """Return None."""
+
+    def put(self, address: IPAddress, backend: str, location: str) -> None:
+        """Forget it."""
+
+
+PRESENT = "present"
+"""Stands for the location of a gateway whose protocol has no description."""
+
+
+@attrs.frozen
+class Brief:
+    """How the searches of a one-time command are shortened."""
+
+    known: KnownGateways = attrs.field(factory=NothingKnown)
+
+    def direct(self, target: Target, backend: Backend) -> Target | None:
+        """Return the target of a direct query of the known description, None if none is known."""
+        if target.gateway is None or target.url is not None:
+            return None
+        location = self.known.location(target.gateway, backend.name)
+        return None if location in (None, "", PRESENT) else attrs.evolve(target, url=location)
+
+    def hurry(self, target: Target, backends: Iterable[Backend]) -> None:
+        """Let the searches of these backends end soon: another protocol has answered."""
+        for backend in backends:
+            if isinstance(backend, EndsSearch) and target.gateway is not None:
+                absent = self.known.location(target.gateway, backend.name) == ""
+                backend.end_search(target, PATIENCE_IF_ABSENT if absent else PATIENCE)
+
+
+def remember(known: KnownGateways, target: Target, found: Iterable[Gateway], absent: Iterable[str]) -> None:
+    """Remember which protocols of the default gateway answered a search, and which did not."""
+    answers = {gateway.backend: gateway for gateway in found if gateway.address == target.gateway}
+    if target.gateway is None or target.url is not None or target.port is not None or not answers:
+        return
+    for name, gateway in answers.items():
+        known.put(target.gateway, name, gateway.location or PRESENT)
+    for name in set(absent) - answers.keys():
+        known.put(target.gateway, name, "")
