@@ -38,6 +38,7 @@ from portmapper_upnp.table import read_table
 from portmapper_upnp.verified_mapping import VerifiedMapping, entry_leads_to
 
 LIST_TIME = 60.0
+"""Seconds for a whole table; the core allows a little more."""
 
 READ_AGAIN_AFTER = 30.0
 """Seconds between two reads of the description because of a refusal."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Sequence
 
-from portmapper.api import BackendError, Protocol, TableEntry
+from portmapper.api import BackendError, GatewayTimeout, PartialTable, Protocol, TableEntry
 from portmapper_upnp.connection import WanConnection, read_entry
 from portmapper_upnp.lenient_xml import parse
 from portmapper_upnp.soap_fault import (
@@ -21,6 +23,9 @@ _log = logging.getLogger(__name__)
 _IDENTITY = ("NewRemoteHost", "NewExternalPort", "NewProtocol", "NewInternalClient")
 
 MAX_ENTRIES = 65_536
+READ_TIME = 40.0
+"""Seconds after which a slow gateway is asked for no further entry; what was read is a partial table."""
+
 PAGE = 200
 """Entries requested at once, so that a page stays below the size limit of an answer."""
 
@@ -28,7 +33,7 @@ END = frozenset({INDEX_OUT_OF_RANGE, NO_SUCH_ENTRY, INVALID_ARGUMENTS, ACTION_FA
 """Codes that gateways use for the end of the table (M11)."""
 
 
-async def read_table(connection: WanConnection) -> list[TableEntry]:
+async def read_table(connection: WanConnection) -> Sequence[TableEntry]:
     """Read all entries one by one; if that fails, use the listing of a v2 gateway.
 
     A listing needs fewer requests, but a common gateway daemon crashes on a listing with more than 128
@@ -47,20 +52,21 @@ async def read_table(connection: WanConnection) -> list[TableEntry]:
     return [entry for table in tables for entry in table]
 
 
-async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
+async def _one_by_one(connection: WanConnection) -> Sequence[TableEntry]:
     entries: list[TableEntry] = []
     seen: set[tuple[str | None, ...]] = set()
+    end = _now() + READ_TIME
     for index in range(MAX_ENTRIES):
+        if _now() > end:
+            return _partial(entries, GatewayTimeout(f"it took longer than {READ_TIME:.0f} s"))
         try:
             answer = await connection.call("GetGenericPortMappingEntry", NewPortMappingIndex=str(index))
         except Fault as fault:
             if fault.number in END:
                 break
-            _keep_partial(entries, fault)
-            break
+            return _partial(entries, fault)
         except BackendError as error:
-            _keep_partial(entries, error)
-            break
+            return _partial(entries, error)
         row = tuple(map(answer.get, _IDENTITY))
         if row in seen:  # some gateways repeat an entry for every index beyond the end
             break
@@ -71,11 +77,16 @@ async def _one_by_one(connection: WanConnection) -> list[TableEntry]:
     return entries
 
 
-def _keep_partial(entries: list[TableEntry], error: BackendError) -> None:
-    """Keep the entries that were read, and report the error; raise it if there is none (M20)."""
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _partial(entries: list[TableEntry], error: BackendError) -> PartialTable:
+    """Return the entries that were read; raise the error if there is none (M20)."""
     if not entries:
         raise error
-    _log.warning("the gateway's table may be incomplete after %d entries: %s", len(entries), error)
+    _log.debug("the gateway's table may be incomplete after %d entries: %s", len(entries), error)
+    return PartialTable(entries)
 
 
 async def _between(connection: WanConnection, protocol: Protocol, first: int, last: int) -> list[TableEntry]:

@@ -11,7 +11,7 @@ from typing import Self
 
 import attrs
 
-from portmapper.api.backend import Backend, Gateway, ListsMappings, Target
+from portmapper.api.backend import Backend, Gateway, ListsMappings, PartialTable, Target
 from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress, Lease, Protocol, TableEntry
 from portmapper.gateways.brief import Brief, KnownGateways, NothingKnown
@@ -47,7 +47,8 @@ class GatewayTables:
         gateways: all gateways that answered.
         rows: every open port, sorted by protocol and port.
         failures: identity of a gateway to the reason why its table cannot be read.
-        readable: identities of the gateways whose tables were read.
+        readable: identities of the gateways whose tables were read whole.
+        partial: identity of a gateway to the number of entries read, if it failed before the end.
         search_failures: backend name to the reason why it found no gateway.
     """
 
@@ -67,6 +68,7 @@ class GatewayTables:
         self.rows: list[TableRow] = []
         self.failures: dict[str, BackendError] = {}
         self.readable: set[str] = set()
+        self.partial: dict[str, int] = {}
         self.search_failures: dict[str, BackendError] = {}
         self._backends = backends
         self._leases = [stored for stored in leases if not stored.expired(now)]
@@ -131,7 +133,10 @@ class GatewayTables:
         except BackendError as error:
             self.failures[gateway.identity] = error
             return []
-        self.readable.add(gateway.identity)
+        if isinstance(entries, PartialTable):
+            self.partial[gateway.identity] = len(entries)
+        else:
+            self.readable.add(gateway.identity)
         device = str(gateway.address)
         return [
             TableRow(entry, gateway.backend, device, gateway, self._ours(entry, device)) for entry in entries

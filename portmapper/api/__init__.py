@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from portmapper.api.backend import GatewayEvent as GatewayEvent
     from portmapper.api.backend import ListsMappings as ListsMappings
     from portmapper.api.backend import MapsOtherHosts as MapsOtherHosts
+    from portmapper.api.backend import PartialTable as PartialTable
     from portmapper.api.backend import RestrictsRemoteHosts as RestrictsRemoteHosts
     from portmapper.api.backend import Target as Target
     from portmapper.api.backend import VerifiesLeases as VerifiesLeases
@@ -130,6 +131,7 @@ __getattr__ = lazy_exports(
             "EndsSearch",
             "ListsMappings",
             "MapsOtherHosts",
+            "PartialTable",
             "RestrictsRemoteHosts",
             "Target",
             "VerifiesLeases",

@@ -195,12 +195,21 @@ class EndsSearch(abc.ABC):
         """End the search of a target once it has listened for `patience` seconds from now."""
 
 
+class PartialTable(tuple[TableEntry, ...]):
+    """The entries of a table that could not be read to its end."""
+
+    __slots__ = ()
+
+
 class ListsMappings(abc.ABC):
     """Capability: read the gateway's whole table."""
 
     @abc.abstractmethod
     async def list_mappings(self) -> Sequence[TableEntry]:
-        """Return every entry, including those of other hosts; at most 65 536."""
+        """Return every entry, including those of other hosts; at most 65 536.
+
+        Return a `PartialTable` if the gateway fails after some of them.
+        """
 
 
 class VerifiesLeases(abc.ABC):

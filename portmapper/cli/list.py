@@ -58,9 +58,10 @@ class List(Command):
 
         configure_logging(arguments, "warning")
         with progress("reading the gateway's table"):
-            rows = asyncio.run(_rows(arguments))
+            rows, is_partial = asyncio.run(_rows(arguments))
         if arguments.json:
-            print(json.dumps({"mappings": [_document(row, reason) for row, reason in rows]}, indent=2))
+            mappings = [_document(row, reason) for row, reason in rows]
+            print(json.dumps({"mappings": mappings, "partial": is_partial}, indent=2))
         elif arguments.csv:
             _write_csv([row for row, _ in rows])
         else:
@@ -68,7 +69,8 @@ class List(Command):
         return 0
 
 
-async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[TableRow, str]]:
+async def _rows(arguments: argparse.Namespace) -> tuple[Sequence[tuple[TableRow, str]], bool]:
+    """Return the rows, each with the reason why it is stale, and whether some may be missing."""
     from portmapper.network.host import read_network
     from portmapper.pluginhost.faults import instantiate
     from portmapper.pluginhost.manager import load_plugins
@@ -83,7 +85,8 @@ async def _rows(arguments: argparse.Namespace) -> Sequence[tuple[TableRow, str]]
 
 async def _read_tables(
     arguments: argparse.Namespace, backends: Sequence[Backend], network: Network, store: Store
-) -> Sequence[tuple[TableRow, str]]:
+) -> tuple[Sequence[tuple[TableRow, str]], bool]:
+    """Return the rows, each with the reason why it is stale, and whether some may be missing."""
     from portmapper.actions.stale import stale_rows
     from portmapper.actions.tables import GatewayTables
     from portmapper.api.errors import NoGateway
@@ -94,16 +97,20 @@ async def _read_tables(
         if not tables.gateways:
             raise NoGateway("no gateway answered; run 'portmapper doctor' to find out why")
         report_failures(tables)
-        return await stale_rows(tables.rows, network) if arguments.stale else [(r, "") for r in tables.rows]
+        rows = await stale_rows(tables.rows, network) if arguments.stale else [(r, "") for r in tables.rows]
+        return rows, bool(tables.partial or tables.failures)
 
 
 def report_failures(tables: GatewayTables, *, leases_shown: bool = True) -> None:
     """Print to standard error which tables could not be read, and whether leases are shown instead."""
-    from portmapper.support.text import printable
+    from portmapper.support.text import plural, printable
 
     for identity, error in tables.failures.items():
         print(f"portmapper: cannot read the table of {identity}: {printable(str(error))}", file=sys.stderr)
-    if leases_shown and not tables.readable and not tables.failures:
+    for identity, count in tables.partial.items():
+        told = f"the table may be incomplete: {identity} failed after {plural(count, 'mapping')}"
+        print(f"portmapper: {told}", file=sys.stderr)
+    if leases_shown and not (tables.readable or tables.partial or tables.failures):
         print("portmapper: no gateway can list its table; showing portmapper's own leases", file=sys.stderr)
 
 

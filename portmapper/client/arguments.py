@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import Any, SupportsIndex
 
 from portmapper.api.errors import RowError, quoted
-from portmapper.api.model import MAX_DURATION, ConflictPolicy, Family, IPAddress, Mapping, Protocol
+from portmapper.api.model import MAX_DURATION, ConflictPolicy, Family, IPAddress, IPNetwork, Mapping, Protocol
 from portmapper.sources.address_syntax import canonical, parse_gateway
 from portmapper.sources.field_parsers import CONFLICTS, parse_conflict
 from portmapper.sources.internal_hosts import unusable
 from portmapper.sources.port_syntax import MAX_PORT
+from portmapper.sources.remote_syntax import parse_remote
 
 SOURCE = "program"
 """The source of the mappings that a program opens."""
@@ -23,6 +24,7 @@ COMMENT = "portmapper"
 """The text for the gateway's table if the program gives none."""
 
 Address = IPAddress | str
+Remote = IPAddress | IPNetwork | str
 Lifetime = int | float | timedelta
 
 
@@ -36,6 +38,7 @@ def mapping_from(
     comment: str,
     gateway: Address | None,
     conflict: str | None,
+    remote: Remote | None,
 ) -> Mapping:
     """Return the mapping that the arguments of `open` describe.
 
@@ -46,17 +49,18 @@ def mapping_from(
     external = _port("port", port, lowest=0)
     if external == 0 and internal_port is None:
         raise ValueError("port 0 (any port) needs internal_port")
-    host = _host(address)
+    host, restricted = _host(address), _remote(remote)
     return Mapping(
         protocol=_protocol(protocol),
         port=external,
         internal_port=external if internal_port is None else _port("internal_port", internal_port, lowest=1),
         address=host,
-        family=_family(family, host),
+        family=_family(family, host, restricted),
         duration=_lifetime(lifetime),
         comment=_text("comment", comment) or COMMENT,
         gateway=_gateway(gateway),
         conflict=None if conflict is None else conflict_from(conflict),
+        remote=restricted,
         source=SOURCE,
     )
 
@@ -152,13 +156,27 @@ def _address(argument: str, value: object) -> IPAddress:
         raise ValueError(f"{argument} must be an IP address, not {quoted(value)}") from None
 
 
-def _family(value: object, host: IPAddress | None) -> Family:
-    of_host = None if host is None else Family.of(host)
+def _remote(value: object) -> IPNetwork | None:
+    """Return the only hosts that may connect; None for every host."""
     if value is None:
-        return of_host or Family.IPV4
-    family = family_from(value)
+        return None
+    if not isinstance(value, str | IPAddress | IPNetwork):
+        raise TypeError(f"remote must be an address, a network or text, not {quoted(value)}")
+    try:
+        return parse_remote(str(value))
+    except ValueError as error:
+        raise ValueError(f"remote: {error}") from None
+
+
+def _family(value: object, host: IPAddress | None, remote: IPNetwork | None) -> Family:
+    """Return the family: as given, else that of the host, else that of the remote hosts."""
+    of_host = None if host is None else Family.of(host)
+    of_remote = None if remote is None else Family.of(remote)
+    family = family_from(value) if value is not None else of_host or of_remote or Family.IPV4
     if of_host not in (None, family):
         raise ValueError(f"family {family} does not match the address {host}")
+    if of_remote not in (None, family):
+        raise ValueError(f"family {family} does not match the remote hosts {remote}")
     return family
 
 

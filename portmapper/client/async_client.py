@@ -11,11 +11,20 @@ from typing import Self, SupportsIndex
 from portmapper.api.backend import Backend
 from portmapper.api.errors import BackendError, Conflict, NoGateway, UsageError
 from portmapper.api.events import Event
-from portmapper.api.model import ANY_PORT, DEFAULT_DURATION, ConflictPolicy, Family, IPAddress, Mapping
+from portmapper.api.model import (
+    ANY_PORT,
+    DEFAULT_DURATION,
+    ConflictPolicy,
+    Family,
+    IPAddress,
+    Mapping,
+    remote_text,
+)
 from portmapper.api.quirks import Quirk
 from portmapper.client.arguments import (
     Address,
     Lifetime,
+    Remote,
     check_callback,
     conflict_from,
     family_from,
@@ -136,6 +145,7 @@ class Client:
         comment: str = "",
         gateway: Address | None = None,
         conflict: ConflictPolicy | str | None = None,
+        remote: Remote | None = None,
         on_change: OnChange | None = None,
         wait: bool = True,
     ) -> Lease:
@@ -156,6 +166,7 @@ class Client:
                 default: the best gateway.
             conflict: what to do if the port is taken: `keep`, `next`, `overwrite` or `fail`; default: the
                 policy of the client.
+            remote: the only hosts that may connect, as an address or a network; default: every host.
             on_change: called with the lease and each change, except for renewals.
             wait: False returns at once, and the client tries until the port is open or the lease is closed.
 
@@ -168,7 +179,7 @@ class Client:
         scheduler = self._started_scheduler()
         check_callback(on_change)
         mapping = mapping_from(
-            port, protocol, internal_port, address, family, lifetime, comment, gateway, conflict
+            port, protocol, internal_port, address, family, lifetime, comment, gateway, conflict, remote
         )
         lease = self._new_lease(self._shared(mapping), on_change)
         self._leases.append(lease)
@@ -236,7 +247,8 @@ class Client:
         """Return the mapping of an earlier lease of the same port, else the new one.
 
         Raises:
-            Conflict: this client has opened the port for another host or internal port.
+            Conflict: this client has opened the port for another host or internal port, or for other
+                remote hosts. A shared lease must not let in more hosts than the program asked for.
         """
         same_place = [m for m in self._desired() if _place(m) == _place(mapping)]
         same = next((other for other in same_place if other.key == mapping.key), None)
@@ -246,6 +258,10 @@ class Client:
             raise Conflict(
                 f"{port} is in use: this client opened it for internal port {target}; close it first"
             )
+        if same is not None and same.remote != mapping.remote:
+            port = f"{mapping.port}/{mapping.protocol.lower()}"
+            hosts = remote_text(same.remote) or "every host"
+            raise Conflict(f"{port} is in use: this client opened it for {hosts}; close it first")
         return same or mapping
 
     def _is_shared(self, lease: Lease) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Self, SupportsIndex, TypeVar, cast
 from portmapper.api.errors import UsageError
 from portmapper.api.events import Event
 from portmapper.api.model import DEFAULT_DURATION, ConflictPolicy, Family, IPAddress, Mapping
-from portmapper.client.arguments import Address, Lifetime
+from portmapper.client.arguments import Address, Lifetime, Remote
 from portmapper.client.async_client import Client, OnChange
 from portmapper.client.gateways import FoundGateway
 from portmapper.client.lease import Lease
@@ -89,6 +89,7 @@ class SyncClient:
         comment: str = "",
         gateway: Address | None = None,
         conflict: ConflictPolicy | str | None = None,
+        remote: Remote | None = None,
         on_change: OnChange | None = None,
         wait: bool = True,
     ) -> SyncLease:
@@ -103,6 +104,7 @@ class SyncClient:
             comment=comment,
             gateway=gateway,
             conflict=conflict,
+            remote=remote,
             on_change=on_change,
             wait=wait,
         )

@@ -14,13 +14,16 @@ from portmapper.support import send_gate
 CALL_LIMIT = 20.0
 """Seconds after which a call to a backend without its own time limit is canceled."""
 
+TABLE_LIMIT = 75.0
+"""The same for reading a whole table, which takes one request for each entry."""
+
 T = TypeVar("T")
 
 
-async def bounded(gateway: Gateway, call: Awaitable[T]) -> T:
+async def bounded(gateway: Gateway, call: Awaitable[T], limit: float = CALL_LIMIT) -> T:
     """Await a call to a backend within the time limit; every failure becomes a `BackendError`."""
     try:
-        return await guard.run(f"backend:{gateway.backend}", call, CALL_LIMIT)
+        return await guard.run(f"backend:{gateway.backend}", call, limit)
     except BackendError:
         raise
     except TimeoutError as error:

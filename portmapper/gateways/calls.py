@@ -18,7 +18,7 @@ from portmapper.api.backend import (
 )
 from portmapper.api.errors import BackendError, Conflict, PluginFault, quoted
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
-from portmapper.gateways.bounded import bounded, map_at, unmap_at
+from portmapper.gateways.bounded import TABLE_LIMIT, bounded, map_at, unmap_at
 from portmapper.pluginhost.faults import record_fault
 
 MAX_ENTRIES = 65_536
@@ -64,7 +64,7 @@ async def _map_exactly(gateway: Gateway, request: MapRequest) -> Lease:
 async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:
     """Read a gateway's whole table. Raise `BackendError`."""
     assert isinstance(gateway, Gateway)
-    entries = await bounded(gateway, gateway.list_mappings())
+    entries = await bounded(gateway, gateway.list_mappings(), TABLE_LIMIT)
     if not isinstance(entries, Sequence) or len(entries) > MAX_ENTRIES:
         raise _fault(gateway, f"it returned {quoted(entries)} as its table")
     if wrong := [entry for entry in entries if not isinstance(entry, TableEntry)]:

@@ -26,8 +26,8 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TableRow, str]]:
     """The rows of the gateways, which the test can change."""
     found = [(ROW, "")]
 
-    async def query(arguments: Any) -> list[tuple[TableRow, str]]:
-        return found
+    async def query(arguments: Any) -> tuple[list[tuple[TableRow, str]], bool]:
+        return found, True
 
     monkeypatch.setattr(list_command, "_rows", query)
     return found
@@ -79,7 +79,9 @@ def test_the_reason_is_in_the_json_of_a_stale_row(
     """Other rows have no such key."""
     rows.append((ROW, "nothing listens"))
     assert main(["list", "--json", "--stale"]) == 0
-    first, second = json.loads(capsys.readouterr().out)["mappings"]
+    document = json.loads(capsys.readouterr().out)
+    assert document["partial"] is True
+    first, second = document["mappings"]
     assert "stale" not in first
     assert second["stale"] == "nothing listens"
 
@@ -122,6 +124,7 @@ def test_unreadable_tables_are_reported(capsys: pytest.CaptureFixture[str]) -> N
 
     class Tables:
         failures: dict[str, Exception] = {}  # noqa: RUF012 (replaced below)
+        partial: dict[str, int] = {}  # noqa: RUF012 (replaced below)
         readable: frozenset[str] = frozenset()
 
     tables: Any = Tables()
@@ -129,6 +132,11 @@ def test_unreadable_tables_are_reported(capsys: pytest.CaptureFixture[str]) -> N
     assert "showing portmapper's own leases" in capsys.readouterr().err
     report_failures(tables, leases_shown=False)
     assert capsys.readouterr().err == ""
+    tables.partial = {"upnp:192.168.88.1": 1}
+    report_failures(tables)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "portmapper: the table may be incomplete: upnp:192.168.88.1 failed after 1 mapping"
+    tables.partial = {}
     tables.failures = {"upnp:192.168.88.1": OSError("broken\nanswer")}
     report_failures(tables)
     (line,) = capsys.readouterr().err.splitlines()

@@ -14,7 +14,7 @@ from portmapper.client.arguments import check_callback, family_from, mapping_fro
 
 def mapping(port: Any = 8080, protocol: Any = "tcp", **given: Any) -> Any:
     """Call `mapping_from` with the defaults of `open`."""
-    names = ("internal_port", "address", "family", "lifetime", "comment", "gateway", "conflict")
+    names = ("internal_port", "address", "family", "lifetime", "comment", "gateway", "conflict", "remote")
     defaults: dict[str, Any] = {**dict.fromkeys(names), "lifetime": 3600, "comment": ""}
     return mapping_from(port, protocol, **{**defaults, **given})
 
@@ -38,6 +38,7 @@ def mapping(port: Any = 8080, protocol: Any = "tcp", **given: Any) -> Any:
         {"comment": None},
         {"gateway": 5},
         {"conflict": 5},
+        {"remote": 5},
     ],
 )
 def test_an_invalid_type_is_a_type_error(given: dict[str, Any]) -> None:
@@ -69,6 +70,10 @@ def test_an_invalid_type_is_a_type_error(given: dict[str, Any]) -> None:
         ({"lifetime": float("inf")}, "lifetime must be"),
         ({"lifetime": timedelta(days=100_000)}, "lifetime must be"),
         ({"gateway": "router"}, "gateway"),
+        ({"remote": "example"}, "remote: .* names no remote hosts"),
+        ({"remote": "0.0.0.0/0"}, "remote: .* is every host"),
+        ({"remote": "2001:db8::/32", "family": "ipv4"}, "does not match the remote hosts"),
+        ({"remote": "2001:db8::/32", "address": "192.168.1.9"}, "does not match the remote hosts"),
         ({"conflict": "perhaps"}, "keep, next, overwrite, fail"),
     ],
 )
@@ -86,6 +91,15 @@ def test_addresses_are_text_or_addresses() -> None:
     assert mapping(address="2001:db8::9").family is Family.IPV6
     assert mapping(address="0.0.0.0").address is None
     assert mapping(gateway=ipaddress.ip_address("192.168.1.1")).gateway == "192.168.1.1"
+
+
+def test_remote_hosts_are_text_addresses_or_networks() -> None:
+    """Without an address, they decide on the family."""
+    network = ipaddress.ip_network("198.51.100.7/32")
+    for given in ("198.51.100.7", ipaddress.ip_address("198.51.100.7"), network, "::ffff:198.51.100.7"):
+        assert (mapping(remote=given).remote, mapping(remote=given).family) == (network, Family.IPV4)
+    assert mapping(remote="2001:db8::/32").family is Family.IPV6
+    assert mapping().remote is None
 
 
 @pytest.mark.parametrize("lifetime", [90, 90.0, 89.5, timedelta(seconds=90)])

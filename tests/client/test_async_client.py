@@ -104,6 +104,8 @@ async def test_two_leases_of_a_port_share_it(gateway: Any, options: dict[str, An
             Conflict, match="8080/tcp is in use: this client opened it for internal port 8080"
         ):
             await client.open(8080, internal_port=81)
+        with pytest.raises(Conflict, match="8080/tcp is in use: this client opened it for every host"):
+            await client.open(8080, remote="198.51.100.7")
         await first.close()
         assert (first.state, second.state, second.is_shared) == ("closed", "active", False)
         assert (gateway.ports(), client.mappings()) == ({8080}, [second])
@@ -185,3 +187,12 @@ async def test_the_client_finds_gateways_and_the_address(gateway: Any, options: 
         assert str(await client.external_address("ipv4")) == "11.22.33.44"
         with pytest.raises(ValueError, match="family"):
             await client.external_address("ipx")
+
+
+async def test_a_port_can_be_restricted_to_remote_hosts(gateway: Any, options: dict[str, Any]) -> None:
+    """The gateway gets them, and a lease for other hosts does not share the port."""
+    async with portmapper.Client(**options) as client:
+        lease = await client.open(8080, remote="198.51.100.0/24")
+        assert lease.state == "active"
+        with pytest.raises(Conflict, match=r"this client opened it for 198\.51\.100\.0/24"):
+            await client.open(8080)
