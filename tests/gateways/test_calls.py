@@ -159,7 +159,7 @@ async def test_another_port_is_released_if_the_request_is_exact(
         ({"protocol": Protocol.UDP}, "UDP port 80"),
         ({"internal_address": OTHER_HOST}, "192.168.88.200"),
         ({"external_port": 0}, "port 0"),
-        ({"external_port": True}, "port True"),
+        ({"external_port": True}, "port true"),
         ({"lifetime": 0}, "0 s"),
         ({"lifetime": "3600"}, "'3600' s"),
         ({"external_address": "1.2.3.4"}, "'1.2.3.4'"),
@@ -178,7 +178,7 @@ def test_a_valid_lease_has_no_fault() -> None:
     """A permanent lease has the lifetime 0."""
     assert calls.lease_fault(LEASE, REQUEST) is None
     assert calls.lease_fault(attrs.evolve(LEASE, lifetime=0, permanent=True), REQUEST) is None
-    assert calls.lease_fault(None, REQUEST) == "it returned None, which is not a lease"
+    assert calls.lease_fault(None, REQUEST) == "it returned null, which is not a lease"
 
 
 @pytest.mark.parametrize(
