@@ -11,10 +11,20 @@ if TYPE_CHECKING:
     from portmapper.api.model import Lease, TableEntry
 
 
+_LONGEST_INTEGER = 2000
+"""Bits of an integer that Python always formats: `sys.set_int_max_str_digits` allows 640 digits at least."""
+
+
 class _MaskedRepr(reprlib.Repr):
     def repr_str(self, x: str, level: int) -> str:
         """Mask the secrets of URLs before the text is cut off."""
         return super().repr_str(mask_urls(x), level)
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Describe a huge integer: Python refuses to format it, or names its type."""
+        return (
+            "a number too long to show" if x.bit_length() > _LONGEST_INTEGER else super().repr_int(x, level)
+        )
 
     # Lists and settings have the words of JSON and TOML.
     def repr_bool(self, x: bool, level: int) -> str:
@@ -30,11 +40,7 @@ def quoted(value: object) -> str:
     """Quote an untrusted value for a message: one line, escaped, short, with the secrets of URLs masked."""
     shorten = _MaskedRepr()
     shorten.maxstring = shorten.maxother = shorten.maxlong = 60
-    try:
-        return shorten.repr(value)
-    except ValueError:
-        # Python refuses to format integers of more than 4300 digits.
-        return "a number too long to show"
+    return shorten.repr(value)
 
 
 class PortmapperError(Exception):
