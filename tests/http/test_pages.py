@@ -175,8 +175,9 @@ async def test_a_page_that_fails_is_an_error_page(
     porch: Any, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`status` shows the fault; other pages work."""
-    monkeypatch.setattr(pages, "TIME_LIMIT", 0.1)
-    answer = await porch.get(path, accept="text/html")
+    with monkeypatch.context() as context:
+        context.setattr(pages, "TIME_LIMIT", 0.1)
+        answer = await porch.get(path, accept="text/html")
     assert (answer.status, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
     assert "web:porch" in {fault["plugin"] for fault in FAULTS.document()}
     assert (await porch.get("/")).status == 200
