@@ -51,6 +51,10 @@ class ParsingDaemon:
         """Return a document without mappings."""
         return STATUS
 
+    async def status_in_slices(self) -> dict[str, Any]:
+        """Return the same document."""
+        return STATUS
+
     def not_ready(self) -> list[str]:
         """Be ready."""
         return []
