@@ -15,7 +15,7 @@ class Clock:
     """
 
     # The timers of the event loop stop while the system is suspended, and CLOCK_BOOTTIME does not.
-    longest_sleep: float | None = 10.0
+    longest_sleep: float | None = 4.0
 
     def monotonic(self) -> float:
         """Return monotonic seconds, including suspended time if the system can report it.
