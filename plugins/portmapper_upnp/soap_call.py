@@ -34,7 +34,7 @@ class Service:
     @property
     def event_url(self) -> str:
         """The URL for subscriptions, empty if the service has none."""
-        url = self._service.event_sub_url  # resolved, so that of the description stands for none
+        url = self._service.event_sub_url  # resolved, so an empty one equals the URL of the description
         return "" if url == self._service.device.device_url else url
 
     async def event_request(self, method: str, headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -54,7 +54,7 @@ def _device(address: str, gateways: Sequence[Document], restarted_at: str | None
 
 
 def page_of(address: str, page: str) -> str | None:
-    """Return the URL of a router's page: the one it tells if that is a page of its own address."""
+    """Return the URL of a router's page: the one that it reports, if that page is at its address."""
     host = f"[{address}]" if ":" in address else address
     try:
         parts = urlsplit(page)

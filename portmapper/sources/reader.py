@@ -267,7 +267,7 @@ async def read_first(
         readers: one per source.
         all_required: raise an error for each source that fails. Otherwise, only if no source can be read
             and none of them may be down for a time, as the server of a URL may be.
-        unattended: nobody would read the error, so wait until a source can be read.
+        unattended: no user would read the error, so wait until a source can be read.
 
     Raises:
         SourceError: a source cannot be read or parsed; the message contains its location.

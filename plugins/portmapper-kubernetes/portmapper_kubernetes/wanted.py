@@ -45,7 +45,7 @@ class Wanted:
     def claim(self) -> tuple[Family, Protocol, int | str, object]:
         """What only one object can have: an external port, or a pinhole to one address."""
         where = self.address if self.family is Family.IPV6 else None
-        # Ports that the gateway chooses never collide, so each is a claim of its own.
+        # Ports that the gateway chooses never collide, so each is a separate claim.
         chosen = (self.reference.origin, self.label) if self.external == ANY else where
         return (self.family, self.protocol, self.external, chosen)
 
