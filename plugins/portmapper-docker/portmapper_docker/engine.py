@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import os
 import re
-import stat
-from collections.abc import AsyncIterator, Mapping
+import socket
+import ssl
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,10 +16,8 @@ import aiodocker
 import aiohttp
 
 from portmapper.api import MAX_DOCUMENT, SourceError, quoted
+from portmapper_docker.engine_address import EngineAddress
 
-_SCHEME = "docker:"
-_UNIX = "unix://"
-_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock")
 _CONTAINER = re.compile(r"/?([\w.-]{1,128})", re.ASCII)
 
 # aiodocker does not validate the structure of the engine's answers.
@@ -32,50 +33,57 @@ FAILURES = (
 )
 
 
-def socket_of(location: str, environment: Mapping[str, str]) -> str:
-    """Return the path of a location's socket.
+@asynccontextmanager
+async def engine(address: EngineAddress) -> AsyncIterator[aiodocker.Docker]:
+    """Connect to the engine at an address.
 
     Raises:
-        SourceError: the location is invalid, or the socket does not exist.
+        SourceError: the certificates cannot be used.
     """
-    rest = location.removeprefix(_SCHEME)
-    if rest.startswith("///"):
-        path = rest[2:]
-    elif rest not in ("", "//"):
-        raise SourceError("write docker: or docker:///PATH/TO/SOCKET")
-    elif host := environment.get("DOCKER_HOST", ""):
-        # A remote engine publishes ports on its own host, not on this one.
-        if not host.startswith(f"{_UNIX}/"):
-            raise SourceError(f"DOCKER_HOST is {quoted(host)}: only unix:///PATH is supported")
-        path = host.removeprefix(_UNIX)
-    else:
-        path = next(filter(os.path.exists, _SOCKETS), "")
-        if not path:
-            raise SourceError("no engine socket was found: write docker:///PATH/TO/SOCKET")
-    return _checked(path)
-
-
-def _checked(path: str) -> str:
-    try:
-        is_socket = stat.S_ISSOCK(os.stat(path).st_mode)
-    except PermissionError:
-        raise SourceError(f"{path}: permission denied") from None
-    except (OSError, ValueError):
-        raise SourceError(f"{path}: no such socket") from None
-    if not is_socket:
-        raise SourceError(f"{path} is not a socket")
-    return path
-
-
-@asynccontextmanager
-async def engine(path: str) -> AsyncIterator[aiodocker.Docker]:
-    """Connect to the engine at a Unix socket."""
-    connector = aiohttp.UnixConnector(path)
+    connector, url = _connector(address)
     async with (
         aiohttp.ClientSession(connector=connector, response_class=_Bounded) as session,
-        aiodocker.Docker(url="unix://localhost", connector=connector, session=session) as docker,
+        aiodocker.Docker(url=url, connector=connector, session=session) as docker,
     ):
         yield docker
+
+
+def _connector(address: EngineAddress) -> tuple[aiohttp.BaseConnector, str]:
+    if address.socket:
+        return aiohttp.UnixConnector(address.socket), "unix://localhost"
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    if not address.certificates:
+        return aiohttp.TCPConnector(), f"http://{host}:{address.port}"
+    return aiohttp.TCPConnector(ssl=_tls(address.certificates)), f"https://{host}:{address.port}"
+
+
+def _tls(directory: str) -> ssl.SSLContext:
+    """Trust the engine's own authority only, and prove who we are, as Docker's command does."""
+    try:
+        context = ssl.create_default_context(cafile=os.path.join(directory, "ca.pem"))
+        context.load_cert_chain(os.path.join(directory, "cert.pem"), os.path.join(directory, "key.pem"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "not a valid certificate"
+        raise SourceError(f"{directory}: ca.pem, cert.pem and key.pem cannot be used: {why}") from None
+    return context
+
+
+async def host_address(address: EngineAddress) -> str:
+    """Return the address of the host that publishes the ports; empty if it is this host.
+
+    Raises:
+        SourceError: the name of the host has no address.
+    """
+    if not address.host:
+        return ""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, family=socket.AF_INET
+        )
+    except OSError as error:
+        raise SourceError(f"{quoted(address.host)}: no address found: {error.strerror}") from None
+    ours = ipaddress.ip_address(found[0][4][0])
+    return "" if ours.is_loopback else str(ours)
 
 
 class _Bounded(aiohttp.ClientResponse):
@@ -107,6 +115,10 @@ def reason(error: BaseException) -> str:
         return str(error)
     if isinstance(error, TimeoutError):
         return "the engine did not answer within the time limit"
+    if isinstance(error, aiodocker.DockerError) and isinstance(error.__context__, aiohttp.ClientSSLError):
+        return "no TLS connection to the engine: ca.pem, cert.pem and key.pem have to match its certificate"
+    if isinstance(error, aiodocker.DockerError) and isinstance(error.__context__, OSError):
+        return f"the engine cannot be reached: {error.__context__.strerror or 'no connection'}"
     if isinstance(error, aiodocker.DockerError):
         return f"the engine refused: {quoted(error.message)}"
     return f"no valid answer from the engine ({type(error).__name__})"

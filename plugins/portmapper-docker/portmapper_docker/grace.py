@@ -20,12 +20,14 @@ class Found:
         name: its name; a container that is created again keeps it.
         labels: its labels.
         ports: its published ports.
+        address: the internal host of its ports; empty for this host.
     """
 
     number: str
     name: str
     labels: dict[str, str]
     ports: list[tuple[int, str]]
+    address: str = ""
 
 
 class Grace:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import attrs
+
 from portmapper.api import Row, quoted
 from portmapper_docker.grace import Found
 from portmapper_docker.labels import MAX_MAPPINGS, OTHERS, PREFIX, comment_of, has_ports, rejected, rows_of
@@ -42,7 +44,19 @@ def _listed(container: Any) -> Any:
 
 
 def container_rows(container: Found, expose: str) -> Iterator[Row]:
-    """Yield the rows of one container: of its labels, of portical's label, or of its published ports."""
+    """Yield the rows of one container: of its labels, of portical's label, or of its published ports.
+
+    Its ports may be those of another host: a network of the LAN gives the container its own address, and a
+    remote engine publishes the ports at its host. The policy decides whether such rows are allowed.
+    """
+    for row in _rows(container, expose):
+        if container.address and not row.error:
+            yield attrs.evolve(row, fields={**row.fields, "address": container.address})
+        else:
+            yield row
+
+
+def _rows(container: Found, expose: str) -> Iterator[Row]:
     name, labels, ports = container.name, container.labels, container.ports
     if has_ports(labels):
         yield from rows_of(name, labels)

@@ -60,16 +60,23 @@ class DockerSource(Source):
         Raises:
             SourceError: the engine is unreachable, or its answer is invalid.
         """
-        from portmapper_docker.engine import FAILURES, engine, name_and_labels, reason, socket_of
+        from portmapper_docker.engine import FAILURES, engine, host_address, name_and_labels, reason
+        from portmapper_docker.engine_address import engine_address
         from portmapper_docker.labels import rows_of
+        from portmapper_docker.own_address import OwnAddresses
         from portmapper_docker.published import container_rows, published_ports
         from portmapper_docker.swarm import services
 
-        path = socket_of(self.location, os.environ)
+        place = engine_address(self.location, os.environ)
         try:
-            async with asyncio.timeout(_FETCH_SECONDS), engine(path) as docker:
+            async with asyncio.timeout(_FETCH_SECONDS), engine(place) as docker:
+                host = await host_address(place)
                 listed = await docker.containers.list()
-                running = [Found(str(c["Id"]), *name_and_labels(c), published_ports(c)) for c in listed]
+                own = await OwnAddresses.read(docker, listed)
+                running = [
+                    Found(str(c["Id"]), *name_and_labels(c), published_ports(c), own.of(c) or host)
+                    for c in listed
+                ]
                 managed = sorted(await services(docker), key=lambda service: service[0])
         except FAILURES as error:
             raise SourceError(reason(error)) from None
@@ -103,13 +110,14 @@ class DockerSource(Source):
 
     async def _follow(self, changed: Callable[[], None]) -> None:
         """Read the engine's event stream, and reconnect with backoff when it ends."""
-        from portmapper_docker.engine import FAILURES, engine, reason, socket_of
+        from portmapper_docker.engine import FAILURES, engine, reason
+        from portmapper_docker.engine_address import engine_address
 
         delay = _FIRST_DELAY
         while True:
             started = time.monotonic()
             try:
-                async with engine(socket_of(self.location, os.environ)) as docker:
+                async with engine(engine_address(self.location, os.environ)) as docker:
                     await _stream(docker, changed)
                 cause = "the engine closed the event stream"
             except (*FAILURES, SourceError) as error:

@@ -15,7 +15,12 @@ from portmapper.api.errors import SourceError
         ("docker:///nowhere/engine.sock", "", "no such socket"),
         ("docker:///dev/null", "", "is not a socket"),
         ("docker://engine/x", "", "write docker: or"),
-        ("docker:", "tcp://10.0.0.1:2375", "only unix"),
+        ("docker:", "tcp://192.168.88.9:2375", "without TLS: set DOCKER_TLS_VERIFY=1"),
+        ("docker:", "tcp://engine.lan", "without TLS"),
+        ("docker:", "tcp://127.0.0.1:99999", "write tcp://HOST:PORT"),
+        ("docker:", "tcp://", "write tcp://HOST:PORT"),
+        ("docker:", "ssh://me@nas.lan", "ssh is not supported: forward the socket"),
+        ("docker:", "npipe:////./pipe/docker", "write unix:///PATH or tcp://HOST:PORT"),
         ("docker:", "unix:///nowhere.sock", "/nowhere.sock: no such socket"),
     ],
 )
