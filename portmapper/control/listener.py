@@ -46,8 +46,8 @@ class ControlListener:
 
     @property
     def was_removed(self) -> bool:
-        """Whether clients cannot find the socket. If another process put its own there, leave it alone."""
-        return _identity(self.path) is None
+        """Whether clients cannot find a socket. If another process put its own there, leave it alone."""
+        return _identity(self.path) is None or self.path.is_dir()
 
     def close(self) -> None:
         """Close the socket, and remove its file if it is still ours."""
@@ -84,6 +84,7 @@ def _listen(directory: Path) -> socket.socket:
         temporary.replace(directory / SOCKET_NAME)
     except BaseException:
         listener.close()
+        temporary.unlink(missing_ok=True)
         raise
     finally:
         os.umask(umask_before)

@@ -180,6 +180,25 @@ async def test_a_removed_socket_is_bound_again(
             assert await call("status", directory=directory) == {"version": "1"}
 
 
+async def test_a_directory_in_place_of_the_socket_is_reported(
+    tmp_path: Path, served: Any, call: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As soon as it is gone, the socket is there again."""
+    monkeypatch.setattr(removals, "SETTLE", 0.01)
+    monkeypatch.setattr(server, "LISTEN_RETRY_DELAY", 0.01)
+    async with served(tmp_path):
+        (tmp_path / SOCKET_NAME).unlink()
+        (tmp_path / SOCKET_NAME).mkdir()
+        while not caplog.records:
+            await asyncio.sleep(0.005)
+        assert [file.name for file in tmp_path.iterdir() if file.name.endswith(".new")] == []
+        (tmp_path / SOCKET_NAME).rmdir()
+        while not (tmp_path / SOCKET_NAME).is_socket():
+            await asyncio.sleep(0.005)
+        assert await call("status") == {"version": "1"}
+    assert f"cannot create the control socket in {tmp_path}: Is a directory" in caplog.text
+
+
 async def test_a_client_connects_before_the_server_is_loaded(
     tmp_path: Path, call: Any, fake_daemon: Any
 ) -> None:
