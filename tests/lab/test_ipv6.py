@@ -199,7 +199,7 @@ def test_the_lifetime_of_a_pinhole_that_cannot_be_closed_is_shortened(
         assert program.run("run", "--oneshot", *state, str(ports)).status == 0
     closed = program.run("close", f"{PORT}/tcp", *state)
     assert closed.status == 1
-    assert "8080/tcp is still open: pcp: the gateway no longer closes it on request" in closed.errors
+    assert "8080/tcp is still open: PCP: the gateway no longer closes it on request" in closed.errors
     assert "it ends by itself in 120 s" in closed.errors
     assert not dual_stack.lab.gateway.rules()
 
