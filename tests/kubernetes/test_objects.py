@@ -22,8 +22,8 @@ def test_a_service_and_a_mapping_are_opened_and_reported(kube: KubeLab) -> None:
     kube.listen(8080, 7777)
     with kube.controller("a"):
         wait_until(lambda: kube.open_ports() == {18080, 17777}, "open")
-        assert kube.answers(18080)
-        assert kube.answers(17777)
+        # For a moment, only one protocol of a port may be open.
+        wait_until(lambda: kube.answers(18080) and kube.answers(17777), "answered")
         wait_until(lambda: _open_reason(kube, "game") == "Granted", "reported")
         status = kube.api.get("portmapping", "game")["status"]
         assert status["externalAddress"] == "11.22.33.1"
