@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from portmapper_simulator.actions import FIREWALL_1, NUMBERS, WAN_COMMON, actions_of, state_variable
-from portmapper_simulator.quirk_points import Layout
+from portmapper_simulator.upnp_points import Layout
 
 PROLOGUE = '<?xml version="1.0"?>\n'
 COMMON_SCPD, CONNECTION_SCPD = "/WANCfg.xml", "/WANIPCn.xml"

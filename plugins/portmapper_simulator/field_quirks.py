@@ -7,7 +7,7 @@ import re
 import attrs
 
 from portmapper_simulator.errors import Fault
-from portmapper_simulator.quirk_points import (
+from portmapper_simulator.upnp_points import (
     ADD,
     CALL,
     FREE_PORT,

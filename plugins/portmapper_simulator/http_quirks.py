@@ -9,7 +9,7 @@ import attrs
 
 from portmapper_simulator.actions import WAN_COMMON, actions_of
 from portmapper_simulator.errors import Fault
-from portmapper_simulator.quirk_points import (
+from portmapper_simulator.upnp_points import (
     CALL,
     LAYOUT,
     LISTEN,

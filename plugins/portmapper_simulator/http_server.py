@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from portmapper_simulator import quirk_points
-from portmapper_simulator.quirk_points import Listening, Response
+from portmapper_simulator import upnp_points
 from portmapper_simulator.sockets import with_address
 from portmapper_simulator.state import State
+from portmapper_simulator.upnp_points import Listening, Response
 
 MAX_HEAD = 8192
 MAX_BODY = 65536
@@ -75,7 +75,7 @@ class HttpServer:
     async def open(self) -> None:
         """Listen, on the same ports as before after a restart. Raises `OSError`."""
         settings = self._state.settings
-        listening = quirk_points.LISTEN.apply(self._state.quirks, Listening((settings.http_port,)))
+        listening = upnp_points.LISTEN.apply(self._state.quirks, Listening((settings.http_port,)))
         self._most = min(listening.connections, MAX_CONNECTIONS)
         for port in self.ports or listening.ports:
             try:
@@ -132,7 +132,7 @@ class HttpServer:
         self._state.log_request("http", request.method, request.sender, path=request.path)
         close_requested = request.version == "HTTP/1.0" or request.header("connection").lower() == "close"
         response = attrs.evolve(await self._respond(request), close=close_requested)
-        response = quirk_points.RESPONSE.apply(self._state.quirks, response)
+        response = upnp_points.RESPONSE.apply(self._state.quirks, response)
         await asyncio.sleep(response.delay)
         await self._write(writer, response, head_only=request.method == "HEAD")
         return not (response.close or response.framing == "close")

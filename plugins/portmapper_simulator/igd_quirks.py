@@ -9,17 +9,19 @@ import attrs
 
 from portmapper_simulator.actions import WAN_PPP_1
 from portmapper_simulator.errors import Fault
-from portmapper_simulator.quirk_points import (
+from portmapper_simulator.gateway_points import (
+    EXTERNAL_ADDRESS,
+    TABLES,
+)
+from portmapper_simulator.upnp_points import (
     ADD,
     CALL,
     DELETED,
-    EXTERNAL_ADDRESS,
     LAYOUT,
     LIST_END,
     LISTING,
     MISSING,
     NEWEST_FIRST,
-    TABLES,
     AddRequest,
     Call,
     Layout,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from portmapper_simulator import quirk_points
+from portmapper_simulator import upnp_points
 from portmapper_simulator.actions import FIREWALL_1, WAN_COMMON, WAN_IP_1, WAN_IP_2
 from portmapper_simulator.description import (
     COMMON_CONTROL,
@@ -20,10 +20,10 @@ from portmapper_simulator.description import (
     describe_service,
 )
 from portmapper_simulator.http_server import HttpRequest, HttpServer
-from portmapper_simulator.quirk_points import Layout, Response, WanService
 from portmapper_simulator.soap_server import answer_soap
 from portmapper_simulator.ssdp_server import Advertisement, SsdpServer
 from portmapper_simulator.state import State
+from portmapper_simulator.upnp_points import Layout, Response, WanService
 
 OTHER_DEVICE = "/unrelated.xml"
 """Path of a media server's description, for gateways that announce it first."""
@@ -80,7 +80,7 @@ class IgdServer:
         kind = WAN_IP_2 if settings.igd_version == 2 else WAN_IP_1
         service = WanService(kind, "WANIPConn1", self._state.external_address, control_url="/ctl/WANIPConn1")
         layout = Layout((service,), settings.host, self.http.ports, boot=self._state.boot)
-        return quirk_points.LAYOUT.apply(self._state.quirks, layout)
+        return upnp_points.LAYOUT.apply(self._state.quirks, layout)
 
     async def _respond(self, request: HttpRequest) -> Response:
         layout = self._layout()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import attrs
 
 from portmapper.api import Protocol
-from portmapper_simulator import quirk_points
+from portmapper_simulator import udp_points
 from portmapper_simulator.errors import Reason, Refused
-from portmapper_simulator.quirk_points import MappingRequest
 from portmapper_simulator.state import State
 from portmapper_simulator.table import Entry
+from portmapper_simulator.udp_points import MappingRequest
 
 
 async def grant_mapping(state: State, received: MappingRequest) -> Entry:
@@ -19,7 +19,7 @@ async def grant_mapping(state: State, received: MappingRequest) -> Entry:
         Refused: the gateway refuses the request.
     """
     received = attrs.evolve(received, sibling_port=_sibling_port(state, received))
-    request = quirk_points.MAP.apply(state.quirks, received)
+    request = udp_points.MAP.apply(state.quirks, received)
     held = _held(state, request)
     if held is not None:
         _check_nonce(held, request)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from portmapper_simulator.errors import Reason, Refused
-from portmapper_simulator.quirk_points import Forwarding
+from portmapper_simulator.gateway_points import Forwarding
 from portmapper_simulator.relay import Relay, Traffic, make_relay
 from portmapper_simulator.settings import HIGHEST_PORT, Settings
 from portmapper_simulator.table import Entry, Key, Table

@@ -8,8 +8,8 @@ import struct
 from portmapper.api import Protocol
 from portmapper_simulator.errors import Reason, Refused
 from portmapper_simulator.mapping import delete_mapping, grant_mapping
-from portmapper_simulator.quirk_points import MappingRequest
 from portmapper_simulator.state import State
+from portmapper_simulator.udp_points import MappingRequest
 
 VERSION = 0
 RESPONSE = 0x80

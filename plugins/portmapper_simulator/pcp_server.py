@@ -8,11 +8,11 @@ import struct
 import attrs
 
 from portmapper.api import Protocol
-from portmapper_simulator import quirk_points
+from portmapper_simulator import udp_points
 from portmapper_simulator.errors import Reason, Refused
 from portmapper_simulator.mapping import delete_mapping, grant_mapping
-from portmapper_simulator.quirk_points import MappingRequest
 from portmapper_simulator.state import State
+from portmapper_simulator.udp_points import MappingRequest
 
 VERSION = 2
 RESPONSE = 0x80
@@ -87,7 +87,7 @@ def unsupported_version(state: State, data: bytes) -> bytes:
 
 
 async def _handle(state: State, data: bytes, sender: str) -> tuple[int, bytes]:
-    if data[0] != quirk_points.PCP_VERSION.apply(state.quirks, VERSION):
+    if data[0] != udp_points.PCP_VERSION.apply(state.quirks, VERSION):
         raise Refused(Reason.UNSUPPORTED_VERSION)
     if not HEADER.size <= len(data) <= MAX_MESSAGE or len(data) % 4:
         raise Refused(Reason.MALFORMED)
@@ -136,7 +136,7 @@ def _read_map(state: State, data: bytes, sender: str) -> _Map:
     if len(data) < HEADER.size + MAP_BODY.size:
         raise Refused(Reason.MALFORMED)
     nonce, protocol, internal_port, external_port, external = MAP_BODY.unpack_from(data, HEADER.size)
-    understood = quirk_points.OPTIONS.apply(state.quirks, frozenset({THIRD_PARTY, PREFER_FAILURE, FILTER}))
+    understood = udp_points.OPTIONS.apply(state.quirks, frozenset({THIRD_PARTY, PREFER_FAILURE, FILTER}))
     options = _read_options(data[HEADER.size + MAP_BODY.size :], understood)
     if protocol not in PROTOCOLS or not internal_port:
         # Protocol 0 and port 0 mean all traffic, which a relay cannot forward (section 11.1).
@@ -204,7 +204,7 @@ def _refusal(state: State, data: bytes, refused: Refused) -> bytes:
 
 
 def _header(state: State, opcode: int, result: int, lifetime: int) -> bytes:
-    version = quirk_points.PCP_VERSION.apply(state.quirks, VERSION)
+    version = udp_points.PCP_VERSION.apply(state.quirks, VERSION)
     return REPLY_HEADER.pack(version, opcode | RESPONSE, 0, result, lifetime, state.epoch)
 
 

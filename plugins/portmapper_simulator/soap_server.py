@@ -9,13 +9,13 @@ from xml.sax.saxutils import escape
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from portmapper_simulator import quirk_points
+from portmapper_simulator import upnp_points
 from portmapper_simulator.actions import FIREWALL_1, WAN_COMMON, actions_of
 from portmapper_simulator.description import PROLOGUE, tag
 from portmapper_simulator.errors import Fault
 from portmapper_simulator.http_server import HttpRequest
-from portmapper_simulator.quirk_points import Call, Response, WanService
 from portmapper_simulator.state import State
+from portmapper_simulator.upnp_points import Call, Response, WanService
 from portmapper_simulator.wan_common import call_common
 from portmapper_simulator.wan_connection import call_connection
 
@@ -42,7 +42,7 @@ async def answer_soap(
 
 async def _do(state: State, call: Call, kind: str) -> Mapping[str, str]:
     state.log_request("soap", call.action, call.caller, **call.arguments)
-    call = quirk_points.CALL.apply(state.quirks, call)
+    call = upnp_points.CALL.apply(state.quirks, call)
     action = actions_of(kind).get(call.action)
     if action is None:
         raise Fault(401)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from portmapper_simulator.igd_server import OTHER_DEVICE
-from portmapper_simulator.quirk_points import SEARCH, Answer, Search
+from portmapper_simulator.upnp_points import SEARCH, Answer, Search
 
 DEAF_SECONDS = 0.2
 """Seconds after the first search in which a slow gateway does not answer."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import attrs
 
-from portmapper_simulator import quirk_points
-from portmapper_simulator.quirk_points import Answer, Search
+from portmapper_simulator import upnp_points
 from portmapper_simulator.sockets import Address, bound_port, open_group, open_unicast, send_from_other_port
 from portmapper_simulator.state import State
+from portmapper_simulator.upnp_points import Answer, Search
 
 GROUP = "239.255.255.250"
 MAX_AGE = 1800
@@ -91,7 +91,7 @@ class SsdpServer:
             return
         self._state.log_request("ssdp", "M-SEARCH", sender[0], target=target, multicast=multicast)
         answers = tuple(Answer(self._answer_headers(answered)) for answered in self._answered(target))
-        search = quirk_points.SEARCH.apply(self._state.quirks, Search(multicast, self._age(), answers))
+        search = upnp_points.SEARCH.apply(self._state.quirks, Search(multicast, self._age(), answers))
         for answer in search.answers:
             if answer.delay:
                 asyncio.get_running_loop().call_later(answer.delay, self._send, answer, sender)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from portmapper_simulator import quirk_points
+from portmapper_simulator import gateway_points, udp_points
 from portmapper_simulator.nat import Nat
 from portmapper_simulator.settings import Settings
 from portmapper_simulator.table import Entry
@@ -58,12 +58,12 @@ class State:
     @property
     def epoch(self) -> int:
         """The epoch in replies of PCP and NAT-PMP."""
-        return quirk_points.EPOCH.apply(self.quirks, self.uptime)
+        return udp_points.EPOCH.apply(self.quirks, self.uptime)
 
     @property
     def external_address(self) -> str:
         """The external address reported to clients."""
-        return quirk_points.EXTERNAL_ADDRESS.apply(self.quirks, self._external_address)
+        return gateway_points.EXTERNAL_ADDRESS.apply(self.quirks, self._external_address)
 
     @external_address.setter
     def external_address(self, address: str) -> None:
@@ -78,19 +78,19 @@ class State:
     @property
     def enabled_protocols(self) -> frozenset[str]:
         """The enabled protocols."""
-        return quirk_points.PROTOCOLS.apply(self.quirks, frozenset(self.active))
+        return gateway_points.PROTOCOLS.apply(self.quirks, frozenset(self.active))
 
     def is_answering(self, protocol: str) -> bool:
         """Return whether a protocol is enabled and not muted."""
         return protocol in self.enabled_protocols and protocol not in self.muted
 
-    def _forward(self, forwarding: quirk_points.Forwarding) -> quirk_points.Forwarding:
-        return quirk_points.FORWARD.apply(self.quirks, forwarding)
+    def _forward(self, forwarding: gateway_points.Forwarding) -> gateway_points.Forwarding:
+        return gateway_points.FORWARD.apply(self.quirks, forwarding)
 
     def sees(self, mechanism: str, entry: Entry) -> bool:
         """Return whether a protocol can see an entry; some routers have separate tables."""
         same_side = (mechanism in UDP_MECHANISMS) == (entry.mechanism in UDP_MECHANISMS)
-        return same_side or quirk_points.TABLES.apply(self.quirks, True)
+        return same_side or gateway_points.TABLES.apply(self.quirks, True)
 
     def log_request(self, protocol: str, action: str, sender: str, /, **details: object) -> None:
         """Record a request."""

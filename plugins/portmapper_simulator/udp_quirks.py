@@ -7,16 +7,18 @@ import random
 import attrs
 
 from portmapper_simulator.errors import Reason, Refused
-from portmapper_simulator.quirk_points import (
-    EPOCH,
+from portmapper_simulator.gateway_points import (
     FORWARD,
+    PROTOCOLS,
+    Forwarding,
+)
+from portmapper_simulator.udp_points import (
+    EPOCH,
     MAP,
     OPTIONS,
     PCP_VERSION,
-    PROTOCOLS,
     REPLIES,
     REQUEST,
-    Forwarding,
     MappingRequest,
     Replies,
     Reply,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from portmapper_simulator import natpmp_server, pcp_server, quirk_points
-from portmapper_simulator.quirk_points import Replies, Reply, Request
+from portmapper_simulator import natpmp_server, pcp_server, udp_points
 from portmapper_simulator.sockets import Address, bound_port, open_unicast, send_from_other_port
 from portmapper_simulator.state import State
+from portmapper_simulator.udp_points import Replies, Reply, Request
 
 ALL_HOSTS = "224.0.0.1"
 MAX_WAITING = 1000
@@ -80,7 +80,7 @@ class UdpServer:
             return
         self._count += 1
         mechanism = "natpmp" if data[0] == natpmp_server.VERSION else "pcp"
-        request = quirk_points.REQUEST.apply(self._state.quirks, Request(mechanism, self._count, data))
+        request = udp_points.REQUEST.apply(self._state.quirks, Request(mechanism, self._count, data))
         if not request.ignored and mechanism not in self._state.muted:
             self._requests.put_nowait((request, sender))
 
@@ -89,7 +89,7 @@ class UdpServer:
             request, sender = await self._requests.get()
             data = await self._answer(request, sender[0])
             if data is not None:
-                replies = quirk_points.REPLIES.apply(self._state.quirks, Replies(request, (Reply(data),)))
+                replies = udp_points.REPLIES.apply(self._state.quirks, Replies(request, (Reply(data),)))
                 self._send(replies.replies, sender)
 
     async def _answer(self, request: Request, sender: str) -> bytes | None:

@@ -9,13 +9,13 @@ from xml.sax.saxutils import escape
 import attrs
 
 from portmapper.api import Protocol, remote_text
-from portmapper_simulator import quirk_points
+from portmapper_simulator import upnp_points
 from portmapper_simulator.actions import WAN_IP_2
 from portmapper_simulator.description import tag
 from portmapper_simulator.errors import Fault, Reason, Refused
-from portmapper_simulator.quirk_points import AddRequest, Call
 from portmapper_simulator.state import State
 from portmapper_simulator.table import Entry
+from portmapper_simulator.upnp_points import AddRequest, Call
 
 Results = Mapping[str, str]
 
@@ -52,7 +52,7 @@ async def call_connection(state: State, call: Call) -> Results:
 
 async def _add(state: State, call: Call) -> Results:
     received = _read_add_request(state, call)
-    request = quirk_points.ADD.apply(state.quirks, received)
+    request = upnp_points.ADD.apply(state.quirks, received)
     assert call.service is not None
     if call.service.kind == WAN_IP_2:
         request = _with_lease_of_v2(request)
@@ -123,10 +123,10 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
 def _delete(state: State, arguments: Results) -> Results:
     entry = _find(state, arguments)
     if entry is None:
-        code = quirk_points.MISSING.apply(state.quirks, 714)
+        code = upnp_points.MISSING.apply(state.quirks, 714)
     else:
         state.nat.close(entry)
-        code = quirk_points.DELETED.apply(state.quirks, 0)
+        code = upnp_points.DELETED.apply(state.quirks, 0)
     if code:
         raise Fault(code)
     return {}
@@ -142,7 +142,7 @@ def _delete_range(state: State, arguments: Results) -> Results:
 
 
 def _get_specific(state: State, arguments: Results) -> Results:
-    free = quirk_points.FREE_PORT.apply(state.quirks, None)
+    free = upnp_points.FREE_PORT.apply(state.quirks, None)
     if free is not None and state.nat.table.get(*_read_key(arguments)) is None:
         return free
     described = _described(state, _specific(state, arguments))
@@ -151,12 +151,12 @@ def _get_specific(state: State, arguments: Results) -> Results:
 
 def _get_generic(state: State, arguments: Results) -> Results:
     index = _number(arguments["NewPortMappingIndex"], 65535)
-    extra = quirk_points.LISTING.apply(state.quirks, ())
+    extra = upnp_points.LISTING.apply(state.quirks, ())
     visible = _visible(state)
     if index < len(extra):
         return _dummy(*extra[index])
     if index - len(extra) >= len(visible):
-        raise Fault(quirk_points.LIST_END.apply(state.quirks, 713))
+        raise Fault(upnp_points.LIST_END.apply(state.quirks, 713))
     return _described(state, visible[index - len(extra)])
 
 
@@ -212,7 +212,7 @@ def _in_range(state: State, arguments: Results) -> list[Entry]:
 
 def _visible(state: State) -> list[Entry]:
     visible = [entry for entry in state.nat.table if state.sees("upnp", entry)]
-    return visible[::-1] if quirk_points.NEWEST_FIRST.apply(state.quirks, False) else visible
+    return visible[::-1] if upnp_points.NEWEST_FIRST.apply(state.quirks, False) else visible
 
 
 def _described(state: State, entry: Entry) -> dict[str, str]:

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import fromstring
 
 from portmapper_simulator.actions import WAN_IP_1, WAN_IP_2, actions_of
 from portmapper_simulator.description import describe_device, describe_service
-from portmapper_simulator.quirk_points import Layout, WanService
+from portmapper_simulator.upnp_points import Layout, WanService
 
 DEVICE = "{urn:schemas-upnp-org:device-1-0}"
 SERVICE = "{urn:schemas-upnp-org:service-1-0}"

@@ -8,9 +8,9 @@ import pytest
 from portmapper.api.model import Protocol
 from portmapper_simulator.errors import Reason, Refused
 from portmapper_simulator.mapping import delete_mapping, grant_mapping
-from portmapper_simulator.quirk_points import MappingRequest
 from portmapper_simulator.settings import Settings
 from portmapper_simulator.state import State
+from portmapper_simulator.udp_points import MappingRequest
 
 HOST = "127.0.0.1"
 REQUEST = MappingRequest("pcp", HOST, Protocol.TCP, HOST, 8080, 9000, 600, nonce=b"nonce-nonce-")

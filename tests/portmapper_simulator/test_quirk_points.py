@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from portmapper_simulator import quirk_points
+from portmapper_simulator import gateway_points, quirk_points, udp_points, upnp_points
 from portmapper_simulator.quirk_points import QuirkPoint
 from portmapper_simulator.quirks import QUIRKS
 
 
 def test_every_quirk_is_described_and_acts_somewhere() -> None:
     """Every name has an effect and a description."""
-    every = [point for point in vars(quirk_points).values() if isinstance(point, QuirkPoint)]
+    names = vars(gateway_points) | vars(udp_points) | vars(upnp_points)
+    every = [point for point in names.values() if isinstance(point, QuirkPoint)]
     acting = {name for point in every for name in (*point._changes, *point._bundles.values())}
     assert acting == set(QUIRKS)
     assert all(point._bundles.keys() <= point._changes.keys() for point in every)
