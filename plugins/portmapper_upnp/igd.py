@@ -26,7 +26,7 @@ from portmapper.api import (
     Unsupported,
     VerifiesLeases,
 )
-from portmapper_upnp.add_mapping import Granted
+from portmapper_upnp.add_request import Granted
 from portmapper_upnp.behavior import DeviceBehavior
 from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.connection_details import WanLink, read_details

@@ -16,7 +16,8 @@ from portmapper.api import (
     Unsupported,
 )
 from portmapper.support.values import frozen
-from portmapper_upnp.add_mapping import AddMapping, Granted
+from portmapper_upnp.add_mapping import AddMapping
+from portmapper_upnp.add_request import Granted
 from portmapper_upnp.behavior import WEEK, DeviceBehavior
 from portmapper_upnp.connection import WanConnection, remote_host
 

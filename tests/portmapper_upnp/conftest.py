@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from portmapper.api.backend import Target
-from portmapper.api.model import MapRequest, Protocol
+from portmapper.api.model import MapRequest, Protocol, TableEntry
 from portmapper_upnp import discovery, search
 from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.endpoint import Endpoint
@@ -304,6 +304,12 @@ def request_for() -> Callable[..., MapRequest]:
         return MapRequest(**fields)
 
     return write
+
+
+@pytest.fixture
+def own_entry() -> TableEntry:
+    """Return the gateway's entry for what `request_for` requests."""
+    return TableEntry(Protocol.TCP, 80, LOOPBACK, 80, "web", 3600)
 
 
 @pytest.fixture
