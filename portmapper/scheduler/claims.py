@@ -57,6 +57,22 @@ class Claims:
             for place in record.places
         )
 
+    def awaited(self, stored: StoredLease) -> bool:
+        """Return whether its mapping is open elsewhere, and adopts it once its gateway answers again."""
+        lease = stored.lease
+        device = lease.gateway.partition(":")[2]
+        keys = (
+            (lease.protocol, lease.family, stored.wanted_port, address, lease.internal_port, gateway)
+            for address in (None, lease.internal_address)
+            for gateway in (None, device)
+        )
+        records = (self._records[key] for key in keys if key in self._records)
+        return any(
+            record.mapping.remote == lease.remote
+            and record.comes_back_to(lease.internal_address, lease.gateway)
+            for record in records
+        )
+
     def _count(self, mapping: Mapping, step: int) -> None:
         for counts, port in ((self._external, mapping.port), (self._internal, mapping.internal_port)):
             counted = (mapping.family, mapping.protocol, port)

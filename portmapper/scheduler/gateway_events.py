@@ -122,7 +122,7 @@ class GatewayEvents:
         away = [
             (key, record)
             for key, record in self._records.items()
-            if record.prefers(target) and not _refused(record, answering)
+            if record.prefers(target) and not record.refused_by(answering)
         ]
         return [(key, BetterGateway(delay)) for key, delay in _with_jitter(away)]
 
@@ -189,10 +189,3 @@ def _opened(record: Record) -> float:
 def _group(record: Record) -> object:
     mapping = record.mapping
     return (mapping.family, mapping.address, mapping.internal_port, mapping.gateway)
-
-
-def _refused(record: Record, gateways: Collection[str]) -> bool:
-    """Return whether one of these refused before another granted; silence is no refusal."""
-    return any(
-        gateway in gateways and not isinstance(error, UNREACHABLE) for gateway, error in record.passed_over
-    )

@@ -41,6 +41,7 @@ class Orphans:
         clock: Clock,
         *,
         is_claimed: Callable[[StoredLease], bool],
+        is_awaited: Callable[[StoredLease], bool],
         is_idle: Callable[[], bool],
         report: Report,
     ) -> None:
@@ -50,6 +51,7 @@ class Orphans:
         self._releases = releases
         self._clock = clock
         self._is_claimed = is_claimed
+        self._is_awaited = is_awaited
         self._is_idle = is_idle
         self._report = report
         self._running: set[bytes] = set()
@@ -80,7 +82,7 @@ class Orphans:
             if self._has_ended(stored):
                 self._ownership.released(token)
                 continue
-            if self._is_pausing(token):
+            if self._is_pausing(token) or self._is_awaited(stored):
                 continue
             cover = self._ownership.desired_lease_of_same_forward(stored)
             if cover is not None:
@@ -121,7 +123,7 @@ class Orphans:
         searching = any(not search.done for search in self._discovery.searches)
         orphans = self._ownership.orphans()
         return searching and any(
-            stored.lease.token not in self._failed and not self._is_claimed(stored) for stored in orphans
+            stored.lease.token not in self._failed and not self._is_wanted(stored) for stored in orphans
         )
 
     def _leave_to(self, cover: Lease, stored: StoredLease) -> None:
@@ -133,12 +135,15 @@ class Orphans:
         if cover.gateway == stored.lease.gateway or not stored.lease.permanent:
             self._ownership.released(stored.lease.token)
 
+    def _is_wanted(self, stored: StoredLease) -> bool:
+        return self._is_claimed(stored) or self._is_awaited(stored)
+
     def _is_pausing(self, token: bytes) -> bool:
         return token in self._failed and self._clock.monotonic() < self._failed[token][1]
 
     async def _release(self, gateway: Gateway, stored: StoredLease) -> None:
         token = stored.lease.token
-        if not self._ownership.is_orphan(token) or self._is_claimed(stored):
+        if not self._ownership.is_orphan(token) or self._is_wanted(stored):
             self._running.discard(token)  # a mapping wants it again since this was queued
             return
         try:

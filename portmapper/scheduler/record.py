@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
@@ -184,6 +184,23 @@ class Record:
                 return tried
             tried = tried or place.target == target
         return False
+
+    def comes_back_to(self, address: IPAddress, gateway: str) -> bool:
+        """Return whether it is open elsewhere only until this gateway answers again.
+
+        `address` is the internal address that the gateway forwards to.
+        """
+        if self.lease is None or self.refused_by([gateway]):
+            return False
+        ranked = [place.internal_address for place in self.places]
+        better = ranked[: ranked.index(self.lease.internal_address)] if not self.has_former_address else ()
+        return address in better
+
+    def refused_by(self, gateways: Collection[str]) -> bool:
+        """Return whether one of these refused before another granted; silence is no refusal."""
+        return any(
+            gateway in gateways and not isinstance(error, UNREACHABLE) for gateway, error in self.passed_over
+        )
 
     @property
     def is_in_conflict(self) -> bool:

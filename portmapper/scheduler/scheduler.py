@@ -127,6 +127,7 @@ class Scheduler:
             clock,
             # A lease is never released before its replacement is granted: an attempt may adopt or replace it.
             is_claimed=writer.claims.claimed,
+            is_awaited=writer.claims.awaited,
             is_idle=lambda: not writer.attempting,
             report=self._released,
         )

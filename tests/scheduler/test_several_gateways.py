@@ -100,6 +100,48 @@ async def test_a_lease_moves_back_when_its_gateway_returns(two, devices, desired
     assert two.state(desired()) is MappingState.ACTIVE
 
 
+async def test_a_gateway_that_kept_its_table_is_not_asked_to_close_what_moves_back(
+    two, devices, desired, clock
+):
+    """It was silent for a while, as when it disabled one of its protocols: its port stays open all the time."""
+    await two.start(desired())
+    devices[0].silent = True
+    devices[0].announce(GatewayEvent.GONE)
+    await clock.advance(60)
+    assert devices[1].open_ports() == {HTTP}
+    devices[0].silent = False
+    devices[0].announce(GatewayEvent.RESTARTED)
+    await clock.advance(10)
+    assert devices[0].requested("unmap") == []
+    assert [device.open_ports() for device in devices] == [{HTTP}, set()]
+
+
+async def test_what_a_better_gateway_refuses_now_is_closed_there(two, devices, desired, clock):
+    """The mapping stays at the other gateway, so nothing waits for the first."""
+    await two.start(desired())
+    devices[0].silent = True
+    devices[0].announce(GatewayEvent.GONE)
+    await clock.advance(60)
+    devices[0].silent, devices[0].refusals = False, {80: NotAuthorized("no")}
+    devices[0].announce(GatewayEvent.RESTARTED)
+    await clock.advance(600)
+    assert [device.open_ports() for device in devices] == [set(), {HTTP}]
+
+
+async def test_a_row_removed_while_its_gateway_is_away_is_closed_there_later(two, devices, desired, clock):
+    """As soon as the gateway answers again."""
+    await two.start(desired())
+    devices[0].silent = True
+    devices[0].announce(GatewayEvent.GONE)
+    await clock.advance(60)
+    two.scheduler.set_desired([])
+    await clock.advance(1)
+    devices[0].silent = False
+    devices[0].announce(GatewayEvent.RESTARTED)
+    await clock.advance(400)
+    assert [device.open_ports() for device in devices] == [set(), set()]
+
+
 async def test_a_refused_mapping_is_not_retried_after_each_search(two, devices, desired, clock):
     """It stays where it was opened."""
     devices[0].refusals = {80: NotAuthorized("no")}
