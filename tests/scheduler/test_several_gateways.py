@@ -103,7 +103,7 @@ async def test_a_lease_moves_back_when_its_gateway_returns(two, devices, desired
 async def test_a_gateway_that_kept_its_table_is_not_asked_to_close_what_moves_back(
     two, devices, desired, clock
 ):
-    """It was silent for a while, as when it disabled one of its protocols: its port stays open all the time."""
+    """It was silent for a while, as when it disabled one protocol: its port stays open all the time."""
     await two.start(desired())
     devices[0].silent = True
     devices[0].announce(GatewayEvent.GONE)
