@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from portmapper.api.events import Event, EventKind
-    from portmapper.api.model import ConflictPolicy, ExternalKind, Family, Mapping, Protocol
+    from portmapper.api.external import ExternalKind
+    from portmapper.api.model import ConflictPolicy, Family, Mapping, Protocol
     from portmapper.client.async_client import Client
     from portmapper.client.gateways import FoundGateway
     from portmapper.client.lease import Lease, LeaseState
@@ -73,7 +74,8 @@ _LAZY = {
     "client.lease": ("Lease", "LeaseState"),
     "client.sync_client": ("SyncClient", "SyncLease"),
     "api.events": ("Event", "EventKind"),
-    "api.model": ("ConflictPolicy", "ExternalKind", "Family", "Mapping", "Protocol"),
+    "api.external": ("ExternalKind",),
+    "api.model": ("ConflictPolicy", "Family", "Mapping", "Protocol"),
     "api.errors": (
         *("AnotherNat", "BackendError", "Conflict", "GatewayRestarted", "GatewayTimeout", "NetworkFailure"),
         *("NoGateway", "NoResources", "NotAuthorized", "OnlyPermanentLeases", "PluginFault"),

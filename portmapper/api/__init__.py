@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from portmapper.api.events import Event as Event
     from portmapper.api.events import EventKind as EventKind
     from portmapper.api.events import Observer as Observer
+    from portmapper.api.external import ExternalKind as ExternalKind
+    from portmapper.api.external import external_kind as external_kind
     from portmapper.api.findings import CODES as CODES
     from portmapper.api.findings import Finding as Finding
     from portmapper.api.findings import Severity as Severity
@@ -69,7 +71,6 @@ if TYPE_CHECKING:
     from portmapper.api.model import MAX_DURATION as MAX_DURATION
     from portmapper.api.model import PROTOCOLS as PROTOCOLS
     from portmapper.api.model import ConflictPolicy as ConflictPolicy
-    from portmapper.api.model import ExternalKind as ExternalKind
     from portmapper.api.model import Family as Family
     from portmapper.api.model import IPAddress as IPAddress
     from portmapper.api.model import IPNetwork as IPNetwork
@@ -81,7 +82,6 @@ if TYPE_CHECKING:
     from portmapper.api.model import Protocol as Protocol
     from portmapper.api.model import TableEntry as TableEntry
     from portmapper.api.model import Trait as Trait
-    from portmapper.api.model import external_kind as external_kind
     from portmapper.api.model import remote_text as remote_text
     from portmapper.api.quirks import Action as Action
     from portmapper.api.quirks import Applies as Applies
@@ -183,6 +183,10 @@ __getattr__ = lazy_exports(
             "PLUGIN_API",
             "hookimpl",
         ),
+        "external": (
+            "ExternalKind",
+            "external_kind",
+        ),
         "metrics": (
             "Metrics",
             "MetricsPage",
@@ -193,7 +197,6 @@ __getattr__ = lazy_exports(
             "ANY_PORT",
             "ConflictPolicy",
             "DEFAULT_DURATION",
-            "ExternalKind",
             "Family",
             "IPAddress",
             "IPNetwork",
@@ -207,7 +210,6 @@ __getattr__ = lazy_exports(
             "Protocol",
             "TableEntry",
             "Trait",
-            "external_kind",
             "remote_text",
         ),
         "quirks": (

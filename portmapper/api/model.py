@@ -84,15 +84,6 @@ HELD_BACK = (MappingState.PAUSED, MappingState.WAITING)
 """The states of mappings that are not desired now. No count of wanted mappings includes them."""
 
 
-class ExternalKind(enum.StrEnum):
-    """Kind of external address that a gateway reports."""
-
-    PUBLIC = "public"
-    PRIVATE = "private"
-    CGNAT = "cgnat"
-    NONE = "none"
-
-
 @attrs.frozen
 class Mapping:
     """One desired mapping: one protocol, one family, one port. Ranges and `both` are already expanded.
@@ -273,15 +264,3 @@ def remote_text(remote: IPNetwork | None) -> str:
     if remote is None:
         return ""
     return str(remote.network_address) if remote.num_addresses == 1 else str(remote)
-
-
-_CGNAT = ipaddress.ip_network("100.64.0.0/10")
-
-
-def external_kind(address: IPAddress | None) -> ExternalKind:
-    """Classify an external address. CGNAT is 100.64.0.0/10 (RFC 6598)."""
-    if address is None or address.is_unspecified or address.is_loopback or address.is_multicast:
-        return ExternalKind.NONE
-    if address.version == 4 and address in _CGNAT:
-        return ExternalKind.CGNAT
-    return ExternalKind.PUBLIC if address.is_global else ExternalKind.PRIVATE

@@ -54,7 +54,7 @@ class Address(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Print the address; the exit status is 3 if no gateway answers, 1 if none knows its address."""
-        from portmapper.api.model import external_kind
+        from portmapper.api.external import external_kind
 
         configure_logging(arguments, "error")
         address = _own_ipv6() if arguments.version == 6 else _external_ipv4(arguments)

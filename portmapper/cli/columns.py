@@ -5,8 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from rich.cells import cell_len
-from rich.text import Text
+from portmapper.cli.lines import cell_len, truncated
 
 SHORTEST_COMMENT = 8
 """A narrower column for comments is omitted."""
@@ -53,9 +52,7 @@ def _total(widths: dict[str, int]) -> int:
 
 def _cut_comments(cells: Sequence[dict[str, str]], room: int) -> None:
     for row in cells:
-        comment = Text(row["Comment"])
-        comment.truncate(room, overflow="ellipsis")
-        row["Comment"] = comment.plain
+        row["Comment"] = truncated(row["Comment"], room)
 
 
 def _move(

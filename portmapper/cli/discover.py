@@ -133,7 +133,7 @@ def _cells(gateway: Gateway, external: IPAddress | None) -> dict[str, str]:
 
 
 def _external_address(gateway: Gateway, external: IPAddress | None) -> str:
-    from portmapper.api.model import external_kind
+    from portmapper.api.external import external_kind
     from portmapper.cli.wording import external_text, protocol_name
 
     if gateway.local_address.version == 6:

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.cells import cell_len
-
-from portmapper.api.model import HELD_BACK, external_kind
-from portmapper.cli.wording import external_text, gateways_in_use, protocol_name
+from portmapper.cli.lines import cell_len
+from portmapper.cli.wording import HELD_BACK, external_text, gateways_in_use, protocol_name
 from portmapper.support.duration import format_duration, format_local
 from portmapper.support.text import printable
 
@@ -95,6 +93,8 @@ def _external(gateway: dict[str, Any], mappings: Sequence[dict[str, Any]]) -> st
 
 def _with_kind(address: str | None) -> str:
     import ipaddress
+
+    from portmapper.api.external import external_kind
 
     parsed = ipaddress.ip_address(address) if address else None
     return external_text(address, external_kind(parsed).value)

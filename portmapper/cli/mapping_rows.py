@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
-from rich.text import Text
-
-from portmapper.api.model import HELD_BACK
 from portmapper.cli.columns import GAP, INDENT, column_names, fit, padded, wrapped
+from portmapper.cli.lines import Line
 from portmapper.cli.reachable_lines import is_unreachable, reachable_lines
-from portmapper.cli.wording import mapping_port, port_text, protocol_name
+from portmapper.cli.wording import HELD_BACK, mapping_port, port_text, protocol_name
 from portmapper.support.duration import format_duration, format_local
 from portmapper.support.text import endpoint, printable
 
@@ -30,8 +27,7 @@ COLORS = {
 }
 
 
-@attrs.frozen
-class Row:
+class Row(NamedTuple):
     """One mapping on the screen.
 
     Attributes:
@@ -41,13 +37,13 @@ class Row:
         reason: why the mapping is not open; empty if it is.
     """
 
-    lines: tuple[Text, ...]
+    lines: tuple[Line, ...]
     state: str
     port: str
     reason: str
 
 
-def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> tuple[Text | None, list[Row]]:
+def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> tuple[Line | None, list[Row]]:
     """Return the line of column names, and the rows with problems first; no line without mappings."""
     mappings = sorted(document["mappings"], key=_rank)
     if not mappings:
@@ -60,7 +56,7 @@ def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> 
     if document.get("role") == "standby":
         waits = "this daemon is on standby"
     outside = [reachable_lines(mapping, document, now, width) for mapping in mappings]
-    return Text(column_names(widths), "bold"), [
+    return Line(column_names(widths), "bold"), [
         _row(mapping, row, [*extra, *_next_try(mapping, now)], widths, width, waits, seen)
         for mapping, row, extra, seen in zip(mappings, cells, details, outside, strict=True)
     ]
@@ -115,15 +111,15 @@ def _row(
     widths: dict[str, int],
     width: int | None,
     waits: str,
-    reachable: Sequence[Text],
+    reachable: Sequence[Line],
 ) -> Row:
     state = "open" if mapping["state"] == "active" else mapping["state"]
     reason = "" if state == "open" else printable(mapping["error"] or waits)
     notes = [*_other_port(mapping), *_end(mapping)]
-    below = [Text(INDENT + detail, "dim") for detail in [*details, *notes]]
+    below = [Line(INDENT + detail, "dim") for detail in [*details, *notes]]
     below += reachable
     trouble = printable(mapping["error"] or "") if state == "open" else reason
-    below += [Text(line, COLORS[state] if reason else "yellow") for line in wrapped(trouble, width)]
+    below += [Line(line, COLORS[state] if reason else "yellow") for line in wrapped(trouble, width)]
     return Row((_line(cells, widths, state), *below), state, cells["Port"], reason)
 
 
@@ -134,13 +130,11 @@ def _next_try(mapping: dict[str, Any], now: datetime) -> list[str]:
     return [f"next try in {format_duration(left)}"] if left > 0 else []
 
 
-def _line(cells: dict[str, str], widths: dict[str, int], state: str) -> Text:
+def _line(cells: dict[str, str], widths: dict[str, int], state: str) -> Line:
     padding = [padded(name, cells[name], size) for name, size in widths.items()]
-    line = Text(GAP.join(padding).rstrip())
     place = [*widths].index("State" if "State" in widths else "Port")
     start = sum(map(len, padding[:place])) + place * len(GAP)
-    line.stylize(COLORS[state], start, start + len(padding[place]))
-    return line
+    return Line(GAP.join(padding).rstrip(), COLORS[state], (start, start + len(padding[place])))
 
 
 def _end(mapping: dict[str, Any]) -> list[str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from rich.text import Text
-
 from portmapper.cli.columns import wrapped
-from portmapper.probe.text import reachable_text, seen_text
+from portmapper.cli.lines import Line
 from portmapper.support.duration import format_duration
 from portmapper.support.text import printable
 
@@ -22,15 +20,17 @@ def is_unreachable(mapping: dict[str, Any]) -> bool:
 
 def reachable_lines(
     mapping: dict[str, Any], document: dict[str, Any], now: datetime, width: int | None
-) -> list[Text]:
+) -> list[Line]:
     """Return `reachable from outside: …`, in as many lines as it needs; none without a result."""
     reachable = mapping.get("reachable")
     if not reachable:
         return []
+    from portmapper.probe.text import reachable_text, seen_text  # only with a probe server
+
     ago = format_duration((now - datetime.fromisoformat(reachable["at"])).total_seconds())
     seen = seen_text(reachable["seen_from"], _address(mapping, document), mapping["external_port"], ago)
     text = printable(reachable_text(reachable["state"], reachable["reason"], seen))
-    return [Text(line, STYLES.get(reachable["state"], "dim")) for line in wrapped(text, width)]
+    return [Line(line, STYLES.get(reachable["state"], "dim")) for line in wrapped(text, width)]
 
 
 def _address(mapping: dict[str, Any], document: dict[str, Any]) -> object:

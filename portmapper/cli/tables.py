@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
-
-import attrs
-from rich.console import Console
-from rich.text import Text
+from typing import Any, NamedTuple
 
 from portmapper.cli.columns import wrapped
 from portmapper.cli.headline import daemon_lines, headline
+from portmapper.cli.lines import Line, print_lines
 from portmapper.cli.mapping_rows import COLORS, Row, mapping_rows
 from portmapper.cli.wording import address_warnings
 from portmapper.support.duration import format_local
 from portmapper.support.text import plural, printable
 
 
-@attrs.frozen
-class Size:
+class Size(NamedTuple):
     """The size of the screen; None is no limit.
 
     Attributes:
@@ -34,8 +29,10 @@ class Size:
     height: int | None = None
 
 
-@attrs.frozen
-class Screen:
+NO_LIMIT = Size()
+
+
+class Screen(NamedTuple):
     """A status screen.
 
     Attributes:
@@ -43,13 +40,8 @@ class Screen:
         scroll: how many open mappings are above the visible ones.
     """
 
-    lines: list[Text]
+    lines: list[Line]
     scroll: int = 0
-
-    @property
-    def text(self) -> Text:
-        """The lines as one text."""
-        return Text("\n").join(self.lines)
 
 
 def print_status(document: dict[str, Any]) -> None:
@@ -57,24 +49,21 @@ def print_status(document: dict[str, Any]) -> None:
     width, height = terminal_size()
     # One line remains for the shell's prompt.
     screen = render(document, Size(width, height - 1 if height else None))
-    console = Console(width=width or max((line.cell_len for line in screen.lines), default=1))
-    if console.color_system is None:
-        print("\n".join(line.plain for line in screen.lines))  # rich takes ten times as long
-        return
-    for line in screen.lines:
-        console.print(line, soft_wrap=True)
+    print_lines(screen.lines)
 
 
 def terminal_size() -> tuple[int | None, int | None]:
     """Return width and height of the terminal; None where standard output has no such limit."""
     if sys.stdout.isatty():
+        import shutil  # imports all compression libraries
+
         return shutil.get_terminal_size()
     return int(os.environ.get("COLUMNS", "")) if os.environ.get("COLUMNS", "").isdigit() else None, None
 
 
 def render(
     document: dict[str, Any],
-    size: Size = Size(),
+    size: Size = NO_LIMIT,
     scroll: int = 0,
     now: datetime | None = None,
 ) -> Screen:
@@ -85,8 +74,8 @@ def render(
     now = now or datetime.now(UTC)
     columns, rows = mapping_rows(document, now, size.width)
     answer = headline(document, size.width)
-    head = [Text(line, "bold") for line in answer]
-    head += [Text(line, "dim") for line in daemon_lines(document, now, size.width)]
+    head = [Line(line, "bold") for line in answer]
+    head += [Line(line, "dim") for line in daemon_lines(document, now, size.width)]
     head += _cut(_notes(document, size.width), None if size.height is None else size.height // 3)
     head += [columns] if columns else []
     problems = [row for row in rows if row.state != "open"]
@@ -101,15 +90,15 @@ def render(
     return Screen([*head, *full, *visible], start)
 
 
-def _grouped(problems: Sequence[Row], width: int | None) -> list[Text]:
+def _grouped(problems: Sequence[Row], width: int | None) -> list[Line]:
     """Return each state and reason once, with all its ports."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in problems:
         groups.setdefault((row.state, row.reason), []).append(row.port)
-    lines: list[Text] = []
+    lines: list[Line] = []
     for (state, reason), ports in groups.items():
-        lines += [Text(line, COLORS[state]) for line in _unindented(f"{state}: {', '.join(ports)}", width)]
-        lines += [Text(line, COLORS[state]) for line in wrapped(reason, width)]
+        lines += [Line(line, COLORS[state]) for line in _unindented(f"{state}: {', '.join(ports)}", width)]
+        lines += [Line(line, COLORS[state]) for line in wrapped(reason, width)]
     return lines
 
 
@@ -117,19 +106,19 @@ def _unindented(text: str, width: int | None) -> list[str]:
     return [line if index else line.lstrip() for index, line in enumerate(wrapped(text, width))]
 
 
-def _cut(lines: list[Text], room: int | None) -> list[Text]:
+def _cut(lines: list[Line], room: int | None) -> list[Line]:
     if room is None or len(lines) <= room:
         return lines
     kept = lines[: max(room - 1, 0)]
-    return [*kept, Text(f"… and {plural(len(lines) - len(kept), 'more line')} of problems", "yellow")]
+    return [*kept, Line(f"… and {plural(len(lines) - len(kept), 'more line')} of problems", "yellow")]
 
 
-def _visible(opened: Sequence[Sequence[Text]], room: int, scroll: int) -> tuple[list[Text], int]:
+def _visible(opened: Sequence[Sequence[Line]], room: int, scroll: int) -> tuple[list[Line], int]:
     """Return the open mappings that fit and the line that counts the others, and where they start."""
     if sum(map(len, opened)) <= room:
         return [line for lines in opened for line in lines], 0
     start = min(max(scroll, 0), _last_start(opened, room - 1))
-    visible: list[Text] = []
+    visible: list[Line] = []
     shown = 0
     for lines in opened[start:]:
         if len(visible) + len(lines) > room - 1:
@@ -138,11 +127,11 @@ def _visible(opened: Sequence[Sequence[Text]], room: int, scroll: int) -> tuple[
         shown += 1
     below = len(opened) - start - shown
     if below:
-        return [*visible, Text(f"… and {below} more open")], start
-    return [*visible, Text(f"… and {start} more open above")], start
+        return [*visible, Line(f"… and {below} more open")], start
+    return [*visible, Line(f"… and {start} more open above")], start
 
 
-def _last_start(opened: Sequence[Sequence[Text]], room: int) -> int:
+def _last_start(opened: Sequence[Sequence[Line]], room: int) -> int:
     """Return the first mapping of the last page."""
     used, start = 0, len(opened)
     while start and used + len(opened[start - 1]) <= room:
@@ -151,7 +140,7 @@ def _last_start(opened: Sequence[Sequence[Text]], room: int) -> int:
     return min(start, max(len(opened) - 1, 0))
 
 
-def _notes(document: dict[str, Any], width: int | None) -> list[Text]:
+def _notes(document: dict[str, Any], width: int | None) -> list[Line]:
     """Return the problems that belong to no mapping: gateways, sources, plugins and the store."""
     notes = [(warning, "yellow") for warning in address_warnings(document)]
     notes += [(text, "yellow") for source in document["sources"] for text in _of_source(source)]
@@ -160,7 +149,7 @@ def _notes(document: dict[str, Any], width: int | None) -> list[Text]:
     notes += [(_of_part(problem), "red") for problem in problems]
     if document.get("error"):
         notes.append((document["error"], "red"))
-    return [Text(line, style) for text, style in notes for line in _unindented(printable(text), width)]
+    return [Line(line, style) for text, style in notes for line in _unindented(printable(text), width)]
 
 
 def _of_source(source: dict[str, Any]) -> list[str]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
 from portmapper.cli.keys import reading_keys
+from portmapper.cli.lines import Line, styled, truncated
 from portmapper.cli.tables import Screen, Size, print_status, render
 from portmapper.support.text import printable
 
@@ -76,7 +76,7 @@ class LiveScreen:
                 Live(console=self._console, auto_refresh=False, screen=is_terminal) as live,
             ):
                 while True:
-                    live.update(self._screen(_HINT if has_keys else "").text, refresh=True)
+                    live.update(styled(self._screen(_HINT if has_keys else "").lines), refresh=True)
                     await self._wait()
         finally:
             for line in self._log.lines:
@@ -99,13 +99,11 @@ class LiveScreen:
         screen = render(self._document(), Size(width, height - len(bottom)), self._scroll)
         self._scroll = screen.scroll
         gap = height - len(screen.lines) - len(bottom)
-        return Screen([*screen.lines, *([Text()] * (gap if bottom else 0)), *bottom], screen.scroll)
+        return Screen([*screen.lines, *([Line()] * (gap if bottom else 0)), *bottom], screen.scroll)
 
-    def _bottom(self, hint: str, width: int) -> list[Text]:
-        lines = [Text(printable(line), "dim") for line in [*self._log.lines][-LOG_LINES:]]
-        for line in lines:
-            line.truncate(width, overflow="ellipsis")
-        return [*lines, *([Text(hint, "dim")] if hint else [])]
+    def _bottom(self, hint: str, width: int) -> list[Line]:
+        lines = [Line(truncated(printable(line), width), "dim") for line in [*self._log.lines][-LOG_LINES:]]
+        return [*lines, *([Line(hint, "dim")] if hint else [])]
 
     def _pressed(self, key: str) -> None:
         if key == "quit":

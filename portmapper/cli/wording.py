@@ -13,6 +13,9 @@ KINDS = {
     "cgnat": "CGNAT: shared by the provider",
 }
 
+HELD_BACK = ("paused", "waiting")
+"""The states of `portmapper.api.model.HELD_BACK` as in a status document, without the import of attrs."""
+
 NOT_KNOWN = "external address not known yet"
 
 

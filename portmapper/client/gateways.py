@@ -10,7 +10,8 @@ from portmapper.actions.discover import discover_gateways
 from portmapper.actions.external_address import external_ipv4, own_ipv6
 from portmapper.api.backend import Backend, Target
 from portmapper.api.errors import NetworkFailure
-from portmapper.api.model import ExternalKind, Family, IPAddress, external_kind
+from portmapper.api.external import ExternalKind, external_kind
+from portmapper.api.model import Family, IPAddress
 from portmapper.network.gateway_option import reachable_targets
 from portmapper.network.host import read_network
 from portmapper.network.placement import search_targets

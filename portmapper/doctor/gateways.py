@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import AnotherNat, BackendError, Conflict, NetworkFailure
+from portmapper.api.external import ExternalKind, external_kind
 from portmapper.api.findings import Finding
-from portmapper.api.model import ExternalKind, IPAddress, external_kind
+from portmapper.api.model import IPAddress
 from portmapper.doctor.situation import ds_lite_finding, is_ds_lite
 from portmapper.doctor.trial_mapping import TrialResult
 from portmapper.support.wording import protocol_name

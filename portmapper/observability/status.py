@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from portmapper import __version__
-from portmapper.api.model import HELD_BACK, ExternalKind, IPAddress, MappingState, external_kind, remote_text
+from portmapper.api.external import ExternalKind, external_kind
+from portmapper.api.model import HELD_BACK, IPAddress, MappingState, remote_text
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.support.secrets import mask_urls
 from portmapper.support.text import plural

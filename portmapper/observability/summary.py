@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from portmapper.api.model import HELD_BACK, ExternalKind, external_kind
+from portmapper.api.external import ExternalKind, external_kind
+from portmapper.api.model import HELD_BACK
 
 Document = dict[str, Any]
 

@@ -8,7 +8,8 @@ import secrets
 import socket
 from collections.abc import Coroutine, Sequence
 
-from portmapper.api.model import ExternalKind, IPAddress, Protocol, external_kind
+from portmapper.api.external import ExternalKind, external_kind
+from portmapper.api.model import IPAddress, Protocol
 from portmapper.probe.connections import SocketTable, read_table
 from portmapper.probe.evidence import Endpoint, Evidence, Listening, OpenPort
 from portmapper.probe.exchange import Greeting, ProbeError, ProbeServer, Report, ask

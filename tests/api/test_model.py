@@ -7,15 +7,8 @@ import ipaddress
 import attrs
 import pytest
 
-from portmapper.api.model import (
-    ExternalKind,
-    Family,
-    Lease,
-    Mapping,
-    MapRequest,
-    Protocol,
-    external_kind,
-)
+from portmapper.api.external import ExternalKind, external_kind
+from portmapper.api.model import Family, Lease, Mapping, MapRequest, Protocol
 
 WEB = Mapping(Protocol.TCP, 8080, 80)
 

@@ -20,7 +20,7 @@ def reachable(state: str, reason: str = "the program on 8080/tcp answers") -> di
 def lines(*mappings: dict[str, Any], width: int | None = None) -> list[str]:
     """Return the screen."""
     document = {**RUNNING, "mappings": list(mappings), "probe": {"external_address": "192.0.2.9"}}
-    return [line.plain for line in render(document, Size(width), now=NOW).lines]
+    return [line.text for line in render(document, Size(width), now=NOW).lines]
 
 
 def test_a_reachable_port_shows_who_saw_it() -> None:

@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 from status_documents import GATEWAY, NOW, REASON, RUNNING, WIDE_ADDRESS, forty_one, mapping, pinhole, problem
 
+from portmapper.cli.lines import cell_len, styled
 from portmapper.cli.mapping_rows import COMMENT_LENGTH
-from portmapper.cli.tables import Size, print_status, render, terminal_size
+from portmapper.cli.tables import Screen, Size, print_status, render, terminal_size
 
 SCREENS = Path(__file__).with_name("screens")
 
@@ -26,16 +27,21 @@ def _zone(monkeypatch: pytest.MonkeyPatch) -> None:
         time.tzset()
 
 
+def plain(screen: Screen) -> str:
+    """Return the text of a screen without colors."""
+    return "\n".join(line.text for line in screen.lines)
+
+
 def shown(size: Size, scroll: int = 0, **parts: Any) -> str:
     """Return the text of a status screen."""
-    return render({**RUNNING, **parts}, size, scroll, NOW).text.plain
+    return plain(render({**RUNNING, **parts}, size, scroll, NOW))
 
 
 def colored(document: dict[str, Any], **console: Any) -> str:
     """Return the screen of 80 columns and 24 lines as a terminal gets it."""
     drawn = Console(width=80, force_terminal=True, color_system="standard", _environ={}, **console)
     with drawn.capture() as capture:
-        drawn.print(render(document, Size(80, 24), 0, NOW).text)
+        drawn.print(styled(render(document, Size(80, 24), 0, NOW).lines))
     return capture.get()
 
 
@@ -53,9 +59,9 @@ def test_the_screen_is_as_in_the_snapshot(width: int, height: int) -> None:
     """Nothing is wider or longer than the screen, and the refused mapping and its reason are visible."""
     screen = render(forty_one(), Size(width, height), 0, NOW)
     assert len(screen.lines) <= height
-    assert all(line.cell_len <= width for line in screen.lines)
-    assert screen.lines[0].plain.startswith("40 of 41 open · 203.0.113.7 (public) · PCP on 192.168.88.1")
-    compare(f"{width}x{height}.txt", screen.text.plain)
+    assert all(cell_len(line.text) <= width for line in screen.lines)
+    assert screen.lines[0].text.startswith("40 of 41 open · 203.0.113.7 (public) · PCP on 192.168.88.1")
+    compare(f"{width}x{height}.txt", plain(screen))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -107,10 +113,10 @@ def test_scrolling_moves_the_open_mappings_only() -> None:
     top, end = (render(document, Size(80, 24), scroll, NOW) for scroll in (0, 10**6))
     assert top.scroll == 0
     assert 0 < end.scroll < 41
-    assert "9000/tcp" in end.text.plain
-    assert "8443/tcp" in end.text.plain
-    assert "8443/tcp" not in top.text.plain
-    assert f"… and {end.scroll} more open above" in end.text.plain
+    assert "9000/tcp" in plain(end)
+    assert "8443/tcp" in plain(end)
+    assert "8443/tcp" not in plain(top)
+    assert f"… and {end.scroll} more open above" in plain(end)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -84,7 +84,7 @@ def test_the_screen_is_full_and_ends_with_the_log_and_the_keys(monkeypatch: pyte
     screen = LiveScreen(forty_one, lambda: None)
     monkeypatch.setattr(screen, "_console", Console(width=80, height=24))
     screen._log.write("first\nsecond\x1b[2J\n")
-    lines = [line.plain for line in screen._screen("q quit").lines]
+    lines = [line.text for line in screen._screen("q quit").lines]
     assert len(lines) == 24
     assert lines[0].startswith("40 of 41 open")
     assert lines[-3:] == ["first", "second\\x1b[2J", "q quit"]

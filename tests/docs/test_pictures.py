@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from status_documents import NOW, forty_one
 
+from portmapper.cli.lines import styled
 from portmapper.cli.tables import Size, render
 
 # Without the font that rich would load from another host.
@@ -34,7 +35,7 @@ def test_the_picture_shows_the_screen(root: Path) -> None:
     console = Console(
         file=io.StringIO(), width=80, record=True, force_terminal=True, color_system="truecolor", _environ={}
     )
-    console.print(render(forty_one(), Size(80, 22), 0, NOW).text)
+    console.print(styled(render(forty_one(), Size(80, 22), 0, NOW).lines))
     drawn = console.export_svg(
         title="portmapper status", theme=MONOKAI, code_format=FORMAT, unique_id="status"
     )
