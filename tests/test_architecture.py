@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ import pytest
 import portmapper
 from portmapper import api, testing
 from portmapper.api import hookspecs
+from portmapper.control.unix_socket import short_address
 
 CORE = Path(portmapper.__file__).parent
 PLUGINS = CORE.parent / "plugins"
@@ -224,6 +229,41 @@ def test_the_version_needs_no_heavy_import() -> None:
     """`portmapper --version` loads no library."""
     code = "from portmapper.cli.main import main\nmain(['--version'])"
     assert loaded_after(code, (*HEAVY, "asyncio", "pluggy", "attr", "argparse")) == set()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems use the full command")
+@pytest.mark.parametrize(("option", "more"), [("--json", ("typing", "datetime")), ("", ())])
+def test_the_status_of_a_daemon_needs_no_parser_and_no_rich(
+    tmp_path: Path, option: str, more: tuple[str, ...]
+) -> None:
+    """Users call it in loops and in prompts. The answer comes from a socket that is not a daemon's."""
+    words = ["status", "--state-dir", str(tmp_path), *([option] if option else [])]
+    parts = {"pid": 1, "version": "0.2.0", "started_at": "2026-11-28T10:00:00+00:00"}
+    document = {**parts, "mappings": [], "gateways": [], "sources": []}
+    answer = f"HTTP/1.0 200 OK\r\n\r\n{json.dumps(document)}"
+    with listening(tmp_path, answer.encode()):
+        code = f"from portmapper.cli.main import main\nassert main({words!r}) == 0"
+        names = (*HEAVY, "asyncio", "attr", "argparse", "pathlib", *more)
+        assert loaded_after(code, names) <= loaded_after("", names)
+
+
+@contextmanager
+def listening(directory: Path, answer: bytes) -> Iterator[None]:
+    """Answer one request on the control socket of a directory."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as listener, short_address(directory) as address:
+        listener.bind(address)
+        listener.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        thread.join()
 
 
 @pytest.mark.parametrize("name", STANDARD)

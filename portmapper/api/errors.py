@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from typing import TYPE_CHECKING
 
-from portmapper.support.secrets import mask_urls
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from portmapper.api.model import Lease, TableEntry
 
@@ -18,6 +16,8 @@ _LONGEST_INTEGER = 2000
 class _MaskedRepr(reprlib.Repr):
     def repr_str(self, x: str, level: int) -> str:
         """Mask the secrets of URLs before the text is cut off."""
+        from portmapper.support.secrets import mask_urls  # compiles expressions that most commands never need
+
         return super().repr_str(mask_urls(x), level)
 
     def repr_int(self, x: int, level: int) -> str:

@@ -8,15 +8,17 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn
 
 from portmapper import __version__
 from portmapper.cli.streams import make_streams_safe
 
+# `typing` takes a fifth of the time of `status`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import NoReturn
 
     from portmapper.api.command import Command
 
@@ -138,6 +140,12 @@ def _run(words: list[str]) -> int:
     if words[0].startswith("-"):
         # upnp-daemon has no commands: its unit files, which only pass options, keep working.
         words = ["run", *words]
+    if words[0] == "status":
+        from portmapper.cli.quick_status import quick_status
+
+        status = quick_status(words[1:])
+        if status is not None:
+            return status
     return _run_command(_command(words[0]), words[1:])
 
 

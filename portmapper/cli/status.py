@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, StoreError
 from portmapper.cli.options import add_config_option, add_state_option
+from portmapper.cli.quick_status import show
 
 if TYPE_CHECKING:
     from portmapper.store.leases import Store
@@ -45,12 +45,7 @@ class Status(Command):
         if arguments.watch:
             return _watch(directory)
         document, runs = read_document(directory)
-        if arguments.json:
-            print(json.dumps(document, indent=2))
-        else:
-            from portmapper.cli.tables import print_status
-
-            print_status(document)  # the screen itself says that no daemon runs
+        show(document, arguments.json)  # the screen itself says that no daemon runs
         if arguments.json and not runs:
             print(
                 f"portmapper: no daemon runs for {directory}; showing the leases of an earlier run",

@@ -7,14 +7,18 @@ which costs a tenth of the run time of `status`.
 from __future__ import annotations
 
 import json
+import os
 import socket
-from pathlib import Path
-from typing import Any
 
 from portmapper.api.errors import PortmapperError
 from portmapper.control import loopback
 from portmapper.control.loopback import LOOPBACK, PORT_FILE
 from portmapper.control.unix_socket import VERSION, short_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 ANSWER_LIMIT = 20.0
 """Seconds without any data before the client gives up."""
@@ -28,7 +32,11 @@ class NotRunning(PortmapperError):
 
 
 def call_daemon(
-    directory: Path, path: str, method: str = "GET", body: object = None, limit: float = ANSWER_LIMIT
+    directory: Path | str,
+    path: str,
+    method: str = "GET",
+    body: object = None,
+    limit: float = ANSWER_LIMIT,
 ) -> Any:
     """Send one request, such as `status` or `/healthz`, and return the JSON answer; send `body` as JSON.
     `limit` is the number of seconds to wait for data.
@@ -57,7 +65,7 @@ def _detail(problem: object) -> str:
     return str(problem.get("detail", "")) if isinstance(problem, dict) else ""
 
 
-def is_running(directory: Path) -> bool:
+def is_running(directory: Path | str) -> bool:
     """Return whether a daemon listens for that state directory."""
     try:
         connection, _ = _connect(directory, ANSWER_LIMIT)
@@ -67,9 +75,9 @@ def is_running(directory: Path) -> bool:
     return True
 
 
-def _connect(directory: Path, limit: float) -> tuple[socket.socket, str]:
+def _connect(directory: Path | str, limit: float) -> tuple[socket.socket, str]:
     """Return a connection, and the header lines that authorize a request on it."""
-    if loopback.NEEDED or (directory / PORT_FILE).exists():
+    if loopback.NEEDED or os.path.exists(os.path.join(directory, PORT_FILE)):
         control = loopback.read(directory)
         connection = socket.create_connection((LOOPBACK, control.port), limit)
         return connection, f"Authorization: {control.authorization}\r\n"

@@ -3,7 +3,8 @@
 Every user of the host can connect to the port. Therefore each request needs a token. A file in the state
 directory, which only its owner can read, contains the port and the token.
 
-`status` imports this module on every system, so it imports neither attrs nor what only the daemon needs.
+`status` imports this module on every system, so it imports no attrs, no typing, and nothing that only the
+daemon needs.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import json
 import os
 import socket
-from pathlib import Path
-from typing import NamedTuple
 
 from portmapper.support.safe_open import read_limited
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PORT_FILE = "control.json"
 MAX_SIZE = 4096
@@ -22,11 +25,14 @@ LOOPBACK = "127.0.0.1"
 NEEDED = not hasattr(socket, "AF_UNIX")
 
 
-class ControlPort(NamedTuple):
+class ControlPort:
     """The loopback port and the token that authorizes requests."""
 
-    port: int
-    token: str
+    __slots__ = ("port", "token")
+
+    def __init__(self, port: int, token: str) -> None:
+        self.port = port
+        self.token = token
 
     def __repr__(self) -> str:
         """Omit the token, which must not get into a log."""
@@ -63,14 +69,14 @@ def listen(directory: Path) -> tuple[socket.socket, ControlPort]:
     return listener, control
 
 
-def read(directory: Path) -> ControlPort:
+def read(directory: Path | str) -> ControlPort:
     """Read the port and the token of the daemon that uses a state directory.
 
     Raises:
         OSError: the file does not exist, so most likely no daemon runs.
         ValueError: the file is invalid.
     """
-    document = json.loads(read_limited(directory / PORT_FILE, MAX_SIZE))
+    document = json.loads(read_limited(os.path.join(directory, PORT_FILE), MAX_SIZE))
     if not isinstance(document, dict):
         raise ValueError(f"{PORT_FILE} is not an object")
     port, token = document.get("port"), document.get("token")
@@ -89,5 +95,5 @@ def _write(directory: Path, control: ControlPort) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         restrict_to_owner(temporary)
-        json.dump(control._asdict(), file)
+        json.dump({"port": control.port, "token": control.token}, file)
     replace(temporary, directory / PORT_FILE)

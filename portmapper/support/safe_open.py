@@ -10,7 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class UnsafeFile(OSError):
@@ -41,7 +44,7 @@ def open_regular(path: Path, flags: int, mode: int) -> int:
     return file
 
 
-def read_limited(path: Path, limit: int) -> bytes:
+def read_limited(path: Path | str, limit: int) -> bytes:
     """Read a file that the user named, up to `limit` bytes, without ever waiting for another program.
 
     Links are followed: a secret may be mounted as one.

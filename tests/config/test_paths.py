@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.config import paths
+from portmapper.config import paths, places
 
 LINUX = pytest.mark.skipif(sys.platform == "win32", reason="has no user ids")
 
@@ -32,7 +32,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def on_system(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Run as an ordinary user; set `sys.platform` with it."""
-    monkeypatch.setattr(paths.os, "geteuid", lambda: 1000, raising=False)
+    monkeypatch.setattr(places.os, "geteuid", lambda: 1000, raising=False)
     return monkeypatch
 
 
@@ -48,7 +48,7 @@ def test_the_users_settings_come_before_the_systems(
     on_system: pytest.MonkeyPatch, home: Path, platform: str, user: str, system: str
 ) -> None:
     """A user can override the system's file."""
-    on_system.setattr(paths.sys, "platform", platform)
+    on_system.setattr(places.sys, "platform", platform)
     assert paths.settings_paths() == (
         home / user / "portmapper" / "portmapper.toml",
         Path(system) / "portmapper" / "portmapper.toml",
@@ -75,13 +75,13 @@ def test_the_state_of_a_user_is_in_the_home_directory(
     on_system: pytest.MonkeyPatch, home: Path, platform: str, expected: str
 ) -> None:
     """In the directory that the system provides for it."""
-    on_system.setattr(paths.sys, "platform", platform)
+    on_system.setattr(places.sys, "platform", platform)
     assert paths.state_directory() == home / expected
 
 
 def test_xdg_variables_override_the_directories(on_system: pytest.MonkeyPatch, home: Path) -> None:
     """On Linux and the BSDs."""
-    on_system.setattr(paths.sys, "platform", "linux")
+    on_system.setattr(places.sys, "platform", "linux")
     on_system.setenv("XDG_STATE_HOME", str(home / "s"))
     on_system.setenv("XDG_CONFIG_HOME", str(home / "c"))
     assert paths.state_directory() == home / "s" / "portmapper"
@@ -91,8 +91,8 @@ def test_xdg_variables_override_the_directories(on_system: pytest.MonkeyPatch, h
 @LINUX
 def test_the_state_of_root_is_the_systems(on_system: pytest.MonkeyPatch) -> None:
     """Root has no state directory in a home."""
-    on_system.setattr(paths.sys, "platform", "linux")
-    on_system.setattr(paths.os, "geteuid", lambda: 0)
+    on_system.setattr(places.sys, "platform", "linux")
+    on_system.setattr(places.os, "geteuid", lambda: 0)
     assert paths.state_directory() == Path("/var/lib/portmapper")
 
 
