@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Protocol as Interface
 
 from portmapper.api.backend import Gateway, Target
@@ -24,7 +24,12 @@ from portmapper.scheduler.writer import Writer
 from portmapper.store.ownership import Ownership
 from portmapper.support.reasons import plain_reason
 
-Submit = Callable[[MappingKey, int, Ask, Priority], None]
+
+class Submit(Interface):
+    """Who carries out requests: the executor."""
+
+    def __call__(self, key: MappingKey, serial: int, ask: Ask, priority: Priority, report: Attempts) -> None:
+        """Queue a request for the current attempt; `report` takes its end."""
 
 
 class Outcome(Interface):
@@ -169,7 +174,7 @@ class Attempts:
         self._writer.take(key, Asked(step.attempt, holder))
         stored = record.lease is None and self._ownership.may_be_open(mapping, place.internal_address)
         urgency = priority(record, stored=stored, prompt=self._options.prompt)
-        self._submit(key, record.serial, step, urgency)
+        self._submit(key, record.serial, step, urgency, self)
 
     def _fail(self, key: MappingKey, silent: dict[Attempt, Refusal]) -> None:
         record = self._records[key]

@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 class Report(Interface):
-    """Who takes the ends of requests: the scheduler."""
+    """Who takes the end of a request: the attempts."""
 
     def answered(self, key: MappingKey, serial: int, gateway: Gateway, given: Input | None) -> None:
         """Take the end of a request; None if it was not sent, because the mapping was dropped."""
@@ -72,7 +72,6 @@ class Executor:
         releases: Releases,
         clock: Clock,
         options: Options,
-        report: Report,
     ) -> None:
         self._records = writer.records
         self._take = writer.take
@@ -86,19 +85,18 @@ class Executor:
         self._clock = clock
         self._conflict = options.conflict
         self._policy_check = options.policy_check
-        self._report = report
         self._rivals = Rivals()
 
-    def submit(self, key: MappingKey, serial: int, ask: Ask, priority: Priority) -> None:
-        """Queue a request for a mapping's current attempt."""
-        self._queues.submit(ask.gateway, partial(self._step, key, serial, ask.gateway, ask.place), priority)
+    def submit(self, key: MappingKey, serial: int, ask: Ask, priority: Priority, report: Report) -> None:
+        """Queue a request for a mapping's current attempt; `report` takes its end."""
+        self._queues.submit(ask.gateway, partial(self._step, key, serial, ask, report), priority)
 
-    async def _step(self, key: MappingKey, serial: int, gateway: Gateway, place: Place) -> None:
+    async def _step(self, key: MappingKey, serial: int, ask: Ask, report: Report) -> None:
         try:
-            given = await self._map(key, serial, gateway, place)
-            self._report.answered(key, serial, gateway, given)
+            given = await self._map(key, serial, ask.gateway, ask.place)
+            report.answered(key, serial, ask.gateway, given)
         except Exception as error:
-            self._report.broken(key, serial, gateway, error)
+            report.broken(key, serial, ask.gateway, error)
             raise  # for the log
 
     def _record(self, key: MappingKey, serial: int) -> Record | None:

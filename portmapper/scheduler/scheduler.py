@@ -28,7 +28,6 @@ from portmapper.scheduler.former_targets import forget_old_targets
 from portmapper.scheduler.gateway_events import GatewayEvents
 from portmapper.scheduler.inputs import (
     Granted,
-    Input,
     NetworkChanged,
     RenewNow,
     RetryNow,
@@ -111,7 +110,7 @@ class Scheduler:
         releases, queues, clock = Releases(), self._queues, self._clock
         pairs, topology = Pairs(self.records, writer.take, options.conflict), self._topology
         work = (writer, discovery, ownership, queues, coupling, own_conflicts, pairs, releases, clock)
-        executor = Executor(*work, options, self)
+        executor = Executor(*work, options)
         self._attempts = Attempts(
             writer, discovery, topology, coupling, ownership, pairs, options, executor.submit, self
         )
@@ -247,16 +246,6 @@ class Scheduler:
         await self.discovery.close()
 
     # How attempts end
-
-    def answered(self, key: MappingKey, serial: int, gateway: Gateway, given: Input | None) -> None:
-        """Take the end of a request."""
-        self._attempts.answered(key, serial, gateway, given)
-        self._quiet.set()
-
-    def broken(self, key: MappingKey, serial: int, gateway: Gateway, error: Exception) -> None:
-        """Take note of a fault of ours in a request."""
-        self._attempts.broken(key, serial, gateway, error)
-        self._quiet.set()
 
     def granted(self, key: MappingKey, gateway: Gateway, given: Granted) -> None:
         """Take a grant."""
