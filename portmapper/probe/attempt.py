@@ -179,9 +179,7 @@ class Attempt:
         return (self._address, probe.source[1]) if is_private else probe.source
 
     def _arrived(self, probe: _Probe, arrivals: Sequence[Arrival]) -> bool:
-        mine = [
-            a for a in arrivals if (a.protocol, a.port) == (probe.port.protocol, probe.port.internal_port)
-        ]
+        mine = [arrival for arrival in arrivals if arrival.is_for(probe.port)]
         if probe.port.protocol is Protocol.UDP:
             return any(arrival.payload == PROBE + probe.nonce for arrival in mine)
         sources = self._sources(probe)

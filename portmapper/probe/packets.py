@@ -15,12 +15,14 @@ from types import TracebackType
 from typing import Self
 
 from portmapper.api.model import IPAddress, Protocol
+from portmapper.probe.evidence import OpenPort
 from portmapper.probe.wire import PROBE
 from portmapper.support.values import frozen
 
 SO_ATTACH_FILTER = 26
 ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
-PACKET_OUTGOING = 4
+PACKET_HOST = 0
+"""Mark of a packet to this host. A bridge and a promiscuous interface show those to other hosts, too."""
 MAX_LENGTH = 128
 MAX_ARRIVALS = 4096
 SYN, SYN_ACK_MASK = 0x02, 0x12
@@ -66,6 +68,7 @@ class Arrival:
         protocol: TCP or UDP.
         source: the sender.
         source_port: the sender's port.
+        destination: the address of this host.
         port: the port of this host.
         payload: the start of a UDP payload.
     """
@@ -73,8 +76,15 @@ class Arrival:
     protocol: Protocol
     source: IPAddress
     source_port: int
+    destination: IPAddress
     port: int
     payload: bytes = b""
+
+    def is_for(self, port: OpenPort) -> bool:
+        """Return whether the packet was sent to the internal address and port of a mapping."""
+        if (self.protocol, self.port) != (port.protocol, port.internal_port):
+            return False
+        return port.internal_address in (None, self.destination)
 
 
 class PacketWatch:
@@ -111,7 +121,7 @@ class PacketWatch:
         assert self.arrivals is not None, "it watches"
         with contextlib.suppress(OSError):
             packet, origin = self._socket.recvfrom(MAX_LENGTH)
-            arrival = parse_packet(packet) if origin[2] != PACKET_OUTGOING else None
+            arrival = parse_packet(packet) if origin[2] == PACKET_HOST else None
             if arrival is not None and len(self.arrivals) < MAX_ARRIVALS:
                 self.arrivals.append(arrival)
 
@@ -122,15 +132,17 @@ def parse_packet(packet: bytes) -> Arrival | None:
         if packet[0] >> 4 == 4:
             number, start = packet[9], (packet[0] & 15) * 4
             source: IPAddress = ipaddress.IPv4Address(packet[12:16])
+            destination: IPAddress = ipaddress.IPv4Address(packet[16:20])
         else:
             number, start = packet[6], 40
             source = ipaddress.IPv6Address(packet[8:24])
+            destination = ipaddress.IPv6Address(packet[24:40])
         source_port, port = struct.unpack_from("!HH", packet, start)
         if number == 6 and packet[start + 13] & SYN_ACK_MASK == SYN:
-            return Arrival(Protocol.TCP, source, source_port, port)
+            return Arrival(Protocol.TCP, source, source_port, destination, port)
         payload = packet[start + 8 :]
         if number == 17 and payload.startswith(PROBE):
-            return Arrival(Protocol.UDP, source, source_port, port, payload)
+            return Arrival(Protocol.UDP, source, source_port, destination, port, payload)
     except (IndexError, ValueError, struct.error):
         return None
     return None
