@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from portmapper.api import Document, IPAddress, Source, SourceError, quoted
+from portmapper.support.reasons import connection_reason
 from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import distinct_location, mask_url
 from portmapper.support.values import frozen
@@ -240,8 +241,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientSSLError):
         return "the TLS connection failed"
     if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        return f"no connection: {os.strerror(number) if number else 'unreachable'}"
+        return f"no connection: {connection_reason(error)}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed the connection without an answer"
     if isinstance(error, aiohttp.ClientPayloadError):

@@ -13,6 +13,7 @@ from async_upnp_client.client import UpnpRequester
 from async_upnp_client.const import HttpRequest, HttpResponse
 
 from portmapper.api import GatewayTimeout, IPAddress, NetworkFailure
+from portmapper.support.reasons import connection_reason
 from portmapper.support.send_gate import check_before_sending
 from portmapper_upnp.soap_fault import Refused
 
@@ -218,5 +219,5 @@ def _typed(error: Exception) -> NetworkFailure | GatewayTimeout:
     if isinstance(error, aiohttp.ClientConnectorError):
         if isinstance(error.os_error, ConnectionRefusedError):
             return Refused("the gateway refuses the connection")
-        return NetworkFailure(f"cannot reach the gateway: {error.os_error.strerror or error.os_error}")
+        return NetworkFailure(f"cannot reach the gateway: {connection_reason(error)}")
     return NetworkFailure(f"the gateway's HTTP answer is invalid ({type(error).__name__})")

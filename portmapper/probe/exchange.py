@@ -15,6 +15,7 @@ from portmapper.api.model import IPAddress, Protocol
 from portmapper.probe.connections import parsed
 from portmapper.probe.server_url import trusting
 from portmapper.probe.wire import COOKIE_SIZE, MAX_PORTS, PATH, SESSION_SIZE, PortRequest, Result
+from portmapper.support.reasons import connection_reason
 from portmapper.support.secrets import MASK, mask_url, mask_urls
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread
@@ -138,7 +139,7 @@ async def ask(
     except aiohttp.ClientConnectorCertificateError as error:
         raise ProbeError(f"cannot verify the probe server {server.name}: {_mismatch(error)}") from None
     except aiohttp.ClientConnectorError as error:
-        reason = error.os_error.strerror or error.os_error
+        reason = connection_reason(error)
         raise ProbeError(f"cannot connect to the probe server {server.name}: {reason}") from None
     except TimeoutError:
         raise ProbeError(f"the probe server {server.name} does not answer in time") from None

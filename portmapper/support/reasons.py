@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 
 def plain_reason(error: BaseException) -> str:
     """Return the reason without the name of a Python type, unless the error is a bug."""
@@ -13,3 +16,12 @@ def plain_reason(error: BaseException) -> str:
         reason = error.strerror or str(error) or "a system call failed"
         return f"{reason}: {error.filename}" if isinstance(error.filename, str) else reason
     return f"{type(error).__name__}: {error}"
+
+
+def connection_reason(error: BaseException) -> str:
+    """Return the system's words for a failed connection; those of asyncio name a Python call."""
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, socket.gaierror):
+        return cause.strerror or "the name is unknown"
+    number = getattr(cause, "errno", None)
+    return os.strerror(number) if number else "the connection failed"

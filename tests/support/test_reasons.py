@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 
 import pytest
 
-from portmapper.support.reasons import plain_reason
+from portmapper.support.reasons import connection_reason, plain_reason
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,28 @@ from portmapper.support.reasons import plain_reason
 def test_an_error_of_the_system_is_a_plain_reason(error: BaseException, reason: str) -> None:
     """It names no Python type."""
     assert plain_reason(error) == reason
+
+
+class ConnectorError(Exception):
+    """An error like those of aiohttp, which have the system's error in an attribute."""
+
+    def __init__(self, os_error: OSError) -> None:
+        super().__init__()
+        self.os_error = os_error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectorError(OSError(errno.ECONNREFUSED, "Connect call failed ('a', 1)")), "Connection refused"),
+        (OSError(errno.EHOSTUNREACH, "Connect call failed ('a', 1)"), "No route to host"),
+        (ConnectorError(socket.gaierror(-2, "Name or service not known")), "Name or service not known"),
+        (ValueError("anything"), "the connection failed"),
+    ],
+)
+def test_a_failed_connection_has_the_words_of_the_system(error: BaseException, reason: str) -> None:
+    """Not those of asyncio."""
+    assert connection_reason(error) == reason
 
 
 def test_a_bug_names_its_type() -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api import PortmapperError, quoted
+from portmapper.support.reasons import connection_reason
 from portmapper_etcd.location import Location
 
 if TYPE_CHECKING:
@@ -67,7 +68,10 @@ class Client:
         except TimeoutError:
             return
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise EtcdError(f"no valid answer from etcd at {self._location.base}: {_reason(error)}") from None
+            raise self._no_answer(error) from None
+
+    def _no_answer(self, error: Exception) -> EtcdError:
+        return EtcdError(f"no valid answer from etcd at {self._location.base}: {connection_reason(error)}")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -107,7 +111,7 @@ class Client:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, TimeoutError):
                 raise
-            raise EtcdError(f"no valid answer from etcd at {self._location.base}: {_reason(error)}") from None
+            raise self._no_answer(error) from None
 
 
 def encoded(data: bytes) -> str:
@@ -157,8 +161,3 @@ def _parsed(body: bytes) -> Answer:
 def _refused(status: int, answer: Answer) -> EtcdError:
     reason = answer.get("message") or answer.get("error") or f"status {status}"
     return EtcdError(f"etcd refused: {quoted(reason)}")
-
-
-def _reason(error: Exception) -> str:
-    cause = getattr(error, "os_error", error)
-    return str(getattr(cause, "strerror", None) or "the connection failed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import ssl
 from typing import NoReturn
 
@@ -13,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from portmapper.api import BackendError, GatewayTimeout, NetworkFailure, NotAuthorized, Unsupported, quoted
+from portmapper.support.reasons import connection_reason
 from portmapper.support.send_gate import check_before_sending
 from portmapper_routeros.settings import Settings
 
@@ -155,6 +155,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the router's certificate is not trusted: set PORTMAPPER_ROUTEROS_CA or …_FINGERPRINT"
     if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        return f"no connection to the router: {os.strerror(number) if number else 'unreachable'}"
+        return f"no connection to the router: {connection_reason(error)}"
     return f"no valid answer from the router ({type(error).__name__})"
