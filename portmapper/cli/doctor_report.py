@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from portmapper.api.findings import Finding
@@ -50,9 +51,9 @@ def _verdict(port: str, findings: Sequence[Finding]) -> Line:
     refused = next((finding for finding in at_gateway if finding.severity == "error"), None)
     if refused is not None:
         return "error", f"{port} is closed: {_without(port, refused.summary)}"
-    reached = next((f for f in own if f.code == "reachable-from-outside" and f.severity == "ok"), None)
-    if reached is not None:
-        return _but(on_host, port, _without(port, reached.summary))
+    probed = next((finding for finding in own if finding.code == "reachable-from-outside"), None)
+    if probed is not None and probed.severity == "ok":
+        return _but(on_host, port, _without(port, probed.summary))
     general = {f.code: f for f in reversed(findings) if not f.port and f.severity == "error"}
     opened = next((_without(port, finding.summary) for finding in at_gateway), "")
     for code in _ONLY_INSIDE:
@@ -64,6 +65,8 @@ def _verdict(port: str, findings: Sequence[Finding]) -> Line:
             return "error", f"{port} is closed: {general[code].summary}"
     if not opened:
         return "info", f"{port} was not requested from the gateway"
+    if probed is not None and not on_host:
+        return "info", f"{port} is open on the gateway; {printable(probed.summary)}"
     return _but(on_host, port, "open from outside" if opened == "open" else opened)
 
 
@@ -81,13 +84,24 @@ def _without(port: str, summary: str) -> str:
 
 def _problems(findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
     """Return severity, text and advice of each problem, once for all ports that have it; errors first."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
         if finding.severity in _BAD:
-            generic = finding.advice.replace(finding.port, "*") if finding.port else finding.advice
-            groups.setdefault((finding.code, generic), []).append(finding)
+            groups.setdefault(_kind(finding), []).append(finding)
     ordered = sorted(groups.values(), key=lambda group: group[0].severity != "error")
     return [(group[0].severity.value, _text(group), printable(group[0].advice)) for group in ordered]
+
+
+def _kind(finding: Finding) -> tuple[str, str, str]:
+    """Return what the same problem of another port has in common."""
+    if not finding.port:
+        return finding.code, finding.advice, ""
+    number = finding.port.partition("/")[0]
+    advice, summary = (
+        re.sub(rf"\b{number}\b", "*", text.replace(finding.port, "*"))
+        for text in (finding.advice, finding.summary)
+    )
+    return finding.code, advice, summary
 
 
 def _text(group: Sequence[Finding]) -> str:

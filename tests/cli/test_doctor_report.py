@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portmapper.api.findings import Finding
+from portmapper.api.findings import Finding, Severity
 from portmapper.cli.doctor_report import report
 
 OK = Finding.ok("port-denied", "8080/tcp is open").about("8080/tcp")
@@ -15,6 +15,10 @@ HELD = Finding.error("port-held-by-host", "8081/tcp is held by 192.168.1.9", "us
 CGNAT = Finding.error("cgnat", "the provider uses carrier-grade NAT", "ask the provider")
 SILENT = Finding.error("gateway-silent", "no gateway answers", "turn on UPnP")
 DEAF = Finding.warning("nothing-listening", "nothing listens on 8080/tcp", "start it").about("8080/tcp")
+SEEN = Finding.ok("reachable-from-outside", "8080/tcp is reachable from outside: yes").about("8080/tcp")
+UNPROVEN = Finding(
+    "reachable-from-outside", Severity.INFO, "it is unknown whether 8080/tcp is reachable from outside"
+).about("8080/tcp")
 LISTENS = Finding.ok("nothing-listening", "a program listens on 8080/tcp").about("8080/tcp")
 
 
@@ -31,6 +35,8 @@ LISTENS = Finding.ok("nothing-listening", "a program listens on 8080/tcp").about
         ([SILENT, LISTENS], ("error", "8080/tcp is closed: no gateway answers")),
         ([HELD], ("error", "8081/tcp is closed: held by 192.168.1.9")),
         ([OK, DEAF], ("warning", "8080/tcp is open from outside, but nothing listens on 8080/tcp")),
+        ([OK, SEEN], ("ok", "8080/tcp is reachable from outside: yes")),
+        ([OK, UNPROVEN], ("info", f"8080/tcp is open on the gateway; {UNPROVEN.summary}")),
         ([LISTENS], ("info", "8080/tcp was not requested from the gateway")),
     ],
 )
@@ -55,6 +61,25 @@ def test_a_problem_of_many_ports_is_shown_once() -> None:
         "What to do:",
         "- ask the provider",
         "- start it",
+    ]
+
+
+def test_ports_with_other_causes_are_shown_separately() -> None:
+    """Also if the remedy is the same."""
+    found = [
+        Finding.error("not-reachable-from-outside", f"{port}/tcp is closed: {why}", "ask").about(
+            f"{port}/tcp"
+        )
+        for port, why in (
+            (1, "203.0.113.7:1 refuses"),
+            (2, "nothing arrives"),
+            (3, "203.0.113.7:3 refuses"),
+        )
+    ]
+    texts = [text for _, text in report(found, verbose=False)]
+    assert texts[texts.index("Problems:") + 1 :][:2] == [
+        "1/tcp is closed: 203.0.113.7:1 refuses; the same for 3/tcp",
+        "2/tcp is closed: nothing arrives",
     ]
 
 
