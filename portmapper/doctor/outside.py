@@ -29,6 +29,9 @@ ADVICE = {
     Cause.ANOTHER_HOST: "look for another device, or a function of the router, that has the port",
     Cause.OUTSIDE_FILTER: "check the router's firewall, and ask the provider which ports it filters",
 }
+HOST_CAUSES = frozenset({Cause.REFUSED, Cause.UNREACHABLE, Cause.NOTHING_ARRIVES})
+"""What the host of a mapping may cause. Of another host than this, nothing more is known."""
+
 GENERAL_ADVICE = "check the firewalls of this host and the router, and ask the provider whether it filters"
 
 
@@ -97,8 +100,17 @@ def _port_finding(port: OpenPort, verdict: Verdict, note: str) -> Finding:
     return Finding.error(
         "not-reachable-from-outside",
         f"{port.name} is not reachable from outside: {verdict.reason}",
-        ADVICE.get(verdict.cause, GENERAL_ADVICE),
+        _advice(port, verdict.cause),
     )
+
+
+def _advice(port: OpenPort, cause: Cause) -> str:
+    if not port.is_ours and cause in HOST_CAUSES:
+        return (
+            f"check that {port.internal_address} is on, and that a program listens there on "
+            f"{port.internal_name} and its firewall allows the port; or correct the address of the row"
+        )
+    return ADVICE.get(cause, GENERAL_ADVICE)
 
 
 def _differs(port: OpenPort, verdict: Verdict) -> bool:

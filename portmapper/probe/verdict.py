@@ -103,11 +103,19 @@ def _not_proven(seen: Evidence) -> Verdict | None:
     elif seen.other_connection:
         reason = f"{at} answers, and a connection came from another address: a relay may hide its source"
     else:
-        return _no(
-            Cause.ANOTHER_HOST,
-            f"{at} answers, but it is not this host: another device or the gateway itself has the port",
-        )
+        return _another_host(seen)
     return _unknown(Cause.NOT_PROVEN, reason)
+
+
+def _another_host(seen: Evidence) -> Verdict:
+    answers = f"{_external(seen)} answers, but it is not this host"
+    if not seen.address_differs:
+        return _no(Cause.ANOTHER_HOST, f"{answers}: another device or the gateway itself has the port")
+    return _no(
+        Cause.ANOTHER_NAT,
+        f"{answers}: the gateway's external address is {seen.port.external_address}, so another NAT (such as "
+        "CGNAT) is in between, and the port belongs to another customer there",
+    )
 
 
 def _arrived(seen: Evidence) -> Verdict | None:
@@ -151,8 +159,7 @@ def _silent_program(seen: Evidence) -> Verdict | None:
 
 def _refused(seen: Evidence) -> Verdict | None:
     if seen.result is Result.UNREACHABLE:
-        reason = f"a router or firewall reports that {_external(seen)} is unreachable"
-        return _no(Cause.UNREACHABLE, reason)
+        return _no(Cause.UNREACHABLE, _unreachable(seen))
     if seen.result is not Result.REFUSED:
         return None
     at = _external(seen)
@@ -163,6 +170,13 @@ def _refused(seen: Evidence) -> Verdict | None:
         return _no(Cause.NO_LISTENER, f"{at} refuses: no program listens on {seen.port.internal_name}")
     blame = "the gateway does not forward the port, or a firewall rejects it"
     return _no(Cause.REFUSED, f"{at} refuses before the packet reaches this host: {blame}")
+
+
+def _unreachable(seen: Evidence) -> str:
+    reason = f"a router or firewall reports that {_external(seen)} is unreachable"
+    if seen.listening is Listening.ELSEWHERE:
+        return f"{reason}: no host answers at {seen.port.internal_address}, or a firewall rejects the packets"
+    return reason
 
 
 def _silence(seen: Evidence) -> Verdict:

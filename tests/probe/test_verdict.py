@@ -60,6 +60,7 @@ def seen(result: Result, port: OpenPort = TCP, **facts: Any) -> Evidence:
         ),
         (seen(Result.CONNECTED, listening=Listening.PROGRAM), State.UNKNOWN, Cause.NOT_PROVEN),
         (seen(Result.CONNECTED), State.NO, Cause.ANOTHER_HOST),
+        (seen(Result.CONNECTED, seen_address=ip_address("192.0.2.9")), State.NO, Cause.ANOTHER_NAT),
         (seen(Result.ANSWERED), State.NO, Cause.ANOTHER_HOST),
         (
             seen(Result.CONNECTED, OTHER_HOST, listening=Listening.ELSEWHERE),
@@ -86,6 +87,7 @@ def seen(result: Result, port: OpenPort = TCP, **facts: Any) -> Evidence:
         (seen(Result.REFUSED), State.NO, Cause.REFUSED),
         (seen(Result.REFUSED, OTHER_HOST, listening=Listening.ELSEWHERE), State.NO, Cause.REFUSED),
         (seen(Result.UNREACHABLE), State.NO, Cause.UNREACHABLE),
+        (seen(Result.UNREACHABLE, OTHER_HOST, listening=Listening.ELSEWHERE), State.NO, Cause.UNREACHABLE),
         (seen(Result.TIMEOUT), State.NO, Cause.NOTHING_ARRIVES),
         (seen(Result.TIMEOUT, arrived=False), State.NO, Cause.NOTHING_ARRIVES),
         (seen(Result.TIMEOUT, OTHER_HOST, listening=Listening.ELSEWHERE), State.NO, Cause.NOTHING_ARRIVES),
