@@ -1,19 +1,13 @@
 """A probe server on the WAN host, the real gateway, a second NAT and filters: each verdict names the cause.
 
-    lan host 192.168.88.2 -- [gateway] 11.22.33.1 -- 11.22.33.2 wan host
-
-Behind a second NAT, the gateway's external address is 11.22.33.1, and the internet sees 11.55.66.1:
-
-    lan host -- [gateway] 11.22.33.1 -- 11.22.33.2 [second NAT] 11.55.66.1 -- 11.55.66.2 server
+lan host 192.168.88.2 -- [gateway] 11.22.33.1 -- 11.22.33.2 wan host
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import struct
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,34 +15,19 @@ from typing import Any
 import pytest
 from netlab.hosts import AnsweringHost
 from netlab.lab import LAN_GATEWAY, LAN_HOST, WAN_GATEWAY, WAN_HOST, Lab
-from netlab.namespaces import Namespace, cable
-from netlab.program import Program, Running
+from netlab.outside import (
+    OUTER,
+    PROBE_PORT,
+    Host,
+    behind_another_nat,
+    dropping,
+    probe_server,
+    relaying,
+    rules,
+)
+from netlab.program import Program
 
 from portmapper.probe.wire import order_datagram
-
-PROBE_PORT = 9700
-OUTER, SERVER = "11.55.66.1", "11.55.66.2"
-OUTER_NAT = """
-table inet outer {
-    chain postrouting {
-        type nat hook postrouting priority srcnat; policy accept;
-        oifname "eth1" masquerade
-    }
-    chain prerouting {
-        type nat hook prerouting priority dstnat; policy accept;
-    }
-}
-"""
-
-
-@contextlib.contextmanager
-def probe_server(host: Namespace, tmp_path: Path, address: str) -> Iterator[str]:
-    """Run `probe serve` on a host; yield its URL."""
-    program = Program(host, tmp_path)
-    words = ("probe", "serve", "--listen", f"{address}:{PROBE_PORT}", "--json")
-    with program.running(*words, log=tmp_path / "server.log") as running:
-        running.until(lambda: running.output.endswith("\n"), "ready")
-        yield json.loads(running.output)["url"]
 
 
 @pytest.fixture
@@ -56,86 +35,6 @@ def url(lab: Lab, tmp_path: Path) -> Iterator[str]:
     """A probe server on the WAN host."""
     with probe_server(lab.wan, tmp_path, WAN_HOST) as url:
         yield url
-
-
-@contextlib.contextmanager
-def rules(host: Namespace, text: str, table: str) -> Iterator[None]:
-    """Add a table of nftables to a host for a while."""
-    host.run("nft", "-f", "-", stdin=text)
-    try:
-        yield
-    finally:
-        host.run("nft", "delete", "table", *table.split())
-
-
-def dropping(hook: str, rule: str, verdict: str = "drop") -> str:
-    """Return a table that drops packets."""
-    return f"table inet lab {{\n chain c {{ type filter hook {hook} priority -5; {rule} {verdict}; }}\n}}\n"
-
-
-@contextlib.contextmanager
-def relaying(lab: Lab, port: int) -> Iterator[None]:
-    """Let the gateway relay connections from inside to the LAN host, as with hairpin NAT."""
-    with lab.router.socket(socket.SOCK_STREAM) as server:
-        server.bind((WAN_GATEWAY, port))
-        server.listen()
-        thread = threading.Thread(target=_relay, args=(lab, server, port))
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
-
-
-def _relay(lab: Lab, server: socket.socket, port: int) -> None:
-    """Pass on what the LAN host says first, until the server is shut down."""
-    with contextlib.suppress(OSError):
-        while True:
-            connection, _ = server.accept()
-            with connection, lab.router.socket(socket.SOCK_STREAM) as inner:
-                inner.connect((LAN_HOST, port))
-                connection.sendall(inner.recv(100))
-
-
-class Host:
-    """The daemon on the LAN host with open ports, and checks of them."""
-
-    def __init__(self, program: Program, tmp_path: Path) -> None:
-        self.program = program
-        self.state = str(tmp_path / "state")
-
-    @contextlib.contextmanager
-    def open(self, tmp_path: Path, *rows: str, extra: str = "") -> Iterator[Running]:
-        """Keep the ports of a list open."""
-        settings = tmp_path / "portmapper.toml"
-        tables = [
-            f'[[mapping]]\nport = {port}\nprotocol = "{protocol}"\naddress = "{address}"\n'
-            for port, protocol, address in (row.split("/") for row in rows)
-        ]
-        settings.write_text(f"{extra}\n" + "".join(tables))
-        words = ("run", "--config", str(settings), "--state-dir", self.state)
-        with self.program.running(*words, log=tmp_path / "run.log") as running:
-            running.until(lambda: self.are_open(len(rows)), "open")
-            yield running
-
-    def status(self) -> dict[str, Any]:
-        """Return the status document."""
-        document: dict[str, Any] = self.program.run("status", "--json", "--state-dir", self.state).json()
-        return document
-
-    def are_open(self, number: int) -> bool:
-        """Return whether all mappings are open."""
-        mappings = self.status()["mappings"]
-        return len(mappings) == number and all(mapping["state"] == "active" for mapping in mappings)
-
-    def check(self, url: str, *ports: str) -> list[dict[str, Any]]:
-        """Return the results of `probe check`."""
-        result = self.program.run("probe", "check", url, *ports, "--json", "--state-dir", self.state)
-        assert result.errors == ""
-        found: list[dict[str, Any]] = result.json()["mappings"]
-        assert result.status == (0 if all(one["state"] == "yes" for one in found) else 1)
-        return found
 
 
 @pytest.fixture
@@ -245,26 +144,15 @@ def test_a_server_inside_proves_nothing(host: Host, tmp_path: Path, lab: Lab) ->
 
 
 @pytest.fixture
-def behind_another_nat(lab: Lab, tmp_path: Path) -> Iterator[str]:
-    """The WAN host translates addresses, and the probe server is behind it."""
-    server = lab.topology.add("internet")
-    cable(lab.wan, "eth1", server, "eth0")
-    lab.wan.ip("addr", "add", f"{OUTER}/24", "dev", "eth1")
-    server.ip("addr", "add", f"{SERVER}/24", "dev", "eth0")
-    lab.wan.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-    lab.router.ip("route", "add", "default", "via", WAN_HOST)
-    try:
-        with rules(lab.wan, OUTER_NAT, "inet outer"), probe_server(server, tmp_path, SERVER) as url:
-            yield url
-    finally:
-        lab.router.ip("route", "del", "default")
-        lab.topology.namespaces.remove(server)
-        server.remove()
+def behind_nat(lab: Lab, tmp_path: Path) -> Iterator[str]:
+    """A probe server behind another NAT."""
+    with behind_another_nat(lab, tmp_path) as url:
+        yield url
 
 
-def test_another_nat_is_proven(host: Host, behind_another_nat: str, tmp_path: Path, lab: Lab) -> None:
+def test_another_nat_is_proven(host: Host, behind_nat: str, tmp_path: Path, lab: Lab) -> None:
     """The internet sees another address; a stranger's open port there is no yes."""
-    url = behind_another_nat
+    url = behind_nat
     with host.open(tmp_path, f"8109/tcp/{LAN_HOST}", f"8109/udp/{LAN_HOST}"):
         for result in host.check(url, "8109/both"):
             assert_verdict(result, "no", "another NAT", WAN_GATEWAY, OUTER)
@@ -272,23 +160,16 @@ def test_another_nat_is_proven(host: Host, behind_another_nat: str, tmp_path: Pa
             stranger.bind(("", 8109))
             stranger.listen()
             assert_verdict(host.check(url, "8109/tcp")[0], "no", "not this host")
-        codes = doctor_codes(host, url)
+        codes = host.doctor_codes(url)
         assert codes["external-address-differs"] == "error"
         assert codes["not-reachable-from-outside"] == "error"
         forward = f"add rule inet outer prerouting iifname eth1 th dport 8109 dnat ip to {WAN_GATEWAY}\n"
         lab.wan.run("nft", "-f", "-", stdin=forward)
         for result in host.check(url, "8109/both"):
             assert_verdict(result, "yes")
-        codes = doctor_codes(host, url)
+        codes = host.doctor_codes(url)
         assert codes["external-address-differs"] == "warning"
         assert codes["reachable-from-outside"] == "ok"
-
-
-def doctor_codes(host: Host, url: str) -> dict[str, str]:
-    """Return the severity of each code of `doctor --probe`."""
-    result = host.program.run("doctor", "--probe", url, "--json", "--state-dir", host.state, timeout=60)
-    assert result.errors == ""
-    return {finding["code"]: finding["severity"] for finding in result.json()["findings"]}
 
 
 def test_doctor_checks_ports_that_no_daemon_opens(host: Host, url: str, tmp_path: Path, lab: Lab) -> None:
@@ -301,7 +182,7 @@ def test_doctor_checks_ports_that_no_daemon_opens(host: Host, url: str, tmp_path
     seen = f"seen from {WAN_HOST} as {WAN_GATEWAY}:8110"
     assert f"8110/tcp is reachable from outside: yes, {seen}" in first, result.output
     assert lab.gateway.rules() == set()
-    assert doctor_codes(host, url)["reachable-from-outside"] == "ok"
+    assert host.doctor_codes(url)["reachable-from-outside"] == "ok"
 
 
 def test_the_daemon_shows_the_result(host: Host, url: str, tmp_path: Path) -> None:
