@@ -45,7 +45,7 @@ class GatewayEvents:
         """Note that a gateway said goodbye; return False if it was gone already."""
         first = gateway.identity not in self._gone
         self._gone.add(gateway.identity)
-        if gateway.address not in self._gone_devices:
+        if first and gateway.address not in self._gone_devices:
             self._gone_devices.add(gateway.address)
             self._recorder.gateway(EventKind.GATEWAY_LOST, gateway)
         return first

@@ -169,7 +169,10 @@ def change_address(lab: Lab, address: str) -> None:
 def test_mappings_move_when_their_protocol_is_disabled(
     managed: ManagedDaemon, lab: Lab, first: Variant, then: Variant
 ) -> None:
-    """The gateway keeps its rules, and there is no outage."""
+    """The gateway keeps its rules; miniupnpd removes and adds a rule where another protocol renews it.
+
+    That takes it a few milliseconds, or a commit of nftables longer where the kernel is busy.
+    """
     lab.gateway.reset(first)
     managed.write(managed.endpoints, duration=20)
     with managed.daemon("-n", str(INTERVAL)), ExitStack() as watches:
@@ -186,5 +189,7 @@ def test_mappings_move_when_their_protocol_is_disabled(
         took = time.monotonic() - before
         managed.until(lambda: managed.status()["mappings"] and time.monotonic() > before + 24, "watched", 30)
         managed.until(lambda: lab.gateway.rules() == managed.expected_rules(), "as listed")
-    print("protocol lost:", first.name, "to", then.name, f"{took:.2f} s")
-    assert [prober.outages for prober in probers] == [[] for _ in managed.endpoints]
+    closed = [outage.sure - outage.began for prober in probers for outage in prober.outages]
+    print("protocol lost:", first.name, "to", then.name, f"{took:.2f} s, closed", closed)
+    assert len(closed) <= len(managed.endpoints)
+    assert max(closed, default=0.0) < 1

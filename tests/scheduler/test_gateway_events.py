@@ -199,3 +199,17 @@ async def test_leases_move_away_from_a_protocol_that_is_gone(
     assert harness.lease(desired()).backend == "upnp"
     assert device.open_ports() == {WEB}
     assert device.deleted == []
+
+
+async def test_a_repeated_goodbye_of_one_protocol_is_reported_once(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """Although the device answers over another protocol in between, as when UPnP was disabled."""
+    upnp = FakeDevice(clock, table=device.table)
+    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", upnp, kind=FakeListingGateway))
+    await harness.start(desired())
+    for _ in range(3):
+        upnp.announce(GatewayEvent.GONE)
+        device.announce(GatewayEvent.RESTARTED)
+        await clock.advance(1)
+    assert [event.kind for event in harness.events].count(EventKind.GATEWAY_LOST) == 1
