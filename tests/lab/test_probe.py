@@ -5,9 +5,7 @@ lan host 192.168.88.2 -- [gateway] 11.22.33.1 -- 11.22.33.2 wan host
 
 from __future__ import annotations
 
-import json
 import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from netlab.hosts import AnsweringHost
 from netlab.lab import LAN_GATEWAY, LAN_HOST, WAN_GATEWAY, WAN_HOST, Lab
 from netlab.outside import (
     OUTER,
-    PROBE_PORT,
     Host,
     behind_another_nat,
     dropping,
@@ -26,8 +23,6 @@ from netlab.outside import (
     rules,
 )
 from netlab.program import Program
-
-from portmapper.probe.wire import order_datagram
 
 
 @pytest.fixture
@@ -201,73 +196,3 @@ def test_the_daemon_shows_the_result(host: Host, url: str, tmp_path: Path) -> No
         settings.write_text(settings.read_text().replace(extra, ""))
         assert host.program.run("reload", "--state-dir", host.state).status == 0
         assert host.status()["mappings"][0]["reachable"] is None
-
-
-WATCH = f"""
-table inet watch {{
-    counter others {{ }}
-    counter forged {{ }}
-    chain output {{
-        type filter hook output priority 0;
-        ip daddr != {WAN_GATEWAY} ip daddr != 127.0.0.0/8 counter name others
-    }}
-    chain input {{
-        type filter hook input priority 0;
-        ip saddr 11.22.33.77 counter name forged
-    }}
-}}
-"""
-
-
-def packets(lab: Lab, counter: str) -> int:
-    """Return how many packets a counter of the WAN host has seen."""
-    listed = json.loads(lab.wan.run("nft", "-j", "list", "counter", "inet", "watch", counter))
-    return next(int(item["counter"]["packets"]) for item in listed["nftables"] if "counter" in item)
-
-
-def forged_datagram(source: str, payload: bytes) -> bytes:
-    """Return an IP packet to the probe server with another host's address as its source."""
-    udp = struct.pack("!HHHH", 8112, PROBE_PORT, 8 + len(payload), 0) + payload
-    header = (0x45, 0, 20 + len(udp), 1, 0, 64, socket.IPPROTO_UDP, 0)
-    addresses = socket.inet_aton(source) + socket.inet_aton(WAN_HOST)
-    return struct.pack("!BBHHHBBH", *header) + addresses + udp
-
-
-def _raw_socket(lab: Lab) -> socket.socket:
-    with lab.router._entered():
-        return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-
-
-def test_no_packet_goes_to_a_third_party(host: Host, url: str, tmp_path: Path, lab: Lab) -> None:
-    """Not with forged headers, and not with a valid cookie from a forged address."""
-    body = json.dumps({"ports": [{"port": 8112, "protocol": "UDP", "nonce": "00" * 16}]})
-    forged = "".join(f"{name}: 11.22.33.77\r\n" for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"))
-    request = (
-        f"POST /v1/probe HTTP/1.1\r\nHost: 11.22.33.77:80\r\n{forged}"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
-    )
-    # The gateway would translate the forged address.
-    untracked = dropping("output", "ip saddr 11.22.33.77", "notrack").replace("priority -5", "priority -300")
-    with host.open(tmp_path, f"8112/udp/{LAN_HOST}"), rules(lab.wan, WATCH, "inet watch"):
-        with (
-            rules(lab.router, untracked, "inet lab"),
-            lab.lan.socket(socket.SOCK_STREAM) as client,
-            _raw_socket(lab) as forger,
-        ):
-            client.settimeout(10)
-            client.connect((WAN_HOST, PROBE_PORT))
-            client.sendall(request.encode())
-            answer = b""
-            while b'"cookie": "' not in answer or not answer.endswith(b"\n"):
-                answer += client.recv(4096)
-            greeting = json.loads(next(line for line in answer.splitlines() if line.startswith(b"{")))
-            assert greeting["peer"] == WAN_GATEWAY
-            session, cookie = (bytes.fromhex(greeting[key]) for key in ("session", "cookie"))
-            for payload in (order_datagram(session, cookie, 8112), b"x" * 64):
-                forger.sendto(forged_datagram("11.22.33.77", payload), (WAN_HOST, PROBE_PORT))
-            while part := client.recv(4096):
-                answer += part
-        assert b'"result": "not-ordered"' in answer
-        assert host.check(url, "8112/udp")[0]["state"] == "yes"
-        assert packets(lab, "forged") == 2
-        assert packets(lab, "others") == 0
