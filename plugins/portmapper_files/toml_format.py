@@ -10,7 +10,7 @@ from portmapper_files.decoding import blaming_encoding, decode
 from portmapper_files.other_content import text_cause
 
 _TABLE = "mapping"
-_TABLE_LINE = re.compile(r"\s*\[{1,2}\s*[A-Za-z]")
+_TABLE_LINE = r"\s*\[{1,2}\s*[A-Za-z]"
 _FIELDS = ("port", "external_port", "internal_port", "protocol", "address", "lifetime", "comment")
 SETTINGS = frozenset(
     {
@@ -32,7 +32,7 @@ SETTINGS = frozenset(
 _MAX_TOML = 2 * 1024 * 1024
 # tomllib needs n² steps for a dotted key of n parts: a line of a megabyte of `a.a.a.…` would take hours.
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{32}}")
+_LONG_KEY = rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{32}}"
 
 
 class TomlFormat(Format):
@@ -74,7 +74,7 @@ def _check_keys(document: dict[str, object]) -> None:
 def _cause(text: str, error: str) -> str:
     """Return what is probably wrong in a text that cannot be parsed."""
     start = text.lstrip()[:1]
-    if start in ("{", "[") and not _TABLE_LINE.match(text):
+    if start in ("{", "[") and not re.match(_TABLE_LINE, text):
         return "it looks like JSON, use --format json"
     first = text.strip().partition("\n")[0].lower()
     if cause := text_cause(text):
@@ -89,7 +89,7 @@ def _cause(text: str, error: str) -> str:
 
 
 def _load(text: str) -> dict[str, object]:
-    if _LONG_KEY.search(text):
+    if re.search(_LONG_KEY, text):
         raise SourceError("not a TOML list of mappings: a key has more than 32 parts")
     import tomllib
 

@@ -14,7 +14,7 @@ from portmapper_hooks.payload import fields_of, json_of
 if TYPE_CHECKING:
     from portmapper_hooks.settings import WebhookSettings
 
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_PLACEHOLDER = r"\{([a-z_]+)\}"
 _CONTENT_TYPE = "content-type"
 
 
@@ -28,7 +28,7 @@ def filled(text: str, event: Event, escape: Callable[[str], str] = str) -> str:
         field = fields[match[1]]
         return "" if field is None else escape(str(field))
 
-    return _PLACEHOLDER.sub(value, text)
+    return re.sub(_PLACEHOLDER, value, text)
 
 
 def body_of(webhook: WebhookSettings, event: Event) -> bytes:

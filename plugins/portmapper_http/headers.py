@@ -14,7 +14,7 @@ VARIABLE = "PORTMAPPER_HTTP_HEADERS"
 """Headers for every URL that has no `headers_file`."""
 
 _FROM_ENVIRONMENT = "env:"
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z"
 _MAX_SIZE = 64 * 1024
 # These belong to the connection, and a wrong value would damage the request.
 _FORBIDDEN = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
@@ -53,7 +53,7 @@ def _parse(text: str, where: str) -> dict[str, str]:
         if not line.strip() or line.startswith("#"):
             continue
         name, colon, value = line.partition(":")
-        if not colon or not _NAME.match(name) or not value.strip().isprintable():
+        if not colon or not re.match(_NAME, name) or not value.strip().isprintable():
             raise SourceError(f"{where}: line {number} is not 'Name: value'")
         if name.lower() in _FORBIDDEN:
             raise SourceError(f"{where}: line {number}: the header {name} cannot be set")

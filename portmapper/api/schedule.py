@@ -24,8 +24,8 @@ HORIZON = 16
 """Days to search for the next change: two weeks, because daylight saving may skip the only window of one."""
 
 _DAY = 24 * 60
-_ENTRY = re.compile(r"(?:(?P<days>[A-Za-z][A-Za-z, -]*?)\s+)?(?P<times>[0-9][0-9:, -]*)\Z", re.ASCII)
-_TIMES = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})\Z", re.ASCII)
+_ENTRY = r"(?a)(?:(?P<days>[A-Za-z][A-Za-z, -]*?)\s+)?(?P<times>[0-9][0-9:, -]*)\Z"
+_TIMES = r"(?a)([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})\Z"
 
 
 @frozen
@@ -117,7 +117,7 @@ def _clock_changes(start: datetime, zone: tzinfo | None) -> Iterator[datetime]:
 
 
 def _windows(part: str) -> Iterator[Window]:
-    found = _ENTRY.match(part)
+    found = re.match(_ENTRY, part)
     if found is None:
         raise ValueError(f"{quoted(part)} is not a schedule: {HINT}")
     days = frozenset(_days(found["days"] or EVERY_DAY, part))
@@ -140,7 +140,7 @@ def _days(text: str, part: str) -> Iterator[int]:
 
 
 def _times(text: str, part: str) -> tuple[int, int]:
-    found = _TIMES.match(text)
+    found = re.match(_TIMES, text)
     if found is None:
         raise ValueError(f"{quoted(part)}: {quoted(text)} is not a range of times; {HINT}")
     start, end = (int(hour) * 60 + int(minute) for hour, minute in (found.group(1, 2), found.group(3, 4)))

@@ -10,9 +10,7 @@ from portmapper.api.errors import quoted
 YEARS = range(2000, 9000)
 """Beyond these years, local time may not be a valid date."""
 
-_RFC3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})\Z", re.ASCII
-)
+_RFC3339 = r"(?a)\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})\Z"
 _HINT = "write a date and time with its zone, such as 2026-12-31T18:00:00Z or 2026-12-31T18:00:00+01:00"
 
 
@@ -29,7 +27,7 @@ def parse_until(value: object) -> datetime:
 
 
 def _moment(value: object) -> datetime | None:
-    if not isinstance(value, str) or not _RFC3339.match(value.strip()):
+    if not isinstance(value, str) or not re.match(_RFC3339, value.strip()):
         return None
     try:
         return datetime.fromisoformat(value.strip().upper())

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 _Path = tuple[str | int, ...]
 # A value of several lines ends on a line with one of these.
-_MAY_END = re.compile(r"""[]}]|\"""|'''""")
+_MAY_END = r"""[]}]|\"""|'''"""
 
 
 @frozen
@@ -164,7 +164,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
             continue
         first = first if statement else number
         statement += f"{line}\n"
-        if (number == first or _MAY_END.search(line)) and _is_complete(statement):
+        if (number == first or re.search(_MAY_END, line)) and _is_complete(statement):
             yield first, statement.strip()
             statement = ""
 

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from portmapper.support.values import frozen
 
-_VALUE = re.compile(r"(?P<module>[\w.]+)\s*(:\s*(?P<attribute>[\w.]+)\s*)?(\[.*\]\s*)?")
+_VALUE = r"(?P<module>[\w.]+)\s*(:\s*(?P<attribute>[\w.]+)\s*)?(\[.*\]\s*)?"
 _METADATA = {".dist-info": "METADATA", ".egg-info": "PKG-INFO"}
 
 
@@ -71,7 +71,7 @@ class InstalledPlugin:
             ImportError: `value` is invalid.
             Exception: any exception of the module.
         """
-        match = _VALUE.fullmatch(self.value)
+        match = re.fullmatch(_VALUE, self.value)
         if match is None:
             raise ImportError(f"the entry point {self.value!r} is not MODULE or MODULE:OBJECT")
         module = importlib.import_module(match["module"])

@@ -12,12 +12,12 @@ from portmapper.api.model import ALL_GATEWAYS, IPAddress, IPNetwork
 # The grammar of cidr-utils 0.5.10, which upnp-daemon uses. ASCII digits only: `\d` would also match other
 # digits, such as Arabic ones. `\Z`, because `$` would allow a trailing line feed.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = re.compile(
+_IPV4 = (
     rf"(?P<octets>{_OCTET}(?:\.{_OCTET}){{0,3}})"
     rf"(?:/(?:(?P<prefix>3[0-2]|[12]?[0-9])|(?P<mask>{_OCTET}(?:\.{_OCTET}){{3}})))?\Z"
 )
-_IPV6_LETTERS = re.compile(r"[0-9A-Fa-f:.]+\Z")
-_IPV6_PREFIX = re.compile(r"(?:[0-9]|[1-9][0-9]|1[01][0-9]|12[0-8])\Z")
+_IPV6_LETTERS = r"[0-9A-Fa-f:.]+\Z"
+_IPV6_PREFIX = r"(?:[0-9]|[1-9][0-9]|1[01][0-9]|12[0-8])\Z"
 
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
@@ -62,7 +62,7 @@ def parse_gateway(text: str) -> str | None:
 
 
 def _parse_ipv4(text: str) -> IPAddress | IPNetwork | None:
-    match = _IPV4.match(text)
+    match = re.match(_IPV4, text)
     if match is None:
         raise _invalid(text, _hint(text))
     octets = match["octets"].split(".")
@@ -91,7 +91,7 @@ def _prefix_length(match: re.Match[str], text: str) -> int | None:
 
 def _parse_ipv6(text: str) -> IPAddress | IPNetwork | None:
     host, slash, prefix = text.partition("/")
-    if not _IPV6_LETTERS.match(host) or (slash and not _IPV6_PREFIX.match(prefix)):
+    if not re.match(_IPV6_LETTERS, host) or (slash and not re.match(_IPV6_PREFIX, prefix)):
         raise _invalid(text, _hint(text))
     try:
         address = ipaddress.IPv6Address(host)

@@ -22,8 +22,8 @@ _NUMBERS = {
     "vnc": 5900,
     "wireguard": 51820,
 }
-_PAIR = re.compile(r"([0-9]{1,5}):([0-9]{1,5})\Z")
-_WRITTEN_OUT = re.compile(r"\s*([0-9]{1,5})(?:\.0+)?\s*\Z")
+_PAIR = r"([0-9]{1,5}):([0-9]{1,5})\Z"
+_WRITTEN_OUT = r"\s*([0-9]{1,5})(?:\.0+)?\s*\Z"
 
 
 def port_hint(text: str) -> str:
@@ -31,9 +31,9 @@ def port_hint(text: str) -> str:
     name = text.strip().lower()
     if name in _NUMBERS:
         return f": write {_NUMBERS[name]}"
-    if pair := _PAIR.match(name):
+    if pair := re.match(_PAIR, name):
         return f": write {pair[1]} as port and {pair[2]} as internal_port"
     if re.search(r"[0-9]\s*[,; ]\s*[0-9]", name):
         return ": write a row for each port"
-    whole = _WRITTEN_OUT.match(text)
+    whole = re.match(_WRITTEN_OUT, text)
     return f": write {int(whole[1])}" if whole else ""

@@ -18,12 +18,12 @@ from portmapper.support.values import frozen
 MAX_PORTS = 64
 """Maximum number of ports and ranges of one preset."""
 
-_NAME = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9-]*\Z|[0-9]+-[a-z][a-z0-9-]*\Z")
+_NAME = r"[0-9]*[A-Za-z][A-Za-z0-9-]*\Z|[0-9]+-[a-z][a-z0-9-]*\Z"
 
 
 def is_name(text: str) -> bool:
     """Return whether a text can be the name of a preset; `any` is a port."""
-    return _NAME.match(text) is not None and text.lower() != "any"
+    return re.match(_NAME, text) is not None and text.lower() != "any"
 
 
 def _ports(value: object) -> tuple[str, ...]:

@@ -29,9 +29,7 @@ _DAMAGED = frozenset(
         sqlite3.SQLITE_MISMATCH,
     }
 )
-_OTHER_SCHEMA = re.compile(
-    r"no such (table|column)|has no column|has \d+ columns? but|may not be modified|is a view"
-)
+_OTHER_SCHEMA = r"no such (table|column)|has no column|has \d+ columns? but|may not be modified|is a view"
 """SQLite's messages for a database of another program, with tables of the same names."""
 
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
@@ -45,7 +43,7 @@ def is_damaged(error: Exception) -> bool:
         return True
     if not isinstance(error, sqlite3.Error):
         return False
-    return _code(error) in _DAMAGED or bool(_OTHER_SCHEMA.search(str(error)))
+    return _code(error) in _DAMAGED or bool(re.search(_OTHER_SCHEMA, str(error)))
 
 
 def is_locked(error: Exception) -> bool:

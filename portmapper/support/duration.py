@@ -21,8 +21,8 @@ _UNIT_OF = {
 
 EXAMPLES = "write seconds or a unit, such as 90, 90s, 15m, 1h or 7d"
 
-_DURATION = re.compile(r"(?:[0-9]{1,10}\s*[a-z]+\s*)+\Z")
-_PART = re.compile(r"([0-9]+)\s*([a-z]+)")
+_DURATION = r"(?:[0-9]{1,10}\s*[a-z]+\s*)+\Z"
+_PART = r"([0-9]+)\s*([a-z]+)"
 _SECONDS = re.compile(r"[0-9]{1,10}\Z")
 
 
@@ -35,7 +35,7 @@ def parse_duration(text: str) -> int:
     given = text.strip().lower()
     if _SECONDS.match(given):
         return int(given)
-    parts = _PART.findall(given) if _DURATION.match(given) else []
+    parts = re.findall(_PART, given) if re.match(_DURATION, given) else []
     if not parts or any(unit not in _UNIT_OF for _, unit in parts):
         raise ValueError(f"{text[:40]!r} is not a duration: {EXAMPLES}")
     return sum(int(number) * UNITS[_UNIT_OF[unit]] for number, unit in parts)

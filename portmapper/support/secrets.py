@@ -9,21 +9,19 @@ from collections.abc import Callable
 MASK = "***"
 
 # Up to a space, quote or bracket. A URL in a message may be cut off or invalid.
-_URL = re.compile(r"""\b([a-z][a-z0-9+.-]{1,20})://([^\s"'<>\\^`{|}]+)""", re.IGNORECASE)
+_URL = r"""(?i)\b([a-z][a-z0-9+.-]{1,20})://([^\s"'<>\\^`{|}]+)"""
 _TRAILING = ".,;:!?)]"
-_WORD = re.compile(r"[A-Za-z0-9]+")
-_REVEALING = re.compile(
-    r"(?:access|auth|bot|hooks?|key|apikey|passw(?:or)?d|pw|secrets?|signature|tokens?|webhooks?)\Z"
-)
-_TELLTALE = re.compile(r"secret|token|passw|api_?key", re.IGNORECASE)
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_WORD = r"[A-Za-z0-9]+"
+_REVEALING = r"(?:access|auth|bot|hooks?|key|apikey|passw(?:or)?d|pw|secrets?|signature|tokens?|webhooks?)\Z"
+_TELLTALE = r"(?i)secret|token|passw|api_?key"
+_UUID = r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _LONGEST_WORD = 32
 _ROUNDS = 50_000
 
 
 def mask_urls(text: str) -> str:
     """Return a text with the secrets of each URL in it masked."""
-    return _URL.sub(_masked_match, text) if "://" in text else text
+    return re.sub(_URL, _masked_match, text) if "://" in text else text
 
 
 def mask_url(url: str) -> str:
@@ -66,18 +64,18 @@ def _masked_path(path: str) -> str:
     for place, segment in enumerate(segments):
         if segment and (follows or _is_token(segment)):
             segments[place] = MASK
-        follows = follows or _REVEALING.match(segment.lower()) is not None
+        follows = follows or re.match(_REVEALING, segment.lower()) is not None
     return "/".join(segments) + query + fragment
 
 
 def _is_token(segment: str) -> bool:
     """Return whether a path segment looks like a token instead of a name."""
-    if _REVEALING.match(segment.lower()):
+    if re.match(_REVEALING, segment.lower()):
         return False
-    if _TELLTALE.search(segment) or _UUID.search(segment) or any(mark in segment for mark in ":=;"):
+    if re.search(_TELLTALE, segment) or re.search(_UUID, segment) or any(mark in segment for mark in ":=;"):
         return True
-    words = _WORD.findall(segment)
-    if any(_REVEALING.match(word.lower()) for word in words[:-1]):
+    words = re.findall(_WORD, segment)
+    if any(re.match(_REVEALING, word.lower()) for word in words[:-1]):
         return True
     joined = "".join(words)
     is_mixed = _changes(joined, str.isdigit) >= 6 or _changes(joined, str.isupper) >= 8
