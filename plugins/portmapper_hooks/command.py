@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Hashable, Sequence
@@ -18,7 +17,6 @@ from portmapper.support.text import printable
 from portmapper_hooks.failure_log import FailureLog
 from portmapper_hooks.payload import environment_of, json_of
 from portmapper_hooks.placeholders import filled
-from portmapper_hooks.sample import sample_event
 from portmapper_hooks.settings import HookSettings, tables
 from portmapper_hooks.stderr_capture import StderrCapture
 from portmapper_hooks.work_queue import WorkQueue, row_key
@@ -56,6 +54,8 @@ class CommandObserver(Observer, RunsHooks):
 
     def missing_programs(self) -> dict[str, str]:
         """Return the programs that are not executable files, by the name of the hook."""
+        import shutil  # imports all compression libraries, and most runs have no hook
+
         return {
             hook.name or hook.run[0]: hook.run[0] for hook in self._hooks if not shutil.which(hook.run[0])
         }
@@ -63,6 +63,8 @@ class CommandObserver(Observer, RunsHooks):
     async def test_hook(self, name: str) -> str:
         """Run the hooks with this name once."""
         named = [hook for hook in self._hooks if name == (hook.name or hook.run[0])]
+        from portmapper_hooks.sample import sample_event
+
         problems = [await run(hook, sample_event(hook.on)) for hook in named]
         return "; ".join(filter(None, problems))
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 
 from portmapper.api import READ, Event, Metrics, MetricsPage, Observer, ShowsMetrics, quoted, structure
-from portmapper.support.http_server import http_server, limited
 from portmapper.support.listen_address import parse_listen_address
 from portmapper.support.threads import in_thread
 from portmapper.support.values import frozen
@@ -65,6 +64,8 @@ class PrometheusObserver(Observer, ShowsMetrics):
         """Listen on the configured port; if that fails, log a warning and continue."""
         if self._settings.listen is None:
             return
+        from portmapper.support.http_server import http_server, limited
+
         host, port = self._settings.listen
         web = await in_thread(_import_web)
         application = web.Application(middlewares=[limited])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import (
     ANY_PORT,
     Backend,
     Diagnoses,
-    Finding,
     Gateway,
     GatewayEvent,
     IPAddress,
@@ -20,7 +19,6 @@ from portmapper.api import (
     Unsupported,
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
-from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import natpmp_restarted
 from portmapper_pcp.former_address import is_unassigned
@@ -29,6 +27,9 @@ from portmapper_pcp.natpmp_codec import Reply
 from portmapper_pcp.natpmp_library import natpmp
 from portmapper_pcp.results import natpmp_error
 from portmapper_pcp.retransmission import PROBE_LIMIT, REQUEST_LIMIT, delays
+
+if TYPE_CHECKING:
+    from portmapper.api import Finding
 
 _SUCCESS = natpmp.NATPMP_RESULT_SUCCESS
 _ADDRESS_RESULTS = frozenset(
@@ -174,6 +175,8 @@ class NatPmpBackend(EndsProbe, Backend, Diagnoses):
 
     async def diagnose(self, target: Target) -> Sequence[Finding]:
         """Check the gateway's clock."""
+        from portmapper_pcp.diagnosis import diagnose
+
         return await diagnose(NatPmpGateway(target)) if _is_supported(target) else ()
 
 

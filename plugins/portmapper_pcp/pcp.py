@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import (
     ANY_PORT,
     Backend,
     Diagnoses,
     Family,
-    Finding,
     Gateway,
     GatewayEvent,
     IPAddress,
@@ -28,7 +27,6 @@ from portmapper.api import (
     remote_text,
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
-from portmapper_pcp.diagnosis import diagnose
 from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import pcp_restarted
 from portmapper_pcp.former_address import is_unassigned
@@ -36,6 +34,9 @@ from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway, if_answering
 from portmapper_pcp.pcp_codec import MapData, Reply, Result
 from portmapper_pcp.results import pcp_error
 from portmapper_pcp.retransmission import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT, delays
+
+if TYPE_CHECKING:
+    from portmapper.api import Finding
 
 _ANY_ADDRESS: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 
@@ -233,6 +234,8 @@ class PcpBackend(EndsProbe, Backend, Diagnoses):
 
     async def diagnose(self, target: Target) -> Sequence[Finding]:
         """Check the gateway's clock."""
+        from portmapper_pcp.diagnosis import diagnose
+
         return () if target.gateway is None or target.url else await diagnose(PcpGateway(target))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +60,8 @@ async def _one_protocol(gateway: EmbeddedGateway, backend: str, title: str) -> N
     async with AsyncExitStack() as stack:
         tcp = await stack.enter_async_context(_TCPServer(f"hello over TCP, opened over {title}"))
         udp = await stack.enter_async_context(_UDPServer(f"hello over UDP, opened over {title}"))
+        import tempfile  # imports all compression libraries
+
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portmapper-demo-")))
         desired = folder / "ports.csv"
         desired.write_text(

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
-from portmapper.api import Backend, Diagnoses, EndsSearch, Family, Finding, Gateway, IPAddress, Target
+from portmapper.api import Backend, Diagnoses, EndsSearch, Family, Gateway, IPAddress, Target
 from portmapper_upnp.lazy_import import load
 from portmapper_upnp.multicast import SSDP_PORT
 
 if TYPE_CHECKING:
     import aiohttp
 
+    from portmapper.api import Finding
     from portmapper_upnp.device import IgdDevice
     from portmapper_upnp.search import Search
 

@@ -6,11 +6,13 @@ import abc
 import enum
 import functools
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from portmapper.api.findings import Finding
 from portmapper.api.model import Family, IPAddress, IPNetwork, Lease, MapRequest, TableEntry
 from portmapper.support.values import frozen
+
+if TYPE_CHECKING:
+    from portmapper.api.findings import Finding
 
 
 @frozen

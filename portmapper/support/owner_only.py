@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
-from ctypes import wintypes
 from pathlib import Path
+
+if sys.platform == "win32":
+    import ctypes
+    from ctypes import wintypes
 
 _DACL_SECURITY_INFORMATION = 0x4
 _PROTECTED = 0x80000000
