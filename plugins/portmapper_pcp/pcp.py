@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -38,6 +39,10 @@ from portmapper_pcp.retransmission import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT
 if TYPE_CHECKING:
     from portmapper.api import Finding
 
+SHORT_ERROR = 2
+"""Seconds. An error with at most this lifetime is over so soon that the request is repeated at once."""
+
+_TRANSIENT = frozenset({Result.NETWORK_FAILURE, Result.NO_RESOURCES})
 _ANY_ADDRESS: dict[int, IPAddress] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 
 
@@ -70,6 +75,9 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
             # Old servers do not know PREFER_FAILURE; the caller checks the port that they grant.
             reply = await self._request_mapping(request, False)
             self._prefers_failure = reply.result == Result.UNSUPP_OPTION
+        if reply.result in _TRANSIENT and 0 < reply.lifetime <= SHORT_ERROR:
+            await asyncio.sleep(reply.lifetime)
+            reply = await self._request_mapping(request, prefer_failure and self._prefers_failure)
         granted = self._granted(reply, request.internal_address)
         external = _external(granted.external_address, request.internal_address)
         if self.local_address.version == 4:

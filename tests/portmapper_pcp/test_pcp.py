@@ -203,6 +203,25 @@ async def test_p8_a_refusal_is_typed_and_has_a_retry_time(
     assert refusal.value.retry_after == 1800
 
 
+@pytest.mark.parametrize("result", [7, 8])
+async def test_p8_an_error_that_is_over_in_seconds_is_waited_for(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, monkeypatch: pytest.MonkeyPatch, result: int
+) -> None:
+    """The request is repeated once; a longer error, or a second one, is a refusal."""
+    waits: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(pcp.asyncio, "sleep", wait)
+    answers = [(result, 1), (0, 3600), (result, 2), (result, 2)]
+    peer.answer = lambda request: [peer.pcp(request, result=answers[0][0], lifetime=answers.pop(0)[1])]
+    assert (await pcp_gateway.map(request_80)).lifetime == 3600
+    with pytest.raises((NetworkFailure, NoResources)):
+        await pcp_gateway.map(request_80)
+    assert waits == [1, 2]
+
+
 async def test_p9_p17_an_address_mismatch_is_another_nat(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
 ) -> None:
