@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
-from async_upnp_client.client import UpnpRequester, UpnpService
+from async_upnp_client.client import UpnpService
 from async_upnp_client.client_factory import UpnpFactory
 from async_upnp_client.const import HttpRequest, HttpResponse
 from async_upnp_client.exceptions import UpnpError
@@ -25,6 +25,7 @@ from portmapper.api import (
 )
 from portmapper.support.values import frozen
 from portmapper_upnp.description import canonical_description
+from portmapper_upnp.description_requester import SCPD_URL, DescriptionRequester
 from portmapper_upnp.optional_queries import QUERY_TIME, OptionalQueries
 from portmapper_upnp.requester import SERVER, BoundedRequester
 from portmapper_upnp.scpd import ServiceKind
@@ -34,7 +35,9 @@ from portmapper_upnp.soap_reply import canonical_reply
 
 Answer = TypeVar("Answer")
 
-_SCPD_URL = "scpd:known"
+
+_PROTOCOL_NUMBERS = {"6": "TCP", "17": "UDP"}
+"""Protocols as numbers, which some gateways show in their table."""
 
 
 @frozen
@@ -68,16 +71,16 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
     servers: list[str] = []
 
     def rewrite(response: HttpResponse) -> HttpResponse:
-        if response.status_code != HTTPStatus.OK:
+        if response.status_code // 100 != 2:
             raise NetworkFailure(f"the gateway does not serve its description: HTTP {response.status_code}")
         servers.append(response.headers.get(SERVER, ""))
         return HttpResponse(HTTPStatus.OK, {}, canonical_description(response.body or "", location, kind))
 
     factory = UpnpFactory(
-        _KnownActions(requester, kind.scpd),
+        DescriptionRequester(requester, kind.scpd),
         non_strict=True,
         on_post_receive_device_spec=rewrite,
-        on_pre_receive_service_spec=lambda request: _at(request, _SCPD_URL),
+        on_pre_receive_service_spec=lambda request: _at(request, SCPD_URL),
         on_post_call_action=canonical_reply,
     )
     try:
@@ -99,19 +102,6 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
 
 def _at(request: HttpRequest, url: str) -> HttpRequest:
     return HttpRequest(request.method, url, request.headers, request.body, request.timeout)
-
-
-class _KnownActions(UpnpRequester):
-    """A requester that answers requests for a service description from the standard; see `scpd`."""
-
-    def __init__(self, requester: BoundedRequester, scpd: str) -> None:
-        self._requester = requester
-        self._scpd = scpd
-
-    async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
-        if http_request.url == _SCPD_URL:
-            return HttpResponse(HTTPStatus.OK, {}, self._scpd)
-        return await self._requester.async_http_request(http_request)
 
 
 class WanConnection(Service):
@@ -224,6 +214,7 @@ def read_entry(answer: Mapping[str, str]) -> TableEntry | None:
     """Parse a table entry; return None if it names no valid port."""
     port = read_number(answer.get("NewExternalPort", ""), 65535)
     protocol = answer.get("NewProtocol", "").strip().upper()
+    protocol = _PROTOCOL_NUMBERS.get(protocol, protocol)
     if not port or protocol not in ("TCP", "UDP"):
         return None
     comment = answer.get("NewPortMappingDescription", "") or answer.get("NewDescription", "")

@@ -18,6 +18,9 @@ from portmapper.support.values import frozen
 MAX_HEAD = 32 * 1024
 """Maximum bytes of status line and headers."""
 
+SILENCE = 1.0
+"""Seconds without a byte after which an answer is complete, if it is read to the end."""
+
 _STATUS = re.compile(rb"[\r\n]*HTTP/[0-9.]{1,8}[ \t]+(?P<status>[1-5][0-9]{2})\b", re.IGNORECASE)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _CONTINUE = re.compile(rb"[\r\n]*HTTP/[0-9.]{1,8}[ \t]+1[0-9]{2}\b", re.IGNORECASE)
@@ -43,7 +46,14 @@ class Answer:
 
 
 async def exchange(
-    method: str, url: str, headers: Mapping[str, str], body: bytes, local: str | None, max_body: int
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    local: str | None,
+    max_body: int,
+    *,
+    to_the_end: bool = False,
 ) -> Answer:
     """Send one request to an http URL and read the answer; the caller limits the time.
 
@@ -54,6 +64,7 @@ async def exchange(
         body: body of the request.
         local: the local address to bind to, None for the system's choice.
         max_body: the maximum length of the answer's body in bytes.
+        to_the_end: read what comes, even if it is longer than the declared length.
 
     Raises:
         OSError: the connection failed or was cut.
@@ -66,19 +77,19 @@ async def exchange(
     try:
         check_before_sending()
         writer.write(_request(method, parts.path or "/", parts.query, headers, body))
-        return await read_answer(reader, max_body)
+        return await read_answer(reader, max_body, to_the_end=to_the_end)
     finally:
         writer.transport.abort()
 
 
-async def read_answer(reader: asyncio.StreamReader, max_body: int) -> Answer:
-    """Read one answer with up to `max_body` bytes of body.
+async def read_answer(reader: asyncio.StreamReader, max_body: int, *, to_the_end: bool = False) -> Answer:
+    """Read one answer with up to `max_body` bytes of body; with `to_the_end`, until the peer is silent.
 
     Raises:
         OSError: the connection was cut.
         NetworkFailure: the answer is too long, or not HTTP.
     """
-    return await _AnswerReader(reader, max_body).answer()
+    return await _AnswerReader(reader, max_body, to_the_end).answer()
 
 
 def _request(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -89,12 +100,15 @@ def _request(method: str, path: str, query: str, headers: Mapping[str, str], bod
 
 
 class _AnswerReader:
-    def __init__(self, reader: asyncio.StreamReader, max_body: int) -> None:
+    def __init__(self, reader: asyncio.StreamReader, max_body: int, to_the_end: bool) -> None:
         self._reader = reader
+        self._to_the_end = to_the_end
         self._max_body = max_body
         self._bytes = bytearray()
 
     async def answer(self) -> Answer:
+        if await self._has_no_head():
+            return Answer(200, await self._rest(), None)
         head = await self._head()
         while _CONTINUE.match(head):
             head = await self._head()
@@ -105,6 +119,12 @@ class _AnswerReader:
         return Answer(
             int(status["status"]), await self._body(head), charset[1].decode("ascii") if charset else None
         )
+
+    async def _has_no_head(self) -> bool:
+        """Tell whether the answer begins with its document, as HTTP 0.9 does."""
+        while not self._bytes.strip() and len(self._bytes) < MAX_HEAD and await self._more():
+            pass
+        return self._bytes.lstrip().startswith(b"<")
 
     async def _head(self) -> bytes:
         while (end := _END_OF_HEAD.search(self._bytes)) is None:
@@ -120,13 +140,18 @@ class _AnswerReader:
         if _CHUNKED.search(head):
             return await self._chunks()
         named = _LENGTH.search(head)
-        length = int(named[1]) if named else None
+        length = int(named[1]) if named and not self._to_the_end else None
+        return await self._rest(length)
+
+    async def _rest(self, length: int | None = None) -> bytes:
         while (length is None or len(self._bytes) < length) and await self._more():
             self._check_size(self._bytes)
         return bytes(self._bytes[:length])
 
     async def _chunks(self) -> bytes:
-        """Join the chunks; an invalid chunk header ends the body."""
+        """Join the chunks; an invalid chunk header ends the body, and a body that has none is not chunked."""
+        if await self._chunk_header() is None:
+            return await self._rest()
         body = bytearray()
         while True:
             header = await self._chunk_header()
@@ -149,7 +174,11 @@ class _AnswerReader:
                 return header
 
     async def _more(self) -> bool:
-        received = await self._reader.read(16 * 1024)
+        try:
+            async with asyncio.timeout(SILENCE if self._to_the_end and self._bytes else None):
+                received = await self._reader.read(16 * 1024)
+        except TimeoutError:
+            return False
         self._bytes += received
         return bool(received)
 

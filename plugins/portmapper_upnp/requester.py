@@ -15,6 +15,7 @@ from async_upnp_client.const import HttpRequest, HttpResponse
 from portmapper.api import GatewayTimeout, IPAddress, NetworkFailure
 from portmapper.support.reasons import connection_reason
 from portmapper.support.send_gate import check_before_sending
+from portmapper_upnp.body_text import decode
 from portmapper_upnp.soap_fault import Refused
 
 MAX_BODY = 256 * 1024
@@ -42,15 +43,7 @@ SERVER = "Server"
 _SUBSCRIPTION = ("SID", "TIMEOUT")
 """Headers of an answer to SUBSCRIBE."""
 
-_XML_ENCODING = re.compile(rb"""^[^<]{0,16}<\?xml[^>]{0,80}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
-
 _BETWEEN_ELEMENTS = re.compile(r">\s+<")
-
-_TEXT_ENCODING = re.compile(
-    r"(?:us-ascii|(?:utf-?(?:8|16)|iso-?8859|windows|cp|gb|big5|shift|euc|koi8)[a-z0-9_-]{0,12})",
-    re.IGNORECASE,
-)
-"""Encodings that are accepted. Python's codecs include compressors, escapes and the quadratic punycode."""
 
 
 def open_session(local_address: IPAddress | None) -> aiohttp.ClientSession:
@@ -120,6 +113,16 @@ class BoundedRequester(UpnpRequester):
                 raise _typed(late) from late
             raise NetworkFailure("the gateway closes every connection without an answer")
 
+    async def read_to_the_end(self, request: HttpRequest) -> HttpResponse:
+        """Repeat a request on its own connection, and read until the gateway closes it or pauses (H12).
+
+        Raises:
+            OSError: the connection failed, was cut, or took too long.
+            NetworkFailure: the answer is too long, or not HTTP.
+        """
+        async with self._slots:
+            return await self._exchange_leniently(request, {"Host": _host(request.url)}, to_the_end=True)
+
     async def _measured(self, request: HttpRequest, connect_time: float) -> HttpResponse:
         """Send the request in its turn, and learn the gateway's pace."""
         loop = asyncio.get_running_loop()
@@ -152,9 +155,13 @@ class BoundedRequester(UpnpRequester):
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIME * self.patience, sock_connect=connect_time),
         ) as response:
             known = {name: response.headers.get(name, "") for name in (SERVER, *_SUBSCRIPTION)}
-            return HttpResponse(response.status, known, decode(await _read(response), response.charset))
+            return HttpResponse(
+                response.status, known, decode(await _read(response), response.charset, MAX_BODY)
+            )
 
-    async def _exchange_leniently(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
+    async def _exchange_leniently(
+        self, request: HttpRequest, headers: Mapping[str, str], *, to_the_end: bool = False
+    ) -> HttpResponse:
         from portmapper_upnp import lenient_http  # few gateways need it
 
         body = _compact(request.body) or ""
@@ -166,8 +173,9 @@ class BoundedRequester(UpnpRequester):
                 body.encode() if isinstance(body, str) else body,
                 self._local_address,
                 MAX_BODY,
+                to_the_end=to_the_end,
             )
-        return HttpResponse(answer.status, {}, decode(answer.body, answer.charset))
+        return HttpResponse(answer.status, {}, decode(answer.body, answer.charset, MAX_BODY))
 
 
 def _compact(body: str | bytes | None) -> str | bytes | None:
@@ -189,16 +197,6 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             if len(body) > MAX_BODY:
                 raise NetworkFailure(f"the gateway's answer is longer than {MAX_BODY} bytes")
     return bytes(body)
-
-
-def decode(body: bytes, charset: str | None) -> str:
-    """Decode a body with the first declared encoding that is accepted; never fail."""
-    declared = _XML_ENCODING.match(body)
-    for name in (charset, declared[1].decode("ascii") if declared else None):
-        if name and _TEXT_ENCODING.fullmatch(name):
-            with contextlib.suppress(LookupError):
-                return body.decode(name, "replace")
-    return body.decode("utf-8-sig", "replace")
 
 
 def _is_invalid_http(error: Exception) -> bool:

@@ -9,8 +9,6 @@ import aiohttp
 import pytest
 from async_upnp_client.const import HttpRequest
 from closing_gate import closing_after
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from portmapper.api.errors import (
     GatewayTimeout,
@@ -20,7 +18,7 @@ from portmapper.api.errors import (
 from portmapper_upnp import requester as requester_module
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.factory import connect
-from portmapper_upnp.requester import BoundedRequester, _compact, _host, decode
+from portmapper_upnp.requester import BoundedRequester, _compact, _host
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
@@ -92,22 +90,6 @@ async def test_a_connection_closed_without_an_answer_is_typed(router, connected)
     router.replies["GetExternalIPAddress"] = b""
     with pytest.raises(NetworkFailure):
         await gateway.external_address()
-
-
-def test_bytes_are_decoded_by_the_first_encoding_that_exists():
-    """HTTP's charset, then that of the XML declaration, then UTF-8; never an error."""
-    assert decode("é".encode("latin-1"), "iso-8859-1") == "é"
-    assert decode('<?xml version="1.0" encoding="iso-8859-1"?>é'.encode("latin-1"), None).endswith("é")
-    assert decode("\ufeffé".encode(), "nonsense") == "é"
-    assert decode(b"\xff", None) == "\ufffd"
-
-
-@given(st.binary(max_size=200), st.one_of(st.none(), st.text(max_size=20)))
-@example(b'<?xml version="1.0" encoding="zlib"?>', "idna")
-@example(b"x" * 100, "punycode")
-def test_any_bytes_are_text(body, charset):
-    """With any charset."""
-    decode(body, charset)
 
 
 def test_the_host_header_has_no_zone():
