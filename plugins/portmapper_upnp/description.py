@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from portmapper.api import Unsupported
+from portmapper_upnp.control_url import own_page, possible_urls
 from portmapper_upnp.lenient_xml import parse, text_of
-from portmapper_upnp.location_check import at_same_host
 from portmapper_upnp.scpd import ServiceKind
 
 MAX_SERVICES = 16
@@ -15,6 +14,20 @@ MAX_SERVICES = 16
 
 MAX_TEXT = 80
 
+_STANDARD_NAMES = (
+    "URLBase",
+    "device",
+    "deviceType",
+    "friendlyName",
+    "modelName",
+    "UDN",
+    "presentationURL",
+    "service",
+    "serviceType",
+    "controlURL",
+    "eventSubURL",
+)
+_NAMES = {name.lower(): name for name in _STANDARD_NAMES}
 _NAMESPACE = "urn:schemas-upnp-org:device-1-0"
 
 
@@ -26,14 +39,14 @@ def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
 
     Args:
         text: the document as the device sent it.
-        location: the URL it was fetched from; control URLs on other hosts are dropped.
+        location: the URL it was fetched from; its host replaces any other host in a control URL.
         kind: the kind of service to keep.
 
     Raises:
         Unsupported: the document has no device, no such service (D8), or a document type.
         NetworkFailure: the document is not XML.
     """
-    root = parse(text, allow_truncated=True)
+    root = _with_standard_names(parse(text, allow_truncated=True))
     device = root if root.tag == "device" else root.find(".//device")
     services = _services(root, location, kind)
     if device is None or not services:
@@ -45,44 +58,29 @@ def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
     _set_text(described, "modelName", _own_text(device, "modelName"))
     _set_text(described, "UDN", _own_text(device, "UDN"))
     page = _own_text(device, "presentationURL")
-    _set_text(described, "presentationURL", (page and _resolve(location, page, location)) or "")
+    _set_text(described, "presentationURL", (page and own_page(page, location)) or "")
     _add_services(described, services)
     return tostring(canonical, encoding="unicode")
 
 
+def _with_standard_names(root: Element) -> Element:
+    """Give elements their standard names in place of other spellings, such as `controlUrl` (H13)."""
+    for element in root.iter():
+        element.tag = _NAMES.get(element.tag.lower(), element.tag)
+    return root
+
+
 def _services(root: Element, location: str, desired: ServiceKind) -> list[tuple[str, str, str]]:
     """Return type, control URL and event URL of the services of the desired kind, once per control URL."""
-    base = _resolve(location, text_of(root, "URLBase"), location)
-    bases = [base, location] if base else [location]
+    bases = [text_of(root, "URLBase"), location]
     found = []
     for service in root.iter("service"):
         kind, control = text_of(service, "serviceType"), text_of(service, "controlURL")
         if control and desired.types.fullmatch(kind):
             event = text_of(service, "eventSubURL")
-            events = next(iter(_control_urls(bases, event, location)), "") if event else ""
-            found += [(kind, url, events) for url in _control_urls(bases, control, location)]
+            events = next(iter(possible_urls(event, bases, location)), "") if event else ""
+            found += [(kind, url, events) for url in possible_urls(control, bases, location)]
     return found[:MAX_SERVICES]
-
-
-def _control_urls(bases: list[str], control: str, location: str) -> list[str]:
-    """Return the possible URLs of a service, most likely first (H9).
-
-    First follow RFC 3986. Then do as other clients do, which append a relative path to the host: some routers
-    were tested with nothing else. A path may look like an absolute URL: `uuid:…`.
-    """
-    is_url = "://" in control or control.startswith("//")
-    spellings = (
-        [control] if is_url or control.startswith(("/", "?")) else [control, f"./{control}", f"/{control}"]
-    )
-    urls = [_resolve(base, spelling, location) for spelling in spellings for base in bases]
-    return [url for url in dict.fromkeys(urls) if url is not None]
-
-
-def _resolve(base: str, reference: str, location: str) -> str | None:
-    try:
-        return at_same_host(urljoin(base, reference), location)
-    except ValueError:  # for example an unbalanced bracket
-        return None
 
 
 def _add_services(described: Element, services: list[tuple[str, str, str]]) -> None:

@@ -23,7 +23,8 @@ def acceptable_location(
     applies to `http://[::1]:1900/` in an answer over IPv4, which a TP-Link sends (D12).
 
     A location on the default gateway is accepted from any sender: the router may answer from a second
-    address, such as the shared address of an OPNsense pair (D11).
+    address, such as the shared address of an OPNsense pair (D11). If the default gateway itself names a host
+    by its name, its address replaces the name (D6).
 
     Args:
         url: the URL as the device sent it.
@@ -35,6 +36,13 @@ def acceptable_location(
     if parts is None or parts.scheme != "http" or parts.username is not None:
         return None
     host = _address(parts.hostname)
+    if (
+        host is None
+        and parts.hostname not in (None, "localhost")
+        and sender.version == 4
+        and sender == gateway
+    ):
+        return _at_host(parts, str(sender))
     if host is None or sender.is_unspecified or sender.is_multicast:
         return None
     if sender.version == 6:
@@ -61,17 +69,28 @@ def is_at(url: str, address: IPAddress) -> bool:
 
 
 def at_same_host(url: str, location: str) -> str | None:
-    """Return `url` if it is on the host of `location`, on any port (H6); else None.
+    """Return `url` if it is on the host of `location`, on any port; else None.
 
     For an IPv6 location any address is accepted and replaced with the location's: see
     `acceptable_location`.
     """
     parts, base = _split(url), _split(location)
-    if parts is None or base is None or parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts is None or base is None:
         return None
     host = _address(base.hostname)
     same = _bare(parts.hostname) == _bare(base.hostname)
     if not same and (host is None or host.version == 4 or _address(parts.hostname) is None):
+        return None
+    return at_host_of(url, location)
+
+
+def at_host_of(url: str, location: str) -> str | None:
+    """Return `url` on the host of `location`, on the port that it names (H6); None if it is no such URL.
+
+    Some routers name themselves by an address that they no longer have, or by a name (H13).
+    """
+    parts, base = _split(url), _split(location)
+    if parts is None or base is None or parts.scheme not in ("http", "https") or not parts.hostname:
         return None
     return _at_host(parts, base.hostname or "")
 

@@ -103,7 +103,7 @@ class ServiceKind(NamedTuple):
 
 WAN_CONNECTION = ServiceKind(
     "WAN connection service",
-    re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:\d{1,2}", re.IGNORECASE),
+    re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection(?::\d{1,2})?", re.IGNORECASE),
     _scpd(_CONNECTION_ACTIONS),
 )
 """Opens ports over IPv4."""

@@ -6,14 +6,13 @@ The documents are modeled on what is known of these devices, not captured from t
 from __future__ import annotations
 
 import asyncio
-import re
 
 import pytest
 
 from portmapper.api.errors import NetworkFailure, Unsupported
+from portmapper_upnp.body_text import decode
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.lenient_xml import parse, text_of
-from portmapper_upnp.requester import decode
 from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION, ServiceKind
 
 HOST = "192.168.1.1"
@@ -66,7 +65,7 @@ def found(
     body: str | bytes, port: int = 5000, path: str = "/desc.xml", kind: ServiceKind = WAN_CONNECTION
 ) -> list[tuple[str, str]]:
     """Return type and control URL of each service of a kind."""
-    text = decode(body if isinstance(body, bytes) else body.encode(), None)
+    text = decode(body if isinstance(body, bytes) else body.encode(), None, len(body) * 4)
     canonical = parse(canonical_description(text, f"http://{HOST}:{port}{path}", kind))
     return [(text_of(s, "serviceType"), text_of(s, "controlURL")) for s in canonical.iter("service")]
 
@@ -135,7 +134,10 @@ CASES = {
     "technicolor on another port": (
         root(nested(service(IP1, f"http://{HOST}:8000/IGD/upnp/control/igd/wanipc_1_1_1"))),
         80,
-        [(IP1, f"http://{HOST}:8000/IGD/upnp/control/igd/wanipc_1_1_1")],
+        [
+            (IP1, f"http://{HOST}:8000/IGD/upnp/control/igd/wanipc_1_1_1"),
+            (IP1, f"http://{HOST}:80/IGD/upnp/control/igd/wanipc_1_1_1"),
+        ],
     ),
     "speedport in Latin-1": (
         root(
@@ -173,7 +175,7 @@ CASES = {
     "a base on another address": (
         root(nested(service(IP1, "/c")), base="http://10.0.0.138:80/"),
         5000,
-        [(IP1, f"http://{HOST}:5000/c")],
+        [(IP1, f"http://{HOST}:5000/c"), (IP1, f"http://{HOST}:80/c")],
     ),
     "a base that is no URL": (
         root(nested(service(IP1, "/c")), base="http://[broken"),
@@ -221,14 +223,6 @@ def test_the_firewall_is_read_on_request() -> None:
     assert found(both, kind=FIREWALL_CONTROL) == [(FIREWALL, f"http://{HOST}:5000/ctl/IP6FCtl")]
     with pytest.raises(Unsupported, match="no IPv6 firewall control"):
         found(root(nested(service(IP1, "/ctl/IPConn"))), kind=FIREWALL_CONTROL)
-
-
-def test_a_control_url_on_another_host_is_not_used() -> None:
-    """In any notation."""
-    with pytest.raises(Unsupported):
-        found(root(nested(service(IP1, "http://192.168.1.77/c"))))
-    with pytest.raises(Unsupported):
-        found(root(nested(service(IP1, "//192.168.1.77/c"))))
 
 
 @pytest.mark.parametrize(
@@ -280,27 +274,9 @@ async def test_h6_urlbase_is_used_on_another_port(router, connected, build, slas
     await second.wait_closed()
 
 
-@pytest.mark.parametrize(
-    "control", ["http://127.0.0.2/x", "http://[/", "ftp://127.0.0.1/", "http://10.0.0.1:0/"]
-)
-async def test_h6_a_control_url_elsewhere_is_refused(router, connected, build, control):
-    """It must be on the gateway itself."""
+@pytest.mark.parametrize("control", ["http://[/", "ftp://127.0.0.1/", "http://10.0.0.1:0/"])
+async def test_h6_an_invalid_control_url_is_refused(router, connected, build, control):
+    """Nothing is sent there."""
     router.description = build.description(build.service("WANIPConnection:1", control))
     with pytest.raises(Unsupported):
         await connected()
-
-
-@pytest.mark.parametrize(
-    ("control", "urls"),
-    [
-        ("/c", ["http://127.0.0.1:80/c"]),
-        ("?c", ["http://127.0.0.1:80/d/desc.xml?c"]),
-        ("c", ["http://127.0.0.1:80/d/c", "http://127.0.0.1:80/c"]),
-        ("uuid:1/c", ["http://127.0.0.1:80/d/uuid:1/c", "http://127.0.0.1:80/uuid:1/c"]),
-    ],
-)
-def test_h9_a_control_url_has_several_readings(build, control, urls):
-    """As RFC 3986 specifies, then as miniupnpc does."""
-    text = build.description(build.service("WANIPConnection:1", control))
-    canonical = canonical_description(text, "http://127.0.0.1:80/d/desc.xml", WAN_CONNECTION)
-    assert re.findall("<controlURL>([^<]*)</controlURL>", canonical) == urls

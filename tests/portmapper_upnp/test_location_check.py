@@ -69,3 +69,18 @@ def test_d11_a_location_on_the_default_gateway_is_accepted(url, expected):
     """From any sender; `[::1]` means the sender itself (D12)."""
     sender, gateway = ipaddress.ip_address("192.168.1.2"), ipaddress.ip_address("192.168.1.1")
     assert acceptable_location(url, sender, gateway=gateway) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "sender", "expected"),
+    [
+        ("http://myrouter.lan:5000/d.xml", "192.168.1.1", "http://192.168.1.1:5000/d.xml"),
+        ("http://myrouter.lan:5000/d.xml", "192.168.1.2", None),
+        ("http://localhost:5000/d.xml", "192.168.1.1", None),
+        ("http://192.168.99.1:5000/d.xml", "192.168.1.1", None),
+    ],
+)
+def test_d6_a_name_in_an_answer_of_the_default_gateway_means_the_gateway(url, sender, expected):
+    """No name is resolved, and no other host may use one."""
+    gateway = ipaddress.ip_address("192.168.1.1")
+    assert acceptable_location(url, ipaddress.ip_address(sender), gateway=gateway) == expected
