@@ -26,12 +26,18 @@ from portmapper_upnp.soap_fault import (
     INVALID_ACTION,
     INVALID_ARGUMENTS,
     NOT_AUTHORIZED,
+    ONLY_ANY_PORT,
+    OUT_OF_MEMORY,
     SAME_PORTS_REQUIRED,
+    TABLE_FULL,
     Fault,
 )
 
 OTHER_PORTS = 8
 """How many other external ports are tried before the request ends in a conflict (M4)."""
+
+_FINAL = frozenset({OUT_OF_MEMORY, NOT_AUTHORIZED, ONLY_ANY_PORT, TABLE_FULL})
+"""Refusals that other values do not change (M7)."""
 
 _TAKEN = frozenset({CONFLICT, CONFLICT_WITH_OTHER_MECHANISM, ACTION_FAILED})
 
@@ -122,9 +128,12 @@ class AddMapping:
         except Fault as fault:
             if fault.number == SAME_PORTS_REQUIRED and port != self._request.internal_port:
                 return await self._open_same_port(fault)
-            if fault.number not in _TAKEN and fault.is_known:
+            if fault.number in _TAKEN or not fault.is_known:
+                return await self._resolve_conflict(port, fault)
+            granted = await self._open_simply(port, fault)
+            if granted is None:
                 raise
-            return await self._resolve_conflict(port, fault)
+            return granted
 
     async def _close_damaged(self, port: int) -> None:
         """Close our port whose filter rule is gone: adding it again would only extend the lease."""
@@ -150,8 +159,8 @@ class AddMapping:
     async def _resolve_conflict(self, port: int, fault: Fault) -> Granted:
         """Replace the entry of a taken port if it is ours or may be replaced, else raise `Conflict` (M3)."""
         holder = await self._holders.find(port)
-        if self._is_vague(fault) and self._may_mean_lifetime(port, holder):
-            granted = await self._open_permanent(port)
+        if holder is None or (self._is_vague(fault) and self._holds_permanently(port)):
+            granted = await self._open_simply(port, fault)
             if granted is not None:
                 return granted
         if not fault.is_known and holder is None:
@@ -175,21 +184,22 @@ class AddMapping:
     def _is_vague(fault: Fault) -> bool:
         return fault.number == ACTION_FAILED or not fault.is_known
 
-    def _may_mean_lifetime(self, port: int, holder: TableEntry | None) -> bool:
-        """Tell whether 501 may mean 725: the port is free, or we hold it permanently (M1, M4)."""
-        held = self._request.held if self._adding.renews(port) else None
-        held_permanently = held is not None and held.permanent
-        is_first_try = port == self._desired_port() and holder is None and held is None
-        return self._adding.lifetime() > 0 and (held_permanently or is_first_try)
+    def _holds_permanently(self, port: int) -> bool:
+        held = self._request.held
+        return held is not None and self._adding.renews(port) and held.permanent
 
-    async def _open_permanent(self, port: int) -> Granted | None:
-        try:
-            granted = await self._adding.add_for("AddPortMapping", port, 0, self._adding.comment())
-        except Fault as fault:
-            _log.debug("the gateway refuses a permanent lease too: %s", fault)
+    async def _open_simply(self, port: int, fault: Fault) -> Granted | None:
+        """Retry with a permanent lease and a plain description, as the simplest clients request (M1, M27).
+
+        Gateways refuse a finite lifetime with codes that mean something else. A lease that we hold for some
+        time stays as it is, and a gateway that denies the port or has no room is not asked again (M7).
+        """
+        is_first = self._request.held is None and port == self._desired_port()
+        means_host = self._is_third_party and fault.number == CONFLICT
+        denied = means_host or fault.number in _FINAL
+        if denied or not (is_first or self._holds_permanently(port)):
             return None
-        self._behavior.permanent_only = True
-        return granted
+        return await self._adding.add_simply(port)
 
     def _conflict(self, port: int, holder: TableEntry | None, fault: Fault | None) -> Conflict:
         where = f"external port {port}/{self._request.protocol}"

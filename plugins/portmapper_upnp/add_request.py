@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from portmapper.api import GatewayTimeout, MapRequest
+from portmapper.api import UNREACHABLE, GatewayTimeout, MapRequest
 from portmapper.support.values import frozen
 from portmapper_upnp.behavior import DeviceBehavior, other_lifetimes, plain_comment, readable_comment
 from portmapper_upnp.connection import WanConnection, remote_host
@@ -15,9 +15,12 @@ from portmapper_upnp.soap_fault import (
     ARGUMENT_OUT_OF_RANGE,
     INVALID_ACTION,
     INVALID_ARGUMENTS,
+    NO_CODE,
     ONLY_PERMANENT_LEASES,
     STRING_TOO_LONG,
     Fault,
+    Moved,
+    Refused,
 )
 
 _REJECTED_ARGUMENTS = frozenset(
@@ -57,7 +60,7 @@ class AddRequest:
         """Add the mapping; if the gateway rejects an argument, retry with the values that others accept."""
         lifetime, comment = self.lifetime(), self.comment()
         try:
-            return await self.add_for(action, port, lifetime, comment)
+            return await self._add_for(action, port, lifetime, comment)
         except Fault as fault:
             if fault.number not in _REJECTED_ARGUMENTS:
                 raise
@@ -69,22 +72,21 @@ class AddRequest:
                 return granted
         raise refusal
 
-    async def add_for(self, action: str, port: int, lifetime: int, comment: str) -> Granted:
-        """Add the mapping with these values only."""
-        arguments = {
-            "NewRemoteHost": remote_host(self._request),
-            "NewExternalPort": str(port),
-            "NewProtocol": self._request.protocol.value,
-            "NewInternalPort": str(self._request.internal_port),
-            "NewInternalClient": str(self._request.internal_address),
-            "NewEnabled": "1",
-            "NewPortMappingDescription": comment,
-            "NewLeaseDuration": str(lifetime),
-        }
-        try:
-            return Granted(await self._connection.add(action, arguments) or port, lifetime)
-        except GatewayTimeout:
-            return await self._after_timeout(action, port, lifetime, arguments)
+    async def add_simply(self, port: int) -> Granted | None:
+        """Add the mapping with the values of the simplest clients; return None if they are refused too."""
+        lifetime, comment = self.lifetime(), self.comment()
+        plain = plain_comment(self._request.comment)
+        for other, text in dict.fromkeys([(lifetime, plain), (0, plain)]):
+            if (other, text) == (lifetime, comment):
+                continue
+            try:
+                granted = await self._add_for("AddPortMapping", port, other, text)
+            except Fault as fault:
+                _log.debug("the gateway refuses lifetime %d with description %r: %s", other, text, fault)
+            else:
+                self._learn(other, text)
+                return granted
+        return None
 
     def renews(self, port: int) -> bool:
         """Tell whether the request renews the lease of this port."""
@@ -101,6 +103,28 @@ class AddRequest:
         """Return the description to request."""
         write = plain_comment if self._behavior.plain_comments else readable_comment
         return write(self._request.comment)
+
+    async def _add_for(self, action: str, port: int, lifetime: int, comment: str) -> Granted:
+        arguments = {
+            "NewRemoteHost": remote_host(self._request),
+            "NewExternalPort": str(port),
+            "NewProtocol": self._request.protocol.value,
+            "NewInternalPort": str(self._request.internal_port),
+            "NewInternalClient": str(self._request.internal_address),
+            "NewEnabled": "1",
+            "NewPortMappingDescription": comment,
+            "NewLeaseDuration": str(lifetime),
+        }
+        try:
+            return Granted(await self._connection.add(action, arguments) or port, lifetime)
+        except UNREACHABLE as error:
+            if isinstance(error, Moved | Refused):
+                raise
+            return await self._after_lost_answer(action, port, lifetime, arguments)
+        except Fault as fault:
+            if fault.number == NO_CODE and await self._opened_meanwhile(port):
+                return Granted(port, lifetime)  # a web page about an error, and an open port (M28)
+            raise
 
     def _alternatives(self, lifetime: int, comment: str, refusal: Fault) -> Iterator[tuple[int, str]]:
         """Yield other lifetimes and descriptions, the smallest change first (M2, M19, M22)."""
@@ -121,14 +145,14 @@ class AddRequest:
 
     async def _accepted(self, action: str, port: int, lifetime: int, comment: str) -> Granted | None:
         try:
-            return await self.add_for(action, port, lifetime, comment)
+            return await self._add_for(action, port, lifetime, comment)
         except Fault as fault:
             if fault.number not in _REJECTED_ARGUMENTS:
                 raise
             _log.debug("the gateway rejects lifetime %d with description %r: %s", lifetime, comment, fault)
             return None
 
-    async def _after_timeout(
+    async def _after_lost_answer(
         self, action: str, port: int, lifetime: int, arguments: dict[str, str]
     ) -> Granted:
         """Check the entry after a request without an answer, and repeat the request with more time (M21)."""
@@ -138,10 +162,12 @@ class AddRequest:
             return Granted(port, lifetime)
         try:
             return Granted(await self._connection.add(action, arguments) or port, lifetime)
-        except GatewayTimeout:
+        except UNREACHABLE as error:
             if await self._opened_meanwhile(port):
                 return Granted(port, lifetime)
-            raise
+            if isinstance(error, GatewayTimeout):
+                raise
+            raise Fault(NO_CODE, "no valid answer") from error  # it may accept other values
 
     async def _opened_meanwhile(self, port: int) -> bool:
         if self.renews(port):

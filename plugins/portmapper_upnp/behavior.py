@@ -10,6 +10,7 @@ WEEK = 604_800
 """Seconds. WANIPConnection:2 grants no longer lease, and treats lifetime 0 as this value."""
 
 DAY = 86_400
+HOUR = 3_600
 
 MAX_COMMENT = 64
 PLAIN_COMMENT = 15
@@ -47,8 +48,8 @@ class DeviceBehavior:
 
 
 def other_lifetimes(refused: int) -> Iterator[int]:
-    """Yield the lifetimes to try after a refused one: a week, a day, and a permanent lease."""
-    yield from (shorter for shorter in (WEEK, DAY) if not 0 < refused <= shorter)
+    """Yield the lifetimes to try after a refused one: a week, a day, an hour, and a permanent lease."""
+    yield from (shorter for shorter in (WEEK, DAY, HOUR) if not 0 < refused <= shorter)
     if refused:
         yield 0
 

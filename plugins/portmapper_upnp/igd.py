@@ -12,6 +12,7 @@ from portmapper.api import (
     UNREACHABLE,
     BackendError,
     ChecksTable,
+    Conflict,
     Connection,
     DescribesConnection,
     GatewayEvent,
@@ -21,6 +22,8 @@ from portmapper.api import (
     ListsMappings,
     MapRequest,
     MapsOtherHosts,
+    NoResources,
+    NotAuthorized,
     RestrictsRemoteHosts,
     TableEntry,
     Unsupported,
@@ -28,12 +31,13 @@ from portmapper.api import (
 )
 from portmapper_upnp.add_request import Granted
 from portmapper_upnp.behavior import DeviceBehavior
+from portmapper_upnp.close_mapping import close_mapping
 from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.connection_details import WanLink, read_details
 from portmapper_upnp.device import CALL_TIME, Identity, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.igd_watch import IgdWatch
-from portmapper_upnp.soap_fault import INVALID_ACTION, NOT_AUTHORIZED, Fault, Moved, Refused
+from portmapper_upnp.soap_fault import ACTION_FAILED, INVALID_ACTION, NOT_AUTHORIZED, Moved, Refused
 from portmapper_upnp.table import read_table
 from portmapper_upnp.verified_mapping import VerifiedMapping, entry_leads_to
 
@@ -43,8 +47,8 @@ LIST_TIME = 60.0
 READ_AGAIN_AFTER = 30.0
 """Seconds between two reads of the description because of a refusal."""
 
-_NEXT_SERVICE = frozenset({INVALID_ACTION, 501, 602})
-"""Codes after which the next service is tried: some routers describe a service that they do not run (S7)."""
+_POLICY = (NotAuthorized, NoResources, Conflict)
+"""Refusals that the next service would repeat, unless their code is 501."""
 
 _log = logging.getLogger(__name__)
 
@@ -246,20 +250,7 @@ class IgdGateway(
             _log.debug("the previous port %d is not closed: %s", held.external_port, error)
 
     async def _delete(self, lease: Lease) -> None:
-        """Delete our entry, even if the gateway does not show it (M17); leave another host's entry alone."""
-        try:
-            entry = await self._connection.optional_entry(
-                lease.protocol, lease.external_port, remote_host(lease)
-            )
-        except BackendError as error:
-            if isinstance(error, Moved | Refused):
-                raise
-            _log.debug("the gateway does not report the holder of port %d: %s", lease.external_port, error)
-        else:
-            if entry is not None and not entry_leads_to(entry, lease.internal_address, lease.internal_port):
-                _log.debug("another host holds port %d now; not closing it", lease.external_port)
-                return
-        if await self._connection.delete(lease.protocol, lease.external_port, remote_host(lease)):
+        if await close_mapping(self._connection, lease):
             self._watch.closed()
 
     async def _known_external_address(self) -> IPAddress | None:
@@ -288,9 +279,10 @@ class IgdGateway(
 
 
 def _means_wrong_service(error: BackendError) -> bool:
-    """Tell whether another service of the same gateway may work."""
-    return (
-        error.code in _NEXT_SERVICE
-        or (isinstance(error, Fault) and not error.is_known)
-        or (error.code is None and not isinstance(error, Unsupported))
-    )
+    """Tell whether another service of the same gateway may work (S7).
+
+    Some routers describe a service that they do not run, and refuse its requests with any code.
+    """
+    if isinstance(error, _POLICY):
+        return error.code == ACTION_FAILED
+    return error.code is not None or not isinstance(error, Unsupported)

@@ -12,10 +12,14 @@ from portmapper.api import (
     Unsupported,
 )
 
+NO_CODE = 0
+"""The number of a refusal without an error code: only an HTTP status, or a closed connection."""
+
 INVALID_ACTION = 401
 INVALID_ARGUMENTS = 402
 ACTION_FAILED = 501
 OPTIONAL_ACTION_ABSENT = 602
+OUT_OF_MEMORY = 603
 NOT_AUTHORIZED = 606
 NO_SUCH_PINHOLE = 704
 NO_PACKET_SENT = 709
@@ -24,6 +28,8 @@ NO_SUCH_ENTRY = 714
 CONFLICT = 718
 SAME_PORTS_REQUIRED = 724
 ONLY_PERMANENT_LEASES = 725
+ONLY_ANY_PORT = 727
+TABLE_FULL = 728
 CONFLICT_WITH_OTHER_MECHANISM = 729
 LIST_EMPTY = 730
 STRING_TOO_LONG = 605
@@ -40,7 +46,7 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
     INVALID_ARGUMENTS: (Unsupported, "rejects the arguments"),
     ACTION_FAILED: (Conflict, "reports a failure"),
     OPTIONAL_ACTION_ABSENT: (Unsupported, "does not have the action"),
-    603: (NoResources, "is out of memory"),
+    OUT_OF_MEMORY: (NoResources, "is out of memory"),
     NOT_AUTHORIZED: (NotAuthorized, "refuses: not authorized"),
     701: (NoResources, "has no room for another pinhole"),
     702: (Unsupported, "has its IPv6 firewall switched off, so there is nothing to open"),
@@ -57,8 +63,8 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
     SAME_PORTS_REQUIRED: (Unsupported, "requires the external port to equal the internal port"),
     ONLY_PERMANENT_LEASES: (OnlyPermanentLeases, "grants only permanent leases"),
     726: (Unsupported, "requires that any source address is allowed"),
-    727: (Unsupported, "requires any external port"),
-    728: (NoResources, "has no free entry in its table"),
+    ONLY_ANY_PORT: (Unsupported, "requires any external port"),
+    TABLE_FULL: (NoResources, "has no free entry in its table"),
     CONFLICT_WITH_OTHER_MECHANISM: (Conflict, "reports that another mechanism holds the external port"),
     732: (Unsupported, "requires a specific internal port"),
     733: (Unsupported, "rejects this combination of parameters"),
@@ -69,14 +75,15 @@ class Fault(BackendError):
     """A SOAP fault as the gateway sent it.
 
     Attributes:
-        number: the UPnP error code, 0 if there was none.
+        number: the UPnP error code, `NO_CODE` if there was none.
         description: the gateway's own text, reduced to printable characters and truncated.
     """
 
     def __init__(self, number: int, description: str) -> None:
         self.number = number
         self.description = "".join(c for c in description if c.isprintable())[:MAX_DESCRIPTION].strip()
-        super().__init__(f"the gateway answered with error {number} {self.description}".rstrip(), code=number)
+        code = "" if number == NO_CODE else f"error {number} "
+        super().__init__(f"the gateway answered with {code}{self.description}".rstrip(), code=number or None)
 
     @property
     def is_known(self) -> bool:
@@ -85,6 +92,8 @@ class Fault(BackendError):
 
     def typed(self) -> BackendError:
         """Return the matching error of the common vocabulary, including the gateway's own text."""
+        if self.number == NO_CODE:
+            return NetworkFailure(str(self))
         kind, meaning = _MEANING.get(self.number, (Unsupported, "refuses"))
         quoted = f"{self.number} {self.description}".rstrip()
         return kind(f"the gateway {meaning} ({quoted})", code=self.number)

@@ -11,7 +11,7 @@ from async_upnp_client.const import HttpResponse
 
 from portmapper.api import NetworkFailure
 from portmapper_upnp.lenient_xml import parse, text_of
-from portmapper_upnp.soap_fault import ACTION_FAILED, Moved
+from portmapper_upnp.soap_fault import ACTION_FAILED, NO_CODE, Moved
 
 _ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 _CONTROL = "urn:schemas-upnp-org:control-1-0"
@@ -39,7 +39,9 @@ def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
     if fault is not None:
         return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _fault(fault))
     result = _first(root, f"{action.name}response".lower(), action.name.lower())
-    if result is None and (not 200 <= status < 300 or action.out_arguments()):
+    if result is None and not 200 <= status < 300:
+        return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _bare_refusal(status))
+    if result is None and action.out_arguments():
         raise NetworkFailure(f"the gateway's answer is invalid (HTTP {status})")
     return HttpResponse(HTTPStatus.OK, {}, _result(action, Element("Empty") if result is None else result))
 
@@ -70,13 +72,20 @@ def _first(root: Element, *names: str) -> Element | None:
 def _fault(fault: Element) -> str:
     code = text_of(fault, "errorCode")
     number = code if _NUMBER.fullmatch(code) else str(ACTION_FAILED)
+    return _fault_document(number, text_of(fault, "errorDescription") or text_of(fault, "faultstring"))
+
+
+def _bare_refusal(status: int) -> str:
+    """Return the fault for an error status without a fault, such as a web page (H3)."""
+    return _fault_document(str(NO_CODE), f"HTTP {status}")
+
+
+def _fault_document(number: str, description: str) -> str:
     envelope, body = _envelope()
     detail = SubElement(SubElement(body, "s:Fault"), "detail")
     error = SubElement(detail, "UPnPError", {"xmlns": _CONTROL})
     SubElement(error, "errorCode").text = number
-    SubElement(error, "errorDescription").text = text_of(fault, "errorDescription") or text_of(
-        fault, "faultstring"
-    )
+    SubElement(error, "errorDescription").text = description
     return tostring(envelope, encoding="unicode")
 
 

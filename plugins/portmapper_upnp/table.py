@@ -62,6 +62,8 @@ async def _one_by_one(connection: WanConnection) -> Sequence[TableEntry]:
         try:
             answer = await connection.call("GetGenericPortMappingEntry", NewPortMappingIndex=str(index))
         except Fault as fault:
+            if fault.number in END and index == 0:
+                continue  # the table is empty, or its first index is 1 (M11)
             if fault.number in END:
                 break
             return _partial(entries, fault)

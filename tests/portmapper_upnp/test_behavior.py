@@ -6,6 +6,7 @@ import pytest
 
 from portmapper_upnp.behavior import (
     DAY,
+    HOUR,
     MAX_COMMENT,
     PLAIN_COMMENT,
     WEEK,
@@ -17,9 +18,10 @@ from portmapper_upnp.behavior import (
 
 
 @pytest.mark.parametrize(
-    ("refused", "others"), [(0, [WEEK, DAY]), (30 * DAY, [WEEK, DAY, 0]), (WEEK, [DAY, 0]), (3600, [0])]
+    ("refused", "others"),
+    [(0, [WEEK, DAY, HOUR]), (30 * DAY, [WEEK, DAY, HOUR, 0]), (WEEK, [DAY, HOUR, 0]), (HOUR, [0])],
 )
-def test_m22_a_week_a_day_and_a_permanent_lease_follow_a_refused_lifetime(
+def test_m22_shorter_lifetimes_and_a_permanent_lease_follow_a_refused_lifetime(
     refused: int, others: list[int]
 ) -> None:
     """Only shorter lifetimes than the refused one are tried."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from portmapper.api.errors import (
-    NetworkFailure,
-)
+from portmapper.api.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper_upnp import close_mapping
 
 OTHER = "192.168.7.7"
 
@@ -73,3 +72,53 @@ async def test_m15_holds_checks_client_port_and_enabled(router, connected, reque
     assert not await gateway.holds(lease)
     router.table.clear()
     assert not await gateway.holds(lease)
+
+
+@pytest.mark.parametrize(("code", "tried"), [(401, 2), (402, 2), (714, 2), (899, 2), (606, 1), (728, 1)])
+async def test_s7_the_next_service_is_tried_unless_the_code_means_a_policy(
+    router, connected, request_for, build, code, tried
+):
+    """The first service refuses everything with this code."""
+    router.description = build.description(
+        build.service("WANIPConnection:2", "/first"), build.service("WANIPConnection:1", "/second")
+    )
+    router.faults["AddAnyPortMapping"] = 401
+    router.faults["AddPortMapping"] = lambda _: None if "POST /second" in router.heads[-1] else code
+    gateway = await connected()
+    if tried == 1:
+        with pytest.raises(BackendError):
+            await gateway.map(request_for())
+    else:
+        await gateway.map(request_for())
+    posts = {head.split()[1] for head in router.heads if "#AddPortMapping" in head}
+    assert len(posts) == tried
+
+
+async def test_m28_a_slow_deletion_is_checked_and_repeated_with_more_time(
+    router, connected, request_for, monkeypatch
+):
+    """The first answer is lost, and the entry is still there."""
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    delete, calls = close_mapping.WanConnection.delete, []
+
+    async def lose_first(connection, *key):
+        calls.append(key)
+        if len(calls) == 1:
+            raise GatewayTimeout("no answer")
+        return await delete(connection, *key)
+
+    monkeypatch.setattr(close_mapping.WanConnection, "delete", lose_first)
+    await gateway.unmap(lease)
+    assert len(calls) == 2
+    assert not router.table
+
+
+async def test_m28_an_error_for_an_entry_that_stays_is_an_error(router, connected, request_for):
+    """The port must not be reported as closed."""
+    gateway = await connected()
+    lease = await gateway.map(request_for())
+    router.faults["DeletePortMapping"] = 501
+    with pytest.raises(BackendError):
+        await gateway.unmap(lease)
+    assert router.table

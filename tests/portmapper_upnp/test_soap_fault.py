@@ -12,7 +12,7 @@ from portmapper.api import (
     OnlyPermanentLeases,
     Unsupported,
 )
-from portmapper_upnp.soap_fault import MAX_DESCRIPTION, Fault
+from portmapper_upnp.soap_fault import MAX_DESCRIPTION, NO_CODE, Fault
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,6 @@ from portmapper_upnp.soap_fault import MAX_DESCRIPTION, Fault
         (728, NoResources),
         (729, Conflict),
         (999, Unsupported),
-        (0, Unsupported),
     ],
 )
 def test_a_code_becomes_an_error_of_the_common_vocabulary(number, error):
@@ -38,6 +37,13 @@ def test_a_code_becomes_an_error_of_the_common_vocabulary(number, error):
     assert type(typed) is error
     assert typed.code == number
     assert f"({number} the router's words)" in str(typed)
+
+
+def test_h3_a_refusal_without_a_code_is_a_failure_of_the_network():
+    """It names what the gateway answered, and no code."""
+    typed = Fault(NO_CODE, "HTTP 503").typed()
+    assert type(typed) is NetworkFailure
+    assert (str(typed), typed.code) == ("the gateway answered with HTTP 503", None)
 
 
 def test_a_description_is_printable_and_short():
