@@ -180,7 +180,8 @@ def _head(response: Response) -> bytes:
         f"Content-Type: {response.content_type}",
     ]
     if response.framing == "length":
-        lines.append(f"Content-Length: {len(response.body)}")
+        counted = len(response.body) if response.counted is None else response.counted
+        lines.append(f"Content-Length: {counted}")
     elif response.framing == "chunked":
         lines.append("Transfer-Encoding: chunked")
     lines.append("Server: Linux/6.1 UPnP/1.1 portmapper-simulator/1")

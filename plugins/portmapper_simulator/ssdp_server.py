@@ -91,7 +91,7 @@ class SsdpServer:
             return
         self._state.log_request("ssdp", "M-SEARCH", sender[0], target=target, multicast=multicast)
         answers = tuple(Answer(self._answer_headers(answered)) for answered in self._answered(target))
-        search = upnp_points.SEARCH.apply(self._state.quirks, Search(multicast, self._age(), answers))
+        search = upnp_points.SEARCH.apply(self._state.quirks, Search(target, multicast, self._age(), answers))
         for answer in search.answers:
             if answer.delay:
                 asyncio.get_running_loop().call_later(answer.delay, self._send, answer, sender)

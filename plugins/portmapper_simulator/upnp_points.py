@@ -35,11 +35,13 @@ class Search:
     """An M-SEARCH and its answers.
 
     Attributes:
+        target: what is searched for.
         multicast: True if it was sent to the group, False if sent to the gateway's address.
         age: seconds since the first search.
         answers: the answers to send, in order.
     """
 
+    target: str
     multicast: bool
     age: float
     answers: tuple[Answer, ...]
@@ -73,6 +75,7 @@ class Response:
         path: path of the request.
         framing: how the body's end is marked: `length`, `chunked` or `close`.
         close: close the connection after the response.
+        counted: the declared length, None for that of the body.
         pause: seconds between bytes of the body; 0 sends it at once.
         delay: seconds before the response.
     """
@@ -85,6 +88,7 @@ class Response:
     newline: bytes = b"\r\n"
     framing: str = "length"
     close: bool = False
+    counted: int | None = None
     pause: float = 0.0
     delay: float = 0.0
 

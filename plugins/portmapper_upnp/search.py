@@ -31,11 +31,18 @@ OTHER_TARGETS = (
 )
 """For devices that answer only for a service, or only as root devices."""
 
+LAST_TARGETS = ("urn:schemas-upnp-org:device:WANDevice:1", "ssdp:all")
+"""For devices that answer to nothing else. Every device of the network answers to the last one, so it is sent
+to the default gateway, and to others only if nothing has answered (D14)."""
+
 FIREWALL_TARGET = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 
 SEND_TIMES = (0.0, 0.25, 0.75, 1.5, 2.7)
 """Seconds from the start. Datagrams get lost, and some routers miss the first one (D10). The last one finds a
 gateway that starts during the search; it is sent only if nothing has answered."""
+
+LAST_TARGETS_AFTER = 1.5
+"""Seconds until `LAST_TARGETS` are searched for."""
 
 SEARCH_TIME = 2.6
 """Seconds until no further answer is expected: the last send, MX, and a margin."""
@@ -125,6 +132,7 @@ class Search(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._resending: asyncio.Task[None] | None = None
         self._listening = 0.0
+        self._heard = False
         self._ends: float | None = None
         self._waiting: asyncio.Timeout | None = None
 
@@ -195,6 +203,7 @@ class Search(asyncio.DatagramProtocol):
         """Queue a datagram from any source port (D3), unless the queue is full or it is part of a flood."""
         at = self._loop.time() - self._started
         from_gateway = sender[0] == self._gateway
+        self._heard = True
         if len(data) <= MAX_DATAGRAM and self._budgets[from_gateway].allows(at) and not self._received.full():
             self._received.put_nowait(Datagram(data, sender, at))
 
@@ -205,11 +214,13 @@ class Search(asyncio.DatagramProtocol):
         for at in SEND_TIMES[1:]:
             await asyncio.sleep(self._started + at - self._loop.time())
             self._send(DEVICE_TARGETS + self._others)
+            if at >= LAST_TARGETS_AFTER:
+                self._send(LAST_TARGETS, self._destinations[: 1 if self._heard and self._gateway else None])
 
-    def _send(self, targets: Sequence[str]) -> None:
+    def _send(self, targets: Sequence[str], destinations: Sequence[tuple[Any, ...]] | None = None) -> None:
         assert self._transport is not None
         for target in targets:
-            for there in self._destinations:
+            for there in self._destinations if destinations is None else destinations:
                 host = f"[{there[0]}]" if ":" in there[0] else there[0]
                 # asyncio passes a failure, such as a missing multicast route, to error_received.
                 self._transport.sendto(search_packet(target, f"{host}:{self._port}"), there)
