@@ -18,6 +18,8 @@ from portmapper.api import (
     GatewayEvent,
     IPAddress,
     IPNetwork,
+    Learned,
+    LearnsBehavior,
     Lease,
     ListsMappings,
     MapRequest,
@@ -37,6 +39,7 @@ from portmapper_upnp.connection_details import WanLink, read_details
 from portmapper_upnp.device import CALL_TIME, Identity, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.igd_watch import IgdWatch
+from portmapper_upnp.learned_behavior import LearnedBehavior
 from portmapper_upnp.soap_fault import ACTION_FAILED, INVALID_ACTION, NOT_AUTHORIZED, Moved, Refused
 from portmapper_upnp.table import read_table
 from portmapper_upnp.verified_mapping import VerifiedMapping, entry_leads_to
@@ -63,6 +66,7 @@ class IgdGateway(
     MapsOtherHosts,
     RestrictsRemoteHosts,
     DescribesConnection,
+    LearnsBehavior,
 ):
     """The WAN connection services of one device; one of them is used."""
 
@@ -83,6 +87,8 @@ class IgdGateway(
         self._read_again_at = 0.0
         self._works = False
         self._behavior = DeviceBehavior()
+        self._device = "|".join((identity.server, identity.model, identity.name))
+        self._learned: LearnedBehavior | None = None
         self._external: IPAddress | None = None
         self._external_queried = False
         self._connected = True
@@ -91,6 +97,11 @@ class IgdGateway(
     @property
     def _connection(self) -> WanConnection:
         return self._connections[0]
+
+    def start_from(self, learned: Learned) -> None:
+        """Use the refusals of earlier runs."""
+        self._learned = LearnedBehavior(learned, self._device)
+        self._behavior = self._learned.read()
 
     async def map(self, request: MapRequest) -> Lease:
         """Create or renew a mapping.
@@ -194,6 +205,8 @@ class IgdGateway(
                 _log.debug("the service %s does not open the port: %s", connection.kind, error)
             else:
                 self._use(connection)
+                if self._learned is not None:
+                    self._learned.write(self._behavior)
                 return granted
         assert failure is not None
         raise failure

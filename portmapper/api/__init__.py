@@ -62,6 +62,9 @@ if TYPE_CHECKING:
     from portmapper.api.guard import Guard as Guard
     from portmapper.api.hookspecs import PLUGIN_API as PLUGIN_API
     from portmapper.api.hookspecs import hookimpl as hookimpl
+    from portmapper.api.learning import MAX_LEARNED as MAX_LEARNED
+    from portmapper.api.learning import Learned as Learned
+    from portmapper.api.learning import LearnsBehavior as LearnsBehavior
     from portmapper.api.metrics import Metrics as Metrics
     from portmapper.api.metrics import MetricsPage as MetricsPage
     from portmapper.api.metrics import ShowsMetrics as ShowsMetrics
@@ -145,6 +148,11 @@ __getattr__ = lazy_exports(
         "daemon_command": (
             "DaemonCommand",
             "DaemonParts",
+        ),
+        "learning": (
+            "MAX_LEARNED",
+            "Learned",
+            "LearnsBehavior",
         ),
         "errors": (
             "AnotherNat",

@@ -30,6 +30,12 @@ class KnownGateways(Protocol):
     def put(self, address: IPAddress, backend: str, location: str) -> None:
         """Remember it."""
 
+    def learned(self, address: IPAddress, backend: str) -> str:
+        """Return what a gateway has learned about its device, empty if nothing."""
+
+    def put_learned(self, address: IPAddress, backend: str, text: str) -> None:
+        """Remember it."""
+
 
 class NothingKnown:
     """Knows no gateway, and remembers none."""
@@ -39,6 +45,29 @@ class NothingKnown:
 
     def put(self, address: IPAddress, backend: str, location: str) -> None:
         """Forget it."""
+
+    def learned(self, address: IPAddress, backend: str) -> str:
+        """Return an empty text."""
+        return ""
+
+    def put_learned(self, address: IPAddress, backend: str, text: str) -> None:
+        """Forget it."""
+
+
+@attrs.frozen
+class LearnedBy:
+    """The place of one gateway in what is known; see `portmapper.api.learning`."""
+
+    known: KnownGateways
+    gateway: Gateway
+
+    def read(self) -> str:
+        """Return the text of an earlier run."""
+        return self.known.learned(self.gateway.address, self.gateway.backend)
+
+    def write(self, text: str) -> None:
+        """Keep a text in its place."""
+        self.known.put_learned(self.gateway.address, self.gateway.backend, text)
 
 
 PRESENT = "present"

@@ -10,7 +10,8 @@ from typing import cast
 
 from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import BackendError, GatewayTimeout, PortmapperError, quoted
-from portmapper.gateways.brief import Brief, KnownGateways, NothingKnown, remember
+from portmapper.api.learning import LearnsBehavior
+from portmapper.gateways.brief import Brief, KnownGateways, LearnedBy, NothingKnown, remember
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 
@@ -195,6 +196,8 @@ class Probe:
             self._superseded.append(known)
             self.gateways.remove(known)
         if gateway is not known:
+            if isinstance(gateway, LearnsBehavior):
+                gateway.start_from(LearnedBy(self._known, gateway))
             self.gateways.append(gateway)
             self.gateways.sort(key=self._preference)
         if self._brief is not None and gateway.address == self.target.gateway:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from portmapper.store.sqlite import Schema
 
 LEASE_STORE = Schema(
-    version=7,
+    version=8,
     tables="""
 CREATE TABLE IF NOT EXISTS leases (
     token BLOB PRIMARY KEY, protocol TEXT NOT NULL,
@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS devices (address TEXT PRIMARY KEY, server TEXT NOT NU
 CREATE TABLE IF NOT EXISTS gateways (
     address TEXT NOT NULL, backend TEXT NOT NULL, location TEXT NOT NULL, PRIMARY KEY (address, backend)
 );
+CREATE TABLE IF NOT EXISTS learned (
+    address TEXT NOT NULL, backend TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (address, backend)
+);
 CREATE TABLE IF NOT EXISTS paused (
     protocol TEXT NOT NULL, port INTEGER NOT NULL, address TEXT NOT NULL, internal_port INTEGER NOT NULL,
     at REAL NOT NULL, PRIMARY KEY (protocol, port, address, internal_port)
@@ -43,4 +46,4 @@ CREATE TABLE IF NOT EXISTS ports (
 )
 """Versions: 1 has leases and journal. 2 adds ad-hoc mappings, 3 the last external port of mappings that
 accept any port, 4 the devices and the remote hosts of a lease, 5 the paused rows, 6 the origin of a lease,
-7 where gateways answered."""
+7 where gateways answered, 8 what gateways refused."""

@@ -7,11 +7,12 @@ import ipaddress
 from collections.abc import AsyncIterator
 
 from portmapper.api.backend import EndsSearch, Gateway, Target
+from portmapper.api.learning import Learned, LearnsBehavior
 from portmapper.gateways.brief import PATIENCE, PATIENCE_IF_ABSENT, PRESENT, Brief, remember
 from portmapper.gateways.probe import Probe
 from portmapper.store.gateway_table import GatewayTable
 from portmapper.testing.clock import FakeClock
-from portmapper.testing.fake_backend import FakeBackend
+from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import GATEWAY, FakeDevice
 
 TARGET = Target(ipaddress.ip_address("192.168.88.10"), "eth0", GATEWAY)
@@ -112,3 +113,23 @@ def test_nothing_is_remembered_without_an_answer() -> None:
     known = GatewayTable()
     remember(known, TARGET, [], ["pcp", "upnp"])
     assert known.location(GATEWAY, "pcp") is None
+
+
+async def test_a_gateway_starts_from_what_the_last_run_learned(clock: FakeClock, device: FakeDevice) -> None:
+    """It gets its own place once, when it is found."""
+
+    class Learning(FakeGateway, LearnsBehavior):
+        def start_from(self, learned: Learned) -> None:
+            texts.append(learned.read())
+            learned.write("new")
+
+    texts: list[str] = []
+    known = GatewayTable()
+    known.put_learned(GATEWAY, "upnp", "old")
+    known.put_learned(GATEWAY, "pcp", "other")
+    probe = search(known, FakeBackend("upnp", device, kind=Learning))
+    await probe.round()
+    await probe.round()
+    assert texts == ["old"]
+    assert known.learned(GATEWAY, "upnp") == "new"
+    await probe.close()

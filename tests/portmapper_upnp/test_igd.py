@@ -6,6 +6,8 @@ import attrs
 import pytest
 
 from portmapper.api.errors import BackendError, GatewayTimeout, NetworkFailure
+from portmapper.gateways.brief import LearnedBy
+from portmapper.store.gateway_table import GatewayTable
 from portmapper_upnp import close_mapping
 
 OTHER = "192.168.7.7"
@@ -122,3 +124,20 @@ async def test_m28_an_error_for_an_entry_that_stays_is_an_error(router, connecte
     with pytest.raises(BackendError):
         await gateway.unmap(lease)
     assert router.table
+
+
+async def test_m1_a_refusal_is_known_in_the_next_run(router, connected, request_for):
+    """The first request of the next run is the one that works; a contradiction is learned."""
+    known = GatewayTable()
+    router.faults["AddPortMapping"] = lambda call: 725 if call["NewLeaseDuration"] != "0" else None
+    for requests in (["3600", "0"], ["0"]):
+        router.calls.clear()
+        gateway = await connected()
+        gateway.start_from(LearnedBy(known, gateway))
+        assert (await gateway.map(request_for())).permanent
+        assert [call["NewLeaseDuration"] for call in router.named("AddPortMapping")] == requests
+    router.faults["AddPortMapping"] = lambda call: 402 if call["NewLeaseDuration"] == "0" else None
+    gateway = await connected()
+    gateway.start_from(LearnedBy(known, gateway))
+    assert not (await gateway.map(request_for())).permanent
+    assert "permanent_only" not in known.learned(gateway.address, "upnp")

@@ -6,6 +6,7 @@ import ipaddress
 import sqlite3
 from pathlib import Path
 
+from portmapper.api.learning import MAX_LEARNED
 from portmapper.store.gateway_table import GATEWAYS_REMEMBERED, LONGEST, GatewayTable
 from portmapper.store.leases import FILE_NAME, Store
 
@@ -47,3 +48,15 @@ def test_the_table_is_bounded() -> None:
         table.put(GATEWAY + number, "upnp", URL)
     assert table.location(GATEWAY, "upnp") is None
     assert table.location(GATEWAY + 1, "upnp") == URL
+
+
+def test_what_gateways_refuse_is_kept_across_runs(tmp_path: Path) -> None:
+    """Each gateway has one text; a huge one is not kept."""
+    store = Store(tmp_path / FILE_NAME)
+    store.gateways.put_learned(GATEWAY, "upnp", "{}")
+    store.gateways.put_learned(GATEWAY, "pcp", "x" * (MAX_LEARNED + 1))
+    store.close()
+    again = Store(tmp_path / FILE_NAME)
+    found = [again.gateways.learned(GATEWAY, name) for name in ("upnp", "pcp")]
+    again.close()
+    assert found == ["{}", ""]
