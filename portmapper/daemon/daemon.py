@@ -315,6 +315,7 @@ class Daemon:
         async with monitoring(self._network_changed), asyncio.TaskGroup() as tasks:
             tasks.create_task(keep("scheduler", self._scheduler.run))
             tasks.create_task(keep("pulse", self._pulse.run))
+            tasks.create_task(keep("clock", self._clock.watch))
             tasks.create_task(keep("sources", self._desired.watcher.run))
             tasks.create_task(keep("gates", self._desired.gatekeeper.run))
             tasks.create_task(keep("listeners", self._desired.watch_listeners))

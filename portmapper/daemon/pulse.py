@@ -7,20 +7,23 @@ import logging
 import time
 from collections.abc import Callable
 
-PERIOD = 5.0
-"""Seconds between two looks."""
+PERIOD = 10.0
+"""Seconds between two looks; each one wakes an idle daemon."""
+
+LATE = 5.0
+"""Seconds by which a scheduler that works is never late."""
 
 BLOCKED = 10.0
 """Seconds without the event loop that are worth a report."""
 
-REPORTED = 12
+REPORTED = 6
 """Looks after which a blocked event loop that runs again is no longer reported."""
 
-OVERDUE = 12
+OVERDUE = 6
 """Looks in a row that find the scheduler late, before this is a problem. Looks are counted and not seconds,
 because after a suspend everything is late for a moment."""
 
-STUCK = 36
+STUCK = 18
 """Looks in a row after which the watchdog gets no ping, so that the service manager restarts the daemon."""
 
 _log = logging.getLogger(__name__)
@@ -75,7 +78,7 @@ class Pulse:
         if blocked >= BLOCKED:
             self._blocked, self._looks_left = blocked, REPORTED
             _log.warning("%s: the process was stopped, or the system is overloaded", _did_not_run(blocked))
-        self._late = self._late + 1 if self._lateness() > PERIOD else 0
+        self._late = self._late + 1 if self._lateness() > LATE else 0
 
 
 def _did_not_run(seconds: float) -> str:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+
+from portmapper.support.clock_jumps import watching_jumps
+
+LONGEST_SLEEP = 60.0
+"""Seconds until a wait looks at the clock although the kernel reports every jump."""
 
 
 class Clock:
@@ -16,6 +23,9 @@ class Clock:
 
     # The timers of the event loop stop while the system is suspended, and CLOCK_BOOTTIME does not.
     longest_sleep: float | None = 4.0
+
+    def __init__(self) -> None:
+        self._waits: set[asyncio.Timeout] = set()
 
     def monotonic(self) -> float:
         """Return monotonic seconds, including suspended time if the system can report it.
@@ -34,7 +44,8 @@ class Clock:
     async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
         """Wait at most `seconds` until `event` is set, and return whether it was set.
 
-        Suspended time counts: after a suspend, this returns within `longest_sleep` seconds.
+        Suspended time counts: after a suspend, this returns at once if `watch` runs and the kernel reports
+        it, else within `longest_sleep` seconds.
         """
         deadline = None if seconds is None else self.monotonic() + seconds
         while True:
@@ -43,8 +54,30 @@ class Clock:
                 # All waits look at multiples of it, so an idle process wakes once for all of them.
                 left = min(left, self.longest_sleep - self.monotonic() % self.longest_sleep)
             try:
-                async with asyncio.timeout(left):
-                    return await event.wait()
+                async with asyncio.timeout(left) as timeout:
+                    with self._listed(timeout):
+                        return await event.wait()
             except TimeoutError:
                 if deadline is not None and self.monotonic() >= deadline:
                     return False
+
+    async def watch(self) -> None:
+        """Let all waits look at the clock after each suspend, until canceled."""
+        with watching_jumps(self._look_again) as are_reported:
+            if are_reported:
+                self.longest_sleep = LONGEST_SLEEP
+            await asyncio.Event().wait()
+
+    @contextlib.contextmanager
+    def _listed(self, timeout: asyncio.Timeout) -> Iterator[None]:
+        self._waits.add(timeout)
+        try:
+            yield
+        finally:
+            self._waits.discard(timeout)
+
+    def _look_again(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for timeout in self._waits:
+            if not timeout.expired():
+                timeout.reschedule(now)

@@ -29,6 +29,7 @@ class FakeClock(Clock):
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         """Start at 1000 monotonic seconds and the wall-clock time `start`."""
+        super().__init__()
         self._start = start
         self._seconds = 1000.0
 

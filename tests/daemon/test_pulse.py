@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from portmapper.daemon import pulse
-from portmapper.daemon.pulse import OVERDUE, PERIOD, REPORTED, STUCK, Pulse
+from portmapper.daemon.pulse import LATE, OVERDUE, REPORTED, STUCK, Pulse
 from portmapper.daemon.systemd import ServiceManager, keep_notifying
 from portmapper.support.clock import Clock
 
@@ -37,7 +37,7 @@ def test_a_scheduler_that_has_stopped_is_a_problem_and_then_ends_the_watchdog_pi
         assert not watched.is_stuck
         watched.look(0.0)
     assert watched.is_stuck
-    lateness = PERIOD / 2
+    lateness = LATE / 2
     watched.look(0.0)
     assert not watched.is_stuck
     assert not any(watched.problems.values())

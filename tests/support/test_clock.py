@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC
 
 import pytest
 
-from portmapper.support.clock import Clock
+from portmapper.support.clock import LONGEST_SLEEP, Clock
 
 
 def test_the_monotonic_clock_includes_suspended_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +55,33 @@ async def test_wait_counts_suspended_time(monkeypatch: pytest.MonkeyPatch) -> No
     asyncio.get_running_loop().call_later(0.03, asleep.__setitem__, 0, 7200.0)
     async with asyncio.timeout(5):
         assert not await clock.wait(asyncio.Event(), 3600)
+
+
+async def test_a_jump_of_the_clock_ends_the_waits_that_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel reports the end of a suspend, so nothing needs to look for it; other waits go on."""
+    clock, asleep = Clock(), [0.0]
+    awake = Clock.monotonic
+    monkeypatch.setattr(Clock, "monotonic", lambda self: awake(self) + asleep[0])
+    monkeypatch.setattr("portmapper.support.clock.watching_jumps", reported)
+    watch = asyncio.create_task(clock.watch())
+    short, long = (asyncio.create_task(clock.wait(asyncio.Event(), hours * 3600)) for hours in (1, 3))
+    await asyncio.sleep(0)
+    asleep[0] = 7200.0
+    async with asyncio.timeout(2):
+        reports[-1]()
+        assert not await short
+    assert not long.done()
+    assert clock.longest_sleep == LONGEST_SLEEP
+    for task in (watch, long):
+        task.cancel()
+    await asyncio.gather(watch, long, return_exceptions=True)
+
+
+reports: list[Callable[[], object]] = []
+
+
+@contextmanager
+def reported(notify: Callable[[], object]) -> Iterator[bool]:
+    """Report jumps as the kernel does."""
+    reports.append(notify)
+    yield True
