@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from portmapper.api.errors import Conflict
 from portmapper.api.model import Lease
 from portmapper.scheduler.inputs import (
@@ -27,6 +25,7 @@ from portmapper.scheduler.record import Phase, Record, without_lease
 from portmapper.scheduler.retry import delay_after_failure
 from portmapper.store.ownership import forward_target
 from portmapper.support.backoff import renewal_delay
+from portmapper.support.values import evolve
 
 
 def begin(record: Record, given: Due, now: Moment, rules: Rules) -> Result:
@@ -37,12 +36,12 @@ def begin(record: Record, given: Due, now: Moment, rules: Rules) -> Result:
 def begin_again(record: Record, given: Due, now: Moment, rules: Rules) -> Result:
     """Begin again if the attempt only waits; otherwise attempt once more when it ends."""
     if record.asking is not None:
-        return attrs.evolve(record, due=None, dirty=True), ()
+        return evolve(record, due=None, dirty=True), ()
     return _begun(record, given, record.serial), ()
 
 
 def _begun(record: Record, given: Due, serial: int) -> Record:
-    return attrs.evolve(
+    return evolve(
         record,
         phase=_beginning(record),
         due=None,
@@ -65,7 +64,7 @@ def _beginning(record: Record) -> Phase:
 def take_turn(record: Record, given: TurnCame, now: Moment, rules: Rules) -> Result:
     """Skip the requests that were silent a moment ago."""
     attempts, refusals = zip(*given.silent, strict=True) if given.silent else ((), ())
-    return attrs.evolve(record, tried=attempts, answers=refusals), ()
+    return evolve(record, tried=attempts, answers=refusals), ()
 
 
 def ask(record: Record, given: Asked, now: Moment, rules: Rules) -> Result:
@@ -75,26 +74,26 @@ def ask(record: Record, given: Asked, now: Moment, rules: Rules) -> Result:
         phase = Phase.REQUESTING
     elif phase is Phase.RENEWING and not given.holder:
         phase = Phase.REBINDING
-    return attrs.evolve(record, phase=phase, asking=given.attempt, tried=(*record.tried, given.attempt)), ()
+    return evolve(record, phase=phase, asking=given.attempt, tried=(*record.tried, given.attempt)), ()
 
 
 def pass_over(record: Record, given: PassedOver, now: Moment, rules: Rules) -> Result:
     """Note a gateway that cannot serve the mapping."""
     tried = record.tried if given.attempt is None else (*record.tried, given.attempt)
-    return attrs.evolve(record, tried=tried, answers=(*record.answers, given.refusal)), ()
+    return evolve(record, tried=tried, answers=(*record.answers, given.refusal)), ()
 
 
 def adopt(record: Record, given: Adopting, now: Moment, rules: Rules) -> Result:
     """Note which lease of an earlier run the request would renew."""
     opened_at = given.opened_at if given.lease is not None else record.opened_at
-    return attrs.evolve(record, adopted=given.lease, opened_at=opened_at), ()
+    return evolve(record, adopted=given.lease, opened_at=opened_at), ()
 
 
 def next_gateway(record: Record, given: Refused, now: Moment, rules: Rules) -> Result:
     """Note the answer; the next gateway is asked."""
     phase = Phase.SELECTING if record.lease is None else record.phase
     answers = (*record.answers, (given.gateway, given.error))
-    return attrs.evolve(record, phase=phase, asking=None, answers=answers), ()
+    return evolve(record, phase=phase, asking=None, answers=answers), ()
 
 
 def bind(record: Record, given: Granted, now: Moment, rules: Rules) -> Result:
@@ -105,7 +104,7 @@ def bind(record: Record, given: Granted, now: Moment, rules: Rules) -> Result:
     moved = before is None or before.gateway != lease.gateway
     recreate = record.recreate and not given.recreated
     rebind = record.rebind and record.suspect
-    bound = attrs.evolve(
+    bound = evolve(
         record,
         phase=Phase.BOUND,
         lease=lease,
@@ -145,7 +144,7 @@ def is_same(before: Lease, lease: Lease) -> bool:
 
 def fail(record: Record, given: Exhausted, now: Moment, rules: Rules) -> Result:
     """Plan the next attempt; a lease is kept until it ends, unless another host has its port now."""
-    record = attrs.evolve(
+    record = evolve(
         record,
         asking=None,
         tried=(),
@@ -156,11 +155,11 @@ def fail(record: Record, given: Exhausted, now: Moment, rules: Rules) -> Result:
     effects: list[Effect] = []
     if record.lease is not None and _has_gone(record, record.lease):
         record, effects = _without_port(record, record.lease, now)
-    record = attrs.evolve(record, attempts=record.attempts + 1)
+    record = evolve(record, attempts=record.attempts + 1)
     effects.append(Failed(first=record.attempts == 1 or record.dirty))
     delay = delay_after_failure(record, now.monotonic, rules.interval)
     at = now.monotonic + delay
-    rested = attrs.evolve(
+    rested = evolve(
         record,
         phase=_resting(record),
         due=at if record.expires_at is None else min(at, record.expires_at),

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from functools import partial
 from typing import Protocol as Interface
 
-import attrs
-
 from portmapper.api.backend import Gateway, VerifiesLeases
 from portmapper.api.errors import UNREACHABLE, BackendError, NotAuthorized
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest, TableEntry
@@ -33,6 +31,7 @@ from portmapper.scheduler.rivals import Rivals
 from portmapper.scheduler.writer import Writer
 from portmapper.store.ownership import Ownership
 from portmapper.support.clock import Clock
+from portmapper.support.values import evolve
 
 LOSSES_BEFORE_PERMANENT = 2
 """Times a gateway may lose a finite lease before a permanent one is requested (CONFORMANCE M15)."""
@@ -146,7 +145,7 @@ class Executor:
             steps = ()
         if steps:
             await self._repair(key, steps)
-            request = attrs.evolve(request, urgent=True, recreate=True)
+            request = evolve(request, urgent=True, recreate=True)
         make_room = partial(self._make_room, key, record, request, gateway, policy)
         async with self._alongside(key, record, request, gateway, bool(steps)):
             lease = await request_lease(gateway, request, policy, make_room)
@@ -172,7 +171,7 @@ class Executor:
 
     async def _release_denied(self, key: MappingKey, record: Record, lease: Lease, gateway: Gateway) -> None:
         """Release a lease on a port that the policy denies; the gateway chose it."""
-        mapping = attrs.evolve(record.mapping, port=lease.external_port)
+        mapping = evolve(record.mapping, port=lease.external_port)
         reason = "" if lease.external_port == record.mapping.port else self._policy_check()(mapping)
         if not reason:
             return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
-
 from portmapper.api.model import Lease
 from portmapper.scheduler.inputs import (
     Abandoned,
@@ -32,11 +30,12 @@ from portmapper.scheduler.inputs import (
     Verified,
 )
 from portmapper.scheduler.record import Phase, Record, without_lease
+from portmapper.support.values import evolve
 
 
 def replace(record: Record, given: Desired, now: Moment, rules: Rules) -> Result:
     """Take the new values; attempt now."""
-    return attrs.evolve(record, mapping=given.mapping, due=now.monotonic), ()
+    return evolve(record, mapping=given.mapping, due=now.monotonic), ()
 
 
 def drop(record: Record, given: Undesired, now: Moment, rules: Rules) -> Result:
@@ -54,7 +53,7 @@ def expire(record: Record, given: Expired, now: Moment, rules: Rules) -> Result:
 def vanish(record: Record, given: Vanished, now: Moment, rules: Rules) -> Result:
     """Give the lease up; attempt now."""
     lease = _held(record)
-    lost = attrs.evolve(_lost(record, now, now.monotonic), losses=record.losses + 1)
+    lost = evolve(_lost(record, now, now.monotonic), losses=record.losses + 1)
     return lost, (Lost(lease, "the gateway no longer holds it"),)
 
 
@@ -68,17 +67,17 @@ def _lost(record: Record, now: Moment, due: float) -> Record:
     phase = Phase.INIT
     if record.attempting:
         phase = Phase.SELECTING if record.asking is None else Phase.REQUESTING
-    return attrs.evolve(without_lease(record, now.monotonic), phase=phase, due=due)
+    return evolve(without_lease(record, now.monotonic), phase=phase, due=due)
 
 
 def confirm(record: Record, given: Verified, now: Moment, rules: Rules) -> Result:
     """Count the losses from zero again."""
-    return attrs.evolve(record, losses=0), ()
+    return evolve(record, losses=0), ()
 
 
 def suspect(record: Record, given: Doubted, now: Moment, rules: Rules) -> Result:
     """Reassert the lease soon."""
-    return attrs.evolve(
+    return evolve(
         record,
         phase=Phase.SUSPECT if record.phase is Phase.BOUND else record.phase,
         suspect_since=now.monotonic,
@@ -91,55 +90,55 @@ def suspect(record: Record, given: Doubted, now: Moment, rules: Rules) -> Result
 def attempt_soon(record: Record, given: GatewayBack, now: Moment, rules: Rules) -> Result:
     """Attempt soon, with short delays again."""
     due = record.due if given.delay is None else now.monotonic + given.delay
-    return attrs.evolve(record, attempts=min(record.attempts, 1), due=due), ()
+    return evolve(record, attempts=min(record.attempts, 1), due=due), ()
 
 
 def move(record: Record, given: NetworkChanged, now: Moment, rules: Rules) -> Result:
     """Attempt now at the best place."""
-    return attrs.evolve(record, attempts=0, rebind=True, due=now.monotonic), ()
+    return evolve(record, attempts=0, rebind=True, due=now.monotonic), ()
 
 
 def move_soon(record: Record, given: BetterGateway, now: Moment, rules: Rules) -> Result:
     """Attempt at the better gateway."""
-    return attrs.evolve(record, rebind=True, due=now.monotonic + given.delay), ()
+    return evolve(record, rebind=True, due=now.monotonic + given.delay), ()
 
 
 def retry_now(record: Record, given: RetryNow, now: Moment, rules: Rules) -> Result:
     """Attempt now, with short delays again."""
-    return attrs.evolve(record, attempts=0, due=now.monotonic), ()
+    return evolve(record, attempts=0, due=now.monotonic), ()
 
 
 def attempt_now(record: Record, given: AttemptNow, now: Moment, rules: Rules) -> Result:
     """Attempt now."""
-    return attrs.evolve(record, due=now.monotonic), ()
+    return evolve(record, due=now.monotonic), ()
 
 
 def readdress(record: Record, given: AddressChanged, now: Moment, rules: Rules) -> Result:
     """Note the new external address; the lease stays."""
     before = _held(record)
-    lease = attrs.evolve(before, external_address=given.address)
-    return attrs.evolve(record, lease=lease), (Moved(lease, before.external_address),)
+    lease = evolve(before, external_address=given.address)
+    return evolve(record, lease=lease), (Moved(lease, before.external_address),)
 
 
 def change_port(record: Record, given: ChangePort, now: Moment, rules: Rules) -> Result:
     """Request the port of the other half of its pair; the lease stays until then."""
-    return attrs.evolve(record, move_to=given.port, moves=record.moves + 1, due=now.monotonic), ()
+    return evolve(record, move_to=given.port, moves=record.moves + 1, due=now.monotonic), ()
 
 
 def note_pair(record: Record, given: PairChecked, now: Moment, rules: Rules) -> Result:
     """Note whether it has the same external port as the other half of its pair."""
-    return attrs.evolve(record, apart=given.apart, moves=record.moves if given.apart else 0), ()
+    return evolve(record, apart=given.apart, moves=record.moves if given.apart else 0), ()
 
 
 def give_up(record: Record, given: GivenUp, now: Moment, rules: Rules) -> Result:
     """Give the lease up, which is closed; the attempt under way continues."""
-    lost = attrs.evolve(_lost(record, now, now.monotonic), moves=record.moves)
+    lost = evolve(_lost(record, now, now.monotonic), moves=record.moves)
     return lost, (Lost(_held(record), given.why),)
 
 
 def disturb(record: Record, given: Disturbed, now: Moment, rules: Rules) -> Result:
     """Note what a peer's request may have done; attempt now if it is urgent."""
-    return attrs.evolve(
+    return evolve(
         record,
         recreate=record.recreate or given.recreate,
         order_lost=record.order_lost or given.order_lost,
@@ -149,9 +148,9 @@ def disturb(record: Record, given: Disturbed, now: Moment, rules: Rules) -> Resu
 
 def settle_order(record: Record, given: OrderKnown, now: Moment, rules: Rules) -> Result:
     """Forget that the order was unknown."""
-    return attrs.evolve(record, order_lost=False), ()
+    return evolve(record, order_lost=False), ()
 
 
 def renew_now(record: Record, given: RenewNow, now: Moment, rules: Rules) -> Result:
     """Renew at the given time."""
-    return attrs.evolve(record, due=given.at), ()
+    return evolve(record, due=given.at), ()

@@ -14,6 +14,7 @@ from portmapper.api.backend import Target
 from portmapper.api.errors import UNREACHABLE, BackendError, Conflict, NotAuthorized
 from portmapper.api.model import ALL_GATEWAYS, IPAddress, Lease, Mapping, MappingKey, MappingState
 from portmapper.network.placement import Place
+from portmapper.support.values import evolve
 
 Attempt = tuple[str, IPAddress]
 """A gateway's identity, and the internal address that was requested there."""
@@ -252,7 +253,7 @@ def _rank(error: BackendError) -> int:
 
 def without_lease(record: Record, at: float) -> Record:
     """Return the record of a mapping that holds nothing any more, since `at`."""
-    return attrs.evolve(
+    return evolve(
         record,
         lease=None,
         opened_at=None,

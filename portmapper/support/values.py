@@ -1,7 +1,8 @@
-"""Frozen attrs classes that cost half as much to create, for modules that every start imports."""
+"""Frozen attrs classes that cost half as much to create, and a faster copy of their values."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import attrs
 
 if TYPE_CHECKING:
     # The type checker knows this decorator and `attrs.evolve` only by their own names.
+    from attrs import evolve as evolve
     from attrs import frozen as frozen
 else:
 
@@ -26,6 +28,23 @@ else:
         if "__repr__" not in own:
             built.__repr__ = _representation([field.name for field in attrs.fields(built) if field.repr])
         return built
+
+    def evolve(value: Any, **changes: Any) -> Any:
+        """Return a copy with changes, as `attrs.evolve` does, in half the time.
+
+        A mapping gets five new records until it is open. All fields must be positional, without converters.
+        """
+        fields, places = _fields_of(value.__class__)
+        kind, *copied = fields(value)
+        for name, changed in changes.items():
+            copied[places[name]] = changed
+        return kind(*copied)
+
+    @functools.cache
+    def _fields_of(kind: type) -> tuple[Callable[[Any], Any], dict[str, int]]:
+        """Return what reads the class and all fields, and the place of each field."""
+        names = [field.name for field in attrs.fields(kind)]
+        return attrgetter("__class__", *names), {name: place for place, name in enumerate(names)}
 
 
 def _comparison(fields: Any) -> tuple[Callable[[Any, object], Any], Callable[[Any], int]]:

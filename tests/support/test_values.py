@@ -8,7 +8,7 @@ import pickle
 import attrs
 import pytest
 
-from portmapper.support.values import frozen
+from portmapper.support.values import evolve, frozen
 
 
 @frozen
@@ -104,3 +104,13 @@ def test_a_class_inside_a_function_is_shown_by_its_own_name() -> None:
         port: int
 
     assert repr(Inner(1)) == "Inner(port=1)"
+
+
+def test_a_changed_copy_is_that_of_attrs() -> None:
+    """The other fields stay, and a field that does not exist is an error."""
+    value = Derived(1, "a", "secret", ("x",))
+    changed = evolve(value, note="b", names=())
+    assert (changed, changed.note, changed.token) == (attrs.evolve(value, names=()), "b", "secret")
+    assert evolve(value) == value
+    with pytest.raises(KeyError):
+        evolve(value, none=1)
