@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from portmapper.api import PortmapperError
 
 _MOST_CAUSES = 16
@@ -25,9 +27,17 @@ def reason_of(error: BaseException) -> str:
         cause = waiting.pop()
         if isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__:
             return "no answer in time"
+        if isinstance(cause, ssl.SSLError):
+            return _tls_reason(cause)
         if isinstance(cause, OSError) and cause.strerror and cause.errno:
             found = cause.strerror.lower()
         if isinstance(cause, BaseException):
             more = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
             waiting += [each for each in more if isinstance(each, BaseException)]
     return found
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    return "no valid answer over TLS"

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from pathlib import Path
+from typing import ClassVar, NoReturn
 
-from portmapper.api import Observer, hookimpl
+import attrs
+
+from portmapper.api import READ, Observer, hookimpl
 from portmapper_clients.errors import ClientFailure, LoginRefused
 from portmapper_clients.follower import CALL_SECONDS, Client
-from portmapper_clients.tables import WebFollower
+from portmapper_clients.settings import secret_path
+from portmapper_clients.tables import WebFollower, WebTable
+
+
+@attrs.frozen
+class QBittorrentTable(WebTable):
+    """The keys of `[plugin.qbittorrent]`.
+
+    Attributes:
+        ca_file: absolute path of the certificates that prove the web interface over HTTPS, in PEM.
+    """
+
+    ca_file: Path | None = attrs.field(default=None, metadata={READ: secret_path})
 
 
 class QBittorrentObserver(WebFollower):
     """Keeps the listening port of qBittorrent equal to the granted port."""
 
     name = "qbittorrent"
+    settings: ClassVar[type] = QBittorrentTable
+
+    def __init__(self, *, settings: QBittorrentTable | None = None) -> None:
+        table = settings or QBittorrentTable()
+        self._authority = table.ca_file
+        super().__init__(settings=table)
 
     def connect(self, secret: str) -> Client:
         """Return a connection; log in if there is a user name."""
-        return _QBittorrent(self._table.url, self._table.username, secret)
+        return _QBittorrent(self._table.url, self._table.username, secret, self._authority)
 
 
 class _QBittorrent(Client):
-    def __init__(self, url: str, username: str, password: str) -> None:
+    def __init__(self, url: str, username: str, password: str, authority: Path | None) -> None:
         import qbittorrentapi
 
         class Session(qbittorrentapi.Client):
@@ -34,9 +55,12 @@ class _QBittorrent(Client):
                     else LoginRefused(f"{url} requires a login, and username is not set")
                 )
 
+        if authority is not None and not authority.is_file():
+            raise ClientFailure(f"{authority}: there is no such file")
+        verify = {"verify": str(authority)} if authority is not None else {}
         self._client = Session(
             host=url,
-            REQUESTS_ARGS={"timeout": (CALL_SECONDS, CALL_SECONDS)},
+            REQUESTS_ARGS={"timeout": (CALL_SECONDS, CALL_SECONDS), **verify},
             HTTPADAPTER_ARGS={"max_retries": 0},
             FORCE_SCHEME_FROM_HOST=True,
         )
