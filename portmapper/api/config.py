@@ -45,6 +45,7 @@ def _converter() -> Any:
         converter.register_structure_hook(kind, hook)
     # Otherwise cattrs would apply the hook for `str`, because StrEnum is a subclass of it.
     converter.register_structure_hook(enum.StrEnum, _read_enum)
+    converter.register_structure_hook_func(_is_optional_path, _read_optional_path)
     converter.register_structure_hook_func(_is_tuple, functools.partial(_read_tuple, converter))
     converter.register_structure_hook_factory(attrs.has, functools.partial(_table_reader, converter))
     return converter
@@ -114,10 +115,20 @@ def _plain(kind: type[Any], word: str, *also: type[Any]) -> Callable[[object, ob
 
 
 def _read_path(value: object, _: object) -> Path:
-    path = Path(value).expanduser() if isinstance(value, str) and value else Path()
+    is_usable = isinstance(value, str) and value and "\0" not in value
+    path = Path(str(value)).expanduser() if is_usable else Path()
     if not path.is_absolute():
         raise SettingError((), f"{quoted(value)} is not an absolute path")
     return path
+
+
+def _is_optional_path(kind: object) -> bool:
+    return kind == Path | None
+
+
+def _read_optional_path(value: object, kind: object) -> Path | None:
+    """Read a path; an environment variable that is empty names none."""
+    return None if value in (None, "") else _read_path(value, kind)
 
 
 _PLAIN: types.MappingProxyType[type, Callable[[object, object], object]] = types.MappingProxyType(

@@ -52,6 +52,11 @@ def test_every_type_is_converted() -> None:
     assert structure(Table, table) == expected
 
 
+def test_an_empty_path_is_none() -> None:
+    """An environment variable may be set and empty."""
+    assert structure(Table, {"name": "x", "file": ""}) == Table("x")
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -62,6 +67,7 @@ def test_every_type_is_converted() -> None:
         ({"name": "x", "ratio": True}, "ratio: true is not a number"),
         ({"name": "x", "color": "green"}, "color: 'green' is not one of red, blue"),
         ({"name": "x", "file": "here"}, "file: 'here' is not an absolute path"),
+        ({"name": "x", "file": "/a\0b"}, "file: '/a\\x00b' is not an absolute path"),
         ({"name": "x", "inner": {}}, "inner: {} is not a list"),
         ({"name": "x", "inner": [{"port": 1}, {"port": True}]}, "inner[1].port: true is not a whole number"),
         ({"name": "x", "inner": [{"port": 1, "enabled": 1}]}, "inner[0].enabled: 1 is not true or false"),

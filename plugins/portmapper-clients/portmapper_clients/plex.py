@@ -10,7 +10,7 @@ import attrs
 from portmapper.api import READ, Observer, hookimpl
 from portmapper_clients.errors import LoginRefused
 from portmapper_clients.follower import CALL_SECONDS, Client, Follower
-from portmapper_clients.settings import base_url, check_mapping, row_name, secret_path
+from portmapper_clients.settings import base_url, check_mapping, row_name
 
 
 @attrs.frozen
@@ -26,7 +26,7 @@ class PlexTable:
 
     url: str = attrs.field(default="", metadata={READ: base_url})
     token: str = attrs.field(default="", repr=False)
-    token_file: Path | None = attrs.field(default=None, metadata={READ: secret_path})
+    token_file: Path | None = None
     mapping: str = attrs.field(default="", metadata={READ: row_name})
 
     def __attrs_post_init__(self) -> None:

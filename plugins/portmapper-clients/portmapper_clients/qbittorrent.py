@@ -7,10 +7,9 @@ from typing import ClassVar, NoReturn
 
 import attrs
 
-from portmapper.api import READ, Observer, hookimpl
+from portmapper.api import Observer, hookimpl
 from portmapper_clients.errors import ClientFailure, LoginRefused
 from portmapper_clients.follower import CALL_SECONDS, Client
-from portmapper_clients.settings import secret_path
 from portmapper_clients.tables import WebFollower, WebTable
 
 
@@ -22,7 +21,7 @@ class QBittorrentTable(WebTable):
         ca_file: absolute path of the certificates that prove the web interface over HTTPS, in PEM.
     """
 
-    ca_file: Path | None = attrs.field(default=None, metadata={READ: secret_path})
+    ca_file: Path | None = None
 
 
 class QBittorrentObserver(WebFollower):

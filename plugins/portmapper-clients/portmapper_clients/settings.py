@@ -35,16 +35,6 @@ def base_url(value: object) -> str:
     return text.rstrip("/")
 
 
-def secret_path(value: object) -> Path | None:
-    """Read the path of a file with a password or token."""
-    if value == "":
-        return None
-    path = Path(value) if isinstance(value, str) and "\0" not in value else Path()
-    if not path.is_absolute():
-        raise ValueError(f"{quoted(value)} is not an absolute path")
-    return path
-
-
 def check_mapping(place: str, mapping: str) -> None:
     """Require a row as soon as the client's place is set.
 

@@ -9,7 +9,7 @@ import attrs
 
 from portmapper.api import READ
 from portmapper_clients.follower import Follower
-from portmapper_clients.settings import base_url, check_mapping, row_name, secret_path
+from portmapper_clients.settings import base_url, check_mapping, row_name
 
 
 @attrs.frozen
@@ -25,7 +25,7 @@ class LoginTable:
 
     username: str = ""
     password: str = attrs.field(default="", repr=False)
-    password_file: Path | None = attrs.field(default=None, metadata={READ: secret_path})
+    password_file: Path | None = None
     mapping: str = attrs.field(default="", metadata={READ: row_name})
 
 

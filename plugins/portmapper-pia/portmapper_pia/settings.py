@@ -46,15 +46,6 @@ def _gateway(value: object) -> Place | None:
     return address, number or PORT
 
 
-def _path(value: object) -> Path | None:
-    if value == "":
-        return None
-    path = Path(value) if isinstance(value, str) and "\0" not in value else Path()
-    if not path.is_absolute():
-        raise ValueError(f"{quoted(value)} is not an absolute path")
-    return path
-
-
 @attrs.frozen
 class PiaTable:
     """The keys of `[plugin.pia]`.
@@ -68,8 +59,8 @@ class PiaTable:
 
     server: str = attrs.field(default="", metadata={READ: _server})
     gateway: Place | None = attrs.field(default=None, metadata={READ: _gateway})
-    token_file: Path | None = attrs.field(default=None, metadata={READ: _path})
-    ca: Path | None = attrs.field(default=None, metadata={READ: _path})
+    token_file: Path | None = None
+    ca: Path | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.server and self.token_file is None:
