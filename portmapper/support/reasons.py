@@ -20,7 +20,10 @@ def plain_reason(error: BaseException) -> str:
 
 def connection_reason(error: BaseException) -> str:
     """Return the system's words for a failed connection; those of asyncio name a Python call."""
-    cause = getattr(error, "os_error", error)
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", error)
+    if type(cause).__module__ == "ssl":  # importing it here would slow down every start
+        mismatch = getattr(cause, "verify_message", "")
+        return f"the certificate is not trusted: {mismatch}" if mismatch else "no valid answer over TLS"
     if isinstance(cause, socket.gaierror):
         return cause.strerror or "the name is unknown"
     number = getattr(cause, "errno", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import ssl
 
 import pytest
 
@@ -35,6 +36,13 @@ class ConnectorError(Exception):
         self.os_error = os_error
 
 
+def untrusted() -> ssl.SSLCertVerificationError:
+    """Return an error of a certificate, as OpenSSL raises it."""
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_message = "self-signed certificate"
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -42,6 +50,8 @@ class ConnectorError(Exception):
         (OSError(errno.EHOSTUNREACH, "Connect call failed ('a', 1)"), "No route to host"),
         (ConnectorError(socket.gaierror(-2, "Name or service not known")), "Name or service not known"),
         (ValueError("anything"), "the connection failed"),
+        (ConnectorError(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")), "no valid answer over TLS"),
+        (ConnectorError(untrusted()), "the certificate is not trusted: self-signed certificate"),
     ],
 )
 def test_a_failed_connection_has_the_words_of_the_system(error: BaseException, reason: str) -> None:
