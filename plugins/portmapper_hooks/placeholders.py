@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ _PLACEHOLDER = r"\{([a-z_]+)\}"
 _CONTENT_TYPE = "content-type"
 
 
-def filled(text: str, event: Event, escape: Callable[[str], str] = str) -> str:
+def filled(text: str, event: Event, escaped: Callable[[str], str] = str) -> str:
     """Replace each placeholder by the field of the event; other braces stay, as JSON has them too."""
     fields = fields_of(event)
 
@@ -26,7 +27,7 @@ def filled(text: str, event: Event, escape: Callable[[str], str] = str) -> str:
         if match[1] not in fields:
             return match[0]
         field = fields[match[1]]
-        return "" if field is None else escape(str(field))
+        return "" if field is None else escaped(str(field))
 
     return re.sub(_PLACEHOLDER, value, text)
 
@@ -60,4 +61,6 @@ def _escape_for(webhook: WebhookSettings) -> Callable[[str], str]:
         return lambda text: json.dumps(text)[1:-1]
     if "form-urlencoded" in content_type.lower():
         return lambda text: quote(text, safe="")
+    if "xml" in content_type.lower() or "html" in content_type.lower():
+        return escape
     return str

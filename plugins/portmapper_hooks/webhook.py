@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from portmapper import __version__
 from portmapper.api import Event, Observer, PortmapperError, RunsHooks
 from portmapper.support.encodings import as_utf8
+from portmapper.support.reasons import connection_reason
 from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import MASK, mask_urls
 from portmapper.support.text import printable
@@ -135,6 +136,8 @@ class WebhookObserver(Observer, RunsHooks):
                 status = response.status
         except (PortmapperError, aiohttp.InvalidURL) as error:
             return str(error), False
+        except aiohttp.ClientConnectorError as error:
+            return f"no connection: {connection_reason(error)}", True
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return printable(str(error)) or "no answer within the time limit", True
         return (
