@@ -53,6 +53,8 @@ class IgdWatch:
         """Note that a port was opened or renewed; a gateway in use is subscribed to."""
         if new:
             self._table.added()
+        else:
+            self._table.renewed()
         if self._notify is not None:
             self._events.start(connection)
 
@@ -78,7 +80,10 @@ class IgdWatch:
         """Query one row of the table; while events arrive, mostly only ask whether the gateway restarted."""
         if self._notify is not None:
             self._events.start(connection)
-        return await self._table.changed(connection, events=self._events.is_active)
+        changed = await self._table.changed(connection, events=self._events.is_active)
+        if changed and not self._table.unreadable:
+            self._events.forget()  # no event told of it
+        return changed
 
     def _query_again(self) -> None:
         """Query the address once more: it may have changed while the last event was under way."""

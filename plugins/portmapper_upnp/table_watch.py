@@ -32,6 +32,9 @@ class TableWatch:
 
     The last row is a good witness: it is gone or another one after any row was removed, and also after the
     gateway lost its table.
+
+    Attributes:
+        unreadable: the table has no end that can be found, so it has to be verified each time.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -40,13 +43,19 @@ class TableWatch:
         self._length = 0
         self._last: Row | None = None
         self._quiet = QUIET_CHECKS
-        self._unreadable = False
+        self.unreadable = False
+        self._checked = False
         self._ours_at = 0.0
 
     def added(self) -> None:
         """Note an entry that we added."""
         self._length += 1
         self._ours_at = time.monotonic()
+
+    def renewed(self) -> None:
+        """Note an entry that we renewed. Those of an earlier run are known from it until the first check."""
+        if not self._checked:
+            self._length += 1
 
     def removed(self) -> None:
         """Note an entry that we removed."""
@@ -72,18 +81,22 @@ class TableWatch:
             connection: the service.
             events: the gateway sends events, so it would have told of a change.
         """
-        if self._unreadable:
+        if self.unreadable:
             return True
-        if events and self._quiet < QUIET_CHECKS and await self._is_the_same():
-            self._quiet += 1
-            return False
+        self._checked = True
+        if events and self._quiet < QUIET_CHECKS:
+            restarted = await self._has_restarted()
+            if restarted is not None:
+                self._quiet = QUIET_CHECKS if restarted else self._quiet + 1
+                return restarted
         self._quiet = 0
         return await self._last_row_changed(connection)
 
-    async def _is_the_same(self) -> bool:
-        """Return whether the gateway answers and did not restart."""
-        before, self._boot_id = self._boot_id, await boot_id(self._endpoint)
-        return bool(before) and before == self._boot_id
+    async def _has_restarted(self) -> bool | None:
+        """Return whether the gateway restarted since the last answer; None if it does not tell."""
+        now = await boot_id(self._endpoint)
+        before, self._boot_id = self._boot_id, now or self._boot_id
+        return before != now if before and now else None
 
     async def _last_row_changed(self, connection: WanConnection) -> bool:
         try:
@@ -96,7 +109,7 @@ class TableWatch:
                 return False
             await self._find_end(connection)
         except Fault:
-            self._unreadable = True
+            self.unreadable = True
         return True
 
     async def _find_end(self, connection: WanConnection) -> None:

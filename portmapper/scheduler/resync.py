@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol as Interface
 
@@ -109,7 +109,14 @@ class Resync:
         if changed:
             self._verify_all(gateway, held)
         elif held and self._round % 12 == 1:
-            self._verify_all(gateway, [held[self._round // 12 % len(held)]])
+            await self._verify_in_turn(gateway, held)
+
+    async def _verify_in_turn(self, gateway: Gateway, held: Sequence[_Item]) -> None:
+        """Verify one lease. If the gateway lost it unnoticed, it may have lost others."""
+        key, record = held[self._round // 12 % len(held)]
+        await self._verify(gateway, key)
+        if self._records.get(key, record).lease is None:
+            self._verify_all(gateway, [item for item in held if item[0] != key])
 
     def _next_in_turn(self, held: Iterable[_Item]) -> MappingKey:
         """Return the mapping that is due first; one whose renewal disturbs no peer, if there is any."""

@@ -169,3 +169,31 @@ def test_entries_of_others_count_from_the_event_on(check: Any, monkeypatch: pyte
     check.watch.added()
     assert not check.watch.shrank("5")
     assert check.watch.shrank("4")
+
+
+async def test_a_restart_between_two_checks_is_noticed_whatever_the_table_holds(
+    check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another host may have opened its port again, which is then the last row as before."""
+    answers = iter(["7", "8", "8", "8"])
+
+    async def boot_id(_: Endpoint) -> str:
+        return next(answers)
+
+    monkeypatch.setattr(table_watch, "boot_id", boot_id)
+    table = Table(5, 1)
+    assert not await check(table, events=True)
+    assert not await check(table, events=True)
+    table.ports = [7, 1]
+    assert await check(table, events=True)
+
+
+async def test_entries_of_an_earlier_run_that_were_lost_before_the_first_check_count(
+    check: Any,
+) -> None:
+    """The renewals at the start show how many there were."""
+    for _ in range(3):
+        check.watch.renewed()
+    assert await check(Table(1))
+    check.watch.renewed()
+    assert not await check(Table(1))

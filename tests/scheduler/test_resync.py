@@ -175,3 +175,13 @@ async def test_an_event_of_the_table_verifies_every_lease_at_once(
     await clock.advance(1)
     assert len(device.open_ports()) == 2
     assert sorted(set(Watching.verified)) == [8000, 8001]
+
+
+async def test_a_loss_that_is_found_in_turn_has_every_other_lease_verified(
+    watching: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """As after a restart that nothing announced, and that the check of the table missed."""
+    await watching.start(*(desired(8000 + port) for port in range(10)))
+    device.table.clear()
+    await clock.advance(12 * 60 + 1)
+    assert len(device.open_ports()) == 10
