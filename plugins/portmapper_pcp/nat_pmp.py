@@ -19,6 +19,7 @@ from portmapper.api import (
     Unsupported,
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
+from portmapper_pcp.arrivals import HearsPort5351
 from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import natpmp_restarted
 from portmapper_pcp.former_address import is_unassigned
@@ -158,12 +159,13 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         return GatewayEvent.RESTARTED if hint else None
 
 
-class NatPmpBackend(EndsProbe, Backend, Diagnoses):
+class NatPmpBackend(EndsProbe, HearsPort5351, Backend, Diagnoses):
     """NAT Port Mapping Protocol, RFC 6886."""
 
     name: ClassVar[str] = NatPmpGateway.backend
     rank: ClassVar[int] = 20
     diagnosis_takes_long: ClassVar[bool] = True
+    version: ClassVar[int] = natpmp_codec.VERSION
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Probe the target's gateway, and yield it if it speaks NAT-PMP."""

@@ -28,6 +28,7 @@ from portmapper.api import (
     remote_text,
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
+from portmapper_pcp.arrivals import HearsPort5351
 from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import pcp_restarted
 from portmapper_pcp.former_address import is_unassigned
@@ -224,13 +225,14 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
         return GatewayEvent.RESTARTED if announced and known and announced != known else None
 
 
-class PcpBackend(EndsProbe, Backend, Diagnoses):
+class PcpBackend(EndsProbe, HearsPort5351, Backend, Diagnoses):
     """Port Control Protocol, RFC 6887."""
 
     name: ClassVar[str] = PcpGateway.backend
     rank: ClassVar[int] = 10
     families: ClassVar[frozenset[Family]] = frozenset(Family)
     diagnosis_takes_long: ClassVar[bool] = True
+    version: ClassVar[int] = pcp_codec.VERSION
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Probe the target's gateway, and yield it if it speaks PCP."""

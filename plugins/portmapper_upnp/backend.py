@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
-from portmapper.api import Backend, Diagnoses, EndsSearch, Family, Gateway, IPAddress, Target
+from portmapper.api import Backend, Diagnoses, EndsSearch, Family, Gateway, HearsArrivals, IPAddress, Target
 from portmapper_upnp.lazy_import import load
 from portmapper_upnp.multicast import SSDP_PORT
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HEAVY = "portmapper_upnp.factory"
 
 
-class IgdBackend(Backend, Diagnoses, EndsSearch):
+class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
     """UPnP IGD v1 and v2: port mappings over IPv4, pinholes over IPv6."""
 
     name: ClassVar[str] = "upnp"
@@ -57,18 +57,32 @@ class IgdBackend(Backend, Diagnoses, EndsSearch):
             patience=LATE_ANSWER_TIME,
         )
         self._track(search, target)
-        async with search:
-            await load(_HEAVY)
-            discovery = Discovery(target, self._session(target), self._ssdp_port)
-            async with aclosing(discovery.gateways(search)) as gateways:
-                async for gateway in gateways:
-                    yield gateway
+        try:
+            async with search:
+                await load(_HEAVY)
+                discovery = Discovery(target, self._session(target), self._ssdp_port)
+                async with aclosing(discovery.gateways(search)) as gateways:
+                    async for gateway in gateways:
+                        yield gateway
+        finally:
+            self._searches[target].remove(search)
 
     def end_search(self, target: Target, patience: float) -> None:
         """End the search of a target early; descriptions that are being read are read to their end."""
         self._ended[target] = patience  # `doctor` may not have started its searches yet
         for search in self._searches.get(target, ()):
             search.end_after(patience)
+
+    async def listen(self, target: Target, arrived: Callable[[], None]) -> None:
+        """Listen for SSDP announcements. Raise `NetworkFailure` if nothing can be heard."""
+        from portmapper_upnp.arrivals import listen
+
+        def heard() -> None:
+            for search in self._searches.get(target, ()):
+                search.ask_again()
+            arrived()
+
+        await listen(target, self._ssdp_port, heard)
 
     async def diagnose(self, target: Target) -> Sequence[Finding]:
         """Report which kind of search finds the target's gateway, or why no search does.

@@ -133,6 +133,7 @@ class Search(asyncio.DatagramProtocol):
         self._resending: asyncio.Task[None] | None = None
         self._listening = 0.0
         self._heard = False
+        self._asked_again = False
         self._ends: float | None = None
         self._waiting: asyncio.Timeout | None = None
 
@@ -191,6 +192,20 @@ class Search(asyncio.DatagramProtocol):
         waiting = self._waiting
         if waiting is not None and not waiting.expired():
             waiting.reschedule(min(max(self._ends, self._earliest_end()), waiting.when() or self._ends))
+
+    def ask_again(self) -> None:
+        """Search again, because the gateway has announced itself: it may have started after the last packet.
+
+        Once for each search, because the announcement may be forged.
+        """
+        if self._asked_again or self._transport is None or self._transport.is_closing():
+            return
+        self._asked_again = True
+        self._send(DEVICE_TARGETS)
+        if self._listening:
+            self._listening = self._loop.time()
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(self._end(answered=False))
 
     def _end(self, answered: bool) -> float:
         end = self._listening + (SEARCH_TIME if answered else max(SEARCH_TIME, self._patience))

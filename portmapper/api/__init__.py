@@ -11,6 +11,7 @@ from portmapper.support.lazy import lazy_exports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from portmapper.api.arrivals import HearsArrivals as HearsArrivals
     from portmapper.api.backend import Backend as Backend
     from portmapper.api.backend import ChecksTable as ChecksTable
     from portmapper.api.backend import Connection as Connection
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
 __getattr__ = lazy_exports(
     __name__,
     {
+        "arrivals": ("HearsArrivals",),
         "backend": (
             "Backend",
             "ChecksTable",

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 
 import attrs
 
+from portmapper.api.arrivals import HearsArrivals
 from portmapper.api.backend import Backend, Gateway, GatewayEvent, Target, WatchesGateway
 from portmapper.api.errors import PortmapperError, quoted
 from portmapper.api.model import Family, IPAddress, Lease
+from portmapper.gateways.arrivals import Arrivals
 from portmapper.gateways.brief import Brief, KnownGateways
 from portmapper.gateways.probe import Probe
 from portmapper.pluginhost import guard
@@ -106,6 +109,12 @@ class Discovery:
             watch = _Watch(Probe(target, self._backends, self._changed, brief=self._brief, known=self._known))
             self._watches[target] = watch
             watch.tasks = [asyncio.create_task(self._keep_searching(watch))]
+            if self._on_event is not None:
+                arrivals = Arrivals(watch.search.is_missing, self._clock, watch.search_now.set)
+                watch.tasks += [
+                    asyncio.create_task(_listen(backend, target, partial(arrivals.arrived, backend.name)))
+                    for backend in self._backends
+                ]
         return self._watches[target].search
 
     def search_again(self, target: Target) -> None:
@@ -171,6 +180,16 @@ class Discovery:
             if isinstance(gateway, WatchesGateway) and gateway not in watch.watched:
                 watch.watched.append(gateway)
                 watch.tasks.append(asyncio.create_task(_start_watching(gateway, self._on_event)))
+
+
+async def _listen(backend: Backend, target: Target, arrived: Callable[[], None]) -> None:
+    """Listen for announcements of a gateway that was not found, if the backend can."""
+    if not isinstance(backend, HearsArrivals) or target.family not in backend.families:
+        return
+    try:
+        await guard.run(f"backend:{backend.name}", backend.listen(target, arrived), None)
+    except PortmapperError as error:
+        _log.debug("%s: cannot listen for announcements: %s", backend.name, error)
 
 
 async def _start_watching(gateway: Gateway, on_event: Callable[[Gateway, GatewayEvent], None]) -> None:

@@ -85,6 +85,10 @@ class Probe:
         """Identities of the gateways that have answered in this round."""
         return frozenset(self._answered)
 
+    def is_missing(self, backend: str) -> bool:
+        """Tell whether the last round ended without a gateway of this backend."""
+        return self.done and not any(gateway.backend == backend for gateway in self.gateways)
+
     async def round(self) -> bool:
         """Probe with all backends in parallel, and return whether every known gateway answered.
 

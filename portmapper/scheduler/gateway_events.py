@@ -36,6 +36,7 @@ class GatewayEvents:
         self._gone_devices: set[IPAddress] = set()
         self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
+        self._found: dict[Target, frozenset[tuple[IPAddress, str]]] = {}
 
     def answering(self) -> list[Gateway]:
         """Return the known gateways that answered the last search and the last requests."""
@@ -102,6 +103,20 @@ class GatewayEvents:
                 yield key, AttemptNow()
         if probe.answering:
             yield from self._call_back(probe.target, probe.answering)
+        yield from self._after_appearance(probe)
+
+    def _after_appearance(self, probe: Probe) -> Iterator[tuple[MappingKey, Input]]:
+        """Doubt what is open on a device that speaks another protocol than before: it has restarted."""
+        found = frozenset((gateway.address, gateway.identity) for gateway in probe.gateways)
+        before = self._found.get(probe.target, frozenset())
+        devices = {address for address, _ in before}
+        for address, identity in found - before:
+            if address in devices:
+                others = {other for at, other in before if at == address} - {identity}
+                for key, delay in _with_jitter(self._held_at(others)):
+                    yield key, Doubted(delay, order_lost=False)
+        if probe.done or (found - before and devices):
+            self._found[probe.target] = found
 
     def after_move(
         self,

@@ -84,6 +84,23 @@ async def test_a_search_can_be_ended_early(clock):
         assert listening.done()
 
 
+async def test_a_search_is_repeated_once_when_the_gateway_announces_itself(clock, monkeypatch):
+    """It may have started after the last packet; from then on, the search has its whole time again."""
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        answers = requested.answers()
+        waiting = asyncio.create_task(anext(answers))
+        await clock.advance(search.SEARCH_TIME - 0.1)
+        sent = []
+        monkeypatch.setattr(requested, "_send", sent.append)
+        requested.ask_again()
+        requested.ask_again()
+        assert sent == [search.DEVICE_TARGETS]
+        await clock.advance(search.SEARCH_TIME - 0.1)
+        requested.datagram_received(b"x", ("127.0.0.1", 1900))
+        assert (await waiting).data == b"x"
+        await answers.aclose()
+
+
 async def test_the_search_time_starts_when_answers_can_be_used(clock):
     """On a slow machine, the libraries are loaded only after the search time of a fast one."""
     async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:

@@ -201,6 +201,22 @@ async def test_leases_move_away_from_a_protocol_that_is_gone(
     assert device.deleted == []
 
 
+async def test_a_protocol_that_appears_on_a_known_device_means_a_restart(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """What was open over another protocol moves; a protocol found in the first search means nothing."""
+    pcp, upnp = FakeBackend("pcp"), FakeBackend("upnp", device, kind=FakeListingGateway)
+    harness = new_harness(pcp, upnp)
+    await harness.start(desired())
+    before = FakeDevice(clock, table={})
+    pcp.devices, upnp.devices = (before,), ()
+    device.silent = True
+    harness.scheduler.discovery.search_all()
+    await clock.advance(3)
+    assert harness.lease(desired()).backend == "pcp"
+    assert before.open_ports() == {WEB}
+
+
 async def test_a_repeated_goodbye_of_one_protocol_is_reported_once(
     new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
