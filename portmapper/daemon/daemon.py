@@ -134,6 +134,7 @@ class Daemon:
             self._store,
             self._publisher.publish,
             scheduler_options(self._options, readers, self._checker, on_hold=on_hold),
+            self._clock,
             network=self._network,
             quirks=quirks,
             tokens=cluster.choose_token,
