@@ -73,8 +73,7 @@ async def first(name: str, times: str) -> float:
             desired = Mapping(Protocol.UDP, FIRST_PORT + number, FIRST_PORT + number)
             started = time.perf_counter()
             scheduler.set_desired([desired])
-            entry = scheduler.records[desired.key]
-            while entry.lease is None:  # noqa: ASYNC110 - an event would change the timing
+            while scheduler.records[desired.key].lease is None:  # noqa: ASYNC110 - an event would change the timing
                 await asyncio.sleep(0)
             elapsed.append(time.perf_counter() - started)
             await scheduler.close()
