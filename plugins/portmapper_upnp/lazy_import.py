@@ -7,7 +7,8 @@ import contextlib
 import importlib
 import threading
 
-from portmapper.api import Unsupported
+from portmapper.api import BackendError, Unsupported
+from portmapper.support.reasons import plain_reason
 
 _loaded: set[str] = set()
 
@@ -20,6 +21,7 @@ async def load(name: str) -> None:
     without waiting for an import that it no longer needs.
 
     Raises:
+        BackendError: the system has nothing left to import the module with.
         Unsupported: the module cannot be imported.
     """
     if name in _loaded:
@@ -33,11 +35,13 @@ async def load(name: str) -> None:
 
     def work() -> None:
         failure: Exception | None = None
-        from portmapper.support.late_certificates import late_certificates
-
         try:
+            from portmapper.support.late_certificates import late_certificates
+
             with late_certificates():
                 importlib.import_module(name)
+        except OSError as error:  # such as without a free descriptor
+            failure = BackendError(f"{name} cannot be imported: {plain_reason(error)}")
         except Exception as error:  # a broken installation can raise anything
             failure = Unsupported(f"{name} cannot be imported: {error}")
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile

@@ -29,10 +29,16 @@ _log = logging.getLogger(__name__)
 
 
 def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `main` as `asyncio.run` does, as soon as the system has the descriptors for a loop."""
+    """Run `main` as `asyncio.run` does, as soon as the system has the descriptors for a loop.
+
+    Raises:
+        KeyboardInterrupt: a signal asks the program to stop before that.
+    """
     logged = False
     with contextlib.closing(make_runner()) as runner:  # as a context manager, it would create the loop now
-        while (error := _missing() or _failure_of(runner)) is not None and not _must_stop():
+        while (error := _missing() or _failure_of(runner)) is not None:
+            if _must_stop():
+                raise KeyboardInterrupt
             if not logged:
                 _log.error("cannot start the event loop, trying again: %s", plain_reason(error))
             logged = True

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import attrs
 
 from portmapper.api.errors import PluginFault
-from portmapper.support.reasons import plain_reason
+from portmapper.support.reasons import is_shortage, plain_reason
 from portmapper.support.secrets import mask_urls
 
 MAX_FAULTS = 100
@@ -75,6 +75,8 @@ def record_fault(plugin: str, error: BaseException | str) -> PluginFault:
     if isinstance(error, BaseException):
         _log.debug("plugin %s failed", plugin, exc_info=error)
     kind, _, name = plugin.partition(":")
+    if is_shortage(error):
+        return PluginFault(f"{kind} {name}: {reason}")
     return PluginFault(f"the {kind} {name} is broken: {reason}")
 
 

@@ -30,3 +30,21 @@ def test_a_loop_whose_creation_fails_at_any_step_is_created_again(
     monkeypatch.setattr(socket, "socketpair", socketpair)
     assert event_loop.run_event_loop(main) == 7
     assert capsys.readouterr().err == ""
+
+
+def test_a_signal_ends_the_wait_for_descriptors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a traceback of a loop that is not complete, and `main` never begins."""
+
+    def socketpair(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def main() -> int:
+        raise AssertionError("there is no loop to run it")
+
+    monkeypatch.setattr(socket, "socketpair", socketpair)
+    monkeypatch.setattr(event_loop, "_must_stop", lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        event_loop.run_event_loop(main)
+    assert capsys.readouterr().err == ""

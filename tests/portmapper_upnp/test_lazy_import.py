@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 
 import pytest
 
-from portmapper.api.errors import Unsupported
+from portmapper.api.errors import BackendError, Unsupported
 
 
 async def test_importing_leaves_the_event_loop_free(monkeypatch):
@@ -32,3 +33,16 @@ async def test_importing_leaves_the_event_loop_free(monkeypatch):
         await lazy_import.load("anything")
     ticking.cancel()
     assert ticks > 2
+
+
+async def test_without_descriptors_the_import_can_be_tried_again(monkeypatch):
+    """The caller gets an error that passes, and no thread shows a traceback."""
+    from portmapper_upnp import lazy_import
+
+    def failing(name):
+        raise OSError(errno.EMFILE, "Too many open files", "/usr/lib/anything.py")
+
+    monkeypatch.setattr(lazy_import.importlib, "import_module", failing)
+    with pytest.raises(BackendError, match=r"anything cannot be imported: Too many open files$") as caught:
+        await lazy_import.load("anything")
+    assert not isinstance(caught.value, Unsupported)

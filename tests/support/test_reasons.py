@@ -17,6 +17,7 @@ from portmapper.support.reasons import connection_reason, plain_reason
     [
         (OSError(errno.EIO, os.strerror(errno.EIO)), "Input/output error"),
         (PermissionError(errno.EACCES, "Permission denied", "/etc/x"), "Permission denied: /etc/x"),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/usr/lib/x.py"), "Too many open files"),
         (OSError("no route"), "no route"),
         (OSError(), "a system call failed"),
         (TimeoutError(), "no answer in time"),
