@@ -64,7 +64,7 @@ class ListCloser:
         try:
             await asyncio.gather(*(probe.round() for probe in probes.values()))
             if mappings and not any(probe.gateways for probe in probes.values()):
-                raise NoGateway("no gateway answered")
+                raise NoGateway("no gateway answered; run 'portmapper doctor' to find out why")
             for mapping, place in desired:
                 for gateway in probes[place.target].gateways:
                     self._queues.submit(gateway, partial(self._close, gateway, mapping, place))

@@ -190,7 +190,7 @@ class _Closer:
         now = datetime.now(UTC)
         async with GatewayTables(backends, targets, store.leases, now, store.gateways) as tables:
             if not tables.gateways:
-                raise NoGateway("no gateway answered")
+                raise NoGateway("no gateway answered; run 'portmapper doctor' to find out why")
             report_failures(tables, leases_shown=False)
             yield tables
 

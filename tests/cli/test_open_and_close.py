@@ -45,6 +45,13 @@ def test_without_a_gateway_open_ends_with_3(program: Any, silence: Any) -> None:
     assert "Traceback" not in done.errors
 
 
+def test_without_a_gateway_close_says_what_to_do(program: Any, silence: Any) -> None:
+    """The message names doctor."""
+    done = program.run("close", "8080/tcp", *silence, "--backend", "pcp")
+    assert done.status == 3
+    assert "no gateway answered; run 'portmapper doctor' to find out why" in done.errors
+
+
 @pytest.mark.parametrize(
     "words",
     [
