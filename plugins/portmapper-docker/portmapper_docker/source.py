@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import os
-import random
 import time
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import Row, Source, SourceError
+from portmapper.support.stream_follower import StreamFollower
 from portmapper_docker.grace import Found, Grace
 from portmapper_docker.settings import DockerTable
 
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from aiodocker import Docker
 
 _FETCH_SECONDS = 10.0
-_FIRST_DELAY = 0.5
-_MAX_DELAY = 30.0
 _LATER = 0.1
 # The stream also requests slightly older events, so that none is missed between list and stream.
 _OVERLAP_SECONDS = 2
@@ -29,8 +25,6 @@ _OVERLAP_SECONDS = 2
 _ACTIONS = frozenset({"start", "die", "died", "stop", "restart", "cleanup", "destroy", "remove", "rename"})
 
 _SERVICE_ACTIONS = frozenset({"create", "update", "remove"})
-
-_log = logging.getLogger(__name__)
 
 
 class DockerSource(Source):
@@ -44,7 +38,7 @@ class DockerSource(Source):
     def __init__(self, location: str, *, settings: DockerTable | None = None) -> None:
         super().__init__(location)
         self._table = settings or DockerTable()
-        self._follower: asyncio.Task[None] | None = None
+        self._follower = StreamFollower(location, self._follow)
         self._grace = Grace()
         self._changed: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -88,7 +82,7 @@ class DockerSource(Source):
     async def watch(self, changed: Callable[[], None]) -> None:
         """Follow the engine's events until `close`."""
         self._changed = changed
-        self._follower = asyncio.create_task(self._follow(changed))
+        self._follower.start(changed)
 
     def _look_again_after_the_grace_time(self) -> None:
         if self._timer is not None:
@@ -102,30 +96,19 @@ class DockerSource(Source):
         """Stop following."""
         self._changed = None
         self._look_again_after_the_grace_time()
-        if self._follower is not None:
-            self._follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._follower
-            self._follower = None
+        await self._follower.close()
 
-    async def _follow(self, changed: Callable[[], None]) -> None:
-        """Read the engine's event stream, and reconnect with backoff when it ends."""
+    async def _follow(self, changed: Callable[[], None]) -> str:
+        """Read the engine's event stream, and return why it ended."""
         from portmapper_docker.engine import FAILURES, engine, reason
         from portmapper_docker.engine_address import engine_address
 
-        delay = _FIRST_DELAY
-        while True:
-            started = time.monotonic()
-            try:
-                async with engine(engine_address(self.location, os.environ)) as docker:
-                    await _stream(docker, changed)
-                cause = "the engine closed the event stream"
-            except (*FAILURES, SourceError) as error:
-                cause = reason(error)
-            _log.debug("%s: %s", self.location, cause)
-            changed()
-            delay = _FIRST_DELAY if time.monotonic() - started > delay else min(2 * delay, _MAX_DELAY)
-            await asyncio.sleep(delay * random.uniform(0.8, 1.2))
+        try:
+            async with engine(engine_address(self.location, os.environ)) as docker:
+                await _stream(docker, changed)
+        except (*FAILURES, SourceError) as error:
+            return reason(error)
+        return "the engine closed the event stream"
 
 
 def _may_change_the_list(event: dict[str, object]) -> bool:

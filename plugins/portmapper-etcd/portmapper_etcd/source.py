@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
-import logging
-import random
-import time
 from collections.abc import Callable, Sequence
 
 from portmapper.api import Row, Source, SourceError
+from portmapper.support.stream_follower import StreamFollower
 from portmapper_etcd.client import Answer, Client, EtcdError, decoded, encoded, items, number
 from portmapper_etcd.location import end_of_prefix, parse_location
 
 SCHEME = "etcd:"
 MAX_KEYS = 20_000
 _FETCH_SECONDS = 15.0
-_FIRST_DELAY = 0.5
-_MAX_DELAY = 30.0
 
 _SILENCE = 240.0
 """Seconds without a message after which the connection is opened again: it may be half open."""
-
-_log = logging.getLogger(__name__)
 
 
 class EtcdSource(Source):
@@ -39,7 +32,7 @@ class EtcdSource(Source):
         prefix = self._target.key.encode()
         self._range = {"key": encoded(prefix), "range_end": encoded(end_of_prefix(prefix))}
         self._revision = 0
-        self._follower: asyncio.Task[None] | None = None
+        self._follower = StreamFollower("watching etcd", self._follow)
 
     @classmethod
     def claims(cls, location: str) -> bool:
@@ -67,32 +60,22 @@ class EtcdSource(Source):
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Follow changes until `close`."""
-        self._follower = asyncio.create_task(self._follow(changed))
+        self._follower.start(changed)
 
     async def close(self) -> None:
         """Stop following."""
-        if self._follower is not None:
-            self._follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._follower
-            self._follower = None
+        await self._follower.close()
 
-    async def _follow(self, changed: Callable[[], None]) -> None:
-        """Watch from the revision of the last list, and begin again after an error, an end or silence."""
-        delay = _FIRST_DELAY
-        while True:
-            started, client = time.monotonic(), Client(self._target)
-            try:
-                await self._stream(client, changed)
-                cause = "the stream ended"
-            except EtcdError as error:
-                cause = str(error)
-            finally:
-                await client.close()
-            _log.debug("watching etcd: %s", cause)
-            changed()  # what was missed is in the new list
-            delay = _FIRST_DELAY if time.monotonic() - started > delay else min(2 * delay, _MAX_DELAY)
-            await asyncio.sleep(delay * random.uniform(0.8, 1.2))
+    async def _follow(self, changed: Callable[[], None]) -> str:
+        """Watch from the revision of the last list until an error, an end or silence; return which."""
+        client = Client(self._target)
+        try:
+            await self._stream(client, changed)
+        except EtcdError as error:
+            return str(error)
+        finally:
+            await client.close()
+        return "the stream ended"
 
     async def _stream(self, client: Client, changed: Callable[[], None]) -> None:
         request = {**self._range, "start_revision": str(self._revision + 1), "progress_notify": True}
