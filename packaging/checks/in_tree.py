@@ -222,6 +222,7 @@ def override(name: str, text: str) -> None:
 
 def the_watchdog_restarts_a_daemon_whose_loop_stops() -> None:
     """The other threads continue, but only the loop reports that it is alive."""
+    until(lambda: property_of("ActiveState") == "active", "ready: the watchdog does not watch it before")
     before = property_of("MainPID")
     with stopped_main_thread(int(before)) as is_dead:
         until(is_dead, "killed by the watchdog")
