@@ -25,6 +25,16 @@ HOST_KEY = re.compile(r"host|server|broker|domain|gateway", re.IGNORECASE)
 """Names of settings and options whose values are hosts, which are masked too if they have no dot."""
 
 COMMENT_KEYS = ("comment", "title")
+
+ORDINARY_WORDS = (
+    *("all", "any", "auto", "both", "csv", "debug", "error", "false", "get"),
+    *("http", "https", "info", "json", "log", "none", "off", "open", "opened"),
+    *("closed", "ok", "on", "pcp", "port", "ports", "post", "put", "status"),
+    *("tcp", "text", "toml", "true", "udp", "upnp", "warning", "xml", "yaml"),
+)
+"""Values of plugins that identify nobody. Replacing them would damage the rest of the report."""
+
+_HOME_OWNER = re.compile(r"[/\\](?:home|Users)[/\\]+([^/\\]+)", re.IGNORECASE)
 LARGEST_PORT = 65_535
 LARGEST_NUMBER = 365 * 86_400
 
@@ -49,6 +59,9 @@ def redactor_for(
     secrets.update([*map(quote, secrets), *(json.dumps(secret)[1:-1] for secret in secrets)])
     names = [(name, "<this-host>") for name in host_names()]
     names += [(name, "<user>") for name in (*user_names(), *people())]
+    names += [(secret, MASK) for secret in secrets if re.search(r"[^\W\d_]", secret)]
+    names += [(value, MASK) for value in plugin_values(settings)]
+    names += [(name, "<user>") for name in _home_owners(settings)]
     names += [(host, "<host>") for host in (*_hosts(settings), *_hosts_of_words(words), *known_hosts())]
     names += [(comment, "<comment>") for comment in comments if len(comment) >= SHORTEST_COMMENT]
     return Redactor(secrets, names, os.path.expanduser("~"))
@@ -60,6 +73,34 @@ def without_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:
         key: _with_numbered_tables(value) if key == "preset" else _shown(key, value, plugin=key not in KEYS)
         for key, value in settings.items()
     }
+
+
+def plugin_values(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each text in the tables of plugins, and the names that users gave to tables and keys in them."""
+    for key, value in settings.items():
+        if key == "plugin" and isinstance(value, Mapping):
+            for table in value.values():
+                yield from _texts(table, depth=0)
+        elif key not in KEYS:
+            yield from _texts(value, depth=0)
+
+
+def _texts(value: Any, *, depth: int) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if isinstance(inner, Mapping) or depth:
+                yield from _unusual(name)
+            yield from _texts(inner, depth=depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, depth=depth)
+    elif _may_identify(value):
+        yield from _unusual(str(value))
+
+
+def _unusual(text: str) -> Iterator[str]:
+    if text.lower() not in ORDINARY_WORDS:
+        yield text
 
 
 def _with_numbered_tables(value: Any, *, plugin: bool = False) -> Any:
@@ -127,6 +168,15 @@ def _hosts(value: Any, key: str = "") -> Iterator[str]:
             yield from _hosts(inner, key)
     elif isinstance(value, str) and HOST_KEY.search(key):
         yield from _host_in(value)
+
+
+def _home_owners(value: Any) -> Iterator[str]:
+    """Yield the owners of home directories in the paths of settings."""
+    if isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _home_owners(inner)
+    elif isinstance(value, str):
+        yield from _HOME_OWNER.findall(value)
 
 
 def _hosts_of_words(words: Sequence[str]) -> Iterator[str]:

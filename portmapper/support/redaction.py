@@ -29,15 +29,33 @@ _MAC = re.compile(
 _IPV6 = re.compile(r"[0-9a-f.]{0,40}:[0-9a-f:.]{1,60}", re.IGNORECASE)
 _IPV4 = re.compile(r"(?<![0-9])(?:\d{1,3}\.){3}\d{1,3}(?![0-9])")
 _DASHED_IPV4 = re.compile(r"(?<![0-9])(?:\d{1,3}[-_]){3}\d{1,3}(?![0-9])")
-_HOME = re.compile(r"(?<![\w.])((?:[A-Za-z]:)?[/\\]+(?:home|Users|var/home|run/user))([/\\]+)([^/\\\s:\"']+)")
+_HOME = re.compile(
+    r"(?<![\w.])((?:[A-Za-z]:)?[/\\]+(?:home|Users|var/home|run/user))([/\\]+)"
+    r"((?<=\\)[^/\\:\"'\r\n]{1,64}(?=\\)|[^/\\\s:\"']+)",
+    re.IGNORECASE,
+)
+_OTHER_HOME = re.compile(r"(?<![\w/~])~[\w.-]+")
+_SHARE = re.compile(r"(?<![\w:\\])(\\\\)(\w[\w.-]{0,62})(?=\\)")
+_HOST_OF_JOURNAL = re.compile(
+    r"((?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,16}) )([\w.-]{1,64})"
+    r"(?= [\w@.-]{1,64}\[\d+\]:)"
+)
+_HEXADECIMAL_IPV4 = re.compile(r"\b0x[0-9a-f]{8}\b", re.IGNORECASE)
 _NAMED_SECRET = re.compile(
     r"((?:passw(?:or)?d|passwd|passphrase|secret|token|api[_-]?key|authorization|cookie|credentials?|psk|user"
-    r"(?:name)?|serial(?:number)?)[\"']?\s{0,9}[:=]\s{0,9})"
-    r"(?:\"[^\"]*\"|'[^']*'|[\"']?(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',;}\]]+)",
+    r"(?:name)?|(?<![a-z])(?:login|uid|pin)|serial(?:[ _-]?(?:number|no\.?))?)"
+    r"[\"']?(?:\s{0,9}[:=]\s{0,9}|(?<=no\.)\s|>))"
+    r"(?:\"[^\"]*\"|'[^']*'|[\"']?(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',;}\]<]+)",
     re.IGNORECASE,
 )
 _SECRET_OPTION = re.compile(
     r"(--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|secret|token|key|user(?:name)?)\s+)(?!-)\S+", re.IGNORECASE
+)
+_SPOKEN_SECRET = re.compile(
+    r"\b(passw(?:or)?d|passphrase|token|secret|pin)( is | )(?!is\b)(?=\S*\d)\S+", re.IGNORECASE
+)
+_TOKEN_OF_SERVICE = re.compile(
+    r"\b(?:xox[a-z]-|A[KS]IA(?=[A-Z0-9]{8})|gh[a-z]_|github_pat_|glpat-|sk[-_](?=\w*\d)|eyJ(?=[\w-]*\.))[\w.-]{4,}"
 )
 _BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
 _HOST = re.compile(r"(?<![\w.-])(?:\w(?:[\w-]{0,62})\.)+[^\W\d_](?:[^\W_]|-){1,62}\b")
@@ -89,7 +107,8 @@ class Redactor:
         """
         self._seen: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
-        self._known = [*_homes(home), *((secret, MASK) for secret in _useful(secrets, SHORTEST_SECRET))]
+        self._home = _home_pattern(home)
+        self._known = [*((secret, MASK) for secret in _useful(secrets, SHORTEST_SECRET))]
         # The longest first: a short one may be part of a longer one.
         self._known.sort(key=lambda pair: -len(pair[0]))
         self._names = [
@@ -104,22 +123,30 @@ class Redactor:
         text = _URL.sub(self._url, mask_urls(text))
         text = _BEARER.sub(rf"\1 {MASK}", _NAMED_SECRET.sub(rf"\1{MASK}", text))
         text = _SECRET_OPTION.sub(rf"\1{MASK}", text)
+        text = _TOKEN_OF_SERVICE.sub(MASK, _SPOKEN_SECRET.sub(rf"\1\2{MASK}", text))
+        text = self._without_names_of_places(text)
         text = _MAIL.sub(lambda match: self._substitute("mail", match[0]), text)
-        text = _HOME.sub(r"\1\2user", text)
         text = _REVERSE_NAME.sub(lambda match: self._substitute("host", match[0].lower()), text)
         text = _UUID.sub(lambda match: self._substitute("uuid", match[0].lower()), text)
         text = _MAC.sub(lambda match: self._substitute("mac", match[0].lower()), text)
         text = _IPV6.sub(self._ipv6, text)
         text = _IPV4.sub(self._ipv4, text)
         text = _DASHED_IPV4.sub(self._ipv4, _HOST.sub(self._host, text))
+        text = _HEXADECIMAL_IPV4.sub(self._hexadecimal, text)
         for pattern, substitute in self._names:
             text = pattern.sub(substitute, text)
         return _LONG_WORD.sub(_without_token, text)
 
+    def _without_names_of_places(self, text: str) -> str:
+        """Replace the hosts of the journal and of Windows shares, and the owners of home directories."""
+        text = _HOST_OF_JOURNAL.sub(lambda match: match[1] + self._substitute("host", match[2].lower()), text)
+        text = _SHARE.sub(lambda match: match[1] + self._substitute("host", match[2].lower()), text)
+        return _HOME.sub(r"\1\2user", _OTHER_HOME.sub("~user", text))
+
     def _without_known(self, text: str) -> str:
         for value, substitute in self._known:
             text = text.replace(value, substitute)
-        return text
+        return self._home.sub("~", text) if self._home else text
 
     def _substitute(self, kind: str, value: str) -> str:
         key = (kind, value)
@@ -143,6 +170,9 @@ class Redactor:
         if any(number > 255 for number in numbers):
             return match[0]
         return self._address(ipaddress.IPv4Address(bytes(numbers)))
+
+    def _hexadecimal(self, match: re.Match[str]) -> str:
+        return self._address(ipaddress.IPv4Address(int(match[0], 16)))
 
     def _ipv6(self, match: re.Match[str]) -> str:
         """Replace the longest IPv6 address in a run of its characters: a port or a word may adjoin it."""
@@ -203,9 +233,9 @@ def _parsed(text: str) -> ipaddress.IPv6Address | None:
         return None
 
 
-def _homes(home: str) -> Iterable[tuple[str, str]]:
-    if len(home) > 1:
-        yield home, "~"
+def _home_pattern(home: str) -> re.Pattern[str] | None:
+    """Match the home directory, but not `/root` in `/rootDesc.xml`."""
+    return re.compile(rf"{re.escape(home)}(?![\w.-])") if len(home) > 1 else None
 
 
 def _useful(values: Iterable[str], shortest: int) -> Iterable[str]:

@@ -129,6 +129,18 @@ CASES = {
         ("kestrel", "osprey", "b3nwcm"),
         files=(("h", "X-Key: kestrel\n"),),
     ),
+    "values of plugins": Case(
+        'gateway = "10.0.0.1"\n[plugin.mqtt]\ntopic = "smiths/attic"\nformat = "json"\n'
+        '[plugin.notify]\ntargets = ["magpie heron"]\n[other.zones.homebase]\nlaptop = "whisper"\n',
+        "published smiths/attic as JSON; magpie heron refused; zone HOMEBASE laptop=whisper\n",
+        ("smiths", "attic", "magpie", "homebase", "laptop", "whisper"),
+    ),
+    "short secrets": Case(
+        'sources = ["https://zoe:xyz@lists.example/a"]\n', "zoe may not read it\n", ("zoe", "xyz")
+    ),
+    "owners of home directories": Case(
+        'sources = ["/home/ottilie/ports.csv"]\n', "ottilie: no such user\n", ("ottilie",)
+    ),
     "a long line": Case(log="a.b " * 1200 + "secretword=" + "Z9" * 9000 + "\n", private=("z9z9",)),
     "a log cut in the middle of a line": Case(
         '[plugin.mqtt]\npassword = "nightingale"\n',

@@ -65,6 +65,18 @@ def redactor() -> Redactor:
         ("Basic YWxpY2U6cHc=", "YWxpY2U6cHc"),
         ("ab12cd34ef56ab78cd90ef12ab34cd56", "ab12cd34"),
         ("uuid:12345678-1234-1234-1234-123456789abc", "12345678-1234"),
+        (r"C:\Users\Maria Lopez\ports.csv", "Lopez"),
+        (r"\\ATTIC\share\ports.csv", "ATTIC"),
+        ("~maria/ports.csv", "maria"),
+        ("Nov 28 10:00:00 attic portmapper[12]: started", "attic"),
+        ("2026-11-28T10:00:00+0100 attic portmapper[12]: started", "attic"),
+        ("the password is horse7", "horse7"),
+        ("login=maria", "maria"),
+        ("<serialNumber>XYZ98</serialNumber>", "XYZ98"),
+        ("serial no. XYZ98", "XYZ98"),
+        ("0x08080404", "08080404"),
+        ("xoxb-12345-abcde", "abcde"),
+        ("AKIAIOSFODNN7EXAMPLE", "IOSFODNN"),
     ],
 )
 def test_what_identifies_somebody_is_replaced(redactor: Redactor, text: str, hidden: str) -> None:
@@ -85,6 +97,8 @@ def test_what_identifies_somebody_is_replaced(redactor: Redactor, text: str, hid
         "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
         "/etc/portmapper/portmapper.toml:12",
         "0:01:00 left",
+        "mapping: 8080/tcp, no password and no token",
+        "/srv/homes/aliceDesc.xml",
     ],
 )
 def test_what_identifies_nobody_stays(redactor: Redactor, text: str) -> None:
