@@ -18,7 +18,6 @@ class LeaseStore(Protocol):
     """What the daemon needs of a store. No method may wait or raise: a store that fails must close no port.
 
     Attributes:
-        ports: the last external port of each mapping that accepts any port; `remember_port` adds to it.
         devices: what gateways told of their devices.
         gateways: where gateways answered last.
         pauses: the rows that the user has paused.
@@ -26,12 +25,15 @@ class LeaseStore(Protocol):
         on_write_failure: called whenever a write fails; `catch_up` tries it again.
     """
 
-    ports: dict[AnyPort, int]
     devices: DeviceTable
     gateways: GatewayTable
     pauses: PauseTable
     damage: str
     on_write_failure: Callable[[], None]
+
+    @property
+    def ports(self) -> dict[AnyPort, int]:
+        """The last external port of each mapping that accepts any port; `remember_port` adds to it."""
 
     @property
     def error(self) -> str | None:

@@ -18,8 +18,9 @@ from portmapper.store.damage import STORE_FAILURES, is_damaged, is_locked, open_
 from portmapper.store.device_table import DeviceTable
 from portmapper.store.gateway_table import GatewayTable
 from portmapper.store.journal_table import JournalTable, latest
-from portmapper.store.lease_rows import adhoc_rows, lease_row, lease_rows, port_rows
+from portmapper.store.lease_rows import adhoc_rows, lease_row, lease_rows
 from portmapper.store.pause_table import PauseTable
+from portmapper.store.port_table import PortTable
 from portmapper.store.schema import LEASE_STORE
 from portmapper.store.sqlite import (
     LOCK_LIMIT_RUNNING,
@@ -36,11 +37,6 @@ CallSoon = Callable[[Callable[[], None]], object]
 
 FILE_NAME = "leases.sqlite3"
 LEASES, JOURNAL = "the lease store", "the journal"
-
-PORTS_REMEMBERED = 1000
-"""Number of mappings that accept any external port and whose last port is remembered, the latest first."""
-
-_FORGET_PORT = "DELETE FROM ports WHERE (protocol, address, internal_port) = (?, ?, ?)"
 
 _NO_FILE = (-1, -1)
 """A value that `file_at` returns for no file."""
@@ -62,7 +58,6 @@ class Store:
     as soon as it can be written.
 
     Attributes:
-        ports: the last external port of each mapping that accepts any port; `remember_port` adds to it.
         damage: report of a damaged file that was set aside, or empty.
         on_write_failure: called whenever a write fails; `catch_up` tries it again.
     """
@@ -91,8 +86,7 @@ class Store:
         self.devices = DeviceTable()
         self.gateways = GatewayTable()
         self.pauses = PauseTable()
-        self.ports: dict[AnyPort, int] = {}
-        self._ports_behind: set[AnyPort] = set()
+        self._ports = PortTable()
         self._adhoc: tuple[str, ...] = ()
         self._journal = JournalTable()
         self.damage = ""
@@ -144,17 +138,16 @@ class Store:
             self._behind.add(token)
             self._soon(self._write_leases)
 
+    @property
+    def ports(self) -> dict[AnyPort, int]:
+        """The last external port of each mapping that accepts any port; `remember_port` adds to it."""
+        return self._ports.known
+
     def remember_port(self, mapping: AnyPort, external_port: int) -> None:
         """Remember which external port was granted, so that it can be requested again."""
-        if self.ports.get(mapping) == external_port:
-            return
-        self.ports[mapping] = external_port
-        if len(self.ports) > PORTS_REMEMBERED:
-            oldest = next(iter(self.ports))
-            del self.ports[oldest]
-            self._ports_behind.add(oldest)
-        self._ports_behind.add(mapping)
-        self._soon(self._write_leases)
+        self._ports.remember(mapping, external_port)
+        if self._ports.changed:
+            self._soon(self._write_leases)
 
     @property
     def adhoc(self) -> tuple[str, ...]:
@@ -214,7 +207,7 @@ class Store:
     def _load(self, database: sqlite3.Connection) -> None:
         self._adhoc = tuple(adhoc_rows(database))
         self.devices.read(database)
-        self.ports = dict(port_rows(database))
+        self._ports.read(database)
         self._leases = {row[0].token: StoredLease(*row) for row in lease_rows(database)}
         # Last: a file of an earlier version that cannot be written has no such tables.
         self.pauses.read(database)
@@ -253,7 +246,7 @@ class Store:
     def _catch_up(self) -> None:
         """Write everything that the file lacks, in one transaction."""
         tables = any(table.changed for table in self._tables)
-        behind = self._behind or self._adhoc_behind or self._ports_behind or tables
+        behind = self._behind or self._adhoc_behind or tables
         if not behind and self._file != _NO_FILE:
             return
         if file_at(self._path) != self._file:
@@ -271,20 +264,14 @@ class Store:
                     self._database.execute("DELETE FROM leases WHERE token = ?", (token,))
                 else:
                     self._database.execute(_INSERT_LEASE, lease_row(_fields(stored)))
-            for mapping in self._ports_behind:
-                self._database.execute(_FORGET_PORT, mapping)
-                if mapping in self.ports:
-                    row = (*mapping, self.ports[mapping])
-                    self._database.execute("INSERT INTO ports VALUES (?, ?, ?, ?)", row)
         self._behind.clear()
-        self._ports_behind.clear()
         self._adhoc_behind = False
         self._mark_tables(changed=False)
 
     @property
-    def _tables(self) -> tuple[DeviceTable, PauseTable, GatewayTable]:
-        """Tables that are written as a whole."""
-        return (self.devices, self.pauses, self.gateways)
+    def _tables(self) -> tuple[DeviceTable, PauseTable, GatewayTable, PortTable]:
+        """Tables that know what the file lacks."""
+        return (self.devices, self.pauses, self.gateways, self._ports)
 
     def _mark_tables(self, *, changed: bool) -> None:
         for table in self._tables:
@@ -302,7 +289,6 @@ class Store:
         before = self._file
         self._database, self._file = database, file_at(self._path)
         self._behind.update(self._leases)
-        self._ports_behind.update(self.ports)
         self._adhoc_behind = True
         self._mark_tables(changed=True)
         if before != _NO_FILE:
