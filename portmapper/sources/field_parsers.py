@@ -200,7 +200,9 @@ def _choice(
         try:
             return choices[fold(value)]  # type: ignore[arg-type]
         except (KeyError, TypeError, AttributeError):
-            reason = f"{quoted(value)} is not one of {', '.join(choices)}{_near(value, tuple(choices))}"
+            # A byte that is not UTF-8 is shown as the letter that Windows means, not as an escaped surrogate.
+            shown = quoted(in_windows_letters(value) if isinstance(value, str) else value)
+            reason = f"{shown} is not one of {', '.join(choices)}{_near(value, tuple(choices))}"
             raise RowError(field, reason) from None
 
     return read

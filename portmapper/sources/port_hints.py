@@ -23,7 +23,8 @@ _NUMBERS = {
     "wireguard": 51820,
 }
 _PAIR = r"([0-9]{1,5}):([0-9]{1,5})\Z"
-_WRITTEN_OUT = r"\s*([0-9]{1,5})(?:\.0+)?\s*\Z"
+# Excel writes 8080.0, '8080 and ="8080"; text that is copied from a page can begin with a zero-width space.
+_WRITTEN_OUT = r"[\s='\"+\u200b]*([0-9]{1,5})(?:\.0+)?[\s'\"]*\Z"
 
 
 def port_hint(text: str) -> str:

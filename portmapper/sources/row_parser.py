@@ -159,7 +159,7 @@ def parse_row(row: Row) -> ParsedRow:
         raise RowError("port", "is missing")
     port, protocol = given["port"]
     if protocol and given.setdefault("protocol", protocol) != protocol:
-        raise RowError("protocol", "is not the protocol that port names")
+        raise RowError("protocol", "differs from the protocol in port: write it once")
     if "protocol" not in given:
         raise RowError("protocol", "is missing: write tcp, udp or both")
     return ParsedRow(**{**given, "port": port})

@@ -119,6 +119,10 @@ def test_an_empty_field_is_an_omitted_field(nothing: object) -> None:
         ("port", "8000:80", "write 8000 as port and 80 as internal_port"),
         ("port", "80,443", "a row for each port"),
         ("port", "8080.0", "write 8080"),
+        ("port", "'8080", "write 8080"),
+        ("port", '="8080"', "write 8080"),
+        ("port", "\u200b8080", "write 8080"),
+        ("protocol", "t\udcfccp", "'t\u00fccp' is not one of"),
         ("port", "80 tcp", "80 tcp"),
         ("port", "99999", "not in 1-65535"),
         ("port", "70000-70001", "not in 1-65535"),
@@ -166,7 +170,7 @@ def test_both_protocols_have_several_spellings(text: str) -> None:
 def test_the_port_may_name_the_protocol(port: str, protocol: str | None, count: int) -> None:
     """As on the command line."""
     assert len(mappings_of(row(port=port, protocol=protocol), "x")) == count
-    with pytest.raises(RowError, match="protocol: is not the protocol that port names"):
+    with pytest.raises(RowError, match="protocol: differs from the protocol in port"):
         mappings_of(row(port="80/udp", protocol="tcp"), "x")
 
 
