@@ -101,8 +101,9 @@ def test_a_client_without_a_token_changes_nothing(program: Any, gateway: Any, po
     with program.running("run", *gateway.options, "--http", f"127.0.0.1:{port}", str(ports)) as daemon:
         daemon.logs("opened 8080/tcp")
         for token in ("", "x"):
-            with pytest.raises(urllib.error.HTTPError, match="401"):
+            with pytest.raises(urllib.error.HTTPError, match="401") as refused:
                 Client(port, token).call("/v1/open", {"mappings": [{"port": 9000, "protocol": "tcp"}]})
+            refused.value.close()
         assert gateway.ports() == {8080}
 
 

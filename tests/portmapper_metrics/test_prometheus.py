@@ -94,8 +94,9 @@ def test_a_daemon_serves_its_metrics(
         assert shown["portmapper_mappings", "active"] == 1
         assert ("portmapper_gateway_latency_seconds", "pcp", "127.0.0.1") in shown
         assert ("portmapper_last_success_seconds",) in shown
-        with pytest.raises(urllib.error.HTTPError):
+        with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/status", timeout=30)
+        refused.value.close()
 
 
 def test_without_the_plugin_the_page_does_not_exist(daemon_with: Callable[[str], Any]) -> None:

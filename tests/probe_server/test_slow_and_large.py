@@ -49,7 +49,7 @@ async def test_a_body_without_a_length_is_limited(port: int) -> None:
     head = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode()
     chunk = b"400\r\n" + b" " * 1024 + b"\r\n"
     line = await answer_to(port, head, *[chunk] * (MAX_BODY // 1024 + 1))
-    assert line == b"HTTP/1.1 413 Request Entity Too Large"
+    assert line.startswith(b"HTTP/1.1 413 ")  # Python 3.13 changed the phrase
 
 
 async def test_a_packed_body_is_limited_unpacked(port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -61,7 +62,7 @@ def test_the_oldest_device_is_forgotten() -> None:
 def test_an_invalid_row_is_skipped(tmp_path: Path) -> None:
     """Another program may have written it."""
     Store(tmp_path / FILE_NAME).close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
         database.execute("INSERT INTO devices VALUES ('x', 'server', ''), ('192.168.88.1', 'R1', '')")
     database.close()
     store = Store(tmp_path / FILE_NAME)

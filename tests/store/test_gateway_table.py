@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import sqlite3
 from pathlib import Path
@@ -31,7 +32,7 @@ def test_a_damaged_row_is_skipped(tmp_path: Path) -> None:
     store = Store(tmp_path / FILE_NAME)
     store.gateways.put(GATEWAY, "upnp", URL)
     store.close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
         database.execute("INSERT INTO gateways VALUES ('no address', 'upnp', 'x')")
     database.close()
     again = Store(tmp_path / FILE_NAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import shutil
@@ -160,7 +161,7 @@ def test_a_request_without_an_answer_expires_after_a_day() -> None:
 def test_a_file_of_a_newer_version_is_rejected(file_store: NewStore, tmp_path: Path) -> None:
     """Nothing in it is changed."""
     file_store().close()
-    with sqlite3.connect(tmp_path / "leases.sqlite3") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "leases.sqlite3")) as database, database:
         database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(StoreError, match="newer version"):
@@ -251,7 +252,7 @@ def test_a_damaged_journal_is_logged_once_and_affects_no_lease(
 ) -> None:
     """The leases are still written, and `history` reports what is wrong."""
     store = file_store()
-    with sqlite3.connect(tmp_path / "leases.sqlite3") as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "leases.sqlite3")) as database, database:
         database.execute("DROP TABLE journal")
     database.close()
     for number in (1, 2, 3):

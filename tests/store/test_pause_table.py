@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_a_damaged_row_is_skipped(tmp_path: Path, row: tuple[object, ...]) -> No
     store = Store(tmp_path / FILE_NAME)
     store.pauses.add([WEB], NOW)
     store.close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
         database.execute("INSERT INTO paused VALUES (?, ?, ?, ?, ?)", row)
     database.close()
     store = Store(tmp_path / FILE_NAME)
@@ -69,7 +70,7 @@ def test_a_store_of_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
     """Version 4 had no such table."""
     store = Store(tmp_path / FILE_NAME)
     store.close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
         database.execute("DROP TABLE paused")
         database.execute("ALTER TABLE leases DROP COLUMN origin")
         database.execute("PRAGMA user_version = 4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -70,6 +71,6 @@ def test_a_power_cut_at_any_write_leaves_a_store_that_opens(tmp_path: Path, cut_
         [(first, True), (second, True)],
         [(second, True)],
     )
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()

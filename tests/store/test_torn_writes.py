@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -65,7 +66,7 @@ class Disk:
         found = known(store)
         assert store.error is None
         store.close()
-        with sqlite3.connect(self.file) as database:
+        with contextlib.closing(sqlite3.connect(self.file)) as database, database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         database.close()
         return found
@@ -117,7 +118,7 @@ def test_a_cut_while_the_log_restarts_loses_at_most_the_last_write(disk: Disk, t
     path = tmp_path / FILE_NAME
     store = Store(path)
     *_, last = write_some(store)
-    with sqlite3.connect(path) as other:
+    with contextlib.closing(sqlite3.connect(path)) as other, other:
         assert other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[0] == 0
     other.close()
     file, old = Disk(tmp_path).content
