@@ -102,11 +102,20 @@ def extras(session: nox.Session) -> None:
     """Install the extras, run their tests, uninstall them, and build and install generated plugins."""
     session.install(".", *_group("tests"))
     session.install(*(f"./{extra}" for extra in EXTRAS))
-    session.run("pytest", "tests/extras", "-n", WORKERS, *session.posargs)
+    path = f"{_podman_compose(session)}{os.pathsep}{os.environ['PATH']}"
+    session.run("pytest", "tests/extras", "-n", WORKERS, *session.posargs, env={"PATH": path})
     session.run("pytest", "-m", "packaging", "-n", WORKERS, "tests/docs", "tests/cli", *session.posargs)
     session.run("portmapper", "plugins")
     session.run("python", "-m", "pip", "uninstall", "-q", "-y", *(Path(extra).name for extra in EXTRAS))
     session.run("portmapper", "plugins")
+
+
+def _podman_compose(session: nox.Session) -> Path:
+    """Install podman-compose apart, as a program that the tests run; return its directory."""
+    place = Path(session.create_tmp()).absolute() / "podman-compose"
+    session.run("python", "-m", "venv", str(place))
+    session.run(str(place / "bin" / "pip"), "install", "-q", "podman-compose>=1.3", external=True)
+    return place / "bin"
 
 
 @nox.session
