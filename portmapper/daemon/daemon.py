@@ -15,6 +15,7 @@ from portmapper.api.metrics import Metrics, MetricsPage
 from portmapper.api.quirks import Quirk
 from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.attached import attach, metrics_page
+from portmapper.daemon.changes import Changes
 from portmapper.daemon.cluster import ALONE, Cluster
 from portmapper.daemon.current_status import CurrentStatus
 from portmapper.daemon.desired import Desired
@@ -38,13 +39,9 @@ from portmapper.observability.publisher import EventPublisher
 from portmapper.observability.status import Document, source_document
 from portmapper.scheduler.options import PolicyCheck
 from portmapper.scheduler.scheduler import Scheduler
-from portmapper.sources.adhoc import parse_records
 from portmapper.store.interface import LeaseStore
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
-
-START_LIMIT = 8.0
-"""Seconds that a request waits for a daemon that still reads its sources."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +56,7 @@ class Daemon:
         document: the status document at the end of the run.
         stopped: a stop was requested.
         history: returns events of the journal.
+        open, close, pause, resume: change what is open, see `Changes`.
     """
 
     def __init__(
@@ -95,32 +93,12 @@ class Daemon:
         self._pulse = Pulse(lambda: self._clock.monotonic() - self._scheduler.next_round)
         self._election.on_leading = self._scheduler.begin
         attach(self._reloadable.observers, self._measure, self.status)
-        self._desired = Desired(
-            self._scheduler.set_desired,
-            self._scheduler.recovery.begin,
-            store,
-            options,
-            reloadable,
-            self._checker,
-            self._network,
-            self._clock,
-            self._reloaded,
-        )
-        update = self._desired.update
-        self._requests = Requests(self._scheduler, store, self._desired.adhoc, update)
-        self._pausing = Pausing(
-            self._scheduler, store, self._desired.gatekeeper, self._publisher, update, self._clock
-        )
+        self._desired = self._make_desired()
         self._outside = OutsideCheck(lambda: self._reloadable.probe, self._network, self._clock)
-        self._status = CurrentStatus(
-            self._scheduler,
-            self._desired,
-            self._election,
-            self._outside,
-            self._problems,
-            store,
-            self._clock,
-        )
+        self._status = self._make_status()
+        changes = self._make_changes()
+        self.open, self.close = changes.open, changes.close
+        self.pause, self.resume = changes.pause, changes.resume
         self._service = ServiceManager()
         self._all_read = asyncio.Event()
         self._main_task: asyncio.Task[None] | None = None
@@ -139,6 +117,43 @@ class Daemon:
             quirks=quirks,
             tokens=cluster.choose_token,
             gate=self._election.gate,
+        )
+
+    def _make_desired(self) -> Desired:
+        return Desired(
+            self._scheduler.set_desired,
+            self._scheduler.recovery.begin,
+            self._store,
+            self._options,
+            self._reloadable,
+            self._checker,
+            self._network,
+            self._clock,
+            self._reloaded,
+        )
+
+    def _make_status(self) -> CurrentStatus:
+        return CurrentStatus(
+            self._scheduler,
+            self._desired,
+            self._election,
+            self._outside,
+            self._problems,
+            self._store,
+            self._clock,
+        )
+
+    def _make_changes(self) -> Changes:
+        scheduler, store, desired = self._scheduler, self._store, self._desired
+        update, gatekeeper = desired.update, desired.gatekeeper
+        return Changes(
+            Requests(scheduler, store, desired.adhoc, update),
+            Pausing(scheduler, store, gatekeeper, self._publisher, update, self._clock),
+            desired.started,
+            self._election,
+            self._status.document_of,
+            self._clock,
+            lambda: self._reloadable.policy,
         )
 
     async def run(self) -> None:
@@ -224,34 +239,6 @@ class Daemon:
     async def status_in_slices(self) -> Document:
         """Return the status document; other work continues while it is built."""
         return await self._status.document_in_slices()
-
-    async def open(self, records: object) -> Document:
-        """Keep these mappings open until `close`, and return their status. Raises `UsageError`."""
-        await self._until_may_change()
-        entries = await self._requests.open(records, self._reloadable.policy)
-        requested = [mapping.key for mapping in parse_records(records)]
-        return self._status.document_of([entry.mapping.key for entry in entries], requested)
-
-    async def close(self, records: object) -> Document:
-        """Close ports that `open` requested, and return the results. Raises `UsageError`."""
-        await self._until_may_change()
-        return {"ports": await self._requests.close(records)}
-
-    async def pause(self, records: object) -> Document:
-        """Close rows of lists until they are resumed, and return the results. Raises `UsageError`."""
-        await self._until_may_change()
-        return {"ports": await self._pausing.pause(records)}
-
-    async def resume(self, records: object) -> Document:
-        """Open paused rows again, and return the results. Raises `UsageError`."""
-        await self._until_may_change()
-        return {"ports": await self._pausing.resume(records)}
-
-    async def _until_may_change(self) -> None:
-        """Wait until the sources have been read. Raise `UsageError` if that takes too long, or on standby."""
-        if not await self._clock.wait(self._desired.started, START_LIMIT):
-            raise UsageError("the daemon is still reading its sources; try again later")
-        self._election.refuse_on_standby()
 
     async def metrics(self) -> MetricsPage | None:
         """Return the page of the first observer that provides metrics; None if there is none."""
