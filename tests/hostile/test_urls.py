@@ -12,7 +12,7 @@ from netlab.program import Program
 VICTIM, PUBLIC = "192.168.88.77", "8.8.4.4"
 LIMIT = 60.0
 MANY = 1_000_000
-MAX_GROWTH = 160 * 1024
+MAX_GROWTH = 192 * 1024
 """KiB: an HTTP client and three documents of maximum size at the same time."""
 
 HEADER = b"protocol;port\n"

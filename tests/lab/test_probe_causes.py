@@ -101,7 +101,7 @@ def filters(lab: Lab) -> Iterator[None]:
 @contextlib.contextmanager
 def stolen(lab: Lab, port: int) -> Iterator[None]:
     """Let the gateway forward a port to another host, in spite of the mapping."""
-    other = lab.add_lan_host("other", OTHER_HOST)
+    other = lab.add_lan_host("stranger", OTHER_HOST)
     strangers = AnsweringHost(other)
     strangers.listen("TCP", port)
     accept = f"add rule inet filter miniupnpd ip daddr {OTHER_HOST} tcp dport {port} accept\n"
