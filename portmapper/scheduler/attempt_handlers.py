@@ -104,17 +104,18 @@ def bind(record: Record, given: Granted, now: Moment, rules: Rules) -> Result:
     moved = before is None or before.gateway != lease.gateway
     recreate = record.recreate and not given.recreated
     rebind = record.rebind and record.suspect
+    granted_at = now.monotonic - given.age
     bound = evolve(
         record,
         phase=Phase.BOUND,
         lease=lease,
         adopted=None,
         opened_at=record.opened_at if renewed and not given.recreated else now.wall,
-        granted_at=now.monotonic,
-        expires_at=None if lease.permanent else now.monotonic + lease.lifetime,
+        granted_at=granted_at,
+        expires_at=None if lease.permanent else granted_at + lease.lifetime,
         suspect_since=None,
         lost_at=None,
-        due=_renewal(lease, now, at_once=record.dirty or recreate or rebind),
+        due=now.monotonic if record.dirty or recreate or rebind else _renewal(lease, granted_at),
         attempts=0,
         dirty=False,
         rebind=rebind,
@@ -130,10 +131,8 @@ def bind(record: Record, given: Granted, now: Moment, rules: Rules) -> Result:
     return bound, (Acquired(before, record.adopted, lease, renewed),)
 
 
-def _renewal(lease: Lease, now: Moment, *, at_once: bool) -> float | None:
-    if at_once:
-        return now.monotonic
-    return None if lease.permanent else now.monotonic + renewal_delay(lease.lifetime, 0, 0.0)
+def _renewal(lease: Lease, granted_at: float) -> float | None:
+    return None if lease.permanent else granted_at + renewal_delay(lease.lifetime, 0, 0.0)
 
 
 def is_same(before: Lease, lease: Lease) -> bool:

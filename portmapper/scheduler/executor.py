@@ -147,11 +147,13 @@ class Executor:
             await self._repair(key, steps)
             request = evolve(request, urgent=True, recreate=True)
         make_room = partial(self._make_room, key, record, request, gateway, policy)
+        began, asked_at = self._clock.monotonic(), self._clock.now()
         async with self._alongside(key, record, request, gateway, bool(steps)):
             lease = await request_lease(gateway, request, policy, make_room)
-        self._ownership.granted(lease, record.mapping, self._clock.now())
+        self._ownership.granted(lease, record.mapping, asked_at)
         await self._release_denied(key, record, lease, gateway)
-        return Granted(lease, recreated=request.recreate, repaired=bool(steps))
+        age = self._clock.monotonic() - began
+        return Granted(lease, recreated=request.recreate, repaired=bool(steps), age=age)
 
     async def _make_room(
         self,

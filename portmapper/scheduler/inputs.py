@@ -95,11 +95,14 @@ class Granted(Input):
         lease: what it granted.
         recreated: the request closed and opened the mapping.
         repaired: it and its peers were brought into a known order before.
+        age: seconds since it was requested. Its lifetime began then at the earliest: the answer may have
+            waited while this host was suspended.
     """
 
     lease: Lease
     recreated: bool = False
     repaired: bool = False
+    age: float = 0.0
 
 
 @frozen

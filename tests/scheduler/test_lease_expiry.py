@@ -10,7 +10,7 @@ import attrs
 
 from portmapper.api.errors import NotAuthorized
 from portmapper.api.events import EventKind
-from portmapper.api.model import ANY_PORT, Mapping, MappingState, Protocol
+from portmapper.api.model import ANY_PORT, Lease, Mapping, MappingState, Protocol
 from portmapper.scheduler.options import Options
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_device import FakeDevice
@@ -56,3 +56,21 @@ async def test_an_expired_lease_of_any_port_gets_its_last_port_again(
     device.occupy(Protocol.TCP, 4000, ipaddress.ip_address("192.168.88.66"))
     await harness.start(anything)
     assert harness.lease(anything).external_port == 4001
+
+
+async def test_a_lifetime_begins_with_the_request_and_not_when_its_answer_is_read(
+    harness: Any, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """The host was suspended in between, so the gateway has dropped the mapping when it resumes."""
+
+    def suspended(lease: Lease) -> Lease:
+        clock._seconds += 200
+        device.lie = lambda answered: answered
+        return lease
+
+    device.lie = suspended
+    await harness.start(desired(duration=100))
+    await clock.advance(5)
+    assert device.open_ports() == {(Protocol.TCP, 80)}
+    assert len(device.requested()) == 2
+    assert harness.state(desired()) is MappingState.ACTIVE
