@@ -69,6 +69,7 @@ async def test_a_lifetime_begins_with_the_request_and_not_when_its_answer_is_rea
         return lease
 
     device.lie = suspended
+    harness.options = Options(interval=10**6)
     await harness.start(desired(duration=100))
     await clock.advance(5)
     assert device.open_ports() == {(Protocol.TCP, 80)}
