@@ -222,6 +222,11 @@ def records_of(records: AnyMapping[MappingKey, Record], mapping: Mapping) -> lis
     return [record for key, record in records.items() if key[:-1] == mapping.key[:-1] and key[-1] is not None]
 
 
+def is_unreachable(refusals: Sequence[Refusal]) -> bool:
+    """Return whether one of the gateways did not answer."""
+    return any(isinstance(error, UNREACHABLE) for _, error in refusals)
+
+
 def silences(record: Record) -> dict[Attempt, Refusal]:
     """Return the requests of an attempt that got no answer."""
     silent = {gateway: error for gateway, error in record.answers if isinstance(error, UNREACHABLE)}

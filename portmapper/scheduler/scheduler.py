@@ -41,7 +41,7 @@ from portmapper.scheduler.orphans import Orphans
 from portmapper.scheduler.own_conflicts import OwnConflicts
 from portmapper.scheduler.pairs import Pairs
 from portmapper.scheduler.peers import Peers
-from portmapper.scheduler.record import Record
+from portmapper.scheduler.record import Record, is_unreachable
 from portmapper.scheduler.recovery import Recovery
 from portmapper.scheduler.releases import Releases
 from portmapper.scheduler.resync import Resync
@@ -251,6 +251,8 @@ class Scheduler:
         """Take a grant."""
         self._writer.take_all(self._gateway_events.after_answer(gateway))
         self._resync.update_address(gateway, given.lease)
+        if is_unreachable(self.records[key].answers):
+            self._search_places(key)  # a better gateway was silent; the search tells when it answers again
         self._writer.take(key, given)
         renewed = self._effects.renewed
         self.counters.granted(gateway.backend, self._clock.monotonic(), renewed=renewed)
@@ -263,13 +265,16 @@ class Scheduler:
         """Take the failure of an attempt."""
         record = self.records[key]
         self._gateway_events.after_failure(record)
-        if any(isinstance(error, UNREACHABLE) for _, error in record.refusals):
-            for place in record.places:
-                self.discovery.search_again(place.target)
+        if is_unreachable(record.refusals):
+            self._search_places(key)
             if not suspect and record.lease is not None:
                 self._renew_peers(key, record, record.lease)  # only the answer may have been lost
         self._orphans.after_round(self._topology.targets)
         self._quiet.set()
+
+    def _search_places(self, key: MappingKey) -> None:
+        for place in self.records[key].places:
+            self.discovery.search_again(place.target)
 
     def too_late(self, lease: Lease | None) -> None:
         """Take the end of a request whose mapping was dropped: a lease becomes an orphan."""

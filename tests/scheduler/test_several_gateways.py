@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from portmapper.api.backend import Gateway, GatewayEvent, Target
-from portmapper.api.errors import NotAuthorized, RowError
+from portmapper.api.errors import GatewayTimeout, NotAuthorized, RowError
 from portmapper.api.events import EventKind
 from portmapper.api.model import ALL_GATEWAYS, ANY_PORT, Family, Mapping, MappingState, Protocol
 from portmapper.api.source import Row
@@ -113,6 +113,14 @@ async def test_a_gateway_that_kept_its_table_is_not_asked_to_close_what_moves_ba
     devices[0].announce(GatewayEvent.RESTARTED)
     await clock.advance(10)
     assert devices[0].requested("unmap") == []
+    assert [device.open_ports() for device in devices] == [{HTTP}, set()]
+
+
+async def test_a_mapping_moves_to_a_better_gateway_that_was_silent_once(two, devices, desired, clock):
+    """It answers each search, as when this host's link came up in the middle of the first request."""
+    devices[0].answers.append(GatewayTimeout("no answer"))
+    await two.start(desired())
+    await clock.advance(10)
     assert [device.open_ports() for device in devices] == [{HTTP}, set()]
 
 
