@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol as Interface
 
 from portmapper.api.backend import ChecksTable, Gateway, VerifiesLeases
-from portmapper.api.errors import BackendError
+from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.model import Family, IPAddress, Lease, MappingKey
 from portmapper.gateways.calls import read_external_address, table_may_have_changed, verify_lease
 from portmapper.gateways.discovery import Discovery
@@ -103,8 +103,9 @@ class Resync:
         assert isinstance(gateway, ChecksTable)
         try:
             changed = await table_may_have_changed(gateway)
-        except BackendError:
-            return  # no answer proves nothing; the renewal will show
+        except BackendError as error:
+            self._failed(gateway, error)
+            return
         held = self._by_holder(self._records.items()).get(gateway, [])
         if changed:
             self._verify_all(gateway, held)
@@ -153,11 +154,23 @@ class Resync:
                 return gateway
         return self._discovery.gateway(identity)
 
+    def _failed(self, gateway: Gateway, error: BackendError) -> None:
+        """Search again where a gateway does not answer: it may speak another protocol now.
+
+        That proves nothing about its leases; their renewals show whether it still holds them.
+        """
+        if not isinstance(error, UNREACHABLE):
+            return
+        for probe in self._discovery.searches:
+            if gateway in probe.gateways:
+                self._discovery.search_again(probe.target)
+
     async def _query_address(self, gateway: Gateway) -> None:
         try:
             address = await read_external_address(gateway)
-        except BackendError:
-            return  # a gateway that is down is noticed by its leases; the last address stays known
+        except BackendError as error:
+            self._failed(gateway, error)  # the last address stays known
+            return
         self._note(gateway, address)
 
     def _note(self, gateway: Gateway, address: IPAddress | None) -> None:
@@ -173,6 +186,7 @@ class Resync:
             return
         try:
             holds = await verify_lease(gateway, lease)
-        except BackendError:
-            return  # no answer proves nothing; the renewal will show
+        except BackendError as error:
+            self._failed(gateway, error)
+            return
         self._findings.verified(key, lease, holds=holds)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from portmapper.api.backend import ChecksTable, GatewayEvent
-from portmapper.api.errors import NotAuthorized
+from portmapper.api.errors import GatewayTimeout, NotAuthorized
 from portmapper.api.events import EventKind
 from portmapper.api.model import Lease, Mapping, Protocol
 from portmapper.scheduler.options import Options
@@ -185,3 +185,19 @@ async def test_a_loss_that_is_found_in_turn_has_every_other_lease_verified(
     device.table.clear()
     await clock.advance(12 * 60 + 1)
     assert len(device.open_ports()) == 10
+
+
+async def test_a_gateway_that_does_not_answer_the_check_is_searched_again(
+    watching: Any, clock: FakeClock, device: FakeDevice, desired: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may speak another protocol since a crash that nothing announced."""
+
+    async def silent(_: Watching) -> bool:
+        raise GatewayTimeout("no answer")
+
+    await watching.start(desired())
+    monkeypatch.setattr(Watching, "table_may_have_changed", silent)
+    searched: list[object] = []
+    monkeypatch.setattr(watching.scheduler.discovery, "search_again", searched.append)
+    await clock.advance(61)
+    assert len(searched) == 1
