@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import errno
 import gc
 import os
 import sys
@@ -12,6 +11,7 @@ from types import MappingProxyType
 
 from portmapper import __version__
 from portmapper.cli.streams import make_streams_safe
+from portmapper.support.shortage import is_shortage
 
 # `typing` takes a fifth of the time of `status`.
 TYPE_CHECKING = False
@@ -84,9 +84,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 EXIT_STATUS = {"UsageError": 2, "SourceError": 2, "NoGateway": 3, "AlreadyRunning": 4, "LeadershipLost": 5}
 INTERRUPTED = 130
-
-SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""System errors of a system, or a limit, that has nothing left. They are no fault of the program."""
 
 GC_THRESHOLD = 100_000
 """New objects between two garbage collections during startup. A start creates up to 75,000 objects with UPnP,
@@ -231,7 +228,7 @@ def _overview() -> str:
 
 def _report(error: Exception) -> int:
     """Print the error and return its exit status."""
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in SHORTAGES):
+    if is_shortage(error):
         # Without an import: it would fail, too.
         reason = getattr(error, "strerror", None) or "no memory left"
         sys.stderr.write(

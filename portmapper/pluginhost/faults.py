@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import attrs
 
 from portmapper.api.errors import PluginFault
-from portmapper.support.reasons import is_shortage, plain_reason
+from portmapper.support.reasons import plain_reason
 from portmapper.support.secrets import mask_urls
+from portmapper.support.shortage import is_shortage
 
 MAX_FAULTS = 100
 MAX_LENGTH = 300

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 
-_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""Errors of a system that has nothing left: the file that was to be opened is not at fault."""
+from portmapper.support.shortage import is_shortage
 
 
 def plain_reason(error: BaseException) -> str:
@@ -21,11 +19,6 @@ def plain_reason(error: BaseException) -> str:
         names_file = isinstance(error.filename, str) and not is_shortage(error)
         return f"{reason}: {error.filename}" if names_file else reason
     return f"{type(error).__name__}: {error}"
-
-
-def is_shortage(error: object) -> bool:
-    """Return whether the system has no descriptors or memory left."""
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORTAGES)
 
 
 def connection_reason(error: BaseException) -> str:
