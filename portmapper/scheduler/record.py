@@ -175,27 +175,25 @@ class Record:
             place.internal_address != lease.internal_address for place in self.places
         )
 
+    @property
+    def better_places(self) -> Sequence[Place]:
+        """The places that were asked before the one where it is open."""
+        if self.lease is None or self.has_former_address:
+            return ()
+        ranked = [place.internal_address for place in self.places]
+        return self.places[: ranked.index(self.lease.internal_address)]
+
     def prefers(self, target: Target) -> bool:
         """Return whether it is open at a place that was only tried after that target."""
-        if self.lease is None:
-            return False
-        tried = False
-        for place in self.places:
-            if place.internal_address == self.lease.internal_address:
-                return tried
-            tried = tried or place.target == target
-        return False
+        return any(place.target == target for place in self.better_places)
 
     def comes_back_to(self, address: IPAddress, gateway: str) -> bool:
         """Return whether it is open elsewhere only until this gateway answers again.
 
         `address` is the internal address that the gateway forwards to.
         """
-        if self.lease is None or self.refused_by([gateway]):
-            return False
-        ranked = [place.internal_address for place in self.places]
-        better = ranked[: ranked.index(self.lease.internal_address)] if not self.has_former_address else ()
-        return address in better
+        is_better = any(place.internal_address == address for place in self.better_places)
+        return is_better and not self.refused_by([gateway])
 
     def refused_by(self, gateways: Collection[str]) -> bool:
         """Return whether one of these refused before another granted; silence is no refusal."""
