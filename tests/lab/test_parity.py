@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
+from netlab.background import Background
 from netlab.firewalls import Rule
 from netlab.gateway import IGD2_AND_PCP, Variant
 from netlab.hosts import AnsweringHost, answer_text
@@ -34,7 +33,7 @@ ETH_P_ALL = 3
 PROTOCOLS = ("TCP", "UDP")
 
 
-class Listener:
+class Listener(Background):
     """Captures every frame on an interface, and counts requests that would delete a mapping."""
 
     def __init__(self, namespace: Namespace, interface: str) -> None:
@@ -43,25 +42,15 @@ class Listener:
         self._socket = namespace.socket(socket.SOCK_RAW, socket.AF_PACKET)
         self._socket.bind((interface, ETH_P_ALL))
         self._socket.settimeout(0.1)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="listener")
+        super().__init__("listener")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
+    def close(self) -> None:
+        """Close the socket."""
         self._socket.close()
 
-    def _listen(self) -> None:
-        while not self._stop.is_set():
+    def work(self) -> None:
+        """Judge frames until the context ends."""
+        while not self.stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 self._judge(self._socket.recv(65536))
 

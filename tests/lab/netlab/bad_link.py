@@ -10,10 +10,9 @@ import random
 import select
 import socket
 import struct
-import threading
 import time
-from typing import Self
 
+from netlab.background import Background
 from netlab.namespaces import Namespace, Topology, cable
 
 DELAY = 0.3
@@ -28,7 +27,7 @@ OFFLOADS = (0x17, 0x1F, 0x24, 0x2C)
 """ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO, which a relay of frames cannot emulate."""
 
 
-class BadLink:
+class BadLink(Background):
     """Context in which a host is connected to a gateway's bridge over a bad link."""
 
     def __init__(
@@ -46,21 +45,16 @@ class BadLink:
         self._delayed: list[tuple[float, int, socket.socket, bytes]] = []
         self._order = itertools.count()
         self._chance = random.Random(300)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._relay, name="bad link")
+        super().__init__("bad link")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stop.set()
-        self._thread.join()
+    def close(self) -> None:
+        """Close the sockets."""
         for end in self._ends:
             end.close()
 
-    def _relay(self) -> None:
-        while not self._stop.is_set():
+    def work(self) -> None:
+        """Relay frames until the context ends."""
+        while not self.stopping.is_set():
             wait = self._delayed[0][0] - time.monotonic() if self._delayed else 0.1
             for end in select.select(self._ends, [], [], max(0.0, min(wait, 0.1)))[0]:
                 self._take(end)

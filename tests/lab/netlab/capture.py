@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
-from types import TracebackType
-from typing import Self
 
+from netlab.background import Background
 from netlab.namespaces import Namespace
 
 ETH_P_ALL, ETH_P_IP, ETH_P_ARP = 0x0003, 0x0800, 0x0806
@@ -46,7 +44,7 @@ class Packet:
         self.is_first = self.protocol == socket.IPPROTO_TCP and data[start + 13] & SYN_ACK == SYN
 
 
-class Capture:
+class Capture(Background):
     """Collects the IPv4 and ARP packets of all cables of a host inside the context.
 
     Attributes:
@@ -59,8 +57,7 @@ class Capture:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         self._socket.settimeout(WAIT)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._collect, name="capture")
+        super().__init__("capture")
 
     @property
     def sent(self) -> list[Packet]:
@@ -72,29 +69,20 @@ class Capture:
         """The packets that came to the host."""
         return [packet for packet in self.packets if not packet.is_sent]
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
+    def close(self) -> None:
+        """Close the socket, and check that no packet was missed."""
         statistics = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
         self._socket.close()
         _, dropped = struct.unpack("II", statistics)
         assert dropped == 0, f"the capture missed {dropped} packets"
 
-    def _collect(self) -> None:
+    def work(self) -> None:
+        """Collect packets until the context ends and no more wait."""
         while True:
             try:
                 data, (interface, kind, mark, *_) = self._socket.recvfrom(HEADERS)
             except TimeoutError:
-                if self._ended.is_set():
+                if self.stopping.is_set():
                     return
                 continue
             if kind in (ETH_P_IP, ETH_P_ARP) and interface != "lo":

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import socket
-import threading
 import time
-from types import TracebackType
-from typing import Self
 
+from netlab.background import Background
 from netlab.namespaces import Namespace
 
 ETH_P_ALL = 3
@@ -68,7 +66,7 @@ class Change:
         return cls(time.monotonic(), sender, *((payload[PCP_PORT], payload[PCP_NONCE]) if is_pcp else ()))
 
 
-class ChangeLog:
+class ChangeLog(Background):
     """Context that records the requests which arrive at an interface of the gateway.
 
     Attributes:
@@ -80,21 +78,10 @@ class ChangeLog:
         self._socket = router.socket(socket.SOCK_RAW, socket.AF_PACKET)
         self._socket.bind((interface, ETH_P_ALL))
         self._socket.settimeout(0.05)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="change log")
+        super().__init__("change log")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
+    def close(self) -> None:
+        """Close the socket."""
         self._socket.close()
 
     def senders(self, begin: float, end: float) -> set[str]:
@@ -109,8 +96,9 @@ class ChangeLog:
                 found.setdefault(change.port, set()).add(change.nonce)
         return found
 
-    def _listen(self) -> None:
-        while not self._stop.is_set():
+    def work(self) -> None:
+        """Record requests until the context ends."""
+        while not self.stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 packet, origin = self._socket.recvfrom(65535)
                 if origin[2] != socket.PACKET_OUTGOING and changes_gateway(packet):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+
+from netlab.background import Background
 
 PERIOD = 0.1
 RETRY_AFTER = 0.01
@@ -36,7 +35,7 @@ class Outage:
         return self.ended - self.began
 
 
-class Prober:
+class Prober(Background):
     """Context that sends ten queries per second.
 
     miniupnpd removes its own rule for about 0.1 ms when PCP or NAT-PMP renews, so a failure counts
@@ -66,27 +65,14 @@ class Prober:
         self._query = query
         self._cpu_wait = cpu_wait
         self._is_blocked = is_blocked
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="prober")
+        super().__init__("prober")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
+    def work(self) -> None:
+        """Query until the context ends."""
         began: float | None = None
         failed_at = due = time.monotonic()
         late = self._cpu_wait()
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
+        while not self.stopping.wait(max(0.0, due - time.monotonic())):
             queried_at = time.monotonic()
             self.requested += 1
             failed = self._failed()
@@ -110,9 +96,9 @@ class Prober:
         """Send a query, and a second one after a failure; return the time of the second if it failed too."""
         if self._query() is not None:
             return None
-        self._stop.wait(RETRY_AFTER)
+        self.stopping.wait(RETRY_AFTER)
         patient_until = time.monotonic() + PATIENCE
         while self._is_blocked() and time.monotonic() < patient_until:
-            self._stop.wait(RETRY_AFTER)
+            self.stopping.wait(RETRY_AFTER)
         queried_at = time.monotonic()
         return queried_at if self._query() is None else None
