@@ -17,6 +17,7 @@ from portmapper.doctor.local_names import host_names, known_hosts, people, user_
 from portmapper.support.encodings import as_utf8
 from portmapper.support.redaction import Redactor
 from portmapper.support.safe_open import read_limited
+from portmapper.support.secrets import MASK
 
 SECRET_KEY = re.compile(r"passw|secret|token|key\Z|auth|cookie|credential|psk|user|header", re.IGNORECASE)
 """Names of settings and of environment variables whose values are secret."""
@@ -38,7 +39,6 @@ _HOME_OWNER = re.compile(r"[/\\](?:home|Users)[/\\]+([^/\\]+)", re.IGNORECASE)
 LARGEST_PORT = 65_535
 LARGEST_NUMBER = 365 * 86_400
 
-MASK = "***"
 LARGEST_SECRET = 65_536
 SHORTEST_COMMENT = 4
 
@@ -131,52 +131,54 @@ def _may_identify(value: Any) -> bool:
     return isinstance(value, str) or (is_number and value > LARGEST_PORT)
 
 
-def _secrets(value: Any, base: Path, key: str = "") -> Iterator[str]:
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value that is no table and no list, with the key that it stands under."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _secrets(inner, base, name)
+            yield from _leaves(inner, name)
     elif isinstance(value, list):
         for inner in value:
-            yield from _secrets(inner, base, key)
-    elif isinstance(value, str):
-        if key == "headers_file":
-            yield from _header_values(value, base)
-        elif SECRET_KEY.search(key):
-            yield value
-            if key.endswith("_file"):
-                yield from _lines_of(base / value)
-        yield from _secrets_of_url(value)
-    elif SECRET_KEY.search(key) and not isinstance(value, bool):
-        yield str(value)
+            yield from _leaves(inner, key)
+    else:
+        yield key, value
 
 
-def _large_numbers(value: Any) -> Iterator[str]:
+def _secrets(settings: Mapping[str, Any], base: Path) -> Iterator[str]:
+    for key, value in _leaves(settings):
+        if isinstance(value, str):
+            yield from _secrets_of_text(key, value, base)
+        elif SECRET_KEY.search(key) and not isinstance(value, bool):
+            yield str(value)
+
+
+def _secrets_of_text(key: str, text: str, base: Path) -> Iterator[str]:
+    if key == "headers_file":
+        yield from _header_values(text, base)
+    elif SECRET_KEY.search(key):
+        yield text
+        if key.endswith("_file"):
+            yield from _lines_of(base / text)
+    yield from _secrets_of_url(text)
+
+
+def _large_numbers(settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield numbers that identify a chat or a phone; times and ports are smaller."""
-    if isinstance(value, Mapping | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _large_numbers(inner)
-    elif isinstance(value, int) and value > LARGEST_NUMBER:
-        yield str(value)
+    for _, value in _leaves(settings):
+        if isinstance(value, int) and value > LARGEST_NUMBER:
+            yield str(value)
 
 
-def _hosts(value: Any, key: str = "") -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _hosts(inner, name)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _hosts(inner, key)
-    elif isinstance(value, str) and HOST_KEY.search(key):
-        yield from _host_in(value)
+def _hosts(settings: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in _leaves(settings):
+        if isinstance(value, str) and HOST_KEY.search(key):
+            yield from _host_in(value)
 
 
-def _home_owners(value: Any) -> Iterator[str]:
+def _home_owners(settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield the owners of home directories in the paths of settings."""
-    if isinstance(value, Mapping | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _home_owners(inner)
-    elif isinstance(value, str):
-        yield from _HOME_OWNER.findall(value)
+    for _, value in _leaves(settings):
+        if isinstance(value, str):
+            yield from _HOME_OWNER.findall(value)
 
 
 def _hosts_of_words(words: Sequence[str]) -> Iterator[str]:
