@@ -23,7 +23,7 @@ from portmapper.api.schedule import canonical_schedule
 from portmapper.api.until_syntax import parse_until
 from portmapper.sources.address_syntax import parse_address, parse_gateway
 from portmapper.sources.internal_hosts import unusable
-from portmapper.sources.port_hints import port_hint
+from portmapper.sources.port_hints import port_hint, protocol_hint
 from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
 from portmapper.sources.remote_syntax import parse_remote
 from portmapper.support.duration import EXAMPLES, parse_duration
@@ -44,8 +44,6 @@ FAMILIES = {
 WHEN = {"listening": True, "always": False}
 """When a row is open: only while a program of this host listens on its internal port, or always."""
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_OTHER_PROTOCOLS = {"any": "both", "all": "both", "*": "both", "tcpudp": "both", "6": "tcp", "17": "udp"}
-"""What firewalls and routers write, and the numbers of IANA."""
 _ENDLESS = ("forever", "never", "infinite", "permanent", "unlimited")
 _BETWEEN_PROTOCOLS = re.compile(r"\s*[/+,&|_ -]\s*")
 # XML for a gateway cannot contain control characters, and they could affect a terminal.
@@ -192,12 +190,6 @@ def _near(value: object, choices: tuple[str, ...]) -> str:
     return f": did you mean {close[0]}?" if close else ""
 
 
-def _meant(protocol: object) -> str:
-    """Return the name of a protocol that other programs write differently, as the end of a message."""
-    name = _OTHER_PROTOCOLS.get(str(protocol).strip().lower(), "")
-    return f": write {name}" if name else ""
-
-
 def _fold_family(text: str) -> str:
     """Return the name in `FAMILIES`: `4`, `v6` and `IPv6` are clear too."""
     name = text.lower()
@@ -213,7 +205,7 @@ def _choice(
         except (KeyError, TypeError, AttributeError):
             # A byte that is not UTF-8 is shown as the letter that Windows means, not as an escaped surrogate.
             shown = quoted(in_windows_letters(value) if isinstance(value, str) else value)
-            hint = _meant(value) if field == "protocol" else ""
+            hint = protocol_hint(value) if field == "protocol" else ""
             reason = f"{shown} is not one of {', '.join(choices)}{hint or _near(value, tuple(choices))}"
             raise RowError(field, reason) from None
 

@@ -1,4 +1,4 @@
-"""Tells what to write instead of a text that is no port."""
+"""Tells what to write instead of a value that is no port or no protocol."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _NUMBERS = {
     "vnc": 5900,
     "wireguard": 51820,
 }
+_OTHER_PROTOCOLS = {"any": "both", "all": "both", "*": "both", "tcpudp": "both", "6": "tcp", "17": "udp"}
+"""What firewalls and routers write, and the numbers of IANA."""
 _PROTOCOL_FIRST = r"(tcp|udp|both)\s*[/: ]\s*([0-9]{1,5})\Z"
 _DOTTED_RANGE = r"([0-9]{1,5})\s*(?:\.{2,3}|…|:|to)\s*([0-9]{1,5})\Z"
 _THOUSANDS = r"([0-9]{1,2})[,. '\u00a0\u202f]([0-9]{3})\Z"
@@ -48,3 +50,9 @@ def port_hint(text: str) -> str:
         return ": write a row for each port"
     whole = re.match(_WRITTEN_OUT, text)
     return f": write {int(whole[1])}" if whole else ""
+
+
+def protocol_hint(value: object) -> str:
+    """Return the end of a message about a protocol that other programs write differently."""
+    name = _OTHER_PROTOCOLS.get(str(value).strip().lower(), "")
+    return f": write {name}" if name else ""
