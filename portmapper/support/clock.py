@@ -63,10 +63,14 @@ class Clock:
 
     async def watch(self) -> None:
         """Let all waits look at the clock after each suspend, until canceled."""
+        before = self.longest_sleep
         with watching_jumps(self._look_again) as are_reported:
-            if are_reported:
-                self.longest_sleep = LONGEST_SLEEP
-            await asyncio.Event().wait()
+            try:
+                if are_reported:
+                    self.longest_sleep = LONGEST_SLEEP
+                await asyncio.Event().wait()
+            finally:
+                self.longest_sleep = before
 
     @contextlib.contextmanager
     def _listed(self, timeout: asyncio.Timeout) -> Iterator[None]:

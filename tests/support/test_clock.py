@@ -75,6 +75,7 @@ async def test_a_jump_of_the_clock_ends_the_waits_that_are_over(monkeypatch: pyt
     for task in (watch, long):
         task.cancel()
     await asyncio.gather(watch, long, return_exceptions=True)
+    assert clock.longest_sleep == Clock.longest_sleep  # nothing reports jumps any more
 
 
 reports: list[Callable[[], object]] = []
