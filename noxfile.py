@@ -112,7 +112,8 @@ def extras(session: nox.Session) -> None:
 
 def _podman_compose(session: nox.Session) -> Path:
     """Install podman-compose apart, as a program that the tests run; return its directory."""
-    place = Path(session.create_tmp()).absolute() / "podman-compose"
+    # Not `create_tmp`: it sets TMPDIR, and the tests' sockets would get longer names than a socket may have.
+    place = Path(session.virtualenv.location).absolute() / "podman-compose"
     session.run("python", "-m", "venv", str(place))
     session.run(str(place / "bin" / "pip"), "install", "-q", "podman-compose>=1.3", external=True)
     return place / "bin"
