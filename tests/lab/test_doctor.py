@@ -205,9 +205,11 @@ def test_a_vpn_with_the_default_route_is_reported(examine: Examine, lab: Lab) ->
 
 def test_a_second_gateway_is_reported(examine: Examine, lab: Lab, tmp_path: Path) -> None:
     """An access point on the LAN is also a router."""
-    neighbor = lab.add_lan_host("neighbor", NEIGHBOR)
     options = ("--host", NEIGHBOR, "--pcp-port", "0", "--http-port", "0", "--external-host", NEIGHBOR)
-    with Program(neighbor, tmp_path).running("simulate", *options, log=tmp_path / "neighbor.log"):
+    with (
+        lab.guest("neighbor", NEIGHBOR) as neighbor,
+        Program(neighbor, tmp_path).running("simulate", *options, log=tmp_path / "neighbor.log"),
+    ):
         assert examine() == {"several-gateways"}
 
 

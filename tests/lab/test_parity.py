@@ -158,9 +158,10 @@ if SOAK_MINUTES:
 
 
 @pytest.fixture(scope="module")
-def neighbor(shared_lab: Lab) -> Namespace:
+def neighbor(shared_lab: Lab) -> Iterator[Namespace]:
     """Another host on the LAN."""
-    return shared_lab.add_lan_host("other", OTHER_HOST)
+    with shared_lab.guest("other", OTHER_HOST) as neighbor:
+        yield neighbor
 
 
 @pytest.fixture

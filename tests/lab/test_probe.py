@@ -97,8 +97,7 @@ def test_a_filter_outside_is_told_from_a_filter_here(host: Host, url: str, tmp_p
 def test_a_dead_service_on_another_host_is_refused(host: Host, url: str, tmp_path: Path, lab: Lab) -> None:
     """And a live one cannot be proven from here."""
     lab.gateway.reset(_insecure(lab))
-    other = lab.add_lan_host("other", "192.168.88.7")
-    with host.open(tmp_path, "8105/tcp/192.168.88.7"):
+    with lab.guest("other", "192.168.88.7") as other, host.open(tmp_path, "8105/tcp/192.168.88.7"):
         assert_verdict(host.check(url, "8105/tcp")[0], "no", "refuses", "192.168.88.7")
         with other.socket(socket.SOCK_STREAM) as program:
             program.bind(("", 8105))

@@ -101,20 +101,17 @@ def filters(lab: Lab) -> Iterator[None]:
 @contextlib.contextmanager
 def stolen(lab: Lab, port: int) -> Iterator[None]:
     """Let the gateway forward a port to another host, in spite of the mapping."""
-    other = lab.add_lan_host("stranger", OTHER_HOST)
-    strangers = AnsweringHost(other)
-    strangers.listen("TCP", port)
     accept = f"add rule inet filter miniupnpd ip daddr {OTHER_HOST} tcp dport {port} accept\n"
     lab.router.run("nft", "-f", "-", stdin=accept)
     forward = dropping("prerouting", f'iifname "wan0" tcp dport {port}', f"dnat ip to {OTHER_HOST}")
     forward = forward.replace("filter hook", "nat hook").replace("priority -5", "priority -150")
-    try:
-        with rules(lab.router, forward, "inet lab"):
-            yield
-    finally:
-        strangers.close()
-        lab.topology.namespaces.remove(other)
-        other.remove()
+    with (
+        lab.guest("stranger", OTHER_HOST) as other,
+        contextlib.closing(AnsweringHost(other)) as strangers,
+        rules(lab.router, forward, "inet lab"),
+    ):
+        strangers.listen("TCP", port)
+        yield
 
 
 @pytest.fixture

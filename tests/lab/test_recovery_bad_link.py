@@ -49,8 +49,7 @@ def test_mappings_open_and_stay_open_with_delay_duplicates_and_reordering(
     """Each direction has 300 ms delay, every third frame is duplicated, and some are reordered."""
     own_lab.gateway.reset(IGD2_AND_PCP)
     own_lab.servers.close()
-    own_lab.lan.remove()
-    own_lab.topology.namespaces.remove(own_lab.lan)
+    own_lab.topology.remove(own_lab.lan)
     own_lab.lan = own_lab.topology.add("far")
     with BadLink(own_lab.topology, own_lab.router, own_lab.lan, LAN_HOST, own_lab.gateway.lan_address):
         own_lab.servers = AnsweringHost(own_lab.lan)

@@ -56,6 +56,17 @@ class Lab:
         host.ip("route", "add", "default", "via", LAN_GATEWAY)
         return host
 
+    @contextlib.contextmanager
+    def guest(self, role: str, address: str) -> Iterator[Namespace]:
+        """Connect another host for a while, so that a later test may use its name and its address."""
+        host = self.add_lan_host(role, address)
+        try:
+            yield host
+        finally:
+            # A namespace is deleted later than its command ends; until then, it would keep the name.
+            self.router.ip("link", "del", f"port-{role}")
+            self.topology.remove(host)
+
     def query_from_wan(self, protocol: str, port: int) -> str | None:
         """Query a port of the gateway's external address; return the answer or None."""
         return exchange(self.wan, protocol, WAN_GATEWAY, port)

@@ -125,6 +125,11 @@ class Topology:
         self.namespaces.append(namespace)
         return namespace
 
+    def remove(self, namespace: Namespace) -> None:
+        """Remove a host before the others."""
+        self.namespaces.remove(namespace)
+        namespace.remove()
+
     def __enter__(self) -> Self:
         return self
 

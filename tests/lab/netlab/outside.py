@@ -159,5 +159,4 @@ def behind_another_nat(lab: Lab, tmp_path: Path) -> Iterator[str]:
             yield url
     finally:
         lab.router.ip("route", "del", "default")
-        lab.topology.namespaces.remove(server)
-        server.remove()
+        lab.topology.remove(server)
