@@ -75,6 +75,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="serve /healthz, /readyz and /metrics there, without authentication",
     )
     _add_limits(group)
+    _add_choice_of_objects(group)
+    _add_kinds_of_change(group)
     _add_election(parser)
 
 
@@ -96,6 +98,9 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--allow-overwrite", action="store_true", help="objects may overwrite mappings of other hosts"
     )
+
+
+def _add_choice_of_objects(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--annotation-prefix",
         type=_prefix,
@@ -116,6 +121,9 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="open all ports of Services with this loadBalancerClass, and report the external address",
     )
+
+
+def _add_kinds_of_change(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--policy",
         choices=POLICIES,
