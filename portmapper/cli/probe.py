@@ -43,33 +43,7 @@ class Probe(Command):
             metavar="PORT/PROTO",
             help="with check: external ports, such as 8080/tcp or 2722-2723/udp",
         )
-        parser.add_argument(
-            "--listen",
-            metavar="ADDRESS:PORT",
-            help="with serve: where to listen over TCP and UDP; 0.0.0.0 is every IPv4 address, [::] is every "
-            "address",
-        )
-        parser.add_argument(
-            "--token-file", type=Path, metavar="FILE", help="a file with a secret that clients need"
-        )
-        parser.add_argument(
-            "--certificate",
-            type=Path,
-            metavar="FILE",
-            help="with serve: the certificate for HTTPS, in PEM",
-        )
-        parser.add_argument(
-            "--key",
-            type=Path,
-            metavar="FILE",
-            help="with serve: the certificate's key; default: in the certificate's file",
-        )
-        parser.add_argument(
-            "--ca-file",
-            type=Path,
-            metavar="FILE",
-            help="with check: the certificate of the server, or of the authority that signed it",
-        )
+        _add_connection(parser)
         parser.add_argument(
             "--json",
             action="store_true",
@@ -81,6 +55,36 @@ class Probe(Command):
     def run(self, arguments: argparse.Namespace) -> int:
         """Serve until a signal, or check and return 0 if every port is reachable."""
         return _serve(arguments) if arguments.action == "serve" else _check(arguments)
+
+
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS:PORT",
+        help="with serve: where to listen over TCP and UDP; 0.0.0.0 is every IPv4 address, [::] is every "
+        "address",
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="a file with a secret that clients need"
+    )
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="with serve: the certificate for HTTPS, in PEM",
+    )
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="with serve: the certificate's key; default: in the certificate's file",
+    )
+    parser.add_argument(
+        "--ca-file",
+        type=Path,
+        metavar="FILE",
+        help="with check: the certificate of the server, or of the authority that signed it",
+    )
 
 
 def _serve(arguments: argparse.Namespace) -> int:
