@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from portmapper.cli.targets import directory_of, opened_store
 if TYPE_CHECKING:
     from portmapper.api.errors import PortmapperError
     from portmapper.api.findings import Finding
-    from portmapper.api.reading import Reading
+    from portmapper.api.model import Mapping as DesiredMapping
     from portmapper.doctor.desired import DesiredPort
     from portmapper.doctor.outside import OutsideProbe
     from portmapper.network.host import Network
@@ -139,7 +139,7 @@ async def _findings(
     arguments: argparse.Namespace, show: Callable[[str], None], comments: list[str]
 ) -> AsyncIterator[Finding]:
     """Yield the findings, and add the comments of the lists, which a report must not contain."""
-    from portmapper.doctor.host import running_findings, state_directory_findings
+    from portmapper.doctor.desired import desired_from_list
     from portmapper.doctor.runner import DoctorRequest, run_checks
     from portmapper.network.gateway_option import reachable_targets
     from portmapper.network.host import read_network
@@ -151,23 +151,17 @@ async def _findings(
     chosen = reachable_targets(arguments.gateway, network)
     directory = directory_of(arguments)
     sources = list(dict.fromkeys([*arguments.source, *arguments.file]))
-    for finding in state_directory_findings(directory):
+    for finding in _of_this_host(directory):
         yield finding
-    for finding in running_findings([directory / "portmapper.pid"]):
-        yield finding
-    # An unreadable store is in `state_directory_findings`.
+    # An unreadable store is among those.
     with opened_store(directory, or_empty=True) as store:
         leases, known = tuple(store.leases), store.gateways
-    from_daemon = None if sources else _from_daemon(directory)
-    if from_daemon is not None:
-        desired, findings = from_daemon
-    else:
-        from portmapper.doctor.desired import desired_from_list
-
-        readings, findings = await _read(arguments, plugins, sources)
-        mappings = [mapping for reading in readings for mapping in reading.mappings]
+    found = None if sources else _from_daemon(directory)
+    if found is None:
+        mappings, of_lists = await _read(arguments, plugins, sources)
         comments += [mapping.comment for mapping in mappings]
-        desired = desired_from_list(mappings, network, chosen, leases)
+        found = desired_from_list(mappings, network, chosen, leases), of_lists
+    desired, findings = found
     for finding in [*findings, *_hook_findings(arguments, plugins)]:
         yield finding
     question = DoctorRequest(
@@ -185,6 +179,13 @@ async def _findings(
     )
     async for finding in run_checks(question):
         yield finding
+
+
+def _of_this_host(directory: Path) -> Iterator[Finding]:
+    from portmapper.doctor.host import running_findings, state_directory_findings
+
+    yield from state_directory_findings(directory)
+    yield from running_findings([directory / "portmapper.pid"])
 
 
 def _hook_findings(arguments: argparse.Namespace, plugins: Plugins) -> list[Finding]:
@@ -224,7 +225,7 @@ def _outside(arguments: argparse.Namespace, network: Network) -> OutsideProbe | 
 
 async def _read(
     arguments: argparse.Namespace, plugins: Plugins, sources: Sequence[str]
-) -> tuple[list[Reading], list[Finding]]:
+) -> tuple[list[DesiredMapping], list[Finding]]:
     """Read the given lists, or those of the settings file; an unreadable list becomes a finding."""
     from portmapper.doctor.host import source_findings
 
@@ -232,7 +233,8 @@ async def _read(
     readings = [await reader.read() for reader in readers]
     for reader in readers:
         await reader.close()
-    return readings, [*findings, *source_findings(readings)]
+    mappings = [mapping for reading in readings for mapping in reading.mappings]
+    return mappings, [*findings, *source_findings(readings)]
 
 
 def _readers(
