@@ -9,10 +9,10 @@ from async_upnp_client.const import HttpResponse
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper_upnp.connection import read_entry
     from portmapper_upnp.lenient_xml import parse as parse_xml
     from portmapper_upnp.requester import decode
     from portmapper_upnp.soap_reply import canonical_reply
+    from portmapper_upnp.table_entry import read_entries
 
 
 SEEDS = [
@@ -31,7 +31,7 @@ def parse(data: bytes) -> None:
     """Parse an answer, and its arguments as a table entry."""
     for status in (200, 500):
         root = parse_xml(canonical_reply(ACTION, HttpResponse(status, {}, decode(data, None))).body or "")
-        read_entry({element.tag: element.text or "" for element in root.iter()})
+        read_entries({element.tag: element.text or "" for element in root.iter()})
 
 
 if __name__ == "__main__":

@@ -185,6 +185,8 @@ def _head(response: Response) -> bytes:
     elif response.framing == "chunked":
         lines.append("Transfer-Encoding: chunked")
     lines.append("Server: Linux/6.1 UPnP/1.1 portmapper-simulator/1")
+    if response.location:
+        lines.append(f"Location: {response.location}")
     if response.close or response.framing == "close":
         lines.append("Connection: close")
     return response.newline.join(line.encode("latin-1") for line in [*lines, "", ""])

@@ -43,7 +43,8 @@ class IgdServer:
     @property
     def location(self) -> str:
         """URL of the device description."""
-        return f"http://{self._state.settings.host}:{self.http.ports[0]}{self._layout().location}"
+        layout = self._layout()
+        return f"http://{layout.host}:{layout.ports[0]}{layout.redirect or layout.location}"
 
     async def open(self) -> None:
         """Open all sockets and announce the device; on `OSError`, close them again."""
@@ -88,6 +89,9 @@ class IgdServer:
             return await self._control(request, layout)
         if request.method not in ("GET", "HEAD"):
             return Response(request.path, 405, b"")
+        if request.path == layout.redirect:
+            described = f"http://{layout.host}:{layout.ports[-1]}{layout.location}"
+            return Response(request.path, layout.redirect_status, b"", location=described)
         body = self._document(request.path, layout)
         return Response(request.path, 404 if body is None else 200, body or b"")
 
@@ -119,6 +123,8 @@ class IgdServer:
 
 def _path(control_url: str, layout: Layout) -> str:
     """Return the request path and query of a control URL."""
+    if not control_url:  # quirk H9-empty
+        return layout.location
     # Quirk H9-uuid: a path may look like an absolute URL.
     parts = urlsplit(control_url if control_url.startswith(("http:", "/", "?")) else f"/{control_url}")
     path = parts.path or layout.location

@@ -6,7 +6,24 @@ M mappings over UPnP, P PCP and NAT-PMP.
 
 from __future__ import annotations
 
-from portmapper_simulator import field_quirks, http_quirks, igd_quirks, odd_quirks, ssdp_quirks, udp_quirks
+from portmapper_simulator import (
+    field_quirks,
+    http_quirks,
+    igd_quirks,
+    odd_quirks,
+    row_quirks,
+    ssdp_quirks,
+    udp_quirks,
+)
 from portmapper_simulator.quirk_points import QUIRKS
 
-__all__ = ["QUIRKS", "field_quirks", "http_quirks", "igd_quirks", "odd_quirks", "ssdp_quirks", "udp_quirks"]
+__all__ = [
+    "QUIRKS",
+    "field_quirks",
+    "http_quirks",
+    "igd_quirks",
+    "odd_quirks",
+    "row_quirks",
+    "ssdp_quirks",
+    "udp_quirks",
+]

@@ -78,6 +78,7 @@ class Response:
         counted: the declared length, None for that of the body.
         pause: seconds between bytes of the body; 0 sends it at once.
         delay: seconds before the response.
+        location: where a redirect leads, empty for none.
     """
 
     path: str
@@ -91,6 +92,7 @@ class Response:
     counted: int | None = None
     pause: float = 0.0
     delay: float = 0.0
+    location: str = ""
 
 
 LISTEN = QuirkPoint[Listening]()
@@ -129,6 +131,8 @@ class Layout:
         firewall: offer WANIPv6FirewallControl, which opens no pinhole.
         url_base: content of URLBase, None to omit it.
         location: path of the description.
+        redirect: path in the LOCATION that redirects to the description, empty for none.
+        redirect_status: HTTP status of the redirect.
         boot: number of boots so far.
     """
 
@@ -138,6 +142,8 @@ class Layout:
     firewall: bool = False
     url_base: str | None = None
     location: str = "/rootDesc.xml"
+    redirect: str = ""
+    redirect_status: int = 302
     boot: int = 0
 
 
@@ -208,6 +214,9 @@ LIST_END = QuirkPoint[int]()
 
 FREE_PORT = QuirkPoint[Mapping[str, str] | None]()
 """Answer to the query for a port without an entry, None for error 714."""
+
+ROW = QuirkPoint[Mapping[str, str]]()
+"""The fields of an entry, as a listing or a query shows them."""
 
 LISTING = QuirkPoint[tuple[tuple[str, str], ...]]()
 """Additional rows at the start of a listing: protocol and description."""

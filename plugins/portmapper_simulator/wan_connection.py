@@ -215,8 +215,8 @@ def _visible(state: State) -> list[Entry]:
     return visible[::-1] if upnp_points.NEWEST_FIRST.apply(state.quirks, False) else visible
 
 
-def _described(state: State, entry: Entry) -> dict[str, str]:
-    return {
+def _described(state: State, entry: Entry) -> Results:
+    fields = {
         "NewRemoteHost": remote_text(entry.remote),
         "NewExternalPort": str(entry.external_port),
         "NewProtocol": entry.protocol.value,
@@ -226,6 +226,7 @@ def _described(state: State, entry: Entry) -> dict[str, str]:
         "NewPortMappingDescription": entry.description,
         "NewLeaseDuration": str(state.nat.table.remaining(entry)),
     }
+    return upnp_points.ROW.apply(state.quirks, fields)
 
 
 def _dummy(protocol: str, description: str) -> Results:

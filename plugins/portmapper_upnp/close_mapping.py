@@ -29,7 +29,12 @@ async def close_mapping(connection: WanConnection, lease: Lease) -> bool:
         _log.debug("the gateway does not report the holder of port %d: %s", lease.external_port, error)
         return await _delete(connection, lease)
     if entry is None:
-        return await _delete(connection, lease)
+        deleted = await _delete(connection, lease)
+        if deleted or not await connection.learns_to_find(lease.protocol, lease.external_port):
+            return deleted
+        entry = await _entry(connection, lease)
+    if entry is None:
+        return False
     if not entry_leads_to(entry, lease.internal_address, lease.internal_port):
         _log.debug("another host holds port %d now; not closing it", lease.external_port)
         return False

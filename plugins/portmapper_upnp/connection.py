@@ -12,6 +12,7 @@ from async_upnp_client.const import HttpRequest, HttpResponse
 from async_upnp_client.exceptions import UpnpError
 
 from portmapper.api import (
+    BackendError,
     ExternalKind,
     IPAddress,
     Lease,
@@ -26,18 +27,16 @@ from portmapper.api import (
 from portmapper.support.values import frozen
 from portmapper_upnp.description import canonical_description
 from portmapper_upnp.description_requester import SCPD_URL, DescriptionRequester
+from portmapper_upnp.entry_lookup import EntryLookup
 from portmapper_upnp.optional_queries import QUERY_TIME, OptionalQueries
 from portmapper_upnp.requester import SERVER, BoundedRequester
 from portmapper_upnp.scpd import ServiceKind
 from portmapper_upnp.soap_call import Service, read_address, read_number
 from portmapper_upnp.soap_fault import ABSENT, Fault
 from portmapper_upnp.soap_reply import canonical_reply
+from portmapper_upnp.table_entry import has_no_holder, is_disabled, read_entries
 
 Answer = TypeVar("Answer")
-
-
-_PROTOCOL_NUMBERS = {"6": "TCP", "17": "UDP"}
-"""Protocols as numbers, which some gateways show in their table."""
 
 
 @frozen
@@ -69,15 +68,18 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
         NetworkFailure, GatewayTimeout: the description cannot be read.
     """
     servers: list[str] = []
+    documents = DescriptionRequester(requester, kind.scpd)
 
     def rewrite(response: HttpResponse) -> HttpResponse:
         if response.status_code // 100 != 2:
             raise NetworkFailure(f"the gateway does not serve its description: HTTP {response.status_code}")
         servers.append(response.headers.get(SERVER, ""))
-        return HttpResponse(HTTPStatus.OK, {}, canonical_description(response.body or "", location, kind))
+        return HttpResponse(
+            HTTPStatus.OK, {}, canonical_description(response.body or "", documents.location, kind)
+        )
 
     factory = UpnpFactory(
-        DescriptionRequester(requester, kind.scpd),
+        documents,
         non_strict=True,
         on_post_receive_device_spec=rewrite,
         on_pre_receive_service_spec=lambda request: _at(request, SCPD_URL),
@@ -110,6 +112,7 @@ class WanConnection(Service):
     def __init__(self, service: UpnpService, patience: Callable[[], float] = lambda: 1.0) -> None:
         super().__init__(service)
         self._patience = patience
+        self._lookup = EntryLookup(self.call)
         self._optional = OptionalQueries()
 
     @property
@@ -155,7 +158,7 @@ class WanConnection(Service):
     async def delete(self, protocol: Protocol, external_port: int, remote: str = "") -> bool:
         """Delete a mapping; return whether there was one. A missing mapping counts as deleted (M10)."""
         try:
-            await self.call("DeletePortMapping", **_key(protocol, external_port, remote))
+            await self.call("DeletePortMapping", **self._lookup.key(protocol, external_port, remote))
         except Fault as fault:
             if fault.number not in ABSENT:
                 raise
@@ -175,55 +178,26 @@ class WanConnection(Service):
             lambda: self.entry(protocol, external_port, remote, enabled_only=enabled_only),
         )
 
+    async def learns_to_find(self, protocol: Protocol, external_port: int) -> bool:
+        """Tell whether an entry that was not found is in the listing, and can be found from now on (M29)."""
+        try:
+            return await self.optional(
+                "GetGenericPortMappingEntry", lambda: self._lookup.learn(protocol, external_port)
+            )
+        except BackendError:
+            return False
+
     async def entry(
         self, protocol: Protocol, external_port: int, remote: str = "", *, enabled_only: bool = False
     ) -> TableEntry | None:
         """Return the entry of a port, None if there is none (or, with `enabled_only`, no enabled one)."""
-        try:
-            answer = await self.call("GetSpecificPortMappingEntry", **_key(protocol, external_port, remote))
-        except Fault as fault:
-            if fault.number in ABSENT:
-                return None
-            raise
-        if _has_no_holder(answer):
+        answer = await self._lookup.find(protocol, external_port, remote)
+        if answer is None or has_no_holder(answer) or (enabled_only and is_disabled(answer)):
             return None
-        if enabled_only and answer.get("NewEnabled", "").strip().lower() in ("0", "false", "no"):
-            return None
-        return read_entry({**answer, "NewProtocol": protocol, "NewExternalPort": str(external_port)})
-
-
-def _has_no_holder(answer: Mapping[str, str]) -> bool:
-    """Tell whether an entry leads nowhere: Sagemcom routers show such placeholders for free ports (M18)."""
-    client = answer.get("NewInternalClient", "").strip()
-    address = read_address(client)
-    leads_nowhere = not client or (address is not None and address.is_unspecified)
-    return leads_nowhere or read_number(answer.get("NewInternalPort", ""), 65535) == 0
+        fields = {**answer, "NewProtocol": protocol, "NewExternalPort": str(external_port)}
+        return next(iter(read_entries(fields)), None)
 
 
 def remote_host(subject: MapRequest | Lease) -> str:
     """Return the remote host of a request or lease as an argument; empty means any host."""
     return remote_text(subject.remote)
-
-
-def _key(protocol: Protocol, external_port: int, remote: str) -> dict[str, str]:
-    """Return the arguments that identify an entry; an empty remote host means any host (M6)."""
-    return {"NewRemoteHost": remote, "NewExternalPort": str(external_port), "NewProtocol": protocol.value}
-
-
-def read_entry(answer: Mapping[str, str]) -> TableEntry | None:
-    """Parse a table entry; return None if it names no valid port."""
-    port = read_number(answer.get("NewExternalPort", ""), 65535)
-    protocol = answer.get("NewProtocol", "").strip().upper()
-    protocol = _PROTOCOL_NUMBERS.get(protocol, protocol)
-    if not port or protocol not in ("TCP", "UDP"):
-        return None
-    comment = answer.get("NewPortMappingDescription", "") or answer.get("NewDescription", "")
-    lifetime = answer.get("NewLeaseDuration", "") or answer.get("NewLeaseTime", "")
-    return TableEntry(
-        protocol=Protocol(protocol),
-        external_port=port,
-        internal_address=read_address(answer.get("NewInternalClient", "")),
-        internal_port=read_number(answer.get("NewInternalPort", ""), 65535),
-        comment=comment[:256],
-        lifetime=read_number(lifetime, 2**32 - 1),
-    )

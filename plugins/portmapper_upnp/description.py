@@ -71,15 +71,19 @@ def _with_standard_names(root: Element) -> Element:
 
 
 def _services(root: Element, location: str, desired: ServiceKind) -> list[tuple[str, str, str]]:
-    """Return type, control URL and event URL of the services of the desired kind, once per control URL."""
+    """Return type, control URL and event URL of the services of the desired kind, once per control URL.
+
+    An empty control URL is that of the description (RFC 3986, 5.2). It is used if no service has another.
+    """
     bases = [text_of(root, "URLBase"), location]
+    services = [s for s in root.iter("service") if desired.types.fullmatch(text_of(s, "serviceType"))]
+    services = [s for s in services if s.find("controlURL") is not None]
     found = []
-    for service in root.iter("service"):
+    for service in [s for s in services if text_of(s, "controlURL")] or services:
         kind, control = text_of(service, "serviceType"), text_of(service, "controlURL")
-        if control and desired.types.fullmatch(kind):
-            event = text_of(service, "eventSubURL")
-            events = next(iter(possible_urls(event, bases, location)), "") if event else ""
-            found += [(kind, url, events) for url in possible_urls(control, bases, location)]
+        event = text_of(service, "eventSubURL")
+        events = next(iter(possible_urls(event, bases, location)), "") if event else ""
+        found += [(kind, url, events) for url in possible_urls(control, bases, location)]
     return found[:MAX_SERVICES]
 
 

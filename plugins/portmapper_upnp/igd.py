@@ -182,10 +182,15 @@ class IgdGateway(
             raise Unsupported("the gateway does not show its entries")
         async with self.bounded():
             # Not an optional query: a lossy line must not switch off what notices an unannounced restart.
-            entry = await self._connection.entry(
-                lease.protocol, lease.external_port, remote_host(lease), enabled_only=True
-            )
+            entry = await self._shown_entry(lease)
+            if entry is None and await self._connection.learns_to_find(lease.protocol, lease.external_port):
+                entry = await self._shown_entry(lease)
             return entry is not None and entry_leads_to(entry, lease.internal_address, lease.internal_port)
+
+    async def _shown_entry(self, lease: Lease) -> TableEntry | None:
+        return await self._connection.entry(
+            lease.protocol, lease.external_port, remote_host(lease), enabled_only=True
+        )
 
     async def _query_external_address(self) -> IPAddress | None:
         return await self._connection.external_address()

@@ -27,6 +27,7 @@ _CONTINUE = re.compile(rb"[\r\n]*HTTP/[0-9.]{1,8}[ \t]+1[0-9]{2}\b", re.IGNORECA
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*([0-9]{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding[ \t]*:.*chunked", re.IGNORECASE | re.MULTILINE)
 _CHARSET = re.compile(rb"^content-type[ \t]*:.*charset=[\"']?([A-Za-z0-9_-]{1,40})", re.I | re.M)
+_LOCATION = re.compile(rb"^location[ \t]*:[ \t]*([!-~]{1,1024})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _CHUNK = re.compile(rb"[ \t]*([0-9a-f]{1,8})[^\r\n]{0,200}\r?\n", re.IGNORECASE)
 
 
@@ -38,11 +39,13 @@ class Answer:
         status: the status code.
         body: the body, with the chunked encoding removed.
         charset: the charset named in the headers, if any.
+        location: where a redirect leads, empty if it is none.
     """
 
     status: int
     body: bytes
     charset: str | None
+    location: str = ""
 
 
 async def exchange(
@@ -115,9 +118,12 @@ class _AnswerReader:
         status = _STATUS.match(head)
         if status is None:
             raise NetworkFailure("the gateway's answer is not HTTP")
-        charset = _CHARSET.search(head)
+        charset, location = _CHARSET.search(head), _LOCATION.search(head)
         return Answer(
-            int(status["status"]), await self._body(head), charset[1].decode("ascii") if charset else None
+            int(status["status"]),
+            await self._body(head),
+            charset[1].decode("ascii") if charset else None,
+            location[1].decode("ascii") if location else "",
         )
 
     async def _has_no_head(self) -> bool:

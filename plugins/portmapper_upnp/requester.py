@@ -40,8 +40,8 @@ MAX_CONNECTIONS = 4
 SERVER = "Server"
 """The header that names the software, such as `Linux/5.4 UPnP/1.1 ACME/2.3`."""
 
-_SUBSCRIPTION = ("SID", "TIMEOUT")
-"""Headers of an answer to SUBSCRIBE."""
+_HEADERS = (SERVER, "Location", "SID", "TIMEOUT")
+"""Headers of an answer that are used: of a redirect, and of an answer to SUBSCRIBE."""
 
 _BETWEEN_ELEMENTS = re.compile(r">\s+<")
 
@@ -154,7 +154,7 @@ class BoundedRequester(UpnpRequester):
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=REQUEST_TIME * self.patience, sock_connect=connect_time),
         ) as response:
-            known = {name: response.headers.get(name, "") for name in (SERVER, *_SUBSCRIPTION)}
+            known = {name: response.headers.get(name, "") for name in _HEADERS}
             return HttpResponse(
                 response.status, known, decode(await _read(response), response.charset, MAX_BODY)
             )
@@ -175,7 +175,8 @@ class BoundedRequester(UpnpRequester):
                 MAX_BODY,
                 to_the_end=to_the_end,
             )
-        return HttpResponse(answer.status, {}, decode(answer.body, answer.charset, MAX_BODY))
+        known = {"Location": answer.location}
+        return HttpResponse(answer.status, known, decode(answer.body, answer.charset, MAX_BODY))
 
 
 def _compact(body: str | bytes | None) -> str | bytes | None:

@@ -7,6 +7,7 @@ and the import fits into that wait.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ LAST_TARGETS = ("urn:schemas-upnp-org:device:WANDevice:1", "ssdp:all")
 """For devices that answer to nothing else. Every device of the network answers to the last one, so it is sent
 to the default gateway, and to others only if nothing has answered (D14)."""
 
+_GATEWAY = re.compile(rb":(?:InternetGatewayDevice|WAN(?:IP|PPP)Connection):", re.IGNORECASE)
+
 FIREWALL_TARGET = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 
 SEND_TIMES = (0.0, 0.25, 0.75, 1.5, 2.7)
@@ -47,8 +50,9 @@ LAST_TARGETS_AFTER = 1.5
 SEARCH_TIME = 2.6
 """Seconds until no further answer is expected: the last send, MX, and a margin."""
 
-LATE_ANSWER_TIME = 4.2
-"""Seconds to wait for a gateway that has not answered: a ZyXEL VMG8825 takes more than MX seconds (D13)."""
+LATE_ANSWER_TIME = 7.0
+"""Seconds to wait for a gateway that has not answered: a ZyXEL VMG8825 takes more than MX seconds, and some
+take more than five (D13)."""
 
 LISTEN_TIME = 0.3
 """Seconds that a search listens at least, however early it is to end."""
@@ -178,7 +182,7 @@ class Search(asyncio.DatagramProtocol):
                 self._waiting = None
             if datagram is None:
                 return
-            answered = True
+            answered = answered or self._is_from_gateway(datagram)
             yield datagram
 
     def stop(self) -> None:
@@ -206,6 +210,10 @@ class Search(asyncio.DatagramProtocol):
             self._listening = self._loop.time()
         if self._waiting is not None and not self._waiting.expired():
             self._waiting.reschedule(self._end(answered=False))
+
+    def _is_from_gateway(self, datagram: Datagram) -> bool:
+        """Tell whether a datagram comes from the default gateway, or names another gateway."""
+        return datagram.sender[0] == self._gateway or _GATEWAY.search(datagram.data) is not None
 
     def _end(self, answered: bool) -> float:
         end = self._listening + (SEARCH_TIME if answered else max(SEARCH_TIME, self._patience))

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from portmapper.api import BackendError, GatewayTimeout, PartialTable, Protocol, TableEntry
-from portmapper_upnp.connection import WanConnection, read_entry
+from portmapper_upnp.connection import WanConnection
 from portmapper_upnp.lenient_xml import parse
 from portmapper_upnp.soap_fault import (
     ACTION_FAILED,
@@ -17,6 +17,7 @@ from portmapper_upnp.soap_fault import (
     NO_SUCH_ENTRY,
     Fault,
 )
+from portmapper_upnp.table_entry import read_entries
 
 _log = logging.getLogger(__name__)
 
@@ -73,9 +74,7 @@ async def _one_by_one(connection: WanConnection) -> Sequence[TableEntry]:
         if row in seen:  # some gateways repeat an entry for every index beyond the end
             break
         seen.add(row)
-        entry = read_entry(answer)
-        if entry is not None:
-            entries.append(entry)
+        entries += read_entries(answer)
     return entries
 
 
@@ -122,4 +121,4 @@ async def _page(connection: WanConnection, protocol: Protocol, first: int, last:
     listing = answer.get("NewPortListing", "")
     rows = list(parse(listing).iter("PortMappingEntry")) if "<" in listing else []
     fields = [{field.tag: field.text or "" for field in row} for row in rows]
-    return [entry for row in fields if (entry := read_entry(row)) is not None and entry.protocol is protocol]
+    return [entry for row in fields for entry in read_entries(row) if entry.protocol is protocol]

@@ -121,6 +121,10 @@ class VerifiedMapping:
             return self._expected(granted)
         try:
             entry = await self._entry(granted, "")
+            if entry is None and await self.connection.learns_to_find(
+                self.request.protocol, granted.external_port
+            ):
+                entry = await self._entry(granted, "")
         except BackendError as error:
             _log.debug("the gateway does not report the mapping: %s", error)
             return self._expected(granted)

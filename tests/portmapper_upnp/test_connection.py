@@ -3,38 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from portmapper.api import Protocol
-from portmapper_upnp.connection import read_entry
-from portmapper_upnp.soap_call import read_address, read_number
-
-
-@given(st.dictionaries(st.sampled_from(["NewExternalPort", "NewProtocol", "NewInternalClient"]), st.text()))
-def test_any_entry_is_parsed_or_none(answer):
-    """Numbers and addresses in any spelling."""
-    read_entry(answer)
-    for text in answer.values():
-        assert 0 <= read_number(text, 65535) <= 65535
-        read_address(text)
-
-
-def test_an_entry_is_read_with_its_older_names():
-    """Some routers name description and lease time differently in a listing."""
-    entry = read_entry(
-        {
-            "NewExternalPort": "8080",
-            "NewProtocol": " tcp ",
-            "NewInternalClient": "192.168.1.2",
-            "NewInternalPort": "80",
-            "NewDescription": "web",
-            "NewLeaseTime": "600",
-        }
-    )
-    assert entry is not None
-    assert (entry.protocol, entry.external_port, entry.internal_port) == (Protocol.TCP, 8080, 80)
-    assert (str(entry.internal_address), entry.comment, entry.lifetime) == ("192.168.1.2", "web", 600)
 
 
 async def test_a_disabled_entry_is_found_only_on_request(router, connected):

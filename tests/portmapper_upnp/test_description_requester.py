@@ -53,3 +53,39 @@ async def test_h12_a_body_that_is_not_chunked_as_declared_is_read(router, connec
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     router.replies["description"] = head + router.description.encode()
     assert (await connected()).model == "R1"
+
+
+@pytest.mark.parametrize(
+    "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]
+)
+async def test_d15_a_redirect_on_the_same_host_is_followed(router, connected, build, status):
+    """The relative URLs of the description belong to the address that served it."""
+    router.description = build.description(build.service("WANIPConnection:1", "control"))
+    answers = [build.http("", status, "Location: /a/b.xml\r\n"), build.http(router.description)]
+    router._answer = lambda _path, _body: answers.pop(0)
+    gateway = await connected()
+    assert router.heads[1].startswith("GET /a/b.xml ")
+    assert gateway._connection.url == f"http://127.0.0.1:{router.port}/a/control"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://192.0.2.7/desc.xml", "http://localhost/x", "file:///etc/passwd", "http://[", "//192.0.2.7/"],
+)
+async def test_d15_a_redirect_to_another_host_is_not_followed(router, connected, build, target):
+    """A hostile device must not choose where we send requests."""
+    router.replies["description"] = build.http("", "302 Found", f"Location: {target}\r\n")
+    with pytest.raises(BackendError, match="302"):
+        await connected()
+    assert len(router.heads) == 1
+
+
+async def test_d15_a_redirect_in_an_invalid_answer_is_followed(router, connected, build):
+    """The lenient parser reads it too."""
+    answers = [
+        *[b"HTTP/1.1 302 Found\r\nno colon here\r\nLocation: /b.xml\r\nContent-Length: 0\r\n\r\n"] * 2,
+        build.http(router.description),
+    ]
+    router._answer = lambda _path, _body: answers.pop(0)
+    assert (await connected()).model == "R1"
+    assert router.heads[-1].startswith("GET /b.xml ")

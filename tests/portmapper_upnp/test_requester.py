@@ -75,13 +75,14 @@ async def test_a_gateway_that_comes_back_is_reached_soon(router):
     assert sum(requester_module.CONNECT_TIMES) == requester_module.REQUEST_TIME
 
 
-async def test_a_redirect_is_not_followed(router, connected, build):
-    """Neither for the description nor for a call."""
+async def test_a_redirected_call_is_not_followed(router, connected, build):
+    """Only a description may be elsewhere."""
+    gateway = await connected()
     elsewhere = f"Location: {router.location}?elsewhere\r\n"
-    router.replies["description"] = build.http("", "302 Found", elsewhere)
+    router.replies["GetExternalIPAddress"] = build.http("", "302 Found", elsewhere)
     with pytest.raises(NetworkFailure):
-        await connected()
-    assert len(router.heads) == 1
+        await gateway.external_address()
+    assert not [head for head in router.heads if "?elsewhere" in head]
 
 
 async def test_a_connection_closed_without_an_answer_is_typed(router, connected):

@@ -101,6 +101,40 @@ async def test_a_search_is_repeated_once_when_the_gateway_announces_itself(clock
         await answers.aclose()
 
 
+@pytest.mark.parametrize(
+    "other", [None, (b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n\r\n", ("127.0.0.9", 1900))]
+)
+async def test_d13_a_gateway_may_answer_after_five_seconds(clock, other):
+    """Also if a television has answered at once."""
+    async with search.Search(LOOPBACK, LOOPBACK, port=9, patience=search.LATE_ANSWER_TIME) as requested:
+        answers = requested.answers()
+        waiting = asyncio.create_task(anext(answers))
+        await clock.advance(0.1)
+        if other is not None:
+            requested.datagram_received(*other)
+            await waiting
+            waiting = asyncio.create_task(anext(answers))
+        await clock.advance(5.5)
+        requested.datagram_received(b"x", ("127.0.0.1", 1900))
+        assert (await waiting).data == b"x"
+        await answers.aclose()
+
+
+async def test_a_search_ends_soon_after_the_answer_of_a_gateway(clock):
+    """Another gateway on the network may answer as late as MX allows."""
+    answer = b"HTTP/1.1 200 OK\r\nST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\n\r\n"
+
+    async def listen(requested):
+        return [datagram async for datagram in requested.answers()]
+
+    async with search.Search(LOOPBACK, LOOPBACK, port=9, patience=search.LATE_ANSWER_TIME) as requested:
+        listening = asyncio.create_task(listen(requested))
+        await clock.advance(0.1)
+        requested.datagram_received(answer, ("127.0.0.9", 1900))
+        await clock.advance(search.SEARCH_TIME)
+        assert len(await listening) == 1
+
+
 async def test_the_search_time_starts_when_answers_can_be_used(clock):
     """On a slow machine, the libraries are loaded only after the search time of a fast one."""
     async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
