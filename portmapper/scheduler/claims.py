@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping as AnyMapping
+from typing import Any, TypeVar
 
 from portmapper.api.model import Family, Mapping, MappingKey, Protocol
 from portmapper.scheduler.record import Record
@@ -11,6 +12,7 @@ from portmapper.store.stored_lease import StoredLease
 
 _Port = tuple[Family, Protocol, int]
 _Ports = tuple[Family, Protocol, int, int]
+_Key = TypeVar("_Key")
 
 
 class Claims:
@@ -78,7 +80,7 @@ class Claims:
             counted = (mapping.family, mapping.protocol, port)
             counts[counted] += step
             if not counts[counted]:
-                del counts[counted]
+                _remove(counts, counted)
 
     def _seek(self, key: MappingKey, mapping: Mapping, *, begins: bool) -> None:
         ports = (mapping.family, mapping.protocol, mapping.port, mapping.internal_port)
@@ -87,7 +89,14 @@ class Claims:
             return
         self._seeking[ports].remove(key)
         if not self._seeking[ports]:
-            del self._seeking[ports]
+            _remove(self._seeking, ports)
+
+
+def _remove(table: dict[_Key, Any], key: _Key) -> None:
+    """Delete an entry; free an empty table, because a dict keeps the size that it had with thousands."""
+    del table[key]
+    if not table:
+        table.clear()
 
 
 def _seeks(record: Record | None) -> bool:

@@ -39,5 +39,12 @@ class Turns:
         queue.remove(member)
         if not queue:
             del self._queues[group]
+            self._release_memory()
             return None
         return queue[0] if first else None
+
+    def _release_memory(self) -> None:
+        """Drop empty tables: a dict keeps the size that it had with thousands of members."""
+        if not self._queues:
+            self._queues.clear()
+            self._group_of.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Callable
 
 from portmapper.api.model import Mapping
@@ -36,3 +38,19 @@ def test_leaving_twice_changes_nothing(desired: Callable[..., Mapping]) -> None:
     turns.join("group", member)
     assert turns.leave(member) is None
     assert turns.leave(member) is None
+
+
+def test_no_table_of_thousands_stays_in_memory(desired: Callable[..., Mapping]) -> None:
+    """A start with 2,000 mappings needs tables that the hours after it do not need."""
+    turns = Turns()
+    members = [(desired(port).key, port) for port in range(1, 2_001)]
+    tracemalloc.start()
+    try:
+        for member in members:
+            turns.join(member[0], member)
+        for member in members:
+            turns.leave(member)
+        gc.collect()  # also frees the tuples that the interpreter keeps for later
+        assert tracemalloc.get_traced_memory()[0] < 4_096
+    finally:
+        tracemalloc.stop()
