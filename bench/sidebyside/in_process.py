@@ -18,6 +18,7 @@ import psutil
 
 from portmapper.api.backend import Backend
 from portmapper.api.model import Mapping, Protocol
+from portmapper.api.quirks import Quirk
 from portmapper.network.host import Network, read_network
 from portmapper.pluginhost.manager import load_plugins
 from portmapper.scheduler.options import Options
@@ -36,20 +37,28 @@ def _mappings(count: int) -> list[Mapping]:
 
 
 def _scheduler(
-    backends: Sequence[Backend], directory: str, network: Callable[[], Network] = read_network
+    backends: Sequence[Backend],
+    directory: str,
+    network: Callable[[], Network] = read_network,
+    quirks: Sequence[Quirk] = (),
 ) -> Scheduler:
     store = Store(Path(directory) / FILE_NAME)
-    return Scheduler(backends, store, lambda event: None, Options(watch=False), network=network)
+    return Scheduler(
+        backends, store, lambda event: None, Options(watch=False), network=network, quirks=quirks
+    )
 
 
-def _backends(name: str) -> list[Backend]:
-    return [backend() for backend in load_plugins().choose_backends([name])]
+def _real(backend: str, directory: str) -> Scheduler:
+    """Return a scheduler with quirks like a daemon's. Without them, it queries a port before opening it."""
+    plugins = load_plugins()
+    backends = [chosen() for chosen in plugins.choose_backends([backend])]
+    return _scheduler(backends, directory, quirks=[quirk() for quirk in plugins.quirks])
 
 
 async def many(name: str, count: str) -> float:
     """Return the milliseconds to open `count` mappings on a known gateway."""
     with tempfile.TemporaryDirectory() as directory:
-        scheduler = _scheduler(_backends(name), directory)
+        scheduler = _real(name, directory)
         desired = _mappings(int(count) + 1)
         scheduler.set_desired(desired[:1])
         await scheduler.settled()
@@ -69,7 +78,7 @@ async def first(name: str, times: str) -> float:
     elapsed = []
     for number in range(int(times) + 1):
         with tempfile.TemporaryDirectory() as directory:
-            scheduler = _scheduler(_backends(name), directory)
+            scheduler = _real(name, directory)
             desired = Mapping(Protocol.UDP, FIRST_PORT + number, FIRST_PORT + number)
             started = time.perf_counter()
             scheduler.set_desired([desired])
