@@ -123,9 +123,18 @@ def _choices(values: Iterable[str]) -> str:
 
 def _write(text: str, path: Path | None) -> None:
     if path is None:
-        sys.stdout.write(text)
+        is_utf8 = (sys.stdout.encoding or "utf-8").lower() == "utf-8"
+        sys.stdout.write(text if is_utf8 else _in_ascii(text))
         return
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise PortmapperError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _in_ascii(text: str) -> str:
+    """Escape what a pipe of Windows may lack: TOML is UTF-8, and a `?` would be written into the list."""
+    return "".join(
+        one if one.isascii() else f"\\u{ord(one):04x}" if ord(one) <= 0xFFFF else f"\\U{ord(one):08x}"
+        for one in text
+    )

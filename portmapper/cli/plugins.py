@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from portmapper.cli.options import add_plugin_option
 
 if TYPE_CHECKING:
     from portmapper.pluginhost.manager import PluginReport
+
+TEST = "python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest"
+TEST_ON_WINDOWS = r"""python -m venv .venv && .venv\Scripts\pip install ".[test]" && .venv\Scripts\pytest"""
 
 
 class ListPlugins(Command):
@@ -60,7 +64,7 @@ def _create(name: str | None, kind: str | None) -> int:
         raise UsageError(f"usage: portmapper plugins new NAME --kind {'|'.join(KINDS)}")
     module = write_project(name, kind)
     print(f"Edit: {module} works without changes; its comments show what to replace.")
-    print(f"Test: cd {name} && python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/pytest")
+    print(f"Test: cd {name} && {TEST_ON_WINDOWS if sys.platform == 'win32' else TEST}")
     print(f"Use:  portmapper install ./{name} && portmapper plugins")
     return 0
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import sys
+
+SPELLED_OUT = {"→": "->", "…": "...", "·": "-"}
+"""What replaces our own characters in an encoding without them, such as that of a Windows pipe."""
 
 
 def make_streams_safe() -> None:
@@ -19,10 +23,25 @@ def make_streams_safe() -> None:
         except OSError:
             with contextlib.suppress(OSError):
                 os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor
+    codecs.register_error("spell_out", _spell_out)
+    codecs.register_error("spell_out_or_escape", _spell_out_or_escape)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the whole run
         elif hasattr(stream, "reconfigure"):
             with contextlib.suppress(OSError, ValueError):
-                stream.reconfigure(errors="replace" if name == "stdout" else "backslashreplace")
+                stream.reconfigure(errors="spell_out" if name == "stdout" else "spell_out_or_escape")
+
+
+def _spell_out(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(SPELLED_OUT.get(character, "?") for character in missing), error.end
+
+
+def _spell_out_or_escape(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    escaped = (SPELLED_OUT.get(one) or one.encode("ascii", "backslashreplace").decode() for one in missing)
+    return "".join(escaped), error.end

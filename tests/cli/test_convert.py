@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from running_program import PROGRAM
 
 from portmapper.cli.main import main
 
@@ -57,6 +59,17 @@ def test_the_result_means_the_same(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["convert", source, "--output", target]) == 0
     assert capsys.readouterr().out == ""
     assert mappings(capsys, target) == mappings(capsys, source) != []
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_an_output_that_is_not_utf8_loses_no_character(program: Any, tmp_path: Path, encoding: str) -> None:
+    """Such as a pipe of Windows: TOML escapes what it may lack."""
+    comment = "caf\u00e9 \u2192 \u6f22 \U0001f600"
+    (tmp_path / "ports.csv").write_text(f"port;protocol;comment\n8080;TCP;{comment}\n", encoding="utf-8")
+    command = [*PROGRAM, "convert", str(tmp_path / "ports.csv")]
+    environment = {**program.environment, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, check=True, env=environment, capture_output=True, timeout=20)
+    assert tomllib.loads(done.stdout.decode("ascii"))["mapping"][0]["comment"] == comment
 
 
 def mappings(capsys: pytest.CaptureFixture[str], source: str) -> list[dict[str, Any]]:

@@ -50,6 +50,24 @@ def test_a_character_that_the_encoding_lacks_is_replaced(program: Any, tmp_path:
     assert b"8080" in done.stdout
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii"])
+def test_our_own_characters_are_spelled_out(program: Any, tmp_path: Path, encoding: str) -> None:
+    """An arrow becomes `->`: a `?` between two endpoints tells nothing."""
+    (tmp_path / "ports.csv").write_text("port;protocol;comment\n8080;TCP;\u2192 \u6f22\n")
+    environment = {**program.environment, "PYTHONIOENCODING": encoding}
+    command = [*PROGRAM, "check", str(tmp_path / "ports.csv")]
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=20)
+    assert b"8080/tcp -> this host:8080  -> ?" in done.stdout
+
+
+def test_an_error_keeps_foreign_characters_as_escapes(program: Any, tmp_path: Path) -> None:
+    """They may be the name of a file, which the user has to find."""
+    environment = {**program.environment, "PYTHONIOENCODING": "ascii"}
+    command = [*PROGRAM, "check", str(tmp_path / "\u6f22\u2192.csv")]
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=20)
+    assert b"\\u6f22->.csv: no such file" in done.stderr
+
+
 def test_a_full_output_is_an_error_without_a_traceback(program: Any) -> None:
     """Such as a full disk."""
     if not Path("/dev/full").exists():
