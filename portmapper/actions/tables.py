@@ -178,7 +178,9 @@ def _more_targets(targets: Sequence[Target], leases: Sequence[Lease]) -> list[Ta
 
 
 def _matches(lease: Lease, entry: TableEntry) -> bool:
-    return entry.internal_address is None or entry.internal_address == lease.internal_address
+    """Tell whether an entry may be our lease: another program of this host may have taken its port."""
+    same_host = entry.internal_address in (lease.internal_address, None)
+    return same_host and entry.internal_port in (lease.internal_port, 0)
 
 
 def _device(lease: Lease) -> str:

@@ -58,6 +58,17 @@ async def test_an_unknown_entry_to_this_host_is_closed(device: FakeDevice, close
     assert device.open_ports() == set()
 
 
+async def test_an_entry_to_another_port_of_this_host_is_closed_too(
+    device: FakeDevice, store: Store, stored: Any, close: Close
+) -> None:
+    """Another program of this host took the port of our lease: `close` must not leave it open."""
+    store.put(stored(80))
+    device.occupy(*WEB, LOCAL, 8081)
+    assert (await close(WEB))[0] is CloseResult.CLOSED
+    assert device.open_ports() == set()
+    assert not list(store.leases)
+
+
 async def test_an_entry_of_another_host_is_left_alone(device: FakeDevice, close: Close) -> None:
     """The detail names the host."""
     device.occupy(*WEB, OTHER)
