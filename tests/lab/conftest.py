@@ -13,6 +13,7 @@ from netlab.lab import Lab, running_lab
 from netlab.namespaces import sweep
 from netlab.program import Program
 from netlab.requirements import missing_requirement
+from netlab.traces import state_of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,15 +39,22 @@ def lab_can_run() -> None:
 def shared_lab(lab_can_run: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab for all tests that restore its state, because building it takes longer than a test."""
     with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+        lab.gateway.reset(IGD2_AND_PCP)
+        lab.gateway.kill()
         yield lab
 
 
 @pytest.fixture
 def lab(shared_lab: Lab) -> Iterator[Lab]:
-    """The shared lab, with a restarted gateway, all protocols and an empty table."""
+    """The shared lab, with a restarted gateway, all protocols and an empty table.
+
+    A test that leaves something behind fails, and not the one that stumbles over it much later.
+    """
+    before = state_of(shared_lab)
     shared_lab.gateway.reset(IGD2_AND_PCP)
     yield shared_lab
     shared_lab.gateway.kill()
+    assert state_of(shared_lab) == before
 
 
 @pytest.fixture

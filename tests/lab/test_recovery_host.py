@@ -48,7 +48,19 @@ def vpn(lab: Lab) -> Iterator[None]:
     finally:
         lab.lan.ip("link", "del", "vpn0")
         lab.lan.ip("route", "flush", "root", "0/0")
-        lab.lan.ip("route", "add", "192.168.88.0/24", "dev", "eth0", "src", LAN_HOST)
+        lab.lan.ip(
+            "route",
+            "add",
+            "192.168.88.0/24",
+            "dev",
+            "eth0",
+            "proto",
+            "kernel",
+            "scope",
+            "link",
+            "src",
+            LAN_HOST,
+        )
         lab.lan.ip("route", "add", "default", "via", LAN_GATEWAY)
 
 
