@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import math
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -19,6 +20,10 @@ R = TypeVar("R", bound=Reply)
 _LIKE_LOSS = frozenset({errno.EPERM, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN})
 """Errors for a packet that our own firewall or a full queue dropped: treated like a lost packet."""
 
+_LATE = 0.1
+"""Seconds by which a timer of a busy process may be late. If it is later, the process or host stood still,
+and what arrived meanwhile waits in the socket."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -29,6 +34,7 @@ class _Request(Generic[R]):
     delays: Iterator[float]
     answer: asyncio.Future[R]
     timer: asyncio.TimerHandle | None = None
+    due: float = math.inf
 
     def fail(self, error: BackendError) -> None:
         if not self.answer.done():
@@ -49,7 +55,8 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
         port: the gateway's UDP port.
         read: parses a packet into a reply. A `MalformedPacket` is ignored; any other error fails all
             requests, because it concerns the gateway as a whole.
-        on_reply: called with each matching reply, before the request returns.
+        on_reply: called with each matching reply, before the request returns, and with whether it was read
+            soon after it arrived.
         on_refused: called when the gateway refuses the port.
     """
 
@@ -60,7 +67,7 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
         port: int,
         *,
         read: Callable[[bytes], R],
-        on_reply: Callable[[R], None],
+        on_reply: Callable[[R, bool], None],
         on_refused: Callable[[], None],
     ) -> None:
         self._local = local
@@ -128,7 +135,7 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
             _log.debug("%s: ignored a reply that matches no pending request", self._gateway)
             return
         request.answer.set_result(reply)
-        self._on_reply(reply)
+        self._on_reply(reply, not _is_late(request))
 
     def error_received(self, exc: Exception) -> None:
         """Fail all requests at once if the system reports that no answer can come."""
@@ -174,8 +181,21 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
         if wait is None or self._transport is None:
             request.fail(GatewayTimeout(f"{self._gateway} port {self._port} does not answer"))
             return
-        request.timer = asyncio.get_running_loop().call_later(wait, self._send, request)
+        loop = asyncio.get_running_loop()
+        request.due = loop.time() + wait
+        request.timer = loop.call_later(wait, self._send_again, request)
         self._transport.sendto(request.packet)
+
+    def _send_again(self, request: _Request[R]) -> None:
+        """Send again; after a standstill only once what waits in the socket was read.
+
+        The loop reads one packet in each turn. A packet too many may open a lease that ran out meanwhile, and
+        then the gateway knows another order of the leases than we do.
+        """
+        if _is_late(request):
+            request.timer = asyncio.get_running_loop().call_later(_LATE, self._send, request)
+        else:
+            self._send(request)
 
     def _find(self, key: Key) -> _Request[R] | None:
         """Return the request with that key, or else the oldest one whose key starts with it."""
@@ -193,6 +213,10 @@ class Exchange(asyncio.DatagramProtocol, Generic[R]):
     def _fail_all(self, error: BackendError) -> None:
         for request in tuple(self._requests.values()):
             request.fail(error)
+
+
+def _is_late(request: _Request[R]) -> bool:
+    return asyncio.get_running_loop().time() > request.due + _LATE
 
 
 def _reason(error: Exception) -> str:

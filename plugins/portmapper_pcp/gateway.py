@@ -134,8 +134,8 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
         return GatewayEvent.RESTARTED
 
     @abc.abstractmethod
-    def _on_reply(self, reply: R) -> None:
-        """Update the known state from a reply."""
+    def _on_reply(self, reply: R, is_timely: bool) -> None:
+        """Update the known state from a reply; its epoch counts only if it was read when it arrived."""
 
     async def _send_from(self, address: IPAddress, packet: bytes) -> NoReturn:
         """Send a packet from an address that this host no longer has; no answer can arrive.

@@ -134,9 +134,9 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         if reply.result not in _ADDRESS_RESULTS:
             raise natpmp_error(reply.result)
 
-    def _on_reply(self, reply: Reply) -> None:
+    def _on_reply(self, reply: Reply, is_timely: bool) -> None:
         # Some gateways send no epoch in errors; treating that as a restart would renew endlessly.
-        if reply.result == _SUCCESS:
+        if is_timely and reply.result == _SUCCESS:
             self._learn_epoch(reply.epoch)
         if reply.opcode == natpmp_codec.ADDRESS_OPCODE and reply.result in _ADDRESS_RESULTS:
             self._learn_address(_address_of(reply))

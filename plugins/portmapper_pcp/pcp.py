@@ -204,9 +204,9 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
         packet = pcp_codec.announce_request(self.local_address)
         await self._exchange.request(packet, pcp_codec.ANNOUNCE_KEY, delays(PROBE_LIMIT, PCP_JITTER))
 
-    def _on_reply(self, reply: Reply) -> None:
+    def _on_reply(self, reply: Reply, is_timely: bool) -> None:
         # Some servers send no epoch in errors; treating that as a restart would renew endlessly.
-        if reply.result == Result.SUCCESS:
+        if is_timely and reply.result == Result.SUCCESS:
             self._learn_epoch(reply.epoch)
 
     def _read_announcement(self, packet: bytes) -> GatewayEvent | None:

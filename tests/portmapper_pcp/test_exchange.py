@@ -6,6 +6,8 @@ import asyncio
 import errno
 import gc
 import ipaddress
+import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -46,6 +48,7 @@ class RecordingExchange:
 
     def __init__(self, port: int) -> None:
         self.answered: list[bytes] = []
+        self.timely: list[bool] = []
         self.refused = 0
         self.exchange: Exchange[Echo] = Exchange(
             LOCAL, LOCAL, port, read=read, on_reply=self._note, on_refused=self._count
@@ -55,8 +58,9 @@ class RecordingExchange:
         """Send a request and return the bytes of the answer."""
         return (await self.exchange.request(packet, (packet[:1],), iter(delays), **finer)).packet
 
-    def _note(self, reply: Echo) -> None:
+    def _note(self, reply: Echo, is_timely: bool) -> None:
         self.answered.append(reply.packet)
+        self.timely.append(is_timely)
 
     def _count(self) -> None:
         self.refused += 1
@@ -95,6 +99,36 @@ async def test_p7_lost_packets_are_retransmitted_unchanged(peer: Any, recorder: 
     peer.answer = lambda _: [b"done"[:0] or b"dd"] if len(peer.requests) == 3 else []
     assert await recorder.request(b"d", (0.01, 0.01, 5.0)) == b"dd"
     assert peer.requests == [b"d"] * 3
+
+
+async def test_after_a_standstill_waiting_answers_are_read_before_anything_is_sent_again() -> None:
+    """The loop reads one packet in each turn, and all timers are due at once."""
+    packets = [bytes([65 + n]) for n in range(5)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
+        gateway.bind(("127.0.0.1", 0))
+        gateway.settimeout(5)
+        recorder = RecordingExchange(gateway.getsockname()[1])
+        requests = [asyncio.create_task(recorder.request(packet, (0.05, 5.0))) for packet in packets]
+        await asyncio.sleep(0.01)
+        for _ in packets:
+            gateway.sendto(*gateway.recvfrom(1))
+        time.sleep(0.3)
+        assert await asyncio.gather(*requests) == packets
+        gateway.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            gateway.recvfrom(1)
+    assert recorder.timely == [False] * 5
+    recorder.exchange.close()
+
+
+async def test_a_lost_packet_is_sent_again_after_a_standstill(peer: Any, recorder: RecordingExchange) -> None:
+    """The answer to it came when it was read."""
+    peer.answer = lambda request: [request] if len(peer.requests) == 2 else []
+    request = asyncio.create_task(recorder.request(b"a", (0.05, 5.0)))
+    await asyncio.sleep(0.01)
+    time.sleep(0.3)
+    assert await request == b"a"
+    assert recorder.timely == [True]
 
 
 async def test_p7_duplicate_answers_are_dropped(peer: Any, recorder: RecordingExchange) -> None:
