@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import attrs
 
@@ -15,6 +16,7 @@ from portmapper.api import (
     TableEntry,
     Unsupported,
 )
+from portmapper.support.clock import Clock
 from portmapper.support.values import frozen
 from portmapper_upnp.add_mapping import AddMapping
 from portmapper_upnp.add_request import Granted
@@ -34,12 +36,17 @@ _log = logging.getLogger(__name__)
 
 @frozen
 class VerifiedMapping:
-    """One request, and the lookup of the entry that it created."""
+    """One request, and the lookup of the entry that it created.
+
+    Attributes:
+        now: a clock in seconds that goes on while the system is suspended.
+    """
 
     connection: WanConnection
     behavior: DeviceBehavior
     request: MapRequest
     local_address: IPAddress
+    now: Callable[[], float] = Clock().monotonic
 
     async def open(self) -> Granted:
         """Open the port, and return what the gateway's entry shows (M15, M17, M24, M25).
@@ -48,10 +55,13 @@ class VerifiedMapping:
             NoResources: the gateway accepts the mapping but stores nothing: its table is full.
             BackendError: any other refusal or failure.
         """
+        began = self.now()
         granted = await self._add()
         if self.behavior.extends_leases and self._only_renews(granted):
             return granted
         entry = await self._read(granted)
+        if 0 < granted.lifetime <= self.now() - began + 1:
+            return granted  # it ran out while this process or host stood still, so the table tells nothing
         if entry is not None and _is_too_short(granted, entry):
             return await self._open_longer(granted, entry)
         if entry is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from portmapper.api.errors import NoResources
@@ -15,6 +17,19 @@ async def test_m25_a_later_grant_that_is_not_stored_is_no_resources(router, conn
     with pytest.raises(NoResources, match="full"):
         await gateway.map(request_for(internal_port=81, external_port=81))
     assert [call["NewLeaseDuration"] for call in router.named("AddPortMapping")] == ["3600", "3600"]
+
+
+async def test_a_lease_that_ran_out_before_the_table_was_read_says_nothing_about_the_gateway(
+    router, connected, request_for, monkeypatch
+):
+    """The host was suspended in between: the gateway neither is full nor needs permanent leases."""
+    gateway = await connected()
+    times = iter([100.0, 3700.0])
+    monkeypatch.setattr(time, "clock_gettime", lambda _: next(times, 3700.0))
+    router.more["GetSpecificPortMappingEntry"] = lambda _: 714
+    lease = await gateway.map(request_for())
+    assert lease.lifetime == 3600
+    assert [call["NewLeaseDuration"] for call in router.named("AddPortMapping")] == ["3600"]
 
 
 async def test_m24_a_shorter_lease_in_the_entry_is_used(router, connected, request_for):
