@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from portmapper.config.loader import KEYS
-from portmapper.doctor.local_names import host_names, known_hosts, people, user_names
+from portmapper.doctor.local_names import host_names, known_hosts, link_names, people, user_names
 from portmapper.support.encodings import as_utf8
 from portmapper.support.redaction import Redactor
 from portmapper.support.safe_open import read_limited
@@ -59,6 +59,7 @@ def redactor_for(
     secrets.update([*map(quote, secrets), *(json.dumps(secret)[1:-1] for secret in secrets)])
     names = [(name, "<this-host>") for name in host_names()]
     names += [(name, "<user>") for name in (*user_names(), *people())]
+    names += [(name, "<interface>") for link in link_names() for name in _unusual(link)]
     names += [(secret, MASK) for secret in secrets if re.search(r"[^\W\d_]", secret)]
     names += [(value, MASK) for value in plugin_values(settings)]
     names += [(name, "<user>") for name in _home_owners(settings)]

@@ -10,6 +10,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from portmapper.network.host import read_network
+from portmapper.support.link_names import is_common_link
+
 HOSTS_FILE = Path("/etc/hosts")
 
 PEOPLE = range(1000, 60_000)
@@ -18,11 +21,6 @@ PEOPLE = range(1000, 60_000)
 MOST_NAMES = 1000
 
 _COMMON_HOSTS = re.compile(r"localhost|ip6-|broadcasthost|gateway\Z|router\Z|host\.docker", re.IGNORECASE)
-_COMMON_LINKS = re.compile(
-    r"(?:eth|en|em|wlan|wl|ww|lo|br|docker|veth|virbr|tun|tap|utun|wg|ppp|bond|team|vlan|dummy|sit|ip6tnl|bridge"
-    r"|awdl|llw|anpi|ap|gif|stf|igb|ix|re|vmx|vtnet|cni|cali|flannel|tailscale|zt|lxc|vmnet|vboxnet|mv|nm)"
-    r"(?:\d[\w.]*|-?[0-9a-f]{6,}|[opsx]\w*)?\Z"
-)
 
 
 def host_names() -> Iterator[str]:
@@ -38,6 +36,16 @@ def user_names() -> Iterator[str]:
         yield getpass.getuser()
     yield os.environ.get("SUDO_USER", "")
     yield Path(os.path.expanduser("~")).name
+
+
+def link_names() -> Iterator[str]:
+    """Yield the names of network interfaces that somebody chose; they may name a company or a person."""
+    names: set[str] = set()
+    with contextlib.suppress(OSError):  # those that are down, too
+        names.update(name for _, name in socket.if_nameindex())
+    with contextlib.suppress(OSError):  # on Windows, those that users see
+        names.update(interface.name for interface in read_network().interfaces)
+    yield from sorted(name for name in names if not is_common_link(name))
 
 
 def people() -> Iterator[str]:
@@ -61,8 +69,3 @@ def known_hosts() -> Iterator[str]:
     words = (word for line in text.splitlines() for word in line.partition("#")[0].split()[1:])
     names = (word for word in words if not _COMMON_HOSTS.match(word))
     yield from [name for _, name in zip(range(MOST_NAMES), names, strict=False)]
-
-
-def is_common_link(name: str) -> bool:
-    """Return whether many hosts have an interface with this name, so that it identifies none."""
-    return _COMMON_LINKS.match(name) is not None

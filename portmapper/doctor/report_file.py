@@ -23,7 +23,6 @@ from portmapper import __version__
 from portmapper.api.errors import PortmapperError
 from portmapper.control.client import NotRunning, call_daemon
 from portmapper.doctor.known_values import redactor_for, without_secrets
-from portmapper.doctor.local_names import is_common_link
 from portmapper.network.host import read_network
 from portmapper.observability.status import stored_document
 from portmapper.pluginhost.manager import PluginReport
@@ -187,11 +186,9 @@ def _environment() -> Iterator[str]:
 def _network() -> Iterator[str]:
     network = read_network()
     for interface in network.interfaces:
-        name = interface.name if is_common_link(interface.name) else "an interface"
-        yield f"{name}: {', '.join(map(str, interface.addresses)) or 'no address'}"
+        yield f"{interface.name}: {', '.join(map(str, interface.addresses)) or 'no address'}"
     for route in network.routes:
-        name = route.interface if is_common_link(route.interface) else "an interface"
-        yield f"default route via {route.gateway} on {name}"
+        yield f"default route via {route.gateway} on {route.interface}"
 
 
 def _status(directory: Path) -> _Document:

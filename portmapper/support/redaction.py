@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from portmapper.support.link_names import is_common_link
 from portmapper.support.secrets import MASK, looks_random, mask_urls
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -35,7 +36,15 @@ _HOME = re.compile(
     re.IGNORECASE,
 )
 _OTHER_HOME = re.compile(r"(?<![\w/~])~[\w.-]+")
-_SHARE = re.compile(r"(?<![\w:\\])(\\\\)(\w[\w.-]{0,62})(?=\\)")
+_SHARE = re.compile(r"(?<![\w:/\\])(\\\\|//)(\w[\w.-]{0,62})(?=[/\\])")
+_ZONE = re.compile(r"(<[a-z-]*ipv6-\d+>%(?:25)?)([\w.-]{1,15})")
+_NAMED_HOST = re.compile(
+    r"\b(host(?:[ _-]?name)?\"?(?:=|: ?)\"?)((?=[\w-]*[a-z])[\w-]{2,63})\b(?![.:])", re.IGNORECASE
+)
+_NAME_OF_DEVICE = re.compile(
+    r"\b(?:(?:DESKTOP|LAPTOP|WIN)-[A-Z0-9]{6,11}|[\w-]{1,50}-(?:iPhone|iPad|iMac|MacBook(?:-\w+)?|PC|NAS|Laptop))\b",
+    re.IGNORECASE,
+)
 _HOST_OF_JOURNAL = re.compile(
     r"((?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,16}) )([\w.-]{1,64})"
     r"(?= [\w@.-]{1,64}\[\d+\]:)"
@@ -43,7 +52,7 @@ _HOST_OF_JOURNAL = re.compile(
 _HEXADECIMAL_IPV4 = re.compile(r"\b0x[0-9a-f]{8}\b", re.IGNORECASE)
 _NAMED_SECRET = re.compile(
     r"((?:passw(?:or)?d|passwd|passphrase|secret|token|api[_-]?key|authorization|cookie|credentials?|psk|user"
-    r"(?:name)?|(?<![a-z])(?:login|uid|pin)|serial(?:[ _-]?(?:number|no\.?))?)"
+    r"(?:name)?|(?<![a-z])(?:login|uid|pin|ssid)|serial(?:[ _-]?(?:number|no\.?))?)"
     r"[\"']?(?:\s{0,9}[:=]\s{0,9}|(?<=no\.)\s|>))"
     r"(?:\"[^\"]*\"|'[^']*'|[\"']?(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',;}\]<]+)",
     re.IGNORECASE,
@@ -52,7 +61,7 @@ _SECRET_OPTION = re.compile(
     r"(--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|secret|token|key|user(?:name)?)\s+)(?!-)\S+", re.IGNORECASE
 )
 _SPOKEN_SECRET = re.compile(
-    r"\b(passw(?:or)?d|passphrase|token|secret|pin)( is | )(?!is\b)(?=\S*\d)\S+", re.IGNORECASE
+    r"\b(passw(?:or)?d|passphrase|token|secret|pin|serial)( is | )(?!is\b)(?=\S*\d)\S+", re.IGNORECASE
 )
 _TOKEN_OF_SERVICE = re.compile(
     r"\b(?:xox[a-z]-|A[KS]IA(?=[A-Z0-9]{8})|gh[a-z]_|github_pat_|glpat-|sk[-_](?=\w*\d)|eyJ(?=[\w-]*\.))[\w.-]{4,}"
@@ -133,6 +142,9 @@ class Redactor:
         text = _IPV4.sub(self._ipv4, text)
         text = _DASHED_IPV4.sub(self._ipv4, _HOST.sub(self._host, text))
         text = _HEXADECIMAL_IPV4.sub(self._hexadecimal, text)
+        text = _ZONE.sub(_zone, text)
+        text = _NAMED_HOST.sub(lambda match: match[1] + self._substitute("host", match[2].lower()), text)
+        text = _NAME_OF_DEVICE.sub(lambda match: self._substitute("host", match[0].lower()), text)
         for pattern, substitute in self._names:
             text = pattern.sub(substitute, text)
         return _LONG_WORD.sub(_without_token, text)
@@ -201,6 +213,10 @@ class Redactor:
         if not _PORT.fullmatch(port):
             port = f":{MASK}"
         return f"{scheme}{mark}{shown}{port}{rest if scheme.lower() in SHOWN_SCHEMES or not rest else MASK}"
+
+
+def _zone(match: re.Match[str]) -> str:
+    return match[0] if is_common_link(match[2]) or match[2].isdigit() else f"{match[1]}<interface>"
 
 
 def _is_file(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import types
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from portmapper.doctor import local_names
 from portmapper.doctor.report_file import ReportInput, report_text
+from portmapper.support.link_names import is_common_link
 
 pwd = pytest.importorskip("pwd", reason="Windows has no list of accounts")
 
@@ -104,6 +106,22 @@ CASES = {
         log="198.51.100.9:80 ip-198-51-100-9 198_51_100_9 198.51.100.0/24 (198.51.100.9) 198.51.100.9.\n",
         private=("198.51", "198-51", "198_51"),
     ),
+    "zones of IPv6 addresses": Case(
+        log="[fe80::1%acmevpn]:80 http://[fe80::2%25acmevpn]:5000/x fe80::3%acmevpn/64\n",
+        private=("acmevpn",),
+    ),
+    "names of interfaces": Case(
+        log="the default route leads to 192.168.1.1 on smithvpn\n", private=("smithvpn",)
+    ),
+    "names of devices": Case(
+        log="held by DESKTOP-AB12CD3, Johns-iPhone and anna-pc; hostname=cellarbox Host: roofbox\n",
+        findings=["opened for bobs-MacBook-Pro", '{"host": "shedbox"}'],
+        private=("ab12cd3", "john", "anna", "cellarbox", "roofbox", "bobs", "shedbox"),
+    ),
+    "shares, networks and serial numbers": Case(
+        log='//cellarbox/lists/ports.csv ssid=Smiths SSID: "The Does" serial A1B2C3\n',
+        private=("cellarbox", "smiths", "does", "a1b2c3"),
+    ),
     "people with an account": Case(
         log="/srv/share/jdoe42/ports.csv written by John Q Doe\nC:\\Users\\Someone\\x and /home/other/y\n",
         private=("jdoe42", "john", "someone", "/other"),
@@ -157,6 +175,7 @@ def _neighborhood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     account = types.SimpleNamespace(pw_name="jdoe42", pw_gecos="John Q Doe,,,", pw_uid=1000)
     monkeypatch.setattr(local_names, "HOSTS_FILE", hosts)
     monkeypatch.setattr(pwd, "getpwall", lambda: [account])
+    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo"), (2, "eth0"), (3, "smithvpn")])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -178,14 +197,27 @@ def test_a_report_of_a_hostile_host_contains_nothing_private(
 
 
 @pytest.mark.parametrize(
-    "name", ["eth0", "enp3s0", "wlan0", "en0", "br-1a2b3c4d5e6f", "docker0", "utun4", "wg0"]
+    "name",
+    [
+        "eth0",
+        "enp3s0",
+        "wlan0",
+        "en0",
+        "br-1a2b3c4d5e6f",
+        "docker0",
+        "utun4",
+        "wg0",
+        "lan0",
+        "br-lan",
+        "Wi-Fi 2",
+    ],
 )
 def test_common_interfaces_keep_their_names(name: str) -> None:
     """They identify no host, and readers need them."""
-    assert local_names.is_common_link(name)
+    assert is_common_link(name)
 
 
 @pytest.mark.parametrize("name", ["wg-acme", "smithvpn", "to-office", "vpn_bob"])
 def test_a_chosen_name_of_an_interface_is_not_common(name: str) -> None:
     """It may name a company or a person."""
-    assert not local_names.is_common_link(name)
+    assert not is_common_link(name)
