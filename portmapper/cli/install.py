@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from portmapper.api.command import Command
@@ -39,7 +41,7 @@ class Install(Command):
         """Install with pip or uv; return 0 if it succeeds, otherwise 1."""
         names = _checked(arguments.distribution)
         upgrade = ["--upgrade"] if arguments.upgrade else []
-        _refuse_uv_tool(" ".join(f"--with {name}" for name in names))
+        _refuse_uv_tool(added=names)
         if _is_pipx():
             return _run(["pipx", "inject", *(["--force"] if upgrade else []), PROGRAM, *names])
         return _run([*_installer("install"), *upgrade, *names])
@@ -60,7 +62,7 @@ class Uninstall(Command):
         """Uninstall without confirmation; return 0 if it succeeds, otherwise 1."""
         if any(name.lower() == PROGRAM for name in arguments.distribution):
             raise PortmapperError("portmapperd is this program itself; use pip to remove it")
-        _refuse_uv_tool("")
+        _refuse_uv_tool(removed=arguments.distribution)
         if _is_pipx():
             return _run(["pipx", "uninject", PROGRAM, *_checked(arguments.distribution)])
         command = _installer("uninstall")
@@ -73,15 +75,32 @@ def _is_pipx() -> bool:
     return (Path(sys.prefix) / "pipx_metadata.json").exists()
 
 
-def _refuse_uv_tool(options: str) -> None:
-    """Print the command for an environment of `uv tool`, which uv rebuilds from its own list of packages.
+def _refuse_uv_tool(added: Sequence[str] = (), removed: Sequence[str] = ()) -> None:
+    """Print the command for an environment of `uv tool`, which uv rebuilds from the given packages.
 
     Raises:
         PortmapperError: `uv tool` made this environment.
     """
-    if (Path(sys.prefix) / "uv-receipt.toml").exists():
-        command = " ".join(["uv tool install", *([options] if options else []), PROGRAM])
+    receipt = Path(sys.prefix) / "uv-receipt.toml"
+    if receipt.exists():
+        kept = [name for name in _listed_by_uv(receipt) if name not in {*added, *removed}]
+        options = [f"--with {shlex.quote(name)}" for name in (*kept, *added)]
+        command = " ".join(["uv tool install", *options, PROGRAM])
         raise PortmapperError(f"'uv tool' manages this environment; run: {command}")
+
+
+def _listed_by_uv(receipt: Path) -> list[str]:
+    """Return the plugins in this environment: uv removes those that the next command does not name."""
+    try:
+        requirements = tomllib.loads(receipt.read_text("utf-8"))["tool"]["requirements"]
+        return [_where_from(entry) for entry in requirements if entry["name"] != PROGRAM]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+
+
+def _where_from(entry: Mapping[str, str]) -> str:
+    places = (entry[key] for key in ("editable", "directory", "path", "url") if key in entry)
+    return next(places, entry["name"])
 
 
 def _installer(verb: str) -> list[str]:

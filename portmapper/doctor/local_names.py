@@ -43,7 +43,7 @@ def link_names() -> Iterator[str]:
     names: set[str] = set()
     with contextlib.suppress(OSError):  # those that are down, too
         names.update(name for _, name in socket.if_nameindex())
-    with contextlib.suppress(OSError):  # on Windows, those that users see
+    with contextlib.suppress(OSError):  # on Windows, the names that users see
         names.update(interface.name for interface in read_network().interfaces)
     yield from sorted(name for name in names if not is_common_link(name))
 

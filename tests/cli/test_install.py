@@ -120,3 +120,20 @@ def test_an_environment_of_uv_tool_gets_the_command(
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert main(["install", "portmapper-docker"]) == 1
     assert "run: uv tool install --with portmapper-docker portmapperd" in capsys.readouterr().err
+
+
+def test_the_command_for_uv_keeps_the_other_plugins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """uv removes what its next command does not name."""
+    (tmp_path / "uv-receipt.toml").write_text(
+        '[tool]\nrequirements = [{ name = "portmapperd" }, { name = "portmapper-notify" }, '
+        '{ name = "portmapper-mine", directory = "/srv/my plugin" }]\n'
+    )
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    kept = "--with '/srv/my plugin'"
+    assert main(["install", "portmapper-docker"]) == 1
+    expected = f"run: uv tool install --with portmapper-notify {kept} --with portmapper-docker portmapperd\n"
+    assert capsys.readouterr().err.endswith(expected)
+    assert main(["uninstall", "portmapper-notify"]) == 1
+    assert capsys.readouterr().err.endswith(f"run: uv tool install {kept} portmapperd\n")

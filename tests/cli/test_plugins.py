@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import types
 from pathlib import Path
 
 import pytest
 
+from portmapper.cli import plugins
 from portmapper.cli.main import main
 
 
@@ -16,6 +18,16 @@ def test_new_prints_the_next_steps(workdir: Path, capsys: pytest.CaptureFixture[
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["Edit", "Test", "Use"]
     assert (workdir / "my-router" / "my_router.py").exists()
+
+
+@pytest.mark.usefixtures("workdir")
+def test_new_prints_the_commands_of_windows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An environment has no `bin` there, and `cmd` knows no single quotes."""
+    monkeypatch.setattr(plugins, "sys", types.SimpleNamespace(platform="win32"))
+    assert main(["plugins", "new", "my-router", "--kind", "backend"]) == 0
+    assert r'.venv\Scripts\pip install ".[test]"' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["new"], ["new", "x"], ["new", "--kind", "format"], ["--kind", "format"]])
