@@ -120,6 +120,10 @@ class Coupling:
             if member != key:
                 yield self._records[member]
 
+    def may_be_closed(self, lease: Lease, at: Gateway) -> bool:
+        """Return whether the release of another mapping may close this one there."""
+        return self._coupled(at, lease, lease)
+
     def _coupled(self, at: Gateway, one: Lease, other: Lease | MapRequest) -> bool:
         return any(
             quirk.coupling(one) is not None and quirk.coupling(one) == quirk.coupling(other)

@@ -216,7 +216,7 @@ class Executor:
         target = 0 if held else self._pairs.port_to_request(record)
         keeps_port = any_port or policy is ConflictPolicy.NEXT
         in_vain = record.losses >= LOSSES_BEFORE_PERMANENT and isinstance(gateway, VerifiesLeases)
-        recreate = record.recreate
+        recreate = self._records.get(key, record).recreate  # adoption may have set it
         return MapRequest(
             protocol=mapping.protocol,
             internal_address=place.internal_address,
@@ -252,6 +252,8 @@ class Executor:
             self._take(key, Disturbed(order_lost=True, begin=False))
         if stored is None:
             return None, b""
+        if stored.disturbed and self._coupling.may_be_closed(stored.lease, gateway):
+            self._take(key, Disturbed(recreate=True, order_lost=True, begin=False))
         if not stored.confirmed or stored.expired(self._clock.now()):
             self._take(key, Adopting(None, None))
             return None, stored.lease.token

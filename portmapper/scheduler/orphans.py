@@ -43,6 +43,7 @@ class Orphans:
         is_claimed: Callable[[StoredLease], bool],
         is_awaited: Callable[[StoredLease], bool],
         is_idle: Callable[[], bool],
+        prepare: Callable[[Lease], None],
         report: Report,
     ) -> None:
         self._discovery = discovery
@@ -53,6 +54,7 @@ class Orphans:
         self._is_claimed = is_claimed
         self._is_awaited = is_awaited
         self._is_idle = is_idle
+        self._prepare = prepare
         self._report = report
         self._running: set[bytes] = set()
         self._failed: dict[bytes, tuple[int, float]] = {}
@@ -148,6 +150,7 @@ class Orphans:
             return
         try:
             with self._releases.under_way(gateway, stored.lease):
+                self._prepare(stored.lease)
                 await unmap_at(gateway, stored.lease)
         except BackendError as error:
             attempts = self._failed.get(token, (0, 0.0))[0]

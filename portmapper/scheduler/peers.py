@@ -38,6 +38,12 @@ class Peers:
             if held is not None:
                 self._writer.take(held[0], Disturbed(again.recreate, again.order_lost))
 
+    def releasing(self, lease: Lease) -> None:
+        """Store which leases the release of this one may close, in case this run ends too soon."""
+        for _, again in self._coupling.after_release(lease, self._ownership, self._discovery):
+            if again.recreate:
+                self._ownership.disturb(again.lease.token)
+
     def released(self, lease: Lease) -> None:
         """Reopen what the release of a lease may have closed."""
         for key, again in self._coupling.after_release(lease, self._ownership, self._discovery):

@@ -128,6 +128,7 @@ class Scheduler:
             is_claimed=writer.claims.claimed,
             is_awaited=writer.claims.awaited,
             is_idle=lambda: not writer.attempting,
+            prepare=self._peers.releasing,
             report=self._released,
         )
         self.recovery = Recovery(discovery, ownership, queues, lambda: topology.network, clock, self._release)

@@ -16,7 +16,7 @@ from portmapper.support.text import storable
 LONGEST_LIFETIME = 2**32
 """Protocols express a lifetime in 32 bits."""
 
-LeaseRow = tuple[Lease, int, datetime, bool, str, str, str]
+LeaseRow = tuple[Lease, int, datetime, bool, str, str, str, bool]
 """The fields of a `StoredLease`, in its order."""
 
 PortRow = tuple[tuple[Protocol, str, int], int]
@@ -31,7 +31,7 @@ def lease_rows(database: sqlite3.Connection) -> Iterator[LeaseRow]:
 
 def lease_row(fields: LeaseRow) -> tuple[Any, ...]:
     """Return the row of a lease, in the order of the table's columns."""
-    lease, wanted_port, granted_at, confirmed, source, comment, origin = fields
+    lease, wanted_port, granted_at, confirmed, source, comment, origin, disturbed = fields
     return (
         lease.token,
         lease.protocol.value,
@@ -51,6 +51,7 @@ def lease_row(fields: LeaseRow) -> tuple[Any, ...]:
         storable(comment),
         str(lease.remote or ""),
         storable(origin),
+        disturbed,
     )
 
 
@@ -89,6 +90,7 @@ def _lease(row: sqlite3.Row) -> LeaseRow:
         _of_type(row["source"], str),
         _of_type(row["comment"], str),
         _of_type(row["origin"], str),
+        bool(row["disturbed"]),
     )
 
 

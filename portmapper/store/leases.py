@@ -43,7 +43,7 @@ _NO_FILE = (-1, -1)
 
 _fields = attrgetter(*(field.name for field in attrs.fields(StoredLease)))
 
-_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 18)})"
+_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 19)})"
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ _log = logging.getLogger(__name__)
 class Store:
     """Every lease that a gateway may hold, with what is needed to renew and release it.
 
-    A request is written at once, because a crash must not lose a port that may be open. The rest may be
-    written later, see `batching`.
+    A request is written at once, because a crash must not lose a port that may be open, and so is what a
+    release may close. The rest may be written later, see `batching`.
 
     The leases are also in memory. If the disk is full or read-only, ports stay open, and the file is updated
     as soon as it can be written.
@@ -127,7 +127,7 @@ class Store:
         """Store a lease, in place of an earlier one with the same token."""
         self._leases[stored.lease.token] = stored
         self._behind.add(stored.lease.token)
-        if stored.confirmed:
+        if stored.confirmed and not stored.disturbed:
             self._soon(self._write_leases)
         else:
             self._write_leases()

@@ -164,6 +164,12 @@ class Ownership:
             self._orphans[token] = stored
             self._orphans_by_internal[_internal_key(stored)][stored.wanted_port] = token
 
+    def disturb(self, token: bytes) -> None:
+        """Store that a release may close this lease, until it is granted again."""
+        stored = self._store.get(token)
+        if stored is not None:
+            self._put(attrs.evolve(stored, disturbed=True))
+
     def released(self, token: bytes) -> None:
         """Remove a lease that the gateway no longer holds."""
         stored = self._store.get(token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from portmapper.store.sqlite import Schema
 
 LEASE_STORE = Schema(
-    version=8,
+    version=9,
     tables="""
 CREATE TABLE IF NOT EXISTS leases (
     token BLOB PRIMARY KEY, protocol TEXT NOT NULL,
@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS leases (
     lifetime INTEGER NOT NULL, permanent INTEGER NOT NULL,
     backend TEXT NOT NULL, gateway TEXT NOT NULL, private TEXT NOT NULL,
     confirmed INTEGER NOT NULL, granted_at REAL NOT NULL, source TEXT NOT NULL, comment TEXT NOT NULL,
-    remote TEXT NOT NULL DEFAULT '', origin TEXT NOT NULL DEFAULT ''
+    remote TEXT NOT NULL DEFAULT '', origin TEXT NOT NULL DEFAULT '',
+    disturbed INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (
     at REAL NOT NULL, event TEXT NOT NULL, protocol TEXT, external_port INTEGER,
@@ -42,8 +43,9 @@ CREATE TABLE IF NOT EXISTS ports (
     upgrades={
         4: "ALTER TABLE leases ADD COLUMN remote TEXT NOT NULL DEFAULT '';",
         6: "ALTER TABLE leases ADD COLUMN origin TEXT NOT NULL DEFAULT '';",
+        9: "ALTER TABLE leases ADD COLUMN disturbed INTEGER NOT NULL DEFAULT 0;",
     },
 )
 """Versions: 1 has leases and journal. 2 adds ad-hoc mappings, 3 the last external port of mappings that
 accept any port, 4 the devices and the remote hosts of a lease, 5 the paused rows, 6 the origin of a lease,
-7 where gateways answered, 8 what gateways refused."""
+7 where gateways answered, 8 what gateways refused, 9 which leases a release may have closed."""

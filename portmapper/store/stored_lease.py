@@ -27,6 +27,7 @@ class StoredLease:
         source: location that listed the mapping.
         comment: the mapping's comment.
         origin: the mapping's origin.
+        disturbed: whether the release of another lease may have closed it since the gateway granted it.
     """
 
     lease: Lease
@@ -36,6 +37,7 @@ class StoredLease:
     source: str = ""
     comment: str = ""
     origin: str = ""
+    disturbed: bool = False
 
     @property
     def expires_at(self) -> datetime:

@@ -252,3 +252,32 @@ async def test_a_late_release_closes_neither_protocol(
     assert device.reachable_ports() == {(TCP, 80), (UDP, 80)}
     await harness.clock.advance(7200)
     assert device.reachable_ports() == {(TCP, 80), (UDP, 80)}
+
+
+@pytest.mark.parametrize("kind", ["pcp", "upnp", "both"])
+@pytest.mark.parametrize("released", [TCP, UDP])
+@pytest.mark.parametrize("relisted", [True, False], ids=["relisted", "unlisted"])
+async def test_a_crash_after_a_release_leaves_no_protocol_closed(
+    new_harness: Callable[..., Any],
+    stacking_backends: NewBackends,
+    device: Any,
+    desired: Desired,
+    kind: str,
+    released: Protocol,
+    relisted: bool,
+) -> None:
+    """The release may have closed the other protocol too, and a renewal over UPnP would not open it."""
+    harness = new_harness(*stacking_backends(device, kind))
+    ours = {protocol: desired(protocol=protocol) for protocol in (TCP, UDP)}
+    await harness.start(*ours.values())
+    kept = [mapping for protocol, mapping in ours.items() if protocol is not released]
+    harness.scheduler.set_desired(kept)
+    while not device.deleted:
+        await harness.clock.advance(0.0001)
+    device.silent = True
+    await harness.crash()
+    device.silent = False
+    listed = [*ours.values()] if relisted else kept
+    await harness.start(*listed)
+    await harness.clock.advance(1)
+    assert device.reachable_ports() == {(mapping.protocol, 80) for mapping in listed}

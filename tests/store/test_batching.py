@@ -65,6 +65,16 @@ def test_a_request_is_written_at_once_with_the_answers_before_it(path: Path) -> 
     store.close()
 
 
+def test_what_a_release_may_close_is_written_at_once(path: Path) -> None:
+    """A crash after the release must not lose that the other port has to be opened again."""
+    store = Store(path)
+    with store.batching(lambda write: None):
+        store.put(GRANTED)
+        store.put(attrs.evolve(GRANTED, disturbed=True))
+        assert on_disk(path)[0] == {b"1" * 12}
+    store.close()
+
+
 def test_the_history_has_events_that_are_not_written_yet(path: Path) -> None:
     """So has the id of the latest event, which streams use."""
     store = Store(path)

@@ -82,7 +82,7 @@ class FullDisk:
 
 
 def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
-    """Also a lease that was never confirmed, is permanent, or is for an IPv6 address."""
+    """Also a lease that was never confirmed, is permanent, was disturbed, or is for an IPv6 address."""
     leases = [
         stored(1),
         attrs.evolve(
@@ -90,6 +90,7 @@ def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
         ),
         stored(3, internal_address=ipaddress.ip_address("fd00::5"), protocol=Protocol.TCP),
         stored(4, remote=ipaddress.ip_network("198.51.100.0/24")),
+        attrs.evolve(stored(5), disturbed=True),
     ]
     store = file_store()
     for lease in leases:
@@ -101,7 +102,7 @@ def test_a_lease_survives_with_every_field(file_store: NewStore) -> None:
 def test_the_test_above_sets_every_field() -> None:
     """A new field of a lease must be stored too."""
     assert {field.name for field in attrs.fields(StoredLease)} == {
-        *("lease", "wanted_port", "granted_at", "confirmed", "source", "comment", "origin")
+        *("lease", "wanted_port", "granted_at", "confirmed", "source", "comment", "origin", "disturbed")
     }
     assert len(attrs.fields(Lease)) == 12
 

@@ -72,7 +72,8 @@ def test_a_store_of_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
     store.close()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
         database.execute("DROP TABLE paused")
-        database.execute("ALTER TABLE leases DROP COLUMN origin")
+        for column in ("origin", "disturbed"):
+            database.execute(f"ALTER TABLE leases DROP COLUMN {column}")
         database.execute("PRAGMA user_version = 4")
     database.close()
     store = Store(tmp_path / FILE_NAME)
