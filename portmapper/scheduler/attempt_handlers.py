@@ -103,7 +103,7 @@ def bind(record: Record, given: Granted, now: Moment, rules: Rules) -> Result:
     renewed = known is not None and is_same(known, lease)
     moved = before is None or before.gateway != lease.gateway
     recreate = record.recreate and not given.recreated
-    rebind = record.rebind and record.suspect
+    rebind = _still_rebinds(record)
     granted_at = now.monotonic - given.age
     bound = evolve(
         record,
@@ -129,6 +129,11 @@ def bind(record: Record, given: Granted, now: Moment, rules: Rules) -> Result:
         move_to=record.move_to if record.dirty else 0,
     )
     return bound, (Acquired(before, record.adopted, lease, renewed),)
+
+
+def _still_rebinds(record: Record) -> bool:
+    """Return whether the best place has yet to be asked: it may have come back during the request."""
+    return record.rebind and (record.suspect or record.dirty)
 
 
 def _renewal(lease: Lease, granted_at: float) -> float | None:
@@ -164,7 +169,7 @@ def fail(record: Record, given: Exhausted, now: Moment, rules: Rules) -> Result:
         due=at if record.expires_at is None else min(at, record.expires_at),
         not_before=at,
         dirty=False,
-        rebind=record.rebind and record.suspect,
+        rebind=_still_rebinds(record),
         move_to=record.move_to if record.dirty else 0,
     )
     return rested, tuple(effects)

@@ -99,8 +99,9 @@ def move(record: Record, given: NetworkChanged, now: Moment, rules: Rules) -> Re
 
 
 def move_soon(record: Record, given: BetterGateway, now: Moment, rules: Rules) -> Result:
-    """Attempt at the better gateway."""
-    return evolve(record, rebind=True, due=now.monotonic + given.delay), ()
+    """Attempt at the better gateway, at the latest after the request that is under way."""
+    dirty = record.dirty or record.asking is not None
+    return evolve(record, rebind=True, dirty=dirty, due=now.monotonic + given.delay), ()
 
 
 def retry_now(record: Record, given: RetryNow, now: Moment, rules: Rules) -> Result:

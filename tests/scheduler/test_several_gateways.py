@@ -17,6 +17,7 @@ from portmapper.api.source import Row
 from portmapper.network.host import DefaultRoute, Interface, Network
 from portmapper.network.placement import places, search_targets
 from portmapper.observability.status import status_document
+from portmapper.scheduler.inputs import AttemptNow
 from portmapper.sources.address_syntax import parse_gateway
 from portmapper.sources.row_parser import mappings_of
 from portmapper.testing.clock import FakeClock
@@ -122,6 +123,31 @@ async def test_a_mapping_moves_to_a_better_gateway_that_was_silent_once(two, dev
     await two.start(desired())
     await clock.advance(10)
     assert [device.open_ports() for device in devices] == [{HTTP}, set()]
+
+
+@pytest.mark.parametrize("change", ["route", "gateway"])
+async def test_a_better_gateway_that_comes_back_during_a_renewal_gets_the_mapping(
+    new_harness, devices, stacking_device_class, desired, clock, change
+):
+    """The other gateway answers the renewal only afterwards."""
+    slow = stacking_device_class(clock)
+    slow.address = SECOND
+    backend = Reachable("upnp", devices[0], slow, kind=FakeListingGateway)
+    both = two_default_routes()
+    second_only = attrs.evolve(both, routes=both.routes[1:])
+    harness = new_harness(backend, network=second_only if change == "route" else both)
+    devices[0].silent = change == "gateway"
+    await harness.start(desired())
+    await clock.advance(30)
+    assert [device.open_ports() for device in (devices[0], slow)] == [set(), {HTTP}]
+    slow.answer_delays[Protocol.TCP] = 5
+    harness.scheduler._writer.take(desired().key, AttemptNow())
+    await clock.advance(0.1)
+    devices[0].silent, harness.network = False, both
+    await harness.scheduler.network_changed()
+    harness.scheduler.discovery.search_all()
+    await clock.advance(12)
+    assert [device.open_ports() for device in (devices[0], slow)] == [{HTTP}, set()]
 
 
 async def test_what_a_better_gateway_refuses_now_is_closed_there(two, devices, desired, clock):
