@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _HEAVY = "portmapper_upnp.factory"
 
+FULL_SEARCH_EVERY = 4
+"""While nothing answers, each fourth search names every target; the others are quiet."""
+
 
 class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
     """UPnP IGD v1 and v2: port mappings over IPv4, pinholes over IPv6."""
@@ -33,6 +37,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         self._sessions: dict[IPAddress, aiohttp.ClientSession] = {}
         self._searches: dict[Target, list[Search]] = {}
         self._ended: dict[Target, float] = {}
+        self._fruitless: Counter[Target] = Counter()
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Yield each gateway that answers at the target.
@@ -55,7 +60,9 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
             self._ssdp_port,
             interface=target.interface,
             patience=LATE_ANSWER_TIME,
+            quiet=self._fruitless[target] % FULL_SEARCH_EVERY != 0,
         )
+        self._fruitless[target] += 1
         self._track(search, target)
         try:
             async with search:
@@ -63,6 +70,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
                 discovery = Discovery(target, self._session(target), self._ssdp_port)
                 async with aclosing(discovery.gateways(search)) as gateways:
                     async for gateway in gateways:
+                        del self._fruitless[target]
                         yield gateway
         finally:
             self._searches[target].remove(search)
@@ -78,6 +86,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         from portmapper_upnp.arrivals import listen
 
         def heard() -> None:
+            del self._fruitless[target]
             for search in self._searches.get(target, ()):
                 search.ask_again()
             arrived()

@@ -44,6 +44,10 @@ SEND_TIMES = (0.0, 0.25, 0.75, 1.5, 2.7)
 """Seconds from the start. Datagrams get lost, and some routers miss the first one (D10). The last one finds a
 gateway that starts during the search; it is sent only if nothing has answered."""
 
+QUIET_SEND_TIMES = (1.5, 4.5)
+"""The same for a search where the ones before found nothing. Few packets reach every kind of device there:
+the default gateway answers `ssdp:all` whatever it is, and others answer as gateways or root devices."""
+
 LAST_TARGETS_AFTER = 1.5
 """Seconds until `LAST_TARGETS` are searched for."""
 
@@ -120,8 +124,10 @@ class Search(asyncio.DatagramProtocol):
         interface: str = "",
         multicast: bool = True,
         patience: float = 0.0,
+        quiet: bool = False,
     ) -> None:
         self._patience = patience
+        self._quiet = quiet
         self._local_address = local_address
         self._gateway = str(gateway).partition("%")[0] if gateway else None
         version = local_address.version
@@ -234,11 +240,23 @@ class Search(asyncio.DatagramProtocol):
         """Ignore an unreachable destination: another one may answer."""
 
     async def _send_again(self) -> None:
-        for at in SEND_TIMES[1:]:
+        for at in QUIET_SEND_TIMES if self._quiet else SEND_TIMES[1:]:
             await asyncio.sleep(self._started + at - self._loop.time())
-            self._send(DEVICE_TARGETS + self._others)
-            if at >= LAST_TARGETS_AFTER:
-                self._send(LAST_TARGETS, self._destinations[: 1 if self._heard and self._gateway else None])
+            if self._quiet:
+                self._send_a_few()
+            else:
+                self._send_all(at)
+
+    def _send_a_few(self) -> None:
+        unicast = 1 if self._gateway else 0
+        self._send(DEVICE_TARGETS)
+        self._send(("upnp:rootdevice",), self._destinations[unicast:])
+        self._send(("ssdp:all",), self._destinations[:unicast])
+
+    def _send_all(self, at: float) -> None:
+        self._send(DEVICE_TARGETS + self._others)
+        if at >= LAST_TARGETS_AFTER:
+            self._send(LAST_TARGETS, self._destinations[: 1 if self._heard and self._gateway else None])
 
     def _send(self, targets: Sequence[str], destinations: Sequence[tuple[Any, ...]] | None = None) -> None:
         assert self._transport is not None

@@ -10,7 +10,8 @@ import pytest
 
 from portmapper.api.backend import Target
 from portmapper.api.errors import NetworkFailure
-from portmapper_upnp.backend import IgdBackend
+from portmapper_upnp import search
+from portmapper_upnp.backend import FULL_SEARCH_EVERY, IgdBackend
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
@@ -42,3 +43,35 @@ async def test_closing_the_iterator_ends_the_search(build, router, responder):
     await asyncio.sleep(0.3)
     assert len(responder.searches) == searches
     await backend.close()
+
+
+async def test_searches_that_find_nothing_become_quiet(build, router, responder, found, monkeypatch):
+    """Each fourth one names every target; after an answer, the next one does too."""
+    monkeypatch.setattr(search, "QUIET_SEND_TIMES", (0.05, 0.1))
+    sent = []
+    for _ in range(FULL_SEARCH_EVERY + 1):
+        responder.searches.clear()
+        await found()
+        sent.append(tuple(responder.searches))
+    full, quiet = sent[0], sent[1]
+    assert set(full) >= {*search.DEVICE_TARGETS, *search.OTHER_TARGETS}
+    assert set(quiet) == {*search.DEVICE_TARGETS, "ssdp:all"}
+    assert [set(targets) for targets in sent[1:]] == [set(quiet)] * 3 + [set(full)]
+    await found()
+    responder.answer = build.search_answer(router.location)
+    assert await found()
+    responder.answer = lambda _target, _count: None
+    responder.searches.clear()
+    await found()
+    assert set(responder.searches) == set(full)
+
+
+async def test_a_quiet_search_finds_a_gateway_that_starts_meanwhile(
+    build, router, responder, found, monkeypatch
+):
+    """It answers only searches for `ssdp:all`."""
+    monkeypatch.setattr(search, "QUIET_SEND_TIMES", (0.05, 0.1))
+    await found()
+    answer = build.search_answer(router.location)
+    responder.answer = lambda target, count: answer(target, count) if target == "ssdp:all" else None
+    assert await found()

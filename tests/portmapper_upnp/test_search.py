@@ -101,6 +101,20 @@ async def test_a_search_is_repeated_once_when_the_gateway_announces_itself(clock
         await answers.aclose()
 
 
+async def test_a_quiet_search_sends_a_quarter_of_the_packets(clock, monkeypatch):
+    """Nothing answered the search before it."""
+    sent = dict.fromkeys([False, True], 0)
+    for quiet in sent:
+        async with search.Search(LOOPBACK, LOOPBACK, port=9, quiet=quiet) as requested:
+
+            def count(_data, _to, quiet=quiet):
+                sent[quiet] += 1
+
+            monkeypatch.setattr(requested._transport, "sendto", count)
+            await clock.advance(search.LATE_ANSWER_TIME)
+    assert sent[True] * 4 <= sent[False]
+
+
 @pytest.mark.parametrize(
     "other", [None, (b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n\r\n", ("127.0.0.9", 1900))]
 )
