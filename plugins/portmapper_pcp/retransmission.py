@@ -18,6 +18,10 @@ LONGEST_WAIT = 1.0
 later anyway. Therefore the nine sends fit into the limit of one request. If a LAN loses every third packet
 in both directions, one request in four hundred fails."""
 
+LONGEST_URGENT_WAIT = 0.1
+"""The longest delay of an urgent request. If a LAN loses every third packet, one port in a hundred would
+otherwise stay closed for more than half a second; with this, it is one in five thousand."""
+
 PCP_JITTER = 0.1
 """The factor RAND of RFC 6887 section 8.1.1."""
 
@@ -31,13 +35,14 @@ def delays(limit: float, jitter: float = 0.0, *, urgent: bool = False) -> Iterat
     Args:
         limit: seconds after which the request fails.
         jitter: the fraction by which each delay is randomly shortened or extended.
-        urgent: start with `URGENT_WAIT`.
+        urgent: from `URGENT_WAIT` up to `LONGEST_URGENT_WAIT`.
     """
-    wait, left = URGENT_WAIT if urgent else FIRST_WAIT, limit
+    wait, longest = (URGENT_WAIT, LONGEST_URGENT_WAIT) if urgent else (FIRST_WAIT, LONGEST_WAIT)
+    left = limit
     while left > 0:
         wait *= 1 + random.uniform(-jitter, jitter)
         # A send shortly before the end would leave no time for its answer.
         step = wait if left - wait > FIRST_WAIT else left
         yield step
         left -= step
-        wait = min(2 * wait, LONGEST_WAIT)
+        wait = min(2 * wait, longest)
