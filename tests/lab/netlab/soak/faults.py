@@ -11,7 +11,7 @@ from functools import partial
 from netlab.soak.gateway_faults import GatewayFaults
 from netlab.soak.host_faults import HostFaults
 from netlab.soak.list_faults import ListFaults
-from netlab.soak.testbed import INTERVAL, Disturbance, Testbed
+from netlab.soak.testbed import INTERVAL, LIFETIMES, Disturbance, Testbed
 
 OTHER_GATEWAY = "other gateway"
 EXTERNAL_ADDRESS = "external address"
@@ -28,6 +28,10 @@ UNANNOUNCED_LIMIT = INTERVAL + 2.0
 """Limit in seconds for a recovery without an announcement: one interval plus the recovery itself."""
 
 EDIT_LIMIT = 1.0
+LONGEST_SUSPENSION = 3 / 8 * LIFETIMES[0] - 1
+"""Seconds that the daemon may be suspended: a renewal is due after 5/8 of the lifetime at the latest, and
+a program that is suspended until a lease ends cannot keep its port open."""
+
 START_LIMIT = 10.0
 """Seconds until the table matches the list after a restart of the daemon; ports stay open meanwhile."""
 
@@ -105,12 +109,13 @@ class Faults:
 
     def _of_host(self) -> list[Kind]:
         host, listed, anywhere = self._host, self._testbed.as_listed, tuple(self._disturbances)
+        suspended = self._testbed.lasting(host.suspended, LONGEST_SUSPENSION)
         return [
             Kind("link down and up", ANNOUNCED_LIMIT, True, host.link, within=anywhere),
             Kind("host address", ANNOUNCED_LIMIT, True, host.address, listed, ("suspended", "disk full")),
             Kind(OTHER_GATEWAY, ANNOUNCED_LIMIT, True, host.other_gateway, host.is_back),
             Kind("VPN comes and goes", ANNOUNCED_LIMIT, False, host.vpn, within=anywhere),
-            Kind("suspended", ANNOUNCED_LIMIT, False, self._testbed.lasting(host.suspended)),
+            Kind("suspended", ANNOUNCED_LIMIT, False, suspended),
             Kind("disk full", ANNOUNCED_LIMIT, False, self._testbed.lasting(host.disk_full)),
             Kind(CRASH, START_LIMIT, False, host.crash, listed, ("30 % loss", "gateway away")),
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -74,13 +75,13 @@ class Testbed:
         """Return whether the gateway's table matches the list."""
         return self.lab.gateway.rules() == self.managed.expected_rules() | {NEIGHBOR_RULE}
 
-    def lasting(self, disturbance: Disturbance) -> Disturbance:
-        """Return a fault that applies a disturbance for a while."""
+    def lasting(self, disturbance: Disturbance, longest: float = math.inf) -> Disturbance:
+        """Return a fault that applies a disturbance for a while, for at most `longest` seconds."""
 
         @contextlib.contextmanager
         def inject() -> Iterator[None]:
             with disturbance():
-                self.pause(2, self.longest)
+                self.pause(2, min(self.longest, longest))
             yield
 
         return inject
