@@ -37,8 +37,8 @@ LOG_BYTES = 65_536
 LONGEST_LINE = 2000
 
 INTRODUCTION = """\
-Addresses, names of hosts and users, home directories, comments, and secrets are replaced. Equal values have
-equal substitutes. Read this report before you publish it: portmapper cannot know everything that is private.
+Addresses, names of hosts, users and directories, comments, and secrets are replaced. Equal values have equal
+substitutes. Read this report before you publish it: portmapper cannot know everything that is private.
 """
 
 _PRIVATE_KEYS = ("comment", "title", "origin")

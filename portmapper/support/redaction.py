@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from portmapper.support.directory_names import without_directories
 from portmapper.support.link_names import is_common_link
 from portmapper.support.secrets import MASK, looks_random, mask_urls
 
@@ -153,7 +154,8 @@ class Redactor:
         """Replace the hosts of the journal and of Windows shares, and the owners of home directories."""
         text = _HOST_OF_JOURNAL.sub(lambda match: match[1] + self._substitute("host", match[2].lower()), text)
         text = _SHARE.sub(lambda match: match[1] + self._substitute("host", match[2].lower()), text)
-        return _HOME.sub(r"\1\2user", _OTHER_HOME.sub("~user", text))
+        text = _HOME.sub(r"\1\2user", _OTHER_HOME.sub("~user", text))
+        return without_directories(text, lambda name: self._substitute("directory", name))
 
     def _without_known(self, text: str) -> str:
         for value, substitute in self._known:

@@ -159,6 +159,13 @@ CASES = {
     "owners of home directories": Case(
         'sources = ["/home/ottilie/ports.csv"]\n', "ottilie: no such user\n", ("ottilie",)
     ),
+    "directories of lists and certificates": Case(
+        'sources = ["/srv/ottilie/lists/ports.csv"]\n[[source]]\nlocation = "https://l.example/a"\n'
+        'ca_file = "/etc/ssl/acme-corp/ca.pem"\n',
+        'cannot read "/srv/Bob Smith/x.csv" and D:\\Daten\\Meier\\ports.csv\n',
+        ("ottilie", "acme", "bob", "smith", "meier", "zoe"),
+        words=("doctor", "/mnt/zoe/ports.csv"),
+    ),
     "a long line": Case(log="a.b " * 1200 + "secretword=" + "Z9" * 9000 + "\n", private=("z9z9",)),
     "a log cut in the middle of a line": Case(
         '[plugin.mqtt]\npassword = "nightingale"\n',
