@@ -6,6 +6,8 @@ import reprlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from datetime import date, time
+
     from portmapper.api.model import Lease, TableEntry
 
 
@@ -34,6 +36,24 @@ class _MaskedRepr(reprlib.Repr):
     def repr_NoneType(self, x: None, level: int) -> str:  # noqa: N802 (the name that reprlib calls)
         """Return `null`."""
         return "null"
+
+    def repr_float(self, x: float, level: int) -> str:
+        """Return the number; JSON's `1e400` is infinity."""
+        return "infinity" if x in (float("inf"), float("-inf")) else repr(x)
+
+    def repr_dict(self, x: dict[object, object], level: int) -> str:
+        """Return braces only: JSON and TOML write a table differently."""
+        return "{…}" if x else "{}"
+
+    def repr_date(self, x: date, level: int) -> str:
+        """Return a date or time of TOML as it is written there."""
+        return x.isoformat()
+
+    repr_datetime = repr_date
+
+    def repr_time(self, x: time, level: int) -> str:
+        """Return a time of day of TOML as it is written there."""
+        return x.isoformat()
 
 
 def quoted(value: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time
+
 import pytest
 
 from portmapper.api.errors import (
@@ -35,6 +37,26 @@ def test_a_short_value_is_quoted_completely() -> None:
     """Text in quotes, so that spaces are visible."""
     assert quoted(" 80") == "' 80'"
     assert quoted(80) == "80"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (True, "true"),
+        (None, "null"),
+        (float("inf"), "infinity"),
+        (80.5, "80.5"),
+        ({"a": 1}, "{…}"),
+        ({}, "{}"),
+        ([1, {"a": 1}], "[1, {…}]"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "2026-01-02T03:04:00+00:00"),
+        (time(12, 0), "12:00:00"),
+    ],
+)
+def test_a_value_of_a_list_is_shown_as_a_list_writes_it(value: object, shown: str) -> None:
+    """Not as Python writes it: `None`, `True`, `datetime.date(2026, 1, 2)`."""
+    assert quoted(value) == shown
 
 
 def test_the_path_of_a_key_is_written_as_in_toml() -> None:
