@@ -90,7 +90,8 @@ def _source(source: Document) -> Markup:
 
 
 def _rejected(row: Document) -> Markup:
-    return tag("li", tag("b", row["where"]), ": ", row["reason"], class_="reason")
+    place = f"line {row['line']}, {row['where']}" if row.get("line") else row["where"]
+    return tag("li", tag("b", place), ": ", row["reason"], class_="reason")
 
 
 def timeline_section(events: Sequence[Document], earlier: int | None, *, is_latest: bool) -> Markup:

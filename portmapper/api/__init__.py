@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from portmapper.api.events import Observer as Observer
     from portmapper.api.external import ExternalKind as ExternalKind
     from portmapper.api.external import external_kind as external_kind
+    from portmapper.api.field_names import FIELD_NAMES as FIELD_NAMES
+    from portmapper.api.field_names import meant_field as meant_field
     from portmapper.api.findings import CODES as CODES
     from portmapper.api.findings import Finding as Finding
     from portmapper.api.findings import Severity as Severity
@@ -182,6 +184,10 @@ __getattr__ = lazy_exports(
             "Event",
             "EventKind",
             "Observer",
+        ),
+        "field_names": (
+            "FIELD_NAMES",
+            "meant_field",
         ),
         "findings": (
             "CODES",

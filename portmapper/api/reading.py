@@ -15,10 +15,22 @@ class Rejected:
     Attributes:
         where: row and column or key, such as `line 4, column port`.
         reason: what is wrong, including the value.
+        line: the line in the document, if `where` does not name it; 0 for none.
     """
 
     where: str
     reason: str
+    line: int = 0
+
+    @property
+    def place(self) -> str:
+        """Where to look, for people: `line 4, column port`, or `line 9, [2].port`."""
+        return f"line {self.line}, {self.where}" if self.line else self.where
+
+    @property
+    def document(self) -> dict[str, str | int]:
+        """The row in JSON documents; `line` is omitted if `where` names it."""
+        return {"where": self.where, "reason": self.reason, **({"line": self.line} if self.line else {})}
 
 
 class SourceState(enum.StrEnum):

@@ -43,6 +43,7 @@ class Row:
             still being written.
         origin: the object that the row was made for, such as `namespace/name`; empty for none. Events and
             status documents show it.
+        line: the first line of the row in its document, if `where` does not name it; 0 for none.
     """
 
     fields: Mapping[str, object]
@@ -52,6 +53,7 @@ class Row:
     error: str = ""
     unfinished: bool = False
     origin: str = ""
+    line: int = 0
 
 
 @frozen

@@ -19,7 +19,7 @@ from portmapper.cli.options import (
 
 if TYPE_CHECKING:
     from portmapper.api.model import Mapping
-    from portmapper.api.reading import Reading
+    from portmapper.api.reading import Reading, Rejected
 
 REJECTED = 2
 
@@ -66,17 +66,15 @@ class Check(Command):
 def _document(readings: Sequence[Reading]) -> dict[str, Any]:
     return {
         "mappings": [_mapping(mapping) for reading in readings for mapping in reading.mappings],
-        "rejected": [
-            {"source": reading.location, "where": bad.where, "reason": bad.reason}
-            for reading in readings
-            for bad in reading.rejected
-        ],
+        "rejected": [_problem(reading.location, bad) for reading in readings for bad in reading.rejected],
         "warnings": [
-            {"source": reading.location, "where": warning.where, "reason": warning.reason}
-            for reading in readings
-            for warning in reading.warnings
+            _problem(reading.location, warning) for reading in readings for warning in reading.warnings
         ],
     }
+
+
+def _problem(location: str, problem: Rejected) -> dict[str, Any]:
+    return {"source": location, **problem.document}
 
 
 def _mapping(mapping: Mapping) -> dict[str, Any]:
@@ -113,6 +111,6 @@ def _show(readings: Sequence[Reading]) -> None:
             at = " at all gateways" if mapping.gateway == ALL_GATEWAYS else at
             print(f"  {port_text(mapping.port, mapping.protocol)} → {to}{at}{comment}")
         for warning in reading.warnings:
-            print(f"  warning: {printable(warning.where)}: {printable(warning.reason)}")
+            print(f"  warning: {printable(warning.place)}: {printable(warning.reason)}")
         for bad in reading.rejected:
-            print(f"  rejected: {printable(bad.where)}: {printable(bad.reason)}")
+            print(f"  rejected: {printable(bad.place)}: {printable(bad.reason)}")

@@ -12,9 +12,10 @@ import attrs
 
 from portmapper.api.config import structure
 from portmapper.api.errors import SettingError, UsageError
+from portmapper.api.field_names import FIELD_NAMES
 from portmapper.api.suggestions import nearest
 from portmapper.config.schema import Settings
-from portmapper.sources.row_parser import NAMES
+from portmapper.sources.unknown_fields import unknown_key
 from portmapper.support.encodings import UNDECODED, decoded, in_windows_letters
 from portmapper.support.safe_open import read_limited
 from portmapper.support.values import frozen
@@ -139,8 +140,8 @@ def _check_rows(settings: Settings) -> None:
     """Raise an error for an unknown key of a mapping. A wrong value only rejects its row, as in any list."""
     for place, row in enumerate(settings.mapping):
         for key in row:
-            if key not in NAMES:
-                raise SettingError(("mapping", place, key), f"unknown key{nearest(key, NAMES)}")
+            if key not in FIELD_NAMES:
+                raise SettingError(("mapping", place, key), unknown_key(key))
 
 
 def _lines(text: str) -> Iterator[tuple[_Path, int]]:

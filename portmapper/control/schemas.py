@@ -130,7 +130,12 @@ COMPONENTS: dict[str, Schema] = {
             "format": TEXT,
             "state": {"enum": ["ok", "stale", "failed"]},
             "mappings": {**NUMBER, "description": "The number of its mappings."},
-            "rejected": array(document({"where": TEXT, "reason": TEXT})),
+            "rejected": array(
+                document(
+                    {"where": TEXT, "reason": TEXT},
+                    {"line": {**NUMBER, "description": "The line in the list, if `where` does not name it."}},
+                )
+            ),
             "error": TEXT_OR_NULL,
         }
     ),

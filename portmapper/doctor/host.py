@@ -56,7 +56,7 @@ def running_findings(pid_files: Iterable[Path]) -> Iterator[Finding]:
 def source_findings(readings: Sequence[Reading]) -> Iterator[Finding]:
     """Report for each source whether it can be read, and its rejected rows."""
     for reading in readings:
-        rejected = [f"{bad.where}: {bad.reason}" for bad in reading.rejected]
+        rejected = [f"{bad.place}: {bad.reason}" for bad in reading.rejected]
         yield _source_finding(reading.location, reading.state, reading.error, rejected, len(reading.mappings))
 
 

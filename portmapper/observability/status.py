@@ -200,7 +200,7 @@ def source_document(reading: Reading) -> Document:
         "format": reading.format,
         "state": reading.state.value,
         "mappings": len(reading.mappings),
-        "rejected": [{"where": bad.where, "reason": bad.reason} for bad in reading.rejected],
+        "rejected": [bad.document for bad in reading.rejected],
         "error": reading.error and mask_urls(reading.error),
     }
 

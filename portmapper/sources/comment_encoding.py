@@ -14,4 +14,5 @@ def row_warning(row: Row) -> Rejected | None:
     if not isinstance(comment, str) or not UNDECODED.search(comment):
         return None
     read = quoted(in_windows_letters(comment))
-    return Rejected(row.field_where.replace("{}", "comment"), f"not UTF-8, read as {read}: save as UTF-8")
+    where = row.field_where.replace("{}", "comment")
+    return Rejected(where, f"not UTF-8, read as {read}: save as UTF-8", row.line)

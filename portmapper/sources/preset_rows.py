@@ -6,7 +6,7 @@ import attrs
 
 from portmapper.api.errors import RowError, UsageError, quoted
 from portmapper.api.source import Row
-from portmapper.sources.presets import find_preset
+from portmapper.sources.presets import find_preset, presets
 
 PRESET = "preset"
 
@@ -35,3 +35,9 @@ def expanded(row: Row) -> list[Row]:
     if others.get("comment") in (None, ""):
         others["comment"] = preset.title
     return [attrs.evolve(row, fields={**others, "port": ports}) for ports in preset.ports]
+
+
+def preset_hint(value: object) -> str:
+    """Return the end of a message about a port that is the name of a preset; empty for another value."""
+    is_preset = isinstance(value, str) and value.strip().lower() in presets()
+    return f": it is a preset, write it in the field {PRESET}" if is_preset else ""

@@ -288,7 +288,7 @@ async def read_first(
 def warn_of_rejected(reading: Reading) -> None:
     """Log warnings and rejected rows, up to a limit: a third-party document may have very many."""
     for bad in (*reading.warnings[:MAX_WARNINGS], *reading.rejected[:MAX_WARNINGS]):
-        _log.warning("%s: %s: %s", reading.location, bad.where, bad.reason)
+        _log.warning("%s: %s: %s", reading.location, bad.place, bad.reason)
     if (more := len(reading.rejected) - MAX_WARNINGS) > 0:
         _log.warning("%s: %d more rows rejected; run `portmapper check` to see them", reading.location, more)
 

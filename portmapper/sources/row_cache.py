@@ -15,6 +15,7 @@ from portmapper.sources.policy import Policy
 from portmapper.sources.preset_rows import PRESET
 from portmapper.sources.row_parser import TooManyMappings, mappings_of
 from portmapper.sources.trust import Limits, Trust
+from portmapper.sources.unknown_fields import UnknownFields
 
 MAX_ROWS = 65536
 
@@ -45,6 +46,7 @@ class RowCache:
         taken: dict[str, Mapping] = {}
         rejected: list[Rejected] = []
         warnings: list[Rejected] = []
+        unknown = UnknownFields()
         check = mapping_check(self._policy, self._trust)
         for count, row in enumerate(rows, 1):
             if not isinstance(row, Row) or not isinstance(row.fields, AnyMapping):
@@ -61,14 +63,15 @@ class RowCache:
                 continue
             if key:
                 known[key] = slots
+            unknown.note(row)
             if warning := row_warning(row):
                 warnings.append(warning)
             duplicate = _add(slots, taken)
             if duplicate is not None:
-                rejected.append(Rejected(row.where, f"same as {duplicate.where}"))
+                rejected.append(Rejected(row.where, f"same as {duplicate.where}", row.line))
         if len(taken) > self._limit:
             raise SourceError(_too_many(self._limit))
-        self._known, self.warnings = known, warnings
+        self._known, self.warnings = known, [*unknown.warnings, *warnings]
         return list(taken.values()), rejected
 
     def _slots(self, row: Row, location: str, taken: int, check: Callable[[Mapping], None]) -> _Slots:
@@ -126,6 +129,6 @@ def _add(slots: _Slots, taken: dict[str, Mapping]) -> Mapping | None:
 def rejected_row(row: Row, error: RowError) -> Rejected:
     """Return the rejected row with the place of the invalid field."""
     if not error.field:
-        return Rejected(row.where, error.reason)
+        return Rejected(row.where, error.reason, row.line)
     name = error.field if error.field.isidentifier() else quoted(error.field)
-    return Rejected(row.field_where.replace("{}", name), error.reason)
+    return Rejected(row.field_where.replace("{}", name), error.reason, row.line)

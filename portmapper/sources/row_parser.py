@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import attrs
-
 from portmapper.api.errors import RowError, SourceError
+from portmapper.api.field_names import FIELD_NAMES
 from portmapper.api.model import (
     ALL_GATEWAYS,
     DEFAULT_DURATION,
@@ -20,10 +19,10 @@ from portmapper.api.model import (
     Protocol,
 )
 from portmapper.api.source import Row
-from portmapper.api.suggestions import nearest
 from portmapper.sources.field_parsers import PARSERS
 from portmapper.sources.port_syntax import ANY, MAX_PORT
-from portmapper.sources.preset_rows import PRESET, expanded
+from portmapper.sources.preset_rows import expanded, preset_hint
+from portmapper.sources.unknown_fields import instead_of, unknown_key
 from portmapper.support.values import frozen
 
 MAX_MAPPINGS = 65536
@@ -82,9 +81,7 @@ class ParsedRow:
 ALIASES = {"external_port": "port", "lifetime": "duration"}
 """Other names of fields. `duration` is the spelling of upnp-daemon."""
 
-FIELDS = tuple(field.name for field in attrs.fields(ParsedRow))
-NAMES = (*FIELDS, *ALIASES, PRESET)
-_KNOWN = {name: ALIASES.get(name, name) for name in NAMES}
+_KNOWN = {name: ALIASES.get(name, name) for name in FIELD_NAMES}
 _ALIAS_OF = {field: alias for alias, field in ALIASES.items()}
 
 
@@ -153,15 +150,16 @@ def parse_row(row: Row) -> ParsedRow:
     if row.strict_keys:
         for key in row.fields:
             if key not in _KNOWN:
-                raise RowError(key, f"unknown key{nearest(key, NAMES)}")
+                raise RowError(key, unknown_key(key))
     given = _parse_fields(row)
     if "port" not in given:
-        raise RowError("port", "is missing")
+        raise RowError("port", f"is missing{instead_of('port', row.fields)}")
     port, protocol = given["port"]
     if protocol and given.setdefault("protocol", protocol) != protocol:
         raise RowError("protocol", "differs from the protocol in port: write it once")
     if "protocol" not in given:
-        raise RowError("protocol", "is missing: write tcp, udp or both")
+        hint = instead_of("protocol", row.fields) or ": write tcp, udp or both"
+        raise RowError("protocol", f"is missing{hint}")
     return ParsedRow(**{**given, "port": port})
 
 
@@ -179,7 +177,8 @@ def _parse_fields(row: Row) -> dict[str, Any]:
         try:
             given[field] = PARSERS[field](value)
         except RowError as error:
-            raise RowError(name, error.reason) from None
+            hint = preset_hint(value) if field == "port" and ": write" not in error.reason else ""
+            raise RowError(name, f"{error.reason}{hint}") from None
     return given
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portmapper.api.errors import PortmapperError, UsageError
+from portmapper.api.field_names import FIELD_NAMES
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Mapping, Protocol
 from portmapper.sources.adhoc import (
     COMMAND_LINE,
@@ -23,7 +24,6 @@ from portmapper.sources.adhoc import (
     to_record,
 )
 from portmapper.sources.policy import Action, Policy, Rule
-from portmapper.sources.row_parser import FIELDS
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -31,7 +31,7 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 RECORDS = st.lists(
-    st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), VALUES, max_size=6), max_size=4
+    st.dictionaries(st.sampled_from(FIELD_NAMES) | st.text(max_size=8), VALUES, max_size=6), max_size=4
 )
 
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portmapper.api.errors import RowError, SourceError
+from portmapper.api.field_names import FIELD_NAMES
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Mapping, Protocol
 from portmapper.api.source import Row
-from portmapper.sources.row_parser import FIELDS, mappings_of, parse_row
+from portmapper.sources.row_parser import mappings_of, parse_row
 
 
 def row(strict_keys: bool = False, **fields: object) -> Row:
@@ -57,7 +58,7 @@ def test_every_field_is_read() -> None:
 @pytest.mark.parametrize("nothing", ["", None])
 def test_an_empty_field_is_an_omitted_field(nothing: object) -> None:
     """CSV has empty cells, and JSON has null."""
-    omitted = {name: nothing for name in FIELDS if name not in ("port", "protocol")}
+    omitted = {name: nothing for name in FIELD_NAMES if name not in ("port", "protocol")}
     assert mappings_of(row(**omitted), "ports.csv") == mappings_of(row(), "ports.csv")
 
 
@@ -189,10 +190,28 @@ def test_a_lifetime_may_have_a_unit(name: str, value: object) -> None:
     assert only(row(**{name: value})).duration == 3600
 
 
+def test_a_missing_field_may_have_another_name() -> None:
+    """The message says which key or column was probably meant."""
+    with pytest.raises(RowError, match=r"^port: is missing: rename 'Port' to port$"):
+        mappings_of(Row({"Port": 80, "protocol": "tcp"}, "", ""), "x")
+    with pytest.raises(RowError, match=r"^port: is missing: rename 'externalPort' to external_port$"):
+        mappings_of(Row({"externalPort": 80, "protocol": "tcp"}, "", ""), "x")
+    with pytest.raises(RowError, match=r"^protocol: is missing: rename 'proto' to protocol$"):
+        mappings_of(Row({"port": 80, "proto": "tcp"}, "", ""), "x")
+
+
+def test_the_name_of_a_preset_is_no_port() -> None:
+    """It has a field of its own."""
+    with pytest.raises(
+        RowError, match=r"^port: 'Minecraft' is .*: it is a preset, write it in the field pre"
+    ):
+        mappings_of(Row({"port": "Minecraft"}, "", ""), "x")
+
+
 def test_a_field_has_other_names() -> None:
     """The error uses the name in the row, and both names at once are an error."""
     assert only(Row({"external_port": 80, "protocol": "tcp"}, "", "")).port == 80
-    with pytest.raises(RowError, match=r"^lifetime: 'x' is not a duration: write seconds or a unit"):
+    with pytest.raises(RowError, match=r"^lifetime: 'x' is not a lifetime: write seconds or a unit"):
         mappings_of(row(lifetime="x"), "x")
     with pytest.raises(RowError, match="is the same field as"):
         mappings_of(row(lifetime=1, duration=1), "x")
@@ -273,7 +292,7 @@ _values = st.one_of(
 )
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), _values), st.booleans())
+@given(st.dictionaries(st.sampled_from(FIELD_NAMES), _values), st.booleans())
 def test_any_row_is_parsed_or_rejected(fields: dict[str, object], strict_keys: bool) -> None:
     """The only errors are those of the vocabulary."""
     message = ""
