@@ -43,7 +43,10 @@ FAMILIES = {
 }
 WHEN = {"listening": True, "always": False}
 """When a row is open: only while a program of this host listens on its internal port, or always."""
-_SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_SWITCHES = {
+    **dict.fromkeys(("true", "yes", "on", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "n", "0"), False),
+}
 _ENDLESS = ("forever", "never", "infinite", "permanent", "unlimited")
 _BETWEEN_PROTOCOLS = re.compile(r"\s*[/+,&|_ -]\s*")
 # XML for a gateway cannot contain control characters, and they could affect a terminal.
@@ -56,6 +59,7 @@ def _parse_port(value: object, field: str = "port") -> range:
         return range(value, value + 1)
     if not isinstance(value, str):
         hint = port_hint(str(value)) if isinstance(value, float) else ""
+        hint = ": write a row for each port" if isinstance(value, list) else hint
         raise RowError(field, f"{quoted(value)} is not a port (1-{MAX_PORT}){hint}")
     try:
         return parse_ports(value)
@@ -108,12 +112,17 @@ def _parse_duration(value: object) -> int:
         digits = value.strip() if isinstance(value, str) else ""
         seconds = MAX_DURATION + 1 if digits.isascii() and digits.isdigit() else None
     if type(seconds) is not int:
-        endless = isinstance(value, str) and value.strip().lower() in _ENDLESS
-        hint = "write 0 for as long as the gateway allows" if endless else EXAMPLES
-        raise RowError("duration", f"{quoted(value)} is not a duration: {hint}")
+        raise RowError("duration", f"{quoted(value)} is not a lifetime: {_lifetime_hint(value)}")
     if not 0 <= seconds <= MAX_DURATION:
         raise RowError("duration", f"{quoted(value)} is not in 0-{MAX_DURATION} seconds")
     return seconds
+
+
+def _lifetime_hint(value: object) -> str:
+    if isinstance(value, float) and value.is_integer() and value >= 0:
+        return f"write {int(value)}"
+    endless = isinstance(value, str) and value.strip().lower() in _ENDLESS
+    return "write 0 for as long as the gateway allows" if endless else EXAMPLES
 
 
 def _parse_comment(value: object) -> str:
@@ -128,7 +137,7 @@ def _switch(field: str) -> Callable[[object], bool]:
             return value
         if isinstance(value, str) and value.lower() in _SWITCHES:
             return _SWITCHES[value.lower()]
-        raise RowError(field, f"{quoted(value)} is neither true nor false")
+        raise RowError(field, f"{quoted(value)} is neither true nor false: write true or false")
 
     return read
 
@@ -150,7 +159,9 @@ def _parse_schedule(value: object) -> str:
 
 def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
-        raise RowError(field, f"{quoted(value)} is not text")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        hint = f': write "{value}"' if is_number else ""
+        raise RowError(field, f"{quoted(value)} is not text{hint}")
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -20,16 +20,24 @@ _NUMBERS = {
     "sftp": 22,
     "telnet": 23,
     "vnc": 5900,
-    "wireguard": 51820,
 }
-_OTHER_PROTOCOLS = {"any": "both", "all": "both", "*": "both", "tcpudp": "both", "6": "tcp", "17": "udp"}
-"""What firewalls and routers write, and the numbers of IANA."""
+_OTHER_PROTOCOLS = {
+    **dict.fromkeys(
+        ("any", "all", "*", "tcpudp", "udptcp", "beide", "ambos", "les deux", "entrambi"), "both"
+    ),
+    **{"6": "tcp", "17": "udp"},
+}
+"""What firewalls and routers write, also in other languages, and the numbers of IANA."""
+_COMMENT = r"[^#]*\S\s*(?:#|//).*\Z"
 _PROTOCOL_FIRST = r"(tcp|udp|both)\s*[/: ]\s*([0-9]{1,5})\Z"
-_DOTTED_RANGE = r"([0-9]{1,5})\s*(?:\.{2,3}|…|:|to)\s*([0-9]{1,5})\Z"
+_PROTOCOL_LAST = r"([0-9]{1,5})\s*[:.]?\s*(tcp|udp|both)\Z"
+_RANGE = r"([0-9]{1,5})\s*(?:\.{2,3}|…|:|~|to|bis|hasta|a|à)\s*([0-9]{1,5})\Z"
 _THOUSANDS = r"([0-9]{1,2})[,. '\u00a0\u202f]([0-9]{3})\Z"
-_PAIR = r"([0-9]{1,5}):([0-9]{1,5})\Z"
+# Docker also writes the address that the port belongs to.
+_ON_ADDRESS = r"[0-9.]+:([0-9]{1,5})\Z"
+_PAIR = r"(?:[0-9.]+:)?([0-9]{1,5})\s*(?::|->|=>|→|⇒)\s*([0-9]{1,5})(?:/[a-z]+)?\Z"
 # Excel writes 8080.0, '8080 and ="8080"; text that is copied from a page can begin with a zero-width space.
-_WRITTEN_OUT = r"[\s='\"+\u200b]*([0-9]{1,5})(?:\.0+)?[\s'\"]*\Z"
+_WRITTEN_OUT = r"[\s='\"+\u200b]*([0-9]{1,5})(?:[.,]0{1,2})?[\s'\"]*\Z"
 
 
 def port_hint(text: str) -> str:
@@ -37,22 +45,46 @@ def port_hint(text: str) -> str:
     name = text.strip().lower()
     if name in _NUMBERS:
         return f": write {_NUMBERS[name]}"
+    return _one_port(text, name) or _several_ports(name)
+
+
+def _one_port(text: str, name: str) -> str:
+    if name.isdecimal() and not name.isascii():
+        return f": write {int(name[:9])}"
     if words := re.match(_PROTOCOL_FIRST, name):
         return f": write {words[2]}/{words[1]}"
+    if words := re.match(_PROTOCOL_LAST, name):
+        return f": write {words[1]}/{words[2]}"
+    if whole := re.match(_WRITTEN_OUT, text):
+        return f": write {int(whole[1])}"
     number = re.match(_THOUSANDS, name)
     if number and int(number[1] + number[2]) <= 65535:
         return f": write {number[1]}{number[2]}, or a row for each port"
+    if on_address := re.match(_ON_ADDRESS, name) if "." in name else None:
+        return f": write {on_address[1]}"
+    if "$" in name:
+        return ": variables are not replaced, write the number"
+    return comment_hint(name)
+
+
+def _several_ports(name: str) -> str:
     if pair := re.match(_PAIR, name):
         return f": write {pair[1]} as port and {pair[2]} as internal_port"
-    if ends := re.match(_DOTTED_RANGE, name):
+    if ends := re.match(_RANGE, name):
         return f": write {ends[1]}-{ends[2]}"
-    if re.search(r"[0-9]\s*[,; ]\s*[0-9]", name):
-        return ": write a row for each port"
-    whole = re.match(_WRITTEN_OUT, text)
-    return f": write {int(whole[1])}" if whole else ""
+    if name in ("*", "all"):
+        return ": write a range, or any if the gateway may choose"
+    return ": write a row for each port" if re.search(r"[0-9]\s*[,; ]\s*[0-9]", name) else ""
+
+
+def comment_hint(text: str) -> str:
+    """Return the end of a message about a value that a comment follows; empty for another value."""
+    return ": write the comment in the field comment, or on its own line" if re.match(_COMMENT, text) else ""
 
 
 def protocol_hint(value: object) -> str:
     """Return the end of a message about a protocol that other programs write differently."""
+    if isinstance(value, list):
+        return ": write both" if len(value) > 1 else ""
     name = _OTHER_PROTOCOLS.get(str(value).strip().lower(), "")
-    return f": write {name}" if name else ""
+    return f": write {name}" if name else comment_hint(str(value))

@@ -11,8 +11,8 @@ from portmapper.sources.port_hints import port_hint
 ANY = range(ANY_PORT, ANY_PORT + 1)
 MAX_PORT = 65535
 
-# An en dash, because text editors replace a hyphen between numbers by one.
-_PORTS = re.compile(r"([0-9]{1,9})(?: ?[-\u2013] ?([0-9]{1,9}))?\Z")
+# Text editors replace a hyphen between numbers by a dash or a minus sign.
+_PORTS = re.compile(r"([0-9]{1,9})(?: ?[-\u2010-\u2015\u2212] ?([0-9]{1,9}))?\Z")
 
 
 def parse_ports(text: str) -> range:
