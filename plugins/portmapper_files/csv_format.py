@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from portmapper.api import Format, FormatOptions, Row, SourceError
+from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
 from portmapper.support.encodings import UTF_8, encoding_of
-from portmapper_files.csv_header import EXAMPLE, Header, read_header
-from portmapper_files.other_content import binary_cause
+from portmapper_files.csv_header import EXAMPLE, Header, delimiter_of, read_header
+from portmapper_files.other_content import refuse_other_files
 
 _MAX_LINE = 65536
 
@@ -29,6 +29,7 @@ class CsvFormat(Format):
 
         A byte that is not UTF-8 becomes a lone surrogate, so that it invalidates only its own field.
         """
+        refuse_other_files(content)
         lines = _Lines(content)
         previous: Row | None = None
         for row in _rows(lines, options.csv_delimiter):
@@ -41,7 +42,8 @@ class CsvFormat(Format):
 
 def _rows(lines: _Lines, delimiter: str) -> Iterator[Row]:
     header: Header | None = None
-    for line, cells in _records(lines, delimiter):
+    source, delimiter = _delimited(lines, delimiter)
+    for line, cells in _records(lines, source, delimiter):
         if isinstance(cells, str) and header is None:
             raise SourceError(f"line {line}: {cells}")
         elif isinstance(cells, str):
@@ -49,7 +51,7 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[Row]:
         elif header is None and cells[0].lower().startswith("sep="):
             continue  # Excel's line that names the delimiter
         elif header is None:
-            header = read_header(cells, delimiter)
+            header = read_header(line, cells, delimiter)
         else:
             yield _row(line, header, cells)
     if header is None and lines.has_text:
@@ -61,11 +63,19 @@ def _row(line: int, header: Header, cells: Sequence[str]) -> Row:
     while len(cells) > len(header.names) and not cells[-1]:
         cells.pop()
     if len(cells) != len(header.names):
-        fields_found = f"{len(cells)} field{'' if len(cells) == 1 else 's'}"
-        return _bad_row(line, f"{fields_found}, the header has {len(header.names)}")
+        return _bad_row(line, _wrong_count(cells, header))
     fields = dict(zip(header.names, cells, strict=True))
     header.check_first(fields)
     return Row(fields, f"line {line}", f"line {line}, column {{}}")
+
+
+def _wrong_count(cells: Sequence[str], header: Header) -> str:
+    if cells[0].startswith(("//", "--", "/*")):
+        return "a comment begins with #"
+    found = f"{len(cells)} field{'' if len(cells) == 1 else 's'}, the header has {len(header.names)}"
+    if len(cells) > len(header.names):
+        return f"{found}: put a value that contains {quoted(header.delimiter)} in double quotes"
+    return f"{found}: write {quoted(header.delimiter)} between two fields, also for an empty one"
 
 
 class _Lines:
@@ -78,23 +88,25 @@ class _Lines:
         is_complete: the last line ends with a line break.
         has_text: a line is not blank.
         too_long: the number of the last line that was too long; 0 without one.
+        with_nul: the number of the last line that contains a NUL byte; 0 without one.
     """
 
     def __init__(self, content: bytes) -> None:
         encoding = encoding_of(content)
         errors = "surrogateescape" if encoding == UTF_8 else "replace"
-        self.may_use_tabs = encoding != UTF_8
-        self._cause = binary_cause(content)
         self._text = io.TextIOWrapper(io.BytesIO(content), encoding, errors=errors, newline="")
         self.starts_record = True
         self.is_complete = True
         self.has_text = False
         self.too_long = 0
+        self.with_nul = 0
 
     def __iter__(self) -> Iterator[str]:
         for number, line in enumerate(self._text, 1):
             if "\0" in line:
-                raise SourceError(f"binary data, not CSV{self._cause}")
+                self.with_nul = number
+            if self.with_nul and not self.has_text:
+                raise SourceError(f"line {number}: binary data, not CSV")
             self.has_text = self.has_text or bool(line.strip())
             self.is_complete = line.endswith(("\n", "\r"))
             # A blank line in place of a comment keeps the line numbers.
@@ -108,11 +120,12 @@ class _Lines:
                 yield "\n" if is_comment else line
 
 
-def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, Sequence[str] | str]]:
+def _records(
+    lines: _Lines, source: Iterator[str], delimiter: str
+) -> Iterator[tuple[int, Sequence[str] | str]]:
     """Yield the first line and the cells of each record, or its error; skip blank lines and comments."""
-    source, first = _delimited(lines, delimiter)
     # Strict: otherwise a quote that is never closed would silently consume the rest of the document.
-    reader = csv.reader(source, delimiter=first, strict=True, skipinitialspace=not first.isspace())
+    reader = csv.reader(source, delimiter=delimiter, strict=True, skipinitialspace=not delimiter.isspace())
     while True:
         line = reader.line_num + 1
         lines.starts_record = True
@@ -123,27 +136,32 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, Sequence[str]
         except csv.Error as error:
             if str(error).startswith("unexpected end"):
                 raise SourceError(f"line {line}: a quote is opened and never closed") from None
-            yield line, str(error)
+            yield line, _csv_cause(str(error), delimiter)
             continue
         if lines.too_long >= line:
             yield lines.too_long, f"longer than {_MAX_LINE} characters"
+        elif lines.with_nul >= line:
+            yield lines.with_nul, "contains a NUL byte: remove it"
         elif any(cell.strip() for cell in cells):
             yield line, cells
 
 
+def _csv_cause(error: str, delimiter: str) -> str:
+    if "expected after" in error:
+        return f'text follows a closing quote: end the field with {quoted(delimiter)}, or write " twice'
+    return f"not CSV: {error}"
+
+
 def _delimited(lines: _Lines, delimiter: str) -> tuple[Iterator[str], str]:
-    """Return the lines and their delimiter: Excel's "Unicode text" is UTF-16 with tabs."""
+    """Return the lines and their delimiter, which the first line shows."""
     source = iter(lines)
-    if not lines.may_use_tabs:
-        return source, delimiter
     skipped = []
     for line in source:
         skipped.append(line)
         lines.starts_record = True
         if line.strip():
             break
-    has_tabs = bool(skipped) and "\t" in skipped[-1] and delimiter not in skipped[-1]
-    return itertools.chain(skipped, source), "\t" if has_tabs else delimiter
+    return itertools.chain(skipped, source), delimiter_of("".join(skipped[-1:]), delimiter)
 
 
 def _bad_row(line: int, reason: str) -> Row:

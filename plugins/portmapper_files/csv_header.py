@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import attrs
 
-from portmapper.api import SourceError, nearest, quoted
+from portmapper.api import FIELD_NAMES, SourceError, meant_field, quoted
+from portmapper.support.encodings import UNDECODED
 from portmapper_files.other_content import text_cause
 
 EXAMPLE = "port;protocol;comment"
 
 _PORT = ("port", "external_port")
 _PRESET = "preset"
-_COLUMNS = (
-    *("port", "protocol", "address", "internal_port", "lifetime", "duration", "comment"),
-    *("family", "conflict", "backend", "gateway", "remote", "enabled", "external_port", _PRESET),
-)
+_PORTS = {*_PORT, _PRESET}
+_KNOWN = f"; known: {', '.join(FIELD_NAMES)}"
+# A list without a header begins with a port, such as 8080, 8080/tcp, 8080:80 or 6000-6010.
+_PORT_LIKE = re.compile(r"[0-9]+(?:[-:/][0-9a-z:/]+)?\Z")
 _ADD_PROTOCOLS = ": add the column protocol, or write each port as in 8080/tcp"
 _MAX_COLUMNS = 256
 _USUAL_DELIMITERS = ";,\t|"
@@ -29,11 +31,15 @@ class Header:
 
     Attributes:
         names: the names as the fields are called: lower case, with underscores.
+        place: the header's line, for messages.
         shown: the header as it was found, for messages.
+        delimiter: the character between two columns.
     """
 
     names: Sequence[str]
+    place: str
     shown: str
+    delimiter: str
     _is_checked: bool = False
 
     def check_first(self, fields: Mapping[str, str]) -> None:
@@ -47,43 +53,64 @@ class Header:
         self._is_checked = True
         ports = next((fields[name] for name in _PORT if fields.get(name)), "")
         if "protocol" not in self.names and "/" not in ports and not fields.get(_PRESET):
-            hint = _hint("protocol", self.names) if _near("protocol", self.names) else _ADD_PROTOCOLS
-            raise SourceError(f"no column protocol in the header {self.shown}{hint}")
+            raise SourceError(f"{self.place}no column protocol in the header {self.shown}{_ADD_PROTOCOLS}")
 
 
-def read_header(cells: Sequence[str], delimiter: str) -> Header:
+def delimiter_of(line: str, delimiter: str) -> str:
+    """Return the delimiter of a document with this first line.
+
+    Spreadsheets write tabs as "text", and Excel names the delimiter, as in `sep=,`.
+    """
+    named = line.strip("\r\n")[4:] if line[:4].lower() == "sep=" else ""
+    if len(named) == 1 and named in _USUAL_DELIMITERS:
+        return named
+    return "\t" if "\t" in line and delimiter not in line else delimiter
+
+
+def read_header(line: int, cells: Sequence[str], delimiter: str) -> Header:
     """Return the header.
 
     Raises:
         SourceError: a column is missing or repeated; the message shows the header and the nearest column.
     """
+    place = f"line {line}: "
     if len(cells) > _MAX_COLUMNS:
-        raise SourceError(f"more than {_MAX_COLUMNS} columns in the header")
-    names = [cell.strip().lower().replace(" ", "_").replace("-", "_") for cell in cells]
-    shown = quoted(delimiter.join(cell.strip() for cell in cells)[:_LONGEST_SHOWN])
-    if not any(name in names for name in (*_PORT, _PRESET)):
-        raise SourceError(_no_port(names, shown, delimiter, delimiter.join(cells)))
-    if "protocol" not in names and _near("protocol", names):
-        raise SourceError(f"no column protocol in the header {shown}{_hint('protocol', names)}")
+        raise SourceError(f"{place}more than {_MAX_COLUMNS} columns in the header")
+    names = _names(cells)
+    whole = delimiter.join(cell.strip() for cell in cells)
+    shown = quoted(whole[:_LONGEST_SHOWN])
+    if _PORTS.isdisjoint(names):
+        raise SourceError(f"{place}{_no_port(names, shown, delimiter, whole)}")
+    if "protocol" not in names and (hint := _rename("protocol", names)):
+        raise SourceError(f"{place}no column protocol in the header {shown}{hint}")
     repeated = next((name for name in names if name and names.count(name) > 1), None)
     if repeated is not None:
-        raise SourceError(f"two columns {quoted(repeated)} in the header")
-    return Header(names, shown)
+        raise SourceError(f"{place}two columns {quoted(repeated)} in the header")
+    return Header(names, place, shown, delimiter)
 
 
-def _no_port(names: Sequence[str], shown: str, delimiter: str, cells_text: str) -> str:
+def _names(cells: Sequence[str]) -> list[str]:
+    return [cell.strip().strip('"').lower().replace(" ", "_").replace("-", "_") for cell in cells]
+
+
+def _no_port(names: Sequence[str], shown: str, delimiter: str, whole: str) -> str:
+    if UNDECODED.search(whole) or not whole.replace("\t", "").isprintable():
+        return "binary data, not CSV"
     problem = f"no column port in the header {shown}"
     if other := _other_format(names[0]):
         return f"{problem}: it looks like {other.upper()}, use --format {other}"
-    if cause := text_cause(cells_text):
+    if cause := text_cause(whole):
         return f"{problem}: {cause}"
-    if any(name.partition("/")[0].isdigit() for name in names):
-        return f"{problem}: add a first line that names the columns, such as {EXAMPLE}"
-    if len(names) == 1:
-        found = next((d for d in _USUAL_DELIMITERS if d != delimiter and d in names[0]), None)
-        looks = f", it looks like {quoted(found)}: use --csv-delimiter {quoted(found)}" if found else ""
-        return f"{problem}: the delimiter is {quoted(delimiter)}{looks}"
-    return f"{problem}{_hint('port', names)}"
+    if found := next((name for name in names if _PORT_LIKE.match(name)), ""):
+        example = "port" if len(names) == 1 and "/" in found else EXAMPLE
+        return f"{problem}: add a first line that names the columns, such as {example}"
+    used = next((usual for usual in _USUAL_DELIMITERS if usual != delimiter and usual in whole), "")
+    if used and len(names) == 1:
+        looks = f"the delimiter is {quoted(delimiter)}, it looks like {quoted(used)}"
+        return f"{problem}: {looks}: use --csv-delimiter {quoted(used)}"
+    if len(names) == 1 or used:
+        return f"{problem}: separate all columns with {quoted(delimiter)}, such as {EXAMPLE}"
+    return f"{problem}{_rename('port', names) or _KNOWN}"
 
 
 def _other_format(first: str) -> str:
@@ -92,20 +119,13 @@ def _other_format(first: str) -> str:
     return "json" if first.startswith(("[", "{")) else ""
 
 
-def _hint(column: str, names: Sequence[str]) -> str:
-    near = _near(column, names)
-    if near:
-        return f": rename the column {quoted(near)} to {column}"
-    unknown = next((name for name in names if name and name not in _COLUMNS), None)
-    return nearest(unknown, _COLUMNS) if unknown else f"; known: {', '.join(_COLUMNS)}"
-
-
-def _near(column: str, names: Sequence[str]) -> str:
-    """Return the unknown column that most likely means `column`, empty if there is none."""
+def _rename(column: str, names: Sequence[str]) -> str:
+    """Return the end of a message: the unknown column that most likely means `column`; or empty."""
     import difflib  # needed only after a mistake
 
-    unknown = [name for name in names if name and name not in _COLUMNS]
-    found = difflib.get_close_matches(column, unknown, n=1, cutoff=0.5)
-    starts = [name for name in unknown if len(name) > 2 and column.startswith(name)]
+    unknown = [name for name in names if name and name not in FIELD_NAMES]
     contains = [name for name in unknown if column in name.split("_")]
-    return next(iter([*contains, *starts, *found]), "")
+    meaning = [name for name in unknown if meant_field(name) == column]
+    close = difflib.get_close_matches(column, unknown, n=1)
+    near = next(iter([*contains, *meaning, *close]), "")
+    return f": rename the column {quoted(near)} to {column}" if near else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from portmapper.api import SourceError
 from portmapper.support.encodings import UNDECODED, decoded
-from portmapper_files.other_content import binary_cause
+from portmapper_files.other_content import refuse_other_files
 
 
 def decode(content: bytes, name: str) -> str:
@@ -16,12 +16,14 @@ def decode(content: bytes, name: str) -> str:
     Raises:
         SourceError: the content is not text; the message contains the format's name.
     """
+    refuse_other_files(content)
     try:
         text = decoded(content)
     except ValueError as error:
         raise SourceError(f"not {name}: {error}") from None
     if "\0" in text:
-        raise SourceError(f"not {name}: binary data{binary_cause(content)}")
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise SourceError(f"not {name}: binary data, with a NUL byte in line {line}")
     return text
 
 

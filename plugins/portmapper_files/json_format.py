@@ -8,7 +8,8 @@ from typing import NoReturn
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
 from portmapper_files.decoding import blaming_encoding, decode
-from portmapper_files.other_content import text_cause
+from portmapper_files.json_causes import json_cause
+from portmapper_files.lines import lines_of_elements
 
 # 16 MiB of `[[],[],…` would become half a gigabyte of lists. 65 536 rows with all fields need fewer values.
 _MAX_VALUES = 1_000_000
@@ -30,10 +31,10 @@ class JsonFormat(Format):
             elements = _load(text)
             if not isinstance(elements, list):
                 raise SourceError(f"not a JSON array of objects: {_advice(elements)}")
-        for index, element in enumerate(elements):
+        for index, (element, line) in enumerate(zip(elements, lines_of_elements(text), strict=True)):
             error = _error(element)
             fields = element if isinstance(element, dict) and not error else {}
-            yield Row(fields, f"[{index}]", f"[{index}].{{}}", error=error)
+            yield Row(fields, f"[{index}]", f"[{index}].{{}}", error=error, line=line)
 
 
 def _error(element: object) -> str:
@@ -51,35 +52,15 @@ def _load(text: str) -> object:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise SourceError(f"not JSON: {_cause(text, error.pos) or error.msg} ({place})") from None
+        raise SourceError(f"not JSON: {json_cause(text, error)} ({place})") from None
     except RecursionError:
         raise SourceError("not JSON: nested too deep") from None
-    except ValueError as error:
-        raise SourceError(f"not JSON: {error}") from None
-
-
-def _cause(text: str, place: int) -> str:
-    """Return what is probably wrong at a place that cannot be parsed; empty if it is not known."""
-    rest, before = text[place : place + 80].lstrip(), text[:place].rstrip()
-    if rest.startswith(("//", "/*", "#")):
-        return "JSON cannot contain comments: remove the comment, or use TOML"
-    if rest.startswith("'"):
-        return "text must be in double quotes"
-    # Since Python 3.13, the place is that of the comma.
-    after_comma = rest.removeprefix(",").lstrip()
-    if (before.endswith(",") or rest.startswith(",")) and after_comma.startswith(("]", "}")):
-        return "remove the comma before the closing bracket"
-    if cause := "" if before else text_cause(text):
-        return cause
-    if before.endswith("}") and rest.startswith("{"):
-        return "objects follow each other: write one array, [{…}, {…}]"
-    if not rest:
-        return "the document ends too early"
-    first = text.strip().partition("\n")[0]
-    if first.startswith("[[") or (first.startswith("[") and first.rstrip()[1:-1].isidentifier()):
-        return "it looks like TOML, use --format toml"
-    is_csv = not before and "port" in first.lower() and not first.startswith(("[", "{", '"'))
-    return "it looks like CSV, use --format csv" if is_csv else ""
+    except _Constant as constant:
+        line = text.count("\n", 0, text.index(str(constant))) + 1
+        raise SourceError(f"not JSON: {constant} is not a JSON value (line {line})") from None
+    except ValueError:
+        # Python refuses to read an integer of more than 4300 digits.
+        raise SourceError("not JSON: a number is too long") from None
 
 
 def _advice(value: object) -> str:
@@ -120,5 +101,9 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return repeated
 
 
+class _Constant(Exception):
+    """The document has `NaN` or `Infinity`, which Python would read."""
+
+
 def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON value")
+    raise _Constant(constant)

@@ -4,19 +4,48 @@ from __future__ import annotations
 
 import re
 
+from portmapper.api import SourceError
+
+CURLY_QUOTES = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019", "\u00ab", "\u00bb")
+"""Quotation marks that a word processor puts instead of straight ones."""
+
 _WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<\?xml)", re.IGNORECASE)
-_YAML = re.compile(r"\s*(?:---\s|- +[a-z_]+ *:|[a-z_]+ *:\s)")
+_YAML = re.compile(r"\s*(?:---\s|- +[a-z_]+ *:|[a-z_]+ *:(?:\s|\Z))", re.IGNORECASE)
 _MAGIC = {
-    b"PK\x03\x04": "it is a workbook or a ZIP archive: save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "it is a workbook: save the sheet as CSV",
-    b"\x1f\x8b": "it is compressed: decompress it first",
-    b"%PDF": "it is a PDF document",
+    b"\xd0\xcf\x11\xe0": "this is an Excel workbook: save it as CSV",
+    b"\x1f\x8b": "this is a compressed file: decompress it first",
+    b"BZh": "this is a compressed file: decompress it first",
+    b"\xfd7zXZ\0": "this is a compressed file: decompress it first",
+    b"7z\xbc\xaf": "this is a compressed file: extract the list first",
+    b"%PDF": "this is a PDF document: write the list as CSV, JSON or TOML",
+    b"{\\rtf": "this is an RTF document: save it as plain text",
+    b"\x89PNG": "this is a picture, not a list",
+    b"\xff\xd8\xff": "this is a picture, not a list",
+    b"GIF8": "this is a picture, not a list",
+    b"\x7fELF": "this is a program, not a list",
+    b"SQLite format 3\0": "this is a database, not a list",
+}
+_ZIP = b"PK\x03\x04"
+_ZIP_CONTENTS = {
+    b"application/vnd.oasis.opendocument.spreadsheet": "this is an OpenDocument workbook: save it as CSV",
+    b"xl/": "this is an Excel workbook: save it as CSV",
+    b"mimetypeapplication/vnd.oasis": "this is an OpenDocument file: write the list as CSV, JSON or TOML",
+    b"word/": "this is a Word document: write the list as CSV, JSON or TOML",
 }
 
 
-def binary_cause(content: bytes) -> str:
-    """Return what a binary document is, as the end of a message; empty if it is not known."""
-    return next((f": {cause}" for magic, cause in _MAGIC.items() if content.startswith(magic)), "")
+def refuse_other_files(content: bytes) -> None:
+    """Recognize files of other programs by their first bytes.
+
+    Raises:
+        SourceError: the content is such a file; the message says what to do.
+    """
+    known = next((cause for magic, cause in _MAGIC.items() if content.startswith(magic)), "")
+    if content.startswith(_ZIP):
+        found = (cause for part, cause in _ZIP_CONTENTS.items() if part in content)
+        known = next(found, "this is a ZIP archive: extract the list first")
+    if known:
+        raise SourceError(known)
 
 
 def text_cause(text: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, nearest, quoted
 from portmapper_files.decoding import blaming_encoding, decode
-from portmapper_files.other_content import text_cause
+from portmapper_files.lines import lines_of_tables
+from portmapper_files.toml_causes import toml_cause
 
 _TABLE = "mapping"
-_TABLE_LINE = r"\s*\[{1,2}\s*[A-Za-z]"
 _FIELDS = ("port", "external_port", "internal_port", "protocol", "address", "lifetime", "comment")
 SETTINGS = frozenset(
     {
@@ -50,16 +50,20 @@ class TomlFormat(Format):
         with blaming_encoding(text):
             document = _load(text)
             _check_keys(document)
+        if _TABLE not in document and text.strip():
+            # A file of comments is more often an unfinished list than an order to close every port.
+            raise SourceError(f"no [[{_TABLE}]] table: for an empty list, write {_TABLE} = []")
         tables = document.get(_TABLE, [])
         if not isinstance(tables, list):
             brackets = " (two brackets)" if isinstance(tables, dict) else ""
             raise SourceError(f"{_TABLE} is not an array of tables: write [[{_TABLE}]]{brackets}")
-        for index, table in enumerate(tables):
+        for index, (table, line) in enumerate(zip(tables, lines_of_tables(text, len(tables)), strict=True)):
             where = f"{_TABLE}[{index}]"
             if isinstance(table, dict):
-                yield Row(table, where, f"{where}.{{}}", strict_keys=True)
+                yield Row(table, where, f"{where}.{{}}", strict_keys=True, line=line)
             else:
-                yield Row({}, where, f"{where}.{{}}", error=f"{quoted(table)} is not a table")
+                error = f"{quoted(table)} is not a table"
+                yield Row({}, where, f"{where}.{{}}", error=error, line=line)
 
 
 def _check_keys(document: dict[str, object]) -> None:
@@ -69,23 +73,6 @@ def _check_keys(document: dict[str, object]) -> None:
         if key != _TABLE:
             hint = f": write [[{_TABLE}]] above it" if key in _FIELDS else nearest(key, (_TABLE,))
             raise SourceError(f"unknown table or key {quoted(key)}{hint}")
-
-
-def _cause(text: str, error: str) -> str:
-    """Return what is probably wrong in a text that cannot be parsed."""
-    start = text.lstrip()[:1]
-    if start in ("{", "[") and not re.match(_TABLE_LINE, text):
-        return "it looks like JSON, use --format json"
-    first = text.strip().partition("\n")[0].lower()
-    if cause := text_cause(text):
-        return cause
-    if "port" in first and "=" not in text:
-        return "it looks like CSV, use --format csv"
-    at = re.search(r"Invalid value \(at line (\d+)", error)
-    line = text.splitlines()[int(at[1]) - 1] if at else ""
-    if re.search(r"=\s*[A-Za-z]", line):
-        return f"text must be in double quotes (line {at[1] if at else ''})"
-    return error
 
 
 def _load(text: str) -> dict[str, object]:
@@ -98,4 +85,4 @@ def _load(text: str) -> dict[str, object]:
     except RecursionError:
         raise SourceError("not TOML: nested too deep") from None
     except ValueError as error:
-        raise SourceError(f"not TOML: {_cause(text, str(error))}") from None
+        raise SourceError(f"not TOML: {toml_cause(text, str(error))}") from None

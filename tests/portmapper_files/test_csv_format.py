@@ -91,9 +91,25 @@ def test_a_byte_order_mark_is_no_part_of_the_header() -> None:
     assert parse("\ufeffport;protocol\n80;TCP")[0].fields["port"] == "80"
 
 
-def test_the_line_of_excel_that_names_the_delimiter_is_skipped() -> None:
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_the_line_of_excel_names_the_delimiter(delimiter: str) -> None:
     """`sep=;` precedes the header."""
-    assert parse("sep=;\r\nport;protocol\r\n80;TCP\r\n")[0].fields["port"] == "80"
+    text = f"sep={delimiter}\r\nport{delimiter}protocol\r\n80{delimiter}TCP\r\n"
+    assert parse(text)[0].fields == {"port": "80", "protocol": "TCP"}
+
+
+def test_tabs_need_no_option() -> None:
+    """Spreadsheets write them in `.tsv` files; a header with the chosen delimiter keeps it."""
+    text = "# my ports\n\nport\tprotocol\tcomment\n80\tTCP\ta;b\n"
+    assert parse(text)[0].fields == {"port": "80", "protocol": "TCP", "comment": "a;b"}
+    assert parse("port;protocol;a\tb\n80;TCP;x")[0].fields["protocol"] == "TCP"
+
+
+def test_a_nul_byte_affects_only_its_line() -> None:
+    """A damaged disk or a half-written file; the message names the line."""
+    bad, good = parse("port;protocol\n80;t\0cp\n81;tcp\n")
+    assert (bad.where, bad.error) == ("line 2", "contains a NUL byte: remove it")
+    assert good.fields["port"] == "81"
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", "|", "§"])
@@ -105,17 +121,27 @@ def test_another_delimiter(delimiter: str) -> None:
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        ("port,protocol\n80,TCP", r"no column port in the header 'port,protocol'.*looks like ','"),
+        ("port,protocol\n80,TCP", r"line 1: no column port in the header 'port,protocol'.*looks like ','"),
+        ("port|protocol\n", r"use --csv-delimiter '\|'"),
+        ("port,protocol;comment\n80,TCP;x", "separate all columns with ';', such as port;protocol;comment"),
+        ("8080 tcp\n", "separate all columns with ';'"),
+        ("8080/tcp\n", "add a first line that names the columns, such as port$"),
+        ("8080:80\n", "add a first line that names the columns"),
+        ("Anschluss;Protokoll\n80;TCP", "rename the column 'anschluss' to port"),
+        ("Puerto;Protocolo\n80;TCP", "rename the column 'puerto' to port"),
+        ("port;protocole\n80;TCP", "rename the column 'protocole' to protocol"),
         ("address;protocol\n;TCP", "no column port in the header 'address;protocol'; known: port"),
         ("address;pot;protocol\n", "no column port in the header .*: rename the column 'pot' to port"),
         ("port;proto\n80;tcp", "no column protocol in the header 'port;proto': rename the column 'proto'"),
         ("8080;tcp;web server\n", "in the header '8080;tcp;web server': add a first line that names the"),
         ("Port Number;Proto\n80;tcp", "rename the column 'port_number' to port"),
         ("port\n80\n", "add the column protocol, or write each port as in 8080/tcp"),
-        ("port|protocol\n", r"use --csv-delimiter '\|'"),
+        ("ports:\n  - 80:80\n", "looks like YAML"),
         ("<html><body>", "it is a web page"),
         ("- port: 80\n", "looks like YAML"),
-        (b"PK\x03\x04\0\0", "it is a workbook"),
+        (b"PK\x03\x04\0\0", "this is a ZIP archive: extract the list first"),
+        (b"PK\x03\x04\0\0xl/workbook.xml", "this is an Excel workbook: save it as CSV"),
+        (b"%PDF-1.4\n", "this is a PDF document"),
         ("# only a comment\n", "no header: the first line must name the columns"),
         ("[[mapping]]\nport = 80\n", "looks like TOML, use --format toml"),
         ('conflict = "next"\n', "looks like TOML, use --format toml"),
@@ -125,9 +151,9 @@ def test_another_delimiter(delimiter: str) -> None:
         (";" * 70_000 + "\nport;protocol\n80;TCP\n", "line 1: longer than 65536"),
         ("port;port;protocol\n1;2;TCP", "two columns 'port'"),
         ('port;protocol\n80;"TCP\n81;UDP\n', "line 2: a quote is opened and never closed"),
-        (b"port;protocol\n80;TCP\0", "binary"),
-        (b"\x7fELF\x02\x01\x01\0\0", "binary"),
-        (bytes(range(1, 256)), "no column port"),
+        (b"\0port;protocol\n80;TCP", "line 1: binary data, not CSV"),
+        (b"\x7fELF\x02\x01\x01\0\0", "this is a program, not a list"),
+        (bytes(range(1, 256)), "line 1: binary data, not CSV"),
         ("port;pin\n80;1".encode("utf-16"), "no column protocol"),
     ],
 )
@@ -138,11 +164,19 @@ def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> No
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("cells", ["80", "80;TCP;x;y", '80;"T"CP;x'])
-def test_an_invalid_record_affects_only_itself(cells: str) -> None:
-    """Too few fields, too many, or a stray quote."""
+@pytest.mark.parametrize(
+    ("cells", "error"),
+    [
+        ("80", "1 field, the header has 3: write ';' between two fields, also for an empty one"),
+        ("80;TCP;x;y", "4 fields, the header has 3: put a value that contains ';' in double quotes"),
+        ('80;"T"CP;x', "text follows a closing quote"),
+        ("// web server", "a comment begins with #"),
+    ],
+)
+def test_an_invalid_record_affects_only_itself(cells: str, error: str) -> None:
+    """Too few fields, too many, a stray quote, or a comment of another language."""
     bad, good = parse(f"port;protocol;comment\n{cells}\n81;TCP;x\n")
-    assert bad.error
+    assert bad.error.startswith(error)
     assert bad.where == "line 2"
     assert good.error == ""
 

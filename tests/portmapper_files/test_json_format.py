@@ -56,6 +56,39 @@ def test_the_message_names_the_cause(content: str, error: str) -> None:
         parse(content)
 
 
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ('[{"port": 80 "protocol": "tcp"}]', "a comma is missing (line 1, column 14)"),
+        ('[{"port": 80; "protocol": "tcp"}]', "write a comma instead of ; (line 1, column 13)"),
+        ("[{port: 80}]", "a key must be in double quotes (line 1, column 3)"),
+        ('[{"port" 80}]', "a colon must follow the key (line 1, column 10)"),
+        ('[{"port: 80}]', "a double quote is opened and never closed (line 1, column 3)"),
+        ('[{"port": 080}]', "a number has decimal digits and does not begin with 0 (line 1, column 12)"),
+        ('[{"port": 6000-6010}]', "a range, or a port with its protocol, must be in double quotes"),
+        ('[{"port": True}]', "write true instead of True (line 1, column 11)"),
+        ('[{"port": tcp}]', "text must be in double quotes (line 1, column 11)"),
+        ('[{"port": }]', "a value is missing (line 1, column 11)"),
+        ("[{\u201cport\u201d: 80}]", 'write straight double quotes: " (line 1, column 3)'),
+        ('[{"comment": "a\tb"}]', "text contains a line break or a tab"),
+        ('[{"comment": "C:\\Web"}]', "a backslash in a text must be written twice"),
+        ("[] x", "text follows the end of the list: remove it (line 1, column 4)"),
+        ('[\n{"port": NaN}]', "NaN is not a JSON value (line 2)"),
+    ],
+)
+def test_the_message_says_what_to_write(content: str, error: str) -> None:
+    """In our own words, not in those of Python's parser."""
+    with pytest.raises(SourceError) as caught:
+        parse(content)
+    assert str(caught.value).startswith(f"not JSON: {error}")
+
+
+def test_a_row_knows_its_line() -> None:
+    """People count lines, not elements; a text may contain anything."""
+    rows = parse('\n[ {"port":\n 80}, \n5\n,\n{"comment": "],\\n[{", "a": [1,\n2]}, {}]')
+    assert [row.line for row in rows] == [2, 4, 6, 7]
+
+
 def test_an_empty_array_is_an_empty_list() -> None:
     """As in upnp-daemon; a byte order mark is ignored."""
     assert parse("[]") == parse("\ufeff [ ]\n") == []
@@ -77,7 +110,7 @@ def test_an_empty_array_is_an_empty_list() -> None:
         ("[" * 100_000, "nested too deep"),
         ('[{"a":' * 100_000, "nested too deep"),
         (b"[\xff]", "not UTF-8"),
-        (b"\x7fELF\0\0", "not JSON"),
+        (b'[{"port"\0: 80}]', "not JSON: binary data, with a NUL byte in line 1"),
         ("[" + "[]," * 500_000 + "[]]", "more than"),
         ("[" + "0," * 1_000_000 + "0]", "more than"),
         ("port;protocol\n80;TCP", "not JSON"),
@@ -85,7 +118,7 @@ def test_an_empty_array_is_an_empty_list() -> None:
         ('{"port": 80}\n{"port": 81}', "objects follow each other"),
         ("<!DOCTYPE html><html>", "it is a web page"),
         ("ports:\n  - 80\n", "looks like YAML"),
-        (b"\x1f\x8b\0\0", "it is compressed"),
+        (b"\x1f\x8b\0\0", "this is a compressed file"),
     ],
     ids=range(22),
 )

@@ -1,0 +1,77 @@
+"""Says in plain words why a text is not TOML: people write what other programs accept."""
+
+from __future__ import annotations
+
+import re
+
+from portmapper_files.other_content import CURLY_QUOTES, text_cause
+
+_PLACE = re.compile(r" \(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)\Z")
+_TABLE_LINE = r"\s*\[{1,2}\s*[A-Za-z]"
+_QUOTES = "text must be in double quotes"
+_IN_WORDS = {
+    "Cannot overwrite": "the key is written twice in this table",
+    "Cannot mutate": "the key is written twice in this table",
+    "Cannot declare": "the table is written twice",
+    "Cannot redefine": "the table is written twice",
+    "Expected ']": "close the name of the table, as in [[mapping]]",
+    "Illegal character '\\n'": "a quote is opened and never closed",
+    "Unterminated string": "a quote is opened and never closed",
+    "Expected \"'": "a quote is opened and never closed",
+    "Unescaped": "a backslash in a text must be written twice: \\\\",
+    "Invalid hex": "a backslash in a text must be written twice: \\\\",
+    "Unclosed": "a bracket is opened and never closed",
+    "Expected '=' after": "write KEY = VALUE",
+    "Invalid date": "the date or time is invalid",
+    "Invalid statement": "write KEY = VALUE or [[mapping]]",
+    "Expected newline": "only a comment may follow a value, after #",
+}
+
+
+def toml_cause(text: str, error: str) -> str:
+    """Return what is wrong, and what to write, with the line if it is known."""
+    place = _PLACE.search(error)
+    message = error[: place.start()] if place else error
+    lines = text.split("\n")
+    number = int(place["line"]) if place and place["line"] else len(lines)
+    column = int(place["column"]) if place and place["column"] else 1
+    line = lines[number - 1]
+    cause = _of_document(text) or _of_line(line, line[column - 1 :].strip()) or _of_kind(message)
+    return f"{cause} (line {number})"
+
+
+def _of_document(text: str) -> str:
+    start = text.lstrip()[:1]
+    if start in ("{", "[") and not re.match(_TABLE_LINE, text):
+        return "it looks like JSON, use --format json"
+    if cause := text_cause(text):
+        return cause
+    if "port" in text.strip().partition("\n")[0].lower() and "=" not in text:
+        return "it looks like CSV, use --format csv"
+    # Line breaks of old Macs.
+    return "save the file with the line breaks of Unix or Windows" if "\r" in text.replace("\r\n", "") else ""
+
+
+def _of_line(line: str, rest: str) -> str:
+    """Recognize mistakes by the line and its rest from the place of the error on."""
+    value = line.partition("=")[2].strip()
+    if line.lstrip().startswith(("//", "--", ";", "/*")):
+        return "a comment begins with #"
+    if rest.startswith(CURLY_QUOTES) or value.startswith(CURLY_QUOTES):
+        return 'write straight double quotes: "'
+    if "=" in line and not value:
+        return "a value is missing after ="
+    if re.match(r"0[0-9_]", value):
+        return "a number cannot begin with 0"
+    if re.match(r"[0-9]+\s*[-:/]", value):
+        return f'{_QUOTES}, such as "6000-6010"'
+    if rest.startswith(":"):
+        return "write = instead of :"
+    if rest[:1] in (",", ";"):
+        return f"write one key on each line, without {rest[0]}"
+    return _QUOTES if re.match(r"[A-Za-z]", value) else ""
+
+
+def _of_kind(message: str) -> str:
+    known = (words for start, words in _IN_WORDS.items() if message.startswith(start))
+    return next(known, "a character is invalid here")
