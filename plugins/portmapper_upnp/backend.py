@@ -66,6 +66,8 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         self._track(search, target)
         try:
             async with search:
+                if not await search.expects_answers():
+                    return
                 await load(_HEAVY)
                 discovery = Discovery(target, self._session(target), self._ssdp_port)
                 async with aclosing(discovery.gateways(search)) as gateways:

@@ -61,6 +61,9 @@ take more than five (D13)."""
 LISTEN_TIME = 0.3
 """Seconds that a search listens at least, however early it is to end."""
 
+DECISION_TIME = 0.1
+"""Seconds in which another protocol may answer, before the libraries for this one are loaded."""
+
 MX = 1
 MAX_DATAGRAM = 2048
 PER_SECOND = 200
@@ -143,6 +146,7 @@ class Search(asyncio.DatagramProtocol):
         self._resending: asyncio.Task[None] | None = None
         self._listening = 0.0
         self._heard = False
+        self._stirred = asyncio.Event()
         self._asked_again = False
         self._ends: float | None = None
         self._waiting: asyncio.Timeout | None = None
@@ -172,6 +176,22 @@ class Search(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
 
+    async def expects_answers(self) -> bool:
+        """Wait until it is worth loading what reads the answers; return False if the search is over by then.
+
+        A command that needs no answer over UPnP, because another protocol answers, loads no libraries.
+        """
+        until = self._started + DECISION_TIME
+        while not self._heard:
+            self._stirred.clear()
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._stirred.wait()
+            except TimeoutError:
+                return self._heard or self._ends is None
+            until = max(self._ends or 0.0, self._started + LISTEN_TIME)
+        return True
+
     async def answers(self) -> AsyncGenerator[Datagram, None]:
         """Yield each received datagram until the search time is over; wait longer for the first one."""
         answered = False
@@ -199,6 +219,7 @@ class Search(asyncio.DatagramProtocol):
     def end_after(self, patience: float) -> None:
         """End the search once it has listened for `patience` seconds from now."""
         self._ends = asyncio.get_running_loop().time() + patience
+        self._stirred.set()
         waiting = self._waiting
         if waiting is not None and not waiting.expired():
             waiting.reschedule(min(max(self._ends, self._earliest_end()), waiting.when() or self._ends))
@@ -233,6 +254,7 @@ class Search(asyncio.DatagramProtocol):
         at = self._loop.time() - self._started
         from_gateway = sender[0] == self._gateway
         self._heard = True
+        self._stirred.set()
         if len(data) <= MAX_DATAGRAM and self._budgets[from_gateway].allows(at) and not self._received.full():
             self._received.put_nowait(Datagram(data, sender, at))
 

@@ -47,23 +47,21 @@ async def test_closing_the_iterator_ends_the_search(build, router, responder):
 
 async def test_searches_that_find_nothing_become_quiet(build, router, responder, found, monkeypatch):
     """Each fourth one names every target; after an answer, the next one does too."""
-    monkeypatch.setattr(search, "QUIET_SEND_TIMES", (0.05, 0.1))
-    sent = []
-    for _ in range(FULL_SEARCH_EVERY + 1):
-        responder.searches.clear()
+    quiet = []
+    enter = search.Search.__aenter__
+
+    async def entered(requested):
+        quiet.append(requested._quiet)
+        return await enter(requested)
+
+    monkeypatch.setattr(search.Search, "__aenter__", entered)
+    for _ in range(FULL_SEARCH_EVERY + 2):
         await found()
-        sent.append(tuple(responder.searches))
-    full, quiet = sent[0], sent[1]
-    assert set(full) >= {*search.DEVICE_TARGETS, *search.OTHER_TARGETS}
-    assert set(quiet) == {*search.DEVICE_TARGETS, "ssdp:all"}
-    assert [set(targets) for targets in sent[1:]] == [set(quiet)] * 3 + [set(full)]
-    await found()
     responder.answer = build.search_answer(router.location)
     assert await found()
     responder.answer = lambda _target, _count: None
-    responder.searches.clear()
     await found()
-    assert set(responder.searches) == set(full)
+    assert quiet == [False, True, True, True, False, True, True, False]
 
 
 async def test_a_quiet_search_finds_a_gateway_that_starts_meanwhile(

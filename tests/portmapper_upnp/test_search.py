@@ -101,6 +101,39 @@ async def test_a_search_is_repeated_once_when_the_gateway_announces_itself(clock
         await answers.aclose()
 
 
+async def test_a_search_that_ends_early_needs_no_libraries(clock):
+    """Another protocol answers at once, and this one does not."""
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        deciding = asyncio.create_task(requested.expects_answers())
+        await clock.advance(0.05)
+        requested.end_after(0.3)
+        await clock.advance(0.25)
+        assert not deciding.done()
+        await clock.advance(0.1)
+        assert await deciding is False
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_search_needs_libraries_at_its_first_answer(clock, ended):
+    """Also if it is to end early."""
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        deciding = asyncio.create_task(requested.expects_answers())
+        await clock.advance(0.02)
+        if ended:
+            requested.end_after(1.2)
+            await clock.advance(1.0)
+        requested.datagram_received(b"x", ("127.0.0.1", 1900))
+        assert await deciding is True
+
+
+async def test_a_search_loads_its_libraries_while_it_waits(clock):
+    """Nothing else has answered, so an answer is expected."""
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        deciding = asyncio.create_task(requested.expects_answers())
+        await clock.advance(search.DECISION_TIME)
+        assert await deciding is True
+
+
 async def test_a_quiet_search_sends_a_quarter_of_the_packets(clock, monkeypatch):
     """Nothing answered the search before it."""
     sent = dict.fromkeys([False, True], 0)
