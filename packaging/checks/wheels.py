@@ -26,15 +26,12 @@ PLATFORMS = {
     "Windows, arm64": "win_arm64",
 }
 
-MAY_LACK = ("inotify-simple",)
-"""Dependencies of Linux only, without a wheel: pip builds them from Python source alone."""
-
 
 def requirements() -> Iterator[str]:
     """Yield name and version of each locked dependency."""
     for line in LISTED.read_text().splitlines():
         name, equals, rest = line.partition("==")
-        if equals and not line.startswith((" ", "#")) and name not in MAY_LACK:
+        if equals and not line.startswith((" ", "#")):
             yield f"{name}=={rest.split()[0]}"
 
 

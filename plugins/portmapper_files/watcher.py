@@ -1,9 +1,9 @@
 """A watcher for a file: it reports edits, replacement, swapped symlinks and reappearance.
 
 On Linux it uses inotify, so that an idle daemon is never woken. `watchfiles` polls 20 times a second and does
-not follow symlinks along a path; `inotify-simple` is a thin layer over the kernel's interface. On other
-systems, and if the kernel grants no watch, the file is polled twice a second. The next regular reload finds
-what both miss, such as an edit on a network file system by another host.
+not follow symlinks along a path. On other systems, and if the kernel grants no watch, the file is polled
+twice a second. The next regular reload finds what both miss, such as an edit on a network file system by
+another host.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from portmapper.support import inotify
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 _MAX_LINKS = 40
 _MAX_TRIES = 5
+
+# No MODIFY: a file is read when its writer has closed it, not half-written.
+_WATCHED = (
+    inotify.CLOSE_WRITE | inotify.MOVED_TO | inotify.MOVED_FROM | inotify.CREATE | inotify.DELETE
+    | inotify.ATTRIB | inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.ONLYDIR
+)  # fmt: skip
+_ITSELF = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.IGNORED | inotify.Q_OVERFLOW
 
 
 class Watcher(abc.ABC):
@@ -79,20 +88,10 @@ class _InotifyWatcher(Watcher):
     """A watch on each directory that contains a component of the path."""
 
     def __init__(self, path: str, changed: Callable[[], None], loop: AbstractEventLoop) -> None:
-        import inotify_simple  # type: ignore[import-untyped]
-
-        flags = inotify_simple.flags
-        self._created: int = flags.CREATE
-        self._itself: int = flags.DELETE_SELF | flags.MOVE_SELF | flags.IGNORED | flags.Q_OVERFLOW
-        # No MODIFY: a file is read when its writer has closed it, not half-written.
-        self._mask: int = (
-            flags.CLOSE_WRITE | flags.MOVED_TO | flags.MOVED_FROM | flags.CREATE | flags.DELETE
-            | flags.ATTRIB | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR
-        )  # fmt: skip
         self._path = path
         self._changed = changed
         self._watched: dict[int, tuple[str, set[str]]] = {}
-        self._inotify = inotify_simple.INotify(nonblocking=True)
+        self._inotify = inotify.Inotify()
         self._loop = loop
         try:
             self._arm()
@@ -109,7 +108,7 @@ class _InotifyWatcher(Watcher):
             return
 
     def close(self) -> None:
-        if not self._inotify.closed:
+        if self._inotify.fileno() >= 0:
             self._loop.remove_reader(self._inotify.fileno())
             self._inotify.close()
 
@@ -126,31 +125,31 @@ class _InotifyWatcher(Watcher):
         watched: dict[int, tuple[str, set[str]]] = {}
         for directory, name in hops:
             try:
-                number = self._inotify.add_watch(directory, self._mask)
+                number = self._inotify.add_watch(directory, _WATCHED)
             except (FileNotFoundError, NotADirectoryError, PermissionError):
                 continue
             watched.setdefault(number, (directory, set()))[1].add(name)
         for number in self._watched.keys() - watched.keys():
             try:
-                self._inotify.rm_watch(number)
+                self._inotify.remove_watch(number)
             except OSError:
                 # The directory is gone, and its watch with it.
                 continue
         self._watched = watched
 
     def _read(self) -> None:
-        events = self._inotify.read(timeout=0)
+        events = self._inotify.read()
         if any([self._is_relevant(event) for event in events]):
             self.arm()
             self._changed()
 
-    def _is_relevant(self, event: Any) -> bool:
-        directory, names = self._watched.get(event.wd, ("", set()))
-        if event.mask & self._itself:
-            return bool(names) or event.wd == -1
+    def _is_relevant(self, event: inotify.FileEvent) -> bool:
+        directory, names = self._watched.get(event.watch, ("", set()))
+        if event.mask & _ITSELF:
+            return bool(names) or event.watch == -1
         if event.name not in names:
             return False
-        return not event.mask & self._created or not _is_being_written(os.path.join(directory, event.name))
+        return not event.mask & inotify.CREATE or not _is_being_written(os.path.join(directory, event.name))
 
 
 def _is_being_written(path: str) -> bool:

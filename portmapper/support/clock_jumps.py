@@ -12,7 +12,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+
+from portmapper.support.libc import checked, libc
 
 _CLOEXEC_NONBLOCK = 0o2004000
 _ABSTIME_CANCEL_ON_SET = 0b11
@@ -48,7 +49,7 @@ def watching_jumps(notify: Callable[[], object]) -> Iterator[bool]:
 def _create() -> int:
     if sys.platform != "linux":
         raise OSError("only Linux has timerfd_create")
-    return _checked(_libc().timerfd_create(time.CLOCK_REALTIME, _CLOEXEC_NONBLOCK))
+    return checked(libc().timerfd_create(time.CLOCK_REALTIME, _CLOEXEC_NONBLOCK))
 
 
 def _set(timer: int) -> None:
@@ -56,18 +57,4 @@ def _set(timer: int) -> None:
 
     # struct itimerspec: interval and first expiration, each in seconds and nanoseconds
     setting = (ctypes.c_long * 4)(0, 0, int(time.time()) + _YEAR, 0)
-    _checked(_libc().timerfd_settime(timer, _ABSTIME_CANCEL_ON_SET, setting, None))
-
-
-def _libc() -> Any:
-    import ctypes
-
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _checked(result: int) -> int:
-    import ctypes
-
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
+    checked(libc().timerfd_settime(timer, _ABSTIME_CANCEL_ON_SET, setting, None))

@@ -6,7 +6,17 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from portmapper.support.inotify import (
+    DELETE,
+    DELETE_SELF,
+    IGNORED,
+    MOVE_SELF,
+    MOVED_FROM,
+    ONLYDIR,
+    Q_OVERFLOW,
+    Inotify,
+)
 
 SETTLE = 1.0
 """Seconds between a removal and its report: who removes a whole directory must not find a new file in it."""
@@ -25,7 +35,7 @@ class Removals:
         """Watch from the first `wait` on."""
         self._directories = {path.parent for path in paths}
         self._news = asyncio.Event()
-        self._inotify: Any = None
+        self._inotify: Inotify | None = None
 
     async def wait(self) -> None:
         """Return when a file may have been removed; the caller looks."""
@@ -50,26 +60,19 @@ class Removals:
 
     def _watch(self) -> bool:
         """Watch the directories, and return whether that succeeded."""
+        removed = DELETE | MOVED_FROM | DELETE_SELF | MOVE_SELF | ONLYDIR
         try:
-            import inotify_simple  # type: ignore[import-untyped]
-        except ImportError:
-            return False
-        flags = inotify_simple.flags
-        removed = flags.DELETE | flags.MOVED_FROM | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR
-        try:
-            self._inotify = inotify_simple.INotify(nonblocking=True)
+            self._inotify = Inotify()
             asyncio.get_running_loop().add_reader(self._inotify.fileno(), self._read)
             for directory in self._directories:
                 self._inotify.add_watch(directory, removed)
-        except OSError:  # a directory is missing, or the user's limit of watches is reached
+        except OSError:  # another system, a missing directory, or the user's limit of watches is reached
             self.close()
             return False
         return True
 
     def _read(self) -> None:
-        from inotify_simple import flags
-
-        events = self._inotify.read(timeout=0)
-        if any(event.mask & (flags.IGNORED | flags.MOVE_SELF | flags.Q_OVERFLOW) for event in events):
+        assert self._inotify is not None
+        if any(event.mask & (IGNORED | MOVE_SELF | Q_OVERFLOW) for event in self._inotify.read()):
             self.close()  # the directory is another one now
         asyncio.get_running_loop().call_later(SETTLE, self._news.set)

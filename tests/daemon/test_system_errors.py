@@ -56,8 +56,8 @@ elif call == "sqlite":
     connect, fail = sqlite3.connect, failing(sqlite3.connect, database_error)
     sqlite3.connect = lambda path, **more: (connect if path == ":memory:" else fail)(path, **more)
 elif call == "inotify":
-    import inotify_simple
-    inotify_simple.INotify.__init__ = failing(inotify_simple.INotify.__init__, system_error)
+    from portmapper.support.inotify import Inotify
+    Inotify.__init__ = failing(Inotify.__init__, system_error)
 elif call in FILE_CALLS:
     setattr(os, call, failing(getattr(os, call), system_error))
 elif call == "getaddrinfo":

@@ -192,7 +192,7 @@ async def test_without_a_watch_left_the_file_is_polled(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("inotify_simple.INotify", refuse)
+    monkeypatch.setattr("portmapper.support.inotify.Inotify", refuse)
     monkeypatch.setattr(watcher, "_POLL_SECONDS", 0.02)
     watched = Watched(tmp_path / "ports.csv")
     await watched.source.watch(watched.event.set)

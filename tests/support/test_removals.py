@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,15 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any) -> Pa
     monkeypatch.setattr(removals, "SETTLE", 0.01)
     if request.param == "polling":
         monkeypatch.setattr(removals, "POLL_INTERVAL", 0.01)
-        monkeypatch.setitem(sys.modules, "inotify_simple", None)
+        monkeypatch.setattr(removals, "Inotify", _missing)
     file = tmp_path / "state" / "file"
     file.parent.mkdir()
     file.touch()
     return file
+
+
+def _missing() -> None:
+    raise OSError("only Linux has inotify")
 
 
 async def until_gone(watch: Removals, file: Path) -> None:

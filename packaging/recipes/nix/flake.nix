@@ -22,8 +22,7 @@
             [
               aiohttp async-upnp-client attrs cattrs defusedxml pluggy prometheus-client psutil py-natpmp rich
               shtab tomli-w
-            ]
-            ++ pkgs.lib.optional pkgs.stdenv.isLinux inotify-simple;
+            ];
           pythonImportsCheck = [ "portmapper" ];
           meta = {
             license = pkgs.lib.licenses.mit;
