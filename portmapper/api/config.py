@@ -28,11 +28,17 @@ def structure(kind: type[T], table: object, path: tuple[str | int, ...] = ()) ->
     Raises:
         SettingError: a key is unknown or missing, or its type or value is invalid.
     """
+    if table == {} and not _required(kind):
+        return kind()  # without cattrs
     try:
         structured: T = _converter().structure(table, kind)
     except SettingError as error:
         raise SettingError((*path, *error.path), error.reason) from None
     return structured
+
+
+def _required(kind: type[Any]) -> list[str]:
+    return [field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING]
 
 
 @functools.cache
@@ -61,8 +67,7 @@ def _table_reader(converter: Any, kind: type[Any]) -> Callable[[object, object],
         for key in table:
             if key not in fields:
                 raise SettingError((key,), f"unknown key{nearest(key, tuple(fields))}")
-        missing = [name for name, field in fields.items() if field.default is attrs.NOTHING]
-        for name in missing:
+        for name in _required(kind):
             if name not in table:
                 raise SettingError((name,), "is missing")
         return kind(**{key: _read_field(converter, fields[key], value) for key, value in table.items()})
