@@ -25,7 +25,7 @@ _USUAL_DELIMITERS = ";,\t|"
 _LONGEST_SHOWN = 60
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Header:
     """The columns of a list.
 

@@ -13,6 +13,7 @@ import attrs
 
 from portmapper.api.backend import Backend, EndsSearch, Gateway, Target
 from portmapper.api.model import IPAddress
+from portmapper.support.values import frozen
 
 PATIENCE = 1.2
 """Seconds to wait for the other protocols after the first answer: UPnP devices may take a second (MX)."""
@@ -54,7 +55,7 @@ class NothingKnown:
         """Forget it."""
 
 
-@attrs.frozen
+@frozen
 class LearnedBy:
     """The place of one gateway in what is known; see `portmapper.api.learning`."""
 
@@ -74,7 +75,7 @@ PRESENT = "present"
 """Stands for the location of a gateway whose protocol has no description."""
 
 
-@attrs.frozen
+@frozen
 class Brief:
     """How the searches of a one-time command are shortened."""
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Fault:
     """Faults of one plugin.
 
