@@ -92,6 +92,19 @@ class Checks:
         self.command("service print windows", "service", "print", "windows", expected="ScheduledTask")
         self.command("run --oneshot", "run", "--oneshot", "--file", "ports.csv", expected="")
         self.command("list", "list", expected="8080/tcp")
+        self.command("address", "address", expected="11.22.33.44")
+        self.command("close without a daemon", "close", "8080/tcp", expected="closed")
+        self.command("health without a daemon", "health", expected="no daemon", status=1)
+        self.command("doctor --report", "doctor", "--no-probe", "--report", "report.txt", expected="wrote")
+        report = (self._python.place / "report.txt").read_text("utf-8")
+        self.check("no address is in the report", GATEWAY not in report and "default route" in report, report)
+
+    def pipes(self) -> None:
+        """Check that output through a pipe loses as little as the code page allows."""
+        self.command("check", "check", "ports.csv", expected="8080/tcp -> this host:8080  café -> ?")
+        self.command("convert", "convert", "ports.csv", expected=r'"caf\u00e9 \u2192 \u03bb"')
+        status, output, _ = self._python.run("check", "ports.csv", PYTHONIOENCODING="cp437")
+        self.check("check with cp437", status == 0 and "->" in output, output)
 
     def simulate(self) -> None:
         """Check the software gateway of Windows, and that Ctrl-C ends it."""
@@ -115,6 +128,9 @@ class Checks:
             self.command("status --json", "status", "--json", expected='"pid"')
             self.command("open", "open", "9090/tcp", expected="9090")
             self.command("close", "close", "9090/tcp", expected="9090")
+            self.command("health", "health", expected="ok")
+            self.command("pause", "pause", "8080/tcp", expected="paused")
+            self.command("resume", "resume", "8080/tcp", expected="resumed")
             self.command("history", "history", expected="8080")
             self.command("reload", "reload", expected="")
             self.command(
@@ -169,6 +185,7 @@ def main() -> int:
             # As PowerShell's `>` writes it.
             (python.place / "ports.csv").write_text("port;protocol;comment\n8080;tcp;café → λ\n", "utf-16")
             checks = Checks(python)
+            checks.pipes()
             checks.without_a_daemon()
             checks.simulate()
             checks.daemon()
