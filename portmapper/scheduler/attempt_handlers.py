@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from portmapper.api.errors import Conflict
+from collections.abc import Sequence
+
+from portmapper.api.errors import UNREACHABLE, Conflict
 from portmapper.api.model import Lease
 from portmapper.scheduler.inputs import (
     Acquired,
@@ -21,7 +23,7 @@ from portmapper.scheduler.inputs import (
     Rules,
     TurnCame,
 )
-from portmapper.scheduler.record import Phase, Record, without_lease
+from portmapper.scheduler.record import Phase, Record, Refusal, without_lease
 from portmapper.scheduler.retry import delay_after_failure
 from portmapper.store.ownership import forward_target
 from portmapper.support.backoff import renewal_delay
@@ -148,6 +150,7 @@ def is_same(before: Lease, lease: Lease) -> bool:
 
 def fail(record: Record, given: Exhausted, now: Moment, rules: Rules) -> Result:
     """Plan the next attempt; a lease is kept until it ends, unless another host has its port now."""
+    before = record.refusals
     record = evolve(
         record,
         asking=None,
@@ -160,7 +163,7 @@ def fail(record: Record, given: Exhausted, now: Moment, rules: Rules) -> Result:
     if record.lease is not None and _has_gone(record, record.lease):
         record, effects = _without_port(record, record.lease, now)
     record = evolve(record, attempts=record.attempts + 1)
-    effects.append(Failed(first=record.attempts == 1 or record.dirty))
+    effects.append(Failed(first=_is_news(record, before)))
     delay = delay_after_failure(record, now.monotonic, rules.interval)
     at = now.monotonic + delay
     rested = evolve(
@@ -173,6 +176,18 @@ def fail(record: Record, given: Exhausted, now: Moment, rules: Rules) -> Result:
         move_to=record.move_to if record.dirty else 0,
     )
     return rested, tuple(effects)
+
+
+def _is_news(record: Record, before: Sequence[Refusal]) -> bool:
+    """Return whether a failure must be reported; that its gateway is silent is reported once for all."""
+    silent = _is_silence(record.refusals)
+    if silent and (record.lease is not None or record.lost_at is not None):
+        return False
+    return record.attempts == 1 or record.dirty or (_is_silence(before) and not silent)
+
+
+def _is_silence(refusals: Sequence[Refusal]) -> bool:
+    return bool(refusals) and all(isinstance(error, UNREACHABLE) for _, error in refusals)
 
 
 def _has_gone(record: Record, lease: Lease) -> bool:

@@ -86,6 +86,12 @@ class EventRecorder:
             Event(at=at, kind=kind, detail=detail, backend=gateway.backend, gateway=str(gateway.address))
         )
 
+    def silent(self, gateway: Gateway, held: int, error: str) -> None:
+        """Report that a device does not answer any more, on which `held` mappings are open."""
+        stays = "stays open until its lease ends" if held == 1 else "stay open until their leases end"
+        until = f"; {plural(held, 'mapping')} {stays}" if held else ""
+        self.gateway(EventKind.GATEWAY_LOST, gateway, f"{error}{until}")
+
     def restarted(self, gateway: Gateway, held: int) -> None:
         """Report the restart of a device on which `held` mappings are open."""
         detail = f"reopening {plural(held, 'mapping')}" if held else ""

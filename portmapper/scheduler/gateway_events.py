@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from portmapper.api.backend import Gateway, Target
-from portmapper.api.errors import UNREACHABLE
+from portmapper.api.errors import UNREACHABLE, BackendError
 from portmapper.api.events import EventKind
 from portmapper.api.model import IPAddress, MappingKey
 from portmapper.gateways.discovery import Discovery
@@ -36,6 +36,7 @@ class GatewayEvents:
         self._gone_devices: set[IPAddress] = set()
         self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
         self._silent: set[str] = set()
+        self._silent_devices: set[IPAddress] = set()
         self._found: dict[Target, frozenset[tuple[IPAddress, str]]] = {}
 
     def answering(self) -> list[Gateway]:
@@ -84,6 +85,8 @@ class GatewayEvents:
 
     def after_answer(self, gateway: Gateway) -> Inputs:
         """Mark a gateway as reachable; return the inputs of the mappings that waited for it."""
+        if gateway.address in self._silent_devices - self._gone_devices:
+            self._recorder.gateway(EventKind.GATEWAY_FOUND, gateway, "it answers again")
         self._is_back(gateway)
         if gateway.identity not in self._silent:
             return ()
@@ -92,7 +95,18 @@ class GatewayEvents:
 
     def after_failure(self, record: Record) -> None:
         """Note which gateways did not answer, so that their next answer starts the mappings that wait."""
-        self._silent.update(gateway for gateway, error in record.refusals if isinstance(error, UNREACHABLE))
+        for identity, error in record.refusals:
+            if isinstance(error, UNREACHABLE):
+                self._silent.add(identity)
+                self._note_silence(self._discovery.gateway(identity), error)
+
+    def _note_silence(self, gateway: Gateway | None, error: BackendError) -> None:
+        """Report once that a device does not answer, instead of once for each mapping."""
+        if gateway is None or gateway.address in self._silent_devices:
+            return
+        self._silent_devices.add(gateway.address)
+        if gateway.address not in self._gone_devices:
+            self._recorder.silent(gateway, len(self._held_at(self._device(gateway))), str(error))
 
     def after_search(self, probe: Probe) -> Iterator[tuple[MappingKey, Input]]:
         """Yield the inputs of the mappings that found no gateway, or whose gateway was given up."""
@@ -176,6 +190,7 @@ class GatewayEvents:
     def _is_back(self, gateway: Gateway) -> None:
         self._gone.discard(gateway.identity)
         self._gone_devices.discard(gateway.address)
+        self._silent_devices.discard(gateway.address)
 
     def _held_at(self, device: Collection[str]) -> list[_Item]:
         return [
