@@ -11,11 +11,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from portmapper.daemon.loop_threads import DaemonLoop
 from portmapper.support.reasons import plain_reason
-from portmapper.support.windows_loop import make_runner
 
 T = TypeVar("T")
 
@@ -35,7 +35,9 @@ def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         KeyboardInterrupt: a signal asks the program to stop before that.
     """
     logged = False
-    with contextlib.closing(make_runner()) as runner:  # as a context manager, it would create the loop now
+    runner = asyncio.Runner(loop_factory=DaemonLoop)
+    # As a context manager, the runner would create the loop now.
+    with _quiet_leftovers(), contextlib.closing(runner):
         while (error := _missing() or _failure_of(runner)) is not None:
             if _must_stop():
                 raise KeyboardInterrupt
@@ -48,8 +50,6 @@ def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 def _failure_of(runner: asyncio.Runner) -> Exception | None:
     """Create the loop, and return why that fails: other threads may take what was free a moment before."""
-    # A loop that is not complete cannot close itself, and would show a traceback.
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         runner.get_loop()
         return None
@@ -57,8 +57,21 @@ def _failure_of(runner: asyncio.Runner) -> Exception | None:
         failure = error.with_traceback(None)
         gc.collect()
         return failure
+
+
+@contextlib.contextmanager
+def _quiet_leftovers() -> Iterator[None]:
+    """Show no traceback of what ends without memory, or of a loop that is not complete.
+
+    A built-in function as hook needs no memory for its call, which Python would report too.
+    """
+    before = sys.unraisablehook
+    if not _log.isEnabledFor(logging.DEBUG):
+        sys.unraisablehook = id
+    try:
+        yield
     finally:
-        sys.unraisablehook = hook
+        sys.unraisablehook = before
 
 
 def _missing() -> Exception | None:

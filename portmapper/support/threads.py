@@ -21,7 +21,10 @@ START_PAUSES = (0.05, 0.2, 1.0, 3.0)
 """Seconds before another attempt to start a thread, while the system has no thread or memory left."""
 
 START_LIMIT = 5.0
-"""Seconds for a new thread to begin. Without memory for its first call, it ends without a word."""
+"""Seconds for a new thread to begin. Without memory for a call, it ends without a word."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds until a thread that works for long is looked at again."""
 
 
 async def in_thread(function: Callable[[], T]) -> T:
@@ -32,6 +35,7 @@ async def in_thread(function: Callable[[], T]) -> T:
 
     Raises:
         OSError: no thread could start, after several attempts.
+        MemoryError: the thread ended without memory for its result.
     """
     import asyncio
 
@@ -59,11 +63,11 @@ async def _run(function: Callable[[], T]) -> T:
         _thread.start_new_thread(call.work, ())
     except (RuntimeError, MemoryError, OSError):
         raise _NotStarted from None
-    watch = loop.call_later(START_LIMIT, call.give_up)
+    call.watch(START_LIMIT)
     try:
         return await call.future
     finally:
-        watch.cancel()
+        call.abandon()
 
 
 class _Call(Generic[T]):
@@ -73,12 +77,37 @@ class _Call(Generic[T]):
         self.future: asyncio.Future[T] = loop.create_future()
         self._function = function
         self._loop = loop
-        self._lock = _thread.allocate_lock()
+        self._running = _thread.allocate_lock()
+        self._has_begun = False
+        self._has_reported = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def work(self) -> None:
         """Call the function; runs in the thread."""
-        if not self._lock.acquire(blocking=False):
+        if not self._running.acquire(blocking=False):
             return  # the caller gave up, and may have started another thread
+        try:
+            self._has_begun = True
+            self._call()
+        finally:
+            self._running.release()
+
+    def watch(self, pause: float) -> None:
+        """Look after `pause` seconds, and then less and less often, whether the thread has ended silently."""
+        self._timer = self._loop.call_later(pause, self._look, pause)
+
+    def abandon(self) -> None:
+        """Look no more: nobody waits for the result."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self, pause: float) -> None:
+        if not self._running.acquire(blocking=False):
+            self.watch(min(2 * pause, LONGEST_PAUSE))
+        elif not (self._has_reported or self.future.done()):
+            self.future.set_exception(MemoryError() if self._has_begun else _NotStarted())
+
+    def _call(self) -> None:
         try:
             result = self._function()
         except (Exception, SystemExit) as error:
@@ -87,16 +116,12 @@ class _Call(Generic[T]):
         else:
             self._report(lambda: self.future.set_result(result))
 
-    def give_up(self) -> None:
-        """Fail if the thread has not begun yet."""
-        if self._lock.acquire(blocking=False) and not self.future.done():
-            self.future.set_exception(_NotStarted())
-
     def _report(self, report: Callable[[], None]) -> None:
         if self._loop.is_closed():
             return
         try:
             self._loop.call_soon_threadsafe(lambda: None if self.future.done() else report())
+            self._has_reported = True
         except RuntimeError:
             # The loop was closed after the check. No caller waits for the result any longer.
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
 import select
@@ -18,7 +19,7 @@ WAIT = 0.2
 
 if sys.platform == "win32":
 
-    class _Loop(asyncio.ProactorEventLoop):
+    class Loop(asyncio.ProactorEventLoop):
         """asyncio's loop for programs and sockets, with readers in threads."""
 
         def __init__(self) -> None:
@@ -26,25 +27,21 @@ if sys.platform == "win32":
             self._reader_threads = ReaderThreads(self)
 
         def add_reader(self, fd: Any, callback: Callable[..., object], *arguments: Any) -> None:
+            """Call `callback` whenever the socket can be read."""
             self._reader_threads.add(fd, callback, *arguments)
 
         def remove_reader(self, fd: Any) -> bool:
+            """Stop watching a socket; return whether it was watched."""
             return self._reader_threads.remove(fd)
 
-    _LOOP: Callable[[], asyncio.AbstractEventLoop] | None = _Loop
 else:
-    _LOOP = None
+    Loop = asyncio.SelectorEventLoop
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine as `asyncio.run` does, on a loop that can watch sockets."""
-    with make_runner() as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         return runner.run(main)
-
-
-def make_runner() -> asyncio.Runner:
-    """Return a runner that creates such a loop."""
-    return asyncio.Runner(loop_factory=_LOOP)
 
 
 class ReaderThreads:
@@ -63,7 +60,7 @@ class ReaderThreads:
         self.remove(readable)
         removed = self._removed[_number(readable)] = threading.Event()
         call = (_number(readable), removed, lambda: callback(*arguments))
-        threading.Thread(target=self._watch, args=call, daemon=True).start()
+        _thread.start_new_thread(self._watch, call)  # `Thread.start` can block forever
 
     def remove(self, readable: Any) -> bool:
         """Stop watching a socket; return whether it was watched."""

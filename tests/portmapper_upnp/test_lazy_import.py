@@ -46,3 +46,17 @@ async def test_without_descriptors_the_import_can_be_tried_again(monkeypatch):
     with pytest.raises(BackendError, match=r"anything cannot be imported: Too many open files$") as caught:
         await lazy_import.load("anything")
     assert not isinstance(caught.value, Unsupported)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EAGAIN, "the system cannot start a thread")])
+async def test_without_memory_or_threads_the_import_can_be_tried_again(monkeypatch, error):
+    """The event loop never waits for a thread that does not start."""
+    from portmapper_upnp import lazy_import
+
+    async def failing(_):
+        raise error
+
+    monkeypatch.setattr(lazy_import, "in_thread", failing)
+    with pytest.raises(BackendError, match=r"no memory left|cannot start a thread") as caught:
+        await lazy_import.load("anything")
+    assert not isinstance(caught.value, Unsupported)

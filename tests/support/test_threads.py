@@ -98,3 +98,37 @@ async def test_an_exit_in_a_thread_is_an_error_of_the_caller() -> None:
     """Otherwise the caller would wait forever."""
     with pytest.raises(RuntimeError, match="exit"):
         await in_thread(lambda: sys.exit(3))
+
+
+async def test_a_thread_that_ends_without_memory_for_its_result_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The function may have run, so it is not called again."""
+    calls: list[str] = []
+
+    def ending(call: Any, _: Any) -> int:
+        monkeypatch.setattr(call.__self__, "_report", lambda _: None)
+        return start(call, ())
+
+    start = threads._thread.start_new_thread
+    monkeypatch.setattr(threads, "START_LIMIT", 0.05)
+    monkeypatch.setattr(threads._thread, "start_new_thread", ending)
+    with pytest.raises(MemoryError):
+        await in_thread(lambda: calls.append("called"))
+    assert calls == ["called"]
+
+
+async def test_a_call_that_takes_long_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at several times meanwhile."""
+    looks, going = [0], threading.Event()
+    look = threads._Call._look
+
+    def counted(call: Any, pause: float) -> None:
+        looks[0] += 1
+        if looks[0] == 3:
+            going.set()
+        look(call, pause)
+
+    monkeypatch.setattr(threads, "START_LIMIT", 0.01)
+    monkeypatch.setattr(threads._Call, "_look", counted)
+    assert await in_thread(lambda: going.wait(10))
