@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -42,14 +43,16 @@ def reading_keys(pressed: Callable[[str], None]) -> Iterator[bool]:
 
     keyboard = sys.stdin.fileno()
     saved = termios.tcgetattr(keyboard)
-    tty.setcbreak(keyboard)
+    # Only TCSANOW does not wait for the output, which Ctrl-S may have stopped.
+    tty.setcbreak(keyboard, termios.TCSANOW)
     loop = asyncio.get_running_loop()
     loop.add_reader(keyboard, lambda: _read(keyboard, pressed))
     try:
         yield True
     finally:
         loop.remove_reader(keyboard)
-        termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
+        with contextlib.suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(keyboard, termios.TCSANOW, saved)
 
 
 def keys_in(data: bytes) -> Iterator[str]:
@@ -69,7 +72,10 @@ def _is_in_foreground() -> bool:
 
 
 def _read(keyboard: int, pressed: Callable[[str], None]) -> None:
-    data = os.read(keyboard, 1024)
+    try:
+        data = os.read(keyboard, 1024)
+    except OSError:
+        data = b""
     if not data:  # the terminal is gone; without this, the loop would spin
         asyncio.get_running_loop().remove_reader(keyboard)
     for key in keys_in(data):

@@ -79,6 +79,7 @@ class Run(Command):
         """Run until a signal stops it, or for one pass."""
         from portmapper.cli.daemonize import check_before_detaching, run_detached
         from portmapper.cli.run_config import RunConfig
+        from portmapper.cli.terminal import never_wait_for_terminals
         from portmapper.config.paths import state_directory
         from portmapper.control.listener import ControlListener
         from portmapper.daemon.pidfile import PidFiles
@@ -88,6 +89,8 @@ class Run(Command):
         from portmapper.support.plugin_state import STATE
 
         _check_options(arguments)
+        if not _is_one_pass(arguments):
+            never_wait_for_terminals()
         configure_logging(arguments, "warning" if arguments.oneshot else "info")
         plugins = load_plugins(arguments.disable_plugin)
         warn_of_failed_plugins(plugins)
@@ -184,6 +187,10 @@ def _serve(
 
 def _say_farewell(arguments: argparse.Namespace, daemon: Daemon) -> None:
     """Tell a user at a terminal or a script what remains open; a service's log has no use for it."""
+    from portmapper.support.writable import takes_text
+
+    if not takes_text(sys.stderr):
+        return
     if arguments.close_ports_on_exit or arguments.daemon or arguments.log_format != "text":
         return
     from portmapper.cli.farewell import farewell

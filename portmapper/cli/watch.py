@@ -18,6 +18,7 @@ from portmapper.cli.keys import reading_keys
 from portmapper.cli.lines import Line, styled, truncated
 from portmapper.cli.tables import Screen, Size, print_status, render
 from portmapper.support.text import printable
+from portmapper.support.writable import takes_text
 
 REFRESH = 1.0
 """Seconds between two updates."""
@@ -75,15 +76,27 @@ class LiveScreen:
                 reading_keys(self._pressed) as has_keys,
                 Live(console=self._console, auto_refresh=False, screen=is_terminal) as live,
             ):
-                while True:
-                    live.update(styled(self._screen(_HINT if has_keys else "").lines), refresh=True)
-                    await self._wait()
+                await self._keep_updated(live, _HINT if has_keys else "")
         finally:
-            for line in self._log.lines:
-                print(line, file=sys.stderr)
-            document = self._document()
-            if _has_begun(document):
-                print_status(document)
+            if takes_text(sys.stdout) and takes_text(sys.stderr):
+                self._print_last()
+
+    async def _keep_updated(self, live: Live, hint: str) -> None:
+        """Draw again and again, but never on a terminal that Ctrl-S stopped: ports stay open meanwhile."""
+        try:
+            while True:
+                if takes_text(sys.stdout):
+                    live.update(styled(self._screen(hint).lines), refresh=True)
+                await self._wait()
+        finally:
+            self._console.quiet = not takes_text(sys.stdout)
+
+    def _print_last(self) -> None:
+        for line in self._log.lines:
+            print(line, file=sys.stderr)
+        document = self._document()
+        if _has_begun(document):
+            print_status(document)
 
     async def _wait(self) -> None:
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from portmapper.observability.standard_error import StandardErrorHandler
 from portmapper.support.duration import format_local
 from portmapper.support.secrets import mask_urls
 from portmapper.support.text import printable
@@ -82,7 +82,7 @@ def safe_line(text: str) -> str:
 def default_handler(detached: bool) -> logging.Handler:
     """Return the handler if no log file is named: standard error, or the system's log after detaching."""
     if not detached:
-        return logging.StreamHandler(sys.stderr)
+        return StandardErrorHandler()
     if not SYSTEM_LOG.exists():
         return logging.NullHandler()
     from logging.handlers import SysLogHandler
