@@ -20,7 +20,7 @@ from portmapper.support.reasons import connection_reason
 from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import MASK, mask_urls
 from portmapper.support.text import printable
-from portmapper.support.threads import in_thread
+from portmapper.support.threads import in_thread, in_thread_or_here
 from portmapper_hooks.failure_log import FailureLog
 from portmapper_hooks.placeholders import body_of, filled_headers, merged
 from portmapper_hooks.sample import sample_event
@@ -119,7 +119,7 @@ class WebhookObserver(Observer, RunsHooks):
 
     async def _post(self, webhook: WebhookSettings, event: Event) -> tuple[str, bool]:
         """Send one request; return the problem (empty on success) and whether it is temporary."""
-        aiohttp = await in_thread(_import_aiohttp)
+        aiohttp = await in_thread_or_here(_import_aiohttp)
         self._session = self._session or aiohttp.ClientSession(trust_env=False)
         body = body_of(webhook, event)
         try:

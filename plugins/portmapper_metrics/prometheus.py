@@ -12,7 +12,7 @@ import attrs
 
 from portmapper.api import READ, Event, Metrics, MetricsPage, Observer, ShowsMetrics, quoted, structure
 from portmapper.support.listen_address import parse_listen_address
-from portmapper.support.threads import in_thread
+from portmapper.support.threads import in_thread_or_here
 from portmapper.support.values import frozen
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
         from portmapper.support.http_server import http_server, limited
 
         host, port = self._settings.listen
-        web = await in_thread(_import_web)
+        web = await in_thread_or_here(_import_web)
         application = web.Application(middlewares=[limited])
         application.add_routes([web.get("/metrics", self._answer)])
         server = http_server(web, application, shutdown_limit=0.5, host=host, port=port, reuse_address=True)
@@ -87,7 +87,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
     async def page(self) -> MetricsPage:
         """Return all metrics in the Prometheus text format."""
         assert self._measure is not None, "the host calls `attach` before it requests a page"
-        text = await in_thread(_import_text)
+        text = await in_thread_or_here(_import_text)
         body: bytes = text.text_of(self._measure(), self._events)
         return MetricsPage(text.CONTENT_TYPE, body)
 

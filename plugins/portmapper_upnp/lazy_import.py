@@ -7,7 +7,7 @@ import importlib
 from portmapper.api import BackendError, Unsupported
 from portmapper.support.reasons import plain_reason
 from portmapper.support.shortage import is_shortage
-from portmapper.support.threads import in_thread
+from portmapper.support.threads import in_thread_or_here
 
 _loaded: set[str] = set()
 
@@ -31,7 +31,7 @@ async def load(name: str) -> None:
             importlib.import_module(name)
 
     try:
-        await in_thread(work)
+        await in_thread_or_here(work)
     except Exception as error:  # a broken installation can raise anything
         if isinstance(error, OSError) or is_shortage(error):
             raise BackendError(f"{name} cannot be imported: {plain_reason(error)}") from error

@@ -13,7 +13,7 @@ from portmapper.control.listener import ControlListener
 from portmapper.control.loopback import PORT_FILE, ControlPort
 from portmapper.support.http_server import http_server, limited
 from portmapper.support.removals import Removals
-from portmapper.support.threads import in_thread
+from portmapper.support.threads import in_thread_or_here
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -72,7 +72,7 @@ async def _serve_until_removed(
     daemon: DaemonInterface, listener: ControlListener, jobs: DoctorJobs, removals: Removals
 ) -> None:
     if await _first_client(listener, removals):
-        web = await in_thread(_import_web)
+        web = await in_thread_or_here(_import_web)
         from portmapper.control.problems import malformed_response
 
         application = _application(daemon, web, listener.port, jobs)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper.config.http_settings import HttpSettings
 from portmapper.control.daemon_interface import DaemonInterface
 from portmapper.support.text import endpoint
-from portmapper.support.threads import in_thread
+from portmapper.support.threads import in_thread_or_here
 
 if TYPE_CHECKING:
     from portmapper.control.doctor_jobs import DoctorJobs
@@ -49,7 +49,7 @@ async def serve_http(
         daemon.web_address = _announce(settings, is_encrypted=listen is not None)
         try:
             await _first_client(listener)
-            serve = await in_thread(_load)
+            serve = await in_thread_or_here(_load)
             await serve(daemon, settings, directory, plugins, jobs, listener, listen)
         finally:
             daemon.web_address = None

@@ -18,6 +18,7 @@ from portmapper.sources.policy import Policy
 from portmapper.sources.row_cache import RowCache
 from portmapper.sources.trust import Limits
 from portmapper.support.secrets import mask_urls
+from portmapper.support.shortage import is_caused_by_shortage, is_shortage
 from portmapper.support.threads import in_thread
 
 AUTO = "auto"
@@ -68,11 +69,15 @@ class SourceReader:
         self._rows = RowCache(options.families, self._policy, self._limits)
         self._may_be_empty = source.may_be_empty
         self._parsing = False
+        self._lacked_resources = False
 
     @property
     def may_be_down(self) -> bool:
-        """Whether the source may be unavailable for a time, as a server is while it starts."""
-        return self._source.may_be_down
+        """Whether the source may be unavailable for a time, as a server is while it starts.
+
+        The last read may also have failed because the system had nothing left to read it with.
+        """
+        return self._source.may_be_down or self._lacked_resources
 
     @property
     def keep_share(self) -> float | None:
@@ -101,8 +106,10 @@ class SourceReader:
         try:
             self._last_good = await self._read()
         except (PortmapperError, TimeoutError) as error:
+            self._lacked_resources = is_caused_by_shortage(error)
             return self._failed(str(error))
         except Exception as error:
+            self._lacked_resources = is_shortage(error)
             return self._failed(str(record_fault(f"source:{self._source.name}", error)))
         self.reading = self._last_good
         return self.reading

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import socket
 
-from portmapper.support.shortage import is_shortage
+from portmapper.support.shortage import NO_THREAD, is_shortage
 
 
 def plain_reason(error: BaseException) -> str:
     """Return the reason without the name of a Python type, unless the error is a bug."""
     if isinstance(error, MemoryError):
         return "no memory left"
+    if isinstance(error, RuntimeError) and NO_THREAD in str(error):
+        return "the system cannot start another thread"
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
     if isinstance(error, OSError):

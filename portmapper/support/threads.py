@@ -47,6 +47,17 @@ async def in_thread(function: Callable[[], T]) -> T:
     return await _run(function)
 
 
+async def in_thread_or_here(function: Callable[[], T]) -> T:
+    """Run an import in a thread as `in_thread` does, but on the loop if no thread can start.
+
+    That blocks the loop for less than a second, and then `status` can tell what the system lacks.
+    """
+    try:
+        return await _run(function)
+    except _NotStarted:
+        return function()
+
+
 class _NotStarted(OSError):
     """No thread began to work."""
 

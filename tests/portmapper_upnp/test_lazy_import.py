@@ -56,7 +56,7 @@ async def test_without_memory_or_threads_the_import_can_be_tried_again(monkeypat
     async def failing(_):
         raise error
 
-    monkeypatch.setattr(lazy_import, "in_thread", failing)
+    monkeypatch.setattr(lazy_import, "in_thread_or_here", failing)
     with pytest.raises(BackendError, match=r"no memory left|cannot start a thread") as caught:
         await lazy_import.load("anything")
     assert not isinstance(caught.value, Unsupported)

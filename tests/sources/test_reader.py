@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -305,6 +306,27 @@ async def test_a_service_waits_for_its_only_list(source: Memory) -> None:
     readers = [SourceReader(source, [Lines], "auto", FormatOptions())]
     readings = await read_first(readers, all_required=False, unattended=True)
     assert readings[0].state is SourceState.FAILED
+
+
+def no_thread() -> SourceError:
+    """Return what a format raises that starts a thread without need."""
+    error = SourceError("cannot be read")
+    error.__cause__ = RuntimeError("can't start new thread")
+    return error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files", "ports.csv"), MemoryError(), no_thread()]
+)
+async def test_a_daemon_waits_for_its_only_list_while_the_system_has_nothing_left(
+    source: Memory, error: Exception
+) -> None:
+    """The list may be fine. One pass ends, because it cannot wait."""
+    source.content = error
+    readers = [SourceReader(source, [Lines], "auto", FormatOptions())]
+    with pytest.raises(SourceError):
+        await read_first(readers)
+    assert (await read_first(readers, all_required=False))[0].state is SourceState.FAILED
 
 
 async def test_an_error_shows_no_secret(source: Memory, reader: SourceReader) -> None:

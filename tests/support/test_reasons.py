@@ -22,6 +22,7 @@ from portmapper.support.reasons import connection_reason, plain_reason
         (OSError(), "a system call failed"),
         (TimeoutError(), "no answer in time"),
         (MemoryError(), "no memory left"),
+        (RuntimeError("can't start new thread"), "the system cannot start another thread"),
     ],
 )
 def test_an_error_of_the_system_is_a_plain_reason(error: BaseException, reason: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from portmapper.support import threads
-from portmapper.support.threads import in_thread
+from portmapper.support.threads import in_thread, in_thread_or_here
 
 
 def fail() -> None:
@@ -79,6 +79,17 @@ async def test_a_system_without_threads_is_one_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(threads._thread, "start_new_thread", starve)
     with pytest.raises(OSError, match="cannot start another thread"):
         await in_thread(lambda: "result")
+
+
+async def test_an_import_runs_on_the_loop_if_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise `status` could not tell that the system has no threads left."""
+
+    def starve(*_: Any) -> int:
+        raise RuntimeError("can't start new thread")
+
+    assert await in_thread_or_here(threading.current_thread) is not threading.current_thread()
+    monkeypatch.setattr(threads._thread, "start_new_thread", starve)
+    assert await in_thread_or_here(threading.current_thread) is threading.current_thread()
 
 
 async def test_a_thread_that_ends_before_it_begins_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
