@@ -82,7 +82,7 @@ class Requests:
     def _result(self, port: Mapping, requested: Sequence[Mapping], tokens: Sequence[bytes]) -> dict[str, Any]:
         listed = next((e.mapping.source for e in self._listed_at(port)), None)
         if listed is not None:
-            return {"result": "listed", "detail": f"{listed} lists it"}
+            return {"result": "listed", "detail": f"{listed} lists it: remove or pause the row"}
         if self._are_held(tokens):
             return {"result": "failed", "detail": "the gateway did not answer; the daemon keeps trying"}
         return {"result": "closed" if requested else "unknown", "detail": ""}

@@ -78,7 +78,10 @@ async def test_the_answer_comes_in_time_from_a_gateway_that_hangs(daemon: Daemon
 async def test_a_port_that_a_source_lists_is_not_closed(daemon: Daemon, device: FakeDevice) -> None:
     """The result names the source."""
     (result,) = await daemon.answer(daemon.requests.close([{"port": 80, "protocol": "TCP"}]))
-    assert (result["result"], result["detail"]) == ("listed", "ports.csv lists it")
+    assert (result["result"], result["detail"]) == (
+        "listed",
+        "ports.csv lists it: remove or pause the row",
+    )
     assert device.open_ports() == {(Protocol.TCP, 80)}
 
 
