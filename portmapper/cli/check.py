@@ -97,9 +97,12 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
 
 
 def _show(readings: Sequence[Reading]) -> None:
+    from portmapper.cli.columns import wrapped
+    from portmapper.cli.tables import line_width
     from portmapper.cli.wording import port_text
     from portmapper.support.text import endpoint, plural, printable
 
+    width = line_width()
     for reading in readings:
         count = plural(len(reading.mappings), "mapping")
         print(f"{printable(reading.location)}: {reading.format}, {count}")
@@ -110,7 +113,7 @@ def _show(readings: Sequence[Reading]) -> None:
             at = f" at {mapping.gateway}" if mapping.gateway else ""
             at = " at all gateways" if mapping.gateway == ALL_GATEWAYS else at
             print(f"  {port_text(mapping.port, mapping.protocol)} → {to}{at}{comment}")
-        for warning in reading.warnings:
-            print(f"  warning: {printable(warning.place)}: {printable(warning.reason)}")
-        for bad in reading.rejected:
-            print(f"  rejected: {printable(bad.place)}: {printable(bad.reason)}")
+        for kind, problems in (("warning", reading.warnings), ("rejected", reading.rejected)):
+            for problem in problems:
+                text = f"{kind}: {printable(problem.place)}: {printable(problem.reason)}"
+                print("\n".join(wrapped(text, width)))

@@ -34,6 +34,7 @@ class History(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Print the journal from the store; this works without a running daemon."""
+        from portmapper.cli.tables import line_width
         from portmapper.config.paths import state_directory
         from portmapper.store.leases import FILE_NAME, Store
 
@@ -45,15 +46,20 @@ class History(Command):
             events = store.history(arguments.limit)
         finally:
             store.close()
-        print(json.dumps(events, indent=2)) if arguments.json else _show(events)
+        if arguments.json:
+            print(json.dumps(events, indent=2))
+        else:
+            _show(events, line_width())
         return 0
 
 
-def _show(events: Sequence[dict[str, Any]]) -> None:
+def _show(events: Sequence[dict[str, Any]], width: int | None) -> None:
+    from portmapper.cli.columns import wrapped
     from portmapper.support.text import printable
 
     for event in events:
-        print(printable(_line(event)))
+        # Wrapped here, because a terminal would break an address in the middle.
+        print("\n".join(wrapped(printable(_line(event)), width)).lstrip())
     if not events:
         print("no events")
 

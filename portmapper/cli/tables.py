@@ -61,6 +61,11 @@ def terminal_size() -> tuple[int | None, int | None]:
     return int(os.environ.get("COLUMNS", "")) if os.environ.get("COLUMNS", "").isdigit() else None, None
 
 
+def line_width() -> int | None:
+    """Return the width at which lines of text must break; None for a pipe or file, where each stays whole."""
+    return terminal_size()[0] if sys.stdout.isatty() else None
+
+
 def render(
     document: dict[str, Any],
     size: Size = NO_LIMIT,

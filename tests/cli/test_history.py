@@ -44,6 +44,26 @@ def test_single_commands_are_in_the_history(program: Any, gateway: Any, ports: P
     ]
 
 
+def test_a_line_that_is_wider_than_the_terminal_breaks_no_address(capsys: pytest.CaptureFixture[str]) -> None:
+    """It continues on an indented line."""
+    event = {
+        "at": "2026-11-28T10:00:00+00:00",
+        "event": "opened",
+        "protocol": "TCP",
+        "external_port": 8080,
+        "internal_address": "192.168.88.10",
+        "internal_port": 8080,
+        "backend": "pcp",
+        "gateway": "192.168.88.1",
+        "detail": "",
+    }
+    history._show([event], 80)
+    first, second = capsys.readouterr().out.splitlines()
+    assert len(first) <= 80
+    assert first.endswith(" on")
+    assert second == "  192.168.88.1"
+
+
 def test_a_refused_row_names_its_port_and_host() -> None:
     """It has no external port, and perhaps no backend."""
     event = {
