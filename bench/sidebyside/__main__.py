@@ -25,6 +25,7 @@ def _in_lab(lab: Lab, quick: bool) -> Iterator[Row]:
     lab.gateway.reset()
     yield from process_start.first_mappings(lab, 3 if quick else 9)
     yield from real_daemon.status(lab, 3 if quick else 9)
+    yield from real_daemon.changes(lab, 3 if quick else 9)
     if not quick:
         yield from real_daemon.memory(lab)
         yield from process_start.compare_with_upnp_daemon(lab, 5)
@@ -38,6 +39,7 @@ def _in_lab(lab: Lab, quick: bool) -> Iterator[Row]:
 def _without_lab(quick: bool) -> Iterator[Row]:
     yield from process_start.version(5 if quick else 15)
     yield from without_gateway.passes(1 if quick else 3)
+    yield from without_gateway.pauses(1 if quick else 3)
     yield from without_gateway.memory()
     yield from without_gateway.reread(1 if quick else 3)
 

@@ -107,6 +107,33 @@ async def quiet(count: str) -> float:
     return min(spent) * 1000
 
 
+async def pause(count: str) -> float:
+    """Return the longest CPU milliseconds of one turn of the loop, while mappings are opened and checked.
+
+    Processor time, because other processes also interrupt the loop on a busy machine.
+    """
+    turns: list[float] = []
+    with tempfile.TemporaryDirectory() as directory:
+        scheduler = _scheduler([FakeBackend()], directory, lambda: LAN)
+        watching = asyncio.create_task(_measure_turns(turns))
+        scheduler.set_desired(_mappings(int(count)))
+        await scheduler.settled()
+        await scheduler.resync()
+        await scheduler.settled()
+        watching.cancel()
+        await scheduler.close()
+    return max(turns) * 1000
+
+
+async def _measure_turns(turns: list[float]) -> None:
+    before = time.thread_time()
+    while True:
+        await asyncio.sleep(0)
+        now = time.thread_time()
+        turns.append(now - before)
+        before = now
+
+
 async def memory(count: str) -> float:
     """Return the resident KiB with `count` open mappings; 0 measures the loaded libraries only."""
     with tempfile.TemporaryDirectory() as directory:
@@ -158,7 +185,7 @@ async def plain_csv(rows: str) -> float:
     return min(elapsed) * 1000
 
 
-MEASURES = {measure.__name__: measure for measure in (many, first, quiet, memory, reread, plain_csv)}
+MEASURES = {measure.__name__: measure for measure in (many, first, quiet, pause, memory, reread, plain_csv)}
 
 if __name__ == "__main__":
     print(asyncio.run(MEASURES[sys.argv[1]](*sys.argv[2:])))

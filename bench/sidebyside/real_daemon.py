@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +26,9 @@ SETTLING = 15.0
 WATCHED = 600.0
 HOUR = 3600.0
 HALF_LIFE = 1800.0
+
+LONGEST_CHANGE = 30.0
+"""Seconds for one new row; more is a fault and not a slow machine."""
 
 MEMORY = {
     "pcp alone": (("--backend", "pcp"), 28.0),
@@ -78,6 +82,43 @@ def status(lab: Lab, times: int) -> Iterator[Row]:
     for name, target in (("table", 4.0), ("JSON", 2.5)):
         row = f"status of {LISTED} mappings, {name}"
         yield Row(row, found[name], "ms", "python -c pass", found["bare"], target)
+
+
+def changes(lab: Lab, times: int) -> Iterator[Row]:
+    """Measure a row added to the list, and `open`, until the port is open."""
+    ports = itertools.count(19_000)
+    with _daemon(lab, MAPPINGS, "--backend", "pcp") as (_, state):
+        listed = Path(state[1]).with_name("ports.csv")
+        process_time((PORTMAPPER, "status", *state))  # the daemon loads its HTTP server for the first client
+        found = medians_of(
+            times,
+            {
+                "row": lambda: _add_row(lab, listed, next(ports)),
+                "open": lambda: process_time((PORTMAPPER, "open", str(next(ports)), *state)),
+                "bare": partial(process_time, BARE),
+            },
+        )
+    for name, key, target in (("row added to the list", "row", 25.0), ("`open` with a daemon", "open", 60.0)):
+        yield Row(f"{name}, until open", found[key], "ms", target=target, steady=False)
+        yield Row(
+            f"{name}, until open, by an interpreter",
+            found[key],
+            "ms",
+            "python -c pass",
+            found["bare"],
+            steady=key == "open",  # the query of the gateway is most of the other one
+        )
+
+
+def _add_row(lab: Lab, listed: Path, port: int) -> float:
+    """Return the milliseconds until the gateway has the port of a new row, give or take one query of it."""
+    before, started = len(lab.gateway.rules()), time.perf_counter()
+    with listed.open("a") as file:
+        file.write(f";{port};TCP;3600;bench\n")
+    while len(lab.gateway.rules()) == before:
+        if time.perf_counter() - started > LONGEST_CHANGE:
+            raise SystemExit(f"the new row is not open after {LONGEST_CHANGE} s")
+    return (time.perf_counter() - started) * 1000
 
 
 @contextlib.contextmanager

@@ -28,6 +28,17 @@ def passes(times: int) -> Iterator[Row]:
     yield Row("the same, for each mapping", each, "us CPU", f"with {FEW} mappings", base, 1.2)
 
 
+def pauses(times: int) -> Iterator[Row]:
+    """Measure the longest turn of the event loop while many mappings are opened, and compare with few."""
+    found = medians_of(
+        times,
+        {"many": lambda: _measure("pause", str(MANY)), "few": lambda: _measure("pause", str(FEW))},
+    )
+    name = f"longest turn of the loop, {MANY} mappings"
+    yield Row(name, found["many"], "ms CPU", target=20.0, steady=False)
+    yield Row(f"{name}, by few", found["many"], "ms CPU", f"with {FEW} mappings", found["few"], steady=False)
+
+
 def memory() -> Iterator[Row]:
     """Measure resident memory, compared with an idle interpreter with the same libraries."""
     idle, one, many = (_measure("memory", str(count)) for count in (0, 1, MANY))
