@@ -99,7 +99,7 @@ def _application(faults: list[object]) -> Any:
 
 
 class Server:
-    """The server in a thread of its own; the client of the fuzzer blocks."""
+    """The server in its own thread; the client of the fuzzer blocks."""
 
     def __init__(self) -> None:
         self.faults: list[object] = []

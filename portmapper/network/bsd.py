@@ -21,7 +21,7 @@ TIMEOUT = 5.0
 _TRANSIENT_FLAGS = frozenset(
     {"temporary", "autoconfprivacy", "deprecated", "tentative", "duplicated", "detached"}
 )
-"""How `ifconfig` marks addresses that will disappear soon or are unusable; OpenBSD has a name of its own."""
+"""How `ifconfig` marks addresses that will disappear soon or are unusable; OpenBSD has its own name."""
 
 _INTERFACE_TITLES = ("Netif", "Iface", "Interface")
 _DEFAULTS = ("default", "0.0.0.0/0", "::/0")

@@ -10,7 +10,7 @@ from portmapper.support.writable import takes_text
 
 
 class StandardErrorHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Omits records while nobody reads the stream, and reports how many it omitted.
+    """Omits records while the stream is not read, and reports how many it omitted.
 
     Ctrl-S on a terminal would stop the daemon otherwise, and its leases would end.
     """
@@ -35,5 +35,5 @@ class StandardErrorHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def _report(omitted: int) -> logging.LogRecord:
-    text = "the log omitted %s while nobody read it"
+    text = "the log omitted %s while it was not read"
     return logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (plural(omitted, "line"),), None)

@@ -108,7 +108,7 @@ class _Call(Generic[T]):
         self._timer = self._loop.call_later(pause, self._look, pause)
 
     def abandon(self) -> None:
-        """Look no more: nobody waits for the result."""
+        """Stop watching: the result is no longer needed."""
         if self._timer is not None:
             self._timer.cancel()
 

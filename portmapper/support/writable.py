@@ -1,4 +1,4 @@
-"""Whether a stream takes text now. A terminal that Ctrl-S stopped, or a pipe that nobody reads, does not."""
+"""Whether a stream takes text now. A terminal that Ctrl-S stopped, or a pipe without a reader, does not."""
 
 from __future__ import annotations
 

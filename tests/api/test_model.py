@@ -51,7 +51,7 @@ def test_an_edited_mapping_keeps_its_key(change: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("change", [{"port": 81}, {"internal_port": 81}, {"protocol": Protocol.UDP}])
 def test_another_port_or_protocol_is_another_mapping(change: dict[str, object]) -> None:
-    """It needs a lease of its own."""
+    """It needs its own lease."""
     assert attrs.evolve(WEB, **change).key != WEB.key
 
 

@@ -14,7 +14,7 @@ LARGEST_SCREEN = 60 * 1024
 """Bytes that the first screen may transfer."""
 
 STILL = 0.01
-"""The largest layout shift that nobody sees."""
+"""The largest layout shift that no one sees."""
 
 MARKUP = "<script>document.title='evil'</script><img src=x onerror=alert(1)>"
 

@@ -75,7 +75,7 @@ class _Gateway:
 def test_an_address_is_never_shortened(
     external: str | None, words: str, width: str, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What does not fit is on a line of its own."""
+    """What does not fit is on its own line."""
     monkeypatch.setenv("COLUMNS", width)
     address = ipaddress.ip_address(external) if external else None
     gateways: Any = [(_Gateway("192.168.188.101"), address), (_Gateway(WIDE), None)]

@@ -67,7 +67,7 @@ def test_check_names_a_missing_program(program: Any, settings: Path, ports: Path
 
 
 def test_doctor_names_a_missing_program(program: Any, settings: Path, gateway: Any) -> None:
-    """The finding has a code of its own."""
+    """The finding has its own code."""
     words = ("doctor", "--no-probe", "--json", "--config", str(settings), "--state-dir", str(program.state))
     findings = json.loads(program.run(*words, *gateway.options).output)["findings"]
     (found,) = [finding for finding in findings if finding["code"] == "hook-program-missing"]

@@ -226,6 +226,6 @@ async def test_a_granted_port_that_the_policy_denies_is_not_kept(
 
 
 async def test_the_scheduler_uses_the_clock_that_learns_of_a_suspend(running: Running) -> None:
-    """With a clock of its own, it would look at it every four seconds, or renew too late."""
+    """With its own clock, it would look at it every four seconds, or renew too late."""
     async with running(Reloadable([reader_of(WEB)])) as daemon:
         assert daemon._scheduler._clock is daemon._clock

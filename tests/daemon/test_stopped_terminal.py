@@ -48,7 +48,7 @@ def test_ctrl_s_stops_only_the_output(
 def test_a_closed_window_does_not_keep_the_daemon_from_ending(
     program: Any, gateway: Any, ports: Path, wait: Any, ends: list[int]
 ) -> None:
-    """Its screen has nobody to show anything to."""
+    """No one sees its screen."""
     command = [*PROGRAM, "run", "-n", "1", *gateway.options, str(ports)]
     environment = {**program.environment, "TERM": "xterm"}
     streams = {"stdin": ends[1], "stdout": ends[1], "stderr": ends[1]}

@@ -1,4 +1,4 @@
-"""What a token may open: no ports of other hosts, and nobody else's, unless the settings allow it."""
+"""What a token may open: no ports of other hosts or other tokens, unless the settings allow it."""
 
 from __future__ import annotations
 

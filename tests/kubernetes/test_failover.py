@@ -86,7 +86,7 @@ class Killing:
         Until then, a port may be missing for a moment: miniupnpd replaces its own rule at each renewal.
         """
         expected = {*PORTS.values(), *range(FIRST_LATE, late + 1)}
-        # Over PCP, the gateway refuses to renew a mapping for another nonce than that which opened it.
+        # Over PCP, the gateway refuses to renew a mapping with another nonce than the one that opened it.
         active = 'mappings{state="active"}'
         wait_until(lambda: self._kube.metric(name, active) == len(expected), "renewed by the other node")
         wait_until(lambda: self._kube.open_ports() == expected, "all open")

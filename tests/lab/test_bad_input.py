@@ -14,7 +14,7 @@ LIST = "protocol;port\nTCP;8080\n"
 
 
 def one_pass(program: Program, directory: Path, *arguments: str) -> Finished:
-    """Run one pass with a state directory of its own."""
+    """Run one pass with its own state directory."""
     return program.run("run", "--oneshot", "--json", "--state-dir", str(directory / "state"), *arguments)
 
 

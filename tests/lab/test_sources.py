@@ -38,7 +38,7 @@ RULES = {
 
 
 def one_pass(program: Program, directory: Path, *arguments: str, stdin: str = "") -> Finished:
-    """Run one pass with a state directory of its own."""
+    """Run one pass with its own state directory."""
     state = str(directory / "state")
     return program.run("run", "--oneshot", "--json", "--state-dir", state, *arguments, stdin=stdin)
 

@@ -55,7 +55,7 @@ def test_an_address_may_have_a_port(text: str, gateway: str, port: int | None) -
 
 
 def test_a_link_local_gateway_is_reached_from_a_stable_address() -> None:
-    """The system would send from the link-local address, which nobody outside can reach."""
+    """The system would send from the link-local address, which no outside host can reach."""
     assert chosen_target("fe80::1%eth0", NETWORK).local_address == STABLE
     assert chosen_target("192.168.88.1", NETWORK).local_address == LOCAL
 

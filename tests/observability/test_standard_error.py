@@ -34,7 +34,7 @@ def test_lines_that_nobody_reads_are_omitted_and_counted(
         handler.emit(record(text))
     assert handler.stream.getvalue().splitlines() == [
         "a",
-        "the log omitted 2 lines while nobody read it",
+        "the log omitted 2 lines while it was not read",
         "d",
         "e",
     ]

@@ -1,4 +1,4 @@
-"""What a gateway tells of its connection."""
+"""What a gateway reports about its connection."""
 
 from __future__ import annotations
 

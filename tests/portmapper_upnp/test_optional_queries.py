@@ -27,7 +27,7 @@ async def test_m26_a_query_that_hangs_twice_is_not_repeated() -> None:
 
 
 async def test_another_query_is_still_asked() -> None:
-    """Each query has a memory of its own."""
+    """Each query has its own memory."""
     queries = OptionalQueries()
 
     async def hang() -> str:

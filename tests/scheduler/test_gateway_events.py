@@ -41,7 +41,7 @@ async def test_a_restart_renews_everything_within_a_second(
 async def test_a_restart_is_reported_once_for_a_device_with_several_protocols(
     new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """The event says how many mappings are reopened; the next restart is an event of its own."""
+    """The event says how many mappings are reopened; the next restart is its own event."""
     harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway))
     await harness.start(desired(), desired(81, backend="upnp"))
     for _ in range(2):
@@ -56,7 +56,7 @@ async def test_a_restart_is_reported_once_for_a_device_with_several_protocols(
 async def test_a_goodbye_is_reported_once_for_a_device_until_it_is_back(
     new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
-    """Whichever protocol tells of it."""
+    """Whichever protocol reports it."""
     harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", device, kind=FakeListingGateway))
     await harness.start(desired())
     for _ in range(2):

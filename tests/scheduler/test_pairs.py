@@ -26,7 +26,7 @@ Desired = Callable[..., Mapping]
 
 
 class NextDevice(FakeDevice):
-    """A device that grants the next free port, from a port of its own if any port will do.
+    """A device that grants the next free port, from its own port if any port will do.
 
     Attributes:
         first: the port that it grants for any port.

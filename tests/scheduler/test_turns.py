@@ -25,7 +25,7 @@ def test_the_members_of_a_group_take_turns(desired: Callable[..., Mapping]) -> N
 
 
 def test_groups_do_not_wait_for_each_other(desired: Callable[..., Mapping]) -> None:
-    """A mapping without peers has a group of its own."""
+    """A mapping without peers has its own group."""
     turns = Turns()
     assert turns.join("one", (desired(80).key, 1))
     assert turns.join("other", (desired(81).key, 2))

@@ -201,7 +201,7 @@ def test_a_missing_field_may_have_another_name() -> None:
 
 
 def test_the_name_of_a_preset_is_no_port() -> None:
-    """It has a field of its own."""
+    """It has its own field."""
     with pytest.raises(
         RowError, match=r"^port: 'Minecraft' is .*: it is a preset, write it in the field pre"
     ):

@@ -33,7 +33,7 @@ def test_a_device_is_written_with_the_next_lease(tmp_path: Path) -> None:
 
 
 def test_an_unknown_device_has_an_empty_description() -> None:
-    """So that nobody has to ask whether it is known."""
+    """So that no caller has to ask whether it is known."""
     store = Store(None)
     assert store.devices.get(GATEWAY) == Device(GATEWAY)
     store.close()

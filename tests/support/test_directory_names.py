@@ -62,10 +62,10 @@ def test_any_text_is_accepted(text: str) -> None:
     ],
 )
 def test_what_many_hosts_have_stays(text: str) -> None:
-    """Readers need it, and it identifies nobody."""
+    """Readers need it, and it identifies no one."""
     assert replaced(text) == text
 
 
 def test_the_file_keeps_its_name() -> None:
-    """Only what stands before it is replaced."""
+    """Only the text before it is replaced."""
     assert replaced("/srv/smith/lists/home.csv") == "/srv/<directory>/lists/home.csv"

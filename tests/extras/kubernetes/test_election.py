@@ -206,7 +206,7 @@ async def test_a_label_on_the_lease_does_not_end_leadership(
 async def test_an_orderly_stop_hands_over_at_once(
     api: FakeApi, server: ApiServer, replicas: list[Replica], kubeconfig: Any
 ) -> None:
-    """The Lease has no holder, so nobody waits for its end."""
+    """The Lease has no holder, so no replica waits for its end."""
     replicas.append(a := Replica(server, "a", lease_duration=30.0, renew_deadline=20.0))
     await until(a.guard.may_act)
     await a.stop()

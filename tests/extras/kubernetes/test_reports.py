@@ -50,7 +50,7 @@ def _reasons(state: State) -> list[tuple[str, str, str]]:
 
 
 def test_an_open_port_is_granted() -> None:
-    """Without a probe, nobody knows whether it is reachable."""
+    """Without a probe, it is unknown whether it is reachable."""
     assert _reasons(_state()) == [
         ("Accepted", "True", "Accepted"),
         ("Open", "True", "Granted"),

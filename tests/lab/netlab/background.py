@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Background:
-    """Context in which `work` runs in a thread of its own.
+    """Context in which `work` runs in its own thread.
 
     Attributes:
         stopping: set when the context ends.
