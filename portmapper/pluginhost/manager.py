@@ -170,6 +170,8 @@ class Plugins:
     def check_settings(self) -> None:
         """Check the tables `[plugin.NAME]` and the environment against the classes of the plugins.
 
+        A plugin that is not configured is not checked: if it needs a key, only this plugin is not used.
+
         Raises:
             SettingError: a table belongs to no plugin, or a key is invalid.
         """
@@ -177,7 +179,8 @@ class Plugins:
         if SETTINGS.tables.keys() & self._incomplete.keys():
             self.complete()
         for name, kind in self._settings:
-            SETTINGS.of(name, kind)
+            if SETTINGS.given(name, kind):
+                SETTINGS.of(name, kind)
         without = {report.name for report in self.reports if report.state == "loaded"}
         for name in without.difference(name for name, _ in self._settings) & SETTINGS.tables.keys():
             raise SettingError(("plugin", name), "this plugin has no settings")

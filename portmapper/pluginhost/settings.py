@@ -45,6 +45,11 @@ class PluginSettings:
                 values[field.name] = _from_text(kind, field.name, os.environ[variable], variable)
         return structure(kind, values, (TABLE, name))
 
+    def given(self, name: str, kind: type[Any]) -> bool:
+        """Return whether the file or the environment says anything for a plugin."""
+        variables = (variable_of(name, field.name) for field in attrs.fields(kind))
+        return name in self.tables or any(variable in os.environ for variable in variables)
+
     def check_names(self, known: tuple[str, ...]) -> None:
         """Check that each table belongs to a plugin.
 

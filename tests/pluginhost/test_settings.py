@@ -68,6 +68,26 @@ def test_an_object_gets_the_defaults_without_a_table(plugins: Plugins) -> None:
     assert given(plugins) == HelloSettings()
 
 
+def test_a_key_without_a_default_is_required_only_of_a_configured_plugin(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installed plugin that nobody configured must not stop the others."""
+    needs = attrs.make_class(
+        "Needs", {"token": attrs.field(type=str), "port": attrs.field(type=int, default=1)}
+    )
+    plugin = types.ModuleType("needs")
+    cls = type("NeedsCommand", (Hello,), {"name": "needs", "settings": needs})
+    plugin.portmapper_register_commands = hookimpl(lambda: [cls])  # type: ignore[attr-defined]
+    plugins.register(plugin, "needs")
+    plugins.reports.append(PluginReport("needs", "1", "needs", "loaded"))
+    plugins.check_settings()
+    monkeypatch.setattr(SETTINGS, "tables", {"needs": {"port": 2}})
+    with pytest.raises(SettingError, match=r"plugin\.needs\.token: is missing"):
+        plugins.check_settings()
+    with pytest.raises(SettingError, match=r"plugin\.needs\.token: is missing"):
+        plugins.commands[-1]()
+
+
 def test_an_object_gets_the_values_of_its_table(plugins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
     """`[plugin.my-hello]`, by the name of the entry point."""
     monkeypatch.setattr(SETTINGS, "tables", {"my-hello": {"greeting": "ahoy", "times": 3}})
