@@ -1,21 +1,27 @@
-"""Quirks of the fourth round: descriptions elsewhere, and entries that are written in unusual ways."""
+"""Quirks of the fourth round: descriptions elsewhere or damaged, and entries written in unusual ways."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 
 import attrs
 
+from portmapper_simulator.description import PROLOGUE
 from portmapper_simulator.errors import Fault
 from portmapper_simulator.upnp_points import (
+    ADD,
     CALL,
     LAYOUT,
     LISTEN,
+    RESPONSE,
     ROW,
     SEARCH,
+    AddRequest,
     Call,
     Layout,
     Listening,
+    Response,
     Search,
 )
 
@@ -83,3 +89,48 @@ def _both_protocols(fields: Mapping[str, str]) -> Mapping[str, str]:
 @ROW.quirk("M30-both", "shows the protocol BOTH in its entries")
 def _both(fields: Mapping[str, str]) -> Mapping[str, str]:
     return {**fields, "NewProtocol": "BOTH"}
+
+
+def _with_location(search: Search, change: Callable[[str], str]) -> Search:
+    answers = tuple(
+        attrs.evolve(a, headers={**a.headers, "LOCATION": change(a.headers["LOCATION"])})
+        for a in search.answers
+    )
+    return attrs.evolve(search, answers=answers)
+
+
+@SEARCH.quirk("D16", "sends a LOCATION without http://")
+def _without_scheme(search: Search) -> Search:
+    return _with_location(search, lambda url: url.removeprefix("http://"))
+
+
+@SEARCH.quirk("D16-quoted", "sends a LOCATION in angle brackets")
+def _in_brackets(search: Search) -> Search:
+    return _with_location(search, lambda url: f"<{url}>")
+
+
+@RESPONSE.quirk("H14", "leaves elements of its description open, and attributes unquoted")
+def _open_elements(response: Response) -> Response:
+    body = response.body.replace(b"<friendlyName>", b"<friendlyName><b>Home & more ")
+    return attrs.evolve(response, body=re.sub(rb'<root xmlns="([^"]*)"', rb"<root xmlns=\1", body))
+
+
+@RESPONSE.quirk("H14-twice", "sends two XML declarations, and a web page before its description")
+def _two_declarations(response: Response) -> Response:
+    if b"</root>" not in response.body:
+        return response
+    return attrs.evolve(response, body=PROLOGUE.encode() + b"<html><body></html>" + response.body)
+
+
+@CALL.quirk("M8-606", "606 for AddAnyPortMapping, and accepts AddPortMapping")
+def _no_any_port(call: Call) -> Call:
+    if call.action == "AddAnyPortMapping":
+        raise Fault(606)
+    return call
+
+
+@ADD.quirk("M31", "718 for a description that another entry has")
+def _unique_descriptions(request: AddRequest) -> AddRequest:
+    if request.description in request.other_descriptions:
+        raise Fault(718)
+    return request

@@ -180,6 +180,7 @@ class AddRequest:
         kept: add the entry to the table.
         entries: number of entries in the table.
         remote: the only hosts that may connect, None for every host.
+        other_descriptions: the descriptions of all other entries.
     """
 
     any_port: bool
@@ -195,6 +196,7 @@ class AddRequest:
     kept: bool = True
     entries: int = 0
     remote: IPv4Network | None = None
+    other_descriptions: frozenset[str] = frozenset()
 
 
 LAYOUT = QuirkPoint[Layout]()

@@ -117,6 +117,7 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
         renews=held is not None and held.internal_address == client,
         entries=len(state.nat.table),
         remote=_remote(arguments),
+        other_descriptions=frozenset(e.description for e in state.nat.table if e is not held),
     )
 
 

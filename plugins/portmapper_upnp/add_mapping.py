@@ -96,10 +96,9 @@ class AddMapping:
         try:
             return await self._adding.add("AddAnyPortMapping", desired)
         except Fault as fault:
+            # Whatever the reason, AddPortMapping decides: some gateways refuse only this action (M8).
             if fault.number in (INVALID_ACTION, INVALID_ARGUMENTS, 602):
                 self._behavior.no_any_port = True
-            elif fault.number not in _TAKEN and fault.number != SAME_PORTS_REQUIRED:
-                raise
             _log.debug("AddAnyPortMapping failed: %s", fault)
             return None
 

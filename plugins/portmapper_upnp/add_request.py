@@ -7,7 +7,13 @@ from collections.abc import Iterator
 
 from portmapper.api import UNREACHABLE, GatewayTimeout, MapRequest
 from portmapper.support.values import frozen
-from portmapper_upnp.behavior import DeviceBehavior, other_lifetimes, plain_comment, readable_comment
+from portmapper_upnp.behavior import (
+    DeviceBehavior,
+    other_lifetimes,
+    plain_comment,
+    readable_comment,
+    unique_comment,
+)
 from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.port_holders import PortHolders
 from portmapper_upnp.soap_fault import (
@@ -76,7 +82,7 @@ class AddRequest:
         """Add the mapping with the values of the simplest clients; return None if they are refused too."""
         lifetime, comment = self.lifetime(), self.comment()
         plain = plain_comment(self._request.comment)
-        for other, text in dict.fromkeys([(lifetime, plain), (0, plain)]):
+        for other, text in dict.fromkeys([(lifetime, plain), (0, plain), (lifetime, self._unique())]):
             if (other, text) == (lifetime, comment):
                 continue
             try:
@@ -101,8 +107,14 @@ class AddRequest:
 
     def comment(self) -> str:
         """Return the description to request."""
+        if self._behavior.unique_comments:
+            return self._unique()
         write = plain_comment if self._behavior.plain_comments else readable_comment
         return write(self._request.comment)
+
+    def _unique(self) -> str:
+        request = self._request
+        return unique_comment(request.comment, request.protocol.value, request.internal_port)
 
     async def _add_for(self, action: str, port: int, lifetime: int, comment: str) -> Granted:
         arguments = {
@@ -140,7 +152,9 @@ class AddRequest:
         if lifetime != self.lifetime():
             self._behavior.permanent_only = lifetime == 0
             self._behavior.longest_lease = lifetime or None
-        if comment != self.comment():
+        if comment == self._unique():
+            self._behavior.unique_comments = True
+        elif comment != self.comment():
             self._behavior.plain_comments = True
 
     async def _accepted(self, action: str, port: int, lifetime: int, comment: str) -> Granted | None:

@@ -25,6 +25,7 @@ class DeviceBehavior:
         permanent_only: it refused a finite lifetime and granted a permanent lease (M1).
         longest_lease: it refused longer leases and lifetime 0; None if unknown (M2, M22).
         plain_comments: it refused a description until it was short and without punctuation (M19).
+        unique_comments: it refused a description that another entry has (M31).
         no_any_port: it has no AddAnyPortMapping (M8).
         shows_entries: it has shown an entry that it granted.
         extends_leases: a renewed entry has shown its full lifetime, so later renewals are not looked up.
@@ -34,6 +35,7 @@ class DeviceBehavior:
     permanent_only: bool = False
     longest_lease: int | None = None
     plain_comments: bool = False
+    unique_comments: bool = False
     no_any_port: bool = False
     shows_entries: bool = False
     extends_leases: bool = False
@@ -64,3 +66,9 @@ def plain_comment(comment: str) -> str:
     """Return a description that every gateway accepts: a few letters, digits and blanks."""
     kept = "".join(c if c.isascii() and c.isalnum() else " " for c in comment.replace("'", ""))
     return " ".join(kept.split())[:PLAIN_COMMENT].strip() or "portmapper"
+
+
+def unique_comment(comment: str, protocol: str, internal_port: int) -> str:
+    """Return a plain description that no other mapping of this host has."""
+    port = f" {protocol}{internal_port}"
+    return plain_comment(comment)[: PLAIN_COMMENT - len(port)].strip() + port

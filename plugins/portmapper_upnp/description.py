@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from portmapper.api import Unsupported
+from portmapper.api import NetworkFailure, Unsupported
 from portmapper_upnp.control_url import own_page, possible_urls
 from portmapper_upnp.lenient_xml import parse, text_of
 from portmapper_upnp.scpd import ServiceKind
+from portmapper_upnp.tag_soup import read_tags
 
 MAX_SERVICES = 16
 """Services with one URL each. A service with an ambiguous control URL counts several times (H9)."""
@@ -46,9 +47,8 @@ def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
         Unsupported: the document has no device, no such service (D8), or a document type.
         NetworkFailure: the document is not XML.
     """
-    root = _with_standard_names(parse(text, allow_truncated=True))
+    root, services = _read(text, location, kind)
     device = root if root.tag == "device" else root.find(".//device")
-    services = _services(root, location, kind)
     if device is None or not services:
         raise Unsupported(f"the device describes no {kind.name}")
     canonical = Element("root", {"xmlns": _NAMESPACE})
@@ -61,6 +61,22 @@ def canonical_description(text: str, location: str, kind: ServiceKind) -> str:
     _set_text(described, "presentationURL", (page and own_page(page, location)) or "")
     _add_services(described, services)
     return tostring(canonical, encoding="unicode")
+
+
+def _read(text: str, location: str, kind: ServiceKind) -> tuple[Element, list[tuple[str, str, str]]]:
+    """Return the document and its services. If it has none as XML, pair its tags as far as they match."""
+    failure: NetworkFailure | None = None
+    try:
+        root = _with_standard_names(parse(text, allow_truncated=True))
+        if services := _services(root, location, kind):
+            return root, services
+    except NetworkFailure as error:
+        failure = error
+    root = _with_standard_names(read_tags(text))
+    services = _services(root, location, kind)
+    if failure is not None and not services:
+        raise failure
+    return root, services
 
 
 def _with_standard_names(root: Element) -> Element:

@@ -14,7 +14,7 @@ from portmapper_upnp.behavior import WEEK, DeviceBehavior
 REMEMBERED = 30 * 86_400
 """Seconds that a refusal is remembered. It may have had a cause that is gone, such as an old release."""
 
-_REFUSALS = ("permanent_only", "plain_comments", "no_any_port")
+_REFUSALS = ("permanent_only", "plain_comments", "unique_comments", "no_any_port")
 
 
 class LearnedBehavior:

@@ -32,7 +32,7 @@ def acceptable_location(
         zone: interface of a link-local sender, which devices cannot know (D7).
         gateway: the default gateway, None if unknown.
     """
-    parts = _split(url)
+    parts = _split(_bare_url(url))
     if parts is None or parts.scheme != "http" or parts.username is not None:
         return None
     host = _address(parts.hostname)
@@ -93,6 +93,12 @@ def at_host_of(url: str, location: str) -> str | None:
     if parts is None or base is None or parts.scheme not in ("http", "https") or not parts.hostname:
         return None
     return _at_host(parts, base.hostname or "")
+
+
+def _bare_url(text: str) -> str:
+    """Remove quotes and angle brackets, and add a missing scheme (D16)."""
+    url = text.strip().strip("<>\"'").strip()
+    return url if "://" in url else f"http://{url}"
 
 
 def _split(url: str) -> SplitResult | None:

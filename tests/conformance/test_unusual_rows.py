@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.api.model import MappingState, Protocol
+from portmapper.api.model import ConflictPolicy, MappingState, Protocol
 
 
 async def opens(harness: Any, desired: Any, **more: Any) -> Any:
@@ -69,3 +69,33 @@ async def test_m30_an_entry_for_both_protocols_is_listed_as_two(
         (Protocol.UDP, 8080),
     ]
     await closes(harness)
+
+
+@pytest.mark.parametrize("quirk", ["D16", "D16-quoted"])
+async def test_d16_a_badly_written_location_is_read(start_gateway: Any, discover: Any, quirk: str) -> None:
+    """Without its scheme, or in brackets."""
+    gateway = await start_gateway(quirk, protocols=frozenset({"upnp"}))
+    assert len((await discover(gateway, first=True)).gateways) == 1
+
+
+@pytest.mark.parametrize("quirk", ["H14", "H14-twice"])
+async def test_h14_a_description_that_is_no_xml_is_read(new_harness: Any, desired: Any, quirk: str) -> None:
+    """As far as its tags match."""
+    await opens(await new_harness(quirk, backends=["upnp"]), desired)
+
+
+async def test_m8_add_port_mapping_decides(new_harness: Any, desired: Any) -> None:
+    """Some gateways refuse AddAnyPortMapping with a code that looks like their policy."""
+    harness = await new_harness("M8-606", backends=["upnp"])
+    await opens(harness, desired, conflict=ConflictPolicy.NEXT)
+
+
+async def test_m31_a_description_that_is_taken_is_replaced(new_harness: Any, desired: Any) -> None:
+    """The gateway reports that the port is taken. The next mappings get unique descriptions at once."""
+    harness = await new_harness("M31", backends=["upnp"], igd_version=1)
+    await harness.open(*(desired(port, comment="web") for port in (8080, 8081)))
+    assert harness.ports() == {8080, 8081}
+    before = len(harness.requested("AddPortMapping"))
+    await harness.set_desired(*(desired(port, comment="web") for port in (8080, 8081, 8082)))
+    assert harness.ports() == {8080, 8081, 8082}
+    assert len(harness.requested("AddPortMapping")) == before + 1

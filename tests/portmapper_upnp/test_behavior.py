@@ -14,6 +14,7 @@ from portmapper_upnp.behavior import (
     other_lifetimes,
     plain_comment,
     readable_comment,
+    unique_comment,
 )
 
 
@@ -58,3 +59,10 @@ def test_the_lifetime_follows_what_the_gateway_accepts() -> None:
     assert DeviceBehavior(longest_lease=DAY).lifetime(0, is_v2=False) == DAY
     assert DeviceBehavior(longest_lease=DAY).lifetime(60, is_v2=True) == 60
     assert DeviceBehavior(permanent_only=True).lifetime(60, is_v2=True) == 0
+
+
+def test_m31_a_unique_description_names_the_port() -> None:
+    """It is as short and plain as the plain one."""
+    texts = [unique_comment("the web server", "TCP", port) for port in (8080, 65535)]
+    assert texts == ["the web TCP8080", "the we TCP65535"]
+    assert all(text == plain_comment(text) for text in texts)
