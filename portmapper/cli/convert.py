@@ -74,7 +74,7 @@ def _convert(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[str]]:
             tables += [_table(part, parse_row(part)) for part in expanded(row)]
         except RowError as error:
             bad = rejected_row(row, error)
-            rejected.append(printable(f"{bad.where}: {bad.reason}"))
+            rejected.append(printable(f"{bad.place}: {bad.reason}"))
     return tables, rejected
 
 
