@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from portmapper.api.backend import Gateway
+from portmapper.support.reasons import plain_reason
 from portmapper.support.send_gate import Gate, behind
 
 Step = Callable[[], Awaitable[None]]
@@ -122,5 +123,6 @@ async def _work(waiting: _Queue, gate: Gate | None) -> None:
         try:
             with behind(gate):
                 await step()
-        except Exception:
-            _log.exception("a request to a gateway failed")
+        except Exception as error:
+            _log.error("a request to a gateway failed: %s", plain_reason(error))
+            _log.debug("the request failed here", exc_info=True)

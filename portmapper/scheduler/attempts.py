@@ -19,6 +19,7 @@ from portmapper.scheduler.options import Options
 from portmapper.scheduler.pairs import Pairs
 from portmapper.scheduler.plan import Ask, Skip, Wait, next_step, priority, search_errors, unserved
 from portmapper.scheduler.record import Attempt, Record, Refusal, silences
+from portmapper.scheduler.retry import HostFailure
 from portmapper.scheduler.turns import Turns
 from portmapper.scheduler.writer import Writer
 from portmapper.store.ownership import Ownership
@@ -116,8 +117,7 @@ class Attempts:
         if record is None or record.serial != serial or not record.attempting:
             self._too_late(key, serial, None)
             return
-        fault = BackendError(f"internal error in portmapper: {plain_reason(error)}")
-        self._writer.take(key, Refused(gateway.identity, fault))
+        self._writer.take(key, Refused(gateway.identity, _fault(error)))
         self._fail(key, {})
 
     def _too_late(self, key: MappingKey, serial: int, given: Input | None) -> None:
@@ -189,3 +189,10 @@ class Attempts:
         if following is not None:
             self._writer.take(following[0], TurnCame(tuple(silent.items())))
             self._continue(following[0])
+
+
+def _fault(error: Exception) -> BackendError:
+    """Describe a failure on this host. A system call that failed may work at the next attempt."""
+    if isinstance(error, OSError | MemoryError):
+        return HostFailure(f"this host refused a system call: {plain_reason(error)}")
+    return BackendError(f"internal error in portmapper: {plain_reason(error)}")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from portmapper.api.errors import GatewayRestarted, GatewayTimeout, NetworkFailure
+from portmapper.api.errors import BackendError, GatewayRestarted, GatewayTimeout, NetworkFailure
 from portmapper.scheduler.record import Record
 from portmapper.support.backoff import refusal_delay, renewal_delay, retry_delay
 
-_TRANSIENT = NetworkFailure | GatewayTimeout | GatewayRestarted
+
+class HostFailure(BackendError):
+    """A system call of this host failed; the gateway may never have been asked."""
+
+
+_TRANSIENT = NetworkFailure | GatewayTimeout | GatewayRestarted | HostFailure
 """Errors that say nothing of the next attempt. A rule's refusal, a conflict or a full table last a while."""
 
 

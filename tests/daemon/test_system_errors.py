@@ -19,8 +19,11 @@ from running_program import PROGRAM, Running
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="replaces system calls of Linux")
 
 INJECT = """
-import builtins, os, socket, sqlite3, sys, _thread
-FILE_CALLS = ("stat", "lstat", "fstat", "read", "unlink", "replace", "mkdir")
+import builtins, os, random, selectors, socket, sqlite3, sys, _thread
+OS_CALLS = (
+    "stat", "lstat", "fstat", "read", "unlink", "replace", "mkdir",
+    "write", "readlink", "listdir", "scandir", "ftruncate", "urandom", "set_blocking",
+)
 call, code, trigger = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 stat = os.stat
 
@@ -58,7 +61,19 @@ elif call == "sqlite":
 elif call == "inotify":
     from portmapper.support.inotify import Inotify
     Inotify.__init__ = failing(Inotify.__init__, system_error)
-elif call in FILE_CALLS:
+elif call == "add_watch":
+    import inotify_simple
+    inotify_simple.INotify.add_watch = failing(inotify_simple.INotify.add_watch, system_error)
+elif call == "epoll_ctl":
+    selector = selectors.EpollSelector
+    selector.register = failing(selector.register, system_error)
+elif call == "timerfd":
+    from portmapper.support import clock_jumps
+    clock_jumps._create = failing(clock_jumps._create, system_error)
+elif call == "socketpair":
+    socket.socketpair = failing(socket.socketpair, system_error)
+elif call in OS_CALLS:
+    random._urandom = failing(random._urandom, system_error) if call == "urandom" else random._urandom
     setattr(os, call, failing(getattr(os, call), system_error))
 elif call == "getaddrinfo":
     socket.getaddrinfo = failing(socket.getaddrinfo, lambda: socket.gaierror(code, "no resolver"))
@@ -97,6 +112,16 @@ CALLS = [
     ("getsockname", errno.ENOBUFS),
     ("getaddrinfo", socket.EAI_AGAIN),
     ("fstat", errno.EIO),
+    ("getsockopt", errno.ENOBUFS),
+    ("socketpair", errno.ENFILE),
+    ("set_blocking", errno.EIO),
+    ("epoll_ctl", errno.ENOSPC),
+    ("epoll_ctl", errno.ENOMEM),
+    ("add_watch", errno.ENOSPC),
+    ("timerfd", errno.EMFILE),
+    ("readlink", errno.EACCES),
+    ("scandir", errno.EIO),
+    ("urandom", errno.ENOSYS),
 ]
 
 FILE_CALLS = [
@@ -109,6 +134,9 @@ FILE_CALLS = [
     ("unlink", errno.EROFS),
     ("replace", errno.EROFS),
     ("mkdir", errno.ENOSPC),
+    ("write", errno.ENOSPC),
+    ("ftruncate", errno.EIO),
+    ("listdir", errno.EMFILE),
 ]
 """At the start, the pid file or the list would not be usable, which ends the daemon with one line."""
 

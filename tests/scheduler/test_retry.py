@@ -13,7 +13,7 @@ from portmapper.api.errors import BackendError, Conflict, GatewayTimeout, NotAut
 from portmapper.api.model import Lease, Mapping
 from portmapper.network.placement import Place
 from portmapper.scheduler.record import Record
-from portmapper.scheduler.retry import delay_after_failure
+from portmapper.scheduler.retry import HostFailure, delay_after_failure
 
 LOCAL, FORMER = ip_address("192.168.88.10"), ip_address("192.168.88.20")
 GRANTED_AT = 1000.0
@@ -41,7 +41,7 @@ def test_a_dirty_record_does_not_wait(failed: NewRecord) -> None:
     assert delay_after_failure(failed(NotAuthorized("no"), dirty=True), 0.0, 60.0) == 0.0
 
 
-@pytest.mark.parametrize("errors", [[], [GatewayTimeout("no answer")]])
+@pytest.mark.parametrize("errors", [[], [GatewayTimeout("no answer")], [HostFailure("no memory left")]])
 def test_a_transient_error_is_retried_soon(failed: NewRecord, errors: list[BackendError]) -> None:
     """Also if there was no gateway to ask; never later than the longest delay."""
     assert delay_after_failure(failed(*errors), 0.0, 60.0) <= 1.25
