@@ -60,7 +60,10 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the unit tests. Arguments after `--` go to pytest."""
     session.install(".", *_group("tests"))
-    session.run("pytest", "-m", UNIT, "-n", UNIT_WORKERS, "--dist", "worksteal", *session.posargs)
+    # Tests write lists and settings in the encoding of the system, which is not UTF-8 there.
+    variables = {"PYTHONUTF8": "1"} if sys.platform == "win32" else {}
+    pytest = ("pytest", "-m", UNIT, "-n", UNIT_WORKERS, "--dist", "worksteal")
+    session.run(*pytest, *session.posargs, env=variables)
 
 
 @nox.session

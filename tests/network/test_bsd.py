@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
+import psutil  # noqa: F401 - before a test pretends to be macOS, which has another part of it
 import pytest
 
 from portmapper.network import bsd, host, scutil
