@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from portmapper.api import Document, IPAddress, Source, SourceError, quoted
-from portmapper.support.reasons import connection_reason
+from portmapper.support.reasons import connection_reason, words_of
 from portmapper.support.safe_open import read_limited
 from portmapper.support.secrets import distinct_location, mask_url
 from portmapper.support.values import frozen
@@ -70,7 +69,7 @@ class HttpSource(Source):
         except aiohttp.ClientError as error:
             raise SourceError(_reason(error)) from None
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else "the system refused the connection"
+            reason = words_of(error) if error.errno else "the system refused the connection"
             raise SourceError(f"cannot be fetched: {reason}") from None
         except ValueError:  # its text may contain the URL
             raise SourceError("cannot be fetched: its URL, a redirect or a header is invalid") from None

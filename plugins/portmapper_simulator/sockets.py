@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import sys
 from collections.abc import Callable
+
+from portmapper.support.reasons import words_of
 
 TTL = 2
 
@@ -97,7 +98,7 @@ def _bound(address: str, port: int, interface: str, *, shared: bool = False) -> 
 
 def with_address(error: OSError, port: str) -> OSError:
     """Return the error with the address in its text, which the system's message lacks."""
-    return OSError(error.errno, f"{port}: {os.strerror(error.errno or 0)}")
+    return OSError(error.errno, f"{port}: {words_of(error)}")
 
 
 async def _endpoint(

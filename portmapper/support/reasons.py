@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 from portmapper.support.shortage import NO_THREAD, is_shortage
+
+FIRST_SOCKET_ERROR = 10_000
+"""WSABASEERR of Windows."""
 
 
 def plain_reason(error: BaseException) -> str:
@@ -32,4 +36,14 @@ def connection_reason(error: BaseException) -> str:
     if isinstance(cause, socket.gaierror):
         return cause.strerror or "the name is unknown"
     number = getattr(cause, "errno", None)
-    return os.strerror(number) if number else "the connection failed"
+    return words_of(cause) if isinstance(cause, OSError) and number else "the connection failed"
+
+
+def words_of(error: OSError) -> str:
+    """Return the system's words for an error. On Windows, `strerror` does not know the errors of sockets."""
+    number = getattr(error, "winerror", None) or error.errno or 0
+    if sys.platform == "win32" and (number != error.errno or number >= FIRST_SOCKET_ERROR):
+        import ctypes
+
+        return ctypes.FormatError(number).strip().rstrip(".")
+    return os.strerror(number)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import socket
 import ssl
+import types
 
 import pytest
 
+from portmapper.support import reasons
 from portmapper.support.reasons import connection_reason, plain_reason
 
 
@@ -59,6 +62,19 @@ def untrusted() -> ssl.SSLCertVerificationError:
 def test_a_failed_connection_has_the_words_of_the_system(error: BaseException, reason: str) -> None:
     """Not those of asyncio."""
     assert connection_reason(error) == reason
+
+
+@pytest.mark.parametrize(("number", "shown"), [(10061, 10061), (1225, 1225), (errno.EACCES, None)])
+def test_windows_has_words_for_its_errors_of_sockets(
+    monkeypatch: pytest.MonkeyPatch, number: int, shown: int | None
+) -> None:
+    """`strerror` calls a refused connection an unknown error or an invalid argument there."""
+    error = OSError(number, "Connect call failed")
+    if number == 1225:
+        error = type("WindowsError", (OSError,), {"winerror": number})(errno.EINVAL, "refused")
+    monkeypatch.setattr(reasons, "sys", types.SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(ctypes, "FormatError", lambda code: f"words for {code}.\r\n", raising=False)
+    assert connection_reason(error) == (f"words for {shown}" if shown else os.strerror(number))
 
 
 def test_a_bug_names_its_type() -> None:
