@@ -208,7 +208,7 @@ class Search(asyncio.DatagramProtocol):
                 self._waiting = None
             if datagram is None:
                 return
-            answered = answered or self._is_from_gateway(datagram)
+            answered = answered or _GATEWAY.search(datagram.data) is not None
             yield datagram
 
     def stop(self) -> None:
@@ -237,10 +237,6 @@ class Search(asyncio.DatagramProtocol):
             self._listening = self._loop.time()
         if self._waiting is not None and not self._waiting.expired():
             self._waiting.reschedule(self._end(answered=False))
-
-    def _is_from_gateway(self, datagram: Datagram) -> bool:
-        """Tell whether a datagram comes from the default gateway, or names another gateway."""
-        return datagram.sender[0] == self._gateway or _GATEWAY.search(datagram.data) is not None
 
     def _end(self, answered: bool) -> float:
         end = self._listening + (SEARCH_TIME if answered else max(SEARCH_TIME, self._patience))

@@ -9,6 +9,7 @@ import pytest
 
 from portmapper_upnp import search
 
+HOSTS = ("127.0.0.9", "127.0.0.1")
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 
@@ -149,10 +150,10 @@ async def test_a_quiet_search_sends_a_quarter_of_the_packets(clock, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "other", [None, (b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n\r\n", ("127.0.0.9", 1900))]
+    "other", [None, *((b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n\r\n", (host, 1900)) for host in HOSTS)]
 )
 async def test_d13_a_gateway_may_answer_after_five_seconds(clock, other):
-    """Also if a television has answered at once."""
+    """Also if a television has answered at once, or the media server of the gateway."""
     async with search.Search(LOOPBACK, LOOPBACK, port=9, patience=search.LATE_ANSWER_TIME) as requested:
         answers = requested.answers()
         waiting = asyncio.create_task(anext(answers))
