@@ -132,14 +132,15 @@ class OutsideCheck:
         self._results = {port: self._results[port] for port in ports if port in self._results}
         ports.sort(key=lambda port: self._results[port].serial if port in self._results else 0)
         self._serial += 1
+        # A port that is opened during the round makes the next one due sooner.
+        now = self._clock.monotonic()
+        self._due = now + settings.interval * random.uniform(1 - JITTER, 1 + JITTER)
         if ports:
+            self._last = now
             outcomes = await self._outcomes(settings, ports[:MAX_PORTS])
             at = self._clock.now().replace(microsecond=0).isoformat()
             for port, verdict in outcomes:
                 self._keep(port, Checked(at, verdict, self._serial))
-            self._last = self._clock.monotonic()
-        pause = settings.interval * random.uniform(1 - JITTER, 1 + JITTER)
-        self._due = self._clock.monotonic() + pause
 
     def annotated(self, document: Document) -> Document:
         """Return a status document with the results in its mappings."""

@@ -33,10 +33,12 @@ class Checks:
     def __init__(self) -> None:
         self.calls: list[tuple[ProbeServer, list[OpenPort]]] = []
         self.verdict = YES
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def __call__(self, server: ProbeServer, ports: list[OpenPort]) -> Any:
         """Answer each port with the same verdict."""
         self.calls.append((server, ports))
+        self.meanwhile()
         return [(port, self.verdict) for port in ports]
 
 
@@ -164,6 +166,27 @@ async def test_checks_run_at_the_interval_and_soon_after_a_port_was_opened(clock
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert listeners == []
+
+
+async def test_a_port_that_is_opened_during_a_round_is_checked_soon_after_it(clock: FakeClock) -> None:
+    """It does not wait for the interval."""
+    checks, mappings = Checks(), [mapping()]
+    task, listeners = await running(outside(checks, clock=clock), mappings)
+
+    def open_another() -> None:
+        checks.meanwhile = lambda: None
+        mappings.append(mapping(8081))
+        listeners[0](opened())
+
+    checks.meanwhile = open_another
+    await settle()
+    await clock.advance(3)
+    await settle()
+    await clock.advance(MIN_GAP)
+    await settle()
+    assert [[port.port for port in ports] for _, ports in checks.calls] == [[8080], [8081, 8080]]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_without_a_url_nothing_is_sent(clock: FakeClock) -> None:

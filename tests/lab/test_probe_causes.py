@@ -16,7 +16,8 @@ from netlab.outside import OUTER, Host, behind_another_nat, dropping, probe_serv
 from netlab.program import Program
 
 OTHER_HOST, NOBODY = "192.168.88.7", "192.168.88.8"
-CHECK_TIMEOUT = 30.0
+CHECK_TIMEOUT = 60.0
+"""Seconds: a port that opens after the first round waits for the second, half a minute later."""
 
 
 @dataclasses.dataclass(frozen=True)
