@@ -66,6 +66,8 @@ class Lab:
             # A namespace is deleted later than its command ends; until then, it would keep the name.
             self.router.ip("link", "del", f"port-{role}")
             self.topology.remove(host)
+            for neighbor in (self.router, self.lan):
+                neighbor.ip("neigh", "flush", "to", address)
 
     def query_from_wan(self, protocol: str, port: int) -> str | None:
         """Query a port of the gateway's external address; return the answer or None."""
