@@ -9,7 +9,7 @@ import re
 from html import unescape
 from xml.etree.ElementTree import Element
 
-from portmapper.api import Unsupported
+from portmapper.api import NetworkFailure, Unsupported
 
 MAX_DEPTH = 32
 MAX_TAGS = 5000
@@ -23,6 +23,7 @@ def read_tags(text: str) -> Element:
     """Return the tags of a document as a tree below an element of our own.
 
     Raises:
+        NetworkFailure: its tags are nested too deeply.
         Unsupported: it has a document type.
     """
     if _DOCTYPE.search(text):
@@ -39,6 +40,8 @@ def read_tags(text: str) -> Element:
             opened[-1].append(Element(tag["name"]))
         elif len(opened) < MAX_DEPTH:
             opened.append(Element(tag["name"]))
+        else:
+            raise NetworkFailure("the gateway sent tags that are nested too deeply")
     _close_truncated(opened)
     return opened[0]
 

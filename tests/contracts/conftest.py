@@ -141,10 +141,9 @@ async def igd(
 
             async def silence() -> None:
                 await replace(stay_silent)
-                if (
-                    version == 1
-                ):  # version 2 shows that the real limits end a call; they are the same for both
-                    monkeypatch.setattr("portmapper_upnp.requester.REQUEST_TIME", 0.2)
+                # Version 2 shows that the real limits end a call; they are the same for both.
+                if version == 1:
+                    monkeypatch.setattr("portmapper_upnp.requester.REQUEST_TIME", 1.0)
 
             return BackendSubject(
                 backend=backend,

@@ -62,8 +62,8 @@ elif call == "inotify":
     from portmapper.support.inotify import Inotify
     Inotify.__init__ = failing(Inotify.__init__, system_error)
 elif call == "add_watch":
-    import inotify_simple
-    inotify_simple.INotify.add_watch = failing(inotify_simple.INotify.add_watch, system_error)
+    from portmapper.support.inotify import Inotify
+    Inotify.add_watch = failing(Inotify.add_watch, system_error)
 elif call == "epoll_ctl":
     selector = selectors.EpollSelector
     selector.register = failing(selector.register, system_error)
