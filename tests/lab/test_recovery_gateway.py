@@ -25,6 +25,9 @@ NEW_EPOCH = Variant("new-epoch", extra=())
 REPETITIONS = 3
 BOOT_TIME = 2.0  # no real gateway restarts faster
 INTERVAL = 5
+SEARCH_TIME = 8.0
+"""Seconds of the first search after a loss: some routers answer late (D13)."""
+
 AWAY = 10.0
 OTHER_WAN_ADDRESS = "11.22.33.9"
 
@@ -98,14 +101,14 @@ def test_a_lost_announcement_delays_the_recovery_by_one_interval(
 def test_a_long_absence_causes_few_packets_and_log_lines(
     managed: ManagedDaemon, lab: Lab, backend: tuple[str, ...]
 ) -> None:
-    """There is one line for each mapping, no leak, and the return is noticed at once."""
+    """There is one line for all mappings, no leak, and the return is noticed at once."""
     with managed.daemon(*backend, "-n", str(INTERVAL)) as daemon, Counter(lab.lan) as counter:
         time.sleep(BOOT_TIME)  # wait until every search has ended
         descriptors, lines = managed.descriptors(), len(daemon.log.splitlines())
         lab.gateway.stop()
         lab.gateway.empty()
-        # A search that finds nothing takes 4 s, because some routers answer late (D13).
-        managed.until(lambda: daemon.log.count(" failed ") == len(managed.endpoints), "reported", 40)
+        managed.until(lambda: daemon.log.count("WARNING gateway ") == 1, "reported", 40)
+        time.sleep(SEARCH_TIME)
         reported = len(daemon.log.splitlines())
         packets = counter.packets
         time.sleep(AWAY)
@@ -121,7 +124,7 @@ def test_a_long_absence_causes_few_packets_and_log_lines(
         f" then {len(lines_after) - reported}, descriptors after {grown:.1f} s",
     )
     assert took <= 2
-    assert len(lines_after) - lines <= 2 * len(managed.endpoints) + 4, "\n".join(lines_after)
+    assert len(lines_after) - lines <= 2, "\n".join(lines_after)
     assert len(lines_after) == reported, "\n".join(lines_after)
     # A full UPnP search takes about 60 packets, to the group and to the gateway; three of four are quiet.
     assert packets / AWAY <= 12
