@@ -254,7 +254,7 @@ class KubeLab:
 
 def leads(running: Running) -> bool:
     """Return whether a controller has become the leader."""
-    return " leads\n" in running.log
+    return any(line.endswith(" leads") and "standby" not in line for line in running.log.splitlines())
 
 
 def condition(found: dict[str, Any], kind: str) -> tuple[str, str, str]:
