@@ -26,8 +26,8 @@ FIRST_LATE = 19000
 
 PROBE_TIMEOUT = 0.15
 
-HARMLESS_GAP = 4
-"""Queries in a row. miniupnpd replaces its own rule at each renewal, which a busy kernel delays."""
+HARMLESS_GAP = 8
+"""Queries in a row, 0.4 s. miniupnpd replaces its own rule at each renewal, which a busy kernel delays."""
 
 
 class Killing:
