@@ -13,7 +13,7 @@ from netlab.lab import Lab, running_lab
 from netlab.namespaces import sweep
 from netlab.program import Program
 from netlab.requirements import missing_requirement
-from netlab.traces import state_of
+from netlab.traces import assert_as_before, state_of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,7 +54,7 @@ def lab(shared_lab: Lab) -> Iterator[Lab]:
     shared_lab.gateway.reset(IGD2_AND_PCP)
     yield shared_lab
     shared_lab.gateway.kill()
-    assert state_of(shared_lab) == before
+    assert_as_before(shared_lab, before)
 
 
 @pytest.fixture

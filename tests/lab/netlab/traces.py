@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from netlab.lab import Lab
 from netlab.namespaces import Namespace
@@ -17,6 +18,18 @@ _VIEWS = (
     ("nft", "list", "tables"),
     ("tc", "qdisc"),
 )
+
+
+SETTLE_TIME = 5.0
+"""Seconds until the kernel reports that a link has its carrier again, and that a namespace is gone."""
+
+
+def assert_as_before(lab: Lab, before: dict[str, list[str]]) -> None:
+    """Assert that the lab is as it was, or becomes so soon."""
+    deadline = time.monotonic() + SETTLE_TIME
+    while state_of(lab) != before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert state_of(lab) == before
 
 
 def state_of(lab: Lab) -> dict[str, list[str]]:
