@@ -8,6 +8,10 @@ from typing import TypeVar
 
 from portmapper.api import EndsSearch, Target
 
+ANSWER_TIME = 0.2
+"""Seconds to wait for a gateway that has answered over another protocol: servers of PCP and NAT-PMP do not
+delay their answers, as UPnP devices do (MX)."""
+
 T = TypeVar("T")
 
 
@@ -18,10 +22,10 @@ class EndsProbe(EndsSearch):
         self._probes: dict[Target, asyncio.Timeout] = {}
 
     def end_search(self, target: Target, patience: float) -> None:
-        """End the probe of a target `patience` seconds from now, unless it has ended."""
+        """End the probe of a target after `patience` seconds at most, unless it has ended."""
         probe = self._probes.get(target)
         if probe is not None and not probe.expired():
-            probe.reschedule(asyncio.get_running_loop().time() + patience)
+            probe.reschedule(asyncio.get_running_loop().time() + min(patience, ANSWER_TIME))
 
     async def within(self, target: Target, probe: Awaitable[T]) -> T | None:
         """Await a probe, and return None if it was ended early."""

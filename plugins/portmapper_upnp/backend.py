@@ -82,6 +82,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         self._ended[target] = patience  # `doctor` may not have started its searches yet
         for search in self._searches.get(target, ()):
             search.end_after(patience)
+            search.end_if_refused()
 
     async def listen(self, target: Target, arrived: Callable[[], None]) -> None:
         """Listen for SSDP announcements. Raise `NetworkFailure` if nothing can be heard."""
@@ -121,6 +122,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         self._searches.setdefault(target, []).append(search)
         if target in self._ended:
             search.end_after(self._ended[target])
+            search.end_if_refused()
 
     def _session(self, target: Target) -> aiohttp.ClientSession:
         """Return the HTTP session for the target's local address; all its gateways share it."""

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from portmapper.api import BackendError, Finding, IPAddress, Target
 from portmapper_upnp.device import IgdDevice
 from portmapper_upnp.igd import IgdGateway
-from portmapper_upnp.search import Search
+from portmapper_upnp.search import LISTEN_TIME, Search
 from portmapper_upnp.ssdp_packet import read_packet
 
 DESCRIPTIONS = (
@@ -51,13 +51,13 @@ async def diagnose(
     gateway = target.gateway
     if gateway is None or target.local_address.version == 6:
         return ()
-    searches = (
-        Search(target.local_address, None, ssdp_port),
-        Search(target.local_address, gateway, ssdp_port, multicast=False),
-    )
-    for search in searches:
+    by_group = Search(target.local_address, None, ssdp_port)
+    directly = Search(target.local_address, gateway, ssdp_port, multicast=False)
+    for search in (by_group, directly):
         started(search)
-    multicast, unicast = await asyncio.gather(*(_responders(search, gateway) for search in searches))
+    multicast, unicast = await asyncio.gather(
+        _responders(by_group, gateway), _direct_responders(directly, gateway, by_group)
+    )
     others = [] if target.chosen else sorted(str(other) for other in multicast.keys() - {gateway})
     found = [
         await _reached(gateway, gateway in multicast, gateway in unicast, describe),
@@ -129,6 +129,14 @@ async def _responders(search: Search, gateway: IPAddress) -> Mapping[IPAddress, 
                 if packet.sender == gateway and gateway not in found:
                     search.end_after(OTHERS_TIME)
                 found.setdefault(packet.sender, packet.location)
+    return found
+
+
+async def _direct_responders(search: Search, gateway: IPAddress, other: Search) -> Mapping[IPAddress, str]:
+    """Return the devices that answer a direct search. If it ends early without any, end the other one too."""
+    found = await _responders(search, gateway)
+    if not found:
+        other.end_after(LISTEN_TIME)
     return found
 
 

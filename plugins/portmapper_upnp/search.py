@@ -20,6 +20,7 @@ from portmapper_upnp.multicast import (
     interface_index,
     searching_socket,
 )
+from portmapper_upnp.refusal import until_refused
 
 DEVICE_TARGETS = tuple(f"urn:schemas-upnp-org:device:InternetGatewayDevice:{version}" for version in (1, 2))
 """Searched for first. A v2 device must answer for v1 too, but not every one does."""
@@ -58,8 +59,8 @@ LATE_ANSWER_TIME = 7.0
 """Seconds to wait for a gateway that has not answered: a ZyXEL VMG8825 takes more than MX seconds, and some
 take more than five (D13)."""
 
-LISTEN_TIME = 0.3
-"""Seconds that a search listens at least, however early it is to end."""
+LISTEN_TIME = 0.15
+"""Seconds that a search listens at least, however early it is to end. Most gateways answer in a few ms."""
 
 DECISION_TIME = 0.1
 """Seconds in which another protocol may answer, before the libraries for this one are loaded."""
@@ -144,6 +145,8 @@ class Search(asyncio.DatagramProtocol):
         self._budgets = {True: Budget(), False: Budget()}
         self._transport: asyncio.DatagramTransport | None = None
         self._resending: asyncio.Task[None] | None = None
+        self._refusal: asyncio.Task[None] | None = None
+        self._may_be_refused = False
         self._listening = 0.0
         self._heard = False
         self._stirred = asyncio.Event()
@@ -167,12 +170,14 @@ class Search(asyncio.DatagramProtocol):
             raise NetworkFailure(f"cannot search from {self._local_address}: {error.strerror}") from error
         self._send(DEVICE_TARGETS)
         self._resending = self._loop.create_task(self._send_again())
+        self._check_refusal()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop the search and close the socket."""
-        if self._resending is not None:
-            self._resending.cancel()
+        for task in (self._resending, self._refusal):
+            if task is not None:
+                task.cancel()
         if self._transport is not None:
             self._transport.close()
 
@@ -223,6 +228,25 @@ class Search(asyncio.DatagramProtocol):
         waiting = self._waiting
         if waiting is not None and not waiting.expired():
             waiting.reschedule(min(max(self._ends, self._earliest_end()), waiting.when() or self._ends))
+
+    def end_if_refused(self) -> None:
+        """Ask the gateway whether it listens for searches at all, and end the search soon if it refuses.
+
+        Only for a gateway that answers over another protocol: this one might still be starting.
+        """
+        self._may_be_refused = self._gateway is not None
+        if self._transport is not None:
+            self._check_refusal()
+
+    def _check_refusal(self) -> None:
+        if self._may_be_refused and self._refusal is None:
+            self._refusal = self._loop.create_task(self._end_if_refused())
+
+    async def _end_if_refused(self) -> None:
+        there = self._destinations[0]
+        packet = self._packet(DEVICE_TARGETS[0], there)
+        await until_refused(self._local_address, there, packet, self.datagram_received)
+        self.end_after(LISTEN_TIME)  # it may still answer a search by multicast (D1)
 
     def ask_again(self) -> None:
         """Search again, because the gateway has announced itself: it may have started after the last packet.
@@ -280,6 +304,9 @@ class Search(asyncio.DatagramProtocol):
         assert self._transport is not None
         for target in targets:
             for there in self._destinations if destinations is None else destinations:
-                host = f"[{there[0]}]" if ":" in there[0] else there[0]
                 # asyncio passes a failure, such as a missing multicast route, to error_received.
-                self._transport.sendto(search_packet(target, f"{host}:{self._port}"), there)
+                self._transport.sendto(self._packet(target, there), there)
+
+    def _packet(self, target: str, there: tuple[Any, ...]) -> bytes:
+        host = f"[{there[0]}]" if ":" in there[0] else there[0]
+        return search_packet(target, f"{host}:{self._port}")

@@ -18,7 +18,7 @@ from portmapper.support.values import frozen
 PATIENCE = 1.2
 """Seconds to wait for the other protocols after the first answer: UPnP devices may take a second (MX)."""
 
-PATIENCE_IF_ABSENT = 0.3
+PATIENCE_IF_ABSENT = 0.15
 """The same for a protocol that did not answer in the last run either."""
 
 

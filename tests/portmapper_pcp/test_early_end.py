@@ -28,7 +28,7 @@ async def test_a_probe_that_answers_in_time_counts() -> None:
     """Its answer is returned."""
     clock, probes = FakeClock(), EndsProbe()
     with clock.driving(asyncio.get_running_loop()):
-        task = asyncio.create_task(probes.within(TARGET, asyncio.sleep(0.3, "answer")))
+        task = asyncio.create_task(probes.within(TARGET, asyncio.sleep(0.1, "answer")))
         await clock.advance(0)
         probes.end_search(TARGET, 0.5)
         await clock.advance(1)

@@ -85,6 +85,23 @@ async def test_a_search_can_be_ended_early(clock):
         assert listening.done()
 
 
+async def test_a_search_ends_soon_if_the_gateway_refuses_its_port(free_port):
+    """Another protocol of the gateway has answered; without the refusal, the search would last a minute."""
+    async with search.Search(LOOPBACK, LOOPBACK, free_port(), patience=60) as requested:
+        requested.end_after(60)
+        requested.end_if_refused()
+        async with asyncio.timeout(30):
+            assert [datagram async for datagram in requested.answers()] == []
+
+
+async def test_a_search_may_be_told_of_refusals_before_it_starts(free_port):
+    """The searches of doctor start after another protocol has answered."""
+    requested = search.Search(LOOPBACK, LOOPBACK, free_port(), patience=60)
+    requested.end_if_refused()
+    async with asyncio.timeout(30), requested:
+        assert [datagram async for datagram in requested.answers()] == []
+
+
 async def test_a_search_is_repeated_once_when_the_gateway_announces_itself(clock, monkeypatch):
     """It may have started after the last packet; from then on, the search has its whole time again."""
     async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
