@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from netlab.firewalls import Rule
+from netlab.gaps import watched_gaps
 from netlab.gateway import IGD1_ONLY, IGD2_AND_PCP, UPNP_OFF, UPNP_ONLY, VARIANTS, Variant
 from netlab.lab import LAN_GATEWAY, LAN_HOST, WAN_GATEWAY, Lab
-from netlab.prober import Prober, assert_only_slow_commits
 from netlab.program import Finished, Program
 
 PORT = 8080
@@ -152,13 +150,9 @@ def test_a_daemon_renews_before_the_lease_expires(lab: Lab, desired: Desired, ud
     with desired.daemon() as daemon:
         daemon.until(lambda: all(lab.reaches(*endpoint) for endpoint in endpoints), "open")
         opened = time.monotonic()
-        with ExitStack() as watches:
-            probers = [
-                watches.enter_context(Prober(partial(lab.query_from_wan, *endpoint)))
-                for endpoint in endpoints
-            ]
+        with watched_gaps(lab, daemon, endpoints) as gaps:
             daemon.until(lambda: time.monotonic() > opened + 12, "past one and a half leases", 20)
-    assert_only_slow_commits(probers)
+    gaps.assert_only_slow_commits()
     assert len(lab.gateway.rules()) == len(endpoints)
 
 

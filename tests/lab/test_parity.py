@@ -7,18 +7,17 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from netlab.background import Background
 from netlab.firewalls import Rule
+from netlab.gaps import watched_gaps
 from netlab.gateway import IGD2_AND_PCP, Variant
 from netlab.hosts import AnsweringHost, answer_text
 from netlab.lab import LAN_HOST, WAN_HOST, Lab
 from netlab.namespaces import Namespace, cable, switch
-from netlab.prober import Prober, assert_only_slow_commits
 from netlab.program import Finished, Program
 
 PORT = 8080
@@ -121,14 +120,10 @@ def assert_no_gap(lab: Lab, program: Program, directory: Path, seconds: float, d
     with program.running(*arguments, log=directory / "log") as daemon:
         daemon.until(lambda: all(lab.reaches(*endpoint) for endpoint in endpoints), "open")
         opened = time.monotonic()
-        with contextlib.ExitStack() as watches:
-            probers = [
-                watches.enter_context(Prober(partial(lab.query_from_wan, *endpoint)))
-                for endpoint in endpoints
-            ]
+        with watched_gaps(lab, daemon, endpoints) as gaps:
             daemon.until(lambda: time.monotonic() > opened + seconds, "over", seconds + 10)
-    assert_only_slow_commits(probers)
-    assert all(prober.requested > seconds * 5 for prober in probers)
+    gaps.assert_only_slow_commits()
+    assert min(gaps.requested) > seconds * 5
 
 
 @pytest.mark.timeout(WATCHED + 60)

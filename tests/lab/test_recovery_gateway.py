@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import pytest
 from netlab.faults import Counter, without_multicast
+from netlab.gaps import watched_gaps
 from netlab.gateway import IGD2_AND_PCP, Variant
 from netlab.lab import WAN_GATEWAY, Lab
 from netlab.managed_daemon import ManagedDaemon
-from netlab.prober import Prober
 from netlab.program import Program
 
 BACKENDS = [
@@ -179,11 +177,8 @@ def test_mappings_move_when_their_protocol_is_disabled(
     """
     lab.gateway.reset(first)
     managed.write(managed.endpoints, duration=20)
-    with managed.daemon("-n", str(INTERVAL)), ExitStack() as watches:
-        probers = [
-            watches.enter_context(Prober(partial(managed.lab.query_from_wan, *endpoint)))
-            for endpoint in managed.endpoints
-        ]
+    endpoints = managed.endpoints
+    with managed.daemon("-n", str(INTERVAL)) as daemon, watched_gaps(lab, daemon, endpoints) as gaps:
         lab.gateway.stop()
         lab.gateway.variant = then
         before = time.monotonic()
@@ -193,7 +188,6 @@ def test_mappings_move_when_their_protocol_is_disabled(
         took = time.monotonic() - before
         managed.until(lambda: managed.status()["mappings"] and time.monotonic() > before + 24, "watched", 30)
         managed.until(lambda: lab.gateway.rules() == managed.expected_rules(), "as listed")
-    closed = [outage.sure - outage.began for prober in probers for outage in prober.outages]
-    print("protocol lost:", first.name, "to", then.name, f"{took:.2f} s, closed", closed)
+    print("protocol lost:", first.name, "to", then.name, f"{took:.2f} s, closed", gaps.seconds)
     # A busy kernel needs 0.1 s and more for each commit, and each may be seen as a gap of its own.
-    assert max(closed, default=0.0) < 3
+    assert max(gaps.seconds, default=0.0) < 3

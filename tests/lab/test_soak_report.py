@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 import pytest
+from netlab.cpu_wait import Elapsed, mark, since
 from netlab.prober import Outage
-from netlab.soak.cpu_wait import Elapsed, mark, since
 from netlab.soak.report import FaultRecord, Report
 from netlab.soak.resource_usage import ResourceUsage
 

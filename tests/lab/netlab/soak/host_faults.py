@@ -7,10 +7,10 @@ import os
 import signal
 from collections.abc import Iterator
 
+from netlab.cpu_wait import mark, since
 from netlab.firewalls import Rule
 from netlab.lab import LAN_GATEWAY, LAN_HOST
 from netlab.other_gateway import OTHER_GATEWAY, OTHER_HOST, OTHER_WAN
-from netlab.soak.cpu_wait import mark, since
 from netlab.soak.testbed import Testbed, set_routes
 
 OTHER_ADDRESS = "192.168.88.7"

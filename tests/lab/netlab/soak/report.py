@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from netlab.cpu_wait import Elapsed
 from netlab.managed_daemon import Endpoint
 from netlab.prober import Outage
-from netlab.soak.cpu_wait import Elapsed
 
 
 @dataclasses.dataclass

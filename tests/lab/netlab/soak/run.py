@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from netlab.cpu_wait import since
 from netlab.gateway import Gateway
 from netlab.lab import Lab, running_lab
 from netlab.managed_daemon import ManagedDaemon
 from netlab.program import Program
 from netlab.soak import task_dump
-from netlab.soak.cpu_wait import since
 from netlab.soak.faults import OTHER_GATEWAY, Faults, Kind
 from netlab.soak.report import FaultRecord, Growth, Report
 from netlab.soak.resource_usage import ResourceUsage, measure_after_return, measure_at_rest
@@ -121,7 +121,7 @@ class Soak:
         began = time.monotonic()
         with kind.inject():
             over = testbed.over
-            self._until(lambda: self._managed.all_answer() and kind.settled(), kind.name)
+            self._await_recovery(kind, testbed)
             took = since(over, testbed.pids())
         fault = FaultRecord(kind.name, self._backend, kind.closes, kind.bound, began, over.at, took)
         self._records.append(fault)
@@ -130,14 +130,16 @@ class Soak:
         when = time.strftime("%H:%M:%S")
         print(f"{when} {self._backend}, {kind.name}: {took.total:.2f} s", file=sys.stderr)
 
-    def _until(self, condition: Callable[[], bool], what: str, limit: float = RECOVERY_TIMEOUT) -> None:
-        deadline = time.monotonic() + limit
-        while not condition():
-            if time.monotonic() > deadline:
+    def _await_recovery(self, kind: Kind, testbed: Testbed) -> None:
+        def is_recovered() -> bool:
+            return self._managed.all_answer() and kind.settled()
+
+        if not happens_within(kind.bound, is_recovered):
+            # The state that was wrong is gone when the report is printed.
+            print(f"{kind.name}: after {kind.bound:.0f} s, {testbed.differences()}", file=sys.stderr)
+            if not happens_within(RECOVERY_TIMEOUT, is_recovered):
                 log = self._managed.running.log
-                self._complain(f"{what}: not recovered after {limit:.0f} s\n{log}")
-                return
-            time.sleep(0.01)
+                self._complain(f"{kind.name}: not recovered after {RECOVERY_TIMEOUT:.0f} s\n{log}")
 
     def _rest(self) -> None:
         """Wait without faults, and check another host's entry."""
@@ -190,6 +192,16 @@ class Soak:
         self._report.left += len(rules - {NEIGHBOR_RULE})
         if rules != {NEIGHBOR_RULE}:
             self._complain(f"the table after exit is {rules}")
+
+
+def happens_within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Return whether a condition becomes true within this time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @contextlib.contextmanager

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
+from netlab.cpu_wait import StartMark, mark
 from netlab.firewalls import Rule
 from netlab.gateway import Gateway, Variant
 from netlab.lab import LAN_GATEWAY, Lab
 from netlab.managed_daemon import Endpoint, ManagedDaemon
 from netlab.other_gateway import other_gateway
-from netlab.soak.cpu_wait import StartMark, mark
 
 INTERVAL = 5
 PORTS: tuple[Endpoint, ...] = (("TCP", 8080), ("UDP", 8080), ("TCP", 8081), ("UDP", 8082))
@@ -74,6 +74,13 @@ class Testbed:
     def as_listed(self) -> bool:
         """Return whether the gateway's table matches the list."""
         return self.lab.gateway.rules() == self.managed.expected_rules() | {NEIGHBOR_RULE}
+
+    def differences(self) -> str:
+        """Describe the differences between the list and what is open."""
+        expected = self.managed.expected_rules() | {NEIGHBOR_RULE}
+        rules = self.lab.gateway.rules()
+        closed = [endpoint for endpoint in self.managed.endpoints if not self.managed.answers(endpoint)]
+        return f"closed: {closed}, missing rules: {expected - rules}, other rules: {rules - expected}"
 
     def lasting(self, disturbance: Disturbance, longest: float = math.inf) -> Disturbance:
         """Return a fault that applies a disturbance for a while, for at most `longest` seconds."""

@@ -7,15 +7,12 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Self
 
-from netlab.hosts import AnsweringHost, exchange
+from netlab.cpu_wait import cpu_wait, is_blocked
+from netlab.hosts import exchange
 from netlab.lab import Lab
 from netlab.managed_daemon import Endpoint, ManagedDaemon
 from netlab.prober import Outage, Prober
-from netlab.soak.cpu_wait import cpu_wait, is_blocked
-
-REFERENCE, REFERENCE_PORT = "11.22.44.1", 9
-"""Server on the gateway's host that never closes: if it does not answer, the machine is too slow. The
-address belongs to no real interface, so that miniupnpd does not use it."""
+from netlab.reference import Reference
 
 
 class Watch:
@@ -35,24 +32,18 @@ class Watch:
         self._managed = managed
         self._active: dict[Endpoint, ExitStack] = {}
         self._probers: list[tuple[Endpoint, Prober]] = []
-        self._end = ExitStack()
-        self._reference = Prober(partial(exchange, lab.wan, "TCP", REFERENCE, REFERENCE_PORT))
+        self._reference = Reference(lab)
 
     def __enter__(self) -> Self:
-        machine = AnsweringHost(self._lab.router)
-        self._end.callback(machine.close)
-        machine.listen("TCP", REFERENCE_PORT)
-        self._lab.router.ip("addr", "add", f"{REFERENCE}/32", "dev", "lo")
-        self._lab.wan.ip("route", "add", f"{REFERENCE}/32", "dev", "eth0")
-        self._end.enter_context(self._reference)
+        self._reference.__enter__()
         self.update()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._stop(list(self._active))
-        self._end.close()
+        self._reference.__exit__(*exception)
         self.requested = sum(prober.requested for _, prober in self._probers)
-        self.late = sum(outage.length for outage in self._reference.outages)
+        self.late = self._reference.late
 
     def update(self) -> None:
         """Start probers for new ports, and stop those of removed ports."""
@@ -67,7 +58,7 @@ class Watch:
     def outages(self) -> list[tuple[Endpoint, Outage]]:
         """Return the outages that count, in order; call this after the context has ended."""
         seen = [(endpoint, outage) for endpoint, prober in self._probers for outage in prober.outages]
-        counting = [(endpoint, outage) for endpoint, outage in seen if not self._machine_was_slow(outage)]
+        counting = [(endpoint, outage) for endpoint, outage in seen if not self._reference.was_slow(outage)]
         self.void = len(seen) - len(counting)
         return sorted(counting, key=lambda item: item[1].began)
 
@@ -81,10 +72,6 @@ class Watch:
     def _stop(self, endpoints: Iterable[Endpoint]) -> None:
         for endpoint in endpoints:
             self._active.pop(endpoint).close()
-
-    def _machine_was_slow(self, outage: Outage) -> bool:
-        late = self._reference.outages
-        return any(it.began <= outage.ended and outage.began <= it.ended for it in late)
 
     def _query_if_listed(self, endpoint: Endpoint) -> str | None:
         # Queries for a removed row stop before the port can be closed.
