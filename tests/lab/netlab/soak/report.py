@@ -33,6 +33,10 @@ class FaultRecord:
     took: Elapsed
     outages: list[tuple[Endpoint, Outage]] = dataclasses.field(default_factory=list)
 
+    def may_close(self, outage: Outage) -> bool:
+        """Return whether the fault allows an outage: it closes ports, and was not recovered from before."""
+        return self.closes and outage.began <= self.over + self.took.total
+
     def violations(self) -> list[str]:
         """Return the violations of the limits."""
         problems = []
@@ -50,6 +54,7 @@ class FaultRecord:
             elif later > self.bound:
                 problems.append(
                     f"{port}/{protocol.lower()} was closed {later:.2f} s after the fault was over"
+                    f" (for {outage.length:.2f} s, {outage.late:.3f} s no processor)"
                 )
         return [f"{self.backend}, {self.name}: {what}" for what in problems]
 
