@@ -13,7 +13,7 @@ from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress
 from portmapper.gateways.brief import Brief, KnownGateways, NothingKnown
 from portmapper.gateways.calls import read_connection, read_external_address
-from portmapper.gateways.probe import Probe
+from portmapper.gateways.probe import Probe, hurry_others
 from portmapper.pluginhost import guard
 
 
@@ -58,7 +58,8 @@ async def probing(
 ) -> AsyncIterator[Sequence[Probe]]:
     """Probe every target with every backend; the gateways that answered are usable inside the block."""
     brief = Brief(known or NothingKnown())
-    probes = [Probe(target, backends, lambda _: None, brief=brief) for target in targets]
+    probes: list[Probe] = []
+    probes += [Probe(target, backends, lambda e: hurry_others(e, probes), brief=brief) for target in targets]
     try:
         await asyncio.gather(*(probe.round() for probe in probes))
         yield probes

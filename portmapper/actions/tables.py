@@ -16,7 +16,7 @@ from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress, Lease, Protocol, TableEntry
 from portmapper.gateways.brief import Brief, KnownGateways, NothingKnown
 from portmapper.gateways.calls import read_table
-from portmapper.gateways.probe import Probe
+from portmapper.gateways.probe import Probe, hurry_others
 from portmapper.pluginhost import guard
 from portmapper.store.stored_lease import StoredLease
 
@@ -74,7 +74,7 @@ class GatewayTables:
         self._leases = [stored for stored in leases if not stored.expired(now)]
         all_targets = [*targets, *_more_targets(targets, [stored.lease for stored in self._leases])]
         brief = Brief(known or NothingKnown())
-        self._probes = [Probe(target, backends, lambda _: None, brief=brief) for target in all_targets]
+        self._probes = [Probe(target, backends, self._ended, brief=brief) for target in all_targets]
         self._found: list[Gateway] = []
         self._by_port: defaultdict[tuple[str, Protocol, int], list[StoredLease]] = defaultdict(list)
         for stored in self._leases:
@@ -118,6 +118,9 @@ class GatewayTables:
         where = (str(gateway.address), gateway.local_address)
         found = [g for g in self._found if (str(g.address), g.local_address) == where]
         return [other for other in found if other.backend != gateway.backend]
+
+    def _ended(self, probe: Probe) -> None:
+        hurry_others(probe, self._probes)
 
     async def _close(self) -> None:
         for probe in self._probes:

@@ -22,6 +22,11 @@ PATIENCE_IF_ABSENT = 0.15
 """The same for a protocol that did not answer in the last run either."""
 
 
+PATIENCE_ELSEWHERE = 0.3
+"""The same on an interface without a default gateway, such as a bridge of containers: once a default gateway
+has answered, another one is hardly needed."""
+
+
 class KnownGateways(Protocol):
     """What is known of gateways from this run and from earlier ones."""
 
@@ -89,17 +94,22 @@ class Brief:
         return None if location in (None, "", PRESENT) else attrs.evolve(target, url=location)
 
     def hurry(self, target: Target, backends: Iterable[Backend]) -> None:
-        """Let the searches of these backends end soon: another protocol has answered."""
+        """Let the searches of these backends end soon: another protocol or another gateway has answered."""
         for backend in backends:
-            if isinstance(backend, EndsSearch) and target.gateway is not None:
-                absent = self.known.location(target.gateway, backend.name) == ""
-                backend.end_search(target, PATIENCE_IF_ABSENT if absent else PATIENCE)
+            if isinstance(backend, EndsSearch):
+                backend.end_search(target, self._patience(target, backend))
+
+    def _patience(self, target: Target, backend: Backend) -> float:
+        if target.gateway is None:
+            return PATIENCE_ELSEWHERE
+        absent = self.known.location(target.gateway, backend.name) == ""
+        return PATIENCE_IF_ABSENT if absent else PATIENCE
 
 
 def remember(known: KnownGateways, target: Target, found: Iterable[Gateway], absent: Iterable[str]) -> None:
     """Remember which protocols of the default gateway answered a search, and which did not."""
     answers = {gateway.backend: gateway for gateway in found if gateway.address == target.gateway}
-    if target.gateway is None or target.url is not None or target.port is not None or not answers:
+    if target.gateway is None or target.url is not None or target.port is not None:
         return
     for name, gateway in answers.items():
         known.put(target.gateway, name, gateway.location or PRESENT)

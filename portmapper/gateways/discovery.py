@@ -19,7 +19,7 @@ from portmapper.api.errors import PortmapperError, quoted
 from portmapper.api.model import Family, IPAddress, Lease
 from portmapper.gateways.arrivals import Arrivals
 from portmapper.gateways.brief import Brief, KnownGateways
-from portmapper.gateways.probe import Probe
+from portmapper.gateways.probe import Probe, hurry_others
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import record_fault
 from portmapper.support.backoff import retry_delay
@@ -168,6 +168,8 @@ class Discovery:
                 await self._clock.wait(asyncio.Event(), too_soon)
 
     def _changed(self, search: Probe) -> None:
+        # A row may name any other gateway, so the searches of those take their time.
+        hurry_others(search, [other for other in self.searches if other.target.gateway is None])
         self._on_search(search)
         if self._on_event is not None and search.target in self._watches:
             self._watch_gateways(self._watches[search.target])

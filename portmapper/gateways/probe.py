@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from ipaddress import IPv4Address, IPv6Address
 from typing import cast
@@ -76,6 +76,7 @@ class Probe:
         self._changed = changed
         self._running: set[str] = set()
         self._answered: set[str] = set()
+        self._answered_elsewhere = False
         self._missed: dict[str, int] = {}
         self._superseded: list[Gateway] = []
         self._grace: asyncio.TimerHandle | None = None
@@ -88,6 +89,18 @@ class Probe:
     def is_missing(self, backend: str) -> bool:
         """Tell whether the last round ended without a gateway of this backend."""
         return self.done and not any(gateway.backend == backend for gateway in self.gateways)
+
+    @property
+    def default_answers(self) -> bool:
+        """Whether the default gateway has answered in this round."""
+        answered = (gateway for gateway in self.gateways if gateway.identity in self._answered)
+        return any(gateway.address == self.target.gateway for gateway in answered)
+
+    def end_soon(self) -> None:
+        """End a brief search soon, unless the user named its gateway: another target's gateway has answered."""
+        if self._brief is not None and not self.done and not self.target.chosen:
+            self._answered_elsewhere = True
+            self._brief.hurry(self.target, [b for b in self._backends if b.name in self._running])
 
     async def round(self) -> bool:
         """Probe with all backends in parallel, and return whether every known gateway answered.
@@ -110,6 +123,7 @@ class Probe:
             self._stop_grace()
         if self._answered:
             self._drop_unresponsive()
+        if self.default_answers or self._answered_elsewhere:
             answered = [gateway for gateway in self.gateways if gateway.identity in self._answered]
             remember(self._known, self.target, answered, {b.name for b in self._backends})
         self.done = True
@@ -232,6 +246,13 @@ class Probe:
         if self._grace is not None:
             self._grace.cancel()
             self._grace = None
+
+
+def hurry_others(ended: Probe, probes: Iterable[Probe]) -> None:
+    """End the brief searches of the other targets soon, once the default gateway of one has answered."""
+    if ended.done and ended.default_answers:
+        for other in probes:
+            other.end_soon()
 
 
 def gateway_fault(gateway: object, backend: Backend) -> str | None:

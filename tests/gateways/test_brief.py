@@ -6,16 +6,27 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 
+import pytest
+
 from portmapper.api.backend import EndsSearch, Gateway, Target
 from portmapper.api.learning import Learned, LearnsBehavior
-from portmapper.gateways.brief import PATIENCE, PATIENCE_IF_ABSENT, PRESENT, Brief, remember
-from portmapper.gateways.probe import Probe
+from portmapper.gateways.brief import (
+    PATIENCE,
+    PATIENCE_ELSEWHERE,
+    PATIENCE_IF_ABSENT,
+    PRESENT,
+    Brief,
+)
+from portmapper.gateways.probe import Probe, hurry_others
 from portmapper.store.gateway_table import GatewayTable
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import GATEWAY, FakeDevice
 
 TARGET = Target(ipaddress.ip_address("192.168.88.10"), "eth0", GATEWAY)
+BRIDGE = Target(ipaddress.ip_address("172.17.0.1"), "docker0")
+OTHER_GATEWAY = ipaddress.ip_address("192.168.2.1")
+OTHER = Target(ipaddress.ip_address("192.168.2.10"), "wlan0", OTHER_GATEWAY)
 URL = "http://192.168.88.1:5000/rootDesc.xml"
 
 
@@ -108,11 +119,47 @@ async def test_what_answered_is_remembered(clock: FakeClock, device: FakeDevice)
     assert found == {"upnp": URL, "pcp": PRESENT, "natpmp": "", "x": None}
 
 
-def test_nothing_is_remembered_without_an_answer() -> None:
+async def test_nothing_is_remembered_without_an_answer(clock: FakeClock) -> None:
     """The gateway may be starting."""
     known = GatewayTable()
-    remember(known, TARGET, [], ["pcp", "upnp"])
+    assert not await search(known, FakeBackend("pcp"), FakeBackend("upnp")).round()
     assert known.location(GATEWAY, "pcp") is None
+
+
+@pytest.mark.parametrize(
+    ("target", "location", "patience"),
+    [(BRIDGE, None, PATIENCE_ELSEWHERE), (OTHER, None, PATIENCE), (OTHER, "", PATIENCE_IF_ABSENT)],
+)
+async def test_a_gateway_that_answered_everything_ends_the_searches_elsewhere(
+    clock: FakeClock, device: FakeDevice, target: Target, location: str | None, patience: float
+) -> None:
+    """On a bridge of containers, and of a second router, which is then known to be silent."""
+    known, silent = GatewayTable(), PatientBackend("upnp")
+    if location is not None:
+        known.put(OTHER_GATEWAY, "upnp", location)
+    elsewhere = Probe(target, [silent], lambda _: None, brief=Brief(known))
+    task = asyncio.create_task(elsewhere.round())
+    await clock.advance(0)
+    answering = search(known, FakeBackend("pcp", device))
+    await answering.round()
+    hurry_others(answering, [answering, elsewhere])
+    assert silent.patience == patience
+    await clock.advance(60)
+    await task
+    assert known.location(OTHER_GATEWAY, "upnp") == ("" if target is OTHER else None)
+
+
+async def test_a_search_without_an_answer_ends_no_other(clock: FakeClock) -> None:
+    """The gateway of another target may be the only one."""
+    silent, known = PatientBackend("upnp"), GatewayTable()
+    failed, elsewhere = search(known, FakeBackend("pcp")), search(known, silent)
+    task = asyncio.create_task(elsewhere.round())
+    await clock.advance(0)
+    await failed.round()
+    hurry_others(failed, [failed, elsewhere])
+    assert silent.patience is None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_gateway_starts_from_what_the_last_run_learned(clock: FakeClock, device: FakeDevice) -> None:
