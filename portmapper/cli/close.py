@@ -22,7 +22,7 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
-from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_of
+from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_with_leases
 from portmapper.support.plugin_state import STATE
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class _Closer:
         if not left:
             return self._outcomes
         try:
-            async with self._tables(store) as tables:
+            async with self._tables(store, left) as tables:
                 closer = PortCloser(tables, store, self._network.is_ours)
                 self._outcomes += [await closer.close(port) for port in left]
         except NoGateway:
@@ -176,7 +176,8 @@ class _Closer:
         return answer is not None
 
     @asynccontextmanager
-    async def _tables(self, store: Store) -> AsyncIterator[GatewayTables]:
+    async def _tables(self, store: Store, ports: Sequence[Port] = ()) -> AsyncIterator[GatewayTables]:
+        """Read the tables of all gateways; if every port is one of our leases, only of their gateways."""
         from portmapper.actions.tables import GatewayTables
         from portmapper.cli.list import report_failures
         from portmapper.network.host import read_network
@@ -186,7 +187,13 @@ class _Closer:
         plugins = load_plugins(self._arguments.disable_plugin)
         backends = instantiate("backend", plugins.choose_backends(self._arguments.backend))
         self._network = read_network()
-        targets = targets_of(self._arguments, self._network)
+        leases = [stored.lease for stored in store.leases]
+        ours = {(lease.protocol, lease.external_port): lease for lease in leases}
+        wanted = [ours[port] for port in ports if port in ours]
+        is_known = bool(ports) and len(wanted) == len(ports)
+        targets = targets_with_leases(
+            self._arguments, self._network, wanted if is_known else leases, only=is_known
+        )
         now = datetime.now(UTC)
         async with GatewayTables(backends, targets, store.leases, now, store.gateways) as tables:
             if not tables.gateways:

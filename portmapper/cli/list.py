@@ -20,7 +20,7 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
-from portmapper.cli.targets import directory_of, opened_store, targets_of
+from portmapper.cli.targets import directory_of, opened_store, targets_with_leases
 
 if TYPE_CHECKING:
     from portmapper.actions.tables import GatewayTables, TableRow
@@ -91,7 +91,7 @@ async def _read_tables(
     from portmapper.actions.tables import GatewayTables
     from portmapper.api.errors import NoGateway
 
-    targets = targets_of(arguments, network)
+    targets = targets_with_leases(arguments, network, [stored.lease for stored in store.leases])
     now = datetime.now(UTC)
     async with GatewayTables(backends, targets, store.leases, now, store.gateways) as tables:
         if not tables.gateways:

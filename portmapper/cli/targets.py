@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Target
-    from portmapper.api.model import Protocol
+    from portmapper.api.model import Lease, Protocol
     from portmapper.network.host import Network
     from portmapper.store.leases import Store
 
@@ -119,3 +119,27 @@ def targets_of(arguments: argparse.Namespace, network: Network) -> Sequence[Targ
 
     chosen = reachable_targets(arguments.gateway, network)
     return search_targets(network) if chosen is None else chosen
+
+
+def targets_with_leases(
+    arguments: argparse.Namespace, network: Network, leases: Iterable[Lease], *, only: bool = False
+) -> Sequence[Target]:
+    """Return the gateways to query, also those of leases that a search does not reach.
+
+    An earlier run may have had `--gateway` where this command has none.
+
+    Args:
+        arguments: the command line; `--gateway` replaces all others.
+        network: this host's interfaces and routes.
+        leases: the leases.
+        only: omit gateways without a lease.
+    """
+    from portmapper.network.gateway_option import reachable_targets
+
+    targets = targets_of(arguments, network)
+    if arguments.gateway:
+        return targets
+    devices = dict.fromkeys(lease.gateway.partition(":")[2] for lease in leases)
+    searched = {str(target.gateway) for target in targets}
+    more = reachable_targets([device for device in devices if device not in searched], network) or ()
+    return [*(t for t in targets if not only or str(t.gateway) in devices), *more]

@@ -109,9 +109,10 @@ class Brief:
 def remember(known: KnownGateways, target: Target, found: Iterable[Gateway], absent: Iterable[str]) -> None:
     """Remember which protocols of the default gateway answered a search, and which did not."""
     answers = {gateway.backend: gateway for gateway in found if gateway.address == target.gateway}
-    if target.gateway is None or target.url is not None or target.port is not None:
+    if target.gateway is None or target.port is not None:
         return
     for name, gateway in answers.items():
         known.put(target.gateway, name, gateway.location or PRESENT)
-    for name in set(absent) - answers.keys():
+    # For a URL, other protocols were not asked.
+    for name in set(absent) - answers.keys() if target.url is None else ():
         known.put(target.gateway, name, "")

@@ -97,7 +97,7 @@ class Probe:
         return any(gateway.address == self.target.gateway for gateway in answered)
 
     def end_soon(self) -> None:
-        """End a brief search soon, unless the user named its gateway: another target's gateway has answered."""
+        """End a brief search soon, because a gateway answered elsewhere, unless the user named this one."""
         if self._brief is not None and not self.done and not self.target.chosen:
             self._answered_elsewhere = True
             self._brief.hurry(self.target, [b for b in self._backends if b.name in self._running])

@@ -30,6 +30,15 @@ def test_without_a_daemon_ports_are_opened_and_closed(program: Any, gateway: Any
     assert [port for port, _, _ in states(program.run("status", "--json").output)] == [2723]
 
 
+def test_close_and_list_need_no_option_of_open(program: Any, upnp_gateway: Any) -> None:
+    """They find the gateway of a lease where it was, although no search reaches it."""
+    program.run("open", "8080/tcp", *upnp_gateway.options)
+    assert "8080/tcp" in program.run("list", *upnp_gateway.options[2:]).output
+    done = program.run("close", "8080/tcp", *upnp_gateway.options[2:])
+    assert (done.status, done.output) == (0, "8080/tcp is closed\n")
+    assert upnp_gateway.ports() == set()
+
+
 def test_another_port_inside_is_named_by_to(program: Any, gateway: Any) -> None:
     """A port alone means this host."""
     done = program.run("open", "8080/tcp", "--to", ":80", "--json", *gateway.options)
