@@ -61,7 +61,10 @@ def _create(name: str | None, kind: str | None) -> int:
     from portmapper.pluginhost.manager import KINDS
 
     if name is None or kind is None:
-        raise UsageError(f"usage: portmapper plugins new NAME --kind {'|'.join(KINDS)}")
+        raise UsageError(
+            "'plugins new' needs a name and a kind; for example: portmapper plugins new my-router "
+            f"--kind backend (kinds: {', '.join(KINDS)})"
+        )
     module = write_project(name, kind)
     print(f"Edit: {module} works without changes; its comments show what to replace.")
     print(f"Test: cd {name} && {TEST_ON_WINDOWS if sys.platform == 'win32' else TEST}")

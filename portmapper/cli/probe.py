@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
 from portmapper.cli.options import add_config_option, add_state_option
+from portmapper.cli.say import say
 
 if TYPE_CHECKING:
     from portmapper.api.model import IPAddress
@@ -153,7 +154,9 @@ def _check(arguments: argparse.Namespace) -> int:
 
     served = (arguments.listen, arguments.certificate, arguments.key)
     if arguments.url is None or not arguments.port or any(served):
-        raise UsageError("use 'portmapper probe check URL PORT/PROTO...', such as 8080/tcp")
+        raise UsageError(
+            "'probe check' needs the URL of a probe server and ports; for example: " + Probe.examples[1]
+        )
     wanted = ports_of(arguments.port)
     if len(wanted) > MAX_CHECKED:
         raise UsageError(f"{len(wanted)} ports are too many for one check; check at most {MAX_CHECKED}")
@@ -180,7 +183,7 @@ def _print(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
         print(json.dumps({"mappings": [_document(*outcome) for outcome in outcomes]}, indent=2))
         return
     for port, verdict in outcomes:
-        print(f"{port.name} {outcome_text(port, verdict)}")
+        say(f"{port.name} {outcome_text(port, verdict)}")
 
 
 def _document(port: OpenPort, verdict: Any) -> dict[str, Any]:

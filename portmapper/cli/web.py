@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from portmapper.api.command import Command
 from portmapper.cli.options import add_config_option, add_state_option
+from portmapper.cli.say import say
 from portmapper.cli.targets import directory_of
 
 if TYPE_CHECKING:
@@ -56,8 +57,12 @@ class Web(Command):
 def _check(arguments: argparse.Namespace) -> None:
     from portmapper.api.errors import UsageError
 
-    if (arguments.action == "revoke") != (arguments.revoked is not None):
-        raise UsageError("usage: portmapper web revoke NAME; 'portmapper web tokens' lists the names")
+    if arguments.action == "revoke" and arguments.revoked is None:
+        raise UsageError("'web revoke' needs the name of a token; 'portmapper web tokens' lists the names")
+    if arguments.action == "token" and arguments.revoked is not None:
+        raise UsageError(f"write the name as: portmapper web token --name {arguments.revoked}")
+    if arguments.action == "tokens" and arguments.revoked is not None:
+        raise UsageError("'web tokens' takes no name: it lists all tokens")
     if arguments.action != "token" and (arguments.name is not None or arguments.read_only):
         raise UsageError("--name and --read-only belong to 'portmapper web token'")
 
@@ -71,7 +76,7 @@ def _create(tokens: Tokens, arguments: argparse.Namespace) -> None:
         print(json.dumps({"name": name, "token": secret, "read_only": arguments.read_only}))
         return
     print(secret)
-    print(f"This is the token {name}. It is not shown again. Paste it at /login.", file=sys.stderr)
+    say(f"This is the token {name}. It is not shown again. Paste it at /login.", sys.stderr)
 
 
 def _list(tokens: Tokens, *, as_json: bool) -> None:

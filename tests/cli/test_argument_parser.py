@@ -15,7 +15,7 @@ from portmapper.cli.main import main
         (["status", "--whatch=1"], "did you mean --watch?"),
         (["run", "--conflict", "nxt"], "did you mean next?"),
         (["status", "--zzzzzzzzz"], "see 'portmapper status --help'"),
-        (["open"], "see 'portmapper open --help'"),
+        (["open"], "is missing; for example: portmapper open 8080"),
     ],
 )
 def test_a_mistake_is_one_line_with_a_suggestion(
@@ -28,3 +28,34 @@ def test_a_mistake_is_one_line_with_a_suggestion(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"portmapper {words[0]}: ")
     assert line.endswith(suggestion)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("convert", "SOURCE is missing; for example: portmapper convert ports.csv --to toml"),
+        ("hooks", "test and NAME are missing; for example: portmapper hooks test client"),
+        ("probe", "serve or check is missing; for example: portmapper probe serve --listen 0.0.0.0:9700"),
+        ("web tokn", "'tokn' is not valid: use token, tokens or revoke; did you mean token?"),
+        ("run --interval", "--interval needs a value (TIME); see 'portmapper run --help'"),
+        ("run -n", "--interval needs a value (TIME); see 'portmapper run --help'"),
+        ("run -v -q", "--verbose and --quiet cannot be used together; see 'portmapper run --help'"),
+        ("run --oneshot=3", "--oneshot takes no value, not '3'; see 'portmapper run --help'"),
+        (
+            "run --fo x",
+            "--fo can be --format or --foreground: write more of it; see 'portmapper run --help'",
+        ),
+        (
+            "run --conflict foo",
+            "--conflict: 'foo' is not valid: use keep, next, overwrite or fail; see 'portmapper run --help'",
+        ),
+    ],
+)
+def test_a_mistake_is_described_in_our_own_words(
+    words: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No message of argparse is shown as it is."""
+    with pytest.raises(SystemExit):
+        main(words.split())
+    command = words.partition(" ")[0]
+    assert capsys.readouterr().err == f"portmapper {command}: {line}\n"

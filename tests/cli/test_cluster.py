@@ -49,7 +49,7 @@ def refused(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str
         (["--lead-with", "zookeeper:x"], "no guard named 'zookeeper'"),
         (["--lead-with", "x"], "no guard named 'x'"),
         (["--lead-with-address", "192.168.88.50", "--oneshot"], "a guard needs a daemon: omit --oneshot"),
-        (["--lead-with-address", "192.168.88.50", "--lead-with", "x:y"], "not allowed with argument"),
+        (["--lead-with-address", "192.168.88.50", "--lead-with", "x:y"], "cannot be used together"),
     ],
 )
 def test_an_invalid_option_is_a_usage_error(

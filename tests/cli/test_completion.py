@@ -86,4 +86,4 @@ def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["completion", "csh"])
     assert stop.value.code == 2
-    assert "'bash', 'zsh', 'fish'" in capsys.readouterr().err
+    assert "use bash, zsh or fish" in capsys.readouterr().err

@@ -34,9 +34,9 @@ def test_new_prints_the_commands_of_windows(
 def test_a_missing_name_or_kind_is_a_usage_error(
     words: list[str], workdir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message shows the usage."""
+    """The message shows an example and the kinds."""
     assert main(["plugins", *words]) == 2
-    assert "portmapper plugins new NAME --kind" in capsys.readouterr().err
+    assert "for example: portmapper plugins new my-router --kind backend" in capsys.readouterr().err
 
 
 def test_loaded_plugins_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,8 +48,9 @@ def test_tokens_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("revoke",), "usage: portmapper web revoke NAME"),
-        (("tokens", "x"), "usage: portmapper web revoke NAME"),
+        (("revoke",), "needs the name of a token; 'portmapper web tokens' lists the names"),
+        (("tokens", "x"), "takes no name"),
+        (("token", "x"), "portmapper web token --name x"),
         (("tokens", "--read-only"), "belong to 'portmapper web token'"),
         (("revoke", "x"), "no token named 'x'; known: none"),
         (("token", "--name", ""), "is not a name"),
