@@ -47,11 +47,23 @@ def build_parser(
     return parser
 
 
+NARROW = 60
+"""On a screen with fewer columns, the help of an option is below it."""
+
+
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Finds the width as argparse does, which imports shutil and all compression libraries for it."""
 
     def __init__(self, prog: str, **options: Any) -> None:
-        super().__init__(prog, **{"width": _columns() - 2, **options})
+        columns = _columns()
+        place = {"max_help_position": 6} if columns < NARROW else {}
+        super().__init__(prog, **{"width": columns - 2, **place, **options})
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        """Wrap a help text, but break no path or name of a variable."""
+        import textwrap
+
+        return textwrap.wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)
 
 
 def _columns() -> int:

@@ -16,6 +16,7 @@ from portmapper.cli.options import (
     add_source_options,
     configure_logging,
 )
+from portmapper.cli.say import say
 
 if TYPE_CHECKING:
     from portmapper.api.model import Mapping
@@ -59,7 +60,7 @@ class Check(Command):
         else:
             _show(readings)
             for problem in missing:
-                print(f"warning: {printable(problem)}")
+                say(f"warning: {printable(problem)}")
         return REJECTED if any(reading.rejected for reading in readings) else 0
 
 
@@ -105,14 +106,14 @@ def _show(readings: Sequence[Reading]) -> None:
     width = line_width()
     for reading in readings:
         count = plural(len(reading.mappings), "mapping")
-        print(f"{printable(reading.location)}: {reading.format}, {count}")
+        say(f"{printable(reading.location)}: {reading.format}, {count}")
         for mapping in reading.mappings:
             this_host = "this host over IPv6" if mapping.family == "ipv6" else "this host"
             to = endpoint(mapping.address or this_host, mapping.internal_port)
             comment = f"  {printable(mapping.comment)}" if mapping.comment else ""
             at = f" at {mapping.gateway}" if mapping.gateway else ""
             at = " at all gateways" if mapping.gateway == ALL_GATEWAYS else at
-            print(f"  {port_text(mapping.port, mapping.protocol)} → {to}{at}{comment}")
+            say(f"  {port_text(mapping.port, mapping.protocol)} → {to}{at}{comment}")
         for kind, problems in (("warning", reading.warnings), ("rejected", reading.rejected)):
             for problem in problems:
                 text = f"{kind}: {printable(problem.place)}: {printable(problem.reason)}"

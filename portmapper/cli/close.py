@@ -22,6 +22,7 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
+from portmapper.cli.say import say
 from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_with_leases
 from portmapper.support.plugin_state import STATE
 
@@ -82,7 +83,9 @@ class Close(Command):
                 closer = _Closer(arguments, directory, ports)
                 with closer.store() as store:
                     outcomes = asyncio.run(closer.close(store))
-        return _report(outcomes)
+        status = _report(outcomes)
+        _report_other_protocol(arguments, directory)
+        return status
 
 
 class _Closer:
@@ -225,8 +228,31 @@ def _report(outcomes: Sequence[CloseOutcome]) -> int:
     for outcome in outcomes:
         port = port_text(outcome.port, outcome.protocol)
         if outcome.result in (CloseResult.CLOSED, CloseResult.NOT_OPEN):
-            print(f"{port} is {outcome.result}")
+            say(f"{port} is {outcome.result}")
         else:
             verb = "is still open" if outcome.result is not CloseResult.LEFT_ALONE else "is left alone"
-            print(f"portmapper: {port} {verb}: {printable(outcome.detail)}", file=sys.stderr)
+            say(f"portmapper: {port} {verb}: {printable(outcome.detail)}", sys.stderr)
     return 1 if any(outcome.result in (CloseResult.FAILED, CloseResult.LISTED) for outcome in outcomes) else 0
+
+
+def _report_other_protocol(arguments: argparse.Namespace, directory: Path) -> None:
+    """Name the ports that stay open over the other protocol, where the user named none: `close 27015`."""
+    import shlex
+
+    from portmapper.cli.farewell import options_of_close
+    from portmapper.cli.status import known_mappings
+    from portmapper.cli.wording import mapping_port
+
+    numbers = {port for _, port in ports_of([text for text in arguments.port if "/" not in text])}
+    closed = {(protocol.value, port) for protocol, port in ports_of(arguments.port)}
+    left = [
+        mapping_port(mapping)
+        for mapping in (known_mappings(directory) if numbers else ())
+        if mapping["state"] == "active"
+        and mapping["external_port"] in numbers
+        and (mapping["protocol"], mapping["external_port"]) not in closed
+    ]
+    if left:
+        verb, them = ("is", "it") if len(left) == 1 else ("are", "them")
+        command = shlex.join(["portmapper", "close", *options_of_close(arguments.given), *left])
+        say(f"portmapper: {', '.join(left)} {verb} still open. To close {them}: {command}", sys.stderr)

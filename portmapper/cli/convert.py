@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, RowError
 from portmapper.cli.options import add_format_options, add_log_options, add_plugin_option, configure_logging
+from portmapper.cli.say import say
 
 if TYPE_CHECKING:
     from portmapper.api.model import ConflictPolicy
@@ -57,7 +58,7 @@ class Convert(Command):
         tables, rejected = _convert(asyncio.run(reader.read_rows()))
         _write(tomli_w.dumps({"mapping": tables}), arguments.output)
         for reason in rejected:
-            print(f"portmapper: {reader.location}: {reason}", file=sys.stderr)
+            say(f"portmapper: {reader.location}: {reason}", sys.stderr)
         return REJECTED if rejected else 0
 
 

@@ -17,6 +17,7 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
+from portmapper.cli.say import say
 from portmapper.cli.targets import directory_of, opened_store
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _show(found: DiscoveryResult, verbose: bool) -> None:
     for (gateway, _), row, lines in zip(found.gateways, cells, below, strict=True):
         print(row_line(row, widths))
         for line in [*lines, *(_details(gateway, found) if verbose else ())]:
-            print(INDENT + line)
+            say(INDENT + line)
 
 
 def _cells(gateway: Gateway, external: IPAddress | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
+from portmapper.cli.say import say
 from portmapper.cli.targets import directory_of, opened_store
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _write_report(arguments: argparse.Namespace, lines: Sequence[str], comments:
         comments,
     )
     write_report(arguments.report, given)
-    print(f"portmapper: wrote {arguments.report}. Read it before you publish it.", file=sys.stderr)
+    say(f"portmapper: wrote {arguments.report}. Read it before you publish it.", sys.stderr)
 
 
 async def _findings(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from portmapper.cli.wording import mapping_port
@@ -15,12 +15,12 @@ MANY = 6
 """With more open ports, the command that closes all of a list is shorter."""
 
 
-def farewell(document: dict[str, Any], state_dir: Path | None) -> list[str]:
+def farewell(document: dict[str, Any], options: Sequence[str]) -> list[str]:
     """Return the lines for a run that ends and leaves its ports open; none if no port is open.
 
     Args:
         document: the status document at the end of the run.
-        state_dir: the state directory that the user named.
+        options: those of the run that `close` needs, too; see `options_of_close`.
     """
     active = [mapping for mapping in document["mappings"] if mapping["state"] == "active"]
     if not active:
@@ -30,8 +30,15 @@ def farewell(document: dict[str, Any], state_dir: Path | None) -> list[str]:
     return [
         f"{plural(len(active), 'port')} {verb} open {until}.",
         f"Nothing renews {_them(active)} now. To close {_them(active)}:",
-        f"  {_command(document, active, state_dir)}",
+        f"  {_command(document, active, options)}",
     ]
+
+
+def options_of_close(given: argparse.Namespace) -> list[str]:
+    """Return the options of the command line without which `close` would look for other ports."""
+    named = [("--config", given.config), ("--state-dir", given.state_dir)]
+    named += [("--gateway", gateway) for gateway in given.gateway]
+    return [word for name, value in named if value is not None for word in (name, str(value))]
 
 
 def _them(active: Sequence[object]) -> str:
@@ -46,12 +53,11 @@ def _until(active: Sequence[dict[str, Any]]) -> str:
     return f"until {last}" if first == last else f"until {last}, the first until {first}"
 
 
-def _command(document: dict[str, Any], active: Sequence[dict[str, Any]], state_dir: Path | None) -> str:
+def _command(document: dict[str, Any], active: Sequence[dict[str, Any]], options: Sequence[str]) -> str:
     import shlex
 
-    option = ["--state-dir", str(state_dir)] if state_dir else []
     sources = [source["location"] for source in document["sources"]]
     if len(active) > MANY and sources:
-        return shlex.join(["portmapper", "run", "--only-close-ports", *option, *sources])
+        return shlex.join(["portmapper", "run", "--only-close-ports", *options, *sources])
     ports = dict.fromkeys(mapping_port(mapping) for mapping in active)
-    return shlex.join(["portmapper", "close", *option, *ports])
+    return shlex.join(["portmapper", "close", *options, *ports])

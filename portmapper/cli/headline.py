@@ -29,7 +29,7 @@ def daemon_lines(document: dict[str, Any], now: datetime, width: int | None) -> 
     """Return the lines that identify the daemon, or report that none runs and when the leases end."""
     state = [f"state {printable(document['state_dir'])}"] if document.get("state_dir") else []
     if document.get("pid") is None:
-        return pack([_without_daemon(document, now), *state], width)
+        return pack([*_without_daemon(document, now), *state], width)
     started = datetime.fromisoformat(document["started_at"])
     lists = [f"list {printable(source['location'])}" for source in document["sources"]]
     items = [f"pid {document['pid']}", f"since {format_local(started)}", f"portmapper {document['version']}"]
@@ -107,17 +107,18 @@ def _where_by_leases(mappings: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys([*externals, *places]))
 
 
-def _without_daemon(document: dict[str, Any], now: datetime) -> str:
+def _without_daemon(document: dict[str, Any], now: datetime) -> list[str]:
     active = [mapping for mapping in document["mappings"] if mapping["state"] == "active"]
     if not document["mappings"]:
-        return "no daemon runs"
+        return ["no daemon runs"]
     if not active:
-        return "no daemon runs; the leases of the last run ended"
+        return ["no daemon runs", "the leases of the last run ended"]
     ends = [datetime.fromisoformat(m["expires_at"]) for m in active if m["expires_at"]]
     if not ends:
-        return "no daemon runs; these leases are from an earlier run and have no end"
+        return ["no daemon runs", "leases of an earlier run", "they have no end"]
     left = format_duration((min(ends) - now).total_seconds())
-    return f"no daemon runs; these leases are from an earlier run; the first ends in {left}"
+    which = "it ends" if len(ends) == len(active) == 1 else "the first ends"
+    return ["no daemon runs", "leases of an earlier run", f"{which} in {left}"]
 
 
 def _next_check(document: dict[str, Any], now: datetime) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError, quoted
 from portmapper.cli.options import add_config_option, add_log_options, add_plugin_option, configure_logging
+from portmapper.cli.say import say
 
 if TYPE_CHECKING:
     from portmapper.api.events import Observer
@@ -44,7 +45,7 @@ class Hooks(Command):
         problem = asyncio.run(_test(observers, arguments.hook))
         name = printable(arguments.hook)
         if problem:
-            print(f"portmapper: hook {name} failed: {printable(problem)}", file=sys.stderr)
+            say(f"portmapper: hook {name} failed: {printable(problem)}", sys.stderr)
             return 1
         print(f"hook {name} succeeded")
         return 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.cli.options import add_gateway_options, add_log_options, add_plugin_option, configure_logging
+from portmapper.cli.say import say
 
 if TYPE_CHECKING:
     from portmapper.actions.discover import DiscoveryResult
@@ -142,7 +143,7 @@ class Init(Command):
         text = _text(_discover(arguments), arguments.gateway)
         _write(path, text)
         option = "" if path in settings_paths() else f" --config {shlex.quote(str(path))}"
-        print(f"wrote {path}. Add your ports to it, then run: portmapper run{option}")
+        say(f"wrote {path}. Add your ports to it, then run: portmapper run{option}")
         return 0
 
 

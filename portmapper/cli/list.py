@@ -20,6 +20,7 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
+from portmapper.cli.say import say
 from portmapper.cli.targets import directory_of, opened_store, targets_with_leases
 
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ def report_failures(tables: GatewayTables, *, leases_shown: bool = True) -> None
     from portmapper.support.text import plural, printable
 
     for identity, error in tables.failures.items():
-        print(f"portmapper: cannot read the table of {identity}: {printable(str(error))}", file=sys.stderr)
+        say(f"portmapper: cannot read the table of {identity}: {printable(str(error))}", sys.stderr)
     for identity, count in tables.partial.items():
         told = f"the table may be incomplete: {identity} failed after {plural(count, 'mapping')}"
-        print(f"portmapper: {told}", file=sys.stderr)
+        say(f"portmapper: {told}", sys.stderr)
     if leases_shown and not (tables.readable or tables.partial or tables.failures):
-        print("portmapper: no gateway can list its table; showing portmapper's own leases", file=sys.stderr)
+        say("portmapper: no gateway can list its table; showing portmapper's own leases", sys.stderr)
 
 
 def _document(row: TableRow, reason: str) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def _write_csv(rows: Sequence[TableRow]) -> None:
         entry = row.entry
         if entry.internal_address is None or not entry.external_port or not entry.internal_port:
             # `run` could not open it again: the internal host is unknown, or it maps every port.
-            print(f"portmapper: omitted {entry.protocol} {entry.external_port}", file=sys.stderr)
+            say(f"portmapper: omitted {entry.protocol} {entry.external_port}", sys.stderr)
             continue
         comment = printable(entry.comment)
         lifetime = entry.lifetime
@@ -178,7 +179,7 @@ def show(rows: Sequence[tuple[TableRow, str]], stale: bool) -> None:
     for row_cells, lines in zip(cells, below, strict=True):
         print(row_line(row_cells, widths))
         for line in lines:
-            print(INDENT + line)
+            say(INDENT + line)
 
 
 def _cells(row: TableRow, reason: str, stale: bool) -> dict[str, str]:

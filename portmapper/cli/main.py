@@ -132,7 +132,9 @@ def _run(words: list[str]) -> int:
     if words[:1] == ["help"] and words[1:]:
         words = [words[1], "--help"]
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_overview())
+        from portmapper.cli.say import fitted, width_of
+
+        print(fitted(_overview(), width_of(sys.stdout), indent=13))
         return 0 if words else 2
     if words[0].startswith("-"):
         # upnp-daemon has no commands: its unit files, which only pass options, keep working.
@@ -250,9 +252,10 @@ def _report(error: Exception) -> int:
 
 
 def _print_error(message: str) -> None:
+    from portmapper.cli.say import say
     from portmapper.support.text import printable
 
-    print(f"portmapper: {printable(message)}", file=sys.stderr)
+    say(f"portmapper: {printable(message)}", sys.stderr)
 
 
 if __name__ == "__main__":

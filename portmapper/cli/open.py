@@ -23,6 +23,7 @@ from portmapper.cli.options import (
 )
 from portmapper.cli.port_arguments import FORM, port_records
 from portmapper.cli.progress import progress
+from portmapper.cli.say import say
 from portmapper.cli.targets import call_daemon, directory_of
 from portmapper.support.plugin_state import STATE
 
@@ -210,7 +211,7 @@ def _gateway_of_mapping(arguments: argparse.Namespace) -> str | None:
 def _warn_about_ignored_options(arguments: argparse.Namespace) -> None:
     ignored = arguments.given.gateway and _gateway_of_mapping(arguments) is None
     if ignored or len(arguments.given.backend) > 1:
-        print("portmapper: the running daemon uses the gateways that it was started with", file=sys.stderr)
+        say("portmapper: the running daemon uses the gateways that it was started with", sys.stderr)
 
 
 def _open_without_daemon(
@@ -259,17 +260,17 @@ def _show(document: dict[str, Any], by_daemon: bool) -> None:
     for mapping in document["mappings"]:
         internal = endpoint(mapping["internal_address"], mapping["internal_port"], "this host")
         if mapping["state"] == "waiting":
-            print(f"{mapping_port(mapping)} is not open yet: {printable(mapping['error'])}")
+            say(f"{mapping_port(mapping)} is not open yet: {printable(mapping['error'])}")
         elif mapping["state"] == "active":
             where = _external(mapping)
             protocol = protocol_name(mapping["backend"])
             end = _how_long(mapping, by_daemon)
-            print(f"{mapping_port(mapping)} → {internal} is open{where} over {protocol}{end}")
+            say(f"{mapping_port(mapping)} → {internal} is open{where} over {protocol}{end}")
         else:
             reason = printable(mapping["error"] or "no gateway answered")
-            print(f"{mapping_port(mapping)} is not open: {reason}", file=sys.stderr)
+            say(f"{mapping_port(mapping)} is not open: {reason}", sys.stderr)
     for note in [*_notes(document, by_daemon), *(f"warning: {w}" for w in address_warnings(document))]:
-        print(f"portmapper: {note}", file=sys.stderr)
+        say(f"portmapper: {note}", sys.stderr)
 
 
 def _external(mapping: dict[str, Any]) -> str:
@@ -311,7 +312,7 @@ def _notes(document: dict[str, Any], by_daemon: bool) -> list[str]:
 def _status(document: dict[str, Any]) -> int:
     states = [mapping["state"] for mapping in document["mappings"]]
     if not document["gateways"] and "pending" in states:
-        print("portmapper: run 'portmapper doctor' to find out why", file=sys.stderr)
+        say("portmapper: run 'portmapper doctor' to find out why", sys.stderr)
         return 3
     return 0 if all(state in ("active", "waiting") for state in states) else 1
 

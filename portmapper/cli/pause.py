@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from portmapper.api.command import Command
 from portmapper.cli.options import add_config_option, add_state_option
 from portmapper.cli.progress import progress
+from portmapper.cli.say import say
 from portmapper.cli.targets import call_daemon, directory_of, ports_of
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _print_lines(ports: Iterable[Port], text: str) -> None:
     from portmapper.cli.wording import port_text
 
     for protocol, port in ports:
-        print(f"{port_text(port, protocol)} {text}")
+        say(f"{port_text(port, protocol)} {text}")
 
 
 RESULTS = {"paused": "is paused", "resumed": "is resumed", "not_paused": "was not paused"}
@@ -123,7 +124,7 @@ def _report(results: Sequence[dict[str, Any]]) -> int:
     for done in results:
         port = port_text(done["port"], done["protocol"])
         if done["result"] != "unknown":
-            print(f"{port} {RESULTS[done['result']]}")
+            say(f"{port} {RESULTS[done['result']]}")
         if done["detail"]:
-            print(f"portmapper: {port}: {printable(done['detail'])}", file=sys.stderr)
+            say(f"portmapper: {port}: {printable(done['detail'])}", sys.stderr)
     return 1 if any(done["result"] == "unknown" for done in results) else 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from portmapper.api.command import Command
 from portmapper.cli.options import add_state_option
+from portmapper.cli.say import say
 from portmapper.cli.targets import add_lenient_config_option, directory_of_daemon
 
 
@@ -38,9 +39,9 @@ def _report(sources: list[dict[str, Any]]) -> int:
 
     problems = [problem for source in sources for problem in _problems(source)]
     for problem in problems:
-        print(f"portmapper: {printable(problem)}", file=sys.stderr)
+        say(f"portmapper: {printable(problem)}", sys.stderr)
     count = sum(source["mappings"] for source in sources)
-    print(f"reloaded: {plural(count, 'mapping')} from {plural(len(sources), 'source')}")
+    say(f"reloaded: {plural(count, 'mapping')} from {plural(len(sources), 'source')}")
     return 1 if problems else 0
 
 

@@ -29,6 +29,7 @@ from portmapper.cli.options import (
     conflict_name,
     warn_of_failed_plugins,
 )
+from portmapper.cli.say import say
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
@@ -193,10 +194,13 @@ def _say_farewell(arguments: argparse.Namespace, daemon: Daemon) -> None:
         return
     if arguments.close_ports_on_exit or arguments.daemon or arguments.log_format != "text":
         return
-    from portmapper.cli.farewell import farewell
+    from portmapper.cli.farewell import farewell, options_of_close
 
-    for line in farewell(daemon.document, arguments.given.state_dir):
-        print(line, file=sys.stderr)
+    for line in farewell(daemon.document, options_of_close(arguments.given)):
+        if line.startswith(" "):
+            print(line, file=sys.stderr)  # a command stays whole: it is there to be copied
+        else:
+            say(line, sys.stderr)
 
 
 async def _run(
@@ -266,7 +270,7 @@ def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
         # No mapping at all: the lists were still being read.
         return 1 if "pending" in states or not states else 0
     if not document["gateways"] and "pending" in states:
-        print("portmapper: no gateway answered; run 'portmapper doctor' to find out why", file=sys.stderr)
+        say("portmapper: no gateway answered; run 'portmapper doctor' to find out why", sys.stderr)
         return 3
     rejected = any(source["rejected"] for source in document["sources"])
     return 1 if states - {"active", *HELD_BACK} or rejected else 0
@@ -276,7 +280,7 @@ def _warn(document: dict[str, Any]) -> None:
     from portmapper.cli.wording import address_warnings
 
     for warning in address_warnings(document):
-        print(f"portmapper: warning: {warning}", file=sys.stderr)
+        say(f"portmapper: warning: {warning}", sys.stderr)
 
 
 def _add_process_options(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, UsageError
+from portmapper.cli.say import say
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 SYSTEM_SETTINGS = Path("/etc")
@@ -83,7 +84,7 @@ class Service(Command):
             return 0
         print(unit, end="")
         if problem:
-            print(f"portmapper: warning: {problem}", file=sys.stderr)
+            say(f"portmapper: warning: {problem}", sys.stderr)
         return 0
 
 
@@ -217,8 +218,8 @@ def _install(unit: str, for_user: bool) -> None:
     path = _unit_path(for_user)
     _write(path, unit)
     _systemctl(for_user, "daemon-reload")
-    print(f"wrote {path}")
-    print(f"To start it now and at every boot: {' '.join(_manager(for_user))} enable --now portmapper")
+    say(f"wrote {path}")
+    say(f"To start it now and at every boot: {' '.join(_manager(for_user))} enable --now portmapper")
 
 
 def _write_first_settings(settings: Path | str, lists: list[str]) -> None:
@@ -234,7 +235,7 @@ def _write_first_settings(settings: Path | str, lists: list[str]) -> None:
 def _write_if_missing(path: Path, text: str) -> None:
     if not path.exists():
         _write(path, text)
-        print(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 def _write(path: Path, text: str) -> None:
@@ -260,7 +261,7 @@ def _uninstall(for_user: bool) -> None:
     except OSError as error:
         raise PortmapperError(f"cannot remove {path}: {error.strerror}") from error
     _systemctl(for_user, "daemon-reload")
-    print(f"removed {path}; settings, lists and leases are still there")
+    say(f"removed {path}; settings, lists and leases are still there")
 
 
 def _manager(for_user: bool) -> list[str]:

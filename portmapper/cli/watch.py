@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ from rich.console import Console
 from rich.live import Live
 
 from portmapper.cli.keys import reading_keys
-from portmapper.cli.lines import Line, styled, truncated
+from portmapper.cli.lines import Line, cell_len, styled, truncated
+from portmapper.cli.say import say
 from portmapper.cli.tables import Screen, Size, print_status, render
 from portmapper.support.text import printable
 from portmapper.support.writable import takes_text
@@ -93,7 +95,7 @@ class LiveScreen:
 
     def _print_last(self) -> None:
         for line in self._log.lines:
-            print(line, file=sys.stderr)
+            say(line, sys.stderr)
         document = self._document()
         if _has_begun(document):
             print_status(document)
@@ -115,7 +117,8 @@ class LiveScreen:
         return Screen([*screen.lines, *([Line()] * (gap if bottom else 0)), *bottom], screen.scroll)
 
     def _bottom(self, hint: str, width: int) -> list[Line]:
-        lines = [Line(truncated(printable(line), width), "dim") for line in [*self._log.lines][-LOG_LINES:]]
+        last = [*self._log.lines][-LOG_LINES:]
+        lines = [Line(truncated(_shortened(printable(line), width), width), "dim") for line in last]
         return [*lines, *([Line(hint, "dim")] if hint else [])]
 
     def _pressed(self, key: str) -> None:
@@ -124,6 +127,14 @@ class LiveScreen:
         page = max(self._console.size.height - 8, 1)
         self._scroll += {"page up": -page, "page down": page, **STEPS}.get(key, 0)
         self._changed.set()
+
+
+def _shortened(line: str, width: int) -> str:
+    """Omit date, zone and level of a log line that is wider than the screen: the live screen is about now."""
+    return line if cell_len(line) <= width else _PREFIX.sub(r"\1 ", line)
+
+
+_PREFIX = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} ([0-9]{2}:[0-9]{2}:[0-9]{2})[+-][0-9]{2}:[0-9]{2} [A-Z]+ +")
 
 
 def _has_begun(document: dict[str, Any]) -> bool:

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from portmapper.api.command import _columns
+from portmapper.api.command import _columns, build_parser
+from portmapper.cli.close import Close
 
 
 @pytest.mark.parametrize("given", ["", "0", "40", "132", "x"])
@@ -21,3 +22,12 @@ def test_without_a_standard_output_the_width_is_the_usual_one(monkeypatch: pytes
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr("sys.__stdout__", None)
     assert _columns() == 80
+
+
+def test_on_a_narrow_screen_options_have_their_help_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No path or name of a variable is broken."""
+    monkeypatch.setenv("COLUMNS", "40")
+    text = build_parser(Close()).format_help()
+    assert "  --yes\n      with --stale: do not ask for\n      confirmation\n" in text
+    assert "      portmapper/portmapper.toml in\n" in text
+    assert "      PORTMAPPER_LOG, or info" in text

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import argparse
 
 from status_documents import RUNNING, forty_one, mapping, problem
 
-from portmapper.cli.farewell import farewell
+from portmapper.cli.farewell import farewell, options_of_close
 
 
 def test_the_end_and_the_command_are_shown() -> None:
     """Only open ports are named."""
     document = {**RUNNING, "mappings": [mapping(8080), mapping(53, protocol="UDP"), problem(9000)]}
-    first, second, third = farewell(document, None)
+    first, second, third = farewell(document, [])
     assert first.startswith("2 ports stay open until 20")
     assert second == "Nothing renews them now. To close them:"
     assert third == "  portmapper close 8080/tcp 53/udp"
@@ -20,7 +20,7 @@ def test_the_end_and_the_command_are_shown() -> None:
 
 def test_many_ports_are_closed_by_their_list() -> None:
     """The state directory that the user named is part of the command."""
-    command = farewell(forty_one(), Path("/srv/my state"))[-1]
+    command = farewell(forty_one(), ["--state-dir", "/srv/my state"])[-1]
     assert command.endswith(
         "portmapper run --only-close-ports --state-dir '/srv/my state' /etc/portmapper/ports.csv"
     )
@@ -29,9 +29,17 @@ def test_many_ports_are_closed_by_their_list() -> None:
 def test_a_permanent_lease_stays_until_it_is_closed() -> None:
     """It has no end."""
     document = {**RUNNING, "mappings": [mapping(8080, permanent=True, expires_at=None)]}
-    assert farewell(document, None)[0].startswith("1 port stays open until it is closed")
+    assert farewell(document, [])[0].startswith("1 port stays open until it is closed")
 
 
 def test_without_an_open_port_nothing_is_said() -> None:
     """Nothing has to be closed."""
-    assert farewell({**RUNNING, "mappings": [problem(9000)]}, None) == []
+    assert farewell({**RUNNING, "mappings": [problem(9000)]}, []) == []
+
+
+def test_the_command_closes_what_this_run_opened() -> None:
+    """It names the settings and the gateways of the run."""
+    given = argparse.Namespace(config="my.toml", state_dir=None, gateway=["192.168.88.1"])
+    document = {**RUNNING, "mappings": [mapping(8080)]}
+    command = farewell(document, options_of_close(given))[-1]
+    assert command == "  portmapper close --config my.toml --gateway 192.168.88.1 8080/tcp"

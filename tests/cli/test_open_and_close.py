@@ -129,3 +129,14 @@ def test_a_daemon_adopts_ports_opened_before_it(program: Any, gateway: Any, port
 def status(program: Any) -> list[tuple[int, str, str]]:
     """Return the daemon's mappings."""
     return states(program.run("status", "--json").output)
+
+
+def test_close_names_the_port_that_stays_open_over_udp(program: Any, gateway: Any) -> None:
+    """A number without a protocol is TCP; a written protocol needs no hint."""
+    assert program.run("open", "27015/both", *gateway.options).status == 0
+    done = program.run("close", "27015", *gateway.options)
+    assert (done.status, done.output) == (0, "27015/tcp is closed\n")
+    assert done.errors.startswith("portmapper: 27015/udp is still open. To close it: portmapper close ")
+    assert done.errors.endswith(" 27015/udp\n")
+    again = program.run("close", "27015/tcp", *gateway.options)
+    assert (again.output, again.errors) == ("27015/tcp is not open\n", "")

@@ -150,7 +150,7 @@ def test_columns_are_the_same_without_a_daemon() -> None:
     assert with_daemon[-2:] == without[-2:]
     assert without[0].startswith("1 of 1 open · 203.0.113.7")
     assert "PCP on 192.168.88.1" in without[0]
-    assert "these leases are from an earlier run; the first ends in 59m 51s" in without[1]
+    assert "leases of an earlier run · it ends in 59m 51s" in without[1]
 
 
 def test_the_daemon_is_identified() -> None:
@@ -263,3 +263,10 @@ def test_the_address_of_the_web_page_is_shown() -> None:
     """Only while it is on."""
     assert "web page" not in shown(Size(80, 24))
     assert "web page http://127.0.0.1:8080/" in shown(Size(80, 24), web_address="http://127.0.0.1:8080/")
+
+
+def test_without_a_daemon_the_end_of_the_leases_is_never_cut() -> None:
+    """At 40 columns, it has its own line."""
+    one = {**mapping(8080), "expires_at": "2026-11-28T10:30:00+00:00"}
+    screen = shown(Size(40), pid=None, mappings=[one], sources=[], state_dir="/var/lib/portmapper")
+    assert "no daemon runs\nleases of an earlier run\nit ends in " in screen
