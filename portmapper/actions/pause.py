@@ -46,4 +46,4 @@ def _keys(store: Store, port: Port) -> list[PauseKey]:
 
 def _event(kind: EventKind, port: Port, now: datetime) -> Event:
     protocol, number = port
-    return Event(at=now, kind=kind, protocol=protocol, wanted_external_port=number)
+    return Event(at=now, kind=kind, protocol=protocol, external_port=number, wanted_external_port=number)

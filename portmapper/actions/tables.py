@@ -199,7 +199,8 @@ def _entry_of(stored: StoredLease) -> TableEntry:
         internal_address=lease.internal_address,
         internal_port=lease.internal_port,
         comment=stored.comment,
-        lifetime=0 if lease.permanent else max(1, int(lease.lifetime - elapsed)),
+        # A negative time since the grant means that the clock was set back.
+        lifetime=0 if lease.permanent else max(1, int(lease.lifetime - max(elapsed, 0))),
     )
 
 

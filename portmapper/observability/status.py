@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+CLOCK_SLACK = timedelta(seconds=60)
+"""By how much NTP may set the clock back without a doubt about a lease."""
+
 
 class Scheduler(Protocol):
     """What the document shows of the scheduler."""
@@ -221,9 +224,8 @@ def date(monotonic: float | None, now: Moment) -> str | None:
 
 def _stored_mapping(stored: StoredLease) -> Document:
     lease = stored.lease
-    now = datetime.now(stored.granted_at.tzinfo)
     expiry = None if lease.permanent else stored.granted_at + timedelta(seconds=lease.lifetime)
-    is_valid = stored.confirmed and not stored.expired(now)
+    doubt = _doubt(stored, datetime.now(stored.granted_at.tzinfo))
     return {
         "protocol": lease.protocol.value,
         "internal_address": str(lease.internal_address),
@@ -231,7 +233,7 @@ def _stored_mapping(stored: StoredLease) -> Document:
         "wanted_external_port": stored.wanted_port,
         "external_address": str(lease.external_address) if lease.external_address else None,
         "external_port": lease.external_port,
-        "state": (MappingState.ACTIVE if is_valid else MappingState.PENDING).value,
+        "state": (MappingState.PENDING if doubt else MappingState.ACTIVE).value,
         "backend": lease.backend,
         "gateway": lease.gateway.partition(":")[2],
         "lifetime": lease.lifetime,
@@ -245,8 +247,17 @@ def _stored_mapping(stored: StoredLease) -> Document:
         "reachable": None,
         "source": stored.source,
         "origin": stored.origin,
-        "error": None if is_valid else "the lease expired or was never confirmed",
+        "error": doubt,
         "passed_over": [],
         "opens_at": None,
         "closes_at": None,
     }
+
+
+def _doubt(stored: StoredLease, now: datetime) -> str | None:
+    """Return why a lease of an earlier run may not be open any more."""
+    if not stored.confirmed or stored.expired(now):
+        return "the lease expired or was never confirmed"
+    if stored.granted_at > now + CLOCK_SLACK and not stored.lease.permanent:
+        return "the clock was set back since the lease was granted: it may have expired"
+    return None

@@ -16,6 +16,7 @@ from portmapper.store.ownership import Ownership
 from portmapper.store.stored_lease import StoredLease
 from portmapper.support.backoff import retry_delay
 from portmapper.support.clock import Clock
+from portmapper.support.duration import format_local
 
 LONGEST_PAUSE = 300.0
 LONGEST_PAUSE_REFUSED = 3600.0
@@ -172,4 +173,4 @@ def _describe_end(stored: StoredLease) -> str:
     """Return when a lease ends that cannot be released."""
     if stored.lease.permanent:
         return "it never expires, so portmapper keeps trying"
-    return f"it expires at {stored.expires_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"it expires at {format_local(stored.expires_at)}"

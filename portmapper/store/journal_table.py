@@ -17,13 +17,17 @@ KEEP_SECONDS = 400 * 86400
 KEEP_EVENTS = 50_000
 """About 10 MB, so that a gateway that fails at every interval does not fill the disk of a small machine."""
 
+CLOCK_JUMP = 10 * 366 * 86400
+"""Seconds without an event after which the clock is wrong rather than the daemon idle."""
+
 FORGET_EVERY = 500
 """Events between two deletions of old events; the first event of a run triggers one too."""
 
 _NO_END = 2**63 - 1
 
 _INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_TOO_OLD = "DELETE FROM journal WHERE at < ?"
+_LATEST = "(SELECT at FROM journal ORDER BY rowid DESC LIMIT 1)"
+_TOO_OLD = f"DELETE FROM journal WHERE at < ? AND {_LATEST} > ?"
 _TOO_MANY = "DELETE FROM journal WHERE rowid <= (SELECT max(rowid) FROM journal) - ?"
 
 
@@ -51,12 +55,16 @@ class JournalTable:
             event.gateway,
             storable(event.detail),
         )
-        self._last = database.execute(_INSERT, row).lastrowid
         if self._until_deletion == 0:
-            database.execute(_TOO_OLD, (event.at.timestamp() - KEEP_SECONDS,))
-            database.execute(_TOO_MANY, (KEEP_EVENTS,))
+            self._delete_old(database, event.at.timestamp())
             self._until_deletion = FORGET_EVERY
         self._until_deletion -= 1
+        self._last = database.execute(_INSERT, row).lastrowid
+
+    def _delete_old(self, database: sqlite3.Connection, now: float) -> None:
+        """Delete old events; not by age if the clock was probably set ahead since the latest event."""
+        database.execute(_TOO_OLD, (now - KEEP_SECONDS, now - CLOCK_JUMP))
+        database.execute(_TOO_MANY, (KEEP_EVENTS - 1,))
 
     def last_id(self, database: sqlite3.Connection) -> int:
         """Return the id of the latest event; 0 without one."""

@@ -13,6 +13,9 @@ from portmapper.support.clock_jumps import watching_jumps
 LONGEST_SLEEP = 60.0
 """Seconds until a wait looks at the clock although the kernel reports every jump."""
 
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Where the wall clock stops: its sum with the longest lease, and its local time, must be dates too."""
+
 
 class Clock:
     """The real clock: a monotonic clock for timers, the wall clock for dates.
@@ -38,8 +41,8 @@ class Clock:
             return time.monotonic()
 
     def now(self) -> datetime:
-        """Return the wall-clock time in UTC."""
-        return datetime.now(UTC)
+        """Return the wall-clock time in UTC, which may be wrong, but is a date at which a lease can begin."""
+        return min(datetime.now(UTC), LATEST)
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
         """Wait at most `seconds` until `event` is set, and return whether it was set.

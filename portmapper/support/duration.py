@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime
 
@@ -53,5 +54,10 @@ def format_duration(seconds: float) -> str:
 
 
 def format_local(moment: datetime) -> str:
-    """Format a moment in local time with its zone: `2026-11-28 10:24:43+01:00`."""
-    return moment.astimezone().isoformat(sep=" ", timespec="seconds")
+    """Format a moment in local time with its zone: `2026-11-28 10:24:43+01:00`.
+
+    At the ends of the calendar, local time is no date: use UTC there.
+    """
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        moment = moment.astimezone()
+    return moment.isoformat(sep=" ", timespec="seconds")

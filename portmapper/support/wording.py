@@ -45,4 +45,6 @@ def _mapping(event: Mapping[str, Any]) -> str:
     if not event["protocol"]:
         return ""
     port = port_text(event["external_port"] or event["internal_port"], event["protocol"])
+    if event["internal_port"] is None:  # paused without a daemon, which would know the row
+        return port
     return f"{port} → {endpoint(event['internal_address'], event['internal_port'], 'this host')}"

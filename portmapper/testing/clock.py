@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from portmapper.support.clock import Clock
+from portmapper.support.clock import LATEST, Clock
 
 MAX_ITERATIONS = 1_000_000
 """Iterations of the event loop after which `settle` reports code that never waits."""
@@ -30,7 +30,7 @@ class FakeClock(Clock):
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         """Start at 1000 monotonic seconds and the wall-clock time `start`."""
         super().__init__()
-        self._start = start
+        self._start = min(start, LATEST)
         self._seconds = 1000.0
 
     def monotonic(self) -> float:
@@ -43,7 +43,7 @@ class FakeClock(Clock):
 
     def set_wall(self, seconds: float) -> None:
         """Set the wall clock forward, or back if `seconds` is negative; monotonic time does not change."""
-        self._start += timedelta(seconds=seconds)
+        self._start = min(self._start + timedelta(seconds=seconds), LATEST)
 
     async def sleep(self, seconds: float) -> None:
         """Skip `seconds` at once, like a suspended host; all due timers fire afterwards."""

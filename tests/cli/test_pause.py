@@ -53,6 +53,7 @@ def test_without_a_daemon_the_next_run_closes_a_paused_row(program: Any, gateway
     assert program.run(*run).status == 0
     done = program.run("pause", "8080/tcp")
     assert done.output == "8080/tcp is paused. No daemon runs: the next 'portmapper run' closes it.\n"
+    assert program.run("history").output.endswith(" paused 8080/tcp\n")
     assert program.run(*run).status == 0
     assert gateway.ports() == {27015}
     assert states(program) == {8080: "paused", 27015: "active"}

@@ -91,3 +91,6 @@ def test_without_a_daemon_the_status_comes_from_the_store(store: Store) -> None:
     assert [mapping["state"] for mapping in document["mappings"]] == ["active", "pending", "pending"]
     assert [mapping["error"] is None for mapping in document["mappings"]] == [True, False, False]
     assert document["mappings"][0]["gateway"] == "192.168.88.1"
+    (from_the_future,) = stored_document([StoredLease(lease, 8080, now + timedelta(days=9))])["mappings"]
+    assert from_the_future["state"] == "pending"
+    assert "the clock was set back" in from_the_future["error"]

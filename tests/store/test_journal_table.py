@@ -68,3 +68,13 @@ def test_reading_deletes_nothing(path: Path) -> None:
     store = Store(path)
     assert details(store) == ["old"]
     store.close()
+
+
+def test_a_clock_that_jumps_ahead_deletes_no_events(path: Path) -> None:
+    """The events of a run with a wrong clock stand beside those before and after it."""
+    record(path, opened("before"))
+    record(path, opened("ahead", datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)))
+    record(path, opened("after", NOW + timedelta(days=1)))
+    store = Store(path)
+    assert details(store) == ["before", "ahead", "after"]
+    store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -52,3 +53,19 @@ def test_local_time_shows_its_zone() -> None:
     shown = format_local(datetime(2026, 11, 28, 10, 24, 43, 5, tzinfo=UTC))
     assert datetime.fromisoformat(shown) == datetime(2026, 11, 28, 10, 24, 43, tzinfo=UTC)
     assert "." not in shown
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Niue"])
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max, datetime(1970, 1, 1), datetime(2106, 2, 7)])
+def test_a_date_at_the_end_of_the_calendar_is_shown(
+    moment: datetime, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of a host without a battery may show anything."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        shown = datetime.fromisoformat(format_local(moment.replace(tzinfo=UTC)))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert shown == moment.replace(tzinfo=UTC, microsecond=0)
