@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
+from portmapper_simulator.errors import Fault
+
 Value = TypeVar("Value")
 Change = Callable[[Value], Value]
 
@@ -45,3 +47,14 @@ class QuirkPoint(Generic[Value]):
             if name in active or self._bundles.get(name) in active:
                 value = change(value)
         return value
+
+
+def refuse_with(code: int, when: Callable[[Value], bool]) -> Change[Value]:
+    """Return a quirk that refuses with a UPnP error code."""
+
+    def refuse(value: Value) -> Value:
+        if when(value):
+            raise Fault(code)
+        return value
+
+    return refuse

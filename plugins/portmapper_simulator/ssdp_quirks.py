@@ -1,4 +1,4 @@
-"""Quirks D: answers to an SSDP search."""
+"""Quirks of the answers to an SSDP search."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def _multicast_only(search: Search) -> Search:
 @SEARCH.quirk("D1-unicast-only", "answers only searches sent to its own address")
 def _unicast_only(search: Search) -> Search:
     return attrs.evolve(search, answers=()) if search.multicast else search
+
+
+SEARCH.bundle(
+    "D1", "answers only searches sent to the multicast group, as D1-multicast-only", "D1-multicast-only"
+)
 
 
 @SEARCH.quirk("D2", "answers every search with a media server first")
@@ -69,8 +74,22 @@ def _slow_to_wake(search: Search) -> Search:
     return attrs.evolve(search, answers=()) if search.age < DEAF_SECONDS else search
 
 
+def _late(seconds: float) -> Callable[[Search], Search]:
+    """Return a quirk that delays every answer."""
+    return lambda search: _each(search, lambda answer: attrs.evolve(answer, delay=seconds))
+
+
+SEARCH.quirk("D13", "answers searches after 2.9 s")(_late(2.9))  # more than a search usually takes
+SEARCH.quirk("D13-5s", "answers searches after 5.5 s")(_late(5.5))
+
+
+@SEARCH.quirk("D14", "answers only searches for ssdp:all")
+def _only_all(search: Search) -> Search:
+    return search if search.target == "ssdp:all" else attrs.evolve(search, answers=())
+
+
 def _misleading(host: str, port: int | None = None) -> Callable[[Search], Search]:
-    """Return a quirk with a misleading LOCATION (D6); None keeps the port."""
+    """Return a quirk with another host, and port, in the LOCATION; None keeps the port."""
 
     def mislead(answer: Answer) -> Answer:
         location = urlsplit(answer.headers["LOCATION"])
@@ -80,6 +99,7 @@ def _misleading(host: str, port: int | None = None) -> Callable[[Search], Search
     return lambda search: _each(search, mislead)
 
 
+SEARCH.quirk("D12", "sends a LOCATION on the IPv6 loopback address")(_misleading("[::1]"))
 SEARCH.quirk("D7", "sends a LOCATION on a link-local IPv6 address")(_misleading("[fe80::1]"))
 SEARCH.quirk("D6-loopback", "sends a LOCATION on loopback")(_misleading("127.0.0.1"))
 SEARCH.quirk("D6-unspecified", "sends a LOCATION on 0.0.0.0")(_misleading("0.0.0.0"))
@@ -89,8 +109,18 @@ SEARCH.quirk("D6-other-host", "sends a LOCATION on a host that did not answer")(
 SEARCH.quirk("D6-metadata", "sends a LOCATION on a cloud's metadata address")(
     _misleading("169.254.169.254", 80)
 )
-
-SEARCH.bundle(
-    "D1", "answers only searches sent to the multicast group, as D1-multicast-only", "D1-multicast-only"
-)
 SEARCH.bundle("D6", "sends a LOCATION on a host that did not answer, as D6-other-host", "D6-other-host")
+
+
+def _with_location(search: Search, change: Callable[[str], str]) -> Search:
+    return _each(search, lambda answer: _with(answer, LOCATION=change(answer.headers["LOCATION"])))
+
+
+@SEARCH.quirk("D16", "sends a LOCATION without http://")
+def _without_scheme(search: Search) -> Search:
+    return _with_location(search, lambda url: url.removeprefix("http://"))
+
+
+@SEARCH.quirk("D16-quoted", "sends a LOCATION in angle brackets")
+def _in_brackets(search: Search) -> Search:
+    return _with_location(search, lambda url: f"<{url}>")

@@ -7,11 +7,7 @@ import random
 import attrs
 
 from portmapper_simulator.errors import Reason, Refused
-from portmapper_simulator.gateway_points import (
-    FORWARD,
-    PROTOCOLS,
-    Forwarding,
-)
+from portmapper_simulator.gateway_points import FORWARD, PROTOCOLS, Forwarding
 from portmapper_simulator.udp_points import (
     EPOCH,
     MAP,

@@ -15,7 +15,7 @@ import pytest
 from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import BackendError
 from portmapper.api.events import Event, EventKind
-from portmapper.api.model import Mapping, MappingKey, MapRequest, Protocol
+from portmapper.api.model import Mapping, MappingKey, MappingState, MapRequest, Protocol
 from portmapper.network.host import DefaultRoute, Interface, Network
 from portmapper.observability.publisher import EventPublisher
 from portmapper.scheduler.options import Options
@@ -49,6 +49,13 @@ class CurrentRecord:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._scheduler.records[self._key], name)
 
+    @property
+    def refusal(self) -> Any:
+        """The only error of a mapping that is not open."""
+        assert self.lease is None
+        ((_, error),) = self.refusals
+        return error
+
 
 @attrs.define(eq=False)
 class LoopbackHarness:
@@ -77,6 +84,28 @@ class LoopbackHarness:
         async with asyncio.timeout(TIMEOUT):
             await self.scheduler.settled()
 
+    async def opens(self, mapping: Mapping) -> CurrentRecord:
+        """Open one mapping, and check that the gateway has its port open and no other."""
+        entry = await self.open(mapping)
+        assert entry.state is MappingState.ACTIVE, entry.error
+        assert self.ports() == {mapping.port}
+        assert len(self.scheduler.discovery.gateways) == 1
+        return entry
+
+    async def opens_and_closes(self, mapping: Mapping) -> None:
+        """Open one mapping, and check that it can be listed, renewed and released."""
+        entry = await self.opens(mapping)
+        (gateway,) = self.scheduler.discovery.gateways
+        assert [row.external_port for row in await gateway.list_mappings()] == [mapping.port]
+        assert (await self.renew(entry)).error is None
+        await self.scheduler.release_all()
+        assert self.ports() == set()
+
+    async def close_all(self) -> None:
+        """Release every mapping, and wait until the gateway has no port open."""
+        await self.set_desired()
+        await self.until(lambda: not self.ports(), "released")
+
     async def renew(self, entry: CurrentRecord) -> CurrentRecord:
         """Renew a lease at once by an edit of its comment."""
         others = [
@@ -97,6 +126,10 @@ class LoopbackHarness:
     def requested(self, action: str) -> list[Any]:
         """Return the details of all requests of this name, oldest first."""
         return [request.details for request in self.gateway.requests if request.action == action]
+
+    def added(self, argument: str) -> list[Any]:
+        """Return one argument of each AddPortMapping, in order."""
+        return [details[argument] for details in self.requested("AddPortMapping")]
 
     def kinds(self) -> list[EventKind]:
         """Return the kinds of the published events, in order."""

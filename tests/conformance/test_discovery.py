@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from portmapper.api.errors import Unsupported
 from portmapper.api.model import MappingState
 from portmapper_simulator.quirks import QUIRKS
+from portmapper_upnp import search
 from portmapper_upnp.ssdp_packet import read_packet
 
 UPNP = frozenset({"upnp"})
@@ -19,43 +21,38 @@ LONG_GRACE = 10.0
 MISLEADING = sorted(name for name in QUIRKS if name.startswith("D6"))
 
 
-async def opens(harness: Any, desired: Any) -> None:
-    """Open one port over UPnP, with one gateway found."""
-    entry = await harness.open(desired())
-    assert entry.state is MappingState.ACTIVE, entry.error
-    assert entry.lease.backend == "upnp"
-    assert harness.ports() == {8080}
-    assert len(harness.scheduler.discovery.gateways) == 1
-
-
 @pytest.mark.parametrize("quirk", ["D1-multicast-only", "D1-unicast-only"])
 async def test_d1_a_gateway_that_answers_only_unicast_or_multicast_is_found(
     new_harness: Any, desired: Any, quirk: str
 ) -> None:
     """The backend sends both kinds of search."""
-    await opens(await new_harness(quirk, backends=["upnp"]), desired)
+    harness = await new_harness(quirk, backends=["upnp"])
+    await harness.opens(desired())
 
 
 async def test_d2_an_unrelated_device_that_answers_first_is_skipped(new_harness: Any, desired: Any) -> None:
     """The search continues after a media server."""
-    await opens(await new_harness("D2", backends=["upnp"]), desired)
+    harness = await new_harness("D2", backends=["upnp"])
+    await harness.opens(desired())
 
 
 async def test_d3_an_answer_from_another_port_is_accepted(new_harness: Any, desired: Any) -> None:
     """Only the address must match."""
-    await opens(await new_harness("D3", backends=["upnp"]), desired)
+    harness = await new_harness("D3", backends=["upnp"])
+    await harness.opens(desired())
 
 
 @pytest.mark.parametrize("version", [1, 2])
 async def test_d4_odd_headers_and_targets_are_accepted(new_harness: Any, desired: Any, version: int) -> None:
     """ST upnp:rootdevice, names in unusual case, no space after the colon."""
-    await opens(await new_harness("D4", backends=["upnp"], igd_version=version), desired)
+    harness = await new_harness("D4", backends=["upnp"], igd_version=version)
+    await harness.opens(desired())
 
 
 async def test_d5_a_location_is_fetched_once(new_harness: Any, desired: Any) -> None:
     """The gateway sends it several times."""
     harness = await new_harness("D5", backends=["upnp"])
-    await opens(harness, desired)
+    await harness.opens(desired())
     await asyncio.sleep(0.5)  # the second round of searches is answered five times too
     fetched = [details["path"] for details in harness.requested("GET")]
     assert fetched == ["/rootDesc.xml"]
@@ -124,4 +121,46 @@ async def test_d9_the_default_gateway_is_preferred_to_an_access_point(
 
 async def test_d10_a_gateway_that_misses_the_first_search_is_found(new_harness: Any, desired: Any) -> None:
     """The search is sent again."""
-    await opens(await new_harness("D10", backends=["upnp"]), desired)
+    harness = await new_harness("D10", backends=["upnp"])
+    await harness.opens(desired())
+
+
+def test_d11_a_location_on_the_default_gateway_is_accepted_from_any_sender() -> None:
+    """An OPNsense pair answers from the second address of the router."""
+    gateway = ipaddress.ip_address("192.168.1.1")
+    packet = b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\nLOCATION: http://192.168.1.1:5000/d.xml\r\n\r\n"
+    answer = read_packet(packet, ("192.168.1.2", 1900), gateway)
+    assert answer is not None
+    assert answer.location == "http://192.168.1.1:5000/d.xml"
+    unknown = read_packet(packet, ("192.168.1.2", 1900))
+    assert unknown is not None
+    assert unknown.location is None
+
+
+async def test_d12_an_ipv6_loopback_location_means_the_sender(new_harness: Any, desired: Any) -> None:
+    """The description is fetched from the address that answered over IPv4."""
+    harness = await new_harness("D12", backends=["upnp"])
+    await harness.opens(desired())
+
+
+async def test_d13_a_late_answer_is_found(start_gateway: Any, discover: Any) -> None:
+    """A search without an answer lasts longer than one with an answer."""
+    gateway = await start_gateway("D13", protocols=frozenset({"upnp"}))
+    assert len((await discover(gateway)).gateways) == 1
+
+
+async def test_d14_a_gateway_that_answers_only_ssdp_all_is_found(
+    start_gateway: Any, discover: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last searches name it."""
+    monkeypatch.setattr(search, "SEND_TIMES", (0.0, 0.05))
+    monkeypatch.setattr(search, "LAST_TARGETS_AFTER", 0.05)
+    gateway = await start_gateway("D14", protocols=frozenset({"upnp"}))
+    assert len((await discover(gateway)).gateways) == 1
+
+
+@pytest.mark.parametrize("quirk", ["D16", "D16-quoted"])
+async def test_d16_a_badly_written_location_is_read(start_gateway: Any, discover: Any, quirk: str) -> None:
+    """Without its scheme, or in brackets."""
+    gateway = await start_gateway(quirk, protocols=frozenset({"upnp"}))
+    assert len((await discover(gateway, first=True)).gateways) == 1

@@ -97,3 +97,19 @@ async def test_s6_another_nat_is_reported_and_the_port_mapped(
     assert entry.state is MappingState.ACTIVE
     await harness.until(lambda: gateway_status(harness)["external_kind"] == kind, "reported")
     assert words in gateway_status(harness)["detail"]
+
+
+async def test_s7_the_next_service_is_tried_after_501(new_harness: Any, desired: Any) -> None:
+    """The service that worked is used from then on."""
+    harness = await new_harness("S7", backends=["upnp"], igd_version=1)
+    entry = await harness.opens(desired())
+    before = len(harness.requested("AddPortMapping"))
+    await harness.renew(entry)
+    assert len(harness.requested("AddPortMapping")) == before + 1
+
+
+async def test_s8_an_ipv6_address_is_no_external_address(new_harness: Any, desired: Any) -> None:
+    """A port that is mapped over IPv4 is not reachable there."""
+    harness = await new_harness("S8", backends=["upnp"])
+    entry = await harness.opens(desired())
+    assert entry.lease.external_address is None
