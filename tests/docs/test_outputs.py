@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from running_program import LoopbackGateway
+from output_forms import form, shown_below
+from running_program import LoopbackGateway, Program, gateway, program
+
+__all__ = ["gateway", "program"]
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,28 +56,8 @@ def serve() -> Iterator[Callable[[str], tuple[str, ...]]]:
         return gateways[-1].options
 
     yield start
-    for gateway in gateways:
-        gateway.close()
-
-
-def _shown(page: str, command: str) -> list[str]:
-    """Return the lines below the first block with that command."""
-    found = re.search(
-        rf"```sh\nportmapper {re.escape(command)}[^\n]*\n```\n\n(?:[^`\n]+\n\n)?```text\n(.*?)```",
-        page,
-        re.DOTALL,
-    )
-    assert found is not None, f"no output below {command}"
-    return found[1].splitlines()
-
-
-def _form(line: str) -> str:
-    """Replace what differs from one network to another: addresses, numbers, times and widths."""
-    line = re.sub(r"\d+\.\d+\.\d+\.\d+", "ADDRESS", line)
-    line = re.sub(r"(?<=ADDRESS:)\d+|\b\d{5}(?=/)", "PORT", line)
-    line = re.sub(r"\d{4}-\d\d-\d\d [0-9:]+([+-][0-9:]+)?", "TIME", line)
-    line = re.sub(r"\d+[dhms]( \d+[dhms])?\b", "DURATION", line)
-    return re.sub(r"\s+", " ", re.sub(r"(?<!/)\b\d+ ms", "N ms", line)).strip()
+    for started in gateways:
+        started.close()
 
 
 @pytest.mark.parametrize(("page", "command", "protocol"), CHECKED)
@@ -87,7 +71,10 @@ def test_the_output_has_the_form_of_the_real_one(
     tmp_path: Path,
 ) -> None:
     """Each line of a result; of a table, the names of its columns."""
-    shown = [_form(line) for line in _shown((root / "docs" / page).read_text(encoding="utf-8"), command)]
+    shown = [
+        form(line)
+        for line in shown_below((root / "docs" / page).read_text(encoding="utf-8"), f"portmapper {command}")
+    ]
     (tmp_path / "ports.csv").write_text(_CSV)
     options = " ".join(serve(protocol)) if protocol else ""
     state = {"STATE_DIRECTORY": str(tmp_path / "state")}
@@ -98,8 +85,32 @@ def test_the_output_has_the_form_of_the_real_one(
         options = ""
     finished = shell(f"portmapper {command} {options}", **state)
     assert finished.returncode == 0, finished.stderr
-    real = [_form(line) for line in (finished.stdout + finished.stderr).splitlines()]
+    real = [form(line) for line in (finished.stdout + finished.stderr).splitlines()]
     if command in TABLES:
         shown, real = [line.replace(" Answer", "") for line in shown[:1]], [real[0].replace(" Answer", "")]
     missing = [line for line in shown if line not in real]
     assert missing == [], f"the real output is: {real}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quick-start.md"])
+def test_the_demo_is_shown_alike_everywhere(page: str, root: Path) -> None:
+    """The output on the landing page is compared with the real one above."""
+    landing = (root / "docs" / "index.md").read_text(encoding="utf-8")
+    real = {form(line) for line in shown_below(landing, "portmapper demo")}
+    shown = shown_below((root / page).read_text(encoding="utf-8"), "portmapper demo")
+    assert {form(line) for line in shown} <= real
+
+
+def test_the_verdict_of_doctor_is_as_in_the_tutorial(root: Path, program: Program, gateway: Any) -> None:
+    """A program listens on the first port, and nothing on the second."""
+    page = (root / "docs" / "quick-start.md").read_text(encoding="utf-8")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+        unused.bind(("0.0.0.0", 0))
+        silent = str(unused.getsockname()[1])
+    with socket.create_server(("0.0.0.0", 0)) as listening:
+        port = str(listening.getsockname()[1])
+        (program.directory / "ports.csv").write_text(_CSV.replace("8080", port).replace("27015", silent))
+        assert program.run("run", "--oneshot", *gateway.options, "ports.csv").status == 0
+        done = program.run("doctor", *gateway.options, "ports.csv")
+    real = done.output.replace(port, "8080").replace(silent, "27015")
+    assert real.splitlines() == shown_below(page, "portmapper doctor")
