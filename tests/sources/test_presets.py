@@ -21,9 +21,30 @@ def test_every_preset_has_valid_ports_and_a_page(preset: Preset) -> None:
         parse_port_argument(ports)
 
 
-def test_there_are_about_forty_presets() -> None:
+def _single_ports(preset: Preset) -> list[tuple[str, int]]:
+    """Return each port of a preset with its protocol."""
+    parsed = [parse_port_argument(text) for text in preset.ports]
+    return [(protocol.value, port) for ports, protocols in parsed for port in ports for protocol in protocols]
+
+
+@pytest.mark.parametrize("preset", presets().values(), ids=presets())
+def test_no_preset_names_a_port_twice(preset: Preset) -> None:
+    """The second request would only renew the first."""
+    ports = _single_ports(preset)
+    assert len(ports) == len(set(ports))
+
+
+def test_only_programs_with_the_same_default_share_all_their_ports() -> None:
+    """Emby and Jellyfin have a common origin. Elsewhere, equal ports would be a copied mistake."""
+    by_ports: dict[frozenset[tuple[str, int]], list[str]] = {}
+    for name, preset in presets().items():
+        by_ports.setdefault(frozenset(_single_ports(preset)), []).append(name)
+    assert [names for names in by_ports.values() if len(names) > 1] == [["jellyfin", "emby"]]
+
+
+def test_there_are_sixty_presets() -> None:
     """Names are in lower case, so that upper and lower case are the same."""
-    assert len(presets()) >= 40
+    assert len(presets()) >= 60
     assert all(name == name.lower() for name in presets())
     assert find_preset("WireGuard").ports == ("51820/udp",)
 
