@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import ssl
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from portmapper.api import BackendError, GatewayTimeout, NetworkFailure, NotAuthorized, Unsupported, quoted
+from portmapper.support.reasons import words_of
 from portmapper.support.send_gate import check_before_sending
 from portmapper_pia.grant import Grant, read_grant
 from portmapper_pia.settings import Place
@@ -110,7 +110,7 @@ class Service:
         if isinstance(cause, TimeoutError):
             return GatewayTimeout(f"{address}:{port} did not answer within {SECONDS:g} s")
         if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:
-            return NetworkFailure(f"no connection to {address}:{port}: {os.strerror(cause.errno)}")
+            return NetworkFailure(f"no connection to {address}:{port}: {words_of(cause)}")
         return NetworkFailure(f"{address}:{port} sent no valid answer")
 
 
