@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from portmapper.actions.tables import TableRow
 from portmapper.api.model import IPAddress, Protocol
 from portmapper.network.host import Network
+from portmapper.support.reasons import number_of
 
 CONNECT_TIMEOUT = 4.0
 """Seconds to wait for a connection; Linux waits three seconds for ARP."""
@@ -81,7 +82,7 @@ async def _probe(endpoint: Endpoint, limit: asyncio.Semaphore) -> int | None:
                 try:
                     await asyncio.get_running_loop().sock_connect(probe, (str(address), port))
                 except OSError as error:
-                    return error.errno
+                    return number_of(error)
                 return 0
     return None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from portmapper.probe.wire import NONCE_SIZE, PortRequest, Result
 from portmapper.probe_server.peer import Peer
+from portmapper.support.reasons import number_of
 
 CONNECT_LIMIT = 4.0
 """Seconds to connect: the system repeats a lost packet after 1 and 3 seconds."""
@@ -42,7 +43,7 @@ async def probe_tcp(peer: Peer, request: PortRequest, report: Report) -> Result:
 
 def result_of(error: OSError) -> Result:
     """Return what an error of a socket means."""
-    return _RESULTS.get(error.errno or 0, Result.UNREACHABLE)
+    return _RESULTS.get(number_of(error), Result.UNREACHABLE)
 
 
 async def _hold(connection: socket.socket, request: PortRequest, report: Callable[[Result], None]) -> Result:

@@ -18,7 +18,8 @@ T = TypeVar("T")
 STORE_FAILURES = (sqlite3.Error, OSError, ValueError, OverflowError, MemoryError)
 """What opening, reading or writing a store may raise."""
 
-_UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, MemoryError)
+_UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, MemoryError, OSError)
+"""What an invalid value may raise; on Windows, a time that is too late raises an OSError."""
 
 _DAMAGED = frozenset(
     {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -10,6 +11,14 @@ from portmapper.support.shortage import NO_THREAD, is_shortage
 
 FIRST_SOCKET_ERROR = 10_000
 """WSABASEERR of Windows."""
+
+_NUMBERS = {
+    121: errno.ETIMEDOUT,  # ERROR_SEM_TIMEOUT
+    1225: errno.ECONNREFUSED,  # ERROR_CONNECTION_REFUSED
+    1231: errno.ENETUNREACH,  # ERROR_NETWORK_UNREACHABLE
+    1232: errno.EHOSTUNREACH,  # ERROR_HOST_UNREACHABLE
+}
+"""The numbers of Windows for failed connections, which Python shows as EINVAL."""
 
 
 def plain_reason(error: BaseException) -> str:
@@ -37,6 +46,11 @@ def connection_reason(error: BaseException) -> str:
         return cause.strerror or "the name is unknown"
     number = getattr(cause, "errno", None)
     return words_of(cause) if isinstance(cause, OSError) and number else "the connection failed"
+
+
+def number_of(error: OSError) -> int:
+    """Return the `errno` of an error, also of a connection that failed on Windows; 0 if it has none."""
+    return _NUMBERS.get(getattr(error, "winerror", None) or 0, error.errno or 0)
 
 
 def words_of(error: OSError) -> str:

@@ -12,7 +12,7 @@ import types
 import pytest
 
 from portmapper.support import reasons
-from portmapper.support.reasons import connection_reason, plain_reason
+from portmapper.support.reasons import connection_reason, number_of, plain_reason
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def untrusted() -> ssl.SSLCertVerificationError:
     ("error", "reason"),
     [
         (ConnectorError(OSError(errno.ECONNREFUSED, "Connect call failed ('a', 1)")), "Connection refused"),
-        (OSError(errno.EHOSTUNREACH, "Connect call failed ('a', 1)"), "No route to host"),
+        (OSError(errno.ENOENT, "Connect call failed ('a', 1)"), "No such file or directory"),
         (ConnectorError(socket.gaierror(-2, "Name or service not known")), "Name or service not known"),
         (ValueError("anything"), "the connection failed"),
         (ConnectorError(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")), "no valid answer over TLS"),
@@ -75,6 +75,17 @@ def test_windows_has_words_for_its_errors_of_sockets(
     monkeypatch.setattr(reasons, "sys", types.SimpleNamespace(platform="win32"))
     monkeypatch.setattr(ctypes, "FormatError", lambda code: f"words for {code}.\r\n", raising=False)
     assert connection_reason(error) == (f"words for {shown}" if shown else os.strerror(number))
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"), [(1225, errno.ECONNREFUSED), (1232, errno.EHOSTUNREACH), (5, errno.EINVAL)]
+)
+def test_a_failed_connection_has_the_same_number_on_windows(windows: int, expected: int) -> None:
+    """There, Python shows an invalid argument: stale entries and probes would not see the refusal."""
+    error = type("WindowsError", (OSError,), {"winerror": windows})(errno.EINVAL, "refused")
+    assert number_of(error) == expected
+    assert number_of(OSError(errno.ENETUNREACH, "unreachable")) == errno.ENETUNREACH
+    assert number_of(OSError("no number")) == 0
 
 
 def test_a_bug_names_its_type() -> None:
