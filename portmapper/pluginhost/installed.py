@@ -119,9 +119,10 @@ def _metadata_folders(directory: str) -> Iterator[str]:
     """
     try:
         names = os.listdir(directory)
-    except NotADirectoryError:
-        raise _Unusual from None
     except OSError:
+        # Windows and Wine have different errors for a file.
+        if os.path.isfile(directory):
+            raise _Unusual from None
         return
     if directory.endswith(".egg") or any(name.endswith(".egg") for name in names):
         raise _Unusual
