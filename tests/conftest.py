@@ -46,6 +46,10 @@ PROGRAMS = {
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
+collect_ignore = ["browser", "docs", "hostile", "kubernetes", "lab"] if sys.platform == "win32" else []
+"""The pages show commands of a Unix shell, and the others need network namespaces of Linux."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that records the golden traces of the scheduler's scenarios."""
     parser.addoption("--update-traces", action="store_true", help="record the scheduler's golden traces")

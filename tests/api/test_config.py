@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from platforms import ROOT
 
 from portmapper.api.config import READ, structure
 from portmapper.api.errors import SettingError
@@ -47,8 +48,15 @@ class Table:
 
 def test_every_type_is_converted() -> None:
     """Enums are case-insensitive, and a whole number is a valid float."""
-    table = {"name": "x", "ratio": 2, "color": "BLUE", "file": "/tmp/x", "inner": [{"port": 80}], "even": 4}
-    expected = Table("x", 2.0, Color.BLUE, Path("/tmp/x"), (Inner(80),), 4)
+    table = {
+        "name": "x",
+        "ratio": 2,
+        "color": "BLUE",
+        "file": f"{ROOT}tmp/x",
+        "inner": [{"port": 80}],
+        "even": 4,
+    }
+    expected = Table("x", 2.0, Color.BLUE, Path(f"{ROOT}tmp/x"), (Inner(80),), 4)
     assert structure(Table, table) == expected
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+pty = pytest.importorskip("pty", reason="needs a pseudoterminal")
 
 STEPS = {
     "discover": (("discover",), "searching"),
@@ -19,7 +20,6 @@ STEPS = {
 }
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudoterminal")
 @pytest.mark.parametrize("command", STEPS)
 def test_a_command_that_waits_names_its_step(silence: tuple[str, ...], command: str, tmp_path: Path) -> None:
     """Within its first seconds, long before the search ends."""

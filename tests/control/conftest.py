@@ -13,7 +13,7 @@ from fake_daemon import FakeDaemon
 
 from portmapper.control.client import call_daemon
 from portmapper.control.doctor_jobs import DoctorJobs
-from portmapper.control.loopback import PORT_FILE
+from portmapper.control.loopback import NEEDED, PORT_FILE
 from portmapper.control.server import serve
 from portmapper.control.unix_socket import SOCKET_NAME
 
@@ -31,7 +31,7 @@ def served() -> Served:
     """Serve a fake daemon in a state directory inside a block."""
 
     @asynccontextmanager
-    async def served(directory: Path, *, loopback: bool = False) -> AsyncIterator[FakeDaemon]:
+    async def served(directory: Path, *, loopback: bool = NEEDED) -> AsyncIterator[FakeDaemon]:
         daemon = FakeDaemon()
         server = asyncio.create_task(serve(daemon, directory, loopback=loopback, jobs=DoctorJobs()))
         path = directory / (PORT_FILE if loopback else SOCKET_NAME)

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.errors import PortmapperError
 from portmapper.control import loopback
@@ -21,6 +22,7 @@ def test_without_a_socket_no_daemon_runs(tmp_path: Path) -> None:
             call_daemon(directory, "status")
 
 
+@posix_only("uses Unix sockets")
 def test_a_socket_that_a_crash_left_means_no_daemon(tmp_path: Path) -> None:
     """The connection is refused."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, short_address(tmp_path) as address:
@@ -49,6 +51,7 @@ def test_without_unix_sockets_and_without_a_port_file_no_daemon_runs(
         b"HTTP/1.0 many\r\n\r\n{}",
     ],
 )
+@posix_only("uses Unix sockets")
 def test_an_invalid_answer_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
     """Another program listens, or the daemon ended in the middle of its answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

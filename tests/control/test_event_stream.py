@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.events import Event, EventKind
 from portmapper.control import event_stream
 from portmapper.control.unix_socket import short_address
+
+pytestmark = posix_only("uses Unix sockets")
 
 
 def event(detail: str) -> Event:

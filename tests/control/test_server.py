@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.errors import PortmapperError, StoreError
 from portmapper.api.events import Event, EventKind
@@ -88,6 +89,7 @@ async def test_an_unreadable_store_is_a_problem_document(tmp_path: Path, served:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/metrics"])
+@posix_only("uses Unix sockets")
 async def test_metrics_are_served_as_the_observer_writes_them(tmp_path: Path, served: Any, path: str) -> None:
     """With the observer's content type, under the usual path of scrapers too."""
     async with served(tmp_path) as daemon:
@@ -102,6 +104,7 @@ async def test_metrics_are_served_as_the_observer_writes_them(tmp_path: Path, se
     assert body == b"portmapper_mappings 1\n"
 
 
+@posix_only("uses Unix sockets")
 async def test_events_are_streamed_as_they_happen(tmp_path: Path, served: Any) -> None:
     """One line of JSON for each event; the listener is removed when the reader disconnects."""
     async with served(tmp_path) as daemon:
@@ -125,6 +128,7 @@ async def test_a_socket_that_a_crash_left_is_replaced(tmp_path: Path, served: An
         assert await call("status") == {"version": "1"}
 
 
+@posix_only("uses Unix sockets")
 def test_a_client_that_finds_the_socket_can_connect(tmp_path: Path) -> None:
     """The socket gets its name only after it listens; a request then waits for the answer."""
     listener = ControlListener(tmp_path, on_loopback=False)
@@ -162,6 +166,7 @@ async def test_the_socket_is_created_when_the_directory_becomes_writable(
 
 
 @pytest.mark.parametrize("removed", ["socket", "directory"])
+@posix_only("uses Unix sockets")
 async def test_a_removed_socket_is_bound_again(
     tmp_path: Path, served: Any, call: Any, monkeypatch: pytest.MonkeyPatch, removed: str
 ) -> None:
@@ -180,6 +185,7 @@ async def test_a_removed_socket_is_bound_again(
             assert await call("status", directory=directory) == {"version": "1"}
 
 
+@posix_only("uses Unix sockets")
 async def test_a_directory_in_place_of_the_socket_is_reported(
     tmp_path: Path, served: Any, call: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -199,6 +205,7 @@ async def test_a_directory_in_place_of_the_socket_is_reported(
     assert f"cannot create the control socket in {tmp_path}: Is a directory" in caplog.text
 
 
+@posix_only("uses Unix sockets")
 async def test_a_client_connects_before_the_server_is_loaded(
     tmp_path: Path, call: Any, fake_daemon: Any
 ) -> None:
@@ -218,6 +225,7 @@ async def test_a_client_connects_before_the_server_is_loaded(
 @pytest.mark.parametrize(
     "sent", [b"garbage\r\n\r\n", b"\x16\x03\x01" * 100, b"GET /v1/status HTTP/9.9\r\n\r\n", b"GET", b""]
 )
+@posix_only("uses Unix sockets")
 async def test_garbage_is_one_debug_line(
     tmp_path: Path, served: Any, call: Any, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
@@ -235,6 +243,7 @@ async def test_garbage_is_one_debug_line(
     assert len(caplog.records) <= 1
 
 
+@posix_only("uses Unix sockets")
 async def test_a_client_that_leaves_the_event_stream_is_one_debug_line(
     tmp_path: Path, served: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -264,6 +273,7 @@ async def test_a_fault_of_a_handler_is_one_error_line(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
+@posix_only("uses Unix sockets")
 async def test_idle_connections_do_not_keep_others_out(tmp_path: Path, served: Any) -> None:
     """One process has only some connections, and those without a request end after a while."""
     async with served(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import stat
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="--daemon needs fork")
+fcntl = pytest.importorskip("fcntl", reason="--daemon needs fork")
 
 PROC = Path("/proc")
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from platforms import posix_only
 
 from portmapper.observability.log_file import LogFileHandler
 from portmapper.observability.logs import start_logging
 from portmapper.support.safe_open import UnsafeFile
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses Unix modes and links")
+pytestmark = posix_only("uses Unix modes and links")
 
 LOG = logging.getLogger("portmapper")
 
@@ -41,16 +40,26 @@ def test_the_null_device_takes_the_log() -> None:
     LOG.info("opened")
 
 
-@pytest.mark.parametrize("replace", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/etc/passwd")])
+def put(kind: str, path: Path) -> None:
+    """Create something that is no file."""
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "FIFO":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize("kind", ["directory", "FIFO", "link"])
 def test_a_file_that_turns_into_something_else_costs_only_records(
-    tmp_path: Path, replace: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As soon as it is gone, a new file is created."""
     path = tmp_path / "log"
     start_logging(LogFileHandler(path), logging.INFO, "text")
     LOG.info("first")
     path.rename(tmp_path / "log.1")
-    replace(path)
+    put(kind, path)
     LOG.info("lost")
     LOG.info("lost")
     path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()

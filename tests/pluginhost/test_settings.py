@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
+from platforms import ROOT
 
 from portmapper.api import Command, SettingError, hookimpl
 from portmapper.pluginhost.manager import PluginReport, Plugins
@@ -102,7 +103,7 @@ def test_an_object_gets_the_values_of_its_table(plugins: Plugins, monkeypatch: p
         ("times", "12", 12),
         ("loud", "true", True),
         ("names", '["a", "b"]', ("a", "b")),
-        ("file", "/etc/hello", Path("/etc/hello")),
+        ("file", f"{ROOT}etc/hello", Path(f"{ROOT}etc/hello")),
     ],
 )
 def test_the_environment_overrides_the_table(

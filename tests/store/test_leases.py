@@ -16,6 +16,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from platforms import posix_only
 
 from portmapper.api.errors import StoreError
 from portmapper.api.events import Event, EventKind
@@ -267,6 +268,7 @@ def test_a_damaged_journal_is_logged_once_and_affects_no_lease(
 
 
 @pytest.mark.parametrize("replacement", [None, b"", b"not a database" * 100])
+@posix_only("Windows does not remove open files")
 def test_a_store_that_was_removed_or_replaced_is_recreated(
     file_store: NewStore, tmp_path: Path, replacement: bytes | None
 ) -> None:

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from platforms import posix_only
 
 from portmapper.store.leases import Store
 from portmapper.store.sqlite import HEADER, Schema, cannot_write, file_at, open_database, open_to_read
@@ -41,6 +42,7 @@ def test_a_database_is_created_with_its_directory(path: Path) -> None:
         assert numbers(database) == [1, 2]
 
 
+@posix_only("checks Unix modes of files")
 def test_only_its_owner_may_read_the_store(tmp_path: Path) -> None:
     """The tokens in it close ports."""
     with contextlib.closing(Store(tmp_path / "leases.sqlite3")) as store:
@@ -107,6 +109,7 @@ def test_a_missing_file_cannot_be_read(path: Path) -> None:
         numbers(database)
 
 
+@posix_only("Windows does not replace open files")
 def test_a_replaced_file_is_another_one(path: Path) -> None:
     """A removed file, and a database in memory, have no identity."""
     write(path, 1)

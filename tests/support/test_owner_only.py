@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from platforms import posix_only
+
 from portmapper.support.owner_only import access_list, restrict_to_owner
 
 
@@ -12,6 +14,7 @@ def test_the_owner_the_system_and_administrators_have_access() -> None:
     assert access_list("S-1-5-21-1") == "D:P(A;;FA;;;S-1-5-21-1)(A;;FA;;;SY)(A;;FA;;;BA)"
 
 
+@posix_only("checks Unix modes of files")
 def test_elsewhere_the_mode_stays_as_it_is(tmp_path: Path) -> None:
     """The file was created with the right mode."""
     file = tmp_path / "token"

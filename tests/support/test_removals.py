@@ -50,7 +50,7 @@ async def test_a_removal_ends_the_wait_each_time(watched: Path, what: str) -> No
         elif what == "directory":
             shutil.rmtree(watched.parent)
         else:
-            watched.rename(watched.with_name("other"))
+            watched.replace(watched.with_name("other"))
         await gone
         watched.parent.mkdir(exist_ok=True)
         watched.touch()
