@@ -7,7 +7,7 @@ from harness import fuzz, instrumented
 with instrumented():
     from portmapper_upnp.description import canonical_description
     from portmapper_upnp.lenient_xml import parse as parse_xml
-    from portmapper_upnp.requester import decode
+    from portmapper_upnp.requester import MAX_BODY, decode
     from portmapper_upnp.scpd import WAN_CONNECTION
 
 
@@ -22,7 +22,7 @@ SEEDS = [
 
 def parse(data: bytes) -> None:
     """Parse a description as received over HTTP; the normalized document must parse again."""
-    parse_xml(canonical_description(decode(data, None), LOCATION, WAN_CONNECTION))
+    parse_xml(canonical_description(decode(data, None, MAX_BODY), LOCATION, WAN_CONNECTION))
 
 
 if __name__ == "__main__":

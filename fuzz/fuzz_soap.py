@@ -10,7 +10,7 @@ from harness import fuzz, instrumented
 
 with instrumented():
     from portmapper_upnp.lenient_xml import parse as parse_xml
-    from portmapper_upnp.requester import decode
+    from portmapper_upnp.requester import MAX_BODY, decode
     from portmapper_upnp.soap_reply import canonical_reply
     from portmapper_upnp.table_entry import read_entries
 
@@ -30,7 +30,9 @@ ACTION: Any = SimpleNamespace(
 def parse(data: bytes) -> None:
     """Parse an answer, and its arguments as a table entry."""
     for status in (200, 500):
-        root = parse_xml(canonical_reply(ACTION, HttpResponse(status, {}, decode(data, None))).body or "")
+        root = parse_xml(
+            canonical_reply(ACTION, HttpResponse(status, {}, decode(data, None, MAX_BODY))).body or ""
+        )
         read_entries({element.tag: element.text or "" for element in root.iter()})
 
 
