@@ -14,6 +14,9 @@ from portmapper.support.clock import Clock
 STATUS_INTERVAL = 1.0
 """Minimum number of seconds between two messages to the service manager."""
 
+MAX_DIGITS = 20
+"""Digits of 64 bits: what systemd writes."""
+
 
 class ServiceManager:
     """The service manager that started this process, if it wants notifications.
@@ -24,6 +27,7 @@ class ServiceManager:
             again after an error.
         ping_interval: seconds between two watchdog pings, half of the manager's timeout; None without a
             watchdog.
+        owes_ready: the manager had no room for `READY=1`; it is sent with the next message.
     """
 
     def __init__(self) -> None:
@@ -33,17 +37,22 @@ class ServiceManager:
         # In the environment, a leading @ represents the zero byte of an abstract socket.
         self._address = f"\0{address[1:]}" if address[:1] == "@" else address
         self.ping_interval = _watchdog() if self.is_present else None
+        self.owes_ready = False
 
     def notify(self, *lines: str) -> None:
-        """Send lines such as `READY=1`; ignore a manager that has gone."""
+        """Send lines such as `READY=1`; never wait for a manager that has gone or is busy."""
         if not self.is_present:
             return
+        owed = ("READY=1",) if self.owes_ready and "READY=1" not in lines else ()
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
                 datagrams.setblocking(False)
-                datagrams.sendto("\n".join(lines).encode(), self._address)
+                datagrams.sendto("\n".join((*owed, *lines)).encode(), self._address)
         except OSError:
-            return
+            # Without it, systemd would end the service after a while.
+            self.owes_ready = bool(owed) or "READY=1" in lines
+        else:
+            self.owes_ready = False
 
     def notify_reloading(self) -> None:
         """Announce a reload, which ends with `READY=1`; `Type=notify-reload` requires the time."""
@@ -70,15 +79,23 @@ async def keep_notifying(
             pings = () if is_stuck() else ("WATCHDOG=1",)
             service.notify(*pings, f"STATUS={summary()}")
             await asyncio.sleep(interval)
-            await clock.wait(changed, None if ping is None else ping - interval)
+            await clock.wait(changed, _pause(ping, interval, service.owes_ready))
             changed.clear()
     finally:
         remove_listener()
 
 
+def _pause(ping: float | None, interval: float, owes_ready: bool) -> float | None:
+    """Return the seconds until the next message if nothing changes; None if none is necessary."""
+    if owes_ready:
+        return STATUS_INTERVAL
+    return None if ping is None else ping - interval
+
+
 def _watchdog() -> float | None:
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    if not (for_us and microseconds.isascii() and microseconds.isdigit() and int(microseconds) > 0):
+    is_number = microseconds.isascii() and microseconds.isdigit() and len(microseconds) <= MAX_DIGITS
+    if not (for_us and is_number and int(microseconds) > 0):
         return None
     return int(microseconds) / 2e6

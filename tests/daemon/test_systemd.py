@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -81,6 +82,7 @@ def test_without_a_manager_nothing_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_
         ("60000000", "1", None),
         ("0", None, None),
         ("soon", None, None),
+        ("9" * 400, None, None),
         (None, None, None),
     ],
 )
@@ -95,3 +97,48 @@ def test_the_watchdog_interval(
         else:
             monkeypatch.setenv(name, str(os.getpid()) if value == "ours" else value)
     assert ServiceManager().ping_interval == interval
+
+
+def test_a_full_socket_neither_blocks_nor_loses_the_readiness(
+    manager: tuple[socket.socket, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd ends a service that never says that it is ready; the next message says so, once."""
+    listener, address = manager
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    service = ServiceManager()
+    sent = 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while sent < 100_000:
+                other.sendto(b"X" * 1000, listener.getsockname())
+                sent += 1
+    service.notify("READY=1")
+    service.notify("STATUS=full")
+    assert service.owes_ready
+    for _ in range(sent):
+        listener.recv(4096)
+    service.notify("STATUS=idle")
+    assert listener.recv(4096) == b"READY=1\nSTATUS=idle"
+    service.notify("STATUS=idle")
+    assert listener.recv(4096) == b"STATUS=idle"
+
+
+@pytest.mark.parametrize("kind", ["removed", "fifo", "stream", "long"])
+def test_a_socket_that_is_none_is_ignored(
+    kind: str, tmp_path: Path, program: Any, ports: Path, gateway: Any
+) -> None:
+    """The daemon keeps its port open."""
+    path = tmp_path / ("n" * 200 if kind == "long" else "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        if kind == "fifo":
+            os.mkfifo(path)
+        elif kind == "stream":
+            listener.bind(str(path))
+            listener.listen(0)
+        program.environment |= {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000"}
+        with program.running("run", *gateway.options, str(ports)) as run:
+            run.until(lambda: gateway.ports() == {8080}, "opened")
+            assert program.run("status").status == 0
+            run.signal(signal.SIGTERM)
+            assert run.ended() == 0
