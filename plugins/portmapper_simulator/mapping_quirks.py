@@ -7,12 +7,19 @@ import re
 import attrs
 
 from portmapper_simulator.quirk_points import refuse_with
-from portmapper_simulator.upnp_points import ADD, AddRequest
+from portmapper_simulator.upnp_points import ADD, CALL, AddRequest, Call
 
 STEP = 1000
 """Distance of an assigned port from the requested one."""
 
 TABLE_SIZE = 4
+
+
+def _every_host_is_empty(call: Call) -> bool:
+    return call.arguments.get("NewRemoteHost") == "" and call.action in (
+        "AddPortMapping",
+        "AddAnyPortMapping",
+    )
 
 
 def _always(_: object) -> bool:
@@ -42,6 +49,15 @@ ADD.quirk("M12-718", "718 for a mapping to a host other than the client")(refuse
 ADD.quirk("M13", "501 for a renewal")(refuse_with(501, _renews))
 ADD.quirk("M19", "402 for a description with punctuation, or with more than 30 characters")(
     refuse_with(402, lambda request: not re.fullmatch("[A-Za-z0-9 ]{1,30}", request.description))
+)
+CALL.quirk("M33", "402 for an empty remote host, and accepts 0.0.0.0 for every host")(
+    refuse_with(402, _every_host_is_empty)
+)
+CALL.quirk("M33-726", "726 for an empty remote host, and accepts 0.0.0.0 for every host")(
+    refuse_with(726, _every_host_is_empty)
+)
+ADD.quirk("M34", "402 for a description of more than one word, or with other characters than letters")(
+    refuse_with(402, lambda request: not re.fullmatch("[A-Za-z]{1,10}", request.description))
 )
 ADD.quirk("M31", "718 for a description that another entry has")(
     refuse_with(718, lambda request: request.description in request.other_descriptions)

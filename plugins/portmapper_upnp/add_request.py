@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
+
+import attrs
 
 from portmapper.api import UNREACHABLE, GatewayTimeout, MapRequest
 from portmapper.support.values import frozen
 from portmapper_upnp.behavior import (
+    ANY_HOSTS,
     DeviceBehavior,
     other_lifetimes,
     plain_comment,
     readable_comment,
+    tiny_comment,
     unique_comment,
 )
 from portmapper_upnp.connection import WanConnection, remote_host
@@ -23,6 +28,7 @@ from portmapper_upnp.soap_fault import (
     INVALID_ARGUMENTS,
     NO_CODE,
     ONLY_PERMANENT_LEASES,
+    ONLY_WILDCARD,
     STRING_TOO_LONG,
     Fault,
     Moved,
@@ -35,11 +41,30 @@ _REJECTED_ARGUMENTS = frozenset(
         INVALID_ARGUMENTS,
         ARGUMENT_INVALID,
         ARGUMENT_OUT_OF_RANGE,
+        ONLY_WILDCARD,
         STRING_TOO_LONG,
     }
 )
 
+ENOUGH = 12.0
+"""Seconds after which no other values are tried: one request has a limit (`CALL_LIMIT` of the core)."""
+
 _log = logging.getLogger(__name__)
+
+
+@frozen
+class Values:
+    """The arguments that gateways reject although others accept them.
+
+    Attributes:
+        lifetime: seconds, 0 for a permanent lease.
+        comment: the description.
+        remote: the remote host.
+    """
+
+    lifetime: int
+    comment: str
+    remote: str
 
 
 @frozen
@@ -64,35 +89,44 @@ class AddRequest:
 
     async def add(self, action: str, port: int) -> Granted:
         """Add the mapping; if the gateway rejects an argument, retry with the values that others accept."""
-        lifetime, comment = self.lifetime(), self.comment()
+        first = self._values()
         try:
-            return await self._add_for(action, port, lifetime, comment)
+            return await self._add_for(action, port, first)
         except Fault as fault:
-            if fault.number not in _REJECTED_ARGUMENTS:
+            if not self._rejects_arguments(fault):
                 raise
             refusal = fault
-        for other, text in self._alternatives(lifetime, comment, refusal):
-            granted = await self._accepted(action, port, other, text)
+        enough = asyncio.get_running_loop().time() + ENOUGH
+        for values in self._alternatives(first, refusal):
+            granted = await self._accepted(action, port, values)
             if granted is not None:
-                self._learn(other, text)
+                self._learn(values)
                 return granted
+            if asyncio.get_running_loop().time() > enough:
+                break
         raise refusal
 
     async def add_simply(self, port: int) -> Granted | None:
         """Add the mapping with the values of the simplest clients; return None if they are refused too."""
-        lifetime, comment = self.lifetime(), self.comment()
-        plain = plain_comment(self._request.comment)
-        for other, text in dict.fromkeys([(lifetime, plain), (0, plain), (lifetime, self._unique())]):
-            if (other, text) == (lifetime, comment):
+        first = self._values()
+        plain = attrs.evolve(first, comment=plain_comment(self._request.comment))
+        unique = attrs.evolve(first, comment=self._unique())
+        for values in dict.fromkeys([plain, attrs.evolve(plain, lifetime=0), unique]):
+            if values == first:
                 continue
             try:
-                granted = await self._add_for("AddPortMapping", port, other, text)
+                granted = await self._add_for("AddPortMapping", port, values)
             except Fault as fault:
-                _log.debug("the gateway refuses lifetime %d with description %r: %s", other, text, fault)
+                _log.debug("the gateway refuses %s: %s", values, fault)
             else:
-                self._learn(other, text)
+                self._learn(values)
                 return granted
         return None
+
+    def _rejects_arguments(self, fault: Fault) -> bool:
+        """Tell whether other values may help; access is never widened to do so."""
+        restricted = fault.number == ONLY_WILDCARD and self._request.remote is not None
+        return fault.number in _REJECTED_ARGUMENTS and not restricted
 
     def renews(self, port: int) -> bool:
         """Tell whether the request renews the lease of this port."""
@@ -110,21 +144,28 @@ class AddRequest:
         if self._behavior.unique_comments:
             return self._unique()
         write = plain_comment if self._behavior.plain_comments else readable_comment
+        if self._behavior.tiny_comments:
+            write = tiny_comment
         return write(self._request.comment)
+
+    def _values(self) -> Values:
+        remote = remote_host(self._request) or self._behavior.any_host
+        return Values(self.lifetime(), self.comment(), remote)
 
     def _unique(self) -> str:
         request = self._request
         return unique_comment(request.comment, request.protocol.value, request.internal_port)
 
-    async def _add_for(self, action: str, port: int, lifetime: int, comment: str) -> Granted:
+    async def _add_for(self, action: str, port: int, values: Values) -> Granted:
+        lifetime = values.lifetime
         arguments = {
-            "NewRemoteHost": remote_host(self._request),
+            "NewRemoteHost": values.remote,
             "NewExternalPort": str(port),
             "NewProtocol": self._request.protocol.value,
             "NewInternalPort": str(self._request.internal_port),
             "NewInternalClient": str(self._request.internal_address),
             "NewEnabled": "1",
-            "NewPortMappingDescription": comment,
+            "NewPortMappingDescription": values.comment,
             "NewLeaseDuration": str(lifetime),
         }
         try:
@@ -138,32 +179,44 @@ class AddRequest:
                 return Granted(port, lifetime)  # a web page about an error, and an open port (M28)
             raise
 
-    def _alternatives(self, lifetime: int, comment: str, refusal: Fault) -> Iterator[tuple[int, str]]:
-        """Yield other lifetimes and descriptions, the smallest change first (M2, M19, M22)."""
-        plain = plain_comment(self._request.comment)
-        texts = [comment] if plain == comment else [comment, plain]
+    def _alternatives(self, first: Values, refusal: Fault) -> Iterator[Values]:
+        """Yield other values, the smallest change first (M2, M19, M22, M32, M33, M34)."""
+        plain = attrs.evolve(first, comment=plain_comment(self._request.comment))
+        texts = [first] if plain == first else [first, plain]
+        hosts = () if first.remote else ANY_HOSTS
+        elsewhere = [
+            attrs.evolve(plain, remote=host, lifetime=t) for host in hosts for t in (first.lifetime, 0)
+        ]
+        if refusal.number == ONLY_WILDCARD:
+            yield from elsewhere
+        lifetimes = () if refusal.number == ONLY_PERMANENT_LEASES else other_lifetimes(first.lifetime)
         if refusal.number == ONLY_PERMANENT_LEASES:
-            yield from ((0, text) for text in texts)
-            return
-        yield from ((lifetime, text) for text in texts[1:])
-        yield from ((other, text) for text in texts for other in other_lifetimes(lifetime))
+            yield from (attrs.evolve(text, lifetime=0) for text in texts)
+        yield from texts[1:]
+        yield from (attrs.evolve(text, lifetime=other) for text in texts for other in lifetimes)
+        tiny = attrs.evolve(first, comment=tiny_comment(self._request.comment))
+        yield from (attrs.evolve(tiny, lifetime=lifetime) for lifetime in dict.fromkeys((first.lifetime, 0)))
+        if refusal.number != ONLY_WILDCARD:
+            yield from elsewhere
 
-    def _learn(self, lifetime: int, comment: str) -> None:
-        if lifetime != self.lifetime():
-            self._behavior.permanent_only = lifetime == 0
-            self._behavior.longest_lease = lifetime or None
-        if comment == self._unique():
+    def _learn(self, values: Values) -> None:
+        if values.lifetime != self.lifetime():
+            self._behavior.learn_lifetime(self.lifetime(), values.lifetime)
+        if values.remote != remote_host(self._request):
+            self._behavior.any_host = self._connection.lookup.any_host = values.remote
+        if values.comment == self._unique():
             self._behavior.unique_comments = True
-        elif comment != self.comment():
+        elif values.comment != self.comment():
+            self._behavior.tiny_comments = values.comment != plain_comment(self._request.comment)
             self._behavior.plain_comments = True
 
-    async def _accepted(self, action: str, port: int, lifetime: int, comment: str) -> Granted | None:
+    async def _accepted(self, action: str, port: int, values: Values) -> Granted | None:
         try:
-            return await self._add_for(action, port, lifetime, comment)
+            return await self._add_for(action, port, values)
         except Fault as fault:
             if fault.number not in _REJECTED_ARGUMENTS:
                 raise
-            _log.debug("the gateway rejects lifetime %d with description %r: %s", lifetime, comment, fault)
+            _log.debug("the gateway rejects %s: %s", values, fault)
             return None
 
     async def _after_lost_answer(

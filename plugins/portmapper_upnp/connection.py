@@ -107,12 +107,16 @@ def _at(request: HttpRequest, url: str) -> HttpRequest:
 
 
 class WanConnection(Service):
-    """One WANIPConnection or WANPPPConnection service."""
+    """One WANIPConnection or WANPPPConnection service.
+
+    Attributes:
+        lookup: how its entries are found.
+    """
 
     def __init__(self, service: UpnpService, patience: Callable[[], float] = lambda: 1.0) -> None:
         super().__init__(service)
         self._patience = patience
-        self._lookup = EntryLookup(self.call)
+        self.lookup = EntryLookup(self.call)
         self._optional = OptionalQueries()
 
     @property
@@ -158,7 +162,7 @@ class WanConnection(Service):
     async def delete(self, protocol: Protocol, external_port: int, remote: str = "") -> bool:
         """Delete a mapping; return whether there was one. A missing mapping counts as deleted (M10)."""
         try:
-            await self.call("DeletePortMapping", **self._lookup.key(protocol, external_port, remote))
+            await self.call("DeletePortMapping", **self.lookup.key(protocol, external_port, remote))
         except Fault as fault:
             if fault.number not in ABSENT:
                 raise
@@ -182,7 +186,7 @@ class WanConnection(Service):
         """Tell whether an entry that was not found is in the listing, and can be found from now on (M29)."""
         try:
             return await self.optional(
-                "GetGenericPortMappingEntry", lambda: self._lookup.learn(protocol, external_port)
+                "GetGenericPortMappingEntry", lambda: self.lookup.learn(protocol, external_port)
             )
         except BackendError:
             return False
@@ -191,7 +195,7 @@ class WanConnection(Service):
         self, protocol: Protocol, external_port: int, remote: str = "", *, enabled_only: bool = False
     ) -> TableEntry | None:
         """Return the entry of a port, None if there is none (or, with `enabled_only`, no enabled one)."""
-        answer = await self._lookup.find(protocol, external_port, remote)
+        answer = await self.lookup.find(protocol, external_port, remote)
         if answer is None or has_no_holder(answer) or (enabled_only and is_disabled(answer)):
             return None
         fields = {**answer, "NewProtocol": protocol, "NewExternalPort": str(external_port)}

@@ -28,19 +28,20 @@ class EntryLookup:
     """Finds entries the way that the gateway can (M29).
 
     Attributes:
+        any_host: how the gateway writes a remote host that means every host.
         finds: an entry has been found by its key in the usual form, so a missing one is not there.
     """
 
     def __init__(self, call: Calls) -> None:
         self._call = call
-        self._any_host = ""
+        self.any_host = ""
         self._only_listed = False
         self.finds = False
 
     def key(self, protocol: Transport, external_port: int, remote: str) -> dict[str, str]:
         """Return the arguments that identify an entry; an empty remote host means any host (M6)."""
         return {
-            "NewRemoteHost": remote or self._any_host,
+            "NewRemoteHost": remote or self.any_host,
             "NewExternalPort": str(external_port),
             "NewProtocol": protocol.value,
         }
@@ -70,8 +71,8 @@ class EntryLookup:
         listed = await self._listed(protocol, external_port)
         if listed is None:
             return False
-        self._any_host = listed.get("NewRemoteHost", "").strip()
-        self._only_listed = not self._any_host
+        self.any_host = listed.get("NewRemoteHost", "").strip()
+        self._only_listed = not self.any_host
         return True
 
     async def _listed(self, protocol: Transport, external_port: int) -> Mapping[str, Any] | None:

@@ -102,6 +102,11 @@ class IgdGateway(
         """Use the refusals of earlier runs."""
         self._learned = LearnedBehavior(learned, self._device)
         self._behavior = self._learned.read()
+        self._find_as_learned()
+
+    def _find_as_learned(self) -> None:
+        for connection in self._connections:
+            connection.lookup.any_host = self._behavior.any_host
 
     async def map(self, request: MapRequest) -> Lease:
         """Create or renew a mapping.
@@ -254,6 +259,7 @@ class IgdGateway(
         if not {connection.url for connection in connections} - known:
             return False
         self._connections = connections
+        self._find_as_learned()
         self._works = False
         return True
 

@@ -9,12 +9,13 @@ from typing import Any
 import attrs
 
 from portmapper.api import Learned
-from portmapper_upnp.behavior import WEEK, DeviceBehavior
+from portmapper_upnp.behavior import ANY_HOSTS, WEEK, DeviceBehavior
 
 REMEMBERED = 30 * 86_400
 """Seconds that a refusal is remembered. It may have had a cause that is gone, such as an old release."""
 
-_REFUSALS = ("permanent_only", "plain_comments", "unique_comments", "no_any_port")
+_REFUSALS = ("permanent_only", "plain_comments", "tiny_comments", "unique_comments", "no_any_port")
+_LEASES = ("longest_lease", "shortest_lease")
 
 
 class LearnedBehavior:
@@ -51,13 +52,17 @@ class LearnedBehavior:
 
 
 def _behavior(told: dict[str, Any]) -> DeviceBehavior:
-    longest = told.get("longest_lease")
-    is_lease = type(longest) is int and 0 < longest <= WEEK
-    known = {name: told.get(name) is True for name in _REFUSALS}
-    return DeviceBehavior(**known, longest_lease=longest if is_lease else None)
+    known: dict[str, Any] = {name: told.get(name) is True for name in _REFUSALS}
+    known |= {name: told[name] for name in _LEASES if _is_lease(told.get(name))}
+    any_host = told.get("any_host")
+    return DeviceBehavior(**known, any_host=any_host if any_host in ANY_HOSTS else "")
+
+
+def _is_lease(value: object) -> bool:
+    return type(value) is int and 0 < value <= WEEK
 
 
 def _refusals(behavior: DeviceBehavior) -> dict[str, Any]:
     """Return the refusals; what the gateway shows of its table is observed again in each run."""
     every = attrs.asdict(behavior)
-    return {name: every[name] for name in (*_REFUSALS, "longest_lease") if every[name]}
+    return {name: every[name] for name in (*_REFUSALS, *_LEASES, "any_host") if every[name]}

@@ -28,6 +28,7 @@ NO_SUCH_ENTRY = 714
 CONFLICT = 718
 SAME_PORTS_REQUIRED = 724
 ONLY_PERMANENT_LEASES = 725
+ONLY_WILDCARD = 726
 ONLY_ANY_PORT = 727
 TABLE_FULL = 728
 CONFLICT_WITH_OTHER_MECHANISM = 729
@@ -62,7 +63,7 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
     CONFLICT: (Conflict, "reports that the external port is taken"),
     SAME_PORTS_REQUIRED: (Unsupported, "requires the external port to equal the internal port"),
     ONLY_PERMANENT_LEASES: (OnlyPermanentLeases, "grants only permanent leases"),
-    726: (Unsupported, "requires that any source address is allowed"),
+    ONLY_WILDCARD: (Unsupported, "requires that any source address is allowed"),
     ONLY_ANY_PORT: (Unsupported, "requires any external port"),
     TABLE_FULL: (NoResources, "has no free entry in its table"),
     CONFLICT_WITH_OTHER_MECHANISM: (Conflict, "reports that another mechanism holds the external port"),

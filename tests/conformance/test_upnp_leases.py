@@ -102,3 +102,18 @@ async def test_m27_any_code_may_mean_that_only_permanent_leases_are_granted(
     assert entry.lease.permanent
     await harness.renew(entry)
     assert harness.requested("AddPortMapping")[-1]["NewLeaseDuration"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("quirk", "lifetime", "granted"), [("M32", 3600, DAY), ("M32", 0, WEEK), ("M32-short", 3600, 600)]
+)
+async def test_m32_a_lease_that_the_gateway_grants_is_found(
+    new_harness: Any, desired: Any, quirk: str, lifetime: int, granted: int
+) -> None:
+    """Longer than requested or very short; the limit is remembered."""
+    harness = await new_harness(quirk, backends=["upnp"], igd_version=1)
+    entry = await harness.opens(desired(duration=lifetime))
+    assert (entry.lease.permanent, entry.lease.lifetime) == (False, granted)
+    before = len(harness.requested("AddPortMapping"))
+    await harness.renew(entry)
+    assert harness.added("NewLeaseDuration")[before:] == [str(granted)]

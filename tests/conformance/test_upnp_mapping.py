@@ -234,3 +234,34 @@ async def test_m31_a_description_that_is_taken_is_replaced(new_harness: Any, des
     await harness.set_desired(*(desired(port, comment="web") for port in (8080, 8081, 8082)))
     assert harness.ports() == {8080, 8081, 8082}
     assert len(harness.requested("AddPortMapping")) == before + 1
+
+
+@pytest.mark.parametrize("quirk", ["M33", "M33-726"])
+async def test_m33_every_host_is_written_as_the_gateway_wants_it(
+    new_harness: Any, desired: Any, quirk: str
+) -> None:
+    """It is remembered, and used to find and to delete the entry."""
+    harness = await new_harness(quirk, backends=["upnp"], igd_version=1)
+    entry = await harness.opens(desired())
+    before = len(harness.requested("AddPortMapping"))
+    await harness.renew(entry)
+    assert harness.added("NewRemoteHost")[before:] == ["0.0.0.0"]
+    await harness.close_all()
+
+
+async def test_m33_access_is_not_widened(new_harness: Any, desired: Any) -> None:
+    """A gateway that refuses a remote host does not get another one."""
+    harness = await new_harness("M6", backends=["upnp"], igd_version=1)
+    entry = await harness.open(desired(remote=ipaddress.IPv4Network("198.51.100.7")))
+    assert entry.state is not MappingState.ACTIVE
+    assert set(harness.added("NewRemoteHost")) == {"198.51.100.7"}
+    assert harness.ports() == set()
+
+
+async def test_m34_a_description_may_be_one_word(new_harness: Any, desired: Any) -> None:
+    """It is remembered."""
+    harness = await new_harness("M34", backends=["upnp"], igd_version=1)
+    entry = await harness.opens(desired(comment="web server 2"))
+    before = len(harness.requested("AddPortMapping"))
+    await harness.renew(entry)
+    assert len(harness.requested("AddPortMapping")) == before + 1

@@ -14,19 +14,40 @@ from portmapper_upnp.behavior import (
     other_lifetimes,
     plain_comment,
     readable_comment,
+    tiny_comment,
     unique_comment,
 )
 
 
 @pytest.mark.parametrize(
     ("refused", "others"),
-    [(0, [WEEK, DAY, HOUR]), (30 * DAY, [WEEK, DAY, HOUR, 0]), (WEEK, [DAY, HOUR, 0]), (HOUR, [0])],
+    [
+        (0, [WEEK, DAY, HOUR, 600, 60]),
+        (30 * DAY, [WEEK, DAY, HOUR, 0, 600, 60]),
+        (WEEK, [DAY, HOUR, 0, 600, 60]),
+        (HOUR, [0, DAY, WEEK, 600, 60]),
+        (60, [0, DAY, WEEK]),
+    ],
 )
-def test_m22_shorter_lifetimes_and_a_permanent_lease_follow_a_refused_lifetime(
-    refused: int, others: list[int]
-) -> None:
-    """Only shorter lifetimes than the refused one are tried."""
+def test_m22_other_lifetimes_follow_a_refused_one(refused: int, others: list[int]) -> None:
+    """Shorter ones and a permanent lease, then longer ones, then very short ones."""
     assert list(other_lifetimes(refused)) == others
+
+
+def test_m32_a_shortest_lease_is_remembered() -> None:
+    """It is requested instead of a shorter one, and a longest one stays known."""
+    behavior = DeviceBehavior()
+    behavior.learn_lifetime(0, WEEK)
+    behavior.learn_lifetime(HOUR, DAY)
+    assert [behavior.lifetime(desired, is_v2=False) for desired in (0, 60, 2 * DAY)] == [WEEK, DAY, 2 * DAY]
+
+
+@pytest.mark.parametrize(
+    ("comment", "tiny"), [("web 2", "web"), ("2 photoarchives", "photoarc"), ("8080", "portmap")]
+)
+def test_m34_a_tiny_comment_is_a_word(comment: str, tiny: str) -> None:
+    """Without blanks and digits."""
+    assert tiny_comment(comment) == tiny
 
 
 @pytest.mark.parametrize(

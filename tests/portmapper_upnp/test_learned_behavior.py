@@ -37,7 +37,15 @@ class Place:
 def test_refusals_are_read_again_and_observations_are_not() -> None:
     """Whether the gateway shows its entries is observed again in each run."""
     place = Place()
-    refusals = DeviceBehavior(permanent_only=True, longest_lease=DAY, plain_comments=True, no_any_port=True)
+    refusals = DeviceBehavior(
+        permanent_only=True,
+        longest_lease=DAY,
+        shortest_lease=60,
+        any_host="*",
+        plain_comments=True,
+        tiny_comments=True,
+        no_any_port=True,
+    )
     LearnedBehavior(place, DEVICE).write(refusals)
     assert LearnedBehavior(place, DEVICE).read() == refusals
     LearnedBehavior(place, DEVICE).write(DeviceBehavior(hides_entries=True, shows_entries=True))
