@@ -11,7 +11,7 @@ import attrs
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
 from portmapper.support.encodings import UTF_8, encoding_of
-from portmapper_files.csv_header import EXAMPLE, Header, delimiter_of, read_header
+from portmapper_files.csv_header import EXAMPLE, Header, delimiter_of, other_delimiter, read_header
 from portmapper_files.other_content import refuse_other_files
 
 _MAX_LINE = 65536
@@ -45,7 +45,7 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[Row]:
     source, delimiter = _delimited(lines, delimiter)
     for line, cells in _records(lines, source, delimiter):
         if isinstance(cells, str) and header is None:
-            raise SourceError(f"line {line}: {cells}")
+            raise SourceError(f"line {line}: {other_delimiter(lines.first, delimiter) or cells}")
         elif isinstance(cells, str):
             yield _bad_row(line, cells)
         elif header is None and cells[0].lower().startswith("sep="):
@@ -64,6 +64,8 @@ def _row(line: int, header: Header, cells: Sequence[str]) -> Row:
         cells.pop()
     if len(cells) != len(header.names):
         return _bad_row(line, _wrong_count(cells, header))
+    if header.is_repeated(cells):
+        return _bad_row(line, "the names of the columns again: remove this line")
     fields = dict(zip(header.names, cells, strict=True))
     header.check_first(fields)
     return Row(fields, f"line {line}", f"line {line}, column {{}}")
@@ -85,6 +87,7 @@ class _Lines:
 
     Attributes:
         starts_record: the next line begins a record, so it may be a comment.
+        first: the first line that is neither blank nor a comment.
         is_complete: the last line ends with a line break.
         has_text: a line is not blank.
         too_long: the number of the last line that was too long; 0 without one.
@@ -96,6 +99,7 @@ class _Lines:
         errors = "surrogateescape" if encoding == UTF_8 else "replace"
         self._text = io.TextIOWrapper(io.BytesIO(content), encoding, errors=errors, newline="")
         self.starts_record = True
+        self.first = ""
         self.is_complete = True
         self.has_text = False
         self.too_long = 0
@@ -160,6 +164,7 @@ def _delimited(lines: _Lines, delimiter: str) -> tuple[Iterator[str], str]:
         skipped.append(line)
         lines.starts_record = True
         if line.strip():
+            lines.first = line
             break
     return itertools.chain(skipped, source), delimiter_of("".join(skipped[-1:]), delimiter)
 

@@ -20,6 +20,7 @@ _KNOWN = f"; known: {', '.join(FIELD_NAMES)}"
 # A list without a header begins with a port, such as 8080, 8080/tcp, 8080:80 or 6000-6010.
 _PORT_LIKE = re.compile(r"[0-9]+(?:[-:/][0-9a-z:/]+)?\Z")
 _ADD_PROTOCOLS = ": add the column protocol, or write each port as in 8080/tcp"
+_INI = re.compile(r"\[[a-z][\w .-]*\]\Z")
 _MAX_COLUMNS = 256
 _USUAL_DELIMITERS = ";,\t|"
 _LONGEST_SHOWN = 60
@@ -41,6 +42,10 @@ class Header:
     shown: str
     delimiter: str
     _is_checked: bool = False
+
+    def is_repeated(self, cells: Sequence[str]) -> bool:
+        """Return whether a row names the columns again, as in two lists that were joined."""
+        return len(self.names) > 1 and _names(cells) == self.names
 
     def check_first(self, fields: Mapping[str, str]) -> None:
         """Check at the first row that the list has protocols: in a column, or in the ports (`8080/tcp`).
@@ -65,6 +70,17 @@ def delimiter_of(line: str, delimiter: str) -> str:
     if len(named) == 1 and named in _USUAL_DELIMITERS:
         return named
     return "\t" if "\t" in line and delimiter not in line else delimiter
+
+
+def other_delimiter(line: str, delimiter: str) -> str:
+    """Return the end of a message if quoted names have another delimiter: `"port","protocol"`; or empty."""
+    found = re.match(rf'\s*"[^"]*"\s*([{_USUAL_DELIMITERS}])', line)
+    return _use(found[1], delimiter) if found and found[1] != delimiter else ""
+
+
+def _use(found: str, delimiter: str) -> str:
+    looks = f"the delimiter is {quoted(delimiter)}, it looks like {quoted(found)}"
+    return f"{looks}: use --csv-delimiter {quoted(found)}"
 
 
 def read_header(line: int, cells: Sequence[str], delimiter: str) -> Header:
@@ -97,6 +113,12 @@ def _no_port(names: Sequence[str], shown: str, delimiter: str, whole: str) -> st
     if UNDECODED.search(whole) or not whole.replace("\t", "").isprintable():
         return "binary data, not CSV"
     problem = f"no column port in the header {shown}"
+    if _INI.match(names[0]) and not names[0].startswith("[mapping"):
+        return f"{problem}: it looks like an INI file: write the list as CSV, JSON or TOML"
+    if whole.startswith("|") and whole.endswith("|"):
+        return (
+            f"{problem}: it looks like a table in Markdown: write it without the outer |, and use ';' between"
+        )
     if other := _other_format(names[0]):
         return f"{problem}: it looks like {other.upper()}, use --format {other}"
     if cause := text_cause(whole):
@@ -106,8 +128,7 @@ def _no_port(names: Sequence[str], shown: str, delimiter: str, whole: str) -> st
         return f"{problem}: add a first line that names the columns, such as {example}"
     used = next((usual for usual in _USUAL_DELIMITERS if usual != delimiter and usual in whole), "")
     if used and len(names) == 1:
-        looks = f"the delimiter is {quoted(delimiter)}, it looks like {quoted(used)}"
-        return f"{problem}: {looks}: use --csv-delimiter {quoted(used)}"
+        return f"{problem}: {_use(used, delimiter)}"
     if len(names) == 1 or used:
         return f"{problem}: separate all columns with {quoted(delimiter)}, such as {EXAMPLE}"
     return f"{problem}{_rename('port', names) or _KNOWN}"
@@ -123,9 +144,12 @@ def _rename(column: str, names: Sequence[str]) -> str:
     """Return the end of a message: the unknown column that most likely means `column`; or empty."""
     import difflib  # needed only after a mistake
 
-    unknown = [name for name in names if name and name not in FIELD_NAMES]
+    meant = {name: meant_field(name) for name in names if name and name not in FIELD_NAMES}
+    unknown = [name for name, field in meant.items() if field in ("", column, f"external_{column}")]
     contains = [name for name in unknown if column in name.split("_")]
-    meaning = [name for name in unknown if meant_field(name) == column]
+    meaning = [name for name in unknown if meant[name]]
     close = difflib.get_close_matches(column, unknown, n=1)
     near = next(iter([*contains, *meaning, *close]), "")
+    if "#" in near:
+        return ": write the comment on its own line"
     return f": rename the column {quoted(near)} to {column}" if near else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -40,7 +41,15 @@ class JsonFormat(Format):
 def _error(element: object) -> str:
     if isinstance(element, _Repeated):
         return f"has the key {quoted(element.key)} twice"
-    return "" if isinstance(element, dict) else f"{quoted(element)} is not an object{_AS_OBJECT}"
+    if isinstance(element, dict):
+        return ""
+    as_object = f': write {{"port": "{element}"}}' if _is_port(element) else _AS_OBJECT
+    return f"{quoted(element)} is not an object{as_object}"
+
+
+def _is_port(element: object) -> bool:
+    """Return whether an element is a port with its protocol, such as "8080/tcp"."""
+    return isinstance(element, str) and re.fullmatch(r"[0-9-]{1,11}/[a-z]{1,4}", element) is not None
 
 
 def _load(text: str) -> object:
@@ -72,7 +81,8 @@ def _advice(value: object) -> str:
     key = _key_of_list(value)
     if key:
         return f"it is an object; its key {quoted(key)} probably holds the list: write only that array"
-    return f"it is an object with {quoted(', '.join(map(str, value))) if value else 'no key'}"
+    keys = f"the keys {quoted(', '.join(map(str, value)))}" if value else "no key"
+    return f'it is an object with {keys}: write [{{"port": 8080, "protocol": "tcp"}}]'
 
 
 def _key_of_list(value: object, depth: int = 0) -> str:

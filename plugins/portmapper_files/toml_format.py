@@ -71,8 +71,13 @@ def _check_keys(document: dict[str, object]) -> None:
         if key in SETTINGS:
             raise SourceError(f"this is a settings file (it has the key {quoted(key)}): use --config")
         if key != _TABLE:
-            hint = f": write [[{_TABLE}]] above it" if key in _FIELDS else nearest(key, (_TABLE,))
+            hint = f": write [[{_TABLE}]] above it" if key in _FIELDS else _hint(key)
             raise SourceError(f"unknown table or key {quoted(key)}{hint}")
+
+
+def _hint(key: str) -> str:
+    near = nearest(key, (_TABLE,))
+    return near if near.startswith(",") else f": write each mapping below a line [[{_TABLE}]]"
 
 
 def _load(text: str) -> dict[str, object]:

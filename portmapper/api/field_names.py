@@ -14,15 +14,18 @@ FIELD_NAMES = (
 
 # What routers, other programs and spreadsheets in other languages call the fields; without `_` and `-`.
 _ELSEWHERE = {
-    "port": "ports publicport outsideport wanport listenport dport portnummer anschluss puerto porta poort",
+    "port": "ports publicport outsideport wanport listenport dport portnummer anschluss puerto porta poort"
+    " 端口 外部端口 ポート 포트",
     "internal_port": "internal insideport privateport lanport targetport hostport localport zielport",
     "external_port": "external",
-    "protocol": "proto prot type typ transport protokoll protocolo protocole protocollo",
+    "protocol": "proto prot type typ transport protokoll protocolo protocole protocollo"
+    " 协议 プロトコル 프로토콜",
     "address": "ip ipaddress addr host hostname target internalip internalclient internaladdress lanip client"
     " adresse dirección direccion indirizzo",
     "lifetime": "ttl lease leasetime leaseduration timeout expires laufzeit dauer duración durée",
     "comment": "comments description desc descr name note notes label title kommentar bemerkung beschreibung"
-    " comentario commentaire commento descripción",
+    " comentario commentaire commento descripción"
+    " 备注 说明 コメント",
     "enabled": "enable active disabled aktiv on",
     "remote": "remotehost source sourceip allow allowfrom",
     "family": "ipversion version",

@@ -130,6 +130,8 @@ def _hint(text: str) -> str:
         return "write the port of the host in internal_port"
     if re.fullmatch(r"[\w.-]*[^\W\d][\w.-]*", text):
         return "write the address of the host, not its name"
+    if re.fullmatch(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text):
+        return "write the IP address of the host, not its hardware address"
     if re.search(r"[*-]", text):
         return "write a range as a network, such as 192.168.0.0/24"
     return ""

@@ -36,8 +36,10 @@ _THOUSANDS = r"([0-9]{1,2})[,. '\u00a0\u202f]([0-9]{3})\Z"
 # Docker also writes the address that the port belongs to.
 _ON_ADDRESS = r"[0-9.]+:([0-9]{1,5})\Z"
 _PAIR = r"(?:[0-9.]+:)?([0-9]{1,5})\s*(?::|->|=>|→|⇒)\s*([0-9]{1,5})(?:/[a-z]+)?\Z"
-# Excel writes 8080.0, '8080 and ="8080"; text that is copied from a page can begin with a zero-width space.
-_WRITTEN_OUT = r"[\s='\"+\u200b]*([0-9]{1,5})(?:[.,]0{1,2})?[\s'\"]*\Z"
+# Excel writes 8080.0, '8080 and ="8080", a word processor curly quotes; text that is copied from a page can
+# begin with a zero-width space.
+_CURLY = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
+_WRITTEN_OUT = rf"[\s='\"+\u200b{_CURLY}]*([0-9]{{1,5}})(?:[.,]0{{1,2}})?[\s'\"{_CURLY}]*\Z"
 
 
 def port_hint(text: str) -> str:

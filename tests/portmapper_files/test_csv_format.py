@@ -133,6 +133,13 @@ def test_another_delimiter(delimiter: str) -> None:
         ("address;protocol\n;TCP", "no column port in the header 'address;protocol'; known: port"),
         ("address;pot;protocol\n", "no column port in the header .*: rename the column 'pot' to port"),
         ("port;proto\n80;tcp", "no column protocol in the header 'port;proto': rename the column 'proto'"),
+        ("external;internal;proto\n80;80;tcp", "rename the column 'external' to port"),
+        ("name;ext port;proto\nx;80;tcp", "rename the column 'ext_port' to port"),
+        ("端口;协议\n80;tcp", "rename the column '端口' to port"),
+        ("port;protocol # mine\n80;tcp", "no column protocol .*: write the comment on its own line"),
+        ('"port","protocol"\n"80","tcp"', "looks like ',': use --csv-delimiter ','"),
+        ("| port | protocol |\n|---|---|\n| 80 | tcp |\n", "looks like a table in Markdown"),
+        ("[web]\nport=80\n", "looks like an INI file: write the list as CSV, JSON or TOML"),
         ("8080;tcp;web server\n", "in the header '8080;tcp;web server': add a first line that names the"),
         ("Port Number;Proto\n80;tcp", "rename the column 'port_number' to port"),
         ("port\n80\n", "add the column protocol, or write each port as in 8080/tcp"),
@@ -171,6 +178,7 @@ def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> No
         ("80;TCP;x;y", "4 fields, the header has 3: put a value that contains ';' in double quotes"),
         ('80;"T"CP;x', "text follows a closing quote"),
         ("// web server", "a comment begins with #"),
+        ("Port;Protocol;Comment", "the names of the columns again: remove this line"),
     ],
 )
 def test_an_invalid_record_affects_only_itself(cells: str, error: str) -> None:

@@ -48,6 +48,7 @@ def test_utf_16_is_read(encoding: str) -> None:
         ('{"mappings": [{"port": 80}]}', "its key 'mappings' probably holds the list"),
         ('{"version": 1, "data": {"ports": [{"port": 80}]}}', "its key 'data.ports' probably holds"),
         ('{"port": 80, "protocol": "tcp"}', "write it in brackets"),
+        ('{"8080": "tcp"}', r"it is an object with the keys '8080': write \[{"),
     ],
 )
 def test_the_message_names_the_cause(content: str, error: str) -> None:
@@ -159,3 +160,9 @@ def test_any_bytes_are_parsed_or_rejected(content: bytes | str) -> None:
     except SourceError as error:
         message = str(error)
     assert message.isprintable()
+
+
+def test_a_text_in_place_of_an_object_shows_what_to_write() -> None:
+    """A port with its protocol needs no other key."""
+    (row,) = parse('["8080/tcp"]')
+    assert row.error == """'8080/tcp' is not an object: write {"port": "8080/tcp"}"""

@@ -52,8 +52,9 @@ def test_nothing_is_an_empty_list(content: str) -> None:
         ("- port: 80\n", "looks like YAML"),
         ("[[mapping]]\nport = 80\nprotocol = tcp\n", r"in double quotes \(line 3\)"),
         (b"PK\x03\x04\0\0", "this is a ZIP archive"),
+        ("ports = [80]\n", r"unknown table or key 'ports': write each mapping below a line \[\[mapping\]\]"),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> None:
     """A one-line error, with the nearest valid name."""

@@ -109,6 +109,7 @@ def test_anything_else_is_rejected_with_the_value(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
+        ("aa:bb:cc:dd:ee:ff", "not its hardware address"),
         ("192.168.0/16", "192.168.0 alone means /24"),
         ("192.168.0.0/08", "leading zero"),
         ("192.168.0.0/255.0.255.0", "not contiguous"),

@@ -38,6 +38,7 @@ from portmapper.sources.field_parsers import PARSERS
         ("port", "8.080", ": write 8080, or a row for each port"),
         ("port", "100 bis 200", ": write 100-200"),
         ("port", "\uff18\uff10\uff18\uff10", ": write 8080"),
+        ("port", "\u201c8080\u201d", ": write 8080"),
         ("port", "${PORT}", ": variables are not replaced, write the number"),
         ("port", "*", ": write a range, or any if the gateway may choose"),
         ("port", [80, 81], ": write a row for each port"),
