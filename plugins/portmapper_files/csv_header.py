@@ -115,10 +115,6 @@ def _no_port(names: Sequence[str], shown: str, delimiter: str, whole: str) -> st
     problem = f"no column port in the header {shown}"
     if _INI.match(names[0]) and not names[0].startswith("[mapping"):
         return f"{problem}: it looks like an INI file: write the list as CSV, JSON or TOML"
-    if whole.startswith("|") and whole.endswith("|"):
-        return (
-            f"{problem}: it looks like a table in Markdown: write it without the outer |, and use ';' between"
-        )
     if other := _other_format(names[0]):
         return f"{problem}: it looks like {other.upper()}, use --format {other}"
     if cause := text_cause(whole):

@@ -11,6 +11,7 @@ CURLY_QUOTES = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019", "\u00ab", "\u0
 
 _WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<\?xml)", re.IGNORECASE)
 _YAML = re.compile(r"\s*(?:---\s|- +[a-z_]+ *:|[a-z_]+ *:(?:\s|\Z))", re.IGNORECASE)
+_MARKDOWN = re.compile(r"\s*\|[^\n]*\|\s*(?:\n|\Z)")
 _MAGIC = {
     b"\xd0\xcf\x11\xe0": "this is an Excel workbook: save it as CSV",
     b"\x1f\x8b": "this is a compressed file: decompress it first",
@@ -52,4 +53,6 @@ def text_cause(text: str) -> str:
     """Return what a text is that is not a list, and what to do; empty if it is not known."""
     if _WEB_PAGE.match(text):
         return "it is a web page: check the address, a login page may be in front of the list"
+    if _MARKDOWN.match(text):
+        return "it looks like a table in Markdown: write the list as CSV, JSON or TOML"
     return "it looks like YAML: write the list as CSV, JSON or TOML" if _YAML.match(text) else ""
