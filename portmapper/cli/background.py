@@ -24,6 +24,7 @@ def tasks_beside(
 ) -> Sequence[Task]:
     """Return the tasks that run beside the daemon until it ends."""
     from portmapper.cli.gc_tuning import tune_garbage_collection
+    from portmapper.cli.lines import can_redraw
     from portmapper.control.doctor_jobs import DoctorJobs
     from portmapper.control.server import serve
     from portmapper.daemon.removed_files import keep_pid_files
@@ -34,7 +35,7 @@ def tasks_beside(
     tasks: list[Task] = [server, partial(keep_pid_files, pid_files=pid_files), tune_garbage_collection]
     if arguments.http is not None:
         tasks.append(_http_listener(arguments, directory, plugins, jobs))
-    if arguments.log_format == "text" and not arguments.daemon and sys.stdout.isatty():
+    if arguments.log_format == "text" and not arguments.daemon and can_redraw():
         tasks.append(_screen(directory))
     return tasks
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
+from portmapper.cli.streams import as_shown
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import IO
 
     from rich.text import Text
 
@@ -38,13 +41,30 @@ class Line:
         self.span = span
 
 
+def can_redraw() -> bool:
+    """Return whether standard output is a terminal that knows more than to print the next line."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+def in_encoding(lines: Sequence[Line], width: int | None, stream: IO[str]) -> list[Line]:
+    """Return lines as a stream will show them: replaced characters make no line wider than `width`."""
+    shown = [as_shown(line.text, stream) for line in lines]
+    return [
+        line if text == line.text else Line(_cut(text, width), line.style, line.span)
+        for line, text in zip(lines, shown, strict=True)
+    ]
+
+
+def _cut(text: str, width: int | None) -> str:
+    return text if width is None or len(text) <= width else text[: width - 3] + "..."
+
+
 def print_lines(lines: Sequence[Line]) -> None:
     """Print lines, in color on a terminal."""
     if os.name != "posix" or any(name in os.environ for name in _COLOR_VARIABLES):
         _print_with_rich(lines)
         return
-    in_color = sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
-    print("\n".join(map(_colored, lines) if in_color else (line.text for line in lines)))
+    print("\n".join(map(_colored, lines) if can_redraw() else (line.text for line in lines)))
 
 
 def _colored(line: Line) -> str:

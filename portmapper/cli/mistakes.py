@@ -11,6 +11,18 @@ from argparse import Action
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+_MEANT = {
+    **dict.fromkeys(("--duration", "--ttl", "--lease", "--time"), "--lifetime"),
+    **dict.fromkeys(("--address", "--host", "--ip", "--target"), "--to"),
+    **dict.fromkeys(("--description", "--name", "--desc"), "--comment"),
+    **dict.fromkeys(("--router", "--igd", "--interface"), "--gateway"),
+    **dict.fromkeys(("--once", "--one-shot"), "--oneshot"),
+    **dict.fromkeys(("--background", "--detach", "-D"), "--daemon"),
+    **dict.fromkeys(("--settings", "-c"), "--config"),
+    "--debug": "--verbose",
+}
+"""What other programs call an option."""
+
 _ANY = "(.*)"
 _MISSING = f"the following arguments are required: {_ANY}"
 _UNKNOWN = f"unrecognized arguments: {_ANY}"
@@ -40,7 +52,8 @@ def hint(message: str, actions: Sequence[Action], example: str) -> str:
         word, known = found[2], _choices(found[3])
     else:
         return ""
-    near = difflib.get_close_matches(word, known, 1, 0.5)
+    meant = _MEANT.get(word)
+    near = [meant] if meant in known else difflib.get_close_matches(word, known, 1)
     return f"did you mean {near[0]}?" if near else ""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
 from portmapper.cli.options import add_plugin_option
+from portmapper.cli.say import say
 
 if TYPE_CHECKING:
     from portmapper.pluginhost.manager import PluginReport
@@ -73,13 +74,27 @@ def _create(name: str | None, kind: str | None) -> int:
 
 
 def _show(reports: Sequence[PluginReport]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from portmapper.cli.columns import INDENT, column_names, fit, row_line
+    from portmapper.cli.tables import terminal_size
 
+    if not reports:
+        return
+    cells = [_cells(report) for report in reports]
+    below: list[list[str]] = [[] for _ in cells]
+    widths = fit(cells, below, terminal_size()[0])
+    print(column_names(widths))
+    for row, lines in zip(cells, below, strict=True):
+        print(row_line(row, widths))
+        for line in lines:
+            say(INDENT + line)
+
+
+def _cells(report: PluginReport) -> dict[str, str]:
     from portmapper.support.text import printable
 
-    table = Table("Plugin", "State", "From", "Provides", box=None, pad_edge=False)
-    for report in reports:
-        provides = printable(report.error) if report.error else "\n".join(report.provides)
-        table.add_row(report.name, report.state, f"{report.distribution} {report.version}", provides)
-    Console(markup=False, highlight=False).print(table)
+    return {
+        "Plugin": report.name,
+        "State": report.state,
+        "From": f"{report.distribution} {report.version}",
+        "Provides": printable(report.error) if report.error else ", ".join(report.provides),
+    }

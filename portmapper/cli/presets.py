@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from portmapper.api.command import Command
 from portmapper.cli.options import add_config_option
+from portmapper.cli.say import say, width_of
+
+USUAL_WIDTH = 80
+"""On a narrower screen, a page begins further left."""
 
 
 class Presets(Command):
@@ -33,7 +38,9 @@ class Presets(Command):
             ]
             print(json.dumps({"presets": documents}, indent=2))
             return 0
+        width = width_of(sys.stdout)
+        indent = 19 if width is None or width >= USUAL_WIDTH else 2
         for name, preset in known.items():
-            page = preset.page or "defined in your settings file"
-            print(f"{name:<18} {', '.join(preset.ports)}  ({preset.title})\n{'':<18} {page}")
+            say(f"{name:<18} {', '.join(preset.ports)}  ({preset.title})")
+            say(" " * indent + (preset.page or "defined in your settings file"))
         return 0

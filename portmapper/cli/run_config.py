@@ -122,7 +122,7 @@ class RunConfig:
             known = self._readers.get((part, options))
             readers[(part, options)] = known or SourceReader(part, (), AUTO, options, policy)
         if not readers:
-            raise UsageError("no SOURCE given: specify a file, '-' for standard input, or a URL")
+            raise UsageError("no list given: name a file such as ports.csv, a URL, or '-' for standard input")
         for reader in readers.values():
             reader.set_policy(policy)
         self._readers = readers

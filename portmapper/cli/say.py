@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from portmapper.cli.streams import as_shown
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print a text to standard output or another stream."""
     stream = stream or sys.stdout
-    print(fitted(text, width_of(stream)), file=stream)
+    print(fitted(as_shown(text, stream), width_of(stream)), file=stream)
 
 
 def fitted(text: str, width: int | None, indent: int = 2) -> str:

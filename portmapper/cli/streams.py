@@ -7,7 +7,11 @@ import contextlib
 import os
 import sys
 
-SPELLED_OUT = {"→": "->", "…": "...", "·": "-"}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SPELLED_OUT = {"→": "->", "…": "...", "·": "-", "↑": "up", "↓": "down", "✓": "+", "✗": "x"}
 """What replaces our own characters in an encoding without them, such as that of a Windows pipe."""
 
 
@@ -32,6 +36,14 @@ def make_streams_safe() -> None:
         elif hasattr(stream, "reconfigure"):
             with contextlib.suppress(OSError, ValueError):
                 stream.reconfigure(errors="spell_out" if name == "stdout" else "spell_out_or_escape")
+
+
+def as_shown(text: str, stream: Any) -> str:
+    """Return a text as a safe stream will show it, which may be longer, to measure it."""
+    encoding, errors = getattr(stream, "encoding", None), getattr(stream, "errors", None)
+    if text.isascii() or not encoding or not errors or not errors.startswith("spell_out"):
+        return text
+    return text.encode(encoding, errors).decode(encoding)
 
 
 def _spell_out(error: UnicodeError) -> tuple[str, int]:

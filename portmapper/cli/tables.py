@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from portmapper.cli.columns import wrapped
 from portmapper.cli.headline import daemon_lines, headline
-from portmapper.cli.lines import Line, print_lines
+from portmapper.cli.lines import Line, in_encoding, print_lines
 from portmapper.cli.mapping_rows import COLORS, Row, mapping_rows
 from portmapper.cli.wording import address_warnings
 from portmapper.support.duration import format_local
@@ -49,7 +49,7 @@ def print_status(document: dict[str, Any]) -> None:
     width, height = terminal_size()
     # One line remains for the shell's prompt.
     screen = render(document, Size(width, height - 1 if height else None))
-    print_lines(screen.lines)
+    print_lines(in_encoding(screen.lines, width, sys.stdout))
 
 
 def terminal_size() -> tuple[int | None, int | None]:

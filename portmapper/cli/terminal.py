@@ -31,6 +31,11 @@ class PatientTerminal(io.TextIOBase):
         """The encoding of the terminal."""
         return self._encoding
 
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """How characters are written that the encoding lacks."""
+        return self._errors
+
     def fileno(self) -> int:
         """Return the descriptor."""
         return self._descriptor

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from portmapper.cli.keys import reading_keys
-from portmapper.cli.lines import Line, cell_len, styled, truncated
+from portmapper.cli.lines import Line, cell_len, in_encoding, styled, truncated
 from portmapper.cli.say import say
 from portmapper.cli.tables import Screen, Size, print_status, render
 from portmapper.support.text import printable
@@ -114,7 +114,8 @@ class LiveScreen:
         screen = render(self._document(), Size(width, height - len(bottom)), self._scroll)
         self._scroll = screen.scroll
         gap = height - len(screen.lines) - len(bottom)
-        return Screen([*screen.lines, *([Line()] * (gap if bottom else 0)), *bottom], screen.scroll)
+        lines = [*screen.lines, *([Line()] * (gap if bottom else 0)), *bottom]
+        return Screen(in_encoding(lines, width, self._console.file), screen.scroll)
 
     def _bottom(self, hint: str, width: int) -> list[Line]:
         last = [*self._log.lines][-LOG_LINES:]

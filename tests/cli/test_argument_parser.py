@@ -14,6 +14,8 @@ from portmapper.cli.main import main
         (["run", "--onshot", "x.csv"], "did you mean --oneshot?"),
         (["status", "--whatch=1"], "did you mean --watch?"),
         (["run", "--conflict", "nxt"], "did you mean next?"),
+        (["open", "80", "--ttl", "60"], "did you mean --lifetime?"),
+        (["run", "--once"], "did you mean --oneshot?"),
         (["status", "--zzzzzzzzz"], "see 'portmapper status --help'"),
         (["open"], "is missing; for example: portmapper open 8080"),
     ],

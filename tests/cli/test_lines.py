@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from status_documents import NOW, forty_one
 
-from portmapper.cli.lines import SGR, Line, cell_len, print_lines, styled, truncated
+from portmapper.cli.lines import SGR, Line, can_redraw, cell_len, print_lines, styled, truncated
 from portmapper.cli.mapping_rows import COLORS
 from portmapper.cli.reachable_lines import STYLES
 from portmapper.cli.tables import Size, render
@@ -74,3 +74,13 @@ def test_width_and_ellipsis_are_those_of_rich(text: str) -> None:
     expected.truncate(9, overflow="ellipsis")
     assert truncated(text, 9) == expected.plain
     assert cell_len(text) == Text(text).cell_len
+
+
+@pytest.mark.parametrize(("term", "expected"), [("dumb", False), ("unknown", False), ("xterm", True)])
+def test_a_dumb_terminal_gets_a_log_in_place_of_a_screen(
+    term: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can only print the next line, such as a shell in Emacs."""
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert can_redraw() is expected

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from portmapper import __version__
 from portmapper.cli import plugins
 from portmapper.cli.main import main
 
@@ -53,3 +54,15 @@ def test_a_disabled_plugin_is_listed_as_disabled(capsys: pytest.CaptureFixture[s
     assert main(["plugins", "--json", "--disable-plugin", "pcp"]) == 0
     reports = {report["name"]: report for report in json.loads(capsys.readouterr().out)}
     assert (reports["pcp"]["state"], reports["pcp"]["provides"]) == ("disabled", [])
+
+
+def test_a_narrow_screen_cuts_no_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a plugin provides, and its distribution, move below it."""
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["plugins"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  backend:pcp, backend:natpmp" in lines
+    assert f"  from portmapperd {__version__}" in lines
+    assert not any("…" in line for line in lines)

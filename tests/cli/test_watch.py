@@ -13,6 +13,7 @@ from rich.console import Console
 from status_documents import forty_one
 
 from portmapper.cli import watch
+from portmapper.cli.streams import make_streams_safe
 from portmapper.cli.watch import LiveScreen, LogTail, live_screen
 
 
@@ -113,3 +114,18 @@ def test_a_log_line_that_is_too_wide_loses_its_date_first() -> None:
     assert watch._shortened(line, 80) == "06:42:51 opened 8080/tcp → 127.0.0.1:8080 over PCP on 127.0.0.1"
     assert watch._shortened(line, 120) == line
     assert watch._shortened('{"at": "2026-11-29"}', 10) == '{"at": "2026-11-29"}'
+
+
+def test_replaced_characters_make_no_line_wider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise, the first line would leave a screen of 24 lines."""
+    make_streams_safe()
+    ascii_only = io.TextIOWrapper(io.BytesIO(), "ascii", errors="spell_out")
+    screen = LiveScreen(forty_one, lambda: None)
+    monkeypatch.setattr(screen, "_console", Console(width=80, height=24, file=ascii_only))
+    screen._log.write(
+        "opened 8080/tcp → 192.168.88.10:8080 over PCP on 192.168.88.1: open since an earlier run\n"
+    )
+    lines = [line.text for line in screen._screen("↑ ↓ scroll · q quit").lines]
+    assert lines[-1] == "up down scroll - q quit"
+    assert lines[-2].startswith("opened 8080/tcp -> 192.168.88.10:8080 ")
+    assert all(len(line) <= 80 and line.isascii() for line in lines)
