@@ -158,5 +158,5 @@ def _unknown(kind: str, name: str, known: list[str]) -> UsageError:
     import difflib
 
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; run simulate --list to see every {kind}"
+    hint = f"; did you mean {near[0]!r}?" if near else f"; 'portmapper simulate --list' shows every {kind}"
     return UsageError(f"unknown {kind} {name!r}{hint}")

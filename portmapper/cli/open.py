@@ -165,6 +165,10 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for record in records:
         if port is not None and record.setdefault("internal_port", port) != port:
             raise UsageError(f"--to {quoted(arguments.to)}: {record['port']} already has an internal port")
+        if record["port"] == "any" and "internal_port" not in record:
+            raise UsageError(
+                "'any' needs the port on which your program listens; for example: portmapper open any:8080"
+            )
         if arguments.comment is not None:
             record["comment"] = arguments.comment
     parse_records(records)

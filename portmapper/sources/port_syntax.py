@@ -30,7 +30,8 @@ def parse_ports(text: str) -> range:
     first = int(match[1])
     last = int(match[2] or first)
     if not 1 <= first <= MAX_PORT or not 1 <= last <= MAX_PORT:
-        raise ValueError(f"{quoted(text)} is not in 1-{MAX_PORT}")
+        kind = "range of ports" if "-" in text else "port"
+        raise ValueError(f"{quoted(text)} is not a {kind} (1-{MAX_PORT})")
     if last < first:
         raise ValueError(f"{quoted(text)} ends before it begins")
     return range(first, last + 1)

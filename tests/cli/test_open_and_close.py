@@ -140,3 +140,13 @@ def test_close_names_the_port_that_stays_open_over_udp(program: Any, gateway: An
     assert done.errors.endswith(" 27015/udp\n")
     again = program.run("close", "27015/tcp", *gateway.options)
     assert (again.output, again.errors) == ("27015/tcp is not open\n", "")
+
+
+def test_any_needs_the_port_of_the_program(program: Any) -> None:
+    """The gateway chooses only the external port."""
+    done = program.run("open", "any")
+    assert (done.status, done.errors) == (
+        2,
+        "portmapper: 'any' needs the port on which your program listens; for example: "
+        "portmapper open any:8080\n",
+    )

@@ -66,7 +66,7 @@ def test_an_invalid_row_is_reported_and_skipped(program: Any, ports: Path, gatew
     finished = program.run("-1", "-f", str(ports), *gateway.options)
     assert finished.status == 1
     first, second = finished.errors.splitlines()
-    assert "line 3, column port: '70000' is not in 1-65535" in first
+    assert "line 3, column port: '70000' is not a port (1-65535)" in first
     assert "line 4, column protocol: 'XTP' is not one of TCP, UDP, BOTH" in second
     assert gateway.ports() == {8080}
 
