@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from json import JSONDecodeError
 
-from portmapper_files.other_content import CURLY_QUOTES, text_cause
+from portmapper.support.text import CURLY_QUOTES
+from portmapper_files.other_content import text_cause
 
 _STRAIGHT = 'write straight double quotes: "'
 _PYTHON_WORD = re.compile(r"(True|False|None)\b")

@@ -6,9 +6,6 @@ import re
 
 from portmapper.api import SourceError
 
-CURLY_QUOTES = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019", "\u00ab", "\u00bb")
-"""Quotation marks that a word processor puts instead of straight ones."""
-
 _WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<\?xml)", re.IGNORECASE)
 _YAML = re.compile(r"\s*(?:---\s|- +[a-z_]+ *:|[a-z_]+ *:(?:\s|\Z))", re.IGNORECASE)
 _MARKDOWN = re.compile(r"\s*\|[^\n]*\|\s*(?:\n|\Z)")

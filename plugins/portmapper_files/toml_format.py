@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, nearest, quoted
+from portmapper.support.toml_mistakes import toml_mistake
 from portmapper_files.decoding import blaming_encoding, decode
 from portmapper_files.lines import lines_of_tables
-from portmapper_files.toml_causes import toml_cause
+from portmapper_files.other_content import text_cause
 
 _TABLE = "mapping"
+_TABLE_LINE = r"\s*\[{1,2}\s*[A-Za-z]"
 _FIELDS = ("port", "external_port", "internal_port", "protocol", "address", "lifetime", "comment")
 SETTINGS = frozenset(
     {
@@ -90,4 +92,17 @@ def _load(text: str) -> dict[str, object]:
     except RecursionError:
         raise SourceError("not TOML: nested too deep") from None
     except ValueError as error:
-        raise SourceError(f"not TOML: {toml_cause(text, str(error))}") from None
+        raise SourceError(f"not TOML: {toml_mistake(text, str(error), _other_format(text))}") from None
+
+
+def _other_format(text: str) -> str:
+    """Return what a document is instead of TOML, and what to do; empty if it is not known."""
+    start = text.lstrip()[:1]
+    if start in ("{", "[") and not re.match(_TABLE_LINE, text):
+        return "it looks like JSON, use --format json"
+    if cause := text_cause(text):
+        return cause
+    if "port" in text.strip().partition("\n")[0].lower() and "=" not in text:
+        return "it looks like CSV, use --format csv"
+    # Line breaks of old Macs.
+    return "save the file with the line breaks of Unix or Windows" if "\r" in text.replace("\r\n", "") else ""

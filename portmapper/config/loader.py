@@ -81,7 +81,7 @@ def read_settings(path: Path) -> SettingsFile:
     except RecursionError:
         raise UsageError(f"{path}: nested too deep") from None
     except ValueError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from None
+        raise UsageError(f"{path}: not TOML: {_mistake(text, str(error))}") from None
     plugin_tables = {key: value for key, value in document.items() if key not in KEYS}
     try:
         settings = structure(Settings, {key: value for key, value in document.items() if key in KEYS})
@@ -89,6 +89,14 @@ def read_settings(path: Path) -> SettingsFile:
     except SettingError as error:
         raise SettingsFile(path, text=text).located(error) from None
     return SettingsFile(path, settings, plugin_tables, text)
+
+
+def _mistake(text: str, error: str) -> str:
+    from portmapper.support.toml_mistakes import toml_mistake  # needed only after a mistake
+
+    first = text.lstrip().partition("\n")[0].lower()
+    is_list = "port" in first and "=" not in first
+    return toml_mistake(text, error, "it looks like a list: name it without --config" if is_list else "")
 
 
 def line_of(text: str, path: _Path) -> int:

@@ -6,6 +6,9 @@ import unicodedata
 
 LONGEST = 500
 
+CURLY_QUOTES = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019", "\u00ab", "\u00bb")
+"""Quotation marks that a word processor puts instead of straight ones."""
+
 
 def printable(text: str, longest: int = LONGEST) -> str:
     """Return `text` as one line of limited length, with control and format characters escaped.

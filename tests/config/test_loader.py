@@ -142,7 +142,8 @@ def test_a_file_of_an_old_editor_is_read_with_a_warning(file: Path, caplog: pyte
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"interval =", "not TOML: "),
+        (b"interval =", r"not TOML: a value is missing after = \(line 1\)"),
+        (b"port;protocol\n80;tcp\n", "not TOML: it looks like a list: name it without --config"),
         (b"interval = 60\n# \x81", "not UTF-8 text \\(line 2\\): save"),
         (b"\xff\xfea", "damaged UTF-16 text"),
         (b"#" * (MAX_SIZE + 1), "larger than 256 KiB"),

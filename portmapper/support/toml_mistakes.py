@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from portmapper_files.other_content import CURLY_QUOTES, text_cause
+from portmapper.support.text import CURLY_QUOTES
 
 _PLACE = re.compile(r" \(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)\Z")
-_TABLE_LINE = r"\s*\[{1,2}\s*[A-Za-z]"
 _QUOTES = "text must be in double quotes"
 _IN_WORDS = {
     "Cannot overwrite": "the key is written twice in this table",
@@ -23,33 +22,28 @@ _IN_WORDS = {
     "Unclosed": "a bracket is opened and never closed",
     "Expected '=' after": "write KEY = VALUE",
     "Invalid date": "the date or time is invalid",
+    "Invalid value": "a value is missing or invalid, or a bracket is never closed",
     "Invalid statement": "write KEY = VALUE or [[mapping]]",
     "Expected newline": "only a comment may follow a value, after #",
 }
 
 
-def toml_cause(text: str, error: str) -> str:
-    """Return what is wrong, and what to write, with the line if it is known."""
+def toml_mistake(text: str, error: str, of_document: str = "") -> str:
+    """Return what is wrong, and what to write, with the line.
+
+    Args:
+        text: the document.
+        error: the message of tomllib.
+        of_document: what the document is instead, if the caller recognized it.
+    """
     place = _PLACE.search(error)
     message = error[: place.start()] if place else error
     lines = text.split("\n")
     number = int(place["line"]) if place and place["line"] else len(lines)
     column = int(place["column"]) if place and place["column"] else 1
     line = lines[number - 1]
-    cause = _of_document(text) or _of_line(line, line[column - 1 :].strip()) or _of_kind(message)
+    cause = of_document or _of_line(line, line[column - 1 :].strip()) or _of_kind(message)
     return f"{cause} (line {number})"
-
-
-def _of_document(text: str) -> str:
-    start = text.lstrip()[:1]
-    if start in ("{", "[") and not re.match(_TABLE_LINE, text):
-        return "it looks like JSON, use --format json"
-    if cause := text_cause(text):
-        return cause
-    if "port" in text.strip().partition("\n")[0].lower() and "=" not in text:
-        return "it looks like CSV, use --format csv"
-    # Line breaks of old Macs.
-    return "save the file with the line breaks of Unix or Windows" if "\r" in text.replace("\r\n", "") else ""
 
 
 def _of_line(line: str, rest: str) -> str:
