@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOBase
 from typing import Any
@@ -118,8 +118,8 @@ class LiveScreen:
         return Screen(in_encoding(lines, width, self._console.file), screen.scroll)
 
     def _bottom(self, hint: str, width: int) -> list[Line]:
-        last = [*self._log.lines][-LOG_LINES:]
-        lines = [Line(truncated(_shortened(printable(line), width), width), "dim") for line in last]
+        last = _shortened([printable(line) for line in [*self._log.lines][-LOG_LINES:]], width)
+        lines = [Line(truncated(line, width), "dim") for line in last]
         return [*lines, *([Line(hint, "dim")] if hint else [])]
 
     def _pressed(self, key: str) -> None:
@@ -130,9 +130,10 @@ class LiveScreen:
         self._changed.set()
 
 
-def _shortened(line: str, width: int) -> str:
-    """Omit date, zone and level of a log line that is wider than the screen: the live screen is about now."""
-    return line if cell_len(line) <= width else _PREFIX.sub(r"\1 ", line)
+def _shortened(lines: Sequence[str], width: int) -> list[str]:
+    """Omit date, zone and level if a log line is wider than the screen: the live screen is about now."""
+    are_wide = any(cell_len(line) > width for line in lines)
+    return [_PREFIX.sub(r"\1 ", line) if are_wide else line for line in lines]
 
 
 _PREFIX = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} ([0-9]{2}:[0-9]{2}:[0-9]{2})[+-][0-9]{2}:[0-9]{2} [A-Z]+ +")

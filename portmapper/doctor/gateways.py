@@ -24,7 +24,7 @@ def answer_findings(
 ) -> Iterator[Finding]:
     """Report which gateways answer."""
     if not gateways:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in search_failures.items())
+        reasons = "; ".join(f"{protocol_name(name)}: {reason}" for name, reason in search_failures.items())
         details = f" ({reasons})" if reasons else ""
         yield Finding.error(
             "gateway-silent", f"no gateway answers over any protocol{details}", SWITCH_ON_ADVICE

@@ -15,6 +15,7 @@ from portmapper.api.errors import UNREACHABLE, BackendError, Conflict, NotAuthor
 from portmapper.api.model import ALL_GATEWAYS, IPAddress, Lease, Mapping, MappingKey, MappingState
 from portmapper.network.placement import Place
 from portmapper.support.values import evolve
+from portmapper.support.wording import protocol_name
 
 Attempt = tuple[str, IPAddress]
 """A gateway's identity, and the internal address that was requested there."""
@@ -151,7 +152,7 @@ class Record:
         """Why the mapping is not open, or why its renewal fails; None if all is well."""
         if self.refusals:
             gateway, error = min(self.refusals, key=lambda refusal: _rank(refusal[1]))
-            return f"{gateway.partition(':')[0]}: {error}"
+            return f"{protocol_name(gateway.partition(':')[0])}: {error}"
         if not self.unanswered or (self.lease is not None and not self.has_former_address):
             return self.apart or None
         named = self.mapping.gateway not in (None, ALL_GATEWAYS)

@@ -63,7 +63,7 @@ async def test_a_refused_port_is_not_recorded(device: FakeDevice, store: Store, 
     device.refusals[8080] = NotAuthorized("not by you")
     document = await open_without_daemon([FakeBackend("pcp", device)], store, [desired(8080)], OPTIONS)
     (mapping,) = document["mappings"]
-    assert (mapping["state"], mapping["error"]) == ("refused", "pcp: not by you")
+    assert (mapping["state"], mapping["error"]) == ("refused", "PCP: not by you")
     assert list(AdhocMappings(store).mappings) == []
 
 

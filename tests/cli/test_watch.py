@@ -111,9 +111,11 @@ def test_keys_scroll_and_quit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_log_line_that_is_too_wide_loses_its_date_first() -> None:
     """What happened matters more than the day: the screen is about now."""
     line = "2026-11-29 06:42:51+00:00 INFO    opened 8080/tcp → 127.0.0.1:8080 over PCP on 127.0.0.1"
-    assert watch._shortened(line, 80) == "06:42:51 opened 8080/tcp → 127.0.0.1:8080 over PCP on 127.0.0.1"
-    assert watch._shortened(line, 120) == line
-    assert watch._shortened('{"at": "2026-11-29"}', 10) == '{"at": "2026-11-29"}'
+    other = "2026-11-29 06:42:52+00:00 WARNING x"
+    short = "06:42:51 opened 8080/tcp → 127.0.0.1:8080 over PCP on 127.0.0.1"
+    assert watch._shortened([line, other], 80) == [short, "06:42:52 x"]
+    assert watch._shortened([line, other], 120) == [line, other]
+    assert watch._shortened(['{"at": "2026-11-29"}'], 10) == ['{"at": "2026-11-29"}']
 
 
 def test_replaced_characters_make_no_line_wider(monkeypatch: pytest.MonkeyPatch) -> None:

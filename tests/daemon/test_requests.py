@@ -65,7 +65,7 @@ async def test_the_answer_does_not_wait_after_a_refusal(daemon: Daemon, device: 
     """It contains the reason."""
     device.refusals[8080] = NotAuthorized("not by you")
     (entry,) = await daemon.answer(daemon.requests.open([RECORD], Policy()))
-    assert (entry.state, entry.error) == (MappingState.REFUSED, "pcp: not by you")
+    assert (entry.state, entry.error) == (MappingState.REFUSED, "PCP: not by you")
 
 
 async def test_the_answer_comes_in_time_from_a_gateway_that_hangs(daemon: Daemon, device: FakeDevice) -> None:

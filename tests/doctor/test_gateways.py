@@ -50,7 +50,7 @@ def test_without_an_answer_the_reasons_are_named() -> None:
     """Each backend has one."""
     (finding,) = answer_findings([], {"pcp": GatewayTimeout("no answer"), "upnp": GatewayTimeout("silent")})
     assert (finding.code, finding.severity) == ("gateway-silent", Severity.ERROR)
-    assert "pcp: no answer; upnp: silent" in finding.summary
+    assert "PCP: no answer; UPnP: silent" in finding.summary
 
 
 def test_one_gateway_over_two_protocols_is_one_gateway(gateway: FakeGateway) -> None:

@@ -104,7 +104,7 @@ def test_a_failure_is_reported_with_its_reason(
     """A mapping without a lease has no external port yet."""
     recorder.failed(attrs.evolve(record, refusals=(("pcp:192.168.88.1", error),)))
     (event,) = events
-    assert (event.kind, event.detail) == (kind, f"pcp: {error}")
+    assert (event.kind, event.detail) == (kind, f"PCP: {error}")
     assert (event.internal_port, event.external_port) == (80, None)
 
 

@@ -183,7 +183,7 @@ async def test_a_backend_without_ipv6_gets_no_request(new_harness, device, pinho
         attrs.evolve(pinhole, backend="natpmp", conflict=ConflictPolicy.OWN)
     )
     (entry,) = harness.scheduler.records.values()
-    assert (entry.state, entry.error) == (MappingState.REFUSED, "natpmp: does not support IPv6")
+    assert (entry.state, entry.error) == (MappingState.REFUSED, "NAT-PMP: does not support IPv6")
     assert not harness.scheduler.discovery.gateways
 
 

@@ -63,7 +63,7 @@ def test_a_held_lease_is_active_unless_it_may_be_lost(record: Record, new_lease:
 
 def test_the_error_is_the_reason_that_explains_most(record: Record) -> None:
     """The others are in the debug log."""
-    assert attrs.evolve(record, refusals=((PCP, DENIED), (UPNP, TAKEN))).error == "pcp: denied"
+    assert attrs.evolve(record, refusals=((PCP, DENIED), (UPNP, TAKEN))).error == "PCP: denied"
 
 
 def test_the_error_tells_why_no_gateway_was_asked(record: Record, new_lease: NewLease) -> None:

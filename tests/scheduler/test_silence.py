@@ -67,7 +67,7 @@ async def test_a_refusal_after_the_silence_is_reported(
     device.silent, device.refusals = False, {80: NotAuthorized("not allowed")}
     await clock.advance(1000)
     (failed,) = [event for event in harness.events if event.kind is EventKind.FAILED]
-    assert failed.detail == "pcp: not allowed"
+    assert failed.detail == "PCP: not allowed"
 
 
 async def test_a_mapping_that_was_never_open_is_reported(
