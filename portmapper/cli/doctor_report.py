@@ -50,7 +50,8 @@ def _verdict(port: str, findings: Sequence[Finding]) -> Line:
     on_host = [finding for finding in own if finding.code in _OF_THE_HOST and finding.severity in _BAD]
     refused = next((finding for finding in at_gateway if finding.severity == "error"), None)
     if refused is not None:
-        return "error", f"{port} is closed: {_without(port, refused.summary)}"
+        reason = _without(port, refused.summary).removeprefix("denied: ")
+        return "error", f"{port} is closed: {reason}"
     probed = next((finding for finding in own if finding.code == "reachable-from-outside"), None)
     if probed is not None and probed.severity == "ok":
         return _but(on_host, port, _without(port, probed.summary))

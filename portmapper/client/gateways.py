@@ -17,7 +17,7 @@ from portmapper.network.host import read_network
 from portmapper.network.placement import search_targets
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class FoundGateway:
     """One protocol of a gateway that answered.
 
@@ -42,6 +42,11 @@ class FoundGateway:
     model: str
     location: str | None
     latency: float
+
+    def __repr__(self) -> str:
+        """Return `<FoundGateway PCP 2 on 192.168.88.1>`, with the external address if it is known."""
+        external = f": {self.external_address} ({self.external_kind})" if self.external_address else ""
+        return f"<{type(self).__name__} {self.protocol} on {self.address}{external}>"
 
 
 async def found_gateways(backends: Sequence[Backend], chosen: Sequence[str]) -> list[FoundGateway]:

@@ -19,6 +19,9 @@ SEEN = Finding.ok("reachable-from-outside", "8080/tcp is reachable from outside:
 UNPROVEN = Finding(
     "reachable-from-outside", Severity.INFO, "it is unknown whether 8080/tcp is reachable from outside"
 ).about("8080/tcp")
+DENIED = Finding.error(
+    "port-denied", "22/tcp is denied: the gateway's rules do not allow it", "check the rules"
+).about("22/tcp")
 LISTENS = Finding.ok("nothing-listening", "a program listens on 8080/tcp").about("8080/tcp")
 
 
@@ -33,6 +36,7 @@ LISTENS = Finding.ok("nothing-listening", "a program listens on 8080/tcp").about
             ("error", "8080/tcp cannot be reached from outside: the provider uses carrier-grade NAT"),
         ),
         ([SILENT, LISTENS], ("error", "8080/tcp is closed: no gateway answers")),
+        ([DENIED], ("error", "22/tcp is closed: the gateway's rules do not allow it")),
         ([HELD], ("error", "8081/tcp is closed: held by 192.168.1.9")),
         ([OK, DEAF], ("warning", "8080/tcp is open from outside, but nothing listens on 8080/tcp")),
         ([OK, SEEN], ("ok", "8080/tcp is reachable from outside: yes")),

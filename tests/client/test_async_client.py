@@ -181,6 +181,7 @@ async def test_the_client_finds_gateways_and_the_address(gateway: Any, options: 
         (found,) = await client.discover()
         assert (str(found.address), found.backend, found.protocol) == ("127.0.0.1", "pcp", "PCP 2")
         assert (found.external_address, found.external_kind) == (None, "none")
+        assert repr(found) == "<FoundGateway PCP 2 on 127.0.0.1>"
         assert str(await client.external_address()) == "11.22.33.44"
         assert gateway.ports() == set()
         await client.open(8080)

@@ -148,3 +148,23 @@ def test_a_sync_client_raises_the_same_errors() -> None:
         client.open(70000)
     with client, pytest.raises(TypeError, match="port must be a whole number"):
         client.open("80")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_gateway_without_an_address_raises_a_network_failure(protocol: str) -> None:
+    """The cable to the provider is out; the gateway is found all the same."""
+    async with (
+        a_gateway(protocol, external_address="0.0.0.0") as gateway,
+        portmapper.Client(**options_of(gateway, protocol)) as client,
+    ):
+        with pytest.raises(portmapper.NetworkFailure, match="is it connected to the internet"):
+            await client.external_address()
+        assert [found.external_kind for found in await client.discover()] == ["none"]
+
+
+async def test_without_a_gateway_there_is_no_address() -> None:
+    """And `discover` returns an empty list."""
+    async with portmapper.Client(gateway="127.0.0.1:1", backend="pcp") as client:
+        with pytest.raises(portmapper.NoGateway):
+            await client.external_address()
+        assert await client.discover() == []
