@@ -50,8 +50,14 @@ class Scheduler(Protocol):
 
 _DETAILS = {
     ExternalKind.PUBLIC: "",
-    ExternalKind.PRIVATE: "double NAT: the external address is private; the gateway is behind another NAT",
-    ExternalKind.CGNAT: "carrier-grade NAT (CGNAT): the provider shares the external address with others",
+    ExternalKind.PRIVATE: (
+        "double NAT: the gateway is behind another NAT, so the internet cannot reach its ports. "
+        "Set the device in front of it to bridge mode, or open the ports there, too."
+    ),
+    ExternalKind.CGNAT: (
+        "carrier-grade NAT (CGNAT): the provider shares the external address, so the internet cannot reach "
+        "its ports. Ask the provider for a public address, or use IPv6 or a relay."
+    ),
     ExternalKind.NONE: "no external address: the gateway is not connected",
 }
 _BY_GRANT = "external address not known yet: this protocol reports it when a port is opened"
