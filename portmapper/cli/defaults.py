@@ -28,6 +28,8 @@ def apply_settings(arguments: argparse.Namespace) -> None:
         UsageError: the file cannot be read or is invalid.
     """
     path = _path(arguments.config)
+    if arguments.config is not None:
+        arguments.config = path  # a daemon in the background changes its directory before a reload
     if path is None and vars(arguments).keys() <= _WITHOUT_DEFAULT:
         return  # keeps `status` fast: it needs no defaults, so the settings schema is not imported
     from portmapper.config.loader import SettingsFile, read_settings

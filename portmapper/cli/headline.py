@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -22,7 +23,13 @@ def headline(document: dict[str, Any], width: int | None) -> list[str]:
     held_back = [f"{counts[state]} {state}" for state in HELD_BACK if counts[state]]
     wanted = len(mappings) - sum(counts[state] for state in HELD_BACK)
     is_open = ", ".join([f"{counts['active']} of {wanted} open", *held_back])
-    return pack([*_standby(document), is_open, *_where(document)], width)
+    where = [_brief(item, width) for item in _where(document)]
+    return pack([*_standby(document), is_open, *where], width)
+
+
+def _brief(item: str, width: int | None) -> str:
+    """Omit what a kind of address means if the item is wider than the screen; a warning explains it."""
+    return item if width is None or cell_len(item) <= width else re.sub(r"\((\w+): .*\)", r"(\1)", item)
 
 
 def daemon_lines(document: dict[str, Any], now: datetime, width: int | None) -> list[str]:

@@ -74,7 +74,7 @@ async def _test(observers: list[Observer], name: str) -> str:
     runners = running_hooks(observers)
     known = [each for runner in runners for each in runner.hook_names()]
     if name not in known:
-        hint = nearest(name, tuple(known)) or (f"; known: {', '.join(known)}" if known else "")
+        hint = nearest(name, tuple(known)) if known else ": the settings file has no hooks"
         raise UsageError(f"no hook is named {quoted(name)}{hint}")
     try:
         problems = [await runner.test_hook(name) for runner in runners if name in runner.hook_names()]

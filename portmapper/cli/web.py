@@ -85,10 +85,14 @@ def _list(tokens: Tokens, *, as_json: bool) -> None:
         rows = [{"name": t.name, "read_only": t.read_only, "created_at": t.created_at} for t in known]
         print(json.dumps(rows, indent=2))
         return
+    from datetime import datetime
+
+    from portmapper.support.duration import format_local
     from portmapper.support.text import printable
 
     for token in known:
         rights = "read-only" if token.read_only else "read and change"
-        print(f"{printable(token.name)}  {rights}  created {token.created_at}")
+        created = format_local(datetime.fromisoformat(token.created_at))
+        say(f"{printable(token.name)}  {rights}  created {created}")
     if not known:
         print("no tokens; create one with 'portmapper web token'")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def test_the_new_list_is_in_effect_when_the_command_returns(program: Any, gateway: Any, ports: Path) -> None:
@@ -36,3 +39,18 @@ def test_without_a_daemon_the_status_is_1(program: Any) -> None:
     finished = program.run("reload")
     assert finished.status == 1
     assert "no daemon runs" in finished.errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot detach there")
+def test_a_daemon_in_the_background_finds_relative_settings_again(
+    program: Any, gateway: Any, ports: Path, config: Path
+) -> None:
+    """It changes its directory, so that it keeps no file system busy."""
+    config.write_text(f'sources = ["{ports}"]\n')
+    assert program.run("run", "--daemon", *gateway.options, "--config", config.name).status == 0
+    try:
+        config.write_text(f'sources = ["{ports}"]\ninterval = 90\n')
+        finished = program.run("reload")
+        assert (finished.output, finished.errors) == ("reloaded: 1 mapping from 1 source\n", "")
+    finally:
+        assert program.run("stop").status == 0

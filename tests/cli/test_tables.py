@@ -270,3 +270,12 @@ def test_without_a_daemon_the_end_of_the_leases_is_never_cut() -> None:
     one = {**mapping(8080), "expires_at": "2026-11-28T10:30:00+00:00"}
     screen = shown(Size(40), pid=None, mappings=[one], sources=[], state_dir="/var/lib/portmapper")
     assert "no daemon runs\nleases of an earlier run\nit ends in " in screen
+
+
+def test_on_a_narrow_screen_the_kind_of_address_is_short() -> None:
+    """The warning below explains it; no address is cut."""
+    gateway = {**GATEWAY, "external_address": "100.64.12.34", "external_kind": "cgnat"}
+    lines = shown(
+        Size(40), mappings=[mapping(external_address="100.64.12.34")], gateways=[gateway]
+    ).splitlines()
+    assert "100.64.12.34 (CGNAT)" in " · ".join(lines[:2])
