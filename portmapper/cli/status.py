@@ -121,12 +121,16 @@ def _watch(directory: Path) -> int:
     """Show the live screen until the user leaves it; without a daemon, wait for one."""
     import asyncio
 
-    from portmapper.cli.watch import live_screen
+    from portmapper.cli.lines import can_redraw
+    from portmapper.cli.watch import live_screen, plain_screens
 
     async def watch() -> None:
         task = asyncio.current_task()
         assert task is not None, "asyncio.run created it"
-        await live_screen(lambda: _watched(directory), task.cancel)
+        if can_redraw():
+            await live_screen(lambda: _watched(directory), task.cancel)
+        else:
+            await plain_screens(lambda: _watched(directory))
 
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(watch())

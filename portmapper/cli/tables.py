@@ -112,7 +112,7 @@ def _unindented(text: str, width: int | None) -> list[str]:
 
 
 def _cut(lines: list[Line], room: int | None) -> list[Line]:
-    if room is None or len(lines) <= room:
+    if room is None or len(lines) <= max(room, 0):
         return lines
     kept = lines[: max(room - 1, 0)]
     return [*kept, Line(f"… and {plural(len(lines) - len(kept), 'more line')} of problems", "yellow")]

@@ -160,6 +160,23 @@ def _log_lines_to(tail: LogTail) -> Iterator[None]:
             handler.setStream(stream)
 
 
+async def plain_screens(document: Callable[[], dict[str, Any]]) -> None:
+    """Print the document each time a mapping changes, for a pipe or a terminal that cannot redraw."""
+    before: object = None
+    while True:
+        now = document()
+        changed = [now["pid"], now.get("error"), *(_without_times(mapping) for mapping in now["mappings"])]
+        if changed != before:
+            before = changed
+            print_status(now)
+            sys.stdout.flush()
+        await asyncio.sleep(REFRESH)
+
+
+def _without_times(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if not name.endswith(("_at", "reachable"))}
+
+
 async def live_screen(document: Callable[[], dict[str, Any]], quit_screen: Callable[[], object]) -> None:
     """Show the document and update it every second until canceled; `q` calls `quit_screen`."""
     await LiveScreen(document, quit_screen).show()

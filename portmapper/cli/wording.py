@@ -38,9 +38,10 @@ def gateways_in_use(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def address_warnings(document: dict[str, Any]) -> list[str]:
-    """Return why open ports are not reachable from the internet: another NAT, or the provider's."""
-    return [
+    """Return why the internet does not reach open ports, each once: another NAT, or the provider's."""
+    warnings = [
         gateway["detail"]
         for gateway in gateways_in_use(document)
         if gateway["detail"] and gateway.get("external_kind") in ("private", "cgnat")
     ]
+    return list(dict.fromkeys(warnings))

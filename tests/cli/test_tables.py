@@ -279,3 +279,16 @@ def test_on_a_narrow_screen_the_kind_of_address_is_short() -> None:
         Size(40), mappings=[mapping(external_address="100.64.12.34")], gateways=[gateway]
     ).splitlines()
     assert "100.64.12.34 (CGNAT)" in " · ".join(lines[:2])
+
+
+def test_a_warning_of_two_protocols_is_shown_once() -> None:
+    """Both are on the same gateway, behind the same NAT."""
+    behind = {**GATEWAY, "external_kind": "cgnat", "detail": "the provider shares the address"}
+    gateways = [behind, {**behind, "backend": "natpmp"}]
+    mappings = [mapping(8080), mapping(8081, backend="natpmp")]
+    assert shown(Size(80), mappings=mappings, gateways=gateways).count("the provider shares") == 1
+
+
+def test_a_screen_without_room_counts_no_missing_lines() -> None:
+    """There are none."""
+    assert "0 more lines" not in shown(Size(20, 4), mappings=[mapping(8080)])

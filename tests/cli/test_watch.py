@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from status_documents import forty_one
 
 from portmapper.cli import watch
 from portmapper.cli.streams import make_streams_safe
-from portmapper.cli.watch import LiveScreen, LogTail, live_screen
+from portmapper.cli.watch import LiveScreen, LogTail, live_screen, plain_screens
 
 
 async def shown_until_cancelled(document: Any) -> None:
@@ -131,3 +132,25 @@ def test_replaced_characters_make_no_line_wider(monkeypatch: pytest.MonkeyPatch)
     assert lines[-1] == "up down scroll - q quit"
     assert lines[-2].startswith("opened 8080/tcp -> 192.168.88.10:8080 ")
     assert all(len(line) <= 80 and line.isascii() for line in lines)
+
+
+async def test_a_pipe_gets_a_plain_screen_at_each_change(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The remaining time is no change."""
+    monkeypatch.setattr(watch, "REFRESH", 0)
+    first, second = forty_one(), forty_one()
+    second["mappings"][0] = {**second["mappings"][0], "expires_at": "2026-11-28T12:00:00+00:00"}
+    third = {**second, "error": "the disk is full"}
+    documents = iter([first, second, third])
+    with pytest.raises(StopAsyncIteration):
+        await plain_screens(lambda: _next(documents))
+    text = capsys.readouterr().out
+    assert text.count(" open · ") == 2
+    assert text.count("the disk is full") == 1
+
+
+def _next(documents: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    for document in documents:
+        return document
+    raise StopAsyncIteration
