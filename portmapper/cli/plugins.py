@@ -29,7 +29,7 @@ class ListPlugins(Command):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options of `plugins`."""
-        from portmapper.pluginhost.manager import KINDS
+        from portmapper.pluginhost.kinds import KINDS
 
         parser.add_argument("action", nargs="?", choices=("new",), help="create a plugin project")
         parser.add_argument(
@@ -59,7 +59,7 @@ class ListPlugins(Command):
 
 def _create(name: str | None, kind: str | None) -> int:
     from portmapper.cli.new_plugin import write_project
-    from portmapper.pluginhost.manager import KINDS
+    from portmapper.pluginhost.kinds import KINDS
 
     if name is None or kind is None:
         raise UsageError(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +10,13 @@ import attrs
 import pluggy
 
 from portmapper.api import hookspecs
-from portmapper.api.errors import PluginFault, SettingError, UsageError, quoted
-from portmapper.api.suggestions import nearest
+from portmapper.api.errors import PluginFault, SettingError, UsageError
+from portmapper.pluginhost.checks import check_api_version, check_hooks, check_interface, check_name
 from portmapper.pluginhost.faults import record_fault
 from portmapper.pluginhost.installed import Loadable, installed_plugins
+from portmapper.pluginhost.kinds import KINDS, LAZY, PLURALS, hook_of
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
+from portmapper.pluginhost.trace import trace_hooks
 from portmapper.support.reasons import plain_reason
 from portmapper.support.values import frozen
 
@@ -29,26 +29,6 @@ if TYPE_CHECKING:
     from portmapper.api.source import Format, Source
     from portmapper.api.tokens import TokenSource
     from portmapper.api.web import WebPages
-
-HOOK_PREFIX = "portmapper_register_"
-PLURALS = ("backend", "source", "format", "observer", "command", "quirk", "guard", "token")
-LAZY = ("web",)
-"""Kinds whose hooks are called on first use, because most runs never use them."""
-
-KINDS = (*PLURALS, *LAZY)
-
-REQUIRED = {
-    "backend": ("rank", "families", "discover", "close"),
-    "source": ("fetch_limit", "claims", "fetch", "watch", "close"),
-    "format": ("suffixes", "content_types", "parse"),
-    "observer": ("table", "end_limit", "from_table", "start", "observe", "close"),
-    "command": ("help", "add_arguments", "run"),
-    "quirk": ("applies_to", "coupling", "after", "repair"),
-    "guard": ("release_margin", "run", "may_act", "leader", "wait_until_leading", "close"),
-    "token": ("token",),
-    "web": ("routes", "panel", "login_page"),
-}
-"""Attributes that a class must have besides its name. Subclasses of the interface inherit most of them."""
 
 
 @frozen
@@ -79,7 +59,7 @@ class Plugins:
         self._hooks = pluggy.PluginManager(hookspecs.PROJECT)
         self._hooks.add_hookspecs(hookspecs)
         if os.environ.get("PORTMAPPER_TRACE_PLUGINS", "") not in ("", "0"):
-            _trace(self._hooks)
+            trace_hooks(self._hooks)
         self._registered: dict[str, list[type[Any]]] = {kind: [] for kind in KINDS}
         self._settings: list[tuple[str, type[Any]]] = []
         self._incomplete: dict[str, object] = {}
@@ -209,7 +189,7 @@ class Plugins:
         self._hooks.register(plugin, name)
         try:
             self._hooks.check_pending()
-            _check_hooks(plugin, self._hooks.get_hookcallers(plugin))
+            check_hooks(plugin, self._hooks.get_hookcallers(plugin))
             found = self._call_hooks(plugin, PLURALS)
         except BaseException:
             self._hooks.unregister(plugin)
@@ -231,84 +211,10 @@ class Plugins:
             hook = self._hooks.subset_hook_caller(hook_of(kind), others)
             classes = [cls for result in hook() for cls in result]
             for number, cls in enumerate(classes):
-                _check_name(kind, cls, [*self._registered[kind], *classes[:number]])
-                _check_interface(kind, cls)
+                check_name(kind, cls, [*self._registered[kind], *classes[:number]])
+                check_interface(kind, cls)
             found[kind] = classes
         return found
-
-
-def hook_of(kind: str) -> str:
-    """Return the name of the hook that registers a kind."""
-    return f"{HOOK_PREFIX}{kind}" if kind in LAZY else f"{HOOK_PREFIX}{kind}s"
-
-
-def _check_hooks(plugin: object, implemented: object) -> None:
-    """Reject a plugin that implements no hook, or that misspells one."""
-    known = tuple(name for name in vars(hookspecs) if name.startswith(HOOK_PREFIX))
-    for name in dir(plugin):
-        if name.startswith(HOOK_PREFIX) and name not in known and callable(getattr(plugin, name)):
-            raise PluginFault(f"{name} is not a hook{nearest(name, known)}")
-    if not implemented:
-        raise PluginFault("it implements no hook: is @hookimpl missing?")
-
-
-def check_api_version(plugin: object) -> None:
-    """Reject a plugin that was built for another version of the plugin API. Accept it if it declares none.
-
-    Raises:
-        PluginFault: the version is incompatible or invalid.
-    """
-    built_for = getattr(plugin, "portmapper_api", None)
-    if built_for is None:
-        return
-    match = re.fullmatch(r"(\d{1,4})(?:\.(\d{1,4}))?", built_for) if isinstance(built_for, str) else None
-    if match is None:
-        raise PluginFault(
-            f"portmapper_api is {quoted(built_for)}, not a version such as '{hookspecs.PLUGIN_API}'"
-        )
-    major, minor = (int(part) for part in hookspecs.PLUGIN_API.split("."))
-    if int(match[1]) != major or int(match[2] or 0) > minor:
-        advice = (
-            "upgrade portmapperd" if (int(match[1]), int(match[2] or 0)) > (major, minor) else "upgrade it"
-        )
-        raise PluginFault(f"built for plugin API {built_for}, this is {hookspecs.PLUGIN_API}: {advice}")
-
-
-def _trace(hooks: pluggy.PluginManager) -> None:
-    """Log every hook call and its result, regardless of the log level."""
-    log = logging.getLogger("portmapper.hooks")
-    log.setLevel(logging.DEBUG)
-    if not log.handlers and not logging.getLogger().handlers:
-        log.addHandler(logging.StreamHandler())  # for commands that configure no logging
-        log.propagate = False
-
-    def before(name: str, methods: Sequence[Any], _: Any) -> None:
-        for method in methods:
-            log.debug("calling %s of %s", name, method.plugin_name)
-
-    def after(outcome: Any, name: str, methods: Sequence[Any], _: Any) -> None:
-        if methods:
-            log.debug("%s returned %s", name, quoted(outcome.exception or outcome.get_result()))
-
-    hooks.add_hookcall_monitoring(before, after)
-
-
-def _check_name(kind: str, cls: type[Any], taken: Iterable[type[Any]]) -> None:
-    name = getattr(cls, "name", None)
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"{kind} {cls!r} has no name")
-    if any(other.name == name for other in taken):
-        raise ValueError(f"another plugin already provides {kind}:{name}")
-
-
-def _check_interface(kind: str, cls: type[Any]) -> None:
-    """Reject a class that would fail on first use or break the others (`rank` sorts all backends)."""
-    unwritten: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
-    missing = [name for name in REQUIRED[kind] if name in unwritten or not hasattr(cls, name)]
-    if missing:
-        raise PluginFault(f"{kind}:{cls.name} has no {', '.join(missing)}")
-    if kind == "backend" and not isinstance(cls.rank, int):
-        raise PluginFault(f"{kind}:{cls.name} has the rank {quoted(cls.rank)}, not a whole number")
 
 
 def load_plugins(disabled: Iterable[str] = ()) -> Plugins:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from portmapper.cli.main import main
-from portmapper.pluginhost.manager import KINDS
+from portmapper.pluginhost.kinds import KINDS
 
 LIMIT = 120
 

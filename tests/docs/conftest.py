@@ -15,7 +15,7 @@ import pytest
 
 from portmapper.api.command import build_parser
 from portmapper.cli.parsers import all_commands
-from portmapper.pluginhost.manager import KINDS
+from portmapper.pluginhost.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 30

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import portmapper.testing
-from portmapper.pluginhost.manager import KINDS
+from portmapper.pluginhost.kinds import KINDS
 from portmapper.testing import plugin
 
 

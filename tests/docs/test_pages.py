@@ -31,7 +31,7 @@ from portmapper.config.schema import (
     Settings,
     SourceSettings,
 )
-from portmapper.pluginhost.manager import KINDS, hook_of
+from portmapper.pluginhost.kinds import KINDS, hook_of
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.field_parsers import CONFLICTS
 from portmapper_hooks.settings import HookSettings, WebhookSettings
