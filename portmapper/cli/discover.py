@@ -60,7 +60,8 @@ class Discover(Command):
         chosen = reachable_targets(arguments.gateway, network)
         targets = search_targets(network) if chosen is None else chosen
         directory, details = directory_of(arguments), arguments.verbose or arguments.json
-        with progress(_step(backends, targets)), opened_store(directory, or_empty=True) as store:
+        step = _step(backends, targets, is_search=chosen is None)
+        with progress(step), opened_store(directory, or_empty=True) as store:
             found = asyncio.run(discover_gateways(backends, targets, details=details, known=store.gateways))
         if arguments.json:
             print(json.dumps({"gateways": _documents(found)}, indent=2))
@@ -102,11 +103,13 @@ def _reason(found: DiscoveryResult, targets: Sequence[Target]) -> str:
     return f"no gateway answered{because}; run 'portmapper doctor' to find out why"
 
 
-def _step(backends: Sequence[Backend], targets: Sequence[Target]) -> str:
+def _step(backends: Sequence[Backend], targets: Sequence[Target], *, is_search: bool) -> str:
     from portmapper.cli.wording import protocol_name
     from portmapper.support.text import plural
 
     protocols = ", ".join(protocol_name(backend.name) for backend in backends)
+    if not is_search:
+        return f"asking {plural(len(targets), 'gateway')} with {protocols}"
     return f"searching with {protocols} on {plural(len(targets), 'interface')}"
 
 

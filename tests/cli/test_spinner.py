@@ -12,7 +12,7 @@ import pytest
 pty = pytest.importorskip("pty", reason="needs a pseudoterminal")
 
 STEPS = {
-    "discover": (("discover",), "searching"),
+    "discover": (("discover",), "asking 1 gateway with NAT-PMP"),
     "list": (("list",), "reading the gateway"),
     "close": (("close", "8080/tcp"), "closing the ports"),
     "open": (("open", "8080/tcp"), "opening the ports"),
