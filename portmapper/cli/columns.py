@@ -19,8 +19,8 @@ MOVABLE = {
     "External address": "external address: {}",
     "To": "→ {}",
     "Stale because": "{}",
-    "From": "from {}",
     "Provides": "{}",
+    "From": "from {}",
 }
 """Columns whose wide cells move to a line of their own below the row, and the text there."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 from pathlib import Path
 
@@ -64,5 +65,15 @@ def test_a_narrow_screen_cuts_no_name(
     assert main(["plugins"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "  backend:pcp, backend:natpmp" in lines
-    assert f"  from portmapperd {__version__}" in lines
     assert not any("…" in line for line in lines)
+
+
+def test_on_a_usual_screen_only_long_rows_take_two_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The distribution stays in the row."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["plugins"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(rf"^http +loaded +portmapperd {__version__} +source:http$", text, re.MULTILINE)
+    assert all(len(line) <= 80 for line in text.splitlines())
