@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portmapper.cli.main import main
+from portmapper.cli.mistakes import hint, in_plain_words
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,17 @@ def test_a_mistake_is_described_in_our_own_words(
         main(words.split())
     command = words.partition(" ")[0]
     assert capsys.readouterr().err == f"portmapper {command}: {line}\n"
+
+
+@pytest.mark.parametrize("choices", ["'keep', 'next'", "keep, next"], ids=["Python 3.11", "Python 3.13"])
+def test_choices_are_recognized_as_every_python_writes_them(choices: str) -> None:
+    """Later versions omit the quotes."""
+    message = f"argument --conflict: invalid choice: 'nxt' (choose from {choices})"
+    assert in_plain_words(message, []) == "--conflict: 'nxt' is not valid: use keep or next"
+    assert hint(message, [], "") == "did you mean next?"
+
+
+def test_an_unknown_message_is_shown_as_it_is() -> None:
+    """A later version of Python may write others."""
+    assert in_plain_words("something new", []) == "something new"
+    assert hint("something new", [], "portmapper open 8080") == ""
