@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
 
-from portmapper.api.errors import PluginFault
+from portmapper.api.errors import PluginFault, PortmapperError
 from portmapper.support.reasons import plain_reason
 from portmapper.support.secrets import mask_urls
 from portmapper.support.shortage import is_shortage
 
 MAX_FAULTS = 100
 MAX_LENGTH = 300
+MAX_KNOWN = 8
+"""Faults of one plugin that are known at one time."""
 
 T = TypeVar("T")
 
@@ -29,11 +33,13 @@ class Fault:
         plugin: `kind:name`.
         error: the latest fault, one line.
         count: number of faults in this process.
+        logged: the latest different faults; none of them is logged again.
     """
 
     plugin: str
     error: str
     count: int = 0
+    logged: deque[str] = attrs.field(factory=partial(deque, maxlen=MAX_KNOWN))
 
 
 class Faults:
@@ -43,14 +49,15 @@ class Faults:
         self._known: dict[str, Fault] = {}
 
     def record(self, plugin: str, error: str) -> None:
-        """Record a fault, and log it if it differs from the plugin's previous one."""
+        """Record a fault, and log it if it differs from the plugin's latest ones, which may alternate."""
         line = mask_urls(" ".join(error.split()))[:MAX_LENGTH]
         fault = self._known.get(plugin)
         if fault is None and len(self._known) >= MAX_FAULTS:
             return
         if fault is None:
             fault = self._known[plugin] = Fault(plugin, "")
-        if fault.error != line:
+        if line not in fault.logged:
+            fault.logged.append(line)
             _log.warning("plugin %s: %s", plugin, line)
         fault.error = line
         fault.count += 1
@@ -61,7 +68,10 @@ class Faults:
 
     def document(self) -> list[dict[str, Any]]:
         """Return the faults for the status document."""
-        return [attrs.asdict(fault) for fault in self._known.values()]
+        return [
+            {"plugin": fault.plugin, "error": fault.error, "count": fault.count}
+            for fault in self._known.values()
+        ]
 
 
 FAULTS = Faults()
@@ -70,7 +80,7 @@ FAULTS = Faults()
 
 def record_fault(plugin: str, error: BaseException | str) -> PluginFault:
     """Record a fault of a plugin and return the error to raise."""
-    reason = error if isinstance(error, str) else plain_reason(error)
+    reason = str(error) if isinstance(error, str | PortmapperError) else plain_reason(error)
     reason = mask_urls(" ".join(reason.split()))[:MAX_LENGTH]
     FAULTS.record(plugin, reason)
     if isinstance(error, BaseException):

@@ -161,6 +161,7 @@ class Plugins:
         for name, kind in self._settings:
             if SETTINGS.given(name, kind):
                 SETTINGS.of(name, kind)
+        SETTINGS.report_unknown_variables(self._settings)
         without = {report.name for report in self.reports if report.state == "loaded"}
         for name in without.difference(name for name, _ in self._settings) & SETTINGS.tables.keys():
             raise SettingError(("plugin", name), "this plugin has no settings")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -13,6 +14,8 @@ from portmapper.api.errors import SettingError, quoted
 from portmapper.api.suggestions import nearest
 
 TABLE = "plugin"
+
+_log = logging.getLogger(__name__)
 
 
 class PluginSettings:
@@ -49,6 +52,18 @@ class PluginSettings:
         """Return whether the file or the environment says anything for a plugin."""
         variables = (variable_of(name, field.name) for field in attrs.fields(kind))
         return name in self.tables or any(variable in os.environ for variable in variables)
+
+    def report_unknown_variables(self, kinds: Iterable[tuple[str, type[Any]]]) -> None:
+        """Log the variables of the environment that are no key of these plugins.
+
+        The name of a plugin may begin with that of another one, so a variable may belong to either.
+        """
+        kinds = list(kinds)
+        known = {variable_of(name, field.name) for name, kind in kinds for field in attrs.fields(kind)}
+        prefixes = tuple(variable_of(name, "") for name, _ in kinds)
+        for name in sorted(os.environ):
+            if name.startswith(prefixes) and name not in known:
+                _log.warning("the environment variable %s has no effect: its plugin has no such key", name)
 
     def check_names(self, known: tuple[str, ...]) -> None:
         """Check that each table belongs to a plugin.

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from portmapper.api.backend import Backend
-from portmapper.api.errors import PluginFault, PortmapperError
+from portmapper.api.errors import PluginFault, PortmapperError, SettingError
 from portmapper.pluginhost.faults import FAULTS, instantiate, record_fault
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend
@@ -57,3 +57,18 @@ def test_a_repeated_fault_is_counted_but_logged_once(caplog: pytest.LogCaptureFi
         record_fault("backend:x", reason)
     assert caplog.messages == ["plugin backend:x: one", "plugin backend:x: other"]
     assert FAULTS.document() == [{"plugin": "backend:x", "error": "other", "count": 3}]
+
+
+def test_alternating_faults_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    """A plugin that fails in two ways in turn does not fill the log."""
+    caplog.set_level(logging.WARNING)
+    for _ in range(100):
+        record_fault("backend:x", "one")
+        record_fault("backend:x", "other")
+    assert caplog.messages == ["plugin backend:x: one", "plugin backend:x: other"]
+
+
+def test_an_error_of_the_project_shows_no_type_name() -> None:
+    """Its text is for the user, such as that of an invalid setting."""
+    error = record_fault("backend:x", SettingError(("plugin", "x", "url"), "missing"))
+    assert "SettingError" not in f"{error} {FAULTS.document()}"

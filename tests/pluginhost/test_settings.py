@@ -142,3 +142,15 @@ def test_an_invalid_variable_is_reported_by_its_name(
     monkeypatch.setenv("PORTMAPPER_PLUGIN_MY_HELLO_TIMES", "often")
     with pytest.raises(SettingError, match="PORTMAPPER_PLUGIN_MY_HELLO_TIMES: 'often' is not a whole number"):
         plugins.check_settings()
+
+
+def test_a_variable_that_is_no_key_is_logged_once(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A misspelled key has no effect, as a line says; its value may be a secret."""
+    monkeypatch.setenv(variable_of("my-hello", "greeting"), "ahoy")
+    monkeypatch.setenv(variable_of("my-hello", "greting"), "hunter2")
+    plugins.check_settings()
+    (line,) = caplog.messages
+    assert line.startswith("the environment variable PORTMAPPER_PLUGIN_MY_HELLO_GRETING has no effect")
+    assert "hunter2" not in line
