@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
-from portmapper.api.model import HELD_BACK
 from portmapper.cli.cluster import add_cluster_options, cluster_of
 from portmapper.cli.options import (
     CONFLICTS,
-    absolute_path,
     add_config_option,
     add_gateway_options,
     add_log_options,
@@ -29,9 +25,12 @@ from portmapper.cli.options import (
     conflict_name,
     warn_of_failed_plugins,
 )
-from portmapper.cli.say import say
+from portmapper.cli.run_options import add_process_options
+from portmapper.cli.run_result import exit_status, say_farewell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from portmapper.api.backend import Backend
     from portmapper.api.daemon_command import DaemonParts
     from portmapper.cli.run_config import RunConfig
@@ -59,7 +58,7 @@ class Run(Command):
         """Add the options of `run`; those that upnp-daemon has too have its names."""
         add_source_options(parser)
         add_config_option(parser)
-        _add_process_options(parser)
+        add_process_options(parser)
         add_gateway_options(parser)
         add_cluster_options(parser)
         parser.add_argument(
@@ -83,9 +82,7 @@ class Run(Command):
         from portmapper.cli.terminal import never_wait_for_terminals
         from portmapper.config.paths import state_directory
         from portmapper.control.listener import ControlListener
-        from portmapper.daemon.pidfile import PidFiles
         from portmapper.daemon.signals import block_signals, unblock_signals
-        from portmapper.daemon.turns import COMMAND_LIMIT, PASS_LIMIT, PID_FILE, in_turn
         from portmapper.pluginhost.manager import load_plugins
         from portmapper.support.plugin_state import STATE
 
@@ -102,11 +99,9 @@ class Run(Command):
         cluster = cluster_of(arguments, plugins, self._parts)
         directory = (arguments.state_dir or state_directory()).absolute()
         STATE.directory = directory
-        in_state, is_pass = directory / PID_FILE, _is_one_pass(arguments)
-        lock = partial(PidFiles, arguments.pid_file or in_state, in_state, must_write=is_pass)
-        pid_files = in_turn(lock, directory, PASS_LIMIT if is_pass else COMMAND_LIMIT)
+        pid_files = _locked_pid_files(arguments, directory)
         listener = ControlListener(directory)
-        ready = partial(_announce, pid_files, None if is_pass else listener)
+        ready = partial(_announce, pid_files, None if _is_one_pass(arguments) else listener)
         try:
             if arguments.daemon:
                 check_before_detaching(arguments, config.setup.readers, directory)
@@ -120,6 +115,16 @@ class Run(Command):
             unblock_signals()
             listener.close()
             pid_files.remove()
+
+
+def _locked_pid_files(arguments: argparse.Namespace, directory: Path) -> PidFiles:
+    """Lock the pid files; wait while another pass or command holds them."""
+    from portmapper.daemon.pidfile import PidFiles
+    from portmapper.daemon.turns import COMMAND_LIMIT, PASS_LIMIT, PID_FILE, in_turn
+
+    in_state, is_pass = directory / PID_FILE, _is_one_pass(arguments)
+    lock = partial(PidFiles, arguments.pid_file or in_state, in_state, must_write=is_pass)
+    return in_turn(lock, directory, PASS_LIMIT if is_pass else COMMAND_LIMIT)
 
 
 def _announce(pid_files: PidFiles, listener: ControlListener | None) -> None:
@@ -181,26 +186,9 @@ def _serve(
     finally:
         store.close()
     if arguments.oneshot:
-        return _report(arguments, daemon)
-    _say_farewell(arguments, daemon)
+        return exit_status(arguments, daemon.document, daemon.stopped)
+    say_farewell(arguments, daemon.document)
     return 0
-
-
-def _say_farewell(arguments: argparse.Namespace, daemon: Daemon) -> None:
-    """Tell a user at a terminal or a script what remains open; a service's log has no use for it."""
-    from portmapper.support.writable import takes_text
-
-    if not takes_text(sys.stderr):
-        return
-    if arguments.close_ports_on_exit or arguments.daemon or arguments.log_format != "text":
-        return
-    from portmapper.cli.farewell import farewell, options_of_close
-
-    for line in farewell(daemon.document, options_of_close(arguments.given)):
-        if line.startswith(" "):
-            print(line, file=sys.stderr)  # a command stays whole: it is there to be copied
-        else:
-            say(line, sys.stderr)
 
 
 async def _run(
@@ -252,89 +240,3 @@ def _backends(plugins: Plugins, allowed: tuple[str, ...], store: Store) -> list[
     return instantiate(
         "backend", [known[name] for name in dict.fromkeys([*allowed, *needed]) if name in known]
     )
-
-
-def _report(arguments: argparse.Namespace, daemon: Daemon) -> int:
-    """Print the result of one pass and return the exit status."""
-    document = daemon.document
-    if arguments.json:
-        print(json.dumps(document, indent=2))
-    elif sys.stdout.isatty():
-        from portmapper.cli.tables import print_status
-
-        print_status(document)
-    else:
-        _warn(document)
-    states = {mapping["state"] for mapping in document["mappings"]}
-    if daemon.stopped:
-        # No mapping at all: the lists were still being read.
-        return 1 if "pending" in states or not states else 0
-    if not document["gateways"] and "pending" in states:
-        say("portmapper: no gateway answered; run 'portmapper doctor' to find out why", sys.stderr)
-        return 3
-    rejected = any(source["rejected"] for source in document["sources"])
-    return 1 if states - {"active", *HELD_BACK} or rejected else 0
-
-
-def _warn(document: dict[str, Any]) -> None:
-    from portmapper.cli.wording import address_warnings
-
-    for warning in address_warnings(document):
-        say(f"portmapper: warning: {warning}", sys.stderr)
-
-
-def _add_process_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for the process: foreground or daemon, duration, interval and exit."""
-    parser.add_argument(
-        "-F", "--foreground", action="store_true", help="stay in the foreground (the default)"
-    )
-    parser.add_argument(
-        "--daemon", action="store_true", help="run in the background; returns once the pid file is locked"
-    )
-    parser.add_argument("-1", "--oneshot", action="store_true", help="run one pass, then exit")
-    parser.add_argument(
-        "-n",
-        "--interval",
-        type=_seconds,
-        metavar="TIME",
-        help="how often to read the sources again and verify leases: seconds, or 90s, 15m, 1h (default 60)",
-    )
-    parser.add_argument(
-        "--close-ports-on-exit", action="store_true", help="on exit, close the ports that this run opened"
-    )
-    parser.add_argument(
-        "--only-close-ports", action="store_true", help="close the ports that the sources list, then exit"
-    )
-    parser.add_argument(
-        "--http",
-        type=_listen_address,
-        metavar="ADDRESS:PORT",
-        help="also serve the HTTP API and the web interface here, such as 127.0.0.1:8080",
-    )
-    parser.add_argument(
-        "--pid-file",
-        type=absolute_path,
-        metavar="FILE",
-        help="default: portmapper.pid in the state directory, which is locked in any case",
-    )
-
-
-def _listen_address(text: str) -> tuple[str, int]:
-    from portmapper.support.listen_address import parse_listen_address
-
-    try:
-        return parse_listen_address(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
-
-
-def _seconds(text: str) -> float:
-    from portmapper.support.duration import EXAMPLES, parse_duration
-
-    try:
-        seconds = float(text) if "." in text else float(parse_duration(text))
-    except ValueError:
-        seconds = 0.0
-    if not 1 <= seconds <= 86400 * 365:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time of 1 second to 1 year: {EXAMPLES}")
-    return seconds

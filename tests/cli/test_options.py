@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from portmapper.cli import options, run
+from portmapper.cli import options, run_options
 
 LIST = "port;protocol\n8080;TCP\n"
 
@@ -42,7 +42,7 @@ def test_a_relative_pid_file_is_a_usage_error(program: Any, ports: Path) -> None
 @pytest.mark.parametrize(("text", "seconds"), [("5", 5), ("1.5", 1.5), ("15m", 900), ("1h", 3600)])
 def test_an_interval_may_have_a_unit(text: str, seconds: float) -> None:
     """A number alone is in seconds."""
-    assert run._seconds(text) == seconds
+    assert run_options._seconds(text) == seconds
 
 
 @pytest.mark.parametrize(("flag", "level"), [("-v", "info"), ("-q", "error"), ("--log-level=info", "info")])

@@ -1,0 +1,56 @@
+"""What `portmapper run` says at its end, and its exit status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from portmapper.api.model import HELD_BACK
+from portmapper.cli.say import say
+
+
+def say_farewell(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
+    """Tell a user at a terminal or a script what remains open; a service's log has no use for it."""
+    from portmapper.support.writable import takes_text
+
+    if not takes_text(sys.stderr):
+        return
+    if arguments.close_ports_on_exit or arguments.daemon or arguments.log_format != "text":
+        return
+    from portmapper.cli.farewell import farewell, options_of_close
+
+    for line in farewell(document, options_of_close(arguments.given)):
+        if line.startswith(" "):
+            print(line, file=sys.stderr)  # a command stays whole: it is there to be copied
+        else:
+            say(line, sys.stderr)
+
+
+def exit_status(arguments: argparse.Namespace, document: dict[str, Any], stopped: bool) -> int:
+    """Print the result of one pass and return the exit status."""
+    if arguments.json:
+        print(json.dumps(document, indent=2))
+    elif sys.stdout.isatty():
+        from portmapper.cli.tables import print_status
+
+        print_status(document)
+    else:
+        _warn(document)
+    states = {mapping["state"] for mapping in document["mappings"]}
+    if stopped:
+        # No mapping at all: the lists were still being read.
+        return 1 if "pending" in states or not states else 0
+    if not document["gateways"] and "pending" in states:
+        say("portmapper: no gateway answered; run 'portmapper doctor' to find out why", sys.stderr)
+        return 3
+    rejected = any(source["rejected"] for source in document["sources"])
+    return 1 if states - {"active", *HELD_BACK} or rejected else 0
+
+
+def _warn(document: dict[str, Any]) -> None:
+    from portmapper.cli.wording import address_warnings
+
+    for warning in address_warnings(document):
+        say(f"portmapper: warning: {warning}", sys.stderr)
