@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, SupportsIndex
 
 from portmapper.api.backend import Backend
-from portmapper.api.errors import BackendError, Conflict, NoGateway, UsageError
+from portmapper.api.errors import Conflict, UsageError
 from portmapper.api.events import Event
 from portmapper.api.model import (
     ANY_PORT,
@@ -31,6 +31,7 @@ from portmapper.client.arguments import (
     mapping_from,
     names_from,
 )
+from portmapper.client.decision import decision
 from portmapper.client.gateways import FoundGateway, external_address, found_gateways
 from portmapper.client.lease import Lease
 from portmapper.pluginhost.faults import instantiate
@@ -41,14 +42,11 @@ from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
 
-OPEN_LIMIT = 15.0
-"""Seconds to wait until a port is open or refused."""
-
 CLOSE_LIMIT = 10.0
 """Seconds to wait until closed ports are released."""
 
 POLL_INTERVAL = 0.01
-"""Seconds between two checks for a grant or a release: no event reports an adoption."""
+"""Seconds between two checks for a release."""
 
 OnChange = Callable[[Lease, Event], object]
 """A function, or a coroutine function, that is called with each change of a lease."""
@@ -186,11 +184,7 @@ class Client:
         self._informed = [*(one for one in self._informed if not one._changes.is_done), lease]
         self._update()
         if wait:
-            try:
-                await _decision(scheduler, lease)
-            except BaseException:
-                self._abandon(lease)
-                raise
+            await self._until_decided(scheduler, lease)
         return lease
 
     async def close(self, lease: Lease) -> None:
@@ -274,6 +268,13 @@ class Client:
         if self._scheduler is not None:
             self._scheduler.set_desired(self._desired())
 
+    async def _until_decided(self, scheduler: Scheduler, lease: Lease) -> None:
+        try:
+            await decision(lease, lambda: scheduler.is_searching)
+        except BaseException:
+            self._abandon(lease)
+            raise
+
     def _abandon(self, lease: Lease) -> None:
         """Give up a lease that `open` does not return."""
         if lease.is_closed:
@@ -314,35 +315,3 @@ def _place(mapping: Mapping) -> tuple[object, ...]:
     """Return what two mappings of one client cannot share: a port of a gateway, or of a host over IPv6."""
     host = mapping.address if mapping.family is Family.IPV6 else None
     return mapping.protocol, mapping.port, mapping.family, mapping.gateway, host
-
-
-async def _decision(scheduler: Scheduler, lease: Lease) -> None:
-    """Wait until the port is open, or its callback closed the lease.
-
-    Raises:
-        NoGateway: no gateway answered.
-        BackendError: every gateway refused.
-    """
-    try:
-        async with asyncio.timeout(OPEN_LIMIT):
-            while not (lease.is_closed or _is_decided(scheduler, lease.mapping)):  # noqa: ASYNC110
-                await asyncio.sleep(POLL_INTERVAL)
-    except TimeoutError:
-        raise NoGateway(f"no gateway answered within {OPEN_LIMIT:.0f} s") from None
-    entries = records_of(scheduler.records, lease.mapping)
-    if not lease.is_closed and not any(entry.lease for entry in entries):
-        raise _failure(entries)
-
-
-def _is_decided(scheduler: Scheduler, mapping: Mapping) -> bool:
-    entries = records_of(scheduler.records, mapping)
-    tried = all(entry.lease or entry.attempts for entry in entries)
-    return tried and not scheduler.is_searching
-
-
-def _failure(entries: list[Record]) -> Exception:
-    refusals = [error for entry in entries for _, error in entry.refusals]
-    if not refusals:
-        return NoGateway((entries[0].error if entries else None) or "no gateway answered")
-    refusal: BackendError = refusals[0]
-    return refusal
