@@ -26,6 +26,7 @@ from portmapper.cli.say import say
 from portmapper.cli.targets import directory_of, opened_store
 
 if TYPE_CHECKING:
+    from portmapper.api.backend import Target
     from portmapper.api.errors import PortmapperError
     from portmapper.api.findings import Finding
     from portmapper.api.model import Mapping as DesiredMapping
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from portmapper.network.host import Network
     from portmapper.pluginhost.manager import Plugins
     from portmapper.sources.reader import SourceReader
+    from portmapper.store.stored_lease import StoredLease
 
 MARKS = {"ok": ("✓", "green"), "info": ("·", "cyan"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 
@@ -140,7 +142,6 @@ async def _findings(
     arguments: argparse.Namespace, show: Callable[[str], None], comments: list[str]
 ) -> AsyncIterator[Finding]:
     """Yield the findings, and add the comments of the lists, which a report must not contain."""
-    from portmapper.doctor.desired import desired_from_list
     from portmapper.doctor.runner import DoctorRequest, run_checks
     from portmapper.network.gateway_option import reachable_targets
     from portmapper.network.host import read_network
@@ -151,18 +152,12 @@ async def _findings(
     network = read_network()
     chosen = reachable_targets(arguments.gateway, network)
     directory = directory_of(arguments)
-    sources = list(dict.fromkeys([*arguments.source, *arguments.file]))
     for finding in _of_this_host(directory):
         yield finding
     # An unreadable store is among those.
     with opened_store(directory, or_empty=True) as store:
         leases, known = tuple(store.leases), store.gateways
-    found = None if sources else _from_daemon(directory)
-    if found is None:
-        mappings, of_lists = await _read(arguments, plugins, sources)
-        comments += [mapping.comment for mapping in mappings]
-        found = desired_from_list(mappings, network, chosen, leases), of_lists
-    desired, findings = found
+    desired, findings = await _desired(arguments, plugins, network, chosen, leases, comments)
     for finding in [*findings, *_hook_findings(arguments, plugins)]:
         yield finding
     question = DoctorRequest(
@@ -222,6 +217,26 @@ def _outside(arguments: argparse.Namespace, network: Network) -> OutsideProbe | 
     except ValueError as error:
         raise UsageError(f"--probe: {error}") from None
     return OutsideProbe(server, known_mappings(directory_of(arguments)), network)
+
+
+async def _desired(
+    arguments: argparse.Namespace,
+    plugins: Plugins,
+    network: Network,
+    chosen: Sequence[Target] | None,
+    leases: Sequence[StoredLease],
+    comments: list[str],
+) -> tuple[list[DesiredPort], list[Finding]]:
+    """Return what should be open, and findings about its sources: from the daemon, else from the lists."""
+    from portmapper.doctor.desired import desired_from_list
+
+    sources = list(dict.fromkeys([*arguments.source, *arguments.file]))
+    found = None if sources else _from_daemon(directory_of(arguments))
+    if found is None:
+        mappings, findings = await _read(arguments, plugins, sources)
+        comments += [mapping.comment for mapping in mappings]
+        found = desired_from_list(mappings, network, chosen, leases), findings
+    return found
 
 
 async def _read(
