@@ -9,6 +9,7 @@ import pytest
 
 from portmapper.api.errors import RowError, UsageError
 from portmapper.cli import open as open_command
+from portmapper.cli import open_result
 
 
 def arguments(*ports: str, **options: Any) -> argparse.Namespace:
@@ -113,7 +114,7 @@ def test_an_open_port_is_shown_with_its_end(
     by_daemon: bool, permanent: bool, end: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A daemon renews the lease."""
-    open_command._show(document("active", permanent=permanent), by_daemon)
+    open_result.show(document("active", permanent=permanent), by_daemon)
     line = f"8080/tcp → 192.168.88.10:80 is open at 203.0.113.7:8080 over PCP{end}"
     captured = capsys.readouterr()
     assert captured.out.startswith(line)
@@ -124,7 +125,7 @@ def test_an_open_port_is_shown_with_its_end(
 
 def test_a_closed_port_is_shown_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     """The daemon retries it."""
-    open_command._show(document("conflict", error="192.168.88.11 holds it"), by_daemon=True)
+    open_result.show(document("conflict", error="192.168.88.11 holds it"), by_daemon=True)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
@@ -136,15 +137,15 @@ def test_a_closed_port_is_shown_with_the_reason(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(("state", "status"), [("active", 0), ("conflict", 1), ("pending", 3)])
 def test_the_exit_status_depends_on_the_states(state: str, status: int) -> None:
     """It is 3 only if no gateway answered."""
-    assert open_command._status(document(state)) == status
+    assert open_result.exit_status(document(state)) == status
     with_gateway = {**document("pending"), "gateways": [{}]}
-    assert open_command._status(with_gateway) == 1
+    assert open_result.exit_status(with_gateway) == 1
 
 
 def test_an_address_behind_another_nat_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     """The port is open at the gateway only."""
     gateway = {"backend": "pcp", "address": "192.168.88.1", "external_kind": "cgnat", "detail": "CGNAT"}
-    open_command._show({**document("active"), "gateways": [gateway]}, by_daemon=True)
+    open_result.show({**document("active"), "gateways": [gateway]}, by_daemon=True)
     assert "portmapper: warning: CGNAT" in capsys.readouterr().err
 
 
