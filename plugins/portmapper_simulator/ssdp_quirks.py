@@ -83,9 +83,18 @@ SEARCH.quirk("D13", "answers searches after 2.9 s")(_late(2.9))  # more than a s
 SEARCH.quirk("D13-5s", "answers searches after 5.5 s")(_late(5.5))
 
 
-@SEARCH.quirk("D14", "answers only searches for ssdp:all")
-def _only_all(search: Search) -> Search:
-    return search if search.target == "ssdp:all" else attrs.evolve(search, answers=())
+def _only_for(name: str) -> Callable[[Search], Search]:
+    """Return a quirk that answers only searches whose target contains this name."""
+    return lambda search: search if name in search.target else attrs.evolve(search, answers=())
+
+
+SEARCH.quirk("D14", "answers only searches for ssdp:all")(_only_for("ssdp:all"))
+SEARCH.quirk("D14-connection", "answers only searches for WANConnectionDevice")(
+    _only_for(":WANConnectionDevice:")
+)
+SEARCH.quirk("D14-service", "answers only searches for WANCommonInterfaceConfig")(
+    _only_for(":WANCommonInterfaceConfig:")
+)
 
 
 def _misleading(host: str, port: int | None = None) -> Callable[[Search], Search]:

@@ -33,7 +33,13 @@ OTHER_TARGETS = (
 )
 """For devices that answer only for a service, or only as root devices."""
 
-LAST_TARGETS = ("urn:schemas-upnp-org:device:WANDevice:1", "ssdp:all")
+LAST_TARGETS = (
+    "urn:schemas-upnp-org:device:WANDevice:1",
+    "urn:schemas-upnp-org:device:WANConnectionDevice:1",
+    "urn:schemas-upnp-org:service:Layer3Forwarding:1",
+    "urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1",
+    "ssdp:all",
+)
 """For devices that answer to nothing else. Every device of the network answers to the last one, so it is sent
 to the default gateway, and to others only if nothing has answered (D14)."""
 

@@ -149,13 +149,14 @@ async def test_d13_a_late_answer_is_found(start_gateway: Any, discover: Any) -> 
     assert len((await discover(gateway)).gateways) == 1
 
 
-async def test_d14_a_gateway_that_answers_only_ssdp_all_is_found(
-    start_gateway: Any, discover: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("quirk", ["D14", "D14-connection", "D14-service"])
+async def test_d14_a_gateway_that_answers_only_one_unusual_target_is_found(
+    start_gateway: Any, discover: Any, monkeypatch: pytest.MonkeyPatch, quirk: str
 ) -> None:
-    """The last searches name it."""
+    """The last searches name `ssdp:all`, and devices and services inside the gateway."""
     monkeypatch.setattr(search, "SEND_TIMES", (0.0, 0.05))
     monkeypatch.setattr(search, "LAST_TARGETS_AFTER", 0.05)
-    gateway = await start_gateway("D14", protocols=frozenset({"upnp"}))
+    gateway = await start_gateway(quirk, protocols=frozenset({"upnp"}))
     assert len((await discover(gateway)).gateways) == 1
 
 
