@@ -1,4 +1,7 @@
-"""Masks the secrets in URLs: user information, query, fragment, and path segments that look like tokens."""
+"""Masks secrets in texts: those of URLs, and the values of headers that carry credentials.
+
+In a URL, these are user information, query, fragment, and path segments that look like tokens.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,14 @@ MASK = "***"
 
 # Up to a space, quote or bracket. A URL in a message may be cut off or invalid.
 _URL = r"""(?i)\b([a-z][a-z0-9+.-]{1,20})://([^\s"'<>\\^`{|}]+)"""
+_ENCODED_URL = r"""(?i)%3a%2f%2f[^\s"'<>]+"""
+_CREDENTIALS = r"(?:proxy-)?authorization|(?:set-)?cookie|x-[a-z-]*(?:key|token|secret)"
+_HEADER = rf"""(?i)\b({_CREDENTIALS})(["']?\ *:\ *["']?)[^"'\r\n]+"""
+_BEARER = r"(?i)\b(bearer) [a-z0-9+/=._~-]{16,}"
+_NO_SCHEME = r"""(^|[\s"'(<])//[^\s/"'<>@]*@"""
+_HOST = r"(?i)\[.*|[^:]*(?::(?:\d*[….]*|port))?|[0-9a-f.]*(?::[0-9a-f.]*){2,}"
+"""What may stand between `//` and a path: an address, with a port that may be cut off."""
+
 _TRAILING = ".,;:!?)]"
 _WORD = r"[A-Za-z0-9]+"
 _REVEALING = r"(?:access|auth|bot|hooks?|key|apikey|passw(?:or)?d|pw|secrets?|signature|tokens?|webhooks?)\Z"
@@ -20,8 +31,14 @@ _ROUNDS = 50_000
 
 
 def mask_urls(text: str) -> str:
-    """Return a text with the secrets of each URL in it masked."""
-    return re.sub(_URL, _masked_match, text) if "://" in text else text
+    """Return a text with the secrets of each URL and each header in it masked."""
+    if "//" in text:
+        text = re.sub(_NO_SCHEME, rf"\1//{MASK}@", re.sub(_URL, _masked_match, text))
+    if "%" in text:
+        text = re.sub(_ENCODED_URL, f"%3A%2F%2F{MASK}", text)
+    if ":" in text or " " in text:
+        text = re.sub(_BEARER, rf"\1 {MASK}", re.sub(_HEADER, rf"\1\2{MASK}", text))
+    return text
 
 
 def mask_url(url: str) -> str:
@@ -32,6 +49,8 @@ def mask_url(url: str) -> str:
     end = min((place for place in map(rest.find, "/?#\\") if place >= 0), default=len(rest))
     host, path = rest[:end], rest[end:]
     _, at, host = host.rpartition("@")
+    if not re.fullmatch(_HOST, host):
+        return f"{scheme}://{MASK}"  # a password that was cut off, or with a slash
     return f"{scheme}://{MASK + '@' if at else ''}{host}{_masked_path(path)}"
 
 

@@ -51,3 +51,28 @@ def test_two_locations_with_different_secrets_differ() -> None:
     assert first.startswith("https://example.org/?***#")
     assert first == distinct_location("https://example.org/?list=a")
     assert distinct_location("https://example.org/a") == "https://example.org/a"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Authorization: Bearer hunter2", "Authorization: ***"),
+        ("{'authorization': 'Basic aHVudGVyMg=='}", "{'authorization': '***'}"),
+        ("invalid header b'X-Api-Key: hunter2'", "invalid header b'X-Api-Key: ***'"),
+        ("Set-Cookie: sid=hunter2; Path=/", "Set-Cookie: ***"),
+        ("sent bearer hunter2hunter2hunter2", "sent bearer ***"),
+        ("basic authentication failed", "basic authentication failed"),
+        ("Location: //me:hunter2@example.org/x", "Location: //***@example.org/x"),
+        ("next=https%3A%2F%2Fme%3Ahunter2%40example.org", "next=https%3A%2F%2F***"),
+        ("http://me:hunter2/x@example.org/", "http://***"),
+        (r"http://me:hunter2\n@example.org", r"http://***\n@example.org"),
+        ("HTTPS://ME:HUNTER2@EXAMPLE.ORG", "HTTPS://***@EXAMPLE.ORG"),
+        ("http://me:hunter2@[fe80::1%25eth0]:80/x", "http://***@[fe80::1%25eth0]:80/x"),
+        ("mqtts://me:hunter2@broker:8883", "mqtts://***@broker:8883"),
+        ("http://h:8080: refused", "http://h:8080: refused"),
+        ("http://fe80::1/x is cut off at http://h:80…", "http://fe80::1/x is cut off at http://h:80…"),
+    ],
+)
+def test_secrets_in_headers_and_in_odd_urls_are_masked(text: str, shown: str) -> None:
+    """Errors of libraries quote what a server or a user wrote."""
+    assert mask_urls(text) == shown
