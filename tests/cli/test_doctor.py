@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -13,6 +14,26 @@ from typing import Any
 import pytest
 
 Examine = Callable[..., set[str]]
+
+
+QUESTIONS = {
+    1900: b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"
+    b'MAN: "ssdp:discover"\r\nMX: 1\r\nST: ssdp:all\r\n\r\n',
+    5351: b"\0\0",
+}
+"""What a gateway answers over UPnP and over NAT-PMP."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alone() -> None:
+    """Skip the tests if another gateway of this host answers: `doctor` is right to report it."""
+    for port, question in QUESTIONS.items():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, contextlib.suppress(OSError):
+            client.settimeout(0.3)
+            client.connect(("127.0.0.1", port))
+            client.send(question)
+            client.recv(2048)
+            pytest.skip(f"another gateway answers at UDP port {port} of this host")
 
 
 @pytest.fixture
