@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from portmapper.support.connection_guard import ClientLog, ConnectionGuard, guard_of
@@ -41,7 +43,7 @@ async def http_server(
         shutdown_limit: seconds that running requests have to finish.
         guard: makes the guard of the server's protocols.
         listen: used instead of `loop.create_server`.
-        malformed: makes the answer to a request that is not valid HTTP; None for aiohttp's, which quotes it.
+        malformed: makes the answer to a request that is not valid HTTP; None for a short text.
         where: `sock`, or `host` and `port`, as for `loop.create_server`.
 
     Raises:
@@ -58,7 +60,8 @@ async def http_server(
     await runner.setup()
     try:
         create = listen or asyncio.get_running_loop().create_server
-        factory = _answering(runner.server, malformed) if malformed else runner.server
+        # aiohttp's own answer quotes the request, and may be four times as long.
+        factory = _answering(runner.server, malformed or partial(_short, web))
         server = await create(guard(factory), **where)
         try:
             yield
@@ -66,6 +69,10 @@ async def http_server(
             server.close()
     finally:
         await runner.cleanup()
+
+
+def _short(web: Any, status: int) -> Any:
+    return web.Response(status=status, text=f"{status} {HTTPStatus(status).phrase}\n")
 
 
 def _answering(factory: Any, malformed: Malformed) -> Callable[[], Any]:

@@ -90,3 +90,13 @@ class Transport:
 def test_the_target_is_the_peer_on_its_link(remote: tuple[Any, ...], target: tuple[Any, ...]) -> None:
     """A link-local address keeps its link, and a mapped one is IPv4."""
     assert Peer.of(Transport(remote, remote)).endpoint(80) == target
+
+
+async def test_a_malformed_request_gets_a_short_answer(port: int) -> None:
+    """The answer does not quote it: the server must not send more than it was sent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\0" * 2000 + b"\r\n\r\n")
+    answer = await reader.read(-1)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.0 400 Bad Request")
+    assert len(answer) < 500
