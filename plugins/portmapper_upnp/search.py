@@ -72,7 +72,7 @@ DECISION_TIME = 0.1
 """Seconds in which another protocol may answer, before the libraries for this one are loaded."""
 
 MX = 1
-MAX_DATAGRAM = 2048
+MAX_DATAGRAM = 4096
 PER_SECOND = 200
 """Datagrams accepted in a second from the gateway, and as many from all other senders together."""
 

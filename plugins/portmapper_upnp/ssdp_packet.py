@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aiohttp.http_exceptions import BadHttpMessage
@@ -48,17 +49,19 @@ def read_packet(data: bytes, sender: tuple[Any, ...], gateway: IPAddress | None 
     try:
         source = ipaddress.ip_address(str(sender[0]).partition("%")[0])
         # Omit the sender's zone: the library would add it to a location, and fail if that has no host.
-        start, headers = decode_ssdp_packet(_tidy(data), None, (str(source), 0))
+        received = _headers(data)
+        start, headers = decode_ssdp_packet(_tidy(*received), None, (str(source), 0))
     except (ValueError, BadHttpMessage):
         return None
     kind = _kind(start.upper(), headers.get("nts", ""))
     if kind is None:
         return None
     zone = str(sender[3]) if len(sender) == 4 and sender[3] else ""
+    urls = (acceptable_location(url, source, zone, gateway) for url in _locations(received[1]))
     return SsdpPacket(
         kind=kind,
         sender=source,
-        location=acceptable_location(headers.get("location", ""), source, zone, gateway),
+        location=next(filter(None, urls), None),
         target=headers.get("st", "") or headers.get("nt", ""),
         device=read_device_name(headers.get("usn", "")),
         boot_id=headers.get("bootid.upnp.org", ""),
@@ -78,20 +81,35 @@ def _kind(start: str, announcement: str) -> str | None:
     return None
 
 
-def _tidy(data: bytes) -> bytes:
-    """Keep the start line and every valid header.
+def _headers(data: bytes) -> tuple[str, list[tuple[str, str]]]:
+    """Return the start line and every valid header.
 
     The library's header parser rejects a whole packet because of one bad header. Routers send headers with
     a blank before the colon, lines without a colon, and Latin-1 bytes.
     """
     start, *lines = data.decode("latin-1").replace("\r", "\n").split("\n")
-    tidy = [_printable(start)]
+    headers: list[tuple[str, str]] = []
     for line in lines:
+        if headers and not headers[-1][1] and line[:1] in (" ", "\t"):
+            # RFC 2616 section 2.2: a value may begin on the next line, after a blank.
+            headers[-1] = (headers[-1][0], _printable(line))
+            continue
         name, colon, value = line.partition(":")
         name = name.strip()
         if colon and name and _TOKEN.issuperset(name):
-            tidy.append(f"{name}: {_printable(value)}")
-    return "\r\n".join([*tidy[:MAX_HEADERS], "", ""]).encode("ascii")
+            headers.append((name.lower(), _printable(value)))
+    return _printable(start), headers[:MAX_HEADERS]
+
+
+def _tidy(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    lines = [start, *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def _locations(headers: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield what may be the location: some devices send several, and very old ones name it AL."""
+    for wanted in ("location", "al"):
+        yield from (value for name, value in headers if name == wanted)
 
 
 def _printable(text: str) -> str:

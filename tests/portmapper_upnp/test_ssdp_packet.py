@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -68,3 +69,22 @@ def test_other_messages_are_ignored():
     assert read_packet(b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\n\r\n", SENDER) is None
     assert read_packet(b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:update\r\n\r\n", SENDER) is None
     assert read_packet(b"HTTP/1.1 404 Not Found\r\n\r\n", SENDER) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"LOCATION: http://192.168.1.9/other.xml\r\nLOCATION: http://192.168.1.1:5000/desc.xml",
+        b"LOCATION:\r\nLOCATION: http://192.168.1.1:5000/desc.xml",
+        b"LOCATION:\r\n http://192.168.1.1:5000/desc.xml",
+        b"LOCATION:\r\n\thttp://192.168.1.1:5000/desc.xml\r\nEXT:",
+        b"AL: <http://192.168.1.1:5000/desc.xml>",
+        b"SERVER: " + b"x" * 3000 + b"\r\nLOCATION: http://192.168.1.1:5000/desc.xml",
+    ],
+    ids=["another first", "empty first", "next line", "tab", "AL", "long"],
+)
+def test_an_odd_location_is_found(headers: bytes) -> None:
+    """The first that may be fetched counts."""
+    packet = read_packet(b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n" + headers + b"\r\n\r\n", SENDER)
+    assert packet is not None
+    assert packet.location == "http://192.168.1.1:5000/desc.xml"
