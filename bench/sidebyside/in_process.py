@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gc
 import io
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import psutil
 from portmapper.api.backend import Backend
 from portmapper.api.model import Mapping, Protocol
 from portmapper.api.quirks import Quirk
+from portmapper.cli.main import GC_THRESHOLD
 from portmapper.network.host import Network, read_network
 from portmapper.pluginhost.manager import load_plugins
 from portmapper.scheduler.options import Options
@@ -113,6 +115,7 @@ async def pause(count: str) -> float:
     Processor time, because other processes also interrupt the loop on a busy machine.
     """
     turns: list[float] = []
+    gc.set_threshold(GC_THRESHOLD)  # as the command does
     with tempfile.TemporaryDirectory() as directory:
         scheduler = _scheduler([FakeBackend()], directory, lambda: LAN)
         watching = asyncio.create_task(_measure_turns(turns))

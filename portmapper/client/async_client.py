@@ -270,7 +270,7 @@ class Client:
 
     async def _until_decided(self, scheduler: Scheduler, lease: Lease) -> None:
         try:
-            await decision(lease, lambda: scheduler.is_searching)
+            await decision(lease, lambda: scheduler.is_incomplete)
         except BaseException:
             self._abandon(lease)
             raise

@@ -84,7 +84,8 @@ class CurrentStatus:
         return self._with([*self._mappings()])
 
     async def document_in_slices(self) -> Document:
-        """Return the status document; other work continues while it is built."""
+        """Return the status document of whole lists; other work continues while it is built."""
+        await self._scheduler.taken()
         return self._with(await in_slices(self._mappings()))
 
     def summary(self) -> str:

@@ -54,6 +54,7 @@ class Pausing:
             for rows in found
         ]
         self._begin(row for rows in found for row in rows)
+        await self._scheduler.taken()
         await until(lambda: not any(map(self._are_held, tokens)))
         return [
             _answer(port, *self._paused(port, rows, held))
@@ -71,6 +72,7 @@ class Pausing:
         results = [self._resumed(port, rows) for port, rows in zip(ports, found, strict=True)]
         self._end(ports, [row for rows in found for row in rows])
         every = [row for rows in found for row in rows]
+        await self._scheduler.taken()
         # Records are values: ask for the current ones each time.
         await until(lambda: all(e.lease or e.attempts for row in every for e in self._records_of(row)))
         return [_answer(port, *result) for port, result in zip(ports, results, strict=True)]

@@ -49,7 +49,8 @@ class Requests:
 
         await until(
             lambda: (
-                not self._scheduler.is_searching and all(entry.lease or entry.attempts for entry in entries())
+                not self._scheduler.is_incomplete
+                and all(entry.lease or entry.attempts for entry in entries())
             )
         )
         return entries()
@@ -68,6 +69,7 @@ class Requests:
         }
         self._requested.remove(mapping for requested in found.values() for mapping in requested)
         self._changed()
+        await self._scheduler.taken()
         await until(lambda: not any(self._are_held(known) for known in tokens.values()))
         return [
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Protocol as Interface
 
 from portmapper.api.backend import Gateway, Target
@@ -73,17 +73,19 @@ class Attempts:
         self._outcome = outcome
         self._serials = itertools.count(1)
         self._turns = Turns()
-        self._waiting: defaultdict[Target, list[MappingKey]] = defaultdict(list)
+        self._waiting: defaultdict[Target, dict[MappingKey, None]] = defaultdict(dict)
 
-    def start_due(self) -> None:
-        """Begin every attempt that is due."""
+    def start_due(self) -> Iterator[None]:
+        """Begin every attempt that is due, one in each step."""
         for key, record in self._writer.due():
             self._begin(key, record)
+            yield
 
-    def search_settled(self, target: Target) -> None:
-        """Continue the attempts that waited for a search."""
+    def search_settled(self, target: Target) -> Iterator[None]:
+        """Continue the attempts that waited for a search, one in each step."""
         for key in self._waiting.pop(target, ()):
             self._continue(key)
+            yield
 
     def dropped(self, key: MappingKey, record: Record) -> None:
         """Forget the attempt of a mapping that was dropped; a request under way ends by itself."""
@@ -149,15 +151,14 @@ class Attempts:
 
     def _stop_waiting(self, key: MappingKey) -> None:
         for waiting in self._waiting.values():
-            if key in waiting:
-                waiting.remove(key)
+            waiting.pop(key, None)
 
     def _continue(self, key: MappingKey) -> None:
         """Take the next steps of an attempt, until a gateway is asked or something must be waited for."""
         while isinstance(step := self._next_step(key), Skip):
             self._writer.take(key, PassedOver(step.attempt, step.refusal))
         if isinstance(step, Wait):
-            self._waiting[step.target].append(key)
+            self._waiting[step.target][key] = None
         elif isinstance(step, Ask):
             self._ask(key, self._records[key], step)
         else:

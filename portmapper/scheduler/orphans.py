@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from portmapper.api.backend import Gateway, Target
@@ -62,42 +62,50 @@ class Orphans:
         self._ends: dict[bytes, float] = {}
         self._rounds_ended = 0
 
-    def after_round(self, targets: Callable[[], Sequence[Target]]) -> None:
-        """Start the releases that the ended round has delayed.
+    def after_round(self) -> bool:
+        """Return whether to start the releases that the ended round has delayed.
 
-        This checks every orphan. With many orphans it does not run after every round: if ten thousand leases
+        That checks every orphan. With many orphans it is not due after every round: if ten thousand leases
         are adopted one by one, it would check all of them ten thousand times.
         """
         self._rounds_ended += 1
-        if self._is_idle() or 10 * self._rounds_ended >= self._ownership.orphan_count:
-            self.start(targets)
+        is_due = self._is_idle() or 10 * self._rounds_ended >= self._ownership.orphan_count
+        if is_due:
+            self._rounds_ended = 0
+        return is_due
 
-    def start(self, targets: Callable[[], Sequence[Target]]) -> None:
-        """Start every release that can start; `targets` are searched for gateways that are not known yet."""
-        self._rounds_ended = 0
+    def start(self, targets: Callable[[], Sequence[Target]]) -> Iterator[None]:
+        """Start every release that can start, one in each step.
+
+        `targets` are searched for gateways that are not known yet.
+        """
         orphans = self._ownership.orphans()
         self._forget_others({stored.lease.token for stored in orphans})
         for stored in orphans:
-            token = stored.lease.token
-            if token in self._running or self._is_claimed(stored):
-                continue
-            # Check this only after the claims: a claimed lease may be open, whatever its dates say.
-            if self._has_ended(stored):
-                self._ownership.released(token)
-                continue
-            if self._is_pausing(token) or self._is_awaited(stored):
-                continue
-            cover = self._ownership.desired_lease_of_same_forward(stored)
-            if cover is not None:
-                self._leave_to(cover, stored)
-                continue
-            gateway = self._discovery.gateway(stored.lease.gateway, stored.lease.internal_address)
-            if gateway is not None:
-                self._running.add(token)
-                self._queues.submit(gateway, partial(self._release, gateway, stored), Priority.RELEASE)
-            else:
-                for target in targets():
-                    self._discovery.search(target)
+            self._start(stored, targets)
+            yield
+
+    def _start(self, stored: StoredLease, targets: Callable[[], Sequence[Target]]) -> None:
+        token = stored.lease.token
+        if not self._ownership.is_orphan(token) or token in self._running or self._is_claimed(stored):
+            return
+        # Check this only after the claims: a claimed lease may be open, whatever its dates say.
+        if self._has_ended(stored):
+            self._ownership.released(token)
+            return
+        if self._is_pausing(token) or self._is_awaited(stored):
+            return
+        cover = self._ownership.desired_lease_of_same_forward(stored)
+        if cover is not None:
+            self._leave_to(cover, stored)
+            return
+        gateway = self._discovery.gateway(stored.lease.gateway, stored.lease.internal_address)
+        if gateway is not None:
+            self._running.add(token)
+            self._queues.submit(gateway, partial(self._release, gateway, stored), Priority.RELEASE)
+        else:
+            for target in targets():
+                self._discovery.search(target)
 
     def _forget_others(self, tokens: set[bytes]) -> None:
         """Forget what is known about leases that are no orphans any more."""

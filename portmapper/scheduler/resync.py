@@ -21,7 +21,7 @@ _Item = tuple[MappingKey, Record]
 
 
 class Findings(Interface):
-    """Who takes what is found: the scheduler."""
+    """Who takes what is found."""
 
     def renew_early(self, key: MappingKey) -> None:
         """Renew a mapping ahead of time: the answer shows whether the gateway restarted."""
@@ -29,8 +29,14 @@ class Findings(Interface):
     def verified(self, key: MappingKey, lease: Lease, *, holds: bool) -> None:
         """Take the answer whether the gateway holds a lease."""
 
-    def moved(self, gateway: Gateway, before: IPAddress, now: IPAddress | None) -> None:
-        """Take a gateway's new external address."""
+    def moved(
+        self,
+        gateway: Gateway,
+        before: IPAddress,
+        now: IPAddress | None,
+        external: Mapping[str, IPAddress | None],
+    ) -> None:
+        """Take a gateway's new external address; `external` has what each gateway told."""
 
 
 class Resync:
@@ -177,7 +183,7 @@ class Resync:
         before = self.external.get(gateway.identity)
         self.external[gateway.identity] = address
         if before is not None and address != before:
-            self._findings.moved(gateway, before, address)
+            self._findings.moved(gateway, before, address, self.external)
 
     async def _verify(self, gateway: Gateway, key: MappingKey) -> None:
         record = self._records.get(key)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from portmapper.api.backend import Backend, Gateway, GatewayEvent
-from portmapper.api.errors import UNREACHABLE
 from portmapper.api.events import Event
 from portmapper.api.model import IPAddress, Lease, Mapping, MappingKey
 from portmapper.api.quirks import Quirk
@@ -17,24 +16,22 @@ from portmapper.gateways.probe import Probe
 from portmapper.gateways.workqueue import WorkQueues
 from portmapper.network.host import Network, read_network
 from portmapper.network.topology import Topology
+from portmapper.scheduler.agenda import Agenda
 from portmapper.scheduler.attempts import Attempts
 from portmapper.scheduler.counters import Counters
 from portmapper.scheduler.coupling import Coupling
-from portmapper.scheduler.desired import take_desired
+from portmapper.scheduler.desired import DesiredList
 from portmapper.scheduler.effects import Effects
 from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.executor import Executor
+from portmapper.scheduler.findings import Findings
 from portmapper.scheduler.former_targets import forget_old_targets
 from portmapper.scheduler.gateway_events import GatewayEvents
 from portmapper.scheduler.inputs import (
     Granted,
-    NetworkChanged,
-    RenewNow,
+    Input,
     RetryNow,
     Rules,
-    Undesired,
-    Vanished,
-    Verified,
 )
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.orphans import Orphans
@@ -50,7 +47,6 @@ from portmapper.scheduler.writer import Writer
 from portmapper.store.interface import LeaseStore
 from portmapper.store.ownership import ChooseToken, Ownership, no_token
 from portmapper.store.stored_lease import StoredLease
-from portmapper.support.backoff import MIN_RENEWAL_GAP
 from portmapper.support.clock import Clock
 from portmapper.support.send_gate import Gate
 
@@ -83,7 +79,6 @@ class Scheduler:
         gate: Gate | None = None,
     ) -> None:
         self.counters = Counters()
-        self._listed: tuple[Mapping, ...] = ()
         self._options = options
         self._on_hold = options.on_hold
         self._clock = clock or Clock()
@@ -95,12 +90,14 @@ class Scheduler:
         self._recorder = EventRecorder(publish, self._clock)
         table = partial(transition, rules=Rules(options.interval))
         self._writer = Writer(table, self._clock, self._wake.set)
+        self._agenda = Agenda(self._quiet.set)
         self.records = self._writer.records
         self._coupling = Coupling(quirks, self.records, store.devices)
         heard, pause, known = self._heard if options.watch else None, options.interval, store.gateways
         self.discovery = Discovery(
             backends, known, clock=self._clock, longest_pause=pause, on_search=self._searched, on_event=heard
         )
+        self._desired = DesiredList(self._topology, self.discovery, self._writer, self._coupling)
         self._connect(options)
 
     def _connect(self, options: Options) -> None:
@@ -117,7 +114,8 @@ class Scheduler:
         self._peers = Peers(writer, coupling, discovery, ownership, self._clock)
         self._gateway_events = GatewayEvents(self.records, discovery, self._recorder)
         self.answering = self._gateway_events.answering
-        self._resync = Resync(self.records, discovery, self._queues, coupling, self)
+        findings = Findings(writer, self._gateway_events, clock, self._take)
+        self._resync = Resync(self.records, discovery, self._queues, coupling, findings)
         self._orphans = Orphans(
             discovery,
             ownership,
@@ -148,9 +146,12 @@ class Scheduler:
     # What is desired
 
     def set_desired(self, mappings: Iterable[Mapping]) -> None:
-        """Take a new list of desired mappings. Only the difference from the last one causes work."""
-        self._listed = tuple(mappings)
-        self._take_desired()
+        """Take a new list of desired mappings. Only the difference from the last one causes work.
+
+        A long list is taken in the next turns of the event loop; see `taken`.
+        """
+        self._desired.mappings = tuple(mappings)
+        self._agenda.add(self._desired.take())
         self._start_due()
         self._release()
 
@@ -164,29 +165,32 @@ class Scheduler:
     def _start_due(self) -> None:
         """Start what is due. On hold, only find the gateways, so that it can start at once later."""
         if not self._on_hold:
-            self._attempts.start_due()
+            self._agenda.add(self._attempts.start_due())
             return
         for target in self._topology.targets():
             self.discovery.search(target)
 
-    def _take_desired(self) -> None:
-        take_desired(self._topology.expand(self._listed), self._writer, self._coupling)
-        for target in self._topology.all_gateway_targets:
-            self.discovery.search(target)
+    async def taken(self) -> None:
+        """Wait until the records show the whole list."""
+        await self._agenda.done()
 
     def _dropped(self, key: MappingKey, record: Record) -> None:
         self._coupling.remove(key, record.mapping)
         self._attempts.dropped(key, record)
 
     @property
-    def is_searching(self) -> bool:
-        """Whether gateways may yet be found that a mapping for all of them is for."""
-        return any(not self.discovery.search(target).done for target in self._topology.all_gateway_targets)
+    def is_incomplete(self) -> bool:
+        """Whether more records may come: of the list, or for gateways that are being searched."""
+        return self._agenda.busy or self._desired.is_searching
 
     def retry_now(self) -> None:
         """Forget every delay, and attempt at once what is not open."""
         self.discovery.search_all()
-        self._writer.take_all((key, RetryNow()) for key in self.records)
+        self._take((key, RetryNow()) for key in self.records)
+
+    def _take(self, inputs: Iterable[tuple[MappingKey, Input]]) -> None:
+        """Put inputs through the table. What calls for them may be over by the time the last one is taken."""
+        self._agenda.add(self._writer.take_each([*inputs]))
 
     # The loop
 
@@ -197,6 +201,7 @@ class Scheduler:
         while True:
             self._wake.clear()
             self._start_due()
+            await self._agenda.done()
             now = self._clock.monotonic()
             if now >= next_resync:
                 await self.resync()
@@ -215,34 +220,40 @@ class Scheduler:
         """Read the network again. If it changed for a family, attempt its mappings at their best places."""
         changed = self._topology.refresh()
         if changed:
-            self._take_desired()
-            self.discovery.search_all(changed)
-            affected = [key for key, record in self.records.items() if record.mapping.family in changed]
-            self._writer.take_all((key, NetworkChanged()) for key in affected)
+            self._agenda.add(self._desired.move(changed))
             self._start_due()  # a lease must be adopted under the new address before it is released
+            await self._agenda.done()
         if not self._writer.attempting and not self._ownership.orphans():
             await forget_old_targets(self._topology, self.discovery, self.records.values())
 
     async def settled(self) -> None:
         """Wait until every mapping is open or has failed for now, and every release was tried."""
-        while self._writer.attempting or self._queues.busy or self.is_searching or self._orphans.unfinished():
+        while (
+            self._writer.attempting or self._queues.busy or self.is_incomplete or self._orphans.unfinished()
+        ):
             self._quiet.clear()
             await self._quiet.wait()
 
     async def release_all(self) -> None:
         """Release every lease; desired mappings are not opened again. Failures are reported, not raised."""
+        self._agenda.clear()
+        self._desired.clear()
         self._writer.timers.clear()
-        self._topology.all_gateway_targets.clear()
         await self._queues.stop()
         self._attempts.clear()
-        self._writer.take_all((key, Undesired()) for key in self.records)
-        for stored in self._ownership.all():
-            self._ownership.abandon(stored.lease.token)
+        self._agenda.add(self._desired.take())
+        self._agenda.add(self._abandon_all())
         self._release()
         await self.settled()
 
+    def _abandon_all(self) -> Iterator[None]:
+        for stored in self._ownership.all():
+            self._ownership.abandon(stored.lease.token)
+            yield
+
     async def close(self) -> None:
         """Stop all work. Leases stay."""
+        self._agenda.clear()
         await self._queues.stop()
         await self.discovery.close()
 
@@ -250,7 +261,7 @@ class Scheduler:
 
     def granted(self, key: MappingKey, gateway: Gateway, given: Granted) -> None:
         """Take a grant."""
-        self._writer.take_all(self._gateway_events.after_answer(gateway))
+        self._take(self._gateway_events.after_answer(gateway))
         self._resync.update_address(gateway, given.lease)
         if is_unreachable(self.records[key].answers):
             self._search_places(key)  # a better gateway was silent; the search tells when it answers again
@@ -260,7 +271,7 @@ class Scheduler:
         if renewed:
             self._renew_peers(key, self.records[key], given.lease)
         self._peers.settle_order(key, gateway)
-        self._orphans.after_round(self._topology.targets)
+        self._after_round()
 
     def failed(self, key: MappingKey, *, suspect: bool) -> None:
         """Take the failure of an attempt."""
@@ -270,7 +281,7 @@ class Scheduler:
             self._search_places(key)
             if not suspect and record.lease is not None:
                 self._renew_peers(key, record, record.lease)  # only the answer may have been lost
-        self._orphans.after_round(self._topology.targets)
+        self._after_round()
         self._quiet.set()
 
     def _search_places(self, key: MappingKey) -> None:
@@ -281,7 +292,7 @@ class Scheduler:
         """Take the end of a request whose mapping was dropped: a lease becomes an orphan."""
         if lease is not None:
             self._ownership.abandon(lease.token)
-        self._orphans.after_round(self._topology.targets)
+        self._after_round()
 
     def _renew_peers(self, key: MappingKey, record: Record, lease: Lease) -> None:
         self._peers.renewed(key, record, lease)
@@ -292,15 +303,15 @@ class Scheduler:
     def _searched(self, probe: Probe) -> None:
         addresses = [gateway.address for gateway in probe.gateways]
         if self._topology.add_gateways(probe.target, addresses):
-            self.set_desired(self._listed)
-        self._attempts.search_settled(probe.target)
+            self.set_desired(self._desired.mappings)
+        self._agenda.add(self._attempts.search_settled(probe.target))
         for gateway in probe.gateways:
             if self._coupling.learn(gateway, self._clock.monotonic()) or probe.done:
                 self._peers.identified(gateway)
             self.recovery.look_at(gateway)
             if gateway.identity not in self.external:
                 self._resync.query_address(gateway)
-        self._writer.take_all(self._gateway_events.after_search(probe))
+        self._take(self._gateway_events.after_search(probe))
         self._release()
         self._quiet.set()
 
@@ -310,37 +321,20 @@ class Scheduler:
         elif event is GatewayEvent.TABLE_CHANGED:
             self._resync.verify(gateway)
         elif event is GatewayEvent.RESTARTED:
-            self._writer.take_all(self._gateway_events.after_restart(gateway))
+            self._take(self._gateway_events.after_restart(gateway))
         elif self._gateway_events.gone(gateway):
             self.discovery.search_all()
-            self._writer.take_all(self._gateway_events.after_goodbye(gateway))
-
-    def moved(self, gateway: Gateway, before: IPAddress, now: IPAddress | None) -> None:
-        """Take a gateway's new external address; leases stay."""
-        self._writer.take_all(self._gateway_events.after_move(gateway, before, now, self.external))
-
-    def renew_early(self, key: MappingKey) -> None:
-        """Renew ahead of time, but not what was just renewed, nor what the gateway refuses."""
-        record = self.records[key]
-        if all(isinstance(error, UNREACHABLE) for _, error in record.refusals):
-            at = max(self._clock.monotonic(), record.granted_at + MIN_RENEWAL_GAP)
-            self._writer.take(key, RenewNow(at))
-
-    def verified(self, key: MappingKey, lease: Lease, *, holds: bool) -> None:
-        """Take the answer whether the gateway's table has a lease."""
-        record = self.records.get(key)
-        if record is None or record.lease is not lease:
-            return
-        if not holds:
-            self._writer.take(key, Vanished())
-        elif record.losses:
-            self._writer.take(key, Verified())
+            self._take(self._gateway_events.after_goodbye(gateway))
 
     # Releases
 
     def _release(self) -> None:
         if not self._on_hold:
-            self._orphans.start(self._topology.targets)
+            self._agenda.add(self._orphans.start(self._topology.targets))
+
+    def _after_round(self) -> None:
+        if self._orphans.after_round():
+            self._release()
 
     def _released(self, stored: StoredLease, error: str) -> None:
         """Report a release. It may have closed a peer, as a renewal does."""

@@ -61,10 +61,11 @@ class Writer:
         if after is None and self._dropped is not None:
             self._dropped(key, before)
 
-    def take_all(self, inputs: Iterable[tuple[MappingKey, Input]]) -> None:
-        """Take an input for each of several mappings."""
-        for key, given in list(inputs):
+    def take_each(self, inputs: Iterable[tuple[MappingKey, Input]]) -> Iterator[None]:
+        """Take an input for each of many mappings, one in each step."""
+        for key, given in inputs:
             self.take(key, given)
+            yield
 
     def due(self) -> Iterator[tuple[MappingKey, Record]]:
         """Yield the records whose next attempt is due; an expired lease is given up before."""

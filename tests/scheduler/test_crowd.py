@@ -110,3 +110,57 @@ async def test_a_mapping_of_a_person_comes_before_a_crowd(
     harness.scheduler.set_desired([*crowd(desired, 2000), mine])
     await clock.advance(1)
     assert OLD in device.open_ports()
+
+
+async def test_the_loop_turns_while_a_crowd_is_taken(harness: Any, desired: Desired) -> None:
+    """Clients are answered meanwhile. The records show the whole list only once it is taken."""
+    await harness.start()
+    harness.scheduler.set_desired(crowd(desired, 2000))
+    assert harness.scheduler.is_incomplete
+    assert not harness.scheduler.records
+    await harness.scheduler.taken()
+    assert len(harness.scheduler.records) == 2000
+    assert not harness.scheduler.is_incomplete
+
+
+async def test_a_list_that_is_taken_can_be_replaced(
+    harness: Any, device: SlowDevice, clock: FakeClock, desired: Desired
+) -> None:
+    """An editor may save twice within a second."""
+    await harness.start()
+    harness.scheduler.set_desired(crowd(desired, 2000))
+    harness.scheduler.set_desired([desired()])
+    await harness.scheduler.taken()
+    assert list(harness.scheduler.records) == [desired().key]
+    await clock.advance(20)
+    assert device.open_ports() == {OLD}
+
+
+async def test_ports_close_although_a_list_is_being_taken(
+    harness: Any, device: SlowDevice, clock: FakeClock, desired: Desired
+) -> None:
+    """A shutdown may come at any moment."""
+    await harness.start(desired())
+    harness.scheduler.set_desired([desired(), *crowd(desired, 2000)])
+    closing = asyncio.create_task(harness.scheduler.release_all())
+    await clock.advance(20)
+    await closing
+    assert not harness.scheduler.records
+    assert device.open_ports() == set()
+
+
+async def test_leases_of_an_earlier_run_stay_while_a_long_list_is_taken(
+    harness: Any, device: SlowDevice, clock: FakeClock, desired: Desired
+) -> None:
+    """No lease is taken for an orphan because its mapping was not looked at yet."""
+    mappings = crowd(desired, 300)
+    device.longest = 3600
+    await harness.start(*mappings)
+    await clock.advance(60)
+    before = device.open_ports()
+    assert len(before) == 300
+    await harness.crash()
+    await harness.start(*mappings)
+    for _ in range(40):
+        await clock.advance(0.5)
+        assert device.open_ports() == before
