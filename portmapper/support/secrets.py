@@ -21,6 +21,9 @@ _NO_SCHEME = r"""(^|[\s"'(<])//[^\s/"'<>@]*@"""
 _HOST = r"(?i)\[.*|[^:]*(?::(?:\d*[….]*|port))?|[0-9a-f.]*(?::[0-9a-f.]*){2,}"
 """What may stand between `//` and a path: an address, with a port that may be cut off."""
 
+_TO_HOSTS = frozenset(("http", "https", "ws", "wss", "tcp", "udp", "ssh", "mqtt", "mqtts"))
+"""Schemes of URLs that name a host, which may be a container's number."""
+
 _TRAILING = ".,;:!?)]"
 _WORD = r"[A-Za-z0-9]+"
 _REVEALING = r"(?:access|auth|bot|hooks?|key|apikey|passw(?:or)?d|pw|secrets?|signature|tokens?|webhooks?)\Z"
@@ -51,6 +54,8 @@ def mask_url(url: str) -> str:
     _, at, host = host.rpartition("@")
     if not re.fullmatch(_HOST, host):
         return f"{scheme}://{MASK}"  # a password that was cut off, or with a slash
+    if scheme.lower() not in _TO_HOSTS and looks_random(host):
+        host = MASK  # Apprise writes tokens there, such as slack://TOKEN/TOKEN/TOKEN
     return f"{scheme}://{MASK + '@' if at else ''}{host}{_masked_path(path)}"
 
 
