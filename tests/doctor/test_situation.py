@@ -6,6 +6,7 @@ import ipaddress
 from pathlib import Path
 
 import pytest
+from platforms import posix_only
 
 from portmapper.doctor.situation import in_container_network, is_ds_lite, line_finding
 from portmapper.network.host import DefaultRoute, Interface, Network
@@ -57,6 +58,7 @@ def test_the_line_is_named(addresses: list[str], gateway: str, code: str | None)
     ],
     ids=["docker", "podman", "network=host", "a namespace inside", "no container"],
 )
+@posix_only("reads links of Linux")
 def test_the_network_of_a_container_is_recognized(
     tmp_path: Path, mark: str, link: str, init: str, answer: bool
 ) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.errors import PortmapperError
 from portmapper.http.private_file import PrivateFile
@@ -21,6 +22,7 @@ def test_a_file_that_root_writes_belongs_to_the_owner_of_the_directory(tmp_path:
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (65534, 65534, 0o600)
 
 
+@posix_only("uses links")
 def test_a_file_replaces_a_leftover_and_a_link(tmp_path: Path) -> None:
     """It never writes through a link of another user."""
     target = tmp_path / "target"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.errors import SourceError
 from portmapper.api.reading import SourceState
@@ -28,6 +29,7 @@ async def test_a_directory(tmp_path: Path) -> None:
         await FileSource(str(tmp_path)).fetch()
 
 
+@posix_only("Windows does not tell them apart")
 async def test_a_file_below_a_file(tmp_path: Path) -> None:
     """Other errors of the system are passed on."""
     (tmp_path / "x").touch()
@@ -53,6 +55,7 @@ async def test_a_file_without_read_permission(tmp_path: Path, monkeypatch: pytes
         await FileSource(str(tmp_path / "ports.csv")).fetch()
 
 
+@posix_only("uses Unix sockets")
 async def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket cannot be opened as a file."""
     monkeypatch.chdir(tmp_path)
@@ -70,12 +73,14 @@ async def test_the_size_of_a_file_is_limited(tmp_path: Path) -> None:
         await FileSource(str(tmp_path / "ports.csv")).fetch()
 
 
+@posix_only("uses a device of Unix")
 async def test_the_size_of_a_device_is_limited() -> None:
     """It is no regular file, so a thread reads it."""
     with pytest.raises(SourceError, match="larger than 16 MiB"):
         await FileSource("/dev/zero").fetch()
 
 
+@posix_only("uses a named pipe")
 async def test_a_pipe_is_read_once_and_kept(tmp_path: Path) -> None:
     """A shell's `<(...)` cannot be read twice."""
     path = tmp_path / "ports.csv"

@@ -7,11 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api import MAX_DOCUMENT, SourceError
 from portmapper_files import pipe
 from portmapper_files.file import FileSource
 from portmapper_files.pipe import read_pipe
+
+pytestmark = posix_only("uses named pipes")
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import types
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from platforms import posix_only
 
 from portmapper_files import watcher
 from portmapper_files.file import FileSource
@@ -25,7 +27,7 @@ def replace(path: Path) -> None:
     """Write another file and rename it, as editors do."""
     beside = path.with_name("beside")
     beside.write_text("new content")
-    beside.rename(path)
+    beside.replace(path)
 
 
 def remove(path: Path) -> None:
@@ -54,7 +56,7 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Run the test with inotify and with polling."""
     if request.param == "polled":
         monkeypatch.setattr(watcher, "_POLL_SECONDS", 0.02)
-        monkeypatch.setattr(sys, "platform", "other")
+        monkeypatch.setattr(watcher, "sys", types.SimpleNamespace(platform="other"))
     return str(request.param)
 
 
@@ -119,6 +121,7 @@ async def test_a_directory_that_vanishes_and_returns(watched: Watched) -> None:
     await watched.reads("back")
 
 
+@posix_only("uses links")
 async def test_a_config_map_that_is_swapped(tmp_path: Path, backend: str) -> None:
     """Kubernetes replaces a symlink to a directory, and never touches the file's own name."""
     for name in ("..1", "..2"):
@@ -137,6 +140,7 @@ async def test_a_config_map_that_is_swapped(tmp_path: Path, backend: str) -> Non
         await watched.source.close()
 
 
+@posix_only("uses links")
 async def test_the_target_of_a_link_is_watched(tmp_path: Path, backend: str) -> None:
     """An edit behind the symlink counts, also in another directory."""
     target = tmp_path / "elsewhere" / "target"
@@ -152,6 +156,7 @@ async def test_the_target_of_a_link_is_watched(tmp_path: Path, backend: str) -> 
         await watched.source.close()
 
 
+@posix_only("uses links")
 async def test_a_loop_of_links_can_be_watched(tmp_path: Path, backend: str) -> None:
     """The watch continues until the loop is fixed."""
     (tmp_path / "ports.csv").symlink_to("ports.csv")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api import SettingError
 from portmapper_hooks import state_files
@@ -72,6 +73,7 @@ async def test_a_file_that_cannot_be_written_is_reported_once_and_written_later(
     ]
 
 
+@posix_only("uses links")
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     """Others may read the file, and only its owner may write it."""
     target, link = tmp_path / "target", tmp_path / "link"
