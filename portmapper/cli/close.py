@@ -27,11 +27,11 @@ from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_
 from portmapper.support.plugin_state import STATE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 
     from portmapper.actions.close import CloseOutcome
     from portmapper.actions.tables import GatewayTables
-    from portmapper.api.model import Protocol
+    from portmapper.api.model import Lease, Protocol
     from portmapper.store.leases import Store
 
     Port = tuple[Protocol, int]
@@ -191,11 +191,9 @@ class _Closer:
         backends = instantiate("backend", plugins.choose_backends(self._arguments.backend))
         self._network = read_network()
         leases = [stored.lease for stored in store.leases]
-        ours = {(lease.protocol, lease.external_port): lease for lease in leases}
-        wanted = [ours[port] for port in ports if port in ours]
-        is_known = bool(ports) and len(wanted) == len(ports)
+        wanted = leases_of(ports, leases)
         targets = targets_with_leases(
-            self._arguments, self._network, wanted if is_known else leases, only=is_known
+            self._arguments, self._network, wanted or leases, only=wanted is not None
         )
         now = datetime.now(UTC)
         async with GatewayTables(backends, targets, store.leases, now, store.gateways) as tables:
@@ -203,6 +201,16 @@ class _Closer:
                 raise NoGateway("no gateway answered; run 'portmapper doctor' to find out why")
             report_failures(tables, leases_shown=False)
             yield tables
+
+
+def leases_of(ports: Collection[Port], leases: Iterable[Lease]) -> list[Lease] | None:
+    """Return our leases of these ports, or None unless each port has one.
+
+    A port may be open over both IP versions, and from several addresses.
+    """
+    found = [lease for lease in leases if (lease.protocol, lease.external_port) in ports]
+    is_complete = {(lease.protocol, lease.external_port) for lease in found} == set(ports)
+    return found if found and is_complete else None
 
 
 def _confirmed(count: int) -> bool:

@@ -1,12 +1,16 @@
-"""The confirmation of `close --stale`."""
+"""Which leases `close` asks gateways for, and the confirmation of `close --stale`."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from ipaddress import ip_address
 
 import pytest
+
+from portmapper.api.model import Lease, Protocol
+from portmapper.cli.close import leases_of
 
 SCRIPT = """
 import asyncio
@@ -47,3 +51,21 @@ def test_one_ctrl_c_ends_the_question(prompt):
     """The event loop's own handler would not interrupt the read."""
     prompt.send_signal(signal.SIGINT)
     assert prompt.stdout.read().strip() == "interrupted"
+
+
+def lease(host: str, port: int) -> Lease:
+    """A lease of this host's address."""
+    return Lease(Protocol.TCP, ip_address(host), port, port, None, 600, False, "pcp", "pcp:192.168.1.1", b"1")
+
+
+def test_a_port_that_several_addresses_have_is_closed_for_each() -> None:
+    """Also one that is open over both IP versions."""
+    leases = [lease("192.168.1.10", 80), lease("2001:db8::1", 80), lease("2001:db8::2", 80)]
+    assert leases_of([(Protocol.TCP, 80)], [*leases, lease("192.168.1.10", 81)]) == leases
+
+
+def test_gateways_without_a_lease_are_asked_for_a_port_that_is_not_ours() -> None:
+    """It may be open on any of them."""
+    ours = [lease("192.168.1.10", 80)]
+    assert leases_of([(Protocol.TCP, 80), (Protocol.UDP, 80)], ours) is None
+    assert leases_of([], ours) is None
