@@ -17,7 +17,6 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
-from portmapper.cli.say import say
 from portmapper.cli.targets import directory_of, opened_store
 
 if TYPE_CHECKING:
@@ -114,19 +113,13 @@ def _step(backends: Sequence[Backend], targets: Sequence[Target], *, is_search: 
 
 
 def _show(found: DiscoveryResult, verbose: bool) -> None:
-    from portmapper.cli.columns import INDENT, column_names, fit, row_line
-    from portmapper.cli.tables import terminal_size
+    from portmapper.cli.printed_table import print_table
 
     if not found.gateways:
         return
     cells = [_cells(gateway, external) for gateway, external in found.gateways]
-    below: list[list[str]] = [[] for _ in cells]
-    widths = fit(cells, below, terminal_size()[0])
-    print(column_names(widths))
-    for (gateway, _), row, lines in zip(found.gateways, cells, below, strict=True):
-        print(row_line(row, widths))
-        for line in [*lines, *(_details(gateway, found) if verbose else ())]:
-            say(INDENT + line)
+    more = enumerate(_details(gateway, found) for gateway, _ in found.gateways) if verbose else ()
+    print_table(cells, dict(more))
 
 
 def _cells(gateway: Gateway, external: IPAddress | None) -> dict[str, str]:

@@ -161,8 +161,7 @@ def _write_csv(rows: Sequence[TableRow]) -> None:
 
 def show(rows: Sequence[tuple[TableRow, str]], stale: bool) -> None:
     """Print the rows as a table; if `stale`, show the reasons in place of the comments."""
-    from portmapper.cli.columns import INDENT, column_names, fit, row_line
-    from portmapper.cli.tables import terminal_size
+    from portmapper.cli.printed_table import print_table
 
     if not rows:
         print("no mappings")
@@ -173,13 +172,7 @@ def show(rows: Sequence[tuple[TableRow, str]], stale: bool) -> None:
         if not values - {""} or (name == "Gateway" and len(values) == 1):
             for row in cells:
                 row.pop(name, None)
-    below: list[list[str]] = [[] for _ in cells]
-    widths = fit(cells, below, terminal_size()[0])
-    print(column_names(widths))
-    for row_cells, lines in zip(cells, below, strict=True):
-        print(row_line(row_cells, widths))
-        for line in lines:
-            say(INDENT + line)
+    print_table(cells)
 
 
 def _cells(row: TableRow, reason: str, stale: bool) -> dict[str, str]:

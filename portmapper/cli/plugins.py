@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from portmapper.api.command import Command
 from portmapper.api.errors import UsageError
 from portmapper.cli.options import add_plugin_option
-from portmapper.cli.say import say
 
 if TYPE_CHECKING:
     from portmapper.pluginhost.manager import PluginReport
@@ -74,19 +73,12 @@ def _create(name: str | None, kind: str | None) -> int:
 
 
 def _show(reports: Sequence[PluginReport]) -> None:
-    from portmapper.cli.columns import INDENT, column_names, fit, row_line
-    from portmapper.cli.tables import terminal_size
+    from portmapper.cli.printed_table import print_table
 
     if not reports:
         return
     cells = [_cells(report) for report in reports]
-    below: list[list[str]] = [[] for _ in cells]
-    widths = fit(cells, below, terminal_size()[0])
-    print(column_names(widths))
-    for row, lines in zip(cells, below, strict=True):
-        print(row_line(row, widths))
-        for line in lines:
-            say(INDENT + line)
+    print_table(cells)
 
 
 def _cells(report: PluginReport) -> dict[str, str]:
