@@ -23,6 +23,7 @@ from portmapper.network.host import Network
 from portmapper.observability.logs import THIRD_PARTY_LOGGERS
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.store.leases import Store
+from portmapper.support.windows_loop import Loop
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
@@ -53,6 +54,13 @@ collect_ignore = ["browser", "docs", "hostile", "kubernetes", "lab"] if sys.plat
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that records the golden traces of the scheduler's scenarios."""
     parser.addoption("--update-traces", action="store_true", help="record the scheduler's golden traces")
+
+
+if sys.platform == "win32":
+
+    def pytest_asyncio_loop_factories() -> dict[str, Any]:
+        """Run the tests on the loop of the program: asyncio's own cannot watch sockets for reading."""
+        return {"program": Loop}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.events import EventKind
 from portmapper.api.model import Protocol
@@ -85,6 +86,7 @@ async def test_events_of_one_mapping_run_in_order(
     assert seen.read_text().split() == [str(port) for port in range(1, 11)]
 
 
+@posix_only("uses fork")
 async def test_a_command_that_hangs_is_killed_with_its_children(
     make_observer: Any, event: Any, until: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,6 +124,7 @@ def _lives(pid: int) -> bool:
         (python("import sys; sys.exit('no\\x1b[2Jway ' + 'x'*1000000)"), "exit status 1: no\\x1b[2Jway xxx"),
     ],
 )
+@posix_only("compares words of Unix")
 async def test_a_failure_is_logged_on_one_line(
     make_observer: Any, event: Any, until: Any, caplog: pytest.LogCaptureFixture, run: list[str], message: str
 ) -> None:
@@ -133,6 +136,7 @@ async def test_a_failure_is_logged_on_one_line(
     assert len(caplog.text) < 2000
 
 
+@posix_only("uses fork")
 async def test_a_background_child_does_not_delay_the_next_command(
     make_observer: Any, event: Any, until: Any, tmp_path: Path
 ) -> None:
@@ -168,6 +172,7 @@ async def test_running_commands_are_canceled_on_close(
     assert "canceled 2 unfinished hooks" in caplog.text
 
 
+@posix_only("runs a script of Unix")
 async def test_a_missing_program_is_run_once_it_exists(
     make_observer: Any, event: Any, until: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -53,6 +53,7 @@ async def test_both_files_follow_the_events(observer: Any, tmp_path: Path, event
     assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["port", "status.json"]
 
 
+@posix_only("compares words of Unix")
 async def test_a_file_that_cannot_be_written_is_reported_once_and_written_later(
     observer: Any, tmp_path: Path, event: Any, until: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert link.stat().st_mode & 0o133 == 0
 
 
+@posix_only("checks Unix links and modes")
 def test_a_directory_that_every_user_can_write_is_refused(tmp_path: Path) -> None:
     """Another user could replace the file."""
     tmp_path.chmod(0o1777)

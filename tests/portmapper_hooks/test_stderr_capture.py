@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 
+from platforms import posix_only
+
 from portmapper_hooks.stderr_capture import MAX_CAPTURED, StderrCapture
+
+pytestmark = posix_only("Windows cannot watch a pipe")
 
 
 async def test_output_becomes_the_end_of_a_log_line() -> None:
