@@ -150,12 +150,13 @@ class Iptables:
         """Return the redirects.
 
         iptables 1.8.9 cannot print the target that miniupnpd writes, but its rule for the way back names it.
+        miniupnpd writes the two one after the other: a redirect without the other is not complete.
         """
         text = router.run("iptables-legacy-save", "-t", "nat")
         back = r"-A MINIUPNPD-POSTROUTING -s ([\d.]+)/32 -p (\w+) .*--sport (\d+) .*--to-ports (\d+)"
         targets = {(name, outer): (host, int(inner)) for host, name, inner, outer in re.findall(back, text)}
         found = re.findall(r"-A MINIUPNPD .*-p (\w+) .*--dport (\d+) -j DNAT", text)
-        return [Rule(name.upper(), int(outer), *targets[name, outer]) for name, outer in found]
+        return [Rule(key[0].upper(), int(key[1]), *targets[key]) for key in found if key in targets]
 
     def accepted_ports(self, router: Namespace) -> collections.Counter[tuple[str, int]]:
         """Count the filter rules that accept traffic."""
