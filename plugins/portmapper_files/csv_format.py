@@ -11,7 +11,7 @@ import attrs
 
 from portmapper.api import Format, FormatOptions, Row, SourceError, quoted
 from portmapper.support.encodings import UTF_8, encoding_of
-from portmapper_files.csv_header import EXAMPLE, Header, delimiter_of, other_delimiter, read_header
+from portmapper_files.csv_header import BLANK, EXAMPLE, Header, delimiter_of, other_delimiter, read_header
 from portmapper_files.other_content import refuse_other_files
 
 _MAX_LINE = 65536
@@ -59,7 +59,7 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[Row]:
 
 
 def _row(line: int, header: Header, cells: Sequence[str]) -> Row:
-    cells = [cell.strip() for cell in cells]
+    cells = [cell.strip(BLANK) for cell in cells]
     while len(cells) > len(header.names) and not cells[-1]:
         cells.pop()
     if len(cells) != len(header.names):
@@ -110,7 +110,7 @@ class _Lines:
             if "\0" in line:
                 self.with_nul = number
             if self.with_nul and not self.has_text:
-                raise SourceError(f"line {number}: binary data, not CSV")
+                raise SourceError(f"line {number}: binary data, not CSV: save the list as CSV, in UTF-8")
             self.has_text = self.has_text or bool(line.strip())
             self.is_complete = line.endswith(("\n", "\r"))
             # A blank line in place of a comment keeps the line numbers.
@@ -139,14 +139,16 @@ def _records(
             return
         except csv.Error as error:
             if str(error).startswith("unexpected end"):
-                raise SourceError(f"line {line}: a quote is opened and never closed") from None
+                raise SourceError(
+                    f"line {line}: a quote is opened and never closed: close or remove it"
+                ) from None
             yield line, _csv_cause(str(error), delimiter)
             continue
         if lines.too_long >= line:
             yield lines.too_long, f"longer than {_MAX_LINE} characters"
         elif lines.with_nul >= line:
             yield lines.with_nul, "contains a NUL byte: remove it"
-        elif any(cell.strip() for cell in cells):
+        elif any(cell.strip(BLANK) for cell in cells):
             yield line, cells
 
 

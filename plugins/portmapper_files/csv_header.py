@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -19,8 +20,17 @@ _PORTS = {*_PORT, _PRESET}
 _KNOWN = f"; known: {', '.join(FIELD_NAMES)}"
 # A list without a header begins with a port, such as 8080, 8080/tcp, 8080:80 or 6000-6010.
 _PORT_LIKE = re.compile(r"[0-9]+(?:[-:/][0-9a-z:/]+)?\Z")
+_COMMENTED_PORT = re.compile(r"[0-9]+(?:[-:/][0-9a-z:/]+)?\s*#")
 _ADD_PROTOCOLS = ": add the column protocol, or write each port as in 8080/tcp"
 _INI = re.compile(r"\[[a-z][\w .-]*\]\Z")
+# What Unicode shows as nothing or as a blank, and the Ctrl-Z at the end of files of DOS.
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\x1a"
+_SPACES = "\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+BLANK = string.whitespace + _SPACES + _INVISIBLE
+"""Characters around a value that have no meaning: pages and word processors insert them."""
+_NOTHING = dict.fromkeys(map(ord, _INVISIBLE))
 _MAX_COLUMNS = 256
 _USUAL_DELIMITERS = ";,\t|"
 _LONGEST_SHOWN = 60
@@ -101,17 +111,23 @@ def read_header(line: int, cells: Sequence[str], delimiter: str) -> Header:
         raise SourceError(f"{place}no column protocol in the header {shown}{hint}")
     repeated = next((name for name in names if name and names.count(name) > 1), None)
     if repeated is not None:
-        raise SourceError(f"{place}two columns {quoted(repeated)} in the header")
+        raise SourceError(f"{place}two columns {quoted(repeated)} in the header: rename or remove one")
     return Header(names, place, shown, delimiter)
 
 
 def _names(cells: Sequence[str]) -> list[str]:
-    return [cell.strip().strip('"').lower().replace(" ", "_").replace("-", "_") for cell in cells]
+    """Return the names of the columns: `Internal Port`, `internal-port` and `internal_port:` are one name."""
+    return [_name(cell) for cell in cells]
+
+
+def _name(cell: str) -> str:
+    visible = cell if cell.isascii() else cell.translate(_NOTHING)
+    return visible.strip(f'{BLANK}":*').lower().replace(" ", "_").replace("-", "_")
 
 
 def _no_port(names: Sequence[str], shown: str, delimiter: str, whole: str) -> str:
-    if UNDECODED.search(whole) or not whole.replace("\t", "").isprintable():
-        return "binary data, not CSV"
+    if UNDECODED.search(whole) or not whole.translate({9: None, **_NOTHING}).isprintable():
+        return "binary data, not CSV: save the list as CSV, in UTF-8"
     problem = f"no column port in the header {shown}"
     if _INI.match(names[0]) and not names[0].startswith("[mapping"):
         return f"{problem}: it looks like an INI file: write the list as CSV, JSON or TOML"
@@ -123,6 +139,8 @@ def _no_port(names: Sequence[str], shown: str, delimiter: str, whole: str) -> st
         example = "port" if len(names) == 1 and "/" in found else EXAMPLE
         return f"{problem}: add a first line that names the columns, such as {example}"
     used = next((usual for usual in _USUAL_DELIMITERS if usual != delimiter and usual in whole), "")
+    if len(names) == 1 and _COMMENTED_PORT.match(whole):
+        return f"{problem}: add a first line that names the columns, such as {EXAMPLE}"
     if used and len(names) == 1:
         return f"{problem}: {_use(used, delimiter)}"
     if len(names) == 1 or used:

@@ -12,7 +12,7 @@ _STRAIGHT = 'write straight double quotes: "'
 _PYTHON_WORD = re.compile(r"(True|False|None)\b")
 _LOWER = {"True": "true", "False": "false", "None": "null"}
 _IN_WORDS = {
-    "Unterminated string": "a double quote is opened and never closed",
+    "Unterminated string": "a double quote is opened and never closed: close or remove it",
     "Invalid control character": "text contains a line break or a tab: write \\n or \\t instead",
     "Invalid \\": "a backslash in a text must be written twice: \\\\",
     "Extra data": "text follows the end of the list: remove it",

@@ -16,6 +16,7 @@ from portmapper_files.lines import lines_of_elements
 _MAX_VALUES = 1_000_000
 _MAX_DEPTH = 5
 _AS_OBJECT = ': write {"port": 8080, "protocol": "tcp"}'
+_AS_LIST = 'write [{"port": 8080, "protocol": "tcp"}]'
 
 
 class JsonFormat(Format):
@@ -40,7 +41,7 @@ class JsonFormat(Format):
 
 def _error(element: object) -> str:
     if isinstance(element, _Repeated):
-        return f"has the key {quoted(element.key)} twice"
+        return f"has the key {quoted(element.key)} twice: remove one"
     if isinstance(element, dict):
         return ""
     as_object = f': write {{"port": "{element}"}}' if _is_port(element) else _AS_OBJECT
@@ -66,7 +67,7 @@ def _load(text: str) -> object:
         raise SourceError("not JSON: nested too deep") from None
     except _Constant as constant:
         line = text.count("\n", 0, text.index(str(constant))) + 1
-        raise SourceError(f"not JSON: {constant} is not a JSON value (line {line})") from None
+        raise SourceError(f"not JSON: {constant} is not a JSON value: write a number (line {line})") from None
     except ValueError:
         # Python refuses to read an integer of more than 4300 digits.
         raise SourceError("not JSON: a number is too long") from None
@@ -74,15 +75,17 @@ def _load(text: str) -> object:
 
 def _advice(value: object) -> str:
     """Return what to write instead of a value that is not a list."""
+    if value is None:
+        return "it is null: write [] for an empty list"
     if not isinstance(value, dict):
-        return f"it begins with {quoted(value)}"
+        return f"it begins with {quoted(value)}: {_AS_LIST}"
     if "port" in value:
         return "it is one object, write it in brackets: [{…}]"
     key = _key_of_list(value)
     if key:
         return f"it is an object; its key {quoted(key)} probably holds the list: write only that array"
     keys = f"the keys {quoted(', '.join(map(str, value)))}" if value else "no key"
-    return f'it is an object with {keys}: write [{{"port": 8080, "protocol": "tcp"}}]'
+    return f"it is an object with {keys}: {_AS_LIST}"
 
 
 def _key_of_list(value: object, depth: int = 0) -> str:

@@ -6,7 +6,8 @@ import re
 
 from portmapper.api import SourceError
 
-_WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<\?xml)", re.IGNORECASE)
+_WEB_PAGE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<html)", re.IGNORECASE)
+_XML = re.compile(r"\s*<(?:\?xml|[a-z][\w.-]*[\s>/])", re.IGNORECASE)
 _YAML = re.compile(r"\s*(?:---\s|- +[a-z_]+ *:|[a-z_]+ *:(?:\s|\Z))", re.IGNORECASE)
 _MARKDOWN = re.compile(r"\s*\|[^\n]*\|\s*(?:\n|\Z)")
 _MAGIC = {
@@ -50,6 +51,8 @@ def text_cause(text: str) -> str:
     """Return what a text is that is not a list, and what to do; empty if it is not known."""
     if _WEB_PAGE.match(text):
         return "it is a web page: check the address, a login page may be in front of the list"
+    if _XML.match(text):
+        return "it looks like XML: write the list as CSV, JSON or TOML"
     if _MARKDOWN.match(text):
         return "it looks like a table in Markdown: write the list as CSV, JSON or TOML"
     return "it looks like YAML: write the list as CSV, JSON or TOML" if _YAML.match(text) else ""

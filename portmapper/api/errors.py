@@ -17,10 +17,12 @@ _LONGEST_INTEGER = 2000
 
 class _MaskedRepr(reprlib.Repr):
     def repr_str(self, x: str, level: int) -> str:
-        """Mask the secrets of URLs before the text is cut off."""
-        from portmapper.support.secrets import mask_urls  # compiles expressions that most commands never need
+        """Mask the secrets of URLs before the text is cut off, and show undecoded bytes as letters."""
+        # These compile expressions that most commands never need.
+        from portmapper.support.encodings import in_windows_letters
+        from portmapper.support.secrets import mask_urls
 
-        return super().repr_str(mask_urls(x), level)
+        return super().repr_str(mask_urls(in_windows_letters(x)), level)
 
     def repr_int(self, x: int, level: int) -> str:
         """Describe a huge integer: Python refuses to format it, or names its type."""

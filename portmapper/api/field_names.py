@@ -42,7 +42,7 @@ def meant_field(name: str) -> str:
 
     A hostile list may have a million names, so this compares with one letter less instead of using difflib.
     """
-    folded = re.sub(r"[\s_-]", "", name[: _LONGEST + 1].lower())
+    folded = re.sub(r"\(.*\)|[\W_]", "", name[: _LONGEST + 1].lower())
     if folded in _MEANT or not _SHORTEST <= len(folded) <= _LONGEST:
         return _MEANT.get(folded, "")
     near = _near()

@@ -117,7 +117,8 @@ def _clock_changes(start: datetime, zone: tzinfo | None) -> Iterator[datetime]:
 
 
 def _windows(part: str) -> Iterator[Window]:
-    found = re.match(_ENTRY, part)
+    # Text editors replace a hyphen between numbers by a dash.
+    found = re.match(_ENTRY, re.sub("[\u2010-\u2015\u2212]", "-", part))
     if found is None:
         raise ValueError(f"{quoted(part)} is not a schedule: {HINT}")
     days = frozenset(_days(found["days"] or EVERY_DAY, part))
@@ -146,7 +147,7 @@ def _times(text: str, part: str) -> tuple[int, int]:
     start, end = (int(hour) * 60 + int(minute) for hour, minute in (found.group(1, 2), found.group(3, 4)))
     valid = start < _DAY and end <= _DAY and max(int(found[2]), int(found[4])) < 60
     if not valid or start == end:
-        whole = "; write 00:00-24:00 for a whole day" if start == end else ""
+        whole = "; write 00:00-24:00 for a whole day" if start == end else "; the last one is 24:00"
         raise ValueError(f"{quoted(part)}: {quoted(text)} is not a range of times{whole}")
     return start, end
 

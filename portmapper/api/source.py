@@ -63,10 +63,12 @@ class FormatOptions:
     Attributes:
         csv_delimiter: one character.
         families: families of a row that names neither a family nor an address. Formats can ignore it.
+        backends: names that a row may have as `backend`; empty for any. Formats can ignore it.
     """
 
     csv_delimiter: str = ";"
     families: Sequence[Family] = (Family.IPV4,)
+    backends: Sequence[str] = ()
 
 
 @frozen

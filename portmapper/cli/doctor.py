@@ -267,7 +267,7 @@ def _readers(
         return [], []
     if not sources:
         return list(RunConfig(arguments, plugins, with_observers=False).setup.readers), []
-    options, policy = format_options(arguments), policy_of(arguments)
+    options, policy = format_options(arguments, plugins), policy_of(arguments)
     readers, findings = [], []
     for location in sources:
         try:

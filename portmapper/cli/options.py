@@ -77,12 +77,13 @@ def add_format_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def format_options(arguments: argparse.Namespace) -> FormatOptions:
+def format_options(arguments: argparse.Namespace, plugins: Plugins) -> FormatOptions:
     """Return the options for parsing documents."""
     from portmapper.api.source import FormatOptions
     from portmapper.sources.field_parsers import FAMILIES
 
-    return FormatOptions(arguments.csv_delimiter, FAMILIES[arguments.family])
+    backends = tuple(backend.name for backend in plugins.backends)
+    return FormatOptions(arguments.csv_delimiter, FAMILIES[arguments.family], backends)
 
 
 CONFLICTS = ("keep", "next", "overwrite", "fail")

@@ -103,7 +103,7 @@ class RunConfig:
     def _make_readers(
         self, arguments: argparse.Namespace, file: SettingsFile, policy: Policy
     ) -> list[SourceReader]:
-        options = format_options(arguments)
+        options = format_options(arguments, self._plugins)
         given = [*arguments.source, *arguments.file]
         tables = _tables_by_location(file, self._plugins.sources)
         listed = {location: tables.get(location, SourceSettings(location)) for location in given or tables}

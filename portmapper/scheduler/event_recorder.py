@@ -111,6 +111,7 @@ class EventRecorder:
             if lease
             else {
                 "protocol": mapping.protocol,
+                "internal_address": mapping.address if isinstance(mapping.address, IPAddress) else None,
                 "internal_port": mapping.internal_port,
                 "gateway": mapping.gateway or "",
             }

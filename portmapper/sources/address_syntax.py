@@ -113,15 +113,23 @@ def canonical(address: IPAddress) -> IPAddress:
     return address if mapped is None else mapped
 
 
+_THIS_HOST = ("localhost", "self", "me", "this", "this host", "any", "auto", "*", "-", "--", "none", "null")
+_IPV4_LIKE = r"[0-9]{1,4}(?:[.,][0-9]{1,4}){3}\Z"
+
+
 def _hint(text: str) -> str:
-    if re.search(r"\s", text):
-        return "it contains a space"
-    if "%" in text:
-        return "omit the zone"
-    if re.search(r"(?:^|[./])0[0-9]", text):
-        return "a number has a leading zero"
-    if text.lower() in ("localhost", "self", "me", "this"):
+    """Return what to write instead of an address; empty if nothing is known to help."""
+    return _hint_of_word(text) or _hint_of_number(text)
+
+
+def _hint_of_word(text: str) -> str:
+    if text.lower() in (*_THIS_HOST, "n/a"):
         return "omit the address to map to this host"
+    if re.search(r"\s", text):
+        return "it contains a space: write only the address"
+    if "%" in text:
+        linked = text.lower().startswith("fe80:")
+        return "it is link-local, and cannot be reached from outside" if linked else "omit the zone"
     if "://" in text:
         return "write only the address of the host"
     if re.fullmatch(r"\[[0-9A-Fa-f:.]*\]", text):
@@ -130,11 +138,21 @@ def _hint(text: str) -> str:
         return "write the port of the host in internal_port"
     if re.fullmatch(r"[\w.-]*[^\W\d][\w.-]*", text):
         return "write the address of the host, not its name"
+    return ""
+
+
+def _hint_of_number(text: str) -> str:
+    if re.search(r"(?:^|[./])0[0-9]", text):
+        return "a number has a leading zero: remove the zero"
     if re.fullmatch(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text):
         return "write the IP address of the host, not its hardware address"
     if re.search(r"[*-]", text):
         return "write a range as a network, such as 192.168.0.0/24"
-    return ""
+    if "/" in text and ":" not in text:
+        return "the number after / is 0 to 32"
+    if re.match(_IPV4_LIKE, text):
+        return f"write {text.replace(',', '.')}" if "," in text else "each number is at most 255"
+    return "an IPv4 address has four numbers, such as 192.168.0.10" if re.match(r"[0-9.]+\Z", text) else ""
 
 
 def _invalid(text: str, hint: str) -> RowError:

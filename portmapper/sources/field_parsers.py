@@ -23,10 +23,11 @@ from portmapper.api.schedule import canonical_schedule
 from portmapper.api.until_syntax import parse_until
 from portmapper.sources.address_syntax import parse_address, parse_gateway
 from portmapper.sources.internal_hosts import unusable
+from portmapper.sources.lifetime_hints import lifetime_hint
 from portmapper.sources.port_hints import port_hint, protocol_hint
-from portmapper.sources.port_syntax import ANY, MAX_PORT, parse_ports
+from portmapper.sources.port_syntax import MAX_PORT, parse_ports
 from portmapper.sources.remote_syntax import parse_remote
-from portmapper.support.duration import EXAMPLES, parse_duration
+from portmapper.support.duration import parse_duration
 from portmapper.support.encodings import in_windows_letters
 
 CONFLICTS = {
@@ -41,13 +42,19 @@ FAMILIES = {
     "ipv6": (Family.IPV6,),
     "both": (Family.IPV4, Family.IPV6),
 }
+_FAMILY_NAMES = {
+    **dict.fromkeys(("4", "v4", "ip4", "inet"), "ipv4"),
+    **dict.fromkeys(("6", "v6", "ip6", "inet6"), "ipv6"),
+    **dict.fromkeys(("dual", "dualstack", "dual-stack"), "both"),
+}
 WHEN = {"listening": True, "always": False}
 """When a row is open: only while a program of this host listens on its internal port, or always."""
 _SWITCHES = {
     **dict.fromkeys(("true", "yes", "on", "y", "1"), True),
     **dict.fromkeys(("false", "no", "off", "n", "0"), False),
 }
-_ENDLESS = ("forever", "never", "infinite", "permanent", "unlimited")
+_NO_INTERNAL_PORT = ("0", "any", "same", "auto", "*")
+_INTERNAL_PORT = "write the port on which the program listens, or omit it for the same as port"
 _BETWEEN_PROTOCOLS = re.compile(r"\s*[/+,&|_ -]\s*")
 # XML for a gateway cannot contain control characters, and they could affect a terminal.
 _CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -60,6 +67,7 @@ def _parse_port(value: object, field: str = "port") -> range:
     if not isinstance(value, str):
         hint = port_hint(str(value)) if isinstance(value, float) else ""
         hint = ": write a row for each port" if isinstance(value, list) else hint
+        hint = port_hint("0") if value == 0 and type(value) is int else hint
         raise RowError(field, f"{quoted(value)} is not a port (1-{MAX_PORT}){hint}")
     try:
         return parse_ports(value)
@@ -85,10 +93,9 @@ def _fold_protocol(text: str) -> str:
 
 
 def _parse_internal_port(value: object) -> range:
-    ports = _parse_port(value, "internal_port")
-    if ports == ANY:
-        raise RowError("internal_port", f"{quoted(value)} is not a port")
-    return ports
+    if isinstance(value, int | str) and str(value).strip().lower() in _NO_INTERNAL_PORT:
+        raise RowError("internal_port", f"{quoted(value)} is not a port: {_INTERNAL_PORT}")
+    return _parse_port(value, "internal_port")
 
 
 def _parse_address(value: object) -> IPAddress | IPNetwork | None:
@@ -112,17 +119,11 @@ def _parse_duration(value: object) -> int:
         digits = value.strip() if isinstance(value, str) else ""
         seconds = MAX_DURATION + 1 if digits.isascii() and digits.isdigit() else None
     if type(seconds) is not int:
-        raise RowError("duration", f"{quoted(value)} is not a lifetime: {_lifetime_hint(value)}")
+        raise RowError("duration", f"{quoted(value)} is not a lifetime: {lifetime_hint(value)}")
     if not 0 <= seconds <= MAX_DURATION:
-        raise RowError("duration", f"{quoted(value)} is not in 0-{MAX_DURATION} seconds")
+        reason = f"{quoted(value)} is not in 0-{MAX_DURATION} seconds"
+        raise RowError("duration", f"{reason}: write 0 for as long as the gateway allows")
     return seconds
-
-
-def _lifetime_hint(value: object) -> str:
-    if isinstance(value, float) and value.is_integer() and value >= 0:
-        return f"write {int(value)}"
-    endless = isinstance(value, str) and value.strip().lower() in _ENDLESS
-    return "write 0 for as long as the gateway allows" if endless else EXAMPLES
 
 
 def _parse_comment(value: object) -> str:
@@ -202,9 +203,9 @@ def _near(value: object, choices: tuple[str, ...]) -> str:
 
 
 def _fold_family(text: str) -> str:
-    """Return the name in `FAMILIES`: `4`, `v6` and `IPv6` are clear too."""
+    """Return the name in `FAMILIES`: `4`, `v6` and `inet6` are clear too."""
     name = text.lower()
-    return {"4": "ipv4", "v4": "ipv4", "6": "ipv6", "v6": "ipv6"}.get(name, name)
+    return _FAMILY_NAMES.get(name, name)
 
 
 def _choice(
@@ -214,10 +215,10 @@ def _choice(
         try:
             return choices[fold(value)]  # type: ignore[arg-type]
         except (KeyError, TypeError, AttributeError):
-            # A byte that is not UTF-8 is shown as the letter that Windows means, not as an escaped surrogate.
-            shown = quoted(in_windows_letters(value) if isinstance(value, str) else value)
             hint = protocol_hint(value) if field == "protocol" else ""
-            reason = f"{shown} is not one of {', '.join(choices)}{hint or _near(value, tuple(choices))}"
+            reason = (
+                f"{quoted(value)} is not one of {', '.join(choices)}{hint or _near(value, tuple(choices))}"
+            )
             raise RowError(field, reason) from None
 
     return read

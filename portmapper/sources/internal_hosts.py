@@ -23,11 +23,13 @@ _RANGES = {ipaddress.ip_network(text): reason for text, reason in _UNUSABLE.item
 def unusable(address: IPAddress | IPNetwork | None) -> str:
     """Return why an address can be no internal host on any network; empty if it can.
 
-    A network means an address of this host in it, so it is always usable.
+    A network means an address of this host in it, so it is usable unless no host can have such an address.
     """
-    if not isinstance(address, IPAddress):
+    if address is None:
         return ""
+    first = address if isinstance(address, IPAddress) else address.network_address
+    length = address.max_prefixlen if isinstance(address, IPAddress) else address.prefixlen
     for network, reason in _RANGES.items():
-        if address in network:
+        if first in network and length >= network.prefixlen:
             return reason
     return ""

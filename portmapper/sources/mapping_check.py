@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
-from portmapper.api.errors import RowError, SourceError
+from portmapper.api.errors import RowError, SourceError, quoted
 from portmapper.api.model import ConflictPolicy, IPAddress, Mapping
+from portmapper.api.suggestions import nearest
 from portmapper.network.host import Network, read_network
 from portmapper.sources.policy import Policy
 from portmapper.sources.trust import Trust
@@ -18,10 +19,11 @@ def mapping_check(
     trust: frozenset[Trust],
     network: Callable[[], Network] = read_network,
     needed_in: str = "the [[source]] table of this list",
+    backends: Sequence[str] = (),
 ) -> Callable[[Mapping], None]:
     """Return a check for one reading; it raises `RowError` if the mapping is denied or impossible.
 
-    `needed_in` is where the settings file could allow more.
+    `needed_in` is where the settings file could allow more. `backends` are the known names; empty for any.
     """
     facts = functools.cache(lambda: _known(network))
     refusal = policy.checker(facts)
@@ -31,6 +33,9 @@ def mapping_check(
             raise RowError("", reason)
         if mapping.conflict is ConflictPolicy.TAKE and Trust.TAKE not in trust:
             raise RowError("conflict", f'overwrite needs trust = ["take"] in {needed_in}')
+        if mapping.backend and backends and mapping.backend not in backends:
+            near = nearest(mapping.backend, tuple(backends))
+            raise RowError("backend", f"no backend named {quoted(mapping.backend)}{near}")
         if isinstance(mapping.address, IPv4Address | IPv6Address):
             _check_host(mapping.address, trust, facts(), needed_in)
 

@@ -23,7 +23,21 @@ _NUMBERS = {
 }
 _OTHER_PROTOCOLS = {
     **dict.fromkeys(
-        ("any", "all", "*", "tcpudp", "udptcp", "beide", "ambos", "les deux", "entrambi"), "both"
+        (
+            "any",
+            "all",
+            "*",
+            "tcpudp",
+            "udptcp",
+            "tcp and udp",
+            "tcp & udp",
+            "tcp und udp",
+            "beide",
+            "ambos",
+            "les deux",
+            "entrambi",
+        ),
+        "both",
     ),
     **{"6": "tcp", "17": "udp"},
 }
@@ -35,10 +49,16 @@ _RANGE = r"([0-9]{1,5})\s*(?:\.{2,3}|…|:|~|to|bis|hasta|a|à)\s*([0-9]{1,5})\Z
 _THOUSANDS = r"([0-9]{1,2})[,. '\u00a0\u202f]([0-9]{3})\Z"
 # Docker also writes the address that the port belongs to.
 _ON_ADDRESS = r"[0-9.]+:([0-9]{1,5})\Z"
-_PAIR = r"(?:[0-9.]+:)?([0-9]{1,5})\s*(?::|->|=>|→|⇒)\s*([0-9]{1,5})(?:/[a-z]+)?\Z"
+_DOCKER_HOST = r"(?:[0-9.]+:|\[[0-9a-f:.]*\]:)?"
+_PORTS = r"([0-9]{1,5}(?:-[0-9]{1,5})?)"
+_PAIR = rf"{_DOCKER_HOST}{_PORTS}\s*(?::|->|=>|→|⇒)\s*{_PORTS}(?:/[a-z]+)?\Z"
 # Excel writes 8080.0, '8080 and ="8080", a word processor curly quotes; text that is copied from a page can
 # begin with a zero-width space.
 _CURLY = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
+# A spreadsheet shows a number in a narrow column as 8.08E+03.
+_SCIENTIFIC = r"[0-9](?:[.,][0-9]{1,4})?e\+?0?[34]\Z"
+_HEXADECIMAL = r"0x[0-9a-f]{1,4}\Z"
+_ONE_NUMBER = r"[^0-9]*([0-9]{1,5})[^0-9]*\Z"
 _WRITTEN_OUT = rf"[\s='\"+\u200b{_CURLY}]*([0-9]{{1,5}})(?:[.,]0{{1,2}})?[\s'\"{_CURLY}]*\Z"
 
 
@@ -47,7 +67,9 @@ def port_hint(text: str) -> str:
     name = text.strip().lower()
     if name in _NUMBERS:
         return f": write {_NUMBERS[name]}"
-    return _one_port(text, name) or _several_ports(name)
+    if name == "0":
+        return ": write any if the gateway may choose"
+    return _one_port(text, name) or _several_ports(name) or _any_number(name)
 
 
 def _one_port(text: str, name: str) -> str:
@@ -76,11 +98,25 @@ def _several_ports(name: str) -> str:
         return f": write {ends[1]}-{ends[2]}"
     if name in ("*", "all"):
         return ": write a range, or any if the gateway may choose"
+    return ""
+
+
+def _any_number(name: str) -> str:
+    """Return the hint of a text with a number, such as `port 8080`, `*:8080` or `0x1f90`, or with several."""
+    if re.match(_SCIENTIFIC, name):
+        return f": write {int(float(name.replace(',', '.')))}"
+    if re.match(_HEXADECIMAL, name):
+        return f": write {int(name, 16)}"
+    found = re.match(_ONE_NUMBER, name)
+    if found and 1 <= int(found[1]) <= 65535:
+        return f": write {found[1]}"
     return ": write a row for each port" if re.search(r"[0-9]\s*[,; ]\s*[0-9]", name) else ""
 
 
 def comment_hint(text: str) -> str:
     """Return the end of a message about a value that a comment follows; empty for another value."""
+    if text.startswith(("//", "--", "/*")):
+        return ": a comment begins with #"
     return ": write the comment in the field comment, or on its own line" if re.match(_COMMENT, text) else ""
 
 

@@ -31,9 +31,11 @@ def parse_ports(text: str) -> range:
     last = int(match[2] or first)
     if not 1 <= first <= MAX_PORT or not 1 <= last <= MAX_PORT:
         kind = "range of ports" if "-" in text else "port"
-        raise ValueError(f"{quoted(text)} is not a {kind} (1-{MAX_PORT})")
+        raise ValueError(
+            f"{quoted(text)} is not a {kind} (1-{MAX_PORT}){port_hint(text) if last == 0 else ''}"
+        )
     if last < first:
-        raise ValueError(f"{quoted(text)} ends before it begins")
+        raise ValueError(f"{quoted(text)} ends before it begins: write {last}-{first}")
     return range(first, last + 1)
 
 

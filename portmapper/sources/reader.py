@@ -66,7 +66,7 @@ class SourceReader:
         self._fingerprint: object = None
         self._policy = policy or Policy()
         self._limits = (limits or Limits()).for_kind(is_trusted=source.is_trusted)
-        self._rows = RowCache(options.families, self._policy, self._limits)
+        self._rows = RowCache(options, self._policy, self._limits)
         self._may_be_empty = source.may_be_empty
         self._parsing = False
         self._lacked_resources = False
@@ -98,7 +98,7 @@ class SourceReader:
         """Use another policy from the next read on."""
         if policy != self._policy:
             self._policy = policy
-            self._rows = RowCache(self._options.families, policy, self._limits)
+            self._rows = RowCache(self._options, policy, self._limits)
             self._fingerprint = None
 
     async def read(self) -> Reading:

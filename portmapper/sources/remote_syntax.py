@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from portmapper.api.errors import quoted
 from portmapper.api.model import IPNetwork
 
 EXAMPLES = "write an address such as 198.51.100.7, or a network such as 198.51.100.0/24"
@@ -22,13 +23,13 @@ def parse_remote(text: str) -> IPNetwork:
         bits = _prefix(length, host.max_prefixlen) if slash else host.max_prefixlen
         network = ipaddress.ip_network((mapped or host, bits - 96 if mapped else bits), strict=False)
     except ValueError:
-        raise ValueError(f"{text!r:.60} names no remote hosts: {EXAMPLES}") from None
+        raise ValueError(f"{quoted(text)} names no remote hosts: {EXAMPLES}") from None
     if network.network_address != (mapped or host):
-        raise ValueError(f"{text!r:.60} has bits after the prefix: write {network}, or {host} for one host")
-    if network.prefixlen == 0:
-        raise ValueError(f"{text!r:.60} is every host: omit it to let every host connect")
+        raise ValueError(f"{quoted(text)} has bits after the prefix: write {network}, or {host} for one host")
+    if network.prefixlen == 0 or network.network_address.is_unspecified:
+        raise ValueError(f"{quoted(text)} is every host: omit it to let every host connect")
     if network.is_multicast or network.is_loopback or getattr(host, "scope_id", None):
-        raise ValueError(f"{text!r:.60} cannot connect over the internet: {EXAMPLES}")
+        raise ValueError(f"{quoted(text)} cannot connect over the internet: {EXAMPLES}")
     return network
 
 

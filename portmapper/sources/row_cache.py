@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
 
 from portmapper.api.errors import RowError, SourceError, quoted
-from portmapper.api.model import Family, Mapping
+from portmapper.api.model import Mapping
 from portmapper.api.reading import Rejected
-from portmapper.api.source import Row
+from portmapper.api.source import FormatOptions, Row
 from portmapper.sources.comment_encoding import row_warning
 from portmapper.sources.mapping_check import mapping_check
 from portmapper.sources.policy import Policy
 from portmapper.sources.preset_rows import PRESET
 from portmapper.sources.row_parser import TooManyMappings, mappings_of
+from portmapper.sources.shared_ports import SharedPorts
 from portmapper.sources.trust import Limits, Trust
 from portmapper.sources.unknown_fields import UnknownFields
 
@@ -30,10 +31,10 @@ class RowCache:
         warnings: rows of the last document that are used although something is wrong with them.
     """
 
-    def __init__(self, families: Sequence[Family], policy: Policy, limits: Limits | None = None) -> None:
+    def __init__(self, options: FormatOptions, policy: Policy, limits: Limits | None = None) -> None:
         """Cache nothing yet; limits without `trust` allow everything."""
         limits = limits or Limits()
-        self._families = families
+        self._options = options
         self._policy = policy
         self._trust = frozenset(Trust) if limits.trust is None else limits.trust
         self._limit = limits.max_mappings
@@ -46,8 +47,8 @@ class RowCache:
         taken: dict[str, Mapping] = {}
         rejected: list[Rejected] = []
         warnings: list[Rejected] = []
-        unknown = UnknownFields()
-        check = mapping_check(self._policy, self._trust)
+        unknown, shared = UnknownFields(), SharedPorts()
+        check = mapping_check(self._policy, self._trust, backends=self._options.backends)
         for count, row in enumerate(rows, 1):
             if not isinstance(row, Row) or not isinstance(row.fields, AnyMapping):
                 raise TypeError(f"{quoted(row)} is not a row")
@@ -66,17 +67,18 @@ class RowCache:
             unknown.note(row)
             if warning := row_warning(row):
                 warnings.append(warning)
+            shared.note(row, (mapping for _, mapping in slots))
             duplicate = _add(slots, taken)
             if duplicate is not None:
                 rejected.append(Rejected(row.where, f"same as {duplicate.where}", row.line))
         if len(taken) > self._limit:
             raise SourceError(_too_many(self._limit))
-        self._known, self.warnings = known, [*unknown.warnings, *warnings]
+        self._known, self.warnings = known, [*unknown.warnings, *shared.warnings, *warnings]
         return list(taken.values()), rejected
 
     def _slots(self, row: Row, location: str, taken: int, check: Callable[[Mapping], None]) -> _Slots:
         try:
-            mappings = mappings_of(row, location, self._limit - taken, self._families)
+            mappings = mappings_of(row, location, self._limit - taken, self._options.families)
         except TooManyMappings as error:
             raise SourceError(f"{error.where}: {_too_many(self._limit)}") from None
         for mapping in mappings:

@@ -153,7 +153,8 @@ def parse_row(row: Row) -> ParsedRow:
                 raise RowError(key, unknown_key(key))
     given = _parse_fields(row)
     if "port" not in given:
-        raise RowError("port", f"is missing{instead_of('port', row.fields)}")
+        hint = instead_of("port", row.fields) or ": write a port, or remove the row"
+        raise RowError("port", f"is missing{hint}")
     port, protocol = given["port"]
     if protocol and given.setdefault("protocol", protocol) != protocol:
         raise RowError("protocol", "differs from the protocol in port: write it once")
@@ -189,10 +190,10 @@ def _internal_ports(parsed: ParsedRow) -> range:
         return parsed.port
     first, count = parsed.internal_port.start, len(parsed.port)
     if len(parsed.internal_port) not in (1, count):
-        raise RowError(
-            "internal_port",
-            f"is a range of {len(parsed.internal_port)} ports, but port is a range of {count}",
-        )
+        ports = "one port" if count == 1 else f"a range of {count}"
+        fitting = f"{first}" if count == 1 else f"{first}-{min(first + count - 1, MAX_PORT)}"
+        reason = f"is a range of {len(parsed.internal_port)} ports, but port is {ports}: write {fitting}"
+        raise RowError("internal_port", reason)
     if first + count - 1 > MAX_PORT:
         raise RowError(
             "internal_port", f"a range of {count} ports that starts at {first} ends above {MAX_PORT}"

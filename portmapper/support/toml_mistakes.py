@@ -9,14 +9,14 @@ from portmapper.support.text import CURLY_QUOTES
 _PLACE = re.compile(r" \(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)\Z")
 _QUOTES = "text must be in double quotes"
 _IN_WORDS = {
-    "Cannot overwrite": "the key is written twice in this table",
-    "Cannot mutate": "the key is written twice in this table",
-    "Cannot declare": "the table is written twice",
-    "Cannot redefine": "the table is written twice",
+    "Cannot overwrite": "the key is written twice in this table: remove one",
+    "Cannot mutate": "the key is written twice in this table: remove one",
+    "Cannot declare": "the table is written twice: remove one",
+    "Cannot redefine": "the table is written twice: remove one",
     "Expected ']": "close the name of the table, as in [[mapping]]",
-    "Illegal character '\\n'": "a quote is opened and never closed",
-    "Unterminated string": "a quote is opened and never closed",
-    "Expected \"'": "a quote is opened and never closed",
+    "Illegal character '\\n'": "a quote is opened and never closed: close or remove it",
+    "Unterminated string": "a quote is opened and never closed: close or remove it",
+    "Expected \"'": "a quote is opened and never closed: close or remove it",
     "Unescaped": "a backslash in a text must be written twice: \\\\",
     "Invalid hex": "a backslash in a text must be written twice: \\\\",
     "Unclosed": "a bracket is opened and never closed",
@@ -49,7 +49,7 @@ def toml_mistake(text: str, error: str, of_document: str = "") -> str:
 def _of_line(line: str, rest: str) -> str:
     """Recognize mistakes by the line and its rest from the place of the error on."""
     value = line.partition("=")[2].strip()
-    if line.lstrip().startswith(("//", "--", ";", "/*")):
+    if line.lstrip().startswith(("//", "--", ";", "/*")) or rest.startswith(("//", "--", "/*")):
         return "a comment begins with #"
     if rest.startswith(CURLY_QUOTES) or value.startswith(CURLY_QUOTES):
         return 'write straight double quotes: "'

@@ -116,6 +116,6 @@ def rows_or_error(subject: FormatSubject, content: bytes) -> None:
 
 def rows_taken(subject: FormatSubject, content: bytes) -> tuple[list[object], list[str]]:
     """Return the mappings of a document and the places of its invalid rows."""
-    cache = RowCache(subject.options.families, Policy())
+    cache = RowCache(subject.options, Policy())
     mappings, rejected = cache.convert(parsed(subject, content), "contract")
     return list(mappings), [row.where for row in rejected]

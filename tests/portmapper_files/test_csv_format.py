@@ -56,9 +56,16 @@ def test_comments_are_skipped() -> None:
 
 def test_blank_cells_and_spaces_are_ignored() -> None:
     """People align columns, and spreadsheets write rows of empty cells."""
-    first, second = parse('Port ; Protocol;Internal Port\n 80 ; tcp ; \n;;\n81; "udp";82;;\n')
+    first, second = parse('Port: ; *Protocol;Internal Port\n 80 ; tcp ; \n;;\n81; "udp";82;;\n')
     assert first.fields == {"port": "80", "protocol": "tcp", "internal_port": ""}
     assert second.fields == {"port": "81", "protocol": "udp", "internal_port": "82"}
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u2060", "\u00ad", "\u00a0", "\u3000", "\x1a"])
+def test_invisible_characters_around_a_value_are_ignored(mark: str) -> None:
+    """Pages and word processors insert them; DOS ends a file with Ctrl-Z."""
+    (row,) = parse(f"{mark}port{mark};protocol\n{mark}80{mark};tcp{mark}\n{mark}")
+    assert row.fields == {"port": "80", "protocol": "tcp"}
 
 
 def test_the_protocol_may_be_part_of_the_port() -> None:
@@ -123,6 +130,9 @@ def test_another_delimiter(delimiter: str) -> None:
     [
         ("port,protocol\n80,TCP", r"line 1: no column port in the header 'port,protocol'.*looks like ','"),
         ("port|protocol\n", r"use --csv-delimiter '\|'"),
+        ("8080/tcp # web\n", "add a first line that names the columns, such as port;protocol;comment"),
+        ("<?xml version='1.0'?><ports/>", "it looks like XML: write the list as CSV, JSON or TOML"),
+        ("port;Port:;protocol\n1;2;TCP", "two columns 'port' in the header: rename or remove one"),
         ("port,protocol;comment\n80,TCP;x", "separate all columns with ';', such as port;protocol;comment"),
         ("8080 tcp\n", "separate all columns with ';'"),
         ("8080/tcp\n", "add a first line that names the columns, such as port$"),

@@ -64,7 +64,7 @@ def test_the_message_names_the_cause(content: str, error: str) -> None:
         ('[{"port": 80; "protocol": "tcp"}]', "write a comma instead of ; (line 1, column 13)"),
         ("[{port: 80}]", "a key must be in double quotes (line 1, column 3)"),
         ('[{"port" 80}]', "a colon must follow the key (line 1, column 10)"),
-        ('[{"port: 80}]', "a double quote is opened and never closed (line 1, column 3)"),
+        ('[{"port: 80}]', "a double quote is opened and never closed: close or remove it (line 1, column 3)"),
         ('[{"port": 080}]', "a number has decimal digits and does not begin with 0 (line 1, column 12)"),
         ('[{"port": 6000-6010}]', "a range, or a port with its protocol, must be in double quotes"),
         ('[{"port": True}]', "write true instead of True (line 1, column 11)"),
@@ -74,7 +74,7 @@ def test_the_message_names_the_cause(content: str, error: str) -> None:
         ('[{"comment": "a\tb"}]', "text contains a line break or a tab"),
         ('[{"comment": "C:\\Web"}]', "a backslash in a text must be written twice"),
         ("[] x", "text follows the end of the list: remove it (line 1, column 4)"),
-        ('[\n{"port": NaN}]', "NaN is not a JSON value (line 2)"),
+        ('[\n{"port": NaN}]', "NaN is not a JSON value: write a number (line 2)"),
     ],
 )
 def test_the_message_says_what_to_write(content: str, error: str) -> None:
@@ -115,7 +115,7 @@ def test_an_empty_array_is_an_empty_list() -> None:
         ("[" + "[]," * 500_000 + "[]]", "more than"),
         ("[" + "0," * 1_000_000 + "0]", "more than"),
         ("port;protocol\n80;TCP", "not JSON"),
-        ("null", "begins with null"),
+        ("null", "it is null: write \\[\\] for an empty list"),
         ('{"port": 80}\n{"port": 81}', "objects follow each other"),
         ("<!DOCTYPE html><html>", "it is a web page"),
         ("ports:\n  - 80\n", "looks like YAML"),
@@ -133,7 +133,7 @@ def test_an_invalid_document_is_an_error(content: bytes | str, error: str) -> No
 def test_a_repeated_key_affects_only_its_object() -> None:
     """JSON would use the second value and say nothing."""
     bad, good = parse('[{"port": 80, "port": 81}, {"port": 82}]')
-    assert bad.error == "has the key 'port' twice"
+    assert bad.error == "has the key 'port' twice: remove one"
     assert good.error == ""
 
 

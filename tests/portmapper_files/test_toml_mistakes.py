@@ -12,7 +12,7 @@ from portmapper_files.toml_format import TomlFormat
 @pytest.mark.parametrize(
     ("lines", "error"),
     [
-        ("port = 1\nport = 2", "the key is written twice in this table (line 3)"),
+        ("port = 1\nport = 2", "the key is written twice in this table: remove one (line 3)"),
         ("port = tcp", "text must be in double quotes (line 2)"),
         ("port: 80", "write = instead of : (line 2)"),
         ("port = 080", "a number cannot begin with 0 (line 2)"),
@@ -23,7 +23,7 @@ from portmapper_files.toml_format import TomlFormat
         ("// web", "a comment begins with # (line 2)"),
         ("port = \u201c80\u201d", 'write straight double quotes: " (line 2)'),
         ("port =", "a value is missing after = (line 2)"),
-        ('comment = "web', "a quote is opened and never closed (line 2)"),
+        ('comment = "web', "a quote is opened and never closed: close or remove it (line 2)"),
         ('comment = "C:\\Web"', "a backslash in a text must be written twice: \\\\ (line 2)"),
         ("port = [80", "a bracket is opened and never closed (line 3)"),
         ("[[mapping]\nport = 80", "close the name of the table, as in [[mapping]] (line 2)"),

@@ -14,6 +14,7 @@ from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Lease, Mapping
 from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.record import Record
+from portmapper.sources.address_syntax import parse_address
 from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.clock import FakeClock
 
@@ -106,6 +107,21 @@ def test_a_failure_is_reported_with_its_reason(
     (event,) = events
     assert (event.kind, event.detail) == (kind, f"PCP: {error}")
     assert (event.internal_port, event.external_port) == (80, None)
+
+
+@pytest.mark.parametrize(
+    ("address", "host"), [("192.168.88.11", "192.168.88.11"), ("192.168.88.0/24", None), (None, None)]
+)
+def test_a_failure_names_the_host_of_the_row(
+    recorder: EventRecorder, events: list[Event], record: Record, address: str | None, host: str | None
+) -> None:
+    """A row for another host must not be reported as one for this host."""
+    of_row = parse_address(address or "")
+    refused = (("pcp:192.168.88.1", Conflict("taken")),)
+    recorder.failed(
+        attrs.evolve(record, mapping=attrs.evolve(record.mapping, address=of_row), refusals=refused)
+    )
+    assert events[0].internal_address == (ip_address(host) if host else None)
 
 
 @pytest.mark.parametrize(

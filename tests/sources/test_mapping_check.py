@@ -72,6 +72,18 @@ def test_overwrite_needs_trust() -> None:
         mapping_check(Policy(), frozenset({Trust.ADDRESSES}))(mapping)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("UPnP", "did you mean upnp"), ("nat-pmp", "did you mean natpmp"), ("any", "known: natpmp, upnp")],
+)
+def test_a_backend_must_exist(name: str, hint: str) -> None:
+    """Otherwise its row would only report that no gateway answers."""
+    known = ("natpmp", "upnp")
+    mapping_check(Policy(), ALL, backends=known)(Mapping(Protocol.TCP, 80, 80, backend="upnp"))
+    with pytest.raises(RowError, match=f"^backend: no backend named '{name}'.*{hint}"):
+        mapping_check(Policy(), ALL, backends=known)(Mapping(Protocol.TCP, 80, 80, backend=name))
+
+
 @pytest.mark.parametrize("address", ["192.168.1.7", "::ffff:192.168.1.7", "::ffff:c0a8:107"])
 @pytest.mark.parametrize("rule", ["192.168.1.7", "::ffff:192.168.1.7/128", "::ffff:192.168.1.0/120"])
 def test_the_policy_sees_one_form_of_an_address(address: str, rule: str) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from portmapper.api.errors import RowError
-from portmapper.api.model import Family
-from portmapper.api.source import Row
+from portmapper.api.source import FormatOptions, Row
 from portmapper.sources.policy import Policy
 from portmapper.sources.presets import Preset, use_own_presets
 from portmapper.sources.row_cache import RowCache
@@ -67,7 +66,7 @@ def test_the_limit_counts_all_ports_of_a_preset() -> None:
 
 def test_a_reload_changes_the_ports_of_a_row() -> None:
     """Although the row itself is the same."""
-    cache = RowCache(families=(Family.IPV4,), policy=Policy())
+    cache = RowCache(FormatOptions(), policy=Policy())
     for port in (1, 2):
         use_own_presets({"mine": Preset((f"{port}/tcp",))})
         assert [m.port for m in cache.convert([row(preset="mine")], "x")[0]] == [port]

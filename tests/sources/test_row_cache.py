@@ -7,7 +7,7 @@ import pytest
 from portmapper.api.errors import RowError, SourceError
 from portmapper.api.model import Family
 from portmapper.api.reading import Rejected
-from portmapper.api.source import Row
+from portmapper.api.source import FormatOptions, Row
 from portmapper.sources.policy import Action, Policy, Rule
 from portmapper.sources.row_cache import MAX_ROWS, RowCache, rejected_row
 
@@ -27,7 +27,7 @@ def rows(*texts: str) -> list[Row]:
 @pytest.fixture
 def cache() -> RowCache:
     """A cache without a policy."""
-    return RowCache((Family.IPV4,), Policy())
+    return RowCache(FormatOptions(), Policy())
 
 
 def test_an_unchanged_row_is_the_same_mapping(cache: RowCache) -> None:
@@ -68,7 +68,7 @@ def test_port_any_is_no_duplicate_with_another_internal_port(cache: RowCache) ->
 
 def test_a_denied_row_is_rejected() -> None:
     """The reason names the rule."""
-    cache = RowCache((Family.IPV4,), Policy((Rule(Action.DENY, port=range(80, 81)),)))
+    cache = RowCache(FormatOptions(), Policy((Rule(Action.DENY, port=range(80, 81)),)))
     mappings, rejected = cache.convert(rows("79-80/tcp", "81/tcp"), "here")
     assert [m.port for m in mappings] == [81]
     assert rejected == [Rejected("line 1", "denied by policy[0] (deny port 80)")]
@@ -76,7 +76,7 @@ def test_a_denied_row_is_rejected() -> None:
 
 def test_a_row_without_a_family_gets_the_default_families() -> None:
     """Both, if the user wants both."""
-    cache = RowCache((Family.IPV4, Family.IPV6), Policy())
+    cache = RowCache(FormatOptions(families=(Family.IPV4, Family.IPV6)), Policy())
     assert [m.family for m in cache.convert(rows("80/tcp"), "here")[0]] == ["ipv4", "ipv6"]
 
 

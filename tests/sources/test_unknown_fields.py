@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from portmapper.api.model import Family
 from portmapper.api.reading import Rejected
-from portmapper.api.source import Row
+from portmapper.api.source import FormatOptions, Row
 from portmapper.sources.policy import Policy
 from portmapper.sources.row_cache import RowCache
 from portmapper.sources.unknown_fields import MAX_SHOWN
@@ -12,7 +11,7 @@ from portmapper.sources.unknown_fields import MAX_SHOWN
 
 def warnings_of(*rows: dict[str, object]) -> list[Rejected]:
     """Convert rows of JSON and return the warnings."""
-    cache = RowCache((Family.IPV4,), Policy())
+    cache = RowCache(FormatOptions(), Policy())
     placed = [Row(fields, f"[{n}]", f"[{n}].{{}}", line=n + 1) for n, fields in enumerate(rows)]
     cache.convert(placed, "ports.json")
     return cache.warnings
