@@ -259,7 +259,7 @@ def package(session: nox.Session) -> None:
 
     `-- --install` also installs the Debian package in a minimal Debian and checks its service.
     """
-    session.install("build", "twine>=6.1", "check-jsonschema>=0.31")
+    session.install("build", "twine>=6.1", "check-jsonschema>=0.31", "zizmor>=1.20")
     first, second = (_built(session, name) for name in ("first", "second"))
     session.run("python", "packaging/checks/same_builds.py", str(first), str(second))
     session.run("twine", "check", "--strict", *map(str, first.glob("portmapperd-*")))
@@ -363,6 +363,7 @@ def _check_automation(session: nox.Session) -> None:
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml")
     session.run("check-jsonschema", "--builtin-schema", "vendor.readthedocs", ".readthedocs.yaml")
+    session.run("zizmor", "--offline", "--no-progress", "--quiet", ".github")
     if shutil.which("actionlint"):
         session.run("actionlint", *workflows, external=True)
     for script in sorted(map(str, Path("packaging/recipes").rglob("*.sh"))):

@@ -81,3 +81,10 @@ def test_every_job_has_a_time_limit_and_only_the_rights_it_needs(root: Path) -> 
             assert "timeout-minutes:" in job, f"{file.name}: {job}"
             assert "permissions:" in job, f"{file.name}: {job}"
             assert file.name == "release.yml" or ": write" not in job, f"{file.name}: {job}"
+
+
+def test_actions_are_pinned_to_commits(root: Path) -> None:
+    """A tag can be moved to other code. The version beside the hash is for people and for dependabot."""
+    for file in (root / ".github/workflows").glob("*.yml"):
+        for action in re.findall(r"uses: (.+)", file.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), f"{file.name}: {action}"
