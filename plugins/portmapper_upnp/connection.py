@@ -94,7 +94,7 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
         raise Unsupported(f"the device describes no {kind.name}")
     return Description(
         device_type=device.device_type,
-        model=device.model_name or device.friendly_name,
+        model=device.model_name,  # the friendly name often names its owner
         server=servers[0],
         udn=device.udn,
         page=device.presentation_url or "",

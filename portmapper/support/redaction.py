@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from portmapper.support.address_spellings import replace_spellings
 from portmapper.support.directory_names import without_directories
 from portmapper.support.link_names import is_common_link
 from portmapper.support.secrets import MASK, looks_random, mask_urls
@@ -21,11 +22,14 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*")
+_NAME_OF_UPNP = re.compile(r"(?<=uuid:)(?!<)[^\s:\"'<>]+", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _MAC = re.compile(
     r"(?<![0-9a-f:])(?:[0-9a-f]{1,2}([:-]))(?:[0-9a-f]{1,2}\1){4}[0-9a-f]{1,2}(?![0-9a-f:])"
     r"|\b(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}\b"
-    r"|\b(?:enx|wlx)?(?=[0-9a-f]*\d)[0-9a-f]{12}\b",  # also in the name of an interface
+    r"|\b[0-9a-f]{6}-[0-9a-f]{6}\b"
+    r"|\b(?:[0-9a-f]{2} ){5}[0-9a-f]{2}\b"
+    r"|\b(?:enx|wlx)?[0-9a-f]{12}\b",  # also in the name of an interface
     re.IGNORECASE,
 )
 _IPV6 = re.compile(r"[0-9a-f.]{0,40}:[0-9a-f:.]{1,60}", re.IGNORECASE)
@@ -46,14 +50,20 @@ _NAME_OF_DEVICE = re.compile(
     r"\b(?:(?:DESKTOP|LAPTOP|WIN)-[A-Z0-9]{6,11}|[\w-]{1,50}-(?:iPhone|iPad|iMac|MacBook(?:-\w+)?|PC|NAS|Laptop))\b",
     re.IGNORECASE,
 )
+_CONTAINER = re.compile(
+    r"(\bcontainer(?:[ _-]?name)?(?:[\"']?\s{0,3}[:=]\s{0,3}|\s)[\"']?)"
+    r"(?!(?:and|can|engine|for|has|id|image|in|is|may|name|names|network|of|on|port|ports|that|to|was|with)\b)"
+    r"(\w[\w.-]{1,63})",
+    re.IGNORECASE,
+)
+_PERSON = re.compile(r"\b((?:for|as|by|of) user |logged in as )([\w.-]{2,64})", re.IGNORECASE)
 _HOST_OF_JOURNAL = re.compile(
     r"((?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,16}) )([\w.-]{1,64})"
     r"(?= [\w@.-]{1,64}\[\d+\]:)"
 )
-_HEXADECIMAL_IPV4 = re.compile(r"\b0x[0-9a-f]{8}\b", re.IGNORECASE)
 _NAMED_SECRET = re.compile(
     r"((?:passw(?:or)?d|passwd|passphrase|secret|token|api[_-]?key|authorization|cookie|credentials?|psk|user"
-    r"(?:name)?|(?<![a-z])(?:login|uid|pin|ssid)|serial(?:[ _-]?(?:number|no\.?))?)"
+    r"(?:name)?|(?<![a-z])(?:login|uid|pin)|serial(?:[ _-]?(?:number|no\.?))?)"
     r"[\"']?(?:\s{0,9}[:=]\s{0,9}|(?<=no\.)\s|>))"
     r"(?:\"[^\"]*\"|'[^']*'|[\"']?(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',;}\]<]+)",
     re.IGNORECASE,
@@ -62,7 +72,8 @@ _SECRET_OPTION = re.compile(
     r"(--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|secret|token|key|user(?:name)?)\s+)(?!-)\S+", re.IGNORECASE
 )
 _SPOKEN_SECRET = re.compile(
-    r"\b(passw(?:or)?d|passphrase|token|secret|pin|serial)( is | )(?!is\b)(?=\S*\d)\S+", re.IGNORECASE
+    r"\b(passw(?:or)?d|passphrase|token|secret|pin|serial(?: number| no\.?)?)( is | )(?!is\b)(?=\S*\d)\S+",
+    re.IGNORECASE,
 )
 _TOKEN_OF_SERVICE = re.compile(
     r"\b(?:xox[a-z]-|A[KS]IA(?=[A-Z0-9]{8})|gh[a-z]_|github_pat_|glpat-|sk[-_](?=\w*\d)|eyJ(?=[\w-]*\.))[\w.-]{4,}"
@@ -71,6 +82,14 @@ _BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
 _HOST = re.compile(r"(?<![\w.-])(?:\w(?:[\w-]{0,62})\.)+[^\W\d_](?:[^\W_]|-){1,62}\b")
 _REVERSE_NAME = re.compile(r"\b(?:[0-9a-f]{1,3}\.){1,32}(?:in-addr|ip6)\.arpa\b", re.IGNORECASE)
 _ESCAPED = re.compile("%(2f|3a|40|5b|5d)", re.IGNORECASE)
+_DEFUSED_DOT = re.compile(r"\[\.\]|\(\.\)")
+"""How some programs write a dot, so that no other program makes a link of a host."""
+_NAME_OF_NETWORK = re.compile(
+    r"((?<![a-z])[eb]?ssid[\"']?\s{0,9}[:=]\s{0,9}|(?:wi-?fi|wlan)[ _-]?name[\"']?\s{0,9}[:=]?\s{0,9}"
+    r"|friendly[ _-]?name[\"']?(?:\s{0,9}[:=]\s{0,9}|>|\s))(\"[^\"]*\"|'[^']*'"
+    r"|[^\n,;<\"']{1,64}?(?=\s+\w+[\"']?\s?[:=]|[\n,;<\"']|\Z))",
+    re.IGNORECASE,
+)
 _PORT = re.compile(r"(?::[0-9]{0,5})?[.,;:!?)]*")
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 _MODULE_OF_PLUGIN = re.compile(r"portmapper_[a-z_]+\.[a-z_]+")
@@ -130,19 +149,22 @@ class Redactor:
     def redact(self, text: str) -> str:
         """Return the text with everything identifying replaced."""
         text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), self._without_known(text))
+        text = _DEFUSED_DOT.sub(".", text)
         text = _URL.sub(self._url, mask_urls(text))
         text = _BEARER.sub(rf"\1 {MASK}", _NAMED_SECRET.sub(rf"\1{MASK}", text))
+        text = _NAME_OF_NETWORK.sub(rf"\1{MASK}", text)
         text = _SECRET_OPTION.sub(rf"\1{MASK}", text)
         text = _TOKEN_OF_SERVICE.sub(MASK, _SPOKEN_SECRET.sub(rf"\1\2{MASK}", text))
         text = self._without_names_of_places(text)
         text = _MAIL.sub(lambda match: self._substitute("mail", match[0]), text)
         text = _REVERSE_NAME.sub(lambda match: self._substitute("host", match[0].lower()), text)
         text = _UUID.sub(lambda match: self._substitute("uuid", match[0].lower()), text)
+        text = _NAME_OF_UPNP.sub(lambda match: self._substitute("uuid", match[0].lower()), text)
+        text = replace_spellings(text, self._address, lambda number: self._substitute("number", number))
         text = _MAC.sub(lambda match: self._substitute("mac", match[0].lower()), text)
         text = _IPV6.sub(self._ipv6, text)
         text = _IPV4.sub(self._ipv4, text)
         text = _DASHED_IPV4.sub(self._ipv4, _HOST.sub(self._host, text))
-        text = _HEXADECIMAL_IPV4.sub(self._hexadecimal, text)
         text = _ZONE.sub(_zone, text)
         text = _NAMED_HOST.sub(lambda match: match[1] + self._substitute("host", match[2].lower()), text)
         text = _NAME_OF_DEVICE.sub(lambda match: self._substitute("host", match[0].lower()), text)
@@ -154,6 +176,8 @@ class Redactor:
         """Replace the hosts of the journal and of Windows shares, and the owners of home directories."""
         text = _HOST_OF_JOURNAL.sub(lambda match: match[1] + self._substitute("host", match[2].lower()), text)
         text = _SHARE.sub(lambda match: match[1] + self._substitute("host", match[2].lower()), text)
+        text = _CONTAINER.sub(lambda match: match[1] + self._substitute("container", match[2].lower()), text)
+        text = _PERSON.sub(r"\1user", text)
         text = _HOME.sub(r"\1\2user", _OTHER_HOME.sub("~user", text))
         return without_directories(text, lambda name: self._substitute("directory", name))
 
@@ -184,9 +208,6 @@ class Redactor:
         if any(number > 255 for number in numbers):
             return match[0]
         return self._address(ipaddress.IPv4Address(bytes(numbers)))
-
-    def _hexadecimal(self, match: re.Match[str]) -> str:
-        return self._address(ipaddress.IPv4Address(int(match[0], 16)))
 
     def _ipv6(self, match: re.Match[str]) -> str:
         """Replace the longest IPv6 address in a run of its characters: a port or a word may adjoin it."""

@@ -106,6 +106,24 @@ CASES = {
         log="198.51.100.9:80 ip-198-51-100-9 198_51_100_9 198.51.100.0/24 (198.51.100.9) 198.51.100.9.\n",
         private=("198.51", "198-51", "198_51"),
     ),
+    "IPv4 as inet_aton reads it": Case(
+        'sources = ["http://3325256713/x", "http://0xc6.51.25609/x"]\n',
+        "3325256713 0xC6336409 0306.063.0144.011 0xc6.0x33.0x64.0x9 198.51.25609 198.3368969 c6336409 "
+        "096433C6 198[.]51[.]100[.]9 198.051.100.009 http://3325256713:80/\n",
+        private=(
+            *("3325256713", "c6336409", "0306", "063.", "0x33", "198.", "51.25609", "3368969", "096433c6"),
+            *("25609", "[.]51"),
+        ),
+        findings=["the gateway says 3325256713 and 0306.063.0144.011"],
+        words=("doctor", "--gateway", "3325256713"),
+    ),
+    "devices, networks and containers": Case(
+        log="USN: uuid:upnp-acmebox-1_0-A1B2C3::upnp:rootdevice <friendlyName>Bobs router</friendlyName> "
+        "<serialNumber>S7</serialNumber> ssid=Bobs 5 GHz\nUDN uuid:4D696E69-444C-164E-9D41-B827EB4A1B2C "
+        "container annas-cloud, published port: 80 is used; container_name=annas-db; user zoe=1\n"
+        "bssid b8-27-eb-4a-1b-2c b827eb-4a1b2c b827.eb4a.1b2c\n",
+        private=("acmebox", "a1b2c3", "bobs", ">s7<", "444c", "annas", "b827eb", "b8-27", "b827."),
+    ),
     "zones of IPv6 addresses": Case(
         log="[fe80::1%acmevpn]:80 http://[fe80::2%25acmevpn]:5000/x fe80::3%acmevpn/64\n",
         private=("acmevpn",),
