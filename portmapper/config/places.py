@@ -29,7 +29,7 @@ def state_place() -> str:
     """
     given = os.environ.get("STATE_DIRECTORY")
     if given:
-        return given.split(":")[0]
+        return given.split(os.pathsep)[0]  # a path of Windows contains a colon
     home = os.path.expanduser("~")
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA", os.path.join(home, "AppData", "Local"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -98,5 +99,12 @@ def test_the_state_of_root_is_the_systems(on_system: pytest.MonkeyPatch) -> None
 
 def test_systemd_sets_the_state_directory_of_a_service(on_system: pytest.MonkeyPatch) -> None:
     """It may list several; the first one is used."""
-    on_system.setenv("STATE_DIRECTORY", "/var/lib/one:/var/lib/two")
+    on_system.setenv("STATE_DIRECTORY", os.pathsep.join(("/var/lib/one", "/var/lib/two")))
     assert paths.state_directory() == Path("/var/lib/one")
+
+
+def test_the_state_directory_of_windows_may_name_a_drive(on_system: pytest.MonkeyPatch) -> None:
+    """The colon of `C:` separates no directories there."""
+    on_system.setattr(places.os, "pathsep", ";")
+    on_system.setenv("STATE_DIRECTORY", "C:/Services/portmapper")
+    assert paths.state_directory() == Path("C:/Services/portmapper")
