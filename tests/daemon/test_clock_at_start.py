@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sqlite3
 import time
 from pathlib import Path
@@ -35,7 +34,7 @@ def test_a_port_of_an_unreadable_list_stays_open_whatever_the_clock_says(
     command = ("run", "-n", "1", *gateway.options, str(ports), str(other))
     with program.running(*command) as daemon:
         daemon.until(lambda: gateway.ports() == {8080, 8081}, "opened")
-        daemon.signal(signal.SIGKILL)
+        daemon.process.kill()
     shift_grants(program.state, GRANTS[clock])
     ports.unlink()
     ports.mkdir()
@@ -57,7 +56,7 @@ def test_empty_standard_input_closes_nothing_whatever_the_clock_says(
     """A generator that failed writes nothing."""
     with ports.open("rb") as rows, program.running("run", *gateway.options, "-", stdin=rows) as daemon:
         daemon.until(lambda: gateway.ports() == {8080}, "opened")
-        daemon.signal(signal.SIGKILL)
+        daemon.process.kill()
     shift_grants(program.state, GRANTS[clock])
     finished = program.run("run", *gateway.options, "-")
     assert finished.status != 0

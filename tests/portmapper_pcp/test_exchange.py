@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import pytest
 from closing_gate import closing_after
+from platforms import not_on_wine, posix_only
 
 from portmapper.api.errors import GatewayTimeout, NetworkFailure, NotLeading, Unsupported
 from portmapper_pcp.exchange import Exchange
@@ -101,6 +102,7 @@ async def test_p7_lost_packets_are_retransmitted_unchanged(peer: Any, recorder: 
     assert peer.requests == [b"d"] * 3
 
 
+@posix_only("sends and reads as a loop of Unix does")
 async def test_after_a_standstill_waiting_answers_are_read_before_anything_is_sent_again() -> None:
     """The loop reads one packet in each turn, and all timers are due at once."""
     packets = [bytes([65 + n]) for n in range(5)]
@@ -214,6 +216,7 @@ async def test_a_packet_that_our_own_firewall_drops_is_retransmitted(
     assert await pending == b"a"
 
 
+@not_on_wine("binds addresses that the host does not have")
 async def test_an_unreachable_network_is_a_network_failure() -> None:
     """The socket cannot be bound to an address that is not ours."""
     exchange: Exchange[Echo] = Exchange(

@@ -6,6 +6,7 @@ import ipaddress
 from typing import Any
 
 import pytest
+from platforms import not_on_wine
 
 from portmapper.api.backend import Target
 from portmapper.api.errors import GatewayTimeout, NetworkFailure
@@ -17,6 +18,8 @@ from portmapper_pcp.pcp import PcpGateway
 FORMER = ipaddress.ip_address("192.0.2.77")
 LOCAL = ipaddress.ip_address("127.0.0.1")
 NONCE = b"twelve bytes"
+
+pytestmark = not_on_wine("binds addresses that the host does not have")
 
 SentPackets = list[tuple[bytes, IPAddress]]
 
