@@ -33,6 +33,8 @@ EXTRAS = sorted(str(path.parent) for path in Path("plugins").glob("portmapper-*/
 
 # Tests run against the installed package, never against the source tree.
 os.environ.pop("PYTHONPATH", None)
+# Each worker of pytest reads all tests, so they are compiled once and kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _group(name: str) -> list[str]:
@@ -60,10 +62,16 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the unit tests. Arguments after `--` go to pytest."""
     session.install(".", *_group("tests"))
+    _unit_tests(session)
+
+
+def _unit_tests(session: nox.Session) -> None:
     # Tests write lists and settings in the encoding of the system, which is not UTF-8 there.
     variables = {"PYTHONUTF8": "1"} if sys.platform == "win32" else {}
-    pytest = ("pytest", "-m", UNIT, "-n", UNIT_WORKERS, "--dist", "worksteal")
-    session.run(*pytest, *session.posargs, env=variables)
+    # Without this run, all workers would compile all tests at the same time.
+    session.run("pytest", "--collect-only", "-q", "-m", UNIT, silent=True, env=variables)
+    workers = ("-n", UNIT_WORKERS, "--dist", "worksteal")
+    session.run("pytest", "-m", UNIT, *workers, *session.posargs, env=variables)
 
 
 @nox.session
@@ -190,7 +198,7 @@ def wheel(session: nox.Session) -> None:
         shutil.copytree("tests", place / "tests", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy("pyproject.toml", place)
         with session.chdir(place):
-            session.run("pytest", "-m", UNIT, "-n", UNIT_WORKERS, "--dist", "worksteal", *session.posargs)
+            _unit_tests(session)
             session.run("portmapper", "--version")
             session.run("portmapper", "demo")
 
@@ -314,7 +322,7 @@ def floors(session: nox.Session) -> None:
     text = session.run("python", "packaging/floors.py", silent=True)
     constraints.write_text(str(text))
     session.install("--constraint", str(constraints), ".", *_group("tests"))
-    session.run("pytest", "-m", UNIT, "-n", UNIT_WORKERS, "--dist", "worksteal", *session.posargs)
+    _unit_tests(session)
 
 
 def _needs(session: nox.Session, *programs: str) -> None:

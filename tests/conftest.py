@@ -33,6 +33,9 @@ from portmapper.testing.harness import Harness, network_at
 settings.register_profile("portmapper", deadline=None, derandomize=True)
 settings.load_profile("portmapper")
 
+# The tests start the program hundreds of times, and each worker reads all tests: compile them once.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 FREE_PORTS = itertools.cycle(range(20_000 + os.getpid() % 100 * 100, 30_000))
 """Ports below the ephemeral range, different for each test process."""

@@ -20,12 +20,9 @@ from netlab.namespaces import sweep
 from netlab.requirements import missing_requirement
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests in this directory."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test of this directory."""
+    item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session")

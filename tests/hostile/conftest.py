@@ -35,12 +35,9 @@ MAX_GROWTH = 24 * 1024
 SSDP = ("239.255.255.250", 1900)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests of this directory as lab tests."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.lab)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test of this directory."""
+    item.add_marker(pytest.mark.lab)
 
 
 def checksum(data: bytes) -> int:

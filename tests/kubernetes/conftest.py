@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from netlab.gateway import IGD2_AND_PCP
@@ -44,12 +43,9 @@ def within(pytestconfig: pytest.Config) -> float:
     return float(pytestconfig.getoption("within", WITHIN))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests in this directory."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.kubernetes)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test of this directory."""
+    item.add_marker(pytest.mark.kubernetes)
 
 
 def _why_not() -> str | None:

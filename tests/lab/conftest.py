@@ -16,12 +16,13 @@ from netlab.requirements import missing_requirement
 from netlab.traces import assert_as_before, state_of
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test of this directory."""
+    item.add_marker(pytest.mark.lab)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests in this directory as lab, and start with the soak, which takes longest."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.lab)
+    """Start with the soak, which takes longest."""
     items.sort(key=lambda item: item.path.name != "test_soak.py")
 
 
