@@ -31,8 +31,7 @@ TEMPLATE = """\
 # family = "ipv4"
 # close_ports_on_exit = false
 {gateway}
-# state_dir = "/var/lib/portmapper"
-# pid_file = "/var/lib/portmapper/portmapper.pid"
+{places}
 # disable_plugins = []
 
 # A list with its own options. A list from a URL may overwrite mappings of other hosts ("take") and open
@@ -165,7 +164,19 @@ def _text(found: DiscoveryResult, gateways: list[str]) -> str:
     import tomli_w
 
     chosen = tomli_w.dumps({"gateway": gateways}).strip() if gateways else '# gateway = ["192.168.1.1"]'
-    return TEMPLATE.format(found="".join(f"# {line}\n" for line in _gateway_lines(found)), gateway=chosen)
+    heading = "".join(f"# {line}\n" for line in _gateway_lines(found))
+    return TEMPLATE.format(found=heading, gateway=chosen, places=default_places())
+
+
+def default_places() -> str:
+    """Return the lines with the state directory and the pid file of this system and user."""
+    import tomli_w
+
+    from portmapper.config.paths import state_directory
+
+    state = state_directory().as_posix()
+    lines = tomli_w.dumps({"state_dir": state, "pid_file": f"{state}/portmapper.pid"}).splitlines()
+    return "\n".join(f"# {line}" for line in lines)
 
 
 def _gateway_lines(found: DiscoveryResult) -> list[str]:

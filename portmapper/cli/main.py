@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -100,11 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader closed the pipe. Redirect the output, or the flush at interpreter exit fails again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
+        if _is_closed_pipe(error):
+            _discard_output()
+            return 1
         return _report(error)
 
 
@@ -123,6 +123,18 @@ def entry() -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
+
+
+def _is_closed_pipe(error: Exception) -> bool:
+    """Return whether the reader of our output is gone, which Windows reports as an invalid argument."""
+    if sys.platform == "win32" and isinstance(error, OSError):
+        return error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError)
+
+
+def _discard_output() -> None:
+    """Redirect the output, or the flush at interpreter exit fails again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,22 @@ def test_a_closed_pipe_prints_no_error(ports: Path) -> None:
     command = [sys.executable, "-P", "-c", code, str(ports)]
     done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_closed_pipe_of_windows_prints_no_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows reports it as an invalid argument. With the name of a file, it is another error."""
+    names: list[str | None] = [None, "list.csv"]
+
+    def closed(*_: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument", names.pop(0))
+
+    monkeypatch.setattr("portmapper.cli.main._command", closed)
+    monkeypatch.setattr("portmapper.cli.main._discard_output", lambda: None)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert (main(["check"]), capsys.readouterr().err) == (1, "")
+    assert (main(["check"]), "Invalid argument" in capsys.readouterr().err) == (1, True)
 
 
 def test_an_unexpected_exception_is_one_line(
