@@ -8,6 +8,7 @@ import sys
 from ipaddress import ip_address
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.model import Lease, Protocol
 from portmapper.cli.close import leases_of
@@ -47,6 +48,7 @@ def test_only_yes_confirms(prompt, line, answer):
     assert prompt.communicate(line, timeout=60)[0].strip() == answer
 
 
+@posix_only("sends a signal of Unix")
 def test_one_ctrl_c_ends_the_question(prompt):
     """The event loop's own handler would not interrupt the read."""
     prompt.send_signal(signal.SIGINT)

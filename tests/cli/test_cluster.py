@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 import portmapper.pluginhost.manager
 from portmapper.api import DaemonCommand, DaemonParts, Guard, Protocol, ReadsStatus, Row, Source, hookimpl
@@ -84,6 +85,7 @@ def test_an_invalid_setting_is_a_usage_error(
     assert "guess" not in line
 
 
+@posix_only("uses a FIFO")
 def test_a_fifo_as_the_secret_does_not_block(tmp_path: Path) -> None:
     """Its writer may never come."""
     os.mkfifo(tmp_path / "fifo")

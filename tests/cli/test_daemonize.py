@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.errors import SourceError, StoreError, UsageError
 from portmapper.cli import daemonize
@@ -28,6 +29,7 @@ def arguments(*gateways: str) -> argparse.Namespace:
     return argparse.Namespace(gateway=list(gateways), log_level=None, log_format=None, log_file=None)
 
 
+@posix_only("needs fork")
 def test_an_unreadable_list_is_reported_before_detaching(ports: Path, reader: Any, tmp_path: Path) -> None:
     """So is an invalid list."""
     ports.write_text("nonsense\n")
@@ -41,6 +43,7 @@ def test_an_invalid_gateway_is_reported_before_detaching(tmp_path: Path) -> None
         daemonize.check_before_detaching(arguments("nowhere"), [], tmp_path)
 
 
+@posix_only("needs fork")
 def test_an_unusable_store_is_reported_before_detaching(tmp_path: Path) -> None:
     """The daemon could not start: the state directory cannot be created below a file."""
     (tmp_path / "file").touch()
@@ -101,6 +104,6 @@ def test_an_error_in_the_background_is_logged(
 
 def test_a_system_without_fork_names_the_scheduled_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """On Windows, a process cannot detach from its console."""
-    monkeypatch.delattr("os.fork")
+    monkeypatch.delattr("os.fork", raising=False)
     with pytest.raises(UsageError, match="service print windows"):
         daemonize.refuse_without_fork()

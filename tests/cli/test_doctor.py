@@ -165,7 +165,7 @@ def test_ports_of_a_daemon_stay_open(program: Any, gateway: Any, ports: Path) ->
     """`doctor` gets the list from the daemon."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.logs("opened 8080/tcp")
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         finished = program.run("doctor", *gateway.options)
         assert f"process {daemon.process.pid} holds" not in finished.output
         assert "8080/tcp is open from outside" in finished.output.splitlines()[0]

@@ -73,7 +73,7 @@ def source(program: Any) -> tuple[str, int, str | None]:
 
 def test_ports_stay_open_if_the_file_is_removed(run: Any, program: Any, ports: Path, gateway: Any) -> None:
     """The source is stale, which is logged one time; a new file takes effect."""
-    run.until((program.state / "control.sock").exists, "listening")
+    run.until(program.listener.exists, "listening")
     assert source(program) == ("ok", 1, None)
     ports.unlink()
     run.logs("no such file; its last good list is kept")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 
 def test_a_daemon_with_a_gateway_is_healthy_and_ready(program: Any, gateway: Any, ports: Path) -> None:
@@ -25,7 +26,7 @@ def test_a_daemon_with_a_gateway_is_healthy_and_ready(program: Any, gateway: Any
 def test_without_a_gateway_it_is_healthy_but_not_ready(program: Any, silence: Any, ports: Path) -> None:
     """The message says why."""
     with program.running("run", *silence, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         assert program.run("health").status == 0
         finished = program.run("health", "--ready")
         assert (finished.status, "no gateway answers" in finished.errors) == (1, True)
@@ -45,6 +46,7 @@ def test_a_gateway_that_stops_makes_the_daemon_not_ready(
         assert [known["answers"] for known in gateways] == [False]
 
 
+@posix_only("stops a process with a signal")
 def test_without_a_daemon_or_an_answer_the_status_is_1(program: Any, gateway: Any, ports: Path) -> None:
     """A stopped process accepts the connection, but does not answer."""
     assert program.run("health").status == 1

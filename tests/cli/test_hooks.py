@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
+
+pytestmark = posix_only("runs scripts of Unix")
 
 HOOKS = """
 [[hook]]

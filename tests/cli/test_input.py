@@ -6,6 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 LIST = "port;protocol\n8080;TCP\n"
 
@@ -53,6 +54,7 @@ def test_a_file_may_be_called_dash(program: Any, gateway: Any) -> None:
     assert gateway.ports() == {8080}
 
 
+@posix_only("sends SIGHUP")
 def test_standard_input_is_read_once_and_kept(program: Any, gateway: Any) -> None:
     """After its end, the list stays in effect across intervals and SIGHUP."""
     with program.running("-f", "-", "-n", "1", *gateway.options, stdin=subprocess.PIPE) as run:

@@ -14,6 +14,13 @@ from portmapper.cli import install
 from portmapper.cli.main import main
 
 
+@pytest.fixture(autouse=True)
+def with_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment with pip, whatever environment the tests run in."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name == "pip" else find(name))
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The recorded command lines; nothing is run."""

@@ -88,7 +88,7 @@ def test_wrong_words_are_a_usage_error(program: Any, words: tuple[str, ...]) -> 
 def test_a_daemon_keeps_ad_hoc_mappings_across_its_restart(program: Any, gateway: Any, ports: Path) -> None:
     """A one-pass run does not close the port, and `close` does not close a port that the list has."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         done = program.run("open", "9000/tcp", *gateway.options, "--json")
         assert (done.status, states(done.output)) == (0, [(9000, "active", "command line")])
         daemon.signal(signal.SIGTERM)
@@ -96,7 +96,7 @@ def test_a_daemon_keeps_ad_hoc_mappings_across_its_restart(program: Any, gateway
     assert program.run("run", "--oneshot", *gateway.options, str(ports)).status == 0
     assert gateway.ports() == {8080, 9000}
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         daemon.until(lambda: all(s == "active" for _, s, _ in status(program)), "open")
         assert {port for port, _, _ in status(program)} == {8080, 9000}
         closed = program.run("close", "9000/tcp")
@@ -110,7 +110,7 @@ def test_a_daemon_keeps_ad_hoc_mappings_across_its_restart(program: Any, gateway
 def test_ad_hoc_mappings_are_closed_on_exit_too(program: Any, gateway: Any, ports: Path) -> None:
     """`--close-ports-on-exit` applies to them as to the list."""
     with program.running("run", "--close-ports-on-exit", *gateway.options, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         assert program.run("open", "9000/tcp").status == 0
         daemon.signal(signal.SIGTERM)
         assert daemon.ended() == 0
@@ -121,7 +121,7 @@ def test_a_daemon_adopts_ports_opened_before_it(program: Any, gateway: Any, port
     """The lease has not expired, and no command closed it."""
     assert program.run("open", "9000/tcp", *gateway.options).status == 0
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         daemon.until(lambda: all(s == "active" for _, s, _ in status(program)), "open")
         assert {port for port, _, _ in status(program)} == {8080, 9000}
 

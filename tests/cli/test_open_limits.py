@@ -19,7 +19,7 @@ def mappings(program: Any) -> dict[int, dict[str, Any]]:
 def test_a_port_with_a_limit_closes_by_itself(program: Any, gateway: Any, ports: Path) -> None:
     """The daemon forgets it then."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         done = program.run("open", "9000/tcp", "--for", "3")
         assert (done.status, done.errors) == (0, "")
         assert "\n  until 20" in done.output
@@ -34,14 +34,14 @@ def test_a_limit_lasts_across_a_restart(program: Any, gateway: Any, ports: Path)
     """The end stays where it was."""
     run = ("run", *gateway.options, str(ports))
     with program.running(*run) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         assert program.run("open", "9000/tcp", "--for", "2h").status == 0
         closes_at = mappings(program)[9000]["closes_at"]
         assert "closes at 20" in program.run("status").output
         daemon.signal(signal.SIGTERM)
         assert daemon.ended() == 0
     with program.running(*run) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         daemon.until(lambda: mappings(program)[9000]["state"] == "active", "open")
         assert mappings(program)[9000]["closes_at"] == closes_at
 
@@ -61,7 +61,7 @@ def test_a_row_waits_for_its_program(program: Any, gateway: Any, tmp_path: Path)
         path = tmp_path / "waits.csv"
         path.write_text(f"port;protocol;when\n{port};tcp;listening\n")
         with program.running("run", *gateway.options, str(path)) as daemon:
-            daemon.until((program.state / "control.sock").exists, "listening")
+            daemon.until(program.listener.exists, "listening")
             daemon.until(lambda: port in mappings(program), "read")
             assert mappings(program)[port]["state"] == "waiting"
             shown = program.run("status").output
@@ -74,7 +74,7 @@ def test_a_row_waits_for_its_program(program: Any, gateway: Any, tmp_path: Path)
 def test_open_answers_that_a_port_waits_for_its_program(program: Any, gateway: Any, ports: Path) -> None:
     """That is a success: the port opens by itself."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         done = program.run("open", "9/tcp", "--when", "listening")
         assert done.status == 0
         assert done.output == "9/tcp is not open yet: waits for a program to listen on 9/tcp\n"

@@ -12,7 +12,7 @@ import pytest
 def test_the_new_list_is_in_effect_when_the_command_returns(program: Any, gateway: Any, ports: Path) -> None:
     """A rejected row is reported, and the exit status is 1."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         finished = program.run("reload")
         assert (finished.status, finished.errors) == (0, "")
         assert finished.output == "reloaded: 1 mapping from 1 source\n"
@@ -26,7 +26,7 @@ def test_invalid_settings_are_reported(program: Any, gateway: Any, ports: Path, 
     """The old settings stay in effect, and the exit status is 1."""
     config.write_text(f'sources = ["{ports}"]\n')
     with program.running("run", *gateway.options, "--config", str(config)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         config.write_text("intervall = 5\n")
         finished = program.run("reload")
         assert (finished.status, finished.output) == (1, "")

@@ -17,7 +17,7 @@ def test_the_daemons_mappings_are_shown(program: Any, gateway: Any, ports: Path)
     """The exit status is 0, in whatever state the mappings are."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.logs("opened 8080/tcp")
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         finished = program.run("status", "--json")
         assert (finished.status, finished.errors) == (0, "")
         document = json.loads(finished.output)
@@ -33,7 +33,7 @@ def test_the_daemons_mappings_are_shown(program: Any, gateway: Any, ports: Path)
 def test_status_of_an_unreachable_gateway_is_no_error(program: Any, silence: Any, ports: Path) -> None:
     """The daemon answered, so the exit status is 0; the mapping is pending."""
     with program.running("run", *silence, str(ports)) as daemon:
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         finished = program.run("status", "--json")
         assert finished.status == 0
         assert [mapping["state"] for mapping in json.loads(finished.output)["mappings"]] == ["pending"]
@@ -43,7 +43,7 @@ def test_a_damaged_store_is_replaced_and_shown(program: Any, gateway: Any, ports
     """The JSON and the log show it, the ports stay open, and the new store has every lease."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.logs("opened 8080/tcp")
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         for file in program.state.glob("leases.sqlite3*"):
             file.unlink()
         (program.state / "leases.sqlite3").write_bytes(b"no such thing" * 100)

@@ -10,7 +10,7 @@ def test_the_daemon_has_ended_when_the_command_returns(program: Any, gateway: An
     """The pid file and the socket are gone, and the daemon's exit status is 0."""
     with program.running("run", *gateway.options, str(ports)) as daemon:
         daemon.logs("opened 8080/tcp")
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         finished = program.run("stop")
         assert (finished.status, finished.errors) == (0, "")
         assert str(daemon.process.pid) in finished.output

@@ -14,7 +14,7 @@ def test_the_state_directory_is_created_again(program: Any, gateway: Any, ports:
         shutil.rmtree(program.state)
         daemon.until(program.pid_file.exists, "wrote its pid again")
         assert program.pid_file.read_text() == f"{daemon.process.pid}\n"
-        daemon.until((program.state / "control.sock").exists, "listening again")
+        daemon.until(program.listener.exists, "listening again")
         assert program.run("status", "--json").status == 0
         second = program.run("run", *gateway.options, str(ports))
         assert (second.status, "already running" in second.errors) == (4, True)

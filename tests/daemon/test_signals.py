@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from platforms import posix_only
+
+pytestmark = posix_only("sends signals of Unix")
 
 STOP_LIMIT = 6.0
 """Seconds: the two of the contract, plus a margin for a busy machine; a probe takes longer than this."""

@@ -212,7 +212,7 @@ def test_a_daemon_that_starts_survives(
         assert daemon.process.poll() is None, daemon.log
         injected.recover()
         daemon.until(lambda: gateway.ports() == {8080}, "opened")
-        daemon.until((program.state / "control.sock").exists, "listening")
+        daemon.until(program.listener.exists, "listening")
         assert program.run("status", "--json").status == 0
 
 

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import pytest
+from platforms import posix_only
 
 from portmapper.api.errors import UsageError
 from portmapper_simulator.plugin import portmapper_register_commands
@@ -86,6 +87,7 @@ def test_an_invalid_option_is_a_usage_error(words: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@posix_only("sends signals of Unix")
 def test_simulate_prints_its_addresses_and_stops_on_a_signal(number: signal.Signals) -> None:
     """It prints one line of JSON when ready, and exits with status 0."""
     with started(*ANY_PORTS, "--json", "--quirk", "M1") as process:
