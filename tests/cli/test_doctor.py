@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from running_program import GatewayThread
+
+from portmapper_simulator.simulate_command import SimulateCommand, read_settings
 
 Examine = Callable[..., set[str]]
 
@@ -44,31 +46,28 @@ def listening() -> Iterator[int]:
 
 
 @pytest.fixture
-def simulated() -> Iterator[Callable[..., dict[str, Any]]]:
-    """Return a function that starts a software gateway and returns its addresses."""
-    running: list[subprocess.Popen[str]] = []
+def simulated() -> Iterator[Callable[..., GatewayThread]]:
+    """Return a function that starts a software gateway with options of `portmapper simulate`."""
+    running: list[GatewayThread] = []
+    parser = argparse.ArgumentParser()
+    SimulateCommand().add_arguments(parser)
 
-    def start(*options: str) -> dict[str, Any]:
-        free_ports = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0", "--json")
-        command = [sys.executable, "-P", "-m", "portmapper.cli.main", "simulate", *free_ports, *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        running.append(process)
-        assert process.stdout is not None
-        return dict(json.loads(process.stdout.readline()))
+    def start(*options: str) -> GatewayThread:
+        free_ports = ("--pcp-port", "0", "--http-port", "0", "--ssdp-port", "0")
+        running.append(GatewayThread(read_settings(parser.parse_args([*free_ports, *options]))))
+        return running[-1]
 
     yield start
-    for process in running:
-        process.terminate()
-        process.communicate()
+    for gateway in running:
+        gateway.close()
 
 
 @pytest.fixture
 def examine(program: Any, simulated: Any, listening: int, tmp_path: Path) -> Examine:
     """Return a function that starts a gateway and returns the codes of its warnings and errors."""
 
-    def examine(*options: str, by: str = "pcp_port", port: int = 0, more: tuple[str, ...] = ()) -> set[str]:
-        facts = simulated(*options)
-        where = facts["location"] if by == "location" else f"127.0.0.1:{facts[by]}"
+    def examine(*options: str, by: str = "endpoint", port: int = 0, more: tuple[str, ...] = ()) -> set[str]:
+        where = getattr(simulated(*options), by)
         row = f"TCP;{port or listening};{listening}"
         (tmp_path / "ports.csv").write_text(f"protocol;port;internal_port\n{row}\n")
         finished = program.run("doctor", "--json", "--gateway", where, *more, str(tmp_path / "ports.csv"))
@@ -81,7 +80,7 @@ def examine(program: Any, simulated: Any, listening: int, tmp_path: Path) -> Exa
     return examine
 
 
-@pytest.mark.parametrize("by", ["pcp_port", "location"])
+@pytest.mark.parametrize("by", ["endpoint", "location"])
 def test_a_healthy_gateway_has_nothing_wrong(examine: Examine, by: str) -> None:
     """It is reached over port 5351 or over UPnP."""
     assert examine(by=by) == set()
@@ -90,18 +89,18 @@ def test_a_healthy_gateway_has_nothing_wrong(examine: Examine, by: str) -> None:
 @pytest.mark.parametrize(
     ("options", "by", "code"),
     [
-        (("--quirk", "P10"), "pcp_port", "epoch-trouble"),
-        (("--quirk", "P10-lag"), "pcp_port", "epoch-trouble"),
-        (("--external-address", "192.168.1.7"), "pcp_port", "double-nat"),
+        (("--quirk", "P10"), "endpoint", "epoch-trouble"),
+        (("--quirk", "P10-lag"), "endpoint", "epoch-trouble"),
+        (("--external-address", "192.168.1.7"), "endpoint", "double-nat"),
         (("--external-address", "192.168.1.7"), "location", "double-nat"),
-        (("--quirk", "P17"), "pcp_port", "double-nat"),
-        (("--profile", "isp-cgnat"), "pcp_port", "cgnat"),
+        (("--quirk", "P17"), "endpoint", "double-nat"),
+        (("--profile", "isp-cgnat"), "endpoint", "cgnat"),
         (("--profile", "isp-cgnat"), "location", "cgnat"),
-        (("--quirk", "P9"), "pcp_port", "no-external-address"),
+        (("--quirk", "P9"), "endpoint", "no-external-address"),
         (("--quirk", "S5"), "location", "no-external-address"),
         (("--quirk", "M1"), "location", "permanent-leases-only"),
         (("--quirk", "M4"), "location", "port-held-by-mechanism"),
-        (("--quirk", "P16"), "pcp_port", "port-denied"),
+        (("--quirk", "P16"), "endpoint", "port-denied"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import socket
 import subprocess
 import sys
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_program import PROGRAM, Running
+from running_program import PROGRAM, LoopbackGateway, Program, Running
+
+from portmapper.control.client import call_daemon
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="replaces system calls of Linux")
 
@@ -24,65 +25,71 @@ OS_CALLS = (
     "stat", "lstat", "fstat", "read", "unlink", "replace", "mkdir",
     "write", "readlink", "listdir", "scandir", "ftruncate", "urandom", "set_blocking",
 )
-call, code, trigger = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-stat = os.stat
+SOCKET_CALLS = (
+    "bind", "listen", "accept", "connect", "sendto", "send", "recvfrom", "recv",
+    "setsockopt", "getsockname", "getsockopt",
+)
+trigger = sys.argv[1]
+readlink = os.readlink
 
-def is_file(path):
+def failure():
+    # A link can be read without any of the calls that fail.
     try:
-        return bool(stat(path))
+        call, code = readlink(trigger).split()
     except FileNotFoundError:
-        return False
+        return "", 0
+    return call, int(code)
 
-def failing(original, error):
+def failing(call, original, error):
     def replaced(*arguments, **named):
-        if is_file(trigger):
-            raise error()
+        name, code = failure()
+        if name == call:
+            raise error(code)
         return original(*arguments, **named)
     return replaced
 
-def system_error():
+def system_error(code):
     return OSError(code, os.strerror(code))
 
-def database_error():
+def no_resolver(code):
+    return socket.gaierror(code, "no resolver")
+
+def no_thread(code):
+    return RuntimeError("can't start new thread")
+
+def no_memory(code):
+    return MemoryError()
+
+def database_error(code):
     error = sqlite3.OperationalError("unable to open database file")
     error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
     return error
 
-if call == "open":
-    os.open, builtins.open = failing(os.open, system_error), failing(open, system_error)
-elif call == "socket":
-    socket.socket.__init__ = failing(socket.socket.__init__, system_error)
-elif call == "thread":
-    no_thread = lambda: RuntimeError("can't start new thread")
-    _thread.start_new_thread = failing(_thread.start_new_thread, no_thread)
-elif call == "sqlite":
-    connect, fail = sqlite3.connect, failing(sqlite3.connect, database_error)
-    sqlite3.connect = lambda path, **more: (connect if path == ":memory:" else fail)(path, **more)
-elif call == "inotify":
-    from portmapper.support.inotify import Inotify
-    Inotify.__init__ = failing(Inotify.__init__, system_error)
-elif call == "add_watch":
-    from portmapper.support.inotify import Inotify
-    Inotify.add_watch = failing(Inotify.add_watch, system_error)
-elif call == "epoll_ctl":
-    selector = selectors.EpollSelector
-    selector.register = failing(selector.register, system_error)
-elif call == "timerfd":
-    from portmapper.support import clock_jumps
-    clock_jumps._create = failing(clock_jumps._create, system_error)
-elif call == "socketpair":
-    socket.socketpair = failing(socket.socketpair, system_error)
-elif call in OS_CALLS:
-    random._urandom = failing(random._urandom, system_error) if call == "urandom" else random._urandom
-    setattr(os, call, failing(getattr(os, call), system_error))
-elif call == "getaddrinfo":
-    socket.getaddrinfo = failing(socket.getaddrinfo, lambda: socket.gaierror(code, "no resolver"))
-elif call == "memory":
-    socket.socket.sendto = failing(socket.socket.sendto, MemoryError)
-else:
-    setattr(socket.socket, call, failing(getattr(socket.socket, call), system_error))
+def replace(call, owner, name, error=system_error):
+    setattr(owner, name, failing(call, getattr(owner, name), error))
+
+from portmapper.support import clock_jumps
+from portmapper.support.inotify import Inotify
+for name in OS_CALLS:
+    replace(name, os, name)
+for name in SOCKET_CALLS:
+    replace(name, socket.socket, name)
+replace("open", os, "open")
+replace("open", builtins, "open")
+replace("socket", socket.socket, "__init__")
+replace("thread", _thread, "start_new_thread", no_thread)
+replace("inotify", Inotify, "__init__")
+replace("add_watch", Inotify, "add_watch")
+replace("epoll_ctl", selectors.EpollSelector, "register")
+replace("timerfd", clock_jumps, "_create")
+replace("socketpair", socket, "socketpair")
+replace("urandom", random, "_urandom")
+replace("getaddrinfo", socket, "getaddrinfo", no_resolver)
+replace("memory", socket.socket, "sendto", no_memory)
+connect, fail = sqlite3.connect, failing("sqlite", sqlite3.connect, database_error)
+sqlite3.connect = lambda path, **more: (connect if path == ":memory:" else fail)(path, **more)
 from portmapper.cli.main import entry
-sys.argv[1:] = sys.argv[4:]
+sys.argv[1:] = sys.argv[2:]
 entry()
 """
 
@@ -142,32 +149,44 @@ FILE_CALLS = [
 
 
 class Injected:
-    """A daemon whose system calls fail while a file exists."""
+    """A daemon and its gateway. System calls of the daemon fail from `fail` to `recover`."""
 
-    def __init__(self, program: Any, trigger: Path) -> None:
-        self._program = program
-        self._trigger = trigger
+    def __init__(self, directory: Path) -> None:
+        self.program = Program(directory)
+        self.program.environment["XDG_CONFIG_HOME"] = str(directory)
+        self.gateway = LoopbackGateway()
+        self._ports = directory / "ports.csv"
+        self._trigger = directory / "fails"
+        self.want(8080)
 
-    def fail(self) -> None:
-        """Let the call fail from now on."""
-        self._trigger.touch()
+    def want(self, *ports: int) -> None:
+        """Write the list."""
+        self._ports.write_text("port;protocol\n" + "".join(f"{port};TCP\n" for port in ports))
+
+    def fail(self, call: str, code: int) -> None:
+        """Let a call fail from now on."""
+        self._trigger.symlink_to(f"{call} {code}")
 
     def recover(self) -> None:
         """Let the call work again."""
         self._trigger.unlink()
 
+    def answers(self) -> bool:
+        """Return whether the daemon answers clients."""
+        return bool(call_daemon(self.program.state, "status")["mappings"])
+
     @contextlib.contextmanager
-    def running(self, call: str, code: int, *arguments: str) -> Iterator[Running]:
+    def running(self) -> Iterator[Running]:
         """Run the daemon inside the block."""
-        errors, output = self._program.directory / "stderr", self._program.directory / "stdout"
-        command = [sys.executable, "-P", "-c", INJECT, call, str(code), str(self._trigger), "run", "-n", "1"]
+        errors, output = self.program.directory / "stderr", self.program.directory / "stdout"
+        command = [sys.executable, "-P", "-c", INJECT, str(self._trigger), "run", "-n", "1"]
         with errors.open("wb") as errors_stream, output.open("wb") as output_stream:
             process = subprocess.Popen(
-                [*command, *arguments],
+                [*command, *self.gateway.options, str(self._ports)],
                 stdin=subprocess.DEVNULL,
                 stdout=output_stream,
                 stderr=errors_stream,
-                env={**os.environ, **self._program.environment},
+                env=self.program.environment,
             )
         try:
             yield Running(process, errors, output)
@@ -176,44 +195,52 @@ class Injected:
             process.wait()
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Injected, Running]]:
+    """A daemon with an open port, for all tests of a worker."""
+    injected = Injected(tmp_path_factory.mktemp("running"))
+    with injected.running() as daemon:
+        daemon.until(lambda: injected.gateway.ports() == {8080}, "opened")
+        yield injected, daemon
+    injected.gateway.close()
+
+
 @pytest.fixture
-def injected(program: Any, tmp_path: Path) -> Injected:
+def injected(tmp_path: Path) -> Iterator[Injected]:
     """A daemon for one test."""
-    return Injected(program, tmp_path / "fails")
+    injected = Injected(tmp_path)
+    yield injected
+    injected.gateway.close()
 
 
 @pytest.mark.parametrize(("call", "code"), [*FILE_CALLS, *CALLS])
-def test_a_running_daemon_survives(
-    injected: Injected, program: Any, gateway: Any, ports: Path, call: str, code: int
-) -> None:
+def test_a_running_daemon_survives(running: tuple[Injected, Running], call: str, code: int) -> None:
     """Its port stays open, and an edit meanwhile takes effect when the call works again."""
-    with injected.running(call, code, *gateway.options, str(ports)) as daemon:
-        daemon.until(lambda: gateway.ports() == {8080}, "opened")
-        injected.fail()
-        ports.write_text("port;protocol\n8080;TCP\n8090;TCP\n")
-        time.sleep(1.5)  # at least one interval with the failing call
-        assert daemon.process.poll() is None, daemon.log
-        assert 8080 in gateway.ports()
-        injected.recover()
-        daemon.until(lambda: gateway.ports() == {8080, 8090}, "opened the new port")
-        assert program.run("status", "--json").status == 0
-        assert daemon.log.count("Traceback") == 0
+    injected, daemon = running
+    new = 8090 if 8091 in injected.gateway.ports() else 8091
+    injected.fail(call, code)
+    injected.want(8080, new)
+    time.sleep(1.5)  # at least one interval with the failing call
+    assert daemon.process.poll() is None, daemon.log
+    assert 8080 in injected.gateway.ports()
+    injected.recover()
+    daemon.until(lambda: injected.gateway.ports() == {8080, new}, "opened the new port")
+    assert injected.answers()
+    assert daemon.log.count("Traceback") == 0
 
 
 @pytest.mark.parametrize(("call", "code"), CALLS)
-def test_a_daemon_that_starts_survives(
-    injected: Injected, program: Any, gateway: Any, ports: Path, call: str, code: int
-) -> None:
+def test_a_daemon_that_starts_survives(injected: Injected, call: str, code: int) -> None:
     """It opens its port when the call works again."""
-    injected.fail()
-    with injected.running(call, code, *gateway.options, str(ports)) as daemon:
-        daemon.until(program.pid_file.exists, "started")
+    injected.fail(call, code)
+    with injected.running() as daemon:
+        daemon.until(injected.program.pid_file.exists, "started")
         time.sleep(1.0)
         assert daemon.process.poll() is None, daemon.log
         injected.recover()
-        daemon.until(lambda: gateway.ports() == {8080}, "opened")
-        daemon.until(program.listener.exists, "listening")
-        assert program.run("status", "--json").status == 0
+        daemon.until(lambda: injected.gateway.ports() == {8080}, "opened")
+        daemon.until(injected.program.listener.exists, "listening")
+        assert injected.answers()
 
 
 @pytest.mark.parametrize("limit", [7, 8, 10, 12])
