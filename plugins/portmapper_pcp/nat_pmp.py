@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, ClassVar
 from portmapper.api import (
     ANY_PORT,
     Backend,
+    BackendError,
     Diagnoses,
     Gateway,
     GatewayEvent,
     IPAddress,
     Lease,
     MapRequest,
+    NoResources,
+    NotAuthorized,
     Protocol,
     Target,
     Unsupported,
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
+from portmapper_pcp.answers import OTHERWISE_AFTER, UNUSED_PORT, AnswerTo, check_lifetime, either
 from portmapper_pcp.arrivals import HearsPort5351
 from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import natpmp_restarted
@@ -52,17 +56,18 @@ class NatPmpGateway(Port5351Gateway[Reply]):
     def __init__(self, target: Target) -> None:
         super().__init__(target, natpmp_codec.read_reply, natpmp_restarted)
         self._external_address: IPAddress | None = None
+        self._tells_address = True
 
     async def map(self, request: MapRequest) -> Lease:
         """Request a mapping; NAT-PMP may always grant another port than the suggested one."""
         self._check(request.internal_address)
-        reply = await self._request_mapping(
-            request.protocol,
-            request.internal_port,
-            self._suggestion(request),
-            request.lifetime or MAX_LIFETIME,
-            urgent=request.urgent,
-        )
+        try:
+            reply = await self._map(request, self._suggestion(request))
+        except (NotAuthorized, NoResources) as refusal:
+            if request.exact:
+                raise
+            reply = await self._map_anywhere(request, refusal)
+        check_lifetime(reply, request.lifetime or MAX_LIFETIME)
         return self.lease(
             request,
             external_port=reply.external_port,
@@ -70,6 +75,22 @@ class NatPmpGateway(Port5351Gateway[Reply]):
             external_address=self._external_address,
             permanent=False,
         )
+
+    async def _map(self, request: MapRequest, external_port: int) -> Reply:
+        return await self._request_mapping(
+            request.protocol,
+            request.internal_port,
+            external_port,
+            request.lifetime or MAX_LIFETIME,
+            urgent=request.urgent,
+        )
+
+    async def _map_anywhere(self, request: MapRequest, refusal: BackendError) -> Reply:
+        """Suggest no port, for gateways that refuse any that they did not choose (P21)."""
+        try:
+            return await self._map(request, ANY_PORT)
+        except (NotAuthorized, NoResources):
+            raise refusal from None
 
     async def unmap(self, lease: Lease) -> None:
         """Delete a mapping with lifetime 0 and external port 0 (section 3.4); a missing one succeeds."""
@@ -85,6 +106,9 @@ class NatPmpGateway(Port5351Gateway[Reply]):
 
     async def external_address(self) -> IPAddress | None:
         """Query the external address; None if the gateway has none."""
+        if not self._tells_address:
+            await self._delete_unused(REQUEST_LIMIT)  # its epoch shows a restart
+            return None
         reply = await self._request_address(REQUEST_LIMIT)
         if reply.result not in _ADDRESS_RESULTS:
             raise natpmp_error(reply.result)
@@ -110,15 +134,11 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         *,
         urgent: bool = False,
     ) -> Reply:
-        def accepts(reply: Reply) -> bool:
-            # A late duplicate of the reply to a mapping must not count as the reply to its deletion.
-            return reply.result != _SUCCESS or bool(reply.lifetime) == bool(lifetime)
-
         reply = await self._exchange.request(
             natpmp_codec.map_request(protocol, internal_port, external_port, lifetime),
             natpmp_codec.map_key(protocol, internal_port),
             delays(REQUEST_LIMIT, urgent=urgent),
-            accepts,
+            AnswerTo(lifetime),
         )
         if reply.result != _SUCCESS:
             raise natpmp_error(reply.result)
@@ -129,10 +149,21 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         return await self._exchange.request(request, natpmp_codec.ADDRESS_KEY, delays(limit))
 
     async def _confirm(self) -> None:
-        reply = await self._request_address(PROBE_LIMIT)
+        if not self._tells_address:
+            await self._delete_unused(PROBE_LIMIT)
+            return
+        reply, self._tells_address = await either(
+            self._request_address(PROBE_LIMIT), lambda: self._delete_unused(PROBE_LIMIT - OTHERWISE_AFTER)
+        )
         # A gateway without an external address still speaks NAT-PMP, and may get one later.
-        if reply.result not in _ADDRESS_RESULTS:
+        if self._tells_address and reply.result not in _ADDRESS_RESULTS:
             raise natpmp_error(reply.result)
+
+    async def _delete_unused(self, limit: float) -> Reply:
+        """Delete a mapping that does not exist: some servers never tell their address (P19)."""
+        packet = natpmp_codec.map_request(Protocol.TCP, UNUSED_PORT, ANY_PORT, 0)
+        key = natpmp_codec.map_key(Protocol.TCP, UNUSED_PORT)
+        return await self._exchange.request(packet, key, delays(limit))
 
     def _on_reply(self, reply: Reply, is_timely: bool) -> None:
         # Some gateways send no epoch in errors; treating that as a restart would renew endlessly.

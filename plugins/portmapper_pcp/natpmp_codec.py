@@ -29,7 +29,7 @@ class Reply:
         result: the result code, 0 for success.
         epoch: seconds since the gateway last lost its table.
         address: the external address.
-        internal_port: the internal port, None if an error omits it.
+        internal_port: the internal port, None if the server omits it.
         external_port: the granted external port.
         lifetime: the granted lifetime in seconds.
     """
@@ -88,7 +88,7 @@ def read_reply(packet: bytes) -> Reply:
             opcode,
             made.result,
             made.sec_since_epoch,
-            internal_port=made.private_port,
+            internal_port=made.private_port or None,  # some servers always answer with 0 (P23)
             external_port=made.public_port,
             lifetime=made.lifetime,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,6 +29,7 @@ from portmapper.api import (
     remote_text,
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
+from portmapper_pcp.answers import OTHERWISE_AFTER, UNUSED_PORT, AnswerTo, check_lifetime, either
 from portmapper_pcp.arrivals import HearsPort5351
 from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import pcp_restarted
@@ -58,6 +60,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
         super().__init__(target, pcp_codec.read_reply, pcp_restarted)
         self._external_address: IPAddress | None = None
         self._prefers_failure = True
+        self._answers_announce = True
 
     async def map(self, request: MapRequest) -> Lease:
         """Request a mapping, with PREFER_FAILURE if only the exact port is acceptable.
@@ -80,6 +83,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
             await asyncio.sleep(reply.lifetime)
             reply = await self._request_mapping(request, prefer_failure and self._prefers_failure)
         granted = self._granted(reply, request.internal_address)
+        check_lifetime(reply, request.lifetime or MAX_LIFETIME)
         external = _external(granted.external_address, request.internal_address)
         if self.local_address.version == 4:
             self._external_address = external
@@ -182,12 +186,8 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
             remote=remote,
         )
 
-        def accepts(reply: Reply) -> bool:
-            # A late duplicate of the reply to a MAP must not count as the reply to its deletion.
-            return reply.result != Result.SUCCESS or bool(reply.lifetime) == bool(lifetime)
-
         sends = delays(REQUEST_LIMIT, PCP_JITTER, urgent=urgent)
-        return await self._exchange.request(packet, data.key, sends, accepts)
+        return await self._exchange.request(packet, data.key, sends, AnswerTo(lifetime))
 
     def _granted(self, reply: Reply, internal: IPAddress) -> MapData:
         if reply.result == Result.SUCCESS and reply.mapping is not None:
@@ -201,8 +201,22 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
 
     async def _confirm(self) -> None:
         # Any answer of version 2 is enough: a server may refuse ANNOUNCE but still map ports.
+        if not self._answers_announce:
+            await self._delete_unused(PROBE_LIMIT)
+            return
         packet = pcp_codec.announce_request(self.local_address)
-        await self._exchange.request(packet, pcp_codec.ANNOUNCE_KEY, delays(PROBE_LIMIT, PCP_JITTER))
+        announce = self._exchange.request(packet, pcp_codec.ANNOUNCE_KEY, delays(PROBE_LIMIT, PCP_JITTER))
+        _, self._answers_announce = await either(
+            announce, lambda: self._delete_unused(PROBE_LIMIT - OTHERWISE_AFTER)
+        )
+
+    async def _delete_unused(self, limit: float) -> Reply:
+        """Delete a mapping that does not exist: some servers ignore ANNOUNCE (P18)."""
+        address = self.local_address
+        nonce = secrets.token_bytes(pcp_codec.NONCE_LENGTH)
+        data = _data(nonce, Protocol.TCP, UNUSED_PORT, ANY_PORT, _ANY_ADDRESS[address.version])
+        packet = pcp_codec.map_request(address, data, 0)
+        return await self._exchange.request(packet, data.key, delays(limit, PCP_JITTER))
 
     def _on_reply(self, reply: Reply, is_timely: bool) -> None:
         # Some servers send no epoch in errors; treating that as a restart would renew endlessly.

@@ -18,6 +18,7 @@ NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17}
 _REQUEST = struct.Struct("!BBxxI16s")
 _RESPONSE = struct.Struct("!BBxBII12x")
 _MAP = struct.Struct("!12sB3xHH16s")
+_MAP_WITHOUT_ADDRESS = _MAP.size - 16
 _OPTION = struct.Struct("!BxH")
 _FILTER = struct.Struct("!xBH16s")
 _V4_MAPPED = bytes(10) + b"\xff\xff"
@@ -90,7 +91,7 @@ class Reply:
         result: a `Result`, or an unknown number.
         lifetime: the granted seconds; for an error, how long the error is expected to last.
         epoch: seconds since the server last lost its state.
-        mapping: the mapping, None unless the opcode is MAP.
+        mapping: the mapping, None unless the opcode is MAP; an error may omit it (P20).
     """
 
     opcode: int
@@ -161,6 +162,8 @@ def _filter(remote: IPNetwork) -> bytes:
 def read_reply(packet: bytes) -> Reply:
     """Parse a response; ignore options, because none of them changes the grant.
 
+    Some servers cut or pad their responses, to other lengths than multiples of four (P20).
+
     Raises:
         MalformedPacket: it is no response; section 8.3 requires to drop it.
         Unsupported: the gateway speaks another version (section 9).
@@ -168,11 +171,12 @@ def read_reply(packet: bytes) -> Reply:
     if not 4 <= len(packet) <= MAX_PACKET or not packet[1] & RESPONSE_BIT:
         raise MalformedPacket("no PCP response")
     _check_version(packet)
-    if len(packet) < _RESPONSE.size or len(packet) % 4:
+    if len(packet) < _RESPONSE.size:
         raise MalformedPacket(f"a PCP response of {len(packet)} bytes")
     _, opcode, result, lifetime, epoch = _RESPONSE.unpack_from(packet)
     opcode &= ~RESPONSE_BIT
-    mapping = _read_map(packet) if opcode == Opcode.MAP else None
+    is_bare_error = result != Result.SUCCESS and len(packet) < _RESPONSE.size + _MAP_WITHOUT_ADDRESS
+    mapping = _read_map(packet) if opcode == Opcode.MAP and not is_bare_error else None
     return Reply(opcode, result, lifetime, epoch, mapping)
 
 
@@ -209,7 +213,8 @@ def _check_version(packet: bytes) -> None:
 
 
 def _read_map(packet: bytes) -> MapData:
-    if len(packet) < _RESPONSE.size + _MAP.size:
+    if len(packet) < _RESPONSE.size + _MAP_WITHOUT_ADDRESS:
         raise MalformedPacket(f"a MAP response of {len(packet)} bytes")
-    nonce, protocol, internal, external, address = _MAP.unpack_from(packet, _RESPONSE.size)
+    padded = packet.ljust(_RESPONSE.size + _MAP.size, b"\0")
+    nonce, protocol, internal, external, address = _MAP.unpack_from(padded, _RESPONSE.size)
     return MapData(nonce, protocol, internal, external, unpack_address(address))

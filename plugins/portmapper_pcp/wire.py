@@ -12,8 +12,8 @@ SERVER_PORT = 5351
 ANNOUNCEMENT_PORT = 5350
 """UDP port of hosts for the gateway's announcements (the same sections)."""
 
-MAX_PACKET = 1100
-"""Bytes of the longest message (RFC 6887 section 7); all NAT-PMP messages are shorter."""
+MAX_PACKET = 2048
+"""Bytes of the longest message that is read. RFC 6887 section 7 allows 1,100; some servers pad more (P20)."""
 
 RESPONSE_BIT = 0x80
 """The bit that is set in the opcode byte of every response."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import attrs
 
 from portmapper_simulator.errors import Reason, Refused
 from portmapper_simulator.gateway_points import FORWARD, PROTOCOLS, Forwarding
+from portmapper_simulator.quirk_points import Change
 from portmapper_simulator.udp_points import (
     EPOCH,
     MAP,
@@ -33,6 +35,22 @@ _OPCODE, _RESULT = 1, 3
 @REQUEST.quirk("P4", "does not answer PCP")
 def _silent_to_pcp(request: Request) -> Request:
     return attrs.evolve(request, ignored=request.ignored or request.mechanism == "pcp")
+
+
+@REQUEST.quirk("P18", "does not answer ANNOUNCE over PCP, only MAP")
+def _silent_to_announce(request: Request) -> Request:
+    return _ignoring(request, "pcp")
+
+
+@REQUEST.quirk("P19", "does not answer the request for its external address over NAT-PMP")
+def _silent_about_its_address(request: Request) -> Request:
+    return _ignoring(request, "natpmp")
+
+
+def _ignoring(request: Request, mechanism: str) -> Request:
+    """Ignore opcode 0 of a protocol."""
+    is_it = request.mechanism == mechanism and request.data[_OPCODE : _OPCODE + 1] == b"\0"
+    return attrs.evolve(request, ignored=request.ignored or is_it)
 
 
 @REQUEST.quirk("P7-loss", "loses every second request")
@@ -108,6 +126,31 @@ def _delayed(replies: Replies) -> Replies:
     return attrs.evolve(replies, replies=late)
 
 
+def _changing(mechanism: str, opcode: int, change: Callable[[bytes], bytes]) -> Change[Replies]:
+    """Return a quirk that changes every reply of a protocol with this opcode and a later one."""
+
+    def change_all(replies: Replies) -> Replies:
+        if replies.request.mechanism != mechanism or replies.request.data[_OPCODE] < opcode:
+            return replies
+        changed = (attrs.evolve(reply, data=change(reply.data)) for reply in replies.replies)
+        return attrs.evolve(replies, replies=tuple(changed))
+
+    return change_all
+
+
+REPLIES.quirk("P20", "cuts replies to MAP over PCP after 44 bytes, without the external address")(
+    _changing("pcp", 1, lambda data: data[:44])
+)
+REPLIES.quirk("P20-padded", "pads replies over PCP to 1,501 bytes")(
+    _changing("pcp", 0, lambda data: data.ljust(1501, b"\0"))
+)
+REPLIES.quirk("P22", "grants a lifetime of 0 over PCP")(
+    _changing("pcp", 1, lambda data: data[:4] + bytes(4) + data[8:])
+)
+REPLIES.quirk("P23", "answers with internal port 0 over NAT-PMP")(
+    _changing("natpmp", 1, lambda data: data[:8] + bytes(2) + data[10:])
+)
+
 REPLIES.bundle(
     "P1",
     "sends all false replies of P1-... before the correct one",
@@ -150,6 +193,13 @@ def _granted_number(forwarding: Forwarding) -> Forwarding:
 @MAP.quirk("P15", "refuses external port 0 over NAT-PMP")
 def _no_wildcard(request: MappingRequest) -> MappingRequest:
     if request.mechanism == "natpmp" and not request.external_port:
+        raise Refused(Reason.NOT_AUTHORIZED)
+    return request
+
+
+@MAP.quirk("P21", "refuses every suggested port over NAT-PMP, and chooses one itself")
+def _no_suggestion(request: MappingRequest) -> MappingRequest:
+    if request.mechanism == "natpmp" and request.external_port:
         raise Refused(Reason.NOT_AUTHORIZED)
     return request
 

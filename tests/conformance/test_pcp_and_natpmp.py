@@ -13,6 +13,7 @@ import pytest
 from portmapper.api.errors import NetworkFailure, NoResources, NotAuthorized, Unsupported
 from portmapper.api.events import EventKind
 from portmapper.api.model import ANY_PORT, ConflictPolicy, MappingState, Protocol
+from portmapper_pcp import answers
 from portmapper_simulator.profiles import settings_of
 from portmapper_simulator.quirks import QUIRKS
 
@@ -314,3 +315,61 @@ async def test_p17_address_mismatch_is_another_nat(new_harness: Any, desired: An
     assert isinstance(error, NetworkFailure)
     assert error.code == 12
     assert "another NAT" in entry.error
+
+
+@pytest.mark.parametrize(("quirk", "backend"), [("P18", "pcp"), ("P19", "natpmp")])
+async def test_p18_p19_a_server_that_answers_only_mapping_requests_is_found(
+    new_harness: Any, desired: Any, monkeypatch: pytest.MonkeyPatch, quirk: str, backend: str
+) -> None:
+    """It is asked to delete a mapping that does not exist."""
+    monkeypatch.setattr(answers, "OTHERWISE_AFTER", 0.05)
+    harness = await new_harness(quirk, backends=[backend])
+    entry = await harness.opens(desired())
+    (gateway,) = harness.scheduler.discovery.gateways
+    assert await gateway.external_address() == entry.lease.external_address
+    await harness.gateway.restart(announce=False)
+    await gateway.probe()
+    await harness.until(lambda: harness.ports() == {8080}, "restored")
+
+
+@pytest.mark.parametrize("quirk", ["P20", "P20-padded"])
+async def test_p20_a_reply_of_another_length_is_read(new_harness: Any, desired: Any, quirk: str) -> None:
+    """Without the external address, or longer than the RFC allows."""
+    harness = await new_harness(quirk, backends=["pcp"])
+    entry = await harness.opens(desired())
+    assert (entry.lease.external_address is None) is (quirk == "P20")
+    await harness.close_all()
+
+
+async def test_p21_a_gateway_that_chooses_every_port_is_asked_for_any(new_harness: Any, desired: Any) -> None:
+    """The renewal keeps the port that the gateway chose."""
+    harness = await new_harness("P21", backends=["natpmp"])
+    entry = await harness.open(desired(ANY_PORT, 8080))
+    assert entry.state is MappingState.ACTIVE, entry.error
+    chosen = entry.lease.external_port
+    await harness.renew(entry)
+    assert (entry.lease.external_port, harness.ports()) == (chosen, {chosen})
+
+
+async def test_p21_a_port_that_is_refused_stays_refused(new_harness: Any, desired: Any) -> None:
+    """Another port would not do."""
+    harness = await new_harness("P21", backends=["natpmp"])
+    entry = await harness.open(desired())
+    assert entry.state is MappingState.REFUSED
+    assert harness.ports() == set()
+
+
+async def test_p22_a_lease_of_no_time_is_a_failure(new_harness: Any, desired: Any) -> None:
+    """The reason is told, and the next protocol is used."""
+    harness = await new_harness("P22", backends=["pcp"])
+    entry = await harness.open(desired())
+    assert "0 seconds" in str(entry.refusal)
+    other = await new_harness("P22", backends=BOTH)
+    assert (await other.open(desired())).lease.backend == "natpmp"
+
+
+async def test_p23_an_internal_port_of_0_names_the_requested_one(new_harness: Any, desired: Any) -> None:
+    """VPN providers answer so."""
+    harness = await new_harness("P23", backends=["natpmp"])
+    await harness.opens(desired())
+    await harness.close_all()

@@ -198,7 +198,7 @@ async def test_short_errors_refuse_the_pending_mappings_in_order(
 ) -> None:
     """They name no port; gateways answer in order, so the oldest request is meant."""
     peer.answer = lambda request: [peer.natpmp(request, result=request[5] - 78)[:8]]
-    requests = [attrs.evolve(request_80, internal_port=port) for port in (80, 81, 82)]
+    requests = [attrs.evolve(request_80, internal_port=port, exact=True) for port in (80, 81, 82)]
     refusals = await asyncio.gather(*map(gateway.map, requests), return_exceptions=True)
     assert [type(refusal) for refusal in refusals] == [NotAuthorized, NetworkFailure, NoResources]
 

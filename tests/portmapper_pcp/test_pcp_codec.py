@@ -87,18 +87,28 @@ def test_ipv6_addresses_keep_their_sixteen_bytes() -> None:
         b"",
         MAP_REPLY[:3],
         MAP_REPLY[:23],
-        MAP_REPLY[:56],
-        MAP_REPLY + b"\0",
-        MAP_REPLY + bytes(1100),
+        MAP_REPLY[:43],
+        MAP_REPLY + bytes(2000),
         b"\x02\x01" + MAP_REPLY[2:],
         b"\x07" + MAP_REPLY[1:],
     ],
-    ids=["empty", "3", "23", "no whole body", "not of four", "too long", "a request", "version 7"],
+    ids=["empty", "3", "23", "no whole body", "too long", "a request", "version 7"],
 )
 def test_what_is_no_response_is_malformed(packet: bytes) -> None:
     """Section 8.3 requires to drop such packets."""
     with pytest.raises(MalformedPacket):
         pcp_codec.read_reply(packet)
+
+
+def test_p20_a_cut_or_padded_reply_is_read() -> None:
+    """The address may be missing, and an error may be the header alone."""
+    cut = pcp_codec.read_reply(MAP_REPLY[:44])
+    assert cut.key == DATA.key
+    assert cut.mapping is not None
+    assert cut.mapping.external_port == 8081
+    assert cut.mapping.external_address.is_unspecified
+    assert pcp_codec.read_reply(MAP_REPLY + bytes(1101)) == pcp_codec.read_reply(MAP_REPLY)
+    assert pcp_codec.read_reply(b"\x02\x81\0\x02" + bytes(20)).key == (1,)
 
 
 def test_p2_version_0_means_nat_pmp_only() -> None:
