@@ -74,3 +74,13 @@ def _compressed(response: Response) -> Response:
 @RESPONSE.quirk("H12-utf-16", "declares UTF-16, and sends UTF-8")
 def _wrong_encoding(response: Response) -> Response:
     return attrs.evolve(response, content_type="text/xml; charset=utf-16")
+
+
+@RESPONSE.quirk("H15", "writes neither the version of HTTP nor a length")
+def _without_version(response: Response) -> Response:
+    return attrs.evolve(response, version="HTTP", framing="close")
+
+
+@RESPONSE.quirk("H15-bare-cr", "ends header lines with a bare carriage return")
+def _bare_cr(response: Response) -> Response:
+    return attrs.evolve(response, newline=b"\r", framing="close")

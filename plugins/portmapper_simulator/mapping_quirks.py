@@ -64,6 +64,11 @@ ADD.quirk("M31", "718 for a description that another entry has")(
 )
 
 
+ADD.quirk("M35", "718 for an internal port that has another external port")(
+    refuse_with(718, lambda request: request.other_ports)
+)
+
+
 @ADD.quirk("M9", "assigns a different port than requested for AddAnyPortMapping")
 def _other_port(request: AddRequest) -> AddRequest:
     if not request.any_port:

@@ -9,7 +9,10 @@ import attrs
 from portmapper_simulator.actions import WAN_PPP_1
 from portmapper_simulator.errors import Fault
 from portmapper_simulator.gateway_points import EXTERNAL_ADDRESS
-from portmapper_simulator.upnp_points import CALL, LAYOUT, Call, Layout
+from portmapper_simulator.upnp_points import CALL, LAYOUT, RESPONSE, Call, Layout, Response
+
+SILENCE = 30.0
+"""Seconds that a service takes which does not answer."""
 
 
 def _each_service(layout: Layout, **changes: Any) -> Layout:
@@ -76,3 +79,28 @@ EXTERNAL_ADDRESS.quirk("S5", "reports 0.0.0.0 as external address")(lambda _: "0
 EXTERNAL_ADDRESS.quirk("S5-loopback", "reports a loopback external address")(lambda _: "127.0.0.1")
 EXTERNAL_ADDRESS.quirk("S6", "reports a private external address")(lambda _: "192.168.100.2")
 EXTERNAL_ADDRESS.quirk("S6-cgnat", "reports an external address in 100.64.0.0/10")(lambda _: "100.64.12.34")
+
+
+@LAYOUT.quirk("S9")
+def _six_services(layout: Layout) -> Layout:
+    (service,) = layout.services[:1]
+    paths = [f"/ctl/silent{number}" for number in range(1, 6)]
+    silent = [attrs.evolve(service, name=path[5:], control_url=path) for path in paths]
+    return attrs.evolve(layout, services=(*silent, *layout.services))
+
+
+@RESPONSE.quirk("S9", "has six WAN connections, and only the last one answers")
+def _silent_services(response: Response) -> Response:
+    return attrs.evolve(response, delay=SILENCE) if response.path.startswith("/ctl/silent") else response
+
+
+LAYOUT.quirk("S10")(_two_services)
+
+
+@CALL.quirk("S10", "has two WAN connections, and the first confirms every mapping and shows none")
+def _first_pretends(call: Call) -> Call:
+    if call.service is None or call.service.name != "WANIPConn1" or "PortMapping" not in call.action:
+        return call
+    if call.action.startswith("Get"):
+        raise Fault(714)
+    return attrs.evolve(call, action="GetStatusInfo", arguments={})

@@ -92,6 +92,7 @@ SEARCH.quirk("D14", "answers only searches for ssdp:all")(_only_for("ssdp:all"))
 SEARCH.quirk("D14-connection", "answers only searches for WANConnectionDevice")(
     _only_for(":WANConnectionDevice:")
 )
+SEARCH.quirk("D14-lan", "answers only searches for LANDevice")(_only_for(":LANDevice:"))
 SEARCH.quirk("D14-service", "answers only searches for WANCommonInterfaceConfig")(
     _only_for(":WANCommonInterfaceConfig:")
 )
@@ -133,3 +134,18 @@ def _without_scheme(search: Search) -> Search:
 @SEARCH.quirk("D16-quoted", "sends a LOCATION in angle brackets")
 def _in_brackets(search: Search) -> Search:
     return _with_location(search, lambda url: f"<{url}>")
+
+
+@SEARCH.quirk("D16-user", "sends a LOCATION with a user name and a password")
+def _with_user(search: Search) -> Search:
+    return _with_location(search, lambda url: url.replace("//", "//admin:admin@"))
+
+
+@SEARCH.quirk("D17", "answers no search, and announces itself")
+def _only_announced(search: Search) -> Search:
+    return attrs.evolve(search, answers=(), announced=True)
+
+
+@SEARCH.quirk("D18", "answers searches without the version of HTTP, after a blank line")
+def _without_version(search: Search) -> Search:
+    return _each(search, lambda answer: attrs.evolve(answer, first="\r\nHTTP 200"))

@@ -16,7 +16,7 @@ GROUP = "239.255.255.250"
 MAX_AGE = 1800
 MAX_HEADERS = 40
 SERVER = "Linux/6.1 UPnP/1.1 portmapper-simulator/1"
-DEVICES = ("InternetGatewayDevice", "WANDevice", "WANConnectionDevice")
+DEVICES = ("InternetGatewayDevice", "LANDevice", "WANDevice", "WANConnectionDevice")
 
 
 @attrs.frozen
@@ -92,6 +92,8 @@ class SsdpServer:
         self._state.log_request("ssdp", "M-SEARCH", sender[0], target=target, multicast=multicast)
         answers = tuple(Answer(self._answer_headers(answered)) for answered in self._answered(target))
         search = upnp_points.SEARCH.apply(self._state.quirks, Search(target, multicast, self._age(), answers))
+        if search.announced:
+            self.announce("ssdp:alive")
         for answer in search.answers:
             if answer.delay:
                 asyncio.get_running_loop().call_later(answer.delay, self._send, answer, sender)
@@ -104,7 +106,7 @@ class SsdpServer:
         return matching if requested == "ssdp:all" else [requested][: len(matching)]
 
     def _send(self, answer: Answer, receiver: Address) -> None:
-        data = _written("HTTP/1.1 200 OK", answer.headers, answer.separator)
+        data = _written(answer.first, answer.headers, answer.separator)
         if answer.other_port:
             send_from_other_port(self._state.settings.host, data, receiver)
         elif self._unicast is not None:

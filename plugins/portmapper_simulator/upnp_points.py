@@ -20,12 +20,14 @@ class Answer:
     Attributes:
         headers: names and values, in order.
         separator: text between a name and its value.
+        first: the first line.
         other_port: send from a port other than the gateway's.
         delay: seconds to wait before sending.
     """
 
     headers: Mapping[str, str]
     separator: str = ": "
+    first: str = "HTTP/1.1 200 OK"
     other_port: bool = False
     delay: float = 0.0
 
@@ -39,12 +41,14 @@ class Search:
         multicast: True if it was sent to the group, False if sent to the gateway's address.
         age: seconds since the first search.
         answers: the answers to send, in order.
+        announced: announce the device instead.
     """
 
     target: str
     multicast: bool
     age: float
     answers: tuple[Answer, ...]
+    announced: bool = False
 
 
 SEARCH = QuirkPoint[Search]()
@@ -177,6 +181,7 @@ class AddRequest:
         caller: the client's address.
         client: the internal address to map to.
         renews: an entry of the same client exists.
+        other_ports: the client's internal port has another external port.
         kept: add the entry to the table.
         entries: number of entries in the table.
         remote: the only hosts that may connect, None for every host.
@@ -193,6 +198,7 @@ class AddRequest:
     description: str
     enabled: bool
     renews: bool
+    other_ports: bool = False
     kept: bool = True
     entries: int = 0
     remote: IPv4Network | None = None

@@ -115,6 +115,11 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
         description=arguments["NewPortMappingDescription"],
         enabled=_number(arguments["NewEnabled"], 1) == 1,
         renews=held is not None and held.internal_address == client,
+        other_ports=any(
+            (e.protocol, e.internal_address, e.internal_port) == (protocol, client, internal_port)
+            for e in state.nat.table
+            if e.external_port != external_port
+        ),
         entries=len(state.nat.table),
         remote=_remote(arguments),
         other_descriptions=frozenset(e.description for e in state.nat.table if e is not held),

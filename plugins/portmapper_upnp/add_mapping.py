@@ -164,6 +164,8 @@ class AddMapping:
                 return granted
         if not fault.is_known and holder is None:
             raise fault
+        if holder is None and fault.number == CONFLICT and await self._closes_other_port(port):
+            return await self._adding.add("AddPortMapping", port)
         if holder is None:
             if self._is_third_party and fault.number == CONFLICT:
                 raise Fault(NOT_AUTHORIZED, fault.description)  # secure mode of some releases (M12)
@@ -178,6 +180,13 @@ class AddMapping:
         for remote in {remote_host(self._request), ""}:
             await self._connection.delete(self._request.protocol, port, remote)
         return await self._adding.add("AddPortMapping", port)
+
+    async def _closes_other_port(self, port: int) -> bool:
+        """Close the former external port on gateways that allow only one for an internal port (M35)."""
+        former = await self._holders.other_port(port)
+        if former is None:
+            return False
+        return await self._connection.delete(self._request.protocol, former, remote_host(self._request))
 
     @staticmethod
     def _is_vague(fault: Fault) -> bool:

@@ -10,18 +10,21 @@ from portmapper.api import NetworkFailure, Target
 from portmapper_upnp.multicast import interface_index, listening_socket
 from portmapper_upnp.search import MAX_DATAGRAM
 
+Arrived = Callable[[bytes, tuple[Any, ...]], None]
+"""Called with an announcement and its sender."""
+
 
 class Arrivals(asyncio.DatagramProtocol):
     """The announcements of one target's default gateway."""
 
-    def __init__(self, target: Target, arrived: Callable[[], None]) -> None:
+    def __init__(self, target: Target, arrived: Arrived) -> None:
         self._sender = str(target.gateway).partition("%")[0]
         self._arrived = arrived
 
     def datagram_received(self, data: bytes, sender: tuple[Any, ...]) -> None:
         """Report a gateway device that is alive."""
         if sender[0] == self._sender and len(data) <= MAX_DATAGRAM and is_arrival(data):
-            self._arrived()
+            self._arrived(data, sender)
 
 
 def is_arrival(data: bytes) -> bool:
@@ -31,7 +34,7 @@ def is_arrival(data: bytes) -> bool:
     return is_alive and b":INTERNETGATEWAYDEVICE:" in packet
 
 
-async def listen(target: Target, ssdp_port: int, arrived: Callable[[], None]) -> None:
+async def listen(target: Target, ssdp_port: int, arrived: Arrived) -> None:
     """Call `arrived` for each announcement until cancelled.
 
     Raises:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from portmapper.api import Backend, Diagnoses, EndsSearch, Family, Gateway, HearsArrivals, IPAddress, Target
 from portmapper_upnp.lazy_import import load
@@ -38,6 +40,8 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         self._searches: dict[Target, list[Search]] = {}
         self._ended: dict[Target, float] = {}
         self._fruitless: Counter[Target] = Counter()
+        self._listened: set[Target] = set()
+        self._announced: dict[Target, tuple[bytes, tuple[Any, ...]]] = {}
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Yield each gateway that answers at the target.
@@ -59,13 +63,14 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
             target.gateway,
             self._ssdp_port,
             interface=target.interface,
+            only_gateway=target.chosen,
             patience=LATE_ANSWER_TIME,
             quiet=self._fruitless[target] % FULL_SEARCH_EVERY != 0,
         )
         self._fruitless[target] += 1
         self._track(search, target)
         try:
-            async with search:
+            async with search, self._hearing(search, target):
                 if not await search.expects_answers():
                     return
                 await load(_HEAVY)
@@ -88,13 +93,34 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         """Listen for SSDP announcements. Raise `NetworkFailure` if nothing can be heard."""
         from portmapper_upnp.arrivals import listen
 
-        def heard() -> None:
+        def heard(data: bytes, sender: tuple[Any, ...]) -> None:
             del self._fruitless[target]
+            self._announced[target] = (data, sender)
             for search in self._searches.get(target, ()):
                 search.ask_again()
+                search.hear(data, sender)
             arrived()
 
-        await listen(target, self._ssdp_port, heard)
+        self._listened.add(target)
+        try:
+            await listen(target, self._ssdp_port, heard)
+        finally:
+            self._listened.discard(target)
+
+    @contextlib.asynccontextmanager
+    async def _hearing(self, search: Search, target: Target) -> AsyncIterator[None]:
+        """Listen for announcements during a search, and start from the last one (D17)."""
+        if target in self._announced:
+            search.hear(*self._announced[target])
+        if target in self._listened:
+            yield
+            return
+        listening = asyncio.create_task(self.listen(target, lambda: None))
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
     async def diagnose(self, target: Target) -> Sequence[Finding]:
         """Report which kind of search finds the target's gateway, or why no search does.

@@ -123,8 +123,10 @@ class Discovery:
         return True
 
     async def _describe(self, endpoint: Endpoint, search: Search, *, is_own: bool) -> None:
-        # Any host can name a URL on the gateway. It is used only if the gateway itself does not answer.
-        if not is_own and await self._default_answers(endpoint.latency):
+        # Any host can name a URL on the gateway. It is used only if the gateway itself does not answer. So
+        # are other devices: there may be dozens, and their descriptions would delay the gateway's (D19).
+        is_default = is_own and endpoint.address == self._target.gateway
+        if not is_default and endpoint.address.version == 4 and await self._default_answers(endpoint.latency):
             return
         gateway = None
         for candidate in self._endpoints(endpoint):

@@ -42,7 +42,7 @@ from portmapper_upnp.igd_watch import IgdWatch
 from portmapper_upnp.learned_behavior import LearnedBehavior
 from portmapper_upnp.soap_fault import ACTION_FAILED, INVALID_ACTION, NOT_AUTHORIZED, Moved, Refused
 from portmapper_upnp.table import read_table
-from portmapper_upnp.verified_mapping import VerifiedMapping, entry_leads_to
+from portmapper_upnp.verified_mapping import ShowsNothing, VerifiedMapping, entry_leads_to
 
 LIST_TIME = 60.0
 """Seconds for a whole table; the core allows a little more."""
@@ -201,13 +201,22 @@ class IgdGateway(
         return await self._connection.external_address()
 
     async def _open(self, request: MapRequest) -> Granted:
-        """Open the port over the first service that can, and use this service from now on (S7)."""
+        """Open the port over the first service that can, and use this service from now on (S7).
+
+        A service that confirms everything and shows nothing is used only if no other one can (S10).
+        """
         failure: BackendError | None = None
         candidates = self._connections[:1] if self._works else list(self._connections)
-        for connection in candidates:
-            mapping = VerifiedMapping(connection, self._behavior, request, self.local_address)
+        only, known = len(candidates) == 1, len(candidates)
+        for number, connection in enumerate(candidates):
+            mapping = VerifiedMapping(
+                connection, self._behavior, request, self.local_address, only or number >= known
+            )
             try:
                 granted = await (mapping.open_restricted() if request.remote else mapping.open())
+            except ShowsNothing as error:
+                failure = failure or error
+                candidates.append(connection)
             except BackendError as error:
                 failure = failure or error
                 if not _means_wrong_service(error):

@@ -21,9 +21,11 @@ MAX_HEAD = 32 * 1024
 SILENCE = 1.0
 """Seconds without a byte after which an answer is complete, if it is read to the end."""
 
-_STATUS = re.compile(rb"[\r\n]*HTTP/[0-9.]{1,8}[ \t]+(?P<status>[1-5][0-9]{2})\b", re.IGNORECASE)
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_CONTINUE = re.compile(rb"[\r\n]*HTTP/[0-9.]{1,8}[ \t]+1[0-9]{2}\b", re.IGNORECASE)
+_STATUS = re.compile(rb"[\r\n]*(?:HTTP[/0-9.]{0,9}[ \t]+)?(?P<status>[1-5][0-9]{2})\b", re.IGNORECASE)
+_END_OF_HEAD = re.compile(rb"\n\r*\n\r?|\r\r(?!\n)")
+"""A blank line, whichever characters end a line."""
+
+_CONTINUE = re.compile(rb"[\r\n]*(?:HTTP[/0-9.]{0,9}[ \t]+)?1[0-9]{2}\b", re.IGNORECASE)
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*([0-9]{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding[ \t]*:.*chunked", re.IGNORECASE | re.MULTILINE)
 _CHARSET = re.compile(rb"^content-type[ \t]*:.*charset=[\"']?([A-Za-z0-9_-]{1,40})", re.I | re.M)
@@ -130,7 +132,8 @@ class _AnswerReader:
         """Tell whether the answer begins with its document, as HTTP 0.9 does."""
         while not self._bytes.strip() and len(self._bytes) < MAX_HEAD and await self._more():
             pass
-        return self._bytes.lstrip().startswith(b"<")
+        self._bytes = self._bytes.lstrip()
+        return self._bytes.startswith(b"<")
 
     async def _head(self) -> bytes:
         while (end := _END_OF_HEAD.search(self._bytes)) is None:
@@ -138,7 +141,7 @@ class _AnswerReader:
                 raise NetworkFailure(f"the gateway's headers are longer than {MAX_HEAD} bytes")
             if not await self._more():
                 raise NetworkFailure("the gateway's answer is not HTTP")
-        head = bytes(self._bytes[: end.end()])
+        head = bytes(self._bytes[: end.end()]).replace(b"\r", b"\n")
         del self._bytes[: end.end()]
         return head
 

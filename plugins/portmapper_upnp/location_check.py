@@ -24,7 +24,7 @@ def acceptable_location(
 
     A location on the default gateway is accepted from any sender: the router may answer from a second
     address, such as the shared address of an OPNsense pair (D11). If the default gateway itself names a host
-    by its name, its address replaces the name (D6).
+    by its name, its address replaces the name (D6). A user name in the URL is dropped (D16).
 
     Args:
         url: the URL as the device sent it.
@@ -33,7 +33,7 @@ def acceptable_location(
         gateway: the default gateway, None if unknown.
     """
     parts = _split(_bare_url(url))
-    if parts is None or parts.scheme != "http" or parts.username is not None:
+    if parts is None or parts.scheme != "http":
         return None
     host = _address(parts.hostname)
     if (
@@ -49,7 +49,7 @@ def acceptable_location(
         return _at_host(parts, f"{sender}%{zone}" if sender.is_link_local and zone else str(sender))
     if host.version == 6 and host.is_loopback:
         return _at_host(parts, str(sender))
-    return urlunsplit(parts) if host in (sender, gateway) else None
+    return _at_host(parts, str(host)) if host in (sender, gateway) else None
 
 
 def by_address(url: str, address: IPAddress) -> str:
@@ -96,8 +96,9 @@ def at_host_of(url: str, location: str) -> str | None:
 
 
 def _bare_url(text: str) -> str:
-    """Remove quotes and angle brackets, and add a missing scheme (D16)."""
-    url = text.strip().strip("<>\"'").strip()
+    """Remove quotes and angle brackets, escape blanks, and add a missing scheme (D16)."""
+    url = text.strip().strip("<>\"'").strip().replace("&amp;", "&")
+    url = url.replace(" ", "%20").replace("\\", "/")
     return url if "://" in url else f"http://{url}"
 
 
@@ -122,9 +123,10 @@ def _at_host(parts: SplitResult, host: str) -> str:
 
 def _address(host: str | None) -> IPAddress | None:
     try:
-        return ipaddress.ip_address(_bare(host))
+        address = ipaddress.ip_address(_bare(host))
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _bare(host: str | None) -> str:

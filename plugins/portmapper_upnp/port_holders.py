@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from portmapper.api import BackendError, MapRequest, TableEntry
 from portmapper_upnp.connection import WanConnection, remote_host
+from portmapper_upnp.table import read_table
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,27 @@ class PortHolders:
         if entry is None and remote:
             entry = await self._connection.optional_entry(self._request.protocol, port)
         return entry
+
+    async def other_port(self, port: int) -> int | None:
+        """Return another external port that leads to the internal port, if this mapping was open there (M35).
+
+        It was, if it is the lease that is renewed, or if the entry has our description: another program may
+        have mapped the same internal port.
+        """
+        request = self._request
+        try:
+            entries = await self._connection.optional("table", lambda: read_table(self._connection))
+        except BackendError as error:
+            _log.debug("the gateway does not show its table: %s", error)
+            return None
+        target = (request.protocol, request.internal_address, request.internal_port)
+        held = request.held.external_port if request.held is not None else None
+        for entry in entries:
+            is_same = (entry.protocol, entry.internal_address, entry.internal_port) == target
+            was_ours = entry.external_port == held or entry.comment == self._comment()
+            if is_same and was_ours and entry.external_port != port:
+                return entry.external_port
+        return None
 
     def is_ours(self, holder: TableEntry) -> bool:
         """Tell whether the entry is the requesting host's, or our lease's at a former address (M16)."""

@@ -36,6 +36,7 @@ OTHER_TARGETS = (
 LAST_TARGETS = (
     "urn:schemas-upnp-org:device:WANDevice:1",
     "urn:schemas-upnp-org:device:WANConnectionDevice:1",
+    "urn:schemas-upnp-org:device:LANDevice:1",
     "urn:schemas-upnp-org:service:Layer3Forwarding:1",
     "urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1",
     "ssdp:all",
@@ -64,6 +65,10 @@ SEARCH_TIME = 2.6
 LATE_ANSWER_TIME = 7.0
 """Seconds to wait for a gateway that has not answered: a ZyXEL VMG8825 takes more than MX seconds, and some
 take more than five (D13)."""
+
+ANNOUNCED_TIME = 1.0
+"""Seconds after which an announcement counts as an answer: a few gateways answer no search (D17). Most do,
+and their answer tells more."""
 
 LISTEN_TIME = 0.15
 """Seconds that a search listens at least, however early it is to end. Most gateways answer in a few ms."""
@@ -133,11 +138,13 @@ class Search(asyncio.DatagramProtocol):
         *,
         interface: str = "",
         multicast: bool = True,
+        only_gateway: bool = False,
         patience: float = 0.0,
         quiet: bool = False,
     ) -> None:
         self._patience = patience
         self._quiet = quiet
+        self._only_gateway = only_gateway
         self._local_address = local_address
         self._gateway = str(gateway).partition("%")[0] if gateway else None
         version = local_address.version
@@ -152,6 +159,7 @@ class Search(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._resending: asyncio.Task[None] | None = None
         self._refusal: asyncio.Task[None] | None = None
+        self._announced: asyncio.TimerHandle | None = None
         self._may_be_refused = False
         self._listening = 0.0
         self._heard = False
@@ -184,6 +192,8 @@ class Search(asyncio.DatagramProtocol):
         for task in (self._resending, self._refusal):
             if task is not None:
                 task.cancel()
+        if self._announced is not None:
+            self._announced.cancel()
         if self._transport is not None:
             self._transport.close()
 
@@ -219,8 +229,17 @@ class Search(asyncio.DatagramProtocol):
                 self._waiting = None
             if datagram is None:
                 return
-            answered = answered or _GATEWAY.search(datagram.data) is not None
+            answered = answered or self._is_answer(datagram)
             yield datagram
+
+    def _is_answer(self, datagram: Datagram) -> bool:
+        """Tell whether a gateway has answered that may be used."""
+        others = not self._only_gateway or datagram.sender[0] == self._gateway
+        return others and _GATEWAY.search(datagram.data) is not None
+
+    def hear(self, announcement: bytes, sender: tuple[Any, ...]) -> None:
+        """Use an announcement of the gateway as its answer, unless it answers soon (D17)."""
+        self._announced = self._loop.call_later(ANNOUNCED_TIME, self.datagram_received, announcement, sender)
 
     def stop(self) -> None:
         """End the search before its time: no further answer matters."""

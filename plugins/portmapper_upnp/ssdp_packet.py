@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from portmapper.api import IPAddress
 from portmapper.support.values import frozen
 from portmapper_upnp.location_check import acceptable_location
 
-MAX_HEADERS = 32
+MAX_HEADERS = 128
+_FOUND = re.compile(r"HTTP[/0-9.]* 200\b")  # not every device writes the version or the reason (D18)
 _TOKEN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 
 
@@ -74,7 +76,7 @@ def read_device_name(text: str) -> str:
 
 
 def _kind(start: str, announcement: str) -> str | None:
-    if start.startswith("HTTP/") and " 200" in start:
+    if _FOUND.match(start):
         return "answer"
     if start.startswith("NOTIFY "):
         return {"ssdp:alive": "alive", "ssdp:byebye": "byebye"}.get(announcement.strip().lower())
@@ -87,7 +89,7 @@ def _headers(data: bytes) -> tuple[str, list[tuple[str, str]]]:
     The library's header parser rejects a whole packet because of one bad header. Routers send headers with
     a blank before the colon, lines without a colon, and Latin-1 bytes.
     """
-    start, *lines = data.decode("latin-1").replace("\r", "\n").split("\n")
+    start, *lines = data.decode("latin-1").lstrip("\r\n").replace("\r", "\n").split("\n")
     headers: list[tuple[str, str]] = []
     for line in lines:
         if headers and not headers[-1][1] and line[:1] in (" ", "\t"):

@@ -34,11 +34,16 @@ _FULL = "the gateway accepts the mapping but does not store it: its table may be
 _log = logging.getLogger(__name__)
 
 
+class ShowsNothing(NetworkFailure):
+    """The gateway confirms what is requested, and shows nothing of it."""
+
+
 @frozen
 class VerifiedMapping:
     """One request, and the lookup of the entry that it created.
 
     Attributes:
+        only_service: no other service of the gateway may be the one that holds the entries (S10).
         now: a clock in seconds that goes on while the system is suspended.
     """
 
@@ -46,6 +51,7 @@ class VerifiedMapping:
     behavior: DeviceBehavior
     request: MapRequest
     local_address: IPAddress
+    only_service: bool = True
     now: Callable[[], float] = Clock().monotonic
 
     async def open(self) -> Granted:
@@ -183,6 +189,8 @@ class VerifiedMapping:
             raise NoResources(_FULL)
         if not existed or self.behavior.shows_entries:
             raise NetworkFailure("the gateway grants the mapping but does not hold it")
+        if not self.only_service:
+            raise ShowsNothing("the gateway grants the mapping but does not show it")
         # The deletion succeeded, so the entry existed: the gateway holds entries that it does not show.
         self.behavior.hides_entries = True
         return await self._add()

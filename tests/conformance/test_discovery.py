@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from portmapper.api.backend import Target
 from portmapper.api.errors import Unsupported
 from portmapper.api.model import MappingState
 from portmapper_simulator.quirks import QUIRKS
 from portmapper_upnp import search
+from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.ssdp_packet import read_packet
 
 UPNP = frozenset({"upnp"})
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
 LONG_GRACE = 10.0
 """Seconds for the default gateway to answer on a busy machine."""
 
@@ -149,7 +152,7 @@ async def test_d13_a_late_answer_is_found(start_gateway: Any, discover: Any) -> 
     assert len((await discover(gateway)).gateways) == 1
 
 
-@pytest.mark.parametrize("quirk", ["D14", "D14-connection", "D14-service"])
+@pytest.mark.parametrize("quirk", ["D14", "D14-connection", "D14-lan", "D14-service"])
 async def test_d14_a_gateway_that_answers_only_one_unusual_target_is_found(
     start_gateway: Any, discover: Any, monkeypatch: pytest.MonkeyPatch, quirk: str
 ) -> None:
@@ -160,8 +163,59 @@ async def test_d14_a_gateway_that_answers_only_one_unusual_target_is_found(
     assert len((await discover(gateway)).gateways) == 1
 
 
-@pytest.mark.parametrize("quirk", ["D16", "D16-quoted"])
+@pytest.mark.parametrize("quirk", ["D16", "D16-quoted", "D16-user"])
 async def test_d16_a_badly_written_location_is_read(start_gateway: Any, discover: Any, quirk: str) -> None:
-    """Without its scheme, or in brackets."""
+    """Without its scheme, in brackets, or with a user name."""
     gateway = await start_gateway(quirk, protocols=frozenset({"upnp"}))
     assert len((await discover(gateway, first=True)).gateways) == 1
+
+
+async def test_d17_a_gateway_that_answers_no_search_is_found_by_its_announcement(
+    new_harness: Any, desired: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It also opens the port for a single pass."""
+    monkeypatch.setattr(search, "ANNOUNCED_TIME", 0.05)
+    harness = await new_harness("D17", backends=["upnp"])
+    await harness.opens(desired())
+
+
+@pytest.mark.usefixtures("quick_search")
+async def test_d17_the_next_search_starts_from_the_last_announcement(
+    start_gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway may announce itself only every few minutes."""
+    monkeypatch.setattr(search, "ANNOUNCED_TIME", 0.05)
+    gateway = await start_gateway("D17", protocols=UPNP)
+    target = Target(LOOPBACK, "lo", LOOPBACK)
+    backend = IgdBackend(gateway.ssdp_port)
+    try:
+        assert [found.address async for found in backend.discover(target)] == [LOOPBACK]
+        gateway.mute("upnp")
+        gateway.unmute("upnp")
+        gateway.state.quirks.add("D1-unicast-only")
+        monkeypatch.setattr(search, "DEVICE_TARGETS", ())
+        monkeypatch.setattr(search, "OTHER_TARGETS", ())
+        assert [found.address async for found in backend.discover(target)] == [LOOPBACK]
+    finally:
+        await backend.close()
+
+
+async def test_d18_an_answer_without_the_version_of_http_is_read(start_gateway: Any, discover: Any) -> None:
+    """It begins with a blank line, and has no reason."""
+    gateway = await start_gateway("D18", protocols=UPNP)
+    assert len((await discover(gateway, first=True)).gateways) == 1
+
+
+async def test_d19_the_descriptions_of_many_other_devices_are_not_fetched(
+    start_gateway: Any, start_scheduler: Any, desired: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would delay that of the default gateway, which answers last."""
+    monkeypatch.setattr("portmapper_upnp.discovery.GRACE", LONG_GRACE)
+    gateway = await start_gateway("D10", protocols=UPNP)
+    others = [
+        await start_gateway(host=f"127.0.0.{number}", ssdp_port=gateway.ssdp_port, protocols=UPNP)
+        for number in range(20, 40)
+    ]
+    harness = await start_scheduler(gateway, ["upnp"], searched=True)
+    assert (await harness.open(desired())).state is MappingState.ACTIVE
+    assert [request for other in others for request in other.requests if request.protocol == "http"] == []

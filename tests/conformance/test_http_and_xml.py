@@ -145,3 +145,10 @@ async def test_h12_a_body_is_read_despite_what_its_headers_say(
     """A wrong length, a compression that was not requested, a wrong encoding."""
     harness = await new_harness(quirk, backends=["upnp"])
     await harness.opens(desired())
+
+
+@pytest.mark.parametrize("quirk", ["H15", "H15-bare-cr"])
+async def test_h15_headers_that_are_hardly_http_are_read(new_harness: Any, desired: Any, quirk: str) -> None:
+    """No version, no length, other line ends."""
+    harness = await new_harness(quirk, backends=["upnp"])
+    await harness.opens(desired())

@@ -113,3 +113,18 @@ async def test_s8_an_ipv6_address_is_no_external_address(new_harness: Any, desir
     harness = await new_harness("S8", backends=["upnp"])
     entry = await harness.opens(desired())
     assert entry.lease.external_address is None
+
+
+async def test_s9_silent_connections_do_not_hide_the_one_that_answers(
+    new_harness: Any, desired: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them are silent than requests are sent at once."""
+    monkeypatch.setattr("portmapper_upnp.connection.QUERY_TIME", 0.3)
+    harness = await new_harness("S9", backends=["upnp"])
+    await harness.opens(desired())
+
+
+async def test_s10_a_service_that_shows_what_it_opens_is_preferred(new_harness: Any, desired: Any) -> None:
+    """The first service confirms everything, also the deletion, and opens nothing."""
+    harness = await new_harness("S10", backends=["upnp"], igd_version=1)
+    await harness.opens(desired())

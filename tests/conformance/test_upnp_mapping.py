@@ -265,3 +265,36 @@ async def test_m34_a_description_may_be_one_word(new_harness: Any, desired: Any)
     before = len(harness.requested("AddPortMapping"))
     await harness.renew(entry)
     assert len(harness.requested("AddPortMapping")) == before + 1
+
+
+async def test_m35_the_former_external_port_of_an_internal_port_is_closed_first(
+    new_harness: Any, desired: Any
+) -> None:
+    """The gateway allows one external port for an internal port, and reports that the new one is taken."""
+    harness = await new_harness("M35", backends=["upnp"], igd_version=1)
+    await harness.open(desired(8079, 8080))
+    await harness.open(desired(8080, 8080))
+    await harness.until(lambda: harness.ports() == {8080}, "moved")
+
+
+async def test_m35_an_entry_of_an_earlier_run_is_replaced(
+    start_gateway: Any, start_scheduler: Any, desired: Any
+) -> None:
+    """It has our description, and the lease store is lost."""
+    gateway = await start_gateway("M35", igd_version=1)
+    await (await start_scheduler(gateway, ["upnp"])).open(desired(8079, 8080))
+    harness = await start_scheduler(gateway, ["upnp"])
+    await harness.open(desired(8080, 8080))
+    assert harness.ports() == {8080}
+
+
+async def test_m35_another_program_keeps_its_external_port(
+    start_gateway: Any, start_scheduler: Any, desired: Any
+) -> None:
+    """Its description differs."""
+    gateway = await start_gateway("M35", igd_version=1)
+    await (await start_scheduler(gateway, ["upnp"])).open(desired(8079, 8080, comment="another"))
+    harness = await start_scheduler(gateway, ["upnp"])
+    entry = await harness.open(desired(8080, 8080))
+    assert entry.state is MappingState.CONFLICT
+    assert harness.ports() == {8079}

@@ -97,7 +97,7 @@ def test_forged_locations_are_not_followed(attack: Any, forge: Any, web: Any) ->
     with attack.daemon("--backend", "upnp") as running:
         took = time.monotonic() - started
         before = attack.measure(running)
-        running.until(lambda: forger.searches > 15, "searched", timeout=20)
+        running.until(lambda: forger.searches > 1, "searched", timeout=20)
         time.sleep(7)  # longer than every time limit of a request
         print(f"\nopen after {took:.2f} s; {forger.sent} forged answers, {len(hits)} pages fetched")
         attack.check(running, before, "forged SSDP", lines=10)
@@ -114,8 +114,9 @@ def test_escapes_in_a_name_are_not_printed(attack: Any, forge: Any, web: Any) ->
     root = web(PAGES, hits)
     forge(lambda _: [f"{root}/name"])
     program = Program(attack.lab.lan, attack.directory)
+    # The description of another device is read only if the user names it or the gateway does not answer.
     for arguments in (("discover",), ("discover", "--json")):
-        finished = program.run(*arguments)
+        finished = program.run(*arguments, "--gateway", ATTACKER)
         assert finished.status == 0
         assert "\x1b" not in finished.output
         assert "\x07" not in finished.output

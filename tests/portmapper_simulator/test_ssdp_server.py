@@ -57,9 +57,9 @@ async def test_a_search_is_answered(gateway: Any, udp_client: Any, target: str, 
 
 
 async def test_ssdp_all_answers_with_every_target(gateway: Any, client: Any) -> None:
-    """They are the root device, its UUID, three devices and two services."""
+    """They are the root device, its UUID, four devices and two services."""
     client.send(search("ssdp:all"), "127.0.0.1", gateway.ssdp_port)
-    targets = [headers(await client.next())["ST"] for _ in range(7)]
+    targets = [headers(await client.next())["ST"] for _ in range(8)]
     assert IGD_2 in targets
     assert "urn:schemas-upnp-org:service:WANIPConnection:2" in targets
     assert await client.is_silent()
@@ -86,8 +86,8 @@ async def test_a_restart_sends_byebye_and_alive_with_a_new_boot_id(gateway: Any,
     """Every byebye comes before the first alive."""
     listener = await udp_client(sock=group_socket(GROUP, gateway.ssdp_port))
     await gateway.restart()
-    heard = [headers(await listener.next()) for _ in range(14)]
-    assert [h["NTS"] for h in heard] == ["ssdp:byebye"] * 7 + ["ssdp:alive"] * 7
+    heard = [headers(await listener.next()) for _ in range(16)]
+    assert [h["NTS"] for h in heard] == ["ssdp:byebye"] * 8 + ["ssdp:alive"] * 8
     assert {h["BOOTID.UPNP.ORG"] for h in heard} == {"2"}
     assert heard[-1]["LOCATION"] == gateway.location
 

@@ -32,10 +32,10 @@ ALIVE = (
 def test_only_a_gateway_device_of_the_default_gateway_is_an_arrival(packet, sender, heard):
     """Anything else on the group is ignored."""
     calls = []
-    Arrivals(TARGET, lambda: calls.append(1)).datagram_received(packet, (sender, 1900))
+    Arrivals(TARGET, lambda *_: calls.append(1)).datagram_received(packet, (sender, 1900))
     assert bool(calls) is heard
 
 
 async def test_nothing_is_heard_without_a_default_gateway():
     """The call returns at once."""
-    await listen(Target(TARGET.local_address), 1900, lambda: None)
+    await listen(Target(TARGET.local_address), 1900, lambda *_: None)

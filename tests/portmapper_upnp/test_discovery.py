@@ -58,7 +58,6 @@ async def test_d5_a_location_is_fetched_once(build, router, responder, found):
         "http://localhost:{port}/desc.xml",
         "https://127.0.0.1:{port}/desc.xml",
         "ftp://127.0.0.1:{port}/desc.xml",
-        "http://user@127.0.0.1:{port}/desc.xml",
         "http://127.0.0.1:{port}@127.0.0.2/desc.xml",
         "",
     ],

@@ -63,6 +63,9 @@ async def test_h1_chunks_are_read(router, connected, build):
         "HTTP/1.1 200 OK\r\nContent-Length:\r\nContent-Type: text/xml; charset=utf-8\r\n",
         "http/1.1 200 ok\r\n",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/0.0 200\r\n",
+        "HTTP 200 OK\r\n",
+        "200\r\nServer: x\r\n",
+        "\r\n\r\nHTTP/1.1 200 OK\r\r\nServer: x\r\r\n\r",
         "HTTP/1.1 200 OK\r\nX: {padding}\r\n",
     ],
 )

@@ -37,7 +37,9 @@ LINK_LOCAL = ipaddress.ip_address("fe80::1")
         ("file:/etc/passwd", None),
         ("http://router.lan/x", None),
         ("https://[fe80::1]/x", None),
-        ("http://user@[fe80::1]/x", None),
+        ("http://user:secret@[fe80::1]/x", "http://[fe80::1%7]/x"),
+        ("http://[fe80::1]/my x.xml", "http://[fe80::1%7]/my%20x.xml"),
+        ("http://[fe80::1]\\x?a=1&amp;b=2", "http://[fe80::1%7]/x?a=1&b=2"),
         ("http://[fe80::1", None),
     ],
 )
