@@ -17,19 +17,19 @@ _UNUSABLE = {
     "169.254.0.0/16": "is a link-local address: no DHCP server gave this host an address",
     "0.0.0.0/8": "is not the address of a host: omit the address to map to this host",
 }
+_NOWHERE = ipaddress.ip_network("0.0.0.0/8")
 _RANGES = {ipaddress.ip_network(text): reason for text, reason in _UNUSABLE.items()}
 
 
 def unusable(address: IPAddress | IPNetwork | None) -> str:
     """Return why an address can be no internal host on any network; empty if it can.
 
-    A network means an address of this host in it, so it is usable unless no host can have such an address.
+    A network means an address of this host in it, so it is usable, unless no host can have such an address.
     """
-    if address is None:
-        return ""
-    first = address if isinstance(address, IPAddress) else address.network_address
-    length = address.max_prefixlen if isinstance(address, IPAddress) else address.prefixlen
+    if not isinstance(address, IPAddress):
+        is_nowhere = address is not None and address.prefixlen >= 8 and address.network_address in _NOWHERE
+        return _RANGES[_NOWHERE] if is_nowhere else ""
     for network, reason in _RANGES.items():
-        if first in network and length >= network.prefixlen:
+        if address in network:
             return reason
     return ""
