@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api import Command, PortmapperError
+from portmapper.support.fitted import fitted, width_of
 from portmapper.support.wording import protocol_name
 
 if TYPE_CHECKING:
@@ -42,16 +44,19 @@ async def _run_demo() -> int:
 
     settings = Settings(host=HOST, external_host=HOST)
     async with EmbeddedGateway(settings) as gateway:
-        print(
-            f"A software gateway is up at {HOST}: PCP and NAT-PMP on UDP port {gateway.pcp_port}, UPnP at\n"
-            f"{gateway.location}. It reports the external address {settings.external_address}, and\n"
-            f"forwards connections from external ports, which it opens on {settings.external_host}."
-        )
+        _say(f"A software gateway is up at {HOST}, with the external address {settings.external_address}:")
+        _say(f"  PCP and NAT-PMP  UDP port {gateway.pcp_port}")
+        _say(f"  UPnP             {gateway.location}")
+        _say(f"It opens external ports on {settings.external_host}, and forwards connections from them.")
         for backend, title in GATEWAYS.items():
-            print(f"\n--- {title} ---")
+            _say(f"\n--- {title} ---")
             await _one_protocol(gateway, backend, title)
-    print("\nEvery port that was opened answered. On a real router: portmapper run ports.csv")
+    _say("\nEvery port that was opened answered. On a real router: portmapper run ports.csv")
     return 0
+
+
+def _say(text: str) -> None:
+    print(fitted(text, width_of(sys.stdout)))
 
 
 async def _one_protocol(gateway: EmbeddedGateway, backend: str, title: str) -> None:
@@ -101,7 +106,7 @@ def _show(document: dict[str, Any]) -> None:
     for mapping in document["mappings"]:
         internal = f"{mapping['internal_address']}:{mapping['internal_port']}"
         port = f"{mapping['external_port']}/{mapping['protocol'].lower()}"
-        print(f"{port} → {internal} is open over {protocol_name(mapping['backend'])}: {mapping['comment']}")
+        _say(f"{port} → {internal} is open over {protocol_name(mapping['backend'])}: {mapping['comment']}")
 
 
 async def _connect(mapping: dict[str, Any], gateway: EmbeddedGateway) -> None:
@@ -115,7 +120,7 @@ async def _connect(mapping: dict[str, Any], gateway: EmbeddedGateway) -> None:
         raise PortmapperError(
             f"{mapping['protocol']} {external_host}:{port} did not answer: {error}"
         ) from error
-    print(f"{mapping['protocol']} {external_host}:{port} answers: {answer}")
+    _say(f"{mapping['protocol']} {external_host}:{port} answers: {answer}")
 
 
 async def _query_tcp(host: str, port: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 
+from portmapper.support.fitted import fitted, width_of
 from portmapper_simulator.profiles import PROFILES
 from portmapper_simulator.quirks import QUIRKS
 
@@ -19,4 +21,4 @@ def print_listing(*, as_json: bool) -> None:
         width = max(map(len, rows))
         print(title)
         for name, description in rows.items():
-            print(f"  {name:<{width}}  {description}")
+            print(fitted(f"  {name:<{width}}  {description}", width_of(sys.stdout), indent=4))

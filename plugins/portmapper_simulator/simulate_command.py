@@ -6,9 +6,11 @@ import argparse
 import contextlib
 import ipaddress
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from portmapper.api import Command, UsageError
+from portmapper.support.fitted import fitted, width_of
 
 if TYPE_CHECKING:
     from portmapper_simulator.gateway import EmbeddedGateway
@@ -106,7 +108,8 @@ async def _simulate(settings: Settings, arguments: argparse.Namespace) -> None:
     _allow_many_files()
     async with EmbeddedGateway(settings) as gateway:
         addresses = _addresses(gateway, arguments.profile)
-        print(json.dumps(addresses) if arguments.json else _greeting(gateway), flush=True)
+        greeting = fitted(_greeting(gateway), width_of(sys.stdout))
+        print(json.dumps(addresses) if arguments.json else greeting, flush=True)
         gateway.announce()  # clients of an earlier run on the same ports have lost their mappings
         await stopped.wait()
 

@@ -144,7 +144,7 @@ def _run(words: list[str]) -> int:
     if words[:1] == ["help"] and words[1:]:
         words = [words[1], "--help"]
     if not words or words[0] in ("-h", "--help", "help"):
-        from portmapper.cli.say import fitted, width_of
+        from portmapper.support.fitted import fitted, width_of
 
         print(fitted(_overview(), width_of(sys.stdout), indent=13))
         return 0 if words else 2

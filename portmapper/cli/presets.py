@@ -8,7 +8,8 @@ import sys
 
 from portmapper.api.command import Command
 from portmapper.cli.options import add_config_option
-from portmapper.cli.say import say, width_of
+from portmapper.cli.say import say
+from portmapper.support.fitted import width_of
 
 USUAL_WIDTH = 80
 """On a narrower screen, a page begins further left."""

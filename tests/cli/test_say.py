@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from portmapper.cli.say import fitted, say
+from portmapper.cli.say import say
+from portmapper.support.fitted import fitted
 
 OPENED = (
     "8080/tcp → 192.168.88.10:8080 is open at 203.0.113.7:8080 over PCP\n  until 2026-11-29 07:42:43+00:00"

@@ -30,6 +30,18 @@ def test_the_demo_connects_through_every_port_it_opened() -> None:
     assert finished.stdout.count(" is open over ") == 6
 
 
+def test_a_narrow_terminal_breaks_no_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each line fits, or is one word."""
+    monkeypatch.setattr(demo_command, "width_of", lambda stream: 40)
+    monkeypatch.setattr(demo_command, "GATEWAYS", {"pcp": "PCP"})
+    assert demo_command.Demo().run(argparse.Namespace()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert any(re.search(r"127\.0\.0\.1:[0-9]+ answers: hello", line) for line in lines)
+
+
 def test_a_port_that_another_program_takes_is_replaced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
