@@ -93,6 +93,9 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         monkeypatch.delenv(name, raising=False)
     for kind in ("CONFIG", "STATE", "CACHE", "DATA"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+    if sys.platform == "win32":
+        monkeypatch.setenv("APPDATA", str(tmp_path / "config"))
+        monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "state"))
 
 
 @pytest.fixture(autouse=True)
