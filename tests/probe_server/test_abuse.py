@@ -151,7 +151,7 @@ async def test_other_paths_and_methods_do_nothing(
     assert targets == []
 
 
-async def test_ten_thousand_requests_cause_few_probes(
+async def test_thousands_of_requests_cause_few_probes(
     targets: list[str], free_port: Callable[[], int]
 ) -> None:
     """All but the first ones are refused before they are read."""
@@ -173,7 +173,7 @@ async def test_ten_thousand_requests_cause_few_probes(
 
     limits = Limits(requests=Rate(30, 0.01))
     async with probe_server(ip_address("127.0.0.1"), 0, limits=limits, counts=counts) as port:
-        served = sum(await asyncio.gather(*(send(2_500) for _ in range(4))))
+        served = sum(await asyncio.gather(*(send(500) for _ in range(4))))
     assert served <= 31
     assert len(targets) <= 31
     assert set(targets) == {"127.0.0.1"}

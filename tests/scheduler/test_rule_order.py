@@ -139,7 +139,7 @@ async def test_a_start_restores_the_order_after_a_crash(
     await harness.start(*ours)
     await harness.clock.advance(1)
     assert device.reachable_ports() == {(TCP, 80), (UDP, 80)}
-    await harness.clock.advance(7200)
+    await harness.clock.advance(4000)
     assert device.reachable_ports() == {(TCP, 80), (UDP, 80)}
 
 
@@ -165,7 +165,7 @@ async def test_a_start_over_another_backend_restores_the_order(
     await harness.clock.advance(1)
     assert {harness.lease(mapping).backend for mapping in ours} == {"pcp"}
     assert device.reachable_ports() == {(TCP, 80), (UDP, 80)}
-    await harness.clock.advance(7200)
+    await harness.clock.advance(4000)
     assert device.reachable_ports() == {(TCP, 80), (UDP, 80)}
 
 

@@ -50,7 +50,7 @@ class FaultRun:
         self.device.silent = self.device.loses_answers = False
         self.device.muted = set()
         await self.clock.advance(3600)
-        for _ in range(20):
+        for _ in range(12):
             await self.clock.advance(307)
             assert self.device.reachable_ports() == {(m.protocol, m.port) for m in self.desired}
         await self.harness.crash()

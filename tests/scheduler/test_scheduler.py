@@ -19,7 +19,7 @@ from portmapper.testing.fake_device import FakeDevice
 OTHER_HOST = ipaddress.ip_address("192.168.88.66")
 WEB = (Protocol.TCP, 80)
 Desired = Callable[..., Mapping]
-COUNT = 4000
+COUNT = 1500
 
 
 async def test_release_all_leaves_nothing(

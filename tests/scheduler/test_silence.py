@@ -52,7 +52,7 @@ async def test_a_lease_that_ends_in_the_silence_is_reported_lost(
     await harness.start(*rows)
     harness.events.clear()
     device.silent = True
-    await clock.advance(20_000)
+    await clock.advance(8000)
     assert harness.kinds() == [EventKind.GATEWAY_LOST, *[EventKind.LOST] * len(rows)]
 
 
