@@ -75,7 +75,7 @@ def conflict_from(value: str) -> ConflictPolicy:
     try:
         return parse_conflict(_text("conflict", value))
     except ValueError:
-        raise ValueError(f"conflict must be one of {', '.join(CONFLICTS)}, not {quoted(value)}") from None
+        raise ValueError(f"conflict must be one of {', '.join(CONFLICTS)}, not {_shown(value)}") from None
 
 
 def names_from(argument: str, value: Any) -> tuple[str, ...]:
@@ -85,8 +85,9 @@ def names_from(argument: str, value: Any) -> tuple[str, ...]:
         TypeError: the value is neither text, nor an address, nor a sequence of them.
     """
     single = isinstance(value, str | IPAddress)
-    if not single and not isinstance(value, Sequence):
-        raise TypeError(f"{argument} must be text or a sequence of texts, not {quoted(value)}")
+    # Bytes are a sequence of numbers.
+    if not single and (not isinstance(value, Sequence) or isinstance(value, bytes | bytearray)):
+        raise TypeError(f"{argument} must be text or a sequence of texts, not {_shown(value)}")
     several = (value,) if single else tuple(value)
     return tuple(str(one) if isinstance(one, IPAddress) else _text(argument, one) for one in several)
 
@@ -98,7 +99,17 @@ def check_callback(on_change: object) -> None:
         TypeError: it cannot.
     """
     if on_change is not None and not callable(on_change):
-        raise TypeError(f"on_change must be a function or a coroutine function, not {quoted(on_change)}")
+        raise TypeError(f"on_change must be a function or a coroutine function, not {_shown(on_change)}")
+
+
+def check_wait(wait: object) -> None:
+    """Check that `wait` is a boolean: the text "no" would count as true.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(wait, bool):
+        raise TypeError(f"wait must be True or False, not {_shown(wait)}")
 
 
 def family_from(value: object) -> Family:
@@ -110,18 +121,18 @@ def family_from(value: object) -> Family:
     """
     name = _text("family", value).lower()
     if name not in list(Family):
-        raise ValueError(f"family must be ipv4 or ipv6, not {quoted(value)}")
+        raise ValueError(f"family must be ipv4 or ipv6, not {_shown(value)}")
     return Family(name)
 
 
 def _port(argument: str, value: Any, *, lowest: int) -> int:
     # In Python a bool is an int, but True is not port 1.
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{argument} must be a whole number, not {quoted(value)}")
+        raise TypeError(f"{argument} must be a whole number, not {_shown(value)}")
     number = operator.index(value)
     if not lowest <= number <= MAX_PORT:
-        zero = "; 0 means any port" if lowest == 0 else ""
-        raise ValueError(f"{argument} must be 1 to {MAX_PORT}{zero}, not {quoted(number)}")
+        zero = ", or 0 for any port" if lowest == 0 else ""
+        raise ValueError(f"{argument} must be 1 to {MAX_PORT}{zero}, not {_shown(number)}")
     return number
 
 
@@ -129,7 +140,7 @@ def _protocol(value: object) -> Protocol:
     name = _text("protocol", value).upper()
     if name not in list(Protocol):
         both = ": open a lease for each" if name in ("BOTH", "TCP/UDP") else ""
-        raise ValueError(f"protocol must be tcp or udp, not {quoted(value)}{both}")
+        raise ValueError(f"protocol must be tcp or udp, not {_shown(value)}{both}")
     return Protocol(name)
 
 
@@ -146,14 +157,16 @@ def _host(value: object) -> IPAddress | None:
 
 
 def _address(argument: str, value: object) -> IPAddress:
+    if isinstance(value, ipaddress.IPv4Interface | ipaddress.IPv6Interface):
+        return value.ip
     if isinstance(value, IPAddress):
         return value
     if not isinstance(value, str):  # `ip_address` would accept numbers and bytes
-        raise TypeError(f"{argument} must be an address or text, not {quoted(value)}")
+        raise TypeError(f"{argument} must be an address or text, not {_shown(value)}")
     try:
         return ipaddress.ip_address(value)
     except ValueError:
-        raise ValueError(f"{argument} must be an IP address, not {quoted(value)}") from None
+        raise ValueError(f"{argument} must be an IP address, not {_shown(value)}") from None
 
 
 def _remote(value: object) -> IPNetwork | None:
@@ -161,7 +174,7 @@ def _remote(value: object) -> IPNetwork | None:
     if value is None:
         return None
     if not isinstance(value, str | IPAddress | IPNetwork):
-        raise TypeError(f"remote must be an address, a network or text, not {quoted(value)}")
+        raise TypeError(f"remote must be an address, a network or text, not {_shown(value)}")
     try:
         return parse_remote(str(value))
     except ValueError as error:
@@ -183,9 +196,9 @@ def _family(value: object, host: IPAddress | None, remote: IPNetwork | None) -> 
 def _lifetime(value: Any) -> int:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"lifetime must be a number of seconds or a timedelta, not {quoted(value)}")
+        raise TypeError(f"lifetime must be a number of seconds or a timedelta, not {_shown(value)}")
     if not 0 <= seconds <= MAX_DURATION:  # also false for NaN
-        raise ValueError(f"lifetime must be 0 to {MAX_DURATION} seconds, not {quoted(value)}")
+        raise ValueError(f"lifetime must be 0 to {MAX_DURATION} seconds, not {_shown(value)}")
     return math.ceil(seconds)
 
 
@@ -199,5 +212,10 @@ def _gateway(value: object) -> str | None:
 
 def _text(argument: str, value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{argument} must be text, not {quoted(value)}")
+        raise TypeError(f"{argument} must be text, not {_shown(value)}")
     return value
+
+
+def _shown(value: object) -> str:
+    """Quote a value in the words of Python: `quoted` has those of JSON and TOML."""
+    return str(value) if value is None or isinstance(value, bool) else quoted(value)

@@ -26,6 +26,7 @@ from portmapper.client.arguments import (
     Lifetime,
     Remote,
     check_callback,
+    check_wait,
     conflict_from,
     family_from,
     mapping_from,
@@ -40,7 +41,7 @@ from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
-from portmapper.support.text import plural
+from portmapper.support.text import endpoint, plural
 
 CLOSE_LIMIT = 10.0
 """Seconds to wait until closed ports are released."""
@@ -92,7 +93,10 @@ class Client:
 
         Raises:
             ValueError: there is no such backend, or a gateway is neither an address nor a URL.
+            UsageError: the client is already started.
         """
+        if self._scheduler is not None:
+            raise UsageError("the client is already in a 'with' block: create another client")
         try:
             backends, quirks = self._load()
             # Not in __init__: SQLite allows only the thread that opened a connection to use it.
@@ -176,6 +180,7 @@ class Client:
         """
         scheduler = self._started_scheduler()
         check_callback(on_change)
+        check_wait(wait)
         mapping = mapping_from(
             port, protocol, internal_port, address, family, lifetime, comment, gateway, conflict, remote
         )
@@ -188,9 +193,15 @@ class Client:
         return lease
 
     async def close(self, lease: Lease) -> None:
-        """Close one lease; the same as `Lease.close`."""
+        """Close one lease; the same as `Lease.close`.
+
+        Raises:
+            ValueError: the lease belongs to another client.
+        """
         if lease.is_closed:
             return
+        if lease not in self._leases:
+            raise ValueError("the lease belongs to another client")
         held = [] if lease.is_shared else [entry.lease.token for entry in lease._entries if entry.lease]
         lease.is_closed = True
         self._leases.remove(lease)
@@ -248,10 +259,9 @@ class Client:
         same = next((other for other in same_place if other.key == mapping.key), None)
         if same is None and same_place and mapping.port != ANY_PORT:
             port = f"{mapping.port}/{mapping.protocol.lower()}"
-            target = same_place[0].internal_port
-            raise Conflict(
-                f"{port} is in use: this client opened it for internal port {target}; close it first"
-            )
+            other = same_place[0]
+            target = endpoint(other.address, other.internal_port, "this host")
+            raise Conflict(f"{port} is in use: this client opened it for {target}; close it first")
         if same is not None and same.remote != mapping.remote:
             port = f"{mapping.port}/{mapping.protocol.lower()}"
             hosts = remote_text(same.remote) or "every host"

@@ -31,11 +31,12 @@ class SyncLease(Lease):
     # A program has leases of one kind; both are a `Lease`, so that annotations need one name only.
     def close(self) -> None:  # type: ignore[override]
         """Close the port, as `Lease.close` does."""
-        self._run(super().close())
+        if not self.is_closed:  # the client may have ended
+            self._run(super().close())
 
     def changes(self) -> Iterator[Event]:  # type: ignore[override]
         """Return the changes from now on, as `Lease.changes` does; the iterator blocks."""
-        return self._iterate(self._run(_call(self._changes.read)))
+        return iter(()) if self.is_closed else self._iterate(self._run(_call(self._changes.read)))
 
     def _iterate(self, events: Any) -> Iterator[Event]:
         while (event := self._run(anext(events, None))) is not None:
@@ -58,6 +59,8 @@ class SyncClient:
 
     def __enter__(self) -> Self:
         """Start the thread and the client in it."""
+        if self._loop is not None:
+            raise UsageError("the client is already in a 'with' block: create another client")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="portmapper", daemon=True)
         self._thread.start()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portmapper.api.model import ConflictPolicy, Family
-from portmapper.client.arguments import check_callback, family_from, mapping_from, names_from
+from portmapper.client.arguments import check_callback, check_wait, family_from, mapping_from, names_from
 
 
 def mapping(port: Any = 8080, protocol: Any = "tcp", **given: Any) -> Any:
@@ -50,10 +50,24 @@ def test_an_invalid_type_is_a_type_error(given: dict[str, Any]) -> None:
     assert not any(word in message for word in ("plugin", "--", "class"))
 
 
+@pytest.mark.parametrize(("given", "shown"), [({"comment": None}, "None"), ({"port": True}, "True")])
+def test_the_message_has_the_words_of_python(given: dict[str, Any], shown: str) -> None:
+    """Not those of JSON, as messages about lists."""
+    with pytest.raises(TypeError, match=f", not {shown}$"):
+        mapping(**given)
+
+
+@pytest.mark.parametrize("wait", [5, "no", None, 0])
+def test_wait_is_true_or_false(wait: object) -> None:
+    """The text "no" would count as true."""
+    with pytest.raises(TypeError, match=r"^wait must be True or False, not "):
+        check_wait(wait)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"port": 70000}, "port must be 1 to 65535"),
+        ({"port": 70000}, "port must be 1 to 65535, or 0 for any port, not 70000"),
         ({"port": -1}, "port must be 1 to 65535"),
         ({"port": 0}, "needs internal_port"),
         ({"internal_port": 0}, "internal_port must be 1 to 65535"),
@@ -86,7 +100,8 @@ def test_an_invalid_value_is_a_value_error(given: dict[str, Any], message: str) 
 def test_addresses_are_text_or_addresses() -> None:
     """An IPv4-mapped address is its IPv4 address, and `0.0.0.0` is this host."""
     address = ipaddress.ip_address("192.168.1.9")
-    for given in (address, "192.168.1.9", "::ffff:192.168.1.9"):
+    interface = ipaddress.ip_interface("192.168.1.9/24")
+    for given in (address, interface, "192.168.1.9", "::ffff:192.168.1.9"):
         assert (mapping(address=given).address, mapping(address=given).family) == (address, Family.IPV4)
     assert mapping(address="2001:db8::9").family is Family.IPV6
     assert mapping(address="0.0.0.0").address is None
@@ -122,7 +137,7 @@ def test_one_or_several_names_are_accepted() -> None:
     """As text, addresses, or a sequence of them."""
     assert names_from("gateway", "192.168.1.1") == ("192.168.1.1",)
     assert names_from("gateway", [ipaddress.ip_address("192.168.1.1")]) == ("192.168.1.1",)
-    for wrong in (5, [5], None):
+    for wrong in (5, [5], None, b"192.168.1.1"):
         with pytest.raises(TypeError, match="gateway must be"):
             names_from("gateway", wrong)
 

@@ -100,9 +100,7 @@ async def test_two_leases_of_a_port_share_it(gateway: Any, options: dict[str, An
     async with portmapper.Client(**options) as client:
         first, second = await client.open(8080), await client.open(8080)
         assert (first.is_shared, second.is_shared, client.mappings()) == (True, True, [first, second])
-        with pytest.raises(
-            Conflict, match="8080/tcp is in use: this client opened it for internal port 8080"
-        ):
+        with pytest.raises(Conflict, match="8080/tcp is in use: this client opened it for this host:8080"):
             await client.open(8080, internal_port=81)
         with pytest.raises(Conflict, match="8080/tcp is in use: this client opened it for every host"):
             await client.open(8080, remote="198.51.100.7")
@@ -111,6 +109,17 @@ async def test_two_leases_of_a_port_share_it(gateway: Any, options: dict[str, An
         assert (gateway.ports(), client.mappings()) == ({8080}, [second])
         await client.close(second)
         assert (gateway.ports(), client.mappings()) == (set(), [])
+
+
+async def test_a_client_closes_only_its_own_leases(options: dict[str, Any]) -> None:
+    """The lease of another client stays open."""
+    async with portmapper.Client(**options) as one, portmapper.Client(**options) as other:
+        lease = await one.open(8080)
+        with pytest.raises(ValueError, match="belongs to another client"):
+            await other.close(lease)
+        with pytest.raises(UsageError, match="create another client"):
+            await one.__aenter__()
+        assert lease.state == "active"
 
 
 async def test_without_waiting_the_client_keeps_trying(silence: Any) -> None:

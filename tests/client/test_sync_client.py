@@ -32,6 +32,24 @@ def test_the_thread_ends_with_the_block(options: dict[str, Any]) -> None:
     assert "portmapper" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_lease_can_be_closed_after_the_block(options: dict[str, Any]) -> None:
+    """It is closed already, and has no more changes."""
+    with portmapper.SyncClient(**options) as client:
+        lease = client.open(8080)
+    lease.close()
+    assert (lease.state, list(lease.changes())) == ("closed", [])
+
+
+def test_a_client_cannot_be_entered_twice(options: dict[str, Any]) -> None:
+    """The first block would lose its leases."""
+    with portmapper.SyncClient(**options) as client:
+        with pytest.raises(UsageError, match="create another client"):
+            client.__enter__()
+        client.open(8080)
+    with client:  # after its end, it can be used again
+        assert client.mappings() == []
+
+
 def test_errors_reach_the_caller(silence: Any) -> None:
     """As exceptions of the same types as those of the asynchronous client."""
     with pytest.raises(UsageError, match="inside"):
