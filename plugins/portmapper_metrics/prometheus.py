@@ -34,9 +34,11 @@ class MetricsSettings:
 
     Attributes:
         listen: address and TCP port to listen on, without authentication; None to listen on no port.
+        hosts: further names under which clients reach it.
     """
 
     listen: tuple[str, int] | None = attrs.field(default=None, metadata={READ: _address})
+    hosts: tuple[str, ...] = ()
 
 
 class PrometheusObserver(Observer, ShowsMetrics):
@@ -64,11 +66,12 @@ class PrometheusObserver(Observer, ShowsMetrics):
         """Listen on the configured port; if that fails, log a warning and continue."""
         if self._settings.listen is None:
             return
+        from portmapper.support.allowed_hosts import host_check
         from portmapper.support.http_server import http_server, limited
 
         host, port = self._settings.listen
         web = await in_thread_or_here(_import_web)
-        application = web.Application(middlewares=[limited])
+        application = web.Application(middlewares=[limited, host_check(web, self._settings.hosts)])
         application.add_routes([web.get("/metrics", self._answer)])
         server = http_server(web, application, shutdown_limit=0.5, host=host, port=port, reuse_address=True)
         try:

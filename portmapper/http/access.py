@@ -11,11 +11,11 @@ from portmapper.api.model import IPNetwork
 from portmapper.control.problems import Problem
 from portmapper.http.arrival import Arrival, arrival_of
 from portmapper.http.forms import read_form
-from portmapper.http.hosts import AllowedHosts, split_host
 from portmapper.http.login_limit import LoginLimit
 from portmapper.http.sessions import Sessions
 from portmapper.http.tokens import Token, Tokens
 from portmapper.http.visit import Visit, Visitor, visit_of
+from portmapper.support.allowed_hosts import AllowedHosts, split_host
 from portmapper.support.connection_guard import peer_key
 
 COOKIE = "portmapper"

@@ -20,7 +20,6 @@ from portmapper.http.access import LOGOUT, Access, middleware
 from portmapper.http.bare_page import PATH
 from portmapper.http.errors import show_problem
 from portmapper.http.headers import HEADERS, add_headers
-from portmapper.http.hosts import AllowedHosts
 from portmapper.http.login import Login
 from portmapper.http.login_limit import LoginLimit
 from portmapper.http.pages import Pages
@@ -30,6 +29,7 @@ from portmapper.http.tokens import Tokens
 from portmapper.http.view import View
 from portmapper.http.visit import client_of
 from portmapper.pluginhost.manager import Plugins
+from portmapper.support.allowed_hosts import AllowedHosts
 from portmapper.support.connection_guard import ConnectionGuard
 from portmapper.support.http_server import http_server, limited
 from portmapper.support.threads import in_thread

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from portmapper.api.model import IPAddress, IPNetwork
-from portmapper.http.hosts import is_loopback_name, name_of
+from portmapper.support.allowed_hosts import is_loopback_name, name_of
 
 FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 """Headers that only a proxy sends."""

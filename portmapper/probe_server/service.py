@@ -16,6 +16,7 @@ from portmapper.probe_server.limits import Admission, TooMany
 from portmapper.probe_server.peer import Peer
 from portmapper.probe_server.tcp import Report, probe_tcp
 from portmapper.probe_server.udp import OrderSocket, Session, UdpProbe
+from portmapper.support.allowed_hosts import is_loopback_name, name_of
 
 BODY_LIMIT = 5.0
 """Seconds for a client to send the body."""
@@ -59,9 +60,9 @@ class Service:
 
     async def metrics(self, request: Any) -> Any:
         """Return the counts to this host and to clients with the token."""
-        if not (
-            Peer.of(request.transport).address.is_loopback or (self._token and self._knows_token(request))
-        ):
+        # A page of the Internet may point its name at loopback, and a browser here would ask for it.
+        is_here = Peer.of(request.transport).address.is_loopback and _names_this_host(request)
+        if not (is_here or (self._token and self._knows_token(request))):
             raise self._web.HTTPNotFound
         return self._web.Response(text=self._counts.text())
 
@@ -152,3 +153,8 @@ class Service:
             }
         )
         self._counts.add("probes", f"udp {result}")
+
+
+def _names_this_host(request: Any) -> bool:
+    """Return whether a request names loopback, or nothing as HTTP/1.0 allows, which no browser does."""
+    return is_loopback_name(name_of(request.headers.get("Host", "localhost")))

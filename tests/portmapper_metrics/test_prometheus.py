@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
 import sys
 import urllib.request
 from collections.abc import Callable
@@ -103,6 +104,32 @@ def test_without_the_plugin_the_page_does_not_exist(daemon_with: Callable[[str],
     """The control socket answers with an error status."""
     with daemon_with('disable_plugins = ["metrics"]\n') as daemon, pytest.raises(http.client.HTTPException):
         daemon.fetch("/metrics")
+
+
+async def _status_for(port: int, host: str) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET /metrics HTTP/1.1\r\n{host}Connection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    return int(answer.split(b" ")[1])
+
+
+async def test_a_page_of_the_internet_cannot_read_the_metrics(free_port: Callable[[], int]) -> None:
+    """Its name may point to this host (DNS rebinding), but its name is in the Host header."""
+    port = free_port()
+    observer = PrometheusObserver.from_table({"listen": f"127.0.0.1:{port}", "hosts": ["ports.example.net"]})
+    observer.attach(lambda: NUMBERS)
+    await observer.start()
+    allowed = (
+        *("127.0.0.1", f"localhost:{port}", "[::1]:1", "192.0.2.7", "nas", "nas.local", "nas.home.arpa."),
+        *("ports.example.net:80", "PORTS.example.net", socket.gethostname()),
+    )
+    for host in allowed:
+        assert await _status_for(port, f"Host: {host}\r\n") == 200, host
+    for host in ("attacker.example", "localhost.attacker.example", "127.0.0.1.nip.io", "a b", "x" * 999):
+        assert await _status_for(port, f"Host: {host}\r\n") == 421, host
+    assert await _status_for(port, "Host: localhost\r\nHost: attacker.example\r\n") in (400, 421)
+    await observer.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="uses the whole loopback network")

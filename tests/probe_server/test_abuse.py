@@ -319,6 +319,16 @@ async def test_metrics_have_no_addresses(
     assert str(target) not in page
 
 
+async def test_a_page_of_the_internet_cannot_read_the_metrics(
+    client: aiohttp.ClientSession, port: int
+) -> None:
+    """Its name may point to this host (DNS rebinding), so a browser on this host would ask for it."""
+    url = f"http://127.0.0.1:{port}/metrics"
+    for host, status in (("localhost", 200), ("attacker.example", 404)):
+        async with client.get(url, headers={"Host": host}) as response:
+            assert response.status == status
+
+
 async def test_a_client_that_leaves_ends_its_probes(
     client: aiohttp.ClientSession, port: int, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api import Guard, MetricsPage
+from portmapper.support.allowed_hosts import host_check
 from portmapper.support.http_server import http_server, limited
 from portmapper.support.threads import in_thread
 from portmapper_kubernetes.controller import Controller
@@ -35,7 +36,7 @@ class HealthServer:
             return
         host, port = self._controller.settings.health
         web = await in_thread(_import_web)
-        application = web.Application(middlewares=[limited])
+        application = web.Application(middlewares=[limited, host_check(web)])
         application.add_routes(
             [
                 web.get("/healthz", self._healthz),

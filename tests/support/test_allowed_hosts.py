@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portmapper.http.hosts import AllowedHosts, split_host
+from portmapper.support.allowed_hosts import AllowedHosts, split_host
 
 
 @pytest.mark.parametrize(

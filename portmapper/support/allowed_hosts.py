@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable
+from typing import Any
 
 _HOST = re.compile(r"(\[[0-9a-f:.%]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.IGNORECASE)
 
 MAX_LENGTH = 300
+
+_NOT_PUBLIC = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home", ".svc")
+"""Domains of networks and clusters, in which nobody on the Internet has a name (RFC 6761, 6762, 8375)."""
 
 
 def split_host(header: str) -> tuple[str, str]:
@@ -50,6 +55,34 @@ class AllowedHosts:
         if not name:
             return False
         return name in self._names or is_loopback_name(name) or _same_address(name, local_address)
+
+
+def host_check(web: Any, more: Iterable[str] = ()) -> Any:
+    """Return a middleware for pages that need no login: it refuses names that a foreign page may have.
+
+    Allowed are addresses, names of networks at home, this host's name, and `more`. Clients that send no
+    `Host`, as HTTP/1.0 allows, are no browsers.
+    """
+    names = {socket.gethostname().lower(), *(name_of(name) or name.lower() for name in more)}
+
+    @web.middleware  # type: ignore[untyped-decorator]
+    async def check(request: Any, handler: Any) -> Any:
+        headers = request.headers.getall("Host", [""])
+        name = name_of(headers[0])
+        if headers != [""] and (len(headers) > 1 or not (name in names or _is_private_name(name))):
+            return web.Response(status=421, text="this host name is not allowed; add it to `hosts`")
+        return await handler(request)
+
+    return check
+
+
+def _is_private_name(name: str) -> bool:
+    """Return whether no page of the Internet can be under a name."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return bool(name) and ("." not in name or name.endswith(_NOT_PUBLIC))
+    return True
 
 
 def _same_address(name: str, local_address: str) -> bool:
