@@ -23,6 +23,7 @@ from portmapper.network.host import Network
 from portmapper.observability.logs import THIRD_PARTY_LOGGERS
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.store.leases import Store
+from portmapper.support.secrets import KNOWN
 from portmapper.support.windows_loop import Loop
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
@@ -102,6 +103,12 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 def no_faults() -> None:
     """Discard the plugin faults of earlier tests."""
     FAULTS.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets() -> None:
+    """Forget the secrets of earlier tests; they may be ordinary words in others."""
+    KNOWN.clear()
 
 
 @pytest.fixture(autouse=True)

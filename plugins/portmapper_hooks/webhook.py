@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from portmapper import __version__
 from portmapper.api import Event, Observer, PortmapperError, RunsHooks
 from portmapper.support.encodings import as_utf8
 from portmapper.support.reasons import connection_reason
 from portmapper.support.safe_open import read_limited
-from portmapper.support.secrets import MASK, mask_urls
+from portmapper.support.secrets import KNOWN, credentials_in, mask_urls, masked_parts, remember
 from portmapper.support.text import printable
 from portmapper.support.threads import in_thread, in_thread_or_here
 from portmapper_hooks.failure_log import FailureLog
@@ -39,9 +38,6 @@ FIRST_DELAY = 1.0
 MAX_DELAY = 60.0
 MAX_SECRET = 4096
 
-SHORTEST_SECRET = 4
-"""Parts of a URL that are shorter are also ordinary words, and no secret."""
-
 TIMESTAMP_HEADER = "X-Portmapper-Timestamp"
 SIGNATURE_HEADER = "X-Portmapper-Signature"
 
@@ -60,6 +56,9 @@ class WebhookObserver(Observer, RunsHooks):
         self._queue = WorkQueue()
         self._failures = FailureLog()
         self._session: aiohttp.ClientSession | None = None
+        for webhook in webhooks:
+            remember(webhook.url)
+            KNOWN.add([webhook.secret, *credentials_in(webhook.headers)])
 
     @classmethod
     def from_table(cls, value: object) -> Self | None:
@@ -80,7 +79,7 @@ class WebhookObserver(Observer, RunsHooks):
         for webhook in self._webhooks:
             if webhook.name == name:
                 problem, _ = await self._post(webhook, sample_event(webhook.on))
-                problems.append(without_secrets(problem, webhook.url))
+                problems.append(masked_parts(mask_urls(problem), webhook.url))
         return "; ".join(filter(None, problems))
 
     async def observe(self, event: Event) -> None:
@@ -101,7 +100,7 @@ class WebhookObserver(Observer, RunsHooks):
         for attempt in range(1, webhook.attempts + 1):
             async with self._queue.slots:
                 problem, temporary = await self._post(webhook, event)
-            problem = without_secrets(problem, webhook.url)
+            problem = masked_parts(mask_urls(problem), webhook.url)
             if not problem:
                 self._failures.done(webhook.url, event)
                 return
@@ -145,22 +144,6 @@ class WebhookObserver(Observer, RunsHooks):
         )
 
 
-def without_secrets(text: str, url: str) -> str:
-    """Return a text without the user information, path and query of a URL.
-
-    Error texts of the library and answers of the server may repeat the URL, or a part of it.
-    """
-    parts = urlsplit(url)
-    secrets = {parts.path, parts.query, parts.username or "", parts.password or ""}
-    secrets |= {f"{parts.path}?{parts.query}", *parts.path.split("/"), *re.split("[&=]", parts.query)}
-    secrets |= {unquote(secret) for secret in secrets}
-    text = mask_urls(text)
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, MASK)
-    return text
-
-
 def headers_of(webhook: WebhookSettings, body: bytes) -> dict[str, str]:
     """Return the request headers; a secret adds a timestamp and a signature over timestamp and body.
 
@@ -186,6 +169,7 @@ def _read_secret(path: Path) -> bytes:
         raise PortmapperError(f"{path}: {error.strerror}") from None
     if not secret:
         raise PortmapperError(f"{path}: contains no secret")
+    KNOWN.add([secret.decode("utf-8", "replace")])
     return secret
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from portmapper.api import SourceError
 from portmapper.support.encodings import as_utf8
 from portmapper.support.safe_open import read_limited
+from portmapper.support.secrets import KNOWN, credentials_in
 
 VARIABLE = "PORTMAPPER_HTTP_HEADERS"
 """Headers for every URL that has no `headers_file`."""
@@ -58,4 +59,5 @@ def _parse(text: str, where: str) -> dict[str, str]:
         if name.lower() in _FORBIDDEN:
             raise SourceError(f"{where}: line {number}: the header {name} cannot be set")
         headers[name] = value.strip()
+    KNOWN.add(credentials_in(headers))
     return headers

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from portmapper.api import Document, IPAddress, Source, SourceError, quoted
 from portmapper.support.reasons import connection_reason, words_of
 from portmapper.support.safe_open import read_limited
-from portmapper.support.secrets import distinct_location, mask_url
+from portmapper.support.secrets import distinct_location, mask_url, mask_urls, masked_parts, remember
 from portmapper.support.values import frozen
 from portmapper_http.address_check import is_public
 from portmapper_http.headers import read_headers
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohttp import BaseConnector, ClientResponse
     from yarl import URL
 
-_SCHEMES = ("http://", "https://")
+_SCHEMES = ("http:", "https:")
 _TOTAL_SECONDS = 20
 _MAX_REDIRECTS = 5
 _MAX_CERTIFICATES = 4 * 1024 * 1024
@@ -47,12 +47,13 @@ class HttpSource(Source):
 
     def __init__(self, location: str) -> None:
         super().__init__(distinct_location(location))
+        remember(location)
         self._url = location
         self._cached: _Cached | None = None
 
     @classmethod
     def claims(cls, location: str) -> bool:
-        """Claim the schemes http and https."""
+        """Claim the schemes http and https, also without slashes: that is no name of a file."""
         return location.lower().startswith(_SCHEMES)
 
     async def fetch(self) -> Document:
@@ -64,6 +65,8 @@ class HttpSource(Source):
         try:
             async with asyncio.timeout(_TOTAL_SECONDS):
                 return await self._follow()
+        except SourceError as error:  # the server may have repeated what it was sent
+            raise SourceError(masked_parts(mask_urls(str(error)), self._url)) from None
         except TimeoutError:
             raise SourceError(f"not read within {_TOTAL_SECONDS} seconds") from None
         except aiohttp.ClientError as error:
@@ -138,7 +141,8 @@ class HttpSource(Source):
             if response.status == 304 and self._cached is not None and self._cached.url == url:
                 return self._cached.document
             if response.status != 200:
-                raise SourceError(f"the server answered {response.status} {quoted(response.reason or '')}")
+                reason = masked_parts(response.reason or "", self._url)
+                raise SourceError(f"the server answered {response.status} {quoted(reason)}")
             return await self._cache(url, response)
 
     def _headers(self, url: URL) -> dict[str, str]:
@@ -174,7 +178,7 @@ def _parsed(location: str) -> URL:
     except ValueError:
         usable = False
     if not usable:
-        raise SourceError("not a valid URL")
+        raise SourceError("not a valid URL, such as https://example.org/ports.csv")
     return url.with_fragment(None)
 
 

@@ -83,9 +83,11 @@ class SettingError(UsageError):
 
     def __init__(self, path: tuple[str | int, ...], reason: str, where: str = "") -> None:
         """Compose the message; `where` is the file and line, once they are known."""
-        name = dotted(path)
+        from portmapper.support.secrets import mask_urls
+
+        name = mask_urls(dotted(path))
         self.path = path
-        self.reason = reason
+        self.reason = reason = mask_urls(reason)
         super().__init__(": ".join(part for part in (where, name, reason) if part))
 
 

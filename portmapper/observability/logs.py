@@ -18,8 +18,14 @@ SYSTEM_LOG = Path("/dev/log")
 
 LONGEST_LINE = 2000
 
-THIRD_PARTY_LOGGERS = ("asyncio", "aiohttp", "async_upnp_client")
-"""Loggers of libraries whose warnings portmapper reports in its own words."""
+THIRD_PARTY_LOGGERS = (
+    *("asyncio", "aiohttp", "async_upnp_client"),
+    *("apprise", "requests", "urllib3", "httpx", "httpx2", "httpcore", "httpcore2", "paho"),
+)
+"""Loggers of libraries whose warnings portmapper reports in its own words.
+
+At other levels, some of them log each request with its path and its headers.
+"""
 
 
 class TextFormatter(logging.Formatter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -12,6 +12,7 @@ import attrs
 from portmapper.api.config import structure
 from portmapper.api.errors import SettingError, quoted
 from portmapper.api.suggestions import nearest
+from portmapper.support.secrets import remember
 
 TABLE = "plugin"
 
@@ -46,7 +47,10 @@ class PluginSettings:
             variable = variable_of(name, field.name)
             if variable in os.environ:
                 values[field.name] = _from_text(kind, field.name, os.environ[variable], variable)
-        return structure(kind, values, (TABLE, name))
+        settings = structure(kind, values, (TABLE, name))
+        for text in _secret_texts(settings):
+            remember(text)
+        return settings
 
     def given(self, name: str, kind: type[Any]) -> bool:
         """Return whether the file or the environment says anything for a plugin."""
@@ -74,6 +78,20 @@ class PluginSettings:
         for name in self.tables:
             if name not in known:
                 raise SettingError((TABLE, name), f"no plugin named {name!r}{nearest(name, known)}")
+
+
+def _secret_texts(value: Any, *, is_hidden: bool = False) -> Iterator[str]:
+    """Yield each text in the fields that a plugin hides from `repr`."""
+    if attrs.has(type(value)):
+        for field in attrs.fields(type(value)):
+            yield from _secret_texts(getattr(value, field.name), is_hidden=is_hidden or not field.repr)
+    elif isinstance(value, Mapping):
+        yield from _secret_texts(list(value.values()), is_hidden=is_hidden)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from _secret_texts(inner, is_hidden=is_hidden)
+    elif is_hidden and isinstance(value, str):
+        yield value
 
 
 def variable_of(name: str, key: str) -> str:

@@ -13,6 +13,7 @@ from platforms import ROOT
 from portmapper.api import Command, SettingError, hookimpl
 from portmapper.pluginhost.manager import PluginReport, Plugins
 from portmapper.pluginhost.settings import SETTINGS, variable_of
+from portmapper.support.secrets import mask_urls
 
 
 @attrs.frozen
@@ -24,6 +25,8 @@ class HelloSettings:
     loud: bool = False
     names: tuple[str, ...] = ()
     file: Path | None = None
+    key: str = attrs.field(default="", repr=False)
+    urls: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
 class Hello(Command):
@@ -154,3 +157,15 @@ def test_a_variable_that_is_no_key_is_logged_once(
     (line,) = caplog.messages
     assert line.startswith("the environment variable PORTMAPPER_PLUGIN_MY_HELLO_GRETING has no effect")
     assert "hunter2" not in line
+
+
+def test_what_a_plugin_hides_from_repr_is_masked_everywhere(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library or a server may repeat it."""
+    urls = ["chat://Ab12Cd34Ef56/x", "https://maria:magpie17@h.example/x"]
+    monkeypatch.setattr(
+        SETTINGS, "tables", {"my-hello": {"greeting": "welcome!", "key": "s3ven", "urls": urls}}
+    )
+    given(plugins)
+    assert mask_urls("welcome! s3ven Ab12Cd34Ef56 magpie17 h.example") == "welcome! *** *** *** h.example"

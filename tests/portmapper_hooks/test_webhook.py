@@ -15,9 +15,10 @@ import pytest
 from aiohttp import web
 
 from portmapper.api.errors import SettingError
+from portmapper.support.secrets import masked_parts
 from portmapper_hooks import webhook
 from portmapper_hooks.settings import WebhookSettings
-from portmapper_hooks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookObserver, without_secrets
+from portmapper_hooks.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, WebhookObserver
 
 
 class Receiver:
@@ -184,10 +185,10 @@ SECRET_URL = "https://user:passw0rd@hooks.example/services/T000/B000/XXXX1234?to
 )
 def test_an_error_does_not_repeat_a_part_of_the_url(text: str) -> None:
     """The text of the library or of the server may contain it."""
-    shown = without_secrets(text, SECRET_URL)
+    shown = masked_parts(text, SECRET_URL)
     for secret in ("passw0rd", "T000", "B000", "XXXX1234", "abcd1234", "user:"):
         assert secret not in shown
-    assert without_secrets("HTTP status 404", SECRET_URL) == "HTTP status 404"
+    assert masked_parts("HTTP status 404", SECRET_URL) == "HTTP status 404"
 
 
 def test_the_url_is_not_in_the_representation_or_in_an_error_of_the_settings() -> None:

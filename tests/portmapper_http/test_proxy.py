@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
+from portmapper.api import SourceError
 from portmapper_http.proxy import proxy_for
 
 
@@ -31,3 +32,12 @@ def test_the_usual_variables_name_it(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert proxy_for(URL(url)) == proxy
+
+
+@pytest.mark.parametrize("proxy", ["http://me:hunter2@[bad:1", "me:hunter2@", "http://me:hunter2@h:99999"])
+def test_an_invalid_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """The message shows nothing of it."""
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(SourceError, match="the variable http_proxy or all_proxy is not the URL of a proxy"):
+        proxy_for(URL("http://a.example/"))

@@ -94,7 +94,7 @@ def test_passwords_are_masked(location: str, shown: str) -> None:
 )
 async def test_an_invalid_url(failure: Any, location: str) -> None:
     """A one-line error."""
-    assert await failure(location) == "not a valid URL"
+    assert await failure(location) == "not a valid URL, such as https://example.org/ports.csv"
 
 
 async def test_a_closed_port(failure: Any) -> None:

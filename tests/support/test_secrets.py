@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from portmapper.support.secrets import distinct_location, mask_url, mask_urls
+from portmapper.support.secrets import (
+    KNOWN,
+    credentials_in,
+    distinct_location,
+    mask_url,
+    mask_urls,
+    masked_parts,
+    remember,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +44,9 @@ from portmapper.support.secrets import distinct_location, mask_url, mask_urls
         ("https://example.org/my-secret-list/a", "https://example.org/***/a"),
         ("https://example.org/s3cr3t/a", "https://example.org/***/a"),
         ("http://[::1]:80/a", "http://[::1]:80/a"),
+        ("http://[s3cret/x", "http://***"),
+        ("https:me:pw@example.org/a?b=c", "https:***@example.org/a?***"),
+        ("https:/me:pw@example.org", "https:/***@example.org"),
         ("/etc/ports.csv", "/etc/ports.csv"),
     ],
 )
@@ -66,6 +79,22 @@ def test_two_locations_with_different_secrets_differ() -> None:
         ("Set-Cookie: sid=hunter2; Path=/", "Set-Cookie: ***"),
         ("sent bearer hunter2hunter2hunter2", "sent bearer ***"),
         ("basic authentication failed", "basic authentication failed"),
+        ("BASIC aHVudGVyMg==", "BASIC ***"),
+        ("Bearer hunter2", "Bearer ***"),
+        ("the bearer token is invalid", "the bearer token is invalid"),
+        ("password=hunter2; retry", "password=***; retry"),
+        ("token: hunter2", "token: ***"),
+        ("api_key = 'hunter 2'", "api_key = ***"),
+        ('{"client_secret": "hunter2"}', '{"client_secret": ***}'),
+        ("<password>hunter2</password>", "<password>***</password>"),
+        ("plugin.mqtt.password: is not a text", "plugin.mqtt.password: is not a text"),
+        ("secret_file: no such file", "secret_file: no such file"),
+        ("me:hunter2@proxy:3128 refused", "***@proxy:3128 refused"),
+        ("cannot open https:me:hunter2@h/x?y now", "cannot open https:***@h/x?*** now"),
+        ('"POST /services/T024BE7LD/x HTTP/1.1" 200', '"POST /services/***/x HTTP/1.1" 200'),
+        ("Location: /next?key=hunter2", "Location: /next?***"),
+        ("exceeded with url: /bot12:AAF/send (refused)", "exceeded with url: /***/send (refused)"),
+        ("8080/tcp at 10:00 by a@b", "8080/tcp at 10:00 by a@b"),
         ("Location: //me:hunter2@example.org/x", "Location: //***@example.org/x"),
         ("next=https%3A%2F%2Fme%3Ahunter2%40example.org", "next=https%3A%2F%2F***"),
         ("http://me:hunter2/x@example.org/", "http://***"),
@@ -80,3 +109,62 @@ def test_two_locations_with_different_secrets_differ() -> None:
 def test_secrets_in_headers_and_in_odd_urls_are_masked(text: str, shown: str) -> None:
     """Errors of libraries quote what a server or a user wrote."""
     assert mask_urls(text) == shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a:",
+        "@",
+        "a:@",
+        "https:",
+        "token=",
+        "//@",
+        "Bearer ",
+        "x-",
+        "authorization:",
+        "GET /",
+        "/",
+        "%3a%2f%2f",
+    ],
+)
+def test_a_hostile_line_costs_little_time(line: str) -> None:
+    """The time grows with the length of the line only."""
+
+    def cost(times: int) -> float:
+        started = time.process_time()
+        mask_urls(line * times + "!")
+        return time.process_time() - started
+
+    assert cost(32_000 // len(line)) < 40 * cost(4_000 // len(line)) + 0.5
+
+
+def test_a_known_secret_is_masked_without_its_url() -> None:
+    """Also in the forms of a URL, but not inside a longer word."""
+    remember("https://maria:p%40ss4word@h.example/hooks/Zx81Qm44?list=home&token=magpie17")
+    text = "maria p@ss4word p%40ss4word Zx81Qm44 magpie17 home magpie170"
+    assert mask_urls(text) == "maria *** *** *** *** home magpie170"
+    remember("swordfish")
+    remember("slack://T1JJ3T3L2/x")
+    assert mask_urls("swordfish T1JJ3T3L2") == "*** ***"
+
+
+def test_short_and_ordinary_words_are_not_known_secrets() -> None:
+    """Without them, messages would not be readable."""
+    KNOWN.add(["", "abc", "home", "portmapper", "Pass"])
+    assert mask_urls("abc at home: portmapper, Pass") == "abc at home: portmapper, ***"
+
+
+def test_the_credentials_in_headers() -> None:
+    """Values with a telling name, whole and in words, but not the scheme."""
+    found = credentials_in({"Authorization": "Bearer hunter2", "Accept": "text/csv", "Cookie": "sid=abc; x"})
+    assert found == ["Bearer hunter2", "sid=abc; x", "hunter2", "abc", "x"]
+
+
+def test_every_part_of_a_url_is_masked_in_its_own_errors() -> None:
+    """There, ordinary words may be secrets, too."""
+    shown = masked_parts(
+        "no list winter for user maria at h.example", "https://maria@h.example/a?list=winter"
+    )
+    assert shown == "no *** *** for user *** at h.example"
+    assert masked_parts("as it was", "http://[") == "as it was"
