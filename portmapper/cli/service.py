@@ -13,6 +13,7 @@ from pathlib import Path
 from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.cli.say import say
+from portmapper.support.secrets import mask_url
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 SYSTEM_SETTINGS = Path("/etc")
@@ -114,6 +115,12 @@ def _absolute(lists: list[str]) -> list[str]:
 
     if "-" in lists:
         raise UsageError("a service has no standard input: specify a file or a URL")
+    for location in lists:
+        if mask_url(location) != location:
+            raise UsageError(
+                f"{mask_url(location)} has a secret, and every user can read a service definition: "
+                "write the URL in the settings file"
+            )
     kinds = load_plugins().sources if lists else ()
     return [os.path.abspath(source) if is_path(source, kinds) else source for source in lists]
 

@@ -100,6 +100,14 @@ def test_an_impossible_source_is_a_usage_error(capsys: Output, words: list[str])
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_url_with_a_secret_is_not_written_to_a_definition(capsys: Output) -> None:
+    """Every user can read it, and the message does not repeat the secret."""
+    assert main(["service", "print", "-f", "https://me:hunter22@h.example/ports.csv"]) == 2
+    message = capsys.readouterr().err
+    assert "https://***@h.example/ports.csv has a secret" in message
+    assert "write the URL in the settings file" in message
+
+
 def test_install_writes_a_user_unit(capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It prints the next command, replaces its own file, and never replaces another one."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
