@@ -161,6 +161,7 @@ class Search(asyncio.DatagramProtocol):
         self._refusal: asyncio.Task[None] | None = None
         self._announced: asyncio.TimerHandle | None = None
         self._may_be_refused = False
+        self._patience_if_refused = LISTEN_TIME
         self._listening = 0.0
         self._heard = False
         self._stirred = asyncio.Event()
@@ -254,11 +255,15 @@ class Search(asyncio.DatagramProtocol):
         if waiting is not None and not waiting.expired():
             waiting.reschedule(min(max(self._ends, self._earliest_end()), waiting.when() or self._ends))
 
-    def end_if_refused(self) -> None:
+    def end_if_refused(self, patience: float = LISTEN_TIME) -> None:
         """Ask the gateway whether it listens for searches at all, and end the search soon if it refuses.
 
         Only for a gateway that answers over another protocol: this one might still be starting.
+
+        Args:
+            patience: seconds after the refusal in which it may still answer a search by multicast (D1).
         """
+        self._patience_if_refused = patience
         self._may_be_refused = self._gateway is not None
         if self._transport is not None:
             self._check_refusal()
@@ -271,7 +276,7 @@ class Search(asyncio.DatagramProtocol):
         there = self._destinations[0]
         packet = self._packet(DEVICE_TARGETS[0], there)
         await until_refused(self._local_address, there, packet, self.datagram_received)
-        self.end_after(LISTEN_TIME)  # it may still answer a search by multicast (D1)
+        self.end_after(self._patience_if_refused)
 
     def ask_again(self) -> None:
         """Search again, because the gateway has announced itself: it may have started after the last packet.
