@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 
 import attrs
@@ -10,7 +10,7 @@ import attrs
 from portmapper.api.backend import Gateway
 from portmapper.api.model import Family, IPAddress, Lease, Mapping, MappingKey, MapRequest, Trait
 from portmapper.api.quirks import Action, Applies, HeldLease, Quirk, Reassertion, RepairStep
-from portmapper.gateways.discovery import Discovery
+from portmapper.gateways.probe import Probe
 from portmapper.pluginhost.guarded_quirk import GuardedQuirk
 from portmapper.scheduler.record import Record
 from portmapper.store.device_table import DeviceTable
@@ -180,13 +180,13 @@ class Coupling:
         return record.order_lost and any(peer.suspect for peer in self.peers(key, held, at))
 
     def after_release(
-        self, released: Lease, ownership: Ownership, discovery: Discovery
+        self, released: Lease, ownership: Ownership, gateway: Gateway | None
     ) -> Iterator[tuple[MappingKey, Reassertion]]:
         """Yield the mappings that a release may have closed: what is open on the device, or being adopted.
 
-        What is being adopted may still be held by another gateway meanwhile.
+        What is being adopted may still be held by another gateway meanwhile. Nothing is known of the device
+        if its gateway, None, is no longer known.
         """
-        gateway = discovery.gateway(released.gateway, released.internal_address)
         if gateway is None or self.applies(gateway.address) is Applies.NO:
             return
         open_there = self.peers(None, released, gateway)
@@ -214,11 +214,11 @@ class Coupling:
                 return key, self._records[key]
         return None
 
-    def is_deferred(self, gateway: Gateway, discovery: Discovery, now: float) -> bool:
+    def is_deferred(self, gateway: Gateway, searches: Iterable[Probe], now: float) -> bool:
         """Return whether a repair waits, because a search under way may yet identify the device."""
         if self.applies(gateway.address) is not Applies.UNKNOWN or now >= self.identify_by(gateway.address):
             return False
-        return any(not probe.done for probe in discovery.searches if gateway in probe.gateways)
+        return any(not probe.done for probe in searches if gateway in probe.gateways)
 
 
 def held_lease(record: Record) -> HeldLease:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Sequence
 from functools import partial
 from typing import Protocol as Interface
 
 from portmapper.api.backend import Gateway, VerifiesLeases
-from portmapper.api.errors import UNREACHABLE, BackendError, NotAuthorized
+from portmapper.api.errors import BackendError, NotAuthorized
 from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest, TableEntry
-from portmapper.api.quirks import Action, Applies, RepairAction, RepairStep
-from portmapper.gateways.bounded import map_at, unmap_at
+from portmapper.api.quirks import Applies
 from portmapper.gateways.calls import request_lease, try_release
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.network.placement import Place
-from portmapper.scheduler.coupling import Coupling, held_lease
-from portmapper.scheduler.inputs import Adopting, Disturbed, GivenUp, Granted, Input, OrderKnown, Refused
+from portmapper.scheduler.coupling import Coupling
+from portmapper.scheduler.group_requests import GroupRequests
+from portmapper.scheduler.inputs import Adopting, Disturbed, GivenUp, Granted, Input, Refused
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.own_conflicts import OwnConflicts
 from portmapper.scheduler.pairs import Pairs
@@ -35,11 +31,6 @@ from portmapper.support.values import evolve
 
 LOSSES_BEFORE_PERMANENT = 2
 """Times a gateway may lose a finite lease before a permanent one is requested (CONFORMANCE M15)."""
-
-REPEAT_AFTER = 0.05
-"""Seconds until a peer's renewal is sent again, while the first request waits for its answer."""
-
-_log = logging.getLogger(__name__)
 
 
 class Report(Interface):
@@ -85,6 +76,7 @@ class Executor:
         self._conflict = options.conflict
         self._policy_check = options.policy_check
         self._rivals = Rivals()
+        self._group = GroupRequests(coupling, discovery, writer.take)
 
     def submit(self, key: MappingKey, serial: int, ask: Ask, priority: Priority, report: Report) -> None:
         """Queue a request for a mapping's current attempt; `report` takes its end."""
@@ -141,14 +133,14 @@ class Executor:
         policy = record.mapping.conflict or self._conflict
         held = request.held
         steps = self._coupling.repair(key, record, held, gateway) if held and record.order_lost else ()
-        if steps and self._coupling.is_deferred(gateway, self._discovery, self._clock.monotonic()):
+        if steps and self._coupling.is_deferred(gateway, self._discovery.searches, self._clock.monotonic()):
             steps = ()
         if steps:
-            await self._repair(key, steps)
+            await self._group.repair(key, steps)
             request = evolve(request, urgent=True, recreate=True)
         make_room = partial(self._make_room, key, record, request, gateway, policy)
         began, asked_at = self._clock.monotonic(), self._clock.now()
-        async with self._alongside(key, record, request, gateway, bool(steps)):
+        async with self._group.alongside(key, record, request, gateway, bool(steps)):
             lease = await request_lease(gateway, request, policy, make_room)
         self._ownership.granted(lease, record.mapping, asked_at)
         await self._release_denied(key, record, lease, gateway)
@@ -197,7 +189,8 @@ class Executor:
         if not is_here or not await try_release(gateway, lease):
             return False
         self._ownership.released(lease.token)
-        for key, again in self._coupling.after_release(lease, self._ownership, self._discovery):
+        known = self._discovery.gateway(lease.gateway, lease.internal_address)
+        for key, again in self._coupling.after_release(lease, self._ownership, known):
             self._take(key, Disturbed(again.recreate, again.order_lost))
         return True
 
@@ -259,84 +252,3 @@ class Executor:
             return None, stored.lease.token
         self._take(key, Adopting(stored.lease, stored.granted_at))
         return stored.lease, stored.lease.token
-
-    async def _repair(self, key: MappingKey, steps: Sequence[RepairStep]) -> None:
-        """Bring a group into a known order. If a gateway is silent, it stays unknown."""
-        for step in steps:
-            gateway = self._discovery.gateway(step.lease.gateway, step.lease.internal_address)
-            if gateway is None:
-                continue
-            if step.action is RepairAction.CLOSE:
-                await _unless_refused(gateway, unmap_at(gateway, step.lease))
-            else:
-                await _unless_refused(gateway, map_at(gateway, self._renewal(step.lease)))
-        for step in steps:
-            held = self._coupling.holder_of(step.lease)
-            if held is not None:
-                self._take(held[0], OrderKnown())
-                if step.action is RepairAction.CLOSE and held[0] != key:
-                    self._take(held[0], Disturbed(recreate=True))
-
-    @contextlib.asynccontextmanager
-    async def _alongside(
-        self, key: MappingKey, record: Record, request: MapRequest, gateway: Gateway, repaired: bool
-    ) -> AsyncIterator[None]:
-        """Renew the peers that this renewal closes, while it waits for its answer.
-
-        They are renewed again and again until then: a packet that is lost may be sent again after theirs.
-        Without this they would be closed for as long as this host has something else to do. They are
-        renewed once more afterwards, because their packet may have arrived first.
-        """
-        leases = () if repaired else self._disturbed(key, record, request, gateway)
-        if not leases:
-            yield
-            return
-        renewing = asyncio.create_task(self._renew_repeatedly(leases, gateway))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
-
-    def _disturbed(
-        self, key: MappingKey, record: Record, request: MapRequest, gateway: Gateway
-    ) -> list[Lease]:
-        well = request.held is not None and not record.suspect and record.attempts == 0
-        if not well or record.lease is None or not self._coupling.has_peers(record.mapping):
-            return []
-        peers = self._coupling.peers(key, record.lease, gateway)
-        again = self._coupling.after(Action.RENEWED, held_lease(record), peers, gateway)
-        return [one.lease for one in again if one.at_once and one.lease.gateway == gateway.identity]
-
-    async def _renew_repeatedly(self, leases: Sequence[Lease], gateway: Gateway) -> None:
-        while True:
-            for lease in leases:
-                await _unless_refused(gateway, map_at(gateway, self._renewal(lease)))
-            await asyncio.sleep(REPEAT_AFTER)
-
-    def _renewal(self, lease: Lease) -> MapRequest:
-        held = self._coupling.holder_of(lease)
-        mapping = held[1].mapping if held else None
-        return MapRequest(
-            protocol=lease.protocol,
-            internal_address=lease.internal_address,
-            internal_port=lease.internal_port,
-            external_port=lease.external_port,
-            lifetime=mapping.duration if mapping else lease.lifetime,
-            comment=mapping.comment if mapping else "",
-            token=lease.token,
-            held=lease,
-            urgent=True,
-            recreate=True,
-            remote=lease.remote,
-        )
-
-
-async def _unless_refused(gateway: Gateway, call: Awaitable[object]) -> None:
-    """Await an answer. A refusal is handled in the attempt of the mapping that is refused."""
-    try:
-        await call
-    except UNREACHABLE:
-        raise
-    except BackendError as error:
-        _log.debug("%s: %s", gateway.backend, error)

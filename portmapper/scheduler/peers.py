@@ -28,7 +28,7 @@ class Peers:
 
     def renewed(self, key: MappingKey, record: Record, lease: Lease) -> None:
         """Renew at once what this mapping's renewal may have closed."""
-        gateway = self._discovery.gateway(lease.gateway, lease.internal_address)
+        gateway = self._holder(lease)
         if gateway is None or record.opened_at is None or not self._coupling.has_peers(record.mapping):
             return
         done = HeldLease(lease, record.opened_at)
@@ -38,15 +38,18 @@ class Peers:
             if held is not None:
                 self._writer.take(held[0], Disturbed(again.recreate, again.order_lost))
 
+    def _holder(self, lease: Lease) -> Gateway | None:
+        return self._discovery.gateway(lease.gateway, lease.internal_address)
+
     def releasing(self, lease: Lease) -> None:
         """Store which leases the release of this one may close, in case this run ends too soon."""
-        for _, again in self._coupling.after_release(lease, self._ownership, self._discovery):
+        for _, again in self._coupling.after_release(lease, self._ownership, self._holder(lease)):
             if again.recreate:
                 self._ownership.disturb(again.lease.token)
 
     def released(self, lease: Lease) -> None:
         """Reopen what the release of a lease may have closed."""
-        for key, again in self._coupling.after_release(lease, self._ownership, self._discovery):
+        for key, again in self._coupling.after_release(lease, self._ownership, self._holder(lease)):
             self._writer.take(key, Disturbed(again.recreate, again.order_lost))
 
     def settle_order(self, key: MappingKey, gateway: Gateway) -> None:
@@ -58,7 +61,7 @@ class Peers:
             self._writer.take(key, OrderKnown())
             return
         steps = self._coupling.repair(key, record, record.lease, gateway)
-        if self._coupling.is_deferred(gateway, self._discovery, self._clock.monotonic()):
+        if self._coupling.is_deferred(gateway, self._discovery.searches, self._clock.monotonic()):
             self._writer.take(key, RenewNow(self._coupling.identify_by(gateway.address)))
         elif steps:
             self._writer.take(key, AttemptNow())
