@@ -169,6 +169,14 @@ def test_every_documented_message_exists(name: str, root: Path) -> None:
             assert fragment.strip() in code_texts, f"{message}: {fragment}"
 
 
+def test_the_log_line_of_a_torrent_client_exists(root: Path) -> None:
+    """The page on VPNs shows what the extra for torrent clients logs."""
+    follower = root / "plugins/portmapper-clients/portmapper_clients/follower.py"
+    (logged,) = (text for text in _texts(follower) if "uses port" in text)
+    line = re.escape(logged).replace("%s", r"\S+").replace("%d", "[0-9]+")
+    assert re.search(rf"^\S+ \S+ INFO    {line}$", _page(root, "vpn.md"), re.MULTILINE)
+
+
 def _texts(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
