@@ -21,7 +21,7 @@ _DOTTED = re.compile(
 _OCTAL = re.compile(r"0\d+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _HEXADECIMAL = re.compile(r"\b0x[0-9a-f]{8}\b", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.+-])\d{8,10}(?!\w|\.\d)")
+_NUMBER = re.compile(r"(?<![\w.-])\d{8,19}(?!\w|\.\d)")
 _BARE_HEXADECIMAL = re.compile(
     r"(?<![\w.-])(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{8}(?![\w-])"
     r"|(?<![\w:])(?=[\d:]*[a-f])(?:[0-9a-f]{2}:){3}[0-9a-f]{2}(?![\w:])",
@@ -42,7 +42,7 @@ def replace_spellings(text: str, shown: Shown, number: Callable[[str], str]) -> 
     """
     text = _DOTTED.sub(lambda match: _dotted(match, shown), text)
     text = _HEXADECIMAL.sub(lambda match: shown(ipaddress.IPv4Address(int(match[0], 16))), text)
-    text = _NUMBER.sub(lambda match: number(match[0]) if _is_address(match[0]) else match[0], text)
+    text = _NUMBER.sub(lambda match: number(match[0]) if _may_identify(match[0]) else match[0], text)
     return _BARE_HEXADECIMAL.sub(lambda match: number(match[0].lower()), text)
 
 
@@ -69,5 +69,6 @@ def _is_short(parts: list[str]) -> bool:
     return len(parts) == 3 and last > 0xFF and not (first <= 31 and _YEAR.fullmatch(parts[2]))
 
 
-def _is_address(number: str) -> bool:
-    return SMALLEST <= int(number) < 0xFFFF_FFFF and not _DATE.fullmatch(number)
+def _may_identify(number: str) -> bool:
+    """Return whether a number may be an address, or a longer one that identifies a phone or device."""
+    return len(number) > 10 or (SMALLEST <= int(number) < 0xFFFF_FFFF and not _DATE.fullmatch(number))

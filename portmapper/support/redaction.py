@@ -25,15 +25,20 @@ _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*")
 _NAME_OF_UPNP = re.compile(r"(?<=uuid:)(?!<)[^\s:\"'<>]+", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _MAC = re.compile(
-    r"(?<![0-9a-f:])(?:[0-9a-f]{1,2}([:-]))(?:[0-9a-f]{1,2}\1){4}[0-9a-f]{1,2}(?![0-9a-f:])"
+    r"(?<![0-9a-f:])(?:[0-9a-f]{1,2}([:-]))(?:[0-9a-f]{1,2}\1){4,6}[0-9a-f]{1,2}(?![0-9a-f:])"
     r"|\b(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}\b"
     r"|\b[0-9a-f]{6}-[0-9a-f]{6}\b"
     r"|\b(?:[0-9a-f]{2} ){5}[0-9a-f]{2}\b"
-    r"|\b(?:enx|wlx)?[0-9a-f]{12}\b",  # also in the name of an interface
+    r"|\b[0-9a-f]{1,4}:[0-9a-f]{0,2}ff:fe[0-9a-f]{2}:[0-9a-f]{1,4}\b"  # the second half of an IPv6 address
+    r"|\b(?:enx|wlx)?[0-9a-f]{12}(?:[0-9a-f]{4})?\b",  # also in the name of an interface
     re.IGNORECASE,
 )
 _IPV6 = re.compile(r"[0-9a-f.]{0,40}:[0-9a-f:.]{1,60}", re.IGNORECASE)
 _IPV4 = re.compile(r"(?<![0-9])(?:\d{1,3}\.){3}\d{1,3}(?![0-9])")
+_DASHED_IPV6 = re.compile(
+    r"(?<![\w-])[0-9a-f]{1,4}(?:-[0-9a-f]{1,4}){0,6}--(?:[0-9a-f]{1,4}(?:-[0-9a-f]{1,4}){0,6})?(?![\w-])",
+    re.IGNORECASE,
+)
 _DASHED_IPV4 = re.compile(r"(?<![0-9])(?:\d{1,3}[-_]){3}\d{1,3}(?![0-9])")
 _HOME = re.compile(
     r"(?<![\w.])((?:[A-Za-z]:)?[/\\]+(?:home|Users|var/home|run/user))([/\\]+)"
@@ -63,7 +68,7 @@ _HOST_OF_JOURNAL = re.compile(
 )
 _NAMED_SECRET = re.compile(
     r"((?:passw(?:or)?d|passwd|passphrase|secret|token|api[_-]?key|authorization|cookie|credentials?|psk|user"
-    r"(?:name)?|(?<![a-z])(?:login|uid|pin)|serial(?:[ _-]?(?:number|no\.?))?)"
+    r"(?:name)?|(?<![a-z])(?:login|uid|pin|s/?n)|serial(?:[ _-]?(?:number|no\.?))?)"
     r"[\"']?(?:\s{0,9}[:=]\s{0,9}|(?<=no\.)\s|>))"
     r"(?:\"[^\"]*\"|'[^']*'|[\"']?(?:(?:bearer|basic|token|digest)\s+)?[^\s\"',;}\]<]+)",
     re.IGNORECASE,
@@ -162,6 +167,7 @@ class Redactor:
         text = _NAME_OF_UPNP.sub(lambda match: self._substitute("uuid", match[0].lower()), text)
         text = replace_spellings(text, self._address, lambda number: self._substitute("number", number))
         text = _MAC.sub(lambda match: self._substitute("mac", match[0].lower()), text)
+        text = _DASHED_IPV6.sub(lambda match: match[0].replace("-", ":"), text)
         text = _IPV6.sub(self._ipv6, text)
         text = _IPV4.sub(self._ipv4, text)
         text = _DASHED_IPV4.sub(self._ipv4, _HOST.sub(self._host, text))
