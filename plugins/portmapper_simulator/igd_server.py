@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from urllib.parse import urlsplit
 
@@ -62,9 +61,8 @@ class IgdServer:
         if goodbye:
             self.ssdp.announce("ssdp:byebye")
         self.is_open = False
-        self.ssdp.close()
+        await self.ssdp.close()
         await self.http.close()
-        await asyncio.sleep(0)  # a datagram transport frees its socket one event-loop iteration later
 
     def announce_restart(self) -> None:
         """Send byebye and alive; alive contains the new boot id and the current location."""

@@ -7,10 +7,14 @@ import contextlib
 import socket
 import sys
 from collections.abc import Callable
+from typing import cast
 
 from portmapper.support.reasons import words_of
 
 TTL = 2
+
+CLOSING = 1.0
+"""Seconds for the datagrams that a closing socket still has to send."""
 
 Address = tuple[str, int]
 
@@ -20,6 +24,11 @@ class Receiver(asyncio.DatagramProtocol):
 
     def __init__(self, received: Callable[[bytes, Address], None]) -> None:
         self._received = received
+        self.closed = asyncio.Event()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Note that the socket is closed."""
+        self.closed.set()
 
     def datagram_received(self, data: bytes, sender: Address) -> None:
         """Pass a datagram to the function."""
@@ -67,6 +76,17 @@ async def open_group(
         opened.close()
         raise
     return await _endpoint(opened, received)
+
+
+async def close_endpoint(transport: asyncio.DatagramTransport) -> None:
+    """Send what waits and close the socket. On Windows, both take more than one turn of the event loop."""
+    receiver = cast(Receiver, transport.get_protocol())
+    transport.close()
+    try:
+        async with asyncio.timeout(CLOSING):
+            await receiver.closed.wait()
+    except TimeoutError:
+        transport.abort()
 
 
 def send_from_other_port(host: str, data: bytes, receiver: Address) -> None:

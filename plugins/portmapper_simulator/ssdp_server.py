@@ -8,7 +8,14 @@ from collections.abc import Mapping
 import attrs
 
 from portmapper_simulator import upnp_points
-from portmapper_simulator.sockets import Address, bound_port, open_group, open_unicast, send_from_other_port
+from portmapper_simulator.sockets import (
+    Address,
+    bound_port,
+    close_endpoint,
+    open_group,
+    open_unicast,
+    send_from_other_port,
+)
 from portmapper_simulator.state import State
 from portmapper_simulator.upnp_points import Answer, Search
 
@@ -55,11 +62,11 @@ class SsdpServer:
         self.port = bound_port(self._unicast)
         self._multicast = await open_group(GROUP, self.port, settings.host, self._received_by_group)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close both sockets without byebye."""
         for transport in (self._unicast, self._multicast):
             if transport is not None:
-                transport.close()
+                await close_endpoint(transport)
         self._unicast = self._multicast = None
 
     def change(self, advertisement: Advertisement) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from portmapper_simulator import natpmp_server, pcp_server, udp_points
-from portmapper_simulator.sockets import Address, bound_port, open_unicast, send_from_other_port
+from portmapper_simulator.sockets import (
+    Address,
+    bound_port,
+    close_endpoint,
+    open_unicast,
+    send_from_other_port,
+)
 from portmapper_simulator.state import State
 from portmapper_simulator.udp_points import Replies, Reply, Request
 
@@ -50,8 +56,7 @@ class UdpServer:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         if self._transport is not None:
-            self._transport.close()
-            await asyncio.sleep(0)  # a datagram transport frees its socket one event-loop iteration later
+            await close_endpoint(self._transport)
         self._transport = self._working = self._announcing = None
 
     def announce(self, *, repeat: bool = True) -> None:

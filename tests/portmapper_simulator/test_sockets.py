@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from portmapper_simulator import sockets
-from portmapper_simulator.sockets import bound_port, open_unicast, send_from_other_port, with_address
+from portmapper_simulator.sockets import (
+    bound_port,
+    close_endpoint,
+    open_unicast,
+    send_from_other_port,
+    with_address,
+)
 
 HOST = "127.0.0.1"
 
@@ -25,6 +32,28 @@ async def test_a_port_in_use_is_reported_with_its_number(stack: Any) -> None:
     stack.callback(first.close)
     with pytest.raises(OSError, match=f"{HOST}, UDP port {bound_port(first)}"):
         await open_unicast(HOST, bound_port(first), lambda *_: None)
+
+
+async def test_a_closed_socket_has_sent_its_datagrams_and_frees_its_port(client: Any) -> None:
+    """On Windows, a goodbye would be lost, and a restart on the same port would fail."""
+    transport = await open_unicast(HOST, 0, lambda *_: None)
+    port = bound_port(transport)
+    for number in range(5):
+        transport.sendto(bytes([number]), (HOST, bound_port(client.transport)))
+    await close_endpoint(transport)
+    assert [await client.next() for _ in range(5)] == [bytes([number]) for number in range(5)]
+    await close_endpoint(await open_unicast(HOST, port, lambda *_: None))
+
+
+async def test_a_socket_that_cannot_send_is_closed_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of its datagrams is dropped."""
+    monkeypatch.setattr(sockets, "CLOSING", 0.0)
+    transport = await open_unicast(HOST, 0, lambda *_: None)
+    port = bound_port(transport)
+    monkeypatch.setattr(transport, "close", lambda: None)
+    await close_endpoint(transport)
+    await asyncio.sleep(0)
+    await close_endpoint(await open_unicast(HOST, port, lambda *_: None))
 
 
 async def test_a_datagram_can_come_from_another_port(stack: Any, client: Any) -> None:
