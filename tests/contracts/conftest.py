@@ -59,7 +59,7 @@ async def datagrams_to(kind: type[asyncio.DatagramProtocol], port: int) -> Async
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(kind, local_addr=(str(LOCAL), port))
     yield
-    transport.close()
+    transport.abort()
     await asyncio.sleep(0)
 
 

@@ -126,7 +126,7 @@ async def peer() -> AsyncIterator[Peer]:
         Peer, local_addr=(str(LOCAL), 0)
     )
     yield protocol
-    transport.close()
+    transport.abort()  # `close` waits for packets that were not sent yet; on Windows, sending takes a moment
     await asyncio.sleep(0)
 
 
@@ -137,7 +137,7 @@ async def peer_over_ipv6() -> AsyncIterator[Peer]:
         Peer, local_addr=("::1", 0)
     )
     yield protocol
-    transport.close()
+    transport.abort()
     await asyncio.sleep(0)
 
 
@@ -154,7 +154,7 @@ async def third_party() -> AsyncIterator[Any]:
         asyncio.DatagramProtocol, local_addr=(str(LOCAL), 0)
     )
     yield transport
-    transport.close()
+    transport.abort()
     await asyncio.sleep(0)
 
 

@@ -87,7 +87,7 @@ def udp_client(stack: AsyncExitStack) -> Callable[..., Awaitable[UdpClient]]:
         loop = asyncio.get_running_loop()
         options = options or {"local_addr": (host, 0)}
         transport, client = await loop.create_datagram_endpoint(UdpClient, **options)
-        stack.callback(transport.close)
+        stack.callback(transport.abort)
         return client
 
     return open_client
@@ -206,6 +206,6 @@ async def udp_echo(stack: AsyncExitStack) -> int:
     """Port of a UDP server on 127.0.0.1 that echoes datagrams."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(_Echo, local_addr=("127.0.0.1", 0))
-    stack.callback(transport.close)
+    stack.callback(transport.abort)
     port: int = transport.get_extra_info("sockname")[1]
     return port

@@ -248,7 +248,7 @@ async def responder() -> AsyncIterator[Responder]:
     loop = asyncio.get_running_loop()
     transport, responder = await loop.create_datagram_endpoint(Responder, local_addr=("127.0.0.1", 0))
     yield responder
-    transport.close()
+    transport.abort()
     for sending in responder.senders:
         sending.close()
 

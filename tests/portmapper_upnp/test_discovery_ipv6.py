@@ -38,7 +38,7 @@ async def responder_ipv6(responder, router_ipv6):
         type(responder), local_addr=("::1", 0)
     )
     yield there
-    transport.close()
+    transport.abort()
 
 
 async def found_by(responder) -> list[str]:
