@@ -25,7 +25,7 @@ from portmapper.network.host import Network, read_network
 from portmapper.pluginhost.manager import load_plugins
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
-from portmapper.sources.reader import open_source
+from portmapper.sources.open_source import open_source
 from portmapper.store.leases import FILE_NAME, Store
 from sidebyside.fake_gateway import LAN, FakeBackend
 

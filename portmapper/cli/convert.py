@@ -47,7 +47,8 @@ class Convert(Command):
 
         from portmapper.api.source import FormatOptions
         from portmapper.pluginhost.manager import load_plugins
-        from portmapper.sources.reader import AUTO, open_source
+        from portmapper.sources.open_source import open_source
+        from portmapper.sources.reader import AUTO
 
         configure_logging(arguments, "warning")
         plugins = load_plugins(arguments.disable_plugin)

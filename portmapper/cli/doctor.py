@@ -260,7 +260,7 @@ def _readers(
     from portmapper.cli.options import format_options
     from portmapper.cli.run_config import RunConfig, policy_of
     from portmapper.doctor.host import unreadable_finding
-    from portmapper.sources.reader import open_source
+    from portmapper.sources.open_source import open_source
 
     settings = arguments.settings_file.settings
     if not sources and not settings.sources and not settings.source and not settings.mapping:

@@ -18,8 +18,9 @@ from portmapper.daemon.reloadable import Reloadable
 from portmapper.pluginhost.faults import record_fault
 from portmapper.sources import environment
 from portmapper.sources.inline import InlineSource
+from portmapper.sources.open_source import is_path, open_source
 from portmapper.sources.policy import Policy
-from portmapper.sources.reader import AUTO, SourceReader, is_path, open_source
+from portmapper.sources.reader import AUTO, SourceReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -111,7 +111,7 @@ def _program() -> list[str]:
 
 def _absolute(lists: list[str]) -> list[str]:
     from portmapper.pluginhost.manager import load_plugins
-    from portmapper.sources.reader import is_path
+    from portmapper.sources.open_source import is_path
 
     if "-" in lists:
         raise UsageError("a service has no standard input: specify a file or a URL")

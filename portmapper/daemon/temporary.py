@@ -7,7 +7,7 @@ from portmapper.daemon.daemon import Daemon
 from portmapper.daemon.options import RunOptions
 from portmapper.daemon.reloadable import Reloadable
 from portmapper.pluginhost.manager import load_plugins
-from portmapper.sources.reader import open_source
+from portmapper.sources.open_source import open_source
 from portmapper.store.leases import Store
 
 

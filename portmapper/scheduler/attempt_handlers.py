@@ -25,7 +25,7 @@ from portmapper.scheduler.inputs import (
 )
 from portmapper.scheduler.record import Phase, Record, Refusal, without_lease
 from portmapper.scheduler.retry import delay_after_failure
-from portmapper.store.ownership import forward_target
+from portmapper.store.comparison import forward_target
 from portmapper.support.backoff import renewal_delay
 from portmapper.support.values import evolve
 

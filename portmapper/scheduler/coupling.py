@@ -13,8 +13,9 @@ from portmapper.api.quirks import Action, Applies, HeldLease, Quirk, Reassertion
 from portmapper.gateways.probe import Probe
 from portmapper.pluginhost.guarded_quirk import GuardedQuirk
 from portmapper.scheduler.record import Record
+from portmapper.store.comparison import is_on_device
 from portmapper.store.device_table import DeviceTable
-from portmapper.store.ownership import Ownership, is_on_device
+from portmapper.store.ownership import Ownership
 
 IDENTIFY_WITHIN = 10.0
 """Seconds that a repair waits at most for a device to be identified."""

@@ -10,7 +10,8 @@ from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.inputs import Abandoned, Acquired, Effect, Failed, Lost, Moved
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.record import Record
-from portmapper.store.ownership import Ownership, displaces
+from portmapper.store.comparison import displaces
+from portmapper.store.ownership import Ownership
 
 
 class Effects:

@@ -11,7 +11,8 @@ from portmapper.gateways.bounded import unmap_at
 from portmapper.gateways.calls import try_release
 from portmapper.gateways.discovery import Discovery
 from portmapper.scheduler.record import Record
-from portmapper.store.ownership import Ownership, is_on_device
+from portmapper.store.comparison import is_on_device
+from portmapper.store.ownership import Ownership
 from portmapper.store.stored_lease import StoredLease
 
 

@@ -12,6 +12,7 @@ import attrs
 from portmapper.api.backend import Gateway
 from portmapper.api.errors import UNREACHABLE, BackendError, Conflict
 from portmapper.api.model import ANY_PORT, Family, IPAddress, Lease, Mapping, MapRequest, Protocol, TableEntry
+from portmapper.store.comparison import displaces, forward_target, is_on_device
 from portmapper.store.interface import LeaseStore
 from portmapper.store.stored_lease import AnyPort, StoredLease
 
@@ -296,31 +297,3 @@ def _internal_key(stored: StoredLease) -> _InternalKey:
 
 def _external_key(stored: StoredLease) -> _ExternalKey:
     return (stored.lease.family, stored.lease.protocol, stored.lease.external_port)
-
-
-def displaces(lease: Lease, other: Lease) -> bool:
-    """Return whether a granted lease proves that another lease is gone.
-
-    A gateway forwards an external port to one host only, but pinholes of several hosts may share a port.
-    """
-    port = (lease.protocol, lease.external_port, _device(lease))
-    same_port = port == (other.protocol, other.external_port, _device(other))
-    return (
-        lease.family is Family.IPV4 is other.family
-        and same_port
-        and forward_target(lease) != forward_target(other)
-    )
-
-
-def is_on_device(lease: Lease, gateway: Gateway) -> bool:
-    """Return whether a lease is on the gateway's device, over any port mapping protocol."""
-    return _device(lease) == str(gateway.address)
-
-
-def forward_target(lease: Lease) -> tuple[str, IPAddress, int]:
-    """Return the device and the place that it forwards to, to compare leases of one external port."""
-    return (_device(lease), lease.internal_address, lease.internal_port)
-
-
-def _device(lease: Lease) -> str:
-    return lease.gateway.partition(":")[2]

@@ -14,7 +14,7 @@ from platforms import posix_only
 from portmapper.api.errors import SourceError, StoreError, UsageError
 from portmapper.cli import daemonize
 from portmapper.pluginhost.manager import load_plugins
-from portmapper.sources.reader import open_source
+from portmapper.sources.open_source import open_source
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.sources.reader import SourceReader, open_source
+from portmapper.sources.open_source import open_source
+from portmapper.sources.reader import SourceReader
 from portmapper_files import plugin
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from portmapper.api.errors import SourceError, UsageError
+from portmapper.api.errors import SourceError
 from portmapper.api.model import Mapping, Protocol
 from portmapper.api.reading import SourceState
 from portmapper.api.source import MAX_DOCUMENT, Document, Format, FormatOptions, Row, Source
-from portmapper.sources.reader import SourceReader, is_path, open_source, read_first
+from portmapper.sources.reader import SourceReader, read_first
 from portmapper.sources.trust import Limits, Trust
-from portmapper_files.file import FileSource
 
 
 class Lines(Format):
@@ -144,31 +143,6 @@ async def test_the_format_is_chosen(source: Memory, document: Document, chosen: 
     source.content = document
     reading = await SourceReader(source, [Other, Lines], chosen, FormatOptions()).read()
     assert reading.format == expected
-
-
-def test_an_unknown_format_is_a_usage_error() -> None:
-    """The error lists the known formats."""
-    with pytest.raises(UsageError, match="auto, csv, other"):
-        open_source("here", [Memory], [Lines, Other], "xml")
-
-
-def test_a_location_that_no_source_claims_is_a_usage_error() -> None:
-    """The error lists the sources."""
-    with pytest.raises(UsageError, match="memory"):
-        open_source("", [Memory], [Lines])
-
-
-def test_only_a_source_of_paths_makes_a_location_a_path() -> None:
-    """`docker:` of another plugin is no path, so a settings file may name it."""
-    assert is_path("ports.csv", [FileSource])
-    assert not is_path("ports.csv", [Memory, FileSource])
-    assert not is_path("https://example.org/ports.csv", [FileSource])
-
-
-async def test_the_first_source_that_claims_a_location_reads_it() -> None:
-    """In the given order."""
-    reading = await open_source("here", [Memory], [Lines]).read()
-    assert reading.state is SourceState.OK
 
 
 @pytest.mark.parametrize(

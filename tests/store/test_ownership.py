@@ -13,7 +13,7 @@ import pytest
 from portmapper.api.errors import BackendError, GatewayTimeout, NotAuthorized
 from portmapper.api.model import ANY_PORT, Family, Lease, Mapping, MapRequest, Protocol, TableEntry
 from portmapper.store.leases import Store
-from portmapper.store.ownership import Ownership, displaces
+from portmapper.store.ownership import Ownership
 from portmapper.store.stored_lease import StoredLease
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeGateway
@@ -184,22 +184,6 @@ def test_a_grant_removes_the_orphan_that_it_displaces(
     ownership.granted(lease_at(), desired(), NOW)
     assert tokens(ownership) == [b"token 81"]
     assert store.get(b"former") is None
-
-
-@pytest.mark.parametrize(
-    ("other", "expected"),
-    [
-        ({"internal_address": FORMER}, True),
-        ({"internal_port": 8080}, True),
-        ({}, False),
-        ({"external_port": 81, "internal_address": FORMER}, False),
-        ({"gateway": "pcp:192.168.99.1", "internal_address": FORMER}, False),
-        (IPV6, False),
-    ],
-)
-def test_a_lease_displaces_another_place_behind_the_same_port(other: dict[str, Any], expected: bool) -> None:
-    """Only on the same device, and never a pinhole."""
-    assert displaces(lease_at(), lease_at(**other)) is expected
 
 
 def test_any_port_requests_the_last_port_again(after_crash: Remember, desired: Desired) -> None:
