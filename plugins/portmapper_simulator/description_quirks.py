@@ -101,3 +101,8 @@ def _stale_address(layout: Layout) -> Layout:
 @LAYOUT.quirk("H13-slashes", "has control URLs that begin with two slashes")
 def _two_slashes(layout: Layout) -> Layout:
     return _with_control_urls(layout, lambda service: f"//{service.control_url[1:]}")
+
+
+LAYOUT.quirk("H16", "redirects its control URL (307)")(
+    lambda layout: attrs.evolve(layout, moved_controls=True)
+)

@@ -99,7 +99,12 @@ class IgdServer:
         if layout.firewall and request.path == FIREWALL_CONTROL:
             return await answer_soap(self._state, request, None, FIREWALL_1)
         for service in layout.services:
-            if request.path == _path(service.control_url, layout):
+            path = _path(service.control_url, layout)
+            if layout.moved_controls and request.path == path:
+                return Response(
+                    path, 307, b"", location=f"http://{layout.host}:{layout.ports[-1]}/moved{path}"
+                )
+            if request.path.removeprefix("/moved") == path:
                 return await answer_soap(self._state, request, service)
         return Response(request.path, 404, b"")
 

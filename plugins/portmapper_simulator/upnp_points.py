@@ -137,6 +137,7 @@ class Layout:
         location: path of the description.
         redirect: path in the LOCATION that redirects to the description, empty for none.
         redirect_status: HTTP status of the redirect.
+        moved_controls: control URLs redirect to other paths.
         boot: number of boots so far.
     """
 
@@ -148,6 +149,7 @@ class Layout:
     location: str = "/rootDesc.xml"
     redirect: str = ""
     redirect_status: int = 302
+    moved_controls: bool = False
     boot: int = 0
 
 

@@ -175,7 +175,7 @@ class AddRequest:
                 raise
             return await self._after_lost_answer(action, port, lifetime, arguments)
         except Fault as fault:
-            if fault.number == NO_CODE and await self._opened_meanwhile(port):
+            if fault.number == NO_CODE and await self._opened_meanwhile(port, lifetime):
                 return Granted(port, lifetime)  # a web page about an error, and an open port (M28)
             raise
 
@@ -225,19 +225,21 @@ class AddRequest:
         """Check the entry after a request without an answer, and repeat the request with more time (M21)."""
         if action == "AddAnyPortMapping":
             raise Fault(INVALID_ACTION, "no answer")  # AddPortMapping may work
-        if await self._opened_meanwhile(port):
+        if await self._opened_meanwhile(port, lifetime):
             return Granted(port, lifetime)
         try:
             return Granted(await self._connection.add(action, arguments) or port, lifetime)
         except UNREACHABLE as error:
-            if await self._opened_meanwhile(port):
+            if await self._opened_meanwhile(port, lifetime):
                 return Granted(port, lifetime)
             if isinstance(error, GatewayTimeout):
                 raise
             raise Fault(NO_CODE, "no valid answer") from error  # it may accept other values
 
-    async def _opened_meanwhile(self, port: int) -> bool:
-        if self.renews(port):
-            return False
+    async def _opened_meanwhile(self, port: int, lifetime: int) -> bool:
+        """Tell whether the entry of the port is ours now, and if it was before, whether it is renewed."""
         holder = await self.holders.find(port)
-        return holder is not None and self.holders.is_ours(holder)
+        if holder is None or not self.holders.is_ours(holder):
+            return False
+        # The first renewal comes when at most half of the lifetime is left.
+        return not self.renews(port) or holder.lifetime * 4 >= lifetime * 3

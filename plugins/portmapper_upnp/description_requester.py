@@ -1,9 +1,10 @@
-"""Requests for a device description: repeated if it is elsewhere, or cut, or the device is busy."""
+"""Requests to a device: repeated if what they ask for is elsewhere, or cut, or the device is busy."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from urllib.parse import urljoin
 
@@ -22,6 +23,8 @@ BUSY_PAUSE = 0.5
 
 MAX_REDIRECTS = 3
 """Redirects that are followed, all on the same host (D15)."""
+
+Send = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 _END = re.compile(r"</(?:[\w.-]{1,30}:)?root\s*>", re.IGNORECASE)
 
@@ -42,23 +45,25 @@ class DescriptionRequester(UpnpRequester):
         """Return the answer, and for a description the most complete of them. Raise `BackendError`."""
         if http_request.url == SCPD_URL:
             return HttpResponse(HTTPStatus.OK, {}, self._scpd)
+        if http_request.method == "POST":
+            return (await self._redirected(http_request, self._requester.async_http_request))[1]
         if http_request.method != "GET":
             return await self._requester.async_http_request(http_request)
-        request, response = await self._redirected(http_request)
+        request, response = await self._redirected(http_request, self._served)
         self.location = request.url
         if response.status_code // 100 != 2 or _END.search(response.body or ""):
             return response
         return await self._to_the_end(request, response)
 
-    async def _redirected(self, request: HttpRequest) -> tuple[HttpRequest, HttpResponse]:
-        """Return the last request and its answer; follow redirects on the same host."""
+    async def _redirected(self, request: HttpRequest, send: Send) -> tuple[HttpRequest, HttpResponse]:
+        """Return the last request and its answer; follow redirects on the same host, also of a call (H16)."""
         for _ in range(MAX_REDIRECTS):
-            response = await self._served(request)
+            response = await send(request)
             target = _redirect(request.url, response)
             if target is None:
                 return request, response
             request = HttpRequest(request.method, target, request.headers, request.body, request.timeout)
-        return request, await self._served(request)
+        return request, await send(request)
 
     async def _served(self, request: HttpRequest) -> HttpResponse:
         """Send the request, once more to a device that is busy."""

@@ -32,13 +32,13 @@ def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
         NetworkFailure: the answer is neither a result nor a fault.
     """
     status = response.status_code
-    if status in _MOVED:
-        raise Moved(f"the gateway's control URL is gone (HTTP {status})")
     root = _document(response.body or "")
+    result = _first(root, f"{action.name}response".lower(), action.name.lower())
+    if status in _MOVED and result is None:
+        raise Moved(f"the gateway's control URL is gone (HTTP {status})")
     fault = _first(root, "fault", "upnperror")
     if fault is not None:
         return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _fault(fault))
-    result = _first(root, f"{action.name}response".lower(), action.name.lower())
     if result is None and not 200 <= status < 300:
         return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _bare_refusal(status))
     if result is None and action.out_arguments():

@@ -152,3 +152,9 @@ async def test_h15_headers_that_are_hardly_http_are_read(new_harness: Any, desir
     """No version, no length, other line ends."""
     harness = await new_harness(quirk, backends=["upnp"])
     await harness.opens(desired())
+
+
+async def test_h16_a_redirected_control_url_is_followed(new_harness: Any, desired: Any) -> None:
+    """It leads to another path of the same host."""
+    harness = await new_harness("H16", backends=["upnp"])
+    await harness.opens_and_closes(desired())

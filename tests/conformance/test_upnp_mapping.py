@@ -220,7 +220,8 @@ async def test_m26_only_the_answer_to_the_request_counts(
 async def test_m28_the_table_decides_if_an_answer_is_no_answer(new_harness: Any, desired: Any) -> None:
     """The gateway opens and closes the port, and answers with a web page about an internal error."""
     harness = await new_harness("M28", backends=["upnp"], igd_version=1)
-    await harness.opens(desired())
+    entry = await harness.opens(desired())
+    assert (await harness.renew(entry)).error is None
     await harness.close_all()
     await harness.until(lambda: len(harness.requested("DeletePortMapping")) == 1, "closed once")
 

@@ -75,14 +75,15 @@ async def test_a_gateway_that_comes_back_is_reached_soon(router):
     assert sum(requester_module.CONNECT_TIMES) == requester_module.REQUEST_TIME
 
 
-async def test_a_redirected_call_is_not_followed(router, connected, build):
-    """Only a description may be elsewhere."""
+@pytest.mark.parametrize(("host", "followed"), [("127.0.0.1", True), ("127.0.0.2", False)])
+async def test_h16_a_redirected_call_is_followed_on_the_same_host(router, connected, build, host, followed):
+    """And only three times."""
     gateway = await connected()
-    elsewhere = f"Location: {router.location}?elsewhere\r\n"
+    elsewhere = f"Location: {router.location}?elsewhere\r\n".replace("127.0.0.1", host)
     router.replies["GetExternalIPAddress"] = build.http("", "302 Found", elsewhere)
     with pytest.raises(NetworkFailure):
         await gateway.external_address()
-    assert not [head for head in router.heads if "?elsewhere" in head]
+    assert len([head for head in router.heads if "?elsewhere" in head]) == 3 * followed
 
 
 async def test_a_connection_closed_without_an_answer_is_typed(router, connected):
