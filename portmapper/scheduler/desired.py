@@ -8,7 +8,9 @@ from portmapper.api.model import Family, Mapping, MappingKey
 from portmapper.gateways.discovery import Discovery
 from portmapper.network.topology import Topology
 from portmapper.scheduler.coupling import Coupling
-from portmapper.scheduler.inputs import Desired, NetworkChanged, Undesired
+from portmapper.scheduler.denial import denial
+from portmapper.scheduler.inputs import AttemptNow, Desired, NetworkChanged, Undesired
+from portmapper.scheduler.options import PolicyCheck
 from portmapper.scheduler.record import Record
 from portmapper.scheduler.writer import Writer
 
@@ -16,13 +18,21 @@ from portmapper.scheduler.writer import Writer
 class DesiredList:
     """The latest list. Each of its jobs does one step for each mapping."""
 
-    def __init__(self, topology: Topology, discovery: Discovery, writer: Writer, coupling: Coupling) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        discovery: Discovery,
+        writer: Writer,
+        coupling: Coupling,
+        policy_check: PolicyCheck,
+    ) -> None:
         """Start with an empty list."""
         self.mappings: tuple[Mapping, ...] = ()
         self._topology = topology
         self._discovery = discovery
         self._writer = writer
         self._coupling = coupling
+        self._policy_check = policy_check
 
     @property
     def is_searching(self) -> bool:
@@ -65,6 +75,9 @@ class DesiredList:
             self._writer.add(key, mapping)
         elif record.mapping is not mapping and record.mapping != mapping:
             self._writer.take(key, Desired(mapping))
+        elif record.lease is not None and denial(mapping, record.lease.external_port, self._policy_check):
+            # The policy has changed: the attempt closes the port that a gateway chose.
+            self._writer.take(key, AttemptNow())
 
 
 def _goes_on(record: Record, mapping: Mapping | None) -> bool:

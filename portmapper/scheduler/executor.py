@@ -8,13 +8,23 @@ from typing import Protocol as Interface
 
 from portmapper.api.backend import Gateway, VerifiesLeases
 from portmapper.api.errors import BackendError, NotAuthorized
-from portmapper.api.model import ANY_PORT, ConflictPolicy, Family, Lease, MappingKey, MapRequest, TableEntry
+from portmapper.api.model import (
+    ANY_PORT,
+    ConflictPolicy,
+    Family,
+    Lease,
+    Mapping,
+    MappingKey,
+    MapRequest,
+    TableEntry,
+)
 from portmapper.api.quirks import Applies
 from portmapper.gateways.calls import request_lease, try_release
 from portmapper.gateways.discovery import Discovery
 from portmapper.gateways.workqueue import Priority, WorkQueues
 from portmapper.network.placement import Place
 from portmapper.scheduler.coupling import Coupling
+from portmapper.scheduler.denial import denial, denial_here
 from portmapper.scheduler.group_requests import GroupRequests
 from portmapper.scheduler.inputs import Adopting, Disturbed, GivenUp, Granted, Input, Refused
 from portmapper.scheduler.options import Options
@@ -100,6 +110,10 @@ class Executor:
         while (record := self._record(key, serial)) is not None:
             if await self._releases.waited(gateway, record.mapping, place.internal_address):
                 continue  # the list may have changed
+            if await self._closed_as_denied(key, record, gateway):
+                continue
+            if reason := denial_here(record.mapping, place.internal_address, self._policy_check):
+                return Refused(gateway.identity, NotAuthorized(reason))
             was_closed = await self._close_to_move(record, gateway, place)
             request = await self._prepare(key, record, gateway, place)
             try:
@@ -165,16 +179,29 @@ class Executor:
 
     async def _release_denied(self, key: MappingKey, record: Record, lease: Lease, gateway: Gateway) -> None:
         """Release a lease on a port that the policy denies; the gateway chose it."""
-        mapping = evolve(record.mapping, port=lease.external_port)
-        reason = "" if lease.external_port == record.mapping.port else self._policy_check()(mapping)
-        if not reason:
+        if not (reason := denial(record.mapping, lease.external_port, self._policy_check)):
             return
-        self._ownership.abandon(lease.token)
-        if await try_release(gateway, lease):
-            self._ownership.released(lease.token)
+        await self._abandon(lease, gateway)
         if record.lease is not None and record.lease.token == lease.token:
             self._take(key, GivenUp(f"the gateway moved it to {lease.external_port}, {reason}"))
         raise _Denied(f"the gateway granted {lease.external_port}/{lease.protocol.lower()}, {reason}")
+
+    async def _closed_as_denied(self, key: MappingKey, record: Record, gateway: Gateway) -> bool:
+        """Close what is held on a port that the policy has denied since; a renewal would open it again."""
+        lease = record.lease
+        if lease is None or lease.gateway != gateway.identity:
+            return False
+        if not (reason := denial(record.mapping, lease.external_port, self._policy_check)):
+            return False
+        await self._abandon(lease, gateway)
+        self._take(key, GivenUp(f"{lease.external_port} is {reason}"))
+        return True
+
+    async def _abandon(self, lease: Lease, gateway: Gateway) -> None:
+        """Release a lease. It is an orphan until that has worked."""
+        self._ownership.abandon(lease.token)
+        if await try_release(gateway, lease):
+            self._ownership.released(lease.token)
 
     async def _close_to_move(self, record: Record, gateway: Gateway, place: Place) -> bool:
         """Close the lease of a mapping that needs another port; return whether that was done.
@@ -216,7 +243,7 @@ class Executor:
             internal_port=mapping.internal_port,
             external_port=held.external_port
             if held and keeps_port
-            else target or self._ownership.port_to_request(mapping),
+            else target or self._port_to_request(mapping),
             lifetime=0 if in_vain else mapping.duration,
             comment=mapping.comment,
             token=token,
@@ -228,6 +255,11 @@ class Executor:
             traits=self._coupling.traits(gateway.address),
             remote=mapping.remote,
         )
+
+    def _port_to_request(self, mapping: Mapping) -> int:
+        """Return the external port to request: for any port the last one, unless the policy denies it now."""
+        port = self._ownership.port_to_request(mapping)
+        return mapping.port if denial(mapping, port, self._policy_check) else port
 
     def _held(
         self, key: MappingKey, record: Record, gateway: Gateway, place: Place

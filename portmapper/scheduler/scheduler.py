@@ -97,7 +97,9 @@ class Scheduler:
         self.discovery = Discovery(
             backends, known, clock=self._clock, longest_pause=pause, on_search=self._searched, on_event=heard
         )
-        self._desired = DesiredList(self._topology, self.discovery, self._writer, self._coupling)
+        self._desired = DesiredList(
+            self._topology, self.discovery, self._writer, self._coupling, options.policy_check
+        )
         self._connect(options)
 
     def _connect(self, options: Options) -> None:

@@ -18,6 +18,7 @@ from portmapper.scheduler.pairs import MOVES
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
+from portmapper.testing.harness import LOCAL
 
 OTHER_HOST = ip_address("192.168.88.11")
 TCP, UDP = Protocol.TCP, Protocol.UDP
@@ -248,6 +249,37 @@ async def test_a_renewal_on_a_denied_port_is_released(
     denied.add(81)
     await pair.clock.advance(2500)
     assert (TCP, 81) not in ours(device)
+
+
+@pytest.mark.parametrize("change", [NEXT, ANY])
+async def test_a_held_port_that_a_new_policy_denies_is_closed_at_once(
+    pair: Any, device: NextDevice, desired: Desired, change: dict[str, Any]
+) -> None:
+    """The gateway chose it, so the list has not changed. It is not requested again before it is closed."""
+    denied: set[int] = set()
+    pair.options = Options(policy_check=lambda: lambda mapping: "denied" if mapping.port in denied else "")
+    device.occupy(TCP, 80, OTHER_HOST)
+    row = attrs.evolve(desired(), **change)
+    await pair.start(row)
+    port = pair.lease(row).external_port
+    denied.add(port)
+    device.first, asked = 6000, len(device.requested())
+    await pair.set_desired(row)
+    assert (TCP, port) not in ours(device)
+    assert port not in [request.external_port for request in device.requested()[asked:]]
+    assert ours(device) == (set() if change is NEXT else {(TCP, 6000)})
+
+
+async def test_an_address_of_this_host_that_the_policy_denies_is_not_mapped(
+    pair: Any, device: FakeDevice, desired: Desired
+) -> None:
+    """The list was allowed when it was read, and this host's address has changed since."""
+    pair.options = Options(policy_check=lambda: lambda m: "denied" if m.address == LOCAL.ip else "")
+    row = desired()
+    await pair.start(row)
+    assert ours(device) == set()
+    assert pair.state(row) is MappingState.REFUSED
+    assert device.requested() == []
 
 
 async def test_a_denied_port_that_is_not_released_is_released_later(
