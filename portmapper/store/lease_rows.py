@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,8 @@ LeaseRow = tuple[Lease, int, datetime, bool, str, str, str, bool]
 PortRow = tuple[tuple[Protocol, str, int], int]
 """A mapping that accepts any port, and the last external port that it had."""
 
+_INSERT = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 19)})"
+
 
 def lease_rows(database: sqlite3.Connection) -> Iterator[LeaseRow]:
     """Yield the leases that can be read."""
@@ -29,7 +30,15 @@ def lease_rows(database: sqlite3.Connection) -> Iterator[LeaseRow]:
     return readable(database.execute("SELECT * FROM leases"), _lease, "leases")
 
 
-def lease_row(fields: LeaseRow) -> tuple[Any, ...]:
+def write_lease(database: sqlite3.Connection, token: bytes, fields: LeaseRow | None) -> None:
+    """Write a lease within the caller's transaction; None deletes it."""
+    if fields is None:
+        database.execute("DELETE FROM leases WHERE token = ?", (token,))
+    else:
+        database.execute(_INSERT, _row_of(fields))
+
+
+def _row_of(fields: LeaseRow) -> tuple[Any, ...]:
     """Return the row of a lease, in the order of the table's columns."""
     lease, wanted_port, granted_at, confirmed, source, comment, origin, disturbed = fields
     return (
@@ -58,11 +67,6 @@ def lease_row(fields: LeaseRow) -> tuple[Any, ...]:
 def port_rows(database: sqlite3.Connection) -> Iterator[PortRow]:
     """Yield the external ports that can be read, the oldest first."""
     return readable(database.execute("SELECT * FROM ports ORDER BY rowid"), _ports, "ports")
-
-
-def adhoc_rows(database: sqlite3.Connection) -> Iterator[str]:
-    """Yield the records of ad-hoc mappings that are JSON objects."""
-    return readable(database.execute("SELECT record FROM adhoc"), _record, "adhoc")
 
 
 def _lease(row: sqlite3.Row) -> LeaseRow:
@@ -98,13 +102,6 @@ def _ports(row: Any) -> PortRow:
     protocol, address, internal_port, external_port = row
     mapping = Protocol(protocol), _of_type(address, str), _number(internal_port, 65535)
     return mapping, _number(external_port, 65535)
-
-
-def _record(row: Any) -> str:
-    text: str = _of_type(row[0], str)
-    if not isinstance(json.loads(text), dict):
-        raise ValueError("it is not a JSON object")
-    return text
 
 
 def _address(value: object) -> IPAddress:

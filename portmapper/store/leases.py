@@ -14,11 +14,12 @@ import attrs
 
 from portmapper.api.errors import StoreError
 from portmapper.api.events import Event
+from portmapper.store.adhoc_table import AdhocTable
 from portmapper.store.damage import STORE_FAILURES, is_damaged, is_locked, open_or_replace, set_aside
 from portmapper.store.device_table import DeviceTable
 from portmapper.store.gateway_table import GatewayTable
 from portmapper.store.journal_table import JournalTable, latest
-from portmapper.store.lease_rows import adhoc_rows, lease_row, lease_rows
+from portmapper.store.lease_rows import lease_rows, write_lease
 from portmapper.store.pause_table import PauseTable
 from portmapper.store.port_table import PortTable
 from portmapper.store.schema import LEASE_STORE
@@ -42,8 +43,6 @@ _NO_FILE = (-1, -1)
 """A value that `file_at` returns for no file."""
 
 _fields = attrgetter(*(field.name for field in attrs.fields(StoredLease)))
-
-_INSERT_LEASE = f"INSERT OR REPLACE INTO leases VALUES ({', '.join('?' * 19)})"
 
 _log = logging.getLogger(__name__)
 
@@ -82,14 +81,16 @@ class Store:
         self._events: list[Event] = []
         self._call_soon: CallSoon | None = None
         self._planned: set[Callable[[], None]] = set()
-        self._adhoc_behind = False
         self.devices = DeviceTable()
         self.gateways = GatewayTable()
         self.pauses = PauseTable()
         self._ports = PortTable()
-        self._adhoc: tuple[str, ...] = ()
+        self._adhoc = AdhocTable()
         self._journal = JournalTable()
         self.damage = ""
+        self._open(path, must_write=must_write)
+
+    def _open(self, path: Path | None, *, must_write: bool) -> None:
         try:
             self._database, self.damage = open_or_replace(
                 path, lambda: open_database(path, LEASE_STORE), self._load
@@ -152,12 +153,11 @@ class Store:
     @property
     def adhoc(self) -> tuple[str, ...]:
         """The ad-hoc mappings, one JSON record each."""
-        return self._adhoc
+        return self._adhoc.records
 
     @adhoc.setter
     def adhoc(self, records: tuple[str, ...]) -> None:
-        self._adhoc = records
-        self._adhoc_behind = True
+        self._adhoc.replace(records)
         self._try(self._catch_up)
 
     def record(self, event: Event) -> None:
@@ -205,7 +205,7 @@ class Store:
         self._database.close()
 
     def _load(self, database: sqlite3.Connection) -> None:
-        self._adhoc = tuple(adhoc_rows(database))
+        self._adhoc.read(database)
         self.devices.read(database)
         self._ports.read(database)
         self._leases = {row[0].token: StoredLease(*row) for row in lease_rows(database)}
@@ -246,8 +246,7 @@ class Store:
     def _catch_up(self) -> None:
         """Write everything that the file lacks, in one transaction."""
         tables = any(table.changed for table in self._tables)
-        behind = self._behind or self._adhoc_behind or tables
-        if not behind and self._file != _NO_FILE:
+        if not self._behind and not tables and self._file != _NO_FILE:
             return
         if file_at(self._path) != self._file:
             self._recreate_file()
@@ -255,23 +254,16 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             for table in self._tables:
                 table.write(self._database)
-            if self._adhoc_behind:
-                self._database.execute("DELETE FROM adhoc")
-                self._database.executemany("INSERT INTO adhoc VALUES (?)", [(text,) for text in self._adhoc])
             for token in self._behind:
                 stored = self._leases.get(token)
-                if stored is None:
-                    self._database.execute("DELETE FROM leases WHERE token = ?", (token,))
-                else:
-                    self._database.execute(_INSERT_LEASE, lease_row(_fields(stored)))
+                write_lease(self._database, token, _fields(stored) if stored else None)
         self._behind.clear()
-        self._adhoc_behind = False
         self._mark_tables(changed=False)
 
     @property
-    def _tables(self) -> tuple[DeviceTable, PauseTable, GatewayTable, PortTable]:
+    def _tables(self) -> tuple[DeviceTable, PauseTable, GatewayTable, PortTable, AdhocTable]:
         """Tables that know what the file lacks."""
-        return (self.devices, self.pauses, self.gateways, self._ports)
+        return (self.devices, self.pauses, self.gateways, self._ports, self._adhoc)
 
     def _mark_tables(self, *, changed: bool) -> None:
         for table in self._tables:
@@ -289,7 +281,6 @@ class Store:
         before = self._file
         self._database, self._file = database, file_at(self._path)
         self._behind.update(self._leases)
-        self._adhoc_behind = True
         self._mark_tables(changed=True)
         if before != _NO_FILE:
             _log.warning("the lease store was removed or replaced; recreated it with all leases")
