@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 
 from portmapper.api.backend import Backend
-from portmapper.api.errors import PortmapperError, UsageError
 from portmapper.api.events import Event
 from portmapper.api.metrics import Metrics, MetricsPage
 from portmapper.api.quirks import Quirk
-from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.attached import attach, metrics_page
 from portmapper.daemon.changes import Changes
 from portmapper.daemon.cluster import ALONE, Cluster
@@ -26,6 +23,7 @@ from portmapper.daemon.pausing import Pausing
 from portmapper.daemon.pulse import Pulse
 from portmapper.daemon.readiness import not_ready
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
+from portmapper.daemon.reloading import Reloading
 from portmapper.daemon.requests import Requests
 from portmapper.daemon.shutdown import close_ports
 from portmapper.daemon.signals import signal_handlers
@@ -78,8 +76,8 @@ class Daemon:
         self.document: Document = {}
         self.stopped = False
         self._options = options
-        self._reloadable = reloadable
-        self._load_settings = load_settings
+        self._service = ServiceManager()
+        self._reloading = Reloading(reloadable, load_settings, self._apply, self._service)
         self._store = store
         self.history = store.history
         self._background_tasks = background_tasks
@@ -88,25 +86,27 @@ class Daemon:
         self._supervisor = Supervisor(self._clock)
         self._publisher = EventPublisher(store, reloadable.observers)
         self._election = Election(cluster.guard, self.stop)
-        self._checker: PolicyCheck = lambda: self._reloadable.policy.checker(self._network)
+        self._checker: PolicyCheck = lambda: self._reloading.settings.policy.checker(self._network)
         self._scheduler = self._make_scheduler(backends, quirks, cluster)
+        self._connect()
+        self._main_task: asyncio.Task[None] | None = None
+
+    def _connect(self) -> None:
+        """Make the parts that need the scheduler."""
         self._pulse = Pulse(lambda: self._clock.monotonic() - self._scheduler.next_round)
         self._election.on_leading = self._scheduler.begin
-        attach(self._reloadable.observers, self._measure, self.status)
+        attach(self._reloading.settings.observers, self._measure, self.status)
         self._desired = self._make_desired()
-        self._outside = OutsideCheck(lambda: self._reloadable.probe, self._network, self._clock)
+        self._outside = OutsideCheck(lambda: self._reloading.settings.probe, self._network, self._clock)
         self._status = self._make_status()
         changes = self._make_changes()
         self.open, self.close = changes.open, changes.close
         self.pause, self.resume = changes.pause, changes.resume
-        self._service = ServiceManager()
-        self._all_read = asyncio.Event()
-        self._main_task: asyncio.Task[None] | None = None
 
     def _make_scheduler(
         self, backends: Sequence[Backend], quirks: Sequence[Quirk], cluster: Cluster
     ) -> Scheduler:
-        readers, on_hold = self._reloadable.readers, cluster.guard is not None
+        readers, on_hold = self._reloading.settings.readers, cluster.guard is not None
         return Scheduler(
             backends,
             self._store,
@@ -125,11 +125,11 @@ class Daemon:
             self._scheduler.recovery.begin,
             self._store,
             self._options,
-            self._reloadable,
+            self._reloading.settings,
             self._checker,
             self._network,
             self._clock,
-            self._reloaded,
+            self._reloading.sources_read,
         )
 
     def _make_status(self) -> CurrentStatus:
@@ -153,7 +153,7 @@ class Daemon:
             self._election,
             self._status.document_of,
             self._clock,
-            lambda: self._reloadable.policy,
+            lambda: self._reloading.settings.policy,
         )
 
     async def run(self) -> None:
@@ -191,7 +191,7 @@ class Daemon:
 
     def reload(self) -> None:
         """Reload settings and sources now, and retry what is not open. Invalid settings change nothing."""
-        self._reload()
+        self._reloading.reload()
 
     async def reload_and_wait(self) -> Document:
         """Reload as `reload` does, and return the sources once all have been read.
@@ -199,29 +199,15 @@ class Daemon:
         Raises:
             UsageError: the new settings are invalid; the old settings stay in effect.
         """
-        if error := self._reload():
-            raise UsageError(f"{error}; the old settings stay in effect")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_LIMIT):
-                await self._all_read.wait()
+        await self._reloading.reload_and_wait()
         return {"sources": [source_document(reading) for reading in self._desired.readings]}
 
-    def _reload(self) -> PortmapperError | None:
-        self._service.notify_reloading()
-        self._all_read.clear()
-        invalid = None
-        if self._load_settings is not None:
-            try:
-                self._reloadable = self._load_settings()
-            except PortmapperError as error:
-                invalid = error
-                _log.error("%s; the old settings stay in effect", error)
-        attach(self._reloadable.observers, self._measure, self.status)
-        self._publisher.set_observers(self._reloadable.observers)
+    def _apply(self, settings: Reloadable) -> None:
+        attach(settings.observers, self._measure, self.status)
+        self._publisher.set_observers(settings.observers)
         self._scheduler.retry_now()
-        self._desired.watcher.reload(self._reloadable.readers)
+        self._desired.watcher.reload(settings.readers)
         self._outside.soon()
-        return invalid
 
     @property
     def web_address(self) -> str | None:
@@ -280,7 +266,7 @@ class Daemon:
         try:
             await self._desired.watcher.read_first(self._options.oneshot, self._service.is_unattended)
             self._publisher.start()
-            self._desired.start(self._reloadable)
+            self._desired.start(self._reloading.settings)
             if self._options.oneshot:
                 await self._scheduler.settled()
             else:
@@ -317,10 +303,6 @@ class Daemon:
     async def _notify_service_manager(self) -> None:
         summary, pulse = self._status.summary, self._pulse
         await keep_notifying(self._service, summary, self.listen, self._clock, lambda: pulse.is_stuck)
-
-    def _reloaded(self) -> None:
-        self._all_read.set()
-        self._service.notify("READY=1")
 
     def _network_changed(self) -> None:
         self._network_task = asyncio.create_task(
