@@ -160,9 +160,11 @@ class Conflict(BackendError):
         holder: the entry that holds the port, None if the protocol does not report it.
         unreleased: another port that the gateway granted instead, and that could not be released yet. Only
             the core sets it.
+        advice: what the user can do, as a sentence. Only the core sets it.
     """
 
     unreleased: Lease | None = None
+    advice = ""
 
     def __init__(
         self,

@@ -85,6 +85,7 @@ def _mapping(mapping: Mapping) -> dict[str, Any]:
         "internal_port": mapping.internal_port,
         "address": mapping.written_address,
         "duration": mapping.duration,
+        "lifetime": mapping.duration,
         "comment": mapping.comment,
         "family": mapping.family.value,
         "gateway": mapping.gateway,
@@ -113,7 +114,8 @@ def _show(readings: Sequence[Reading]) -> None:
             comment = f"  {printable(mapping.comment)}" if mapping.comment else ""
             at = f" at {mapping.gateway}" if mapping.gateway else ""
             at = " at all gateways" if mapping.gateway == ALL_GATEWAYS else at
-            say(f"  {port_text(mapping.port, mapping.protocol)} → {to}{at}{comment}")
+            hosts = f" from {remote_text(mapping.remote)} only" if mapping.remote else ""
+            say(f"  {port_text(mapping.port, mapping.protocol)} → {to}{at}{hosts}{comment}")
         for kind, problems in (("warning", reading.warnings), ("rejected", reading.rejected)):
             for problem in problems:
                 text = f"{kind}: {printable(problem.place)}: {printable(problem.reason)}"

@@ -57,7 +57,7 @@ def mapping_rows(document: dict[str, Any], now: datetime, width: int | None) -> 
         waits = "this daemon is on standby"
     outside = [reachable_lines(mapping, document, now, width) for mapping in mappings]
     return Line(column_names(widths), "bold"), [
-        _row(mapping, row, [*extra, *_next_try(mapping, now)], widths, width, waits, seen)
+        _row(mapping, row, extra, widths, width, waits, seen, _next_try(mapping, now))
         for mapping, row, extra, seen in zip(mappings, cells, details, outside, strict=True)
     ]
 
@@ -112,6 +112,7 @@ def _row(
     width: int | None,
     waits: str,
     reachable: Sequence[Line],
+    next_try: Sequence[str],
 ) -> Row:
     state = "open" if mapping["state"] == "active" else mapping["state"]
     reason = "" if state == "open" else printable(mapping["error"] or waits)
@@ -120,6 +121,7 @@ def _row(
     below += reachable
     trouble = printable(mapping["error"] or "") if state == "open" else reason
     below += [Line(line, COLORS[state] if reason else "yellow") for line in wrapped(trouble, width)]
+    below += [Line(INDENT + line, "dim") for line in next_try]
     return Row((_line(cells, widths, state), *below), state, cells["Port"], reason)
 
 

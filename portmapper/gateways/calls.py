@@ -23,6 +23,8 @@ from portmapper.pluginhost.faults import record_fault
 
 MAX_ENTRIES = 65_536
 
+OTHER_PORT = 'Use another port, or set conflict = "next".'
+
 _log = logging.getLogger(__name__)
 
 MakeRoom = Callable[[TableEntry | None], Awaitable[bool]]
@@ -40,6 +42,17 @@ async def request_lease(
     Raises:
         BackendError: the gateway refused the request, or its lease is not acceptable.
     """
+    try:
+        return await _request(gateway, request, policy, make_room)
+    except Conflict as conflict:
+        # If the request is not exact, the gateway could have granted another port.
+        conflict.advice = OTHER_PORT if request.exact else ""
+        raise
+
+
+async def _request(
+    gateway: Gateway, request: MapRequest, policy: ConflictPolicy, make_room: MakeRoom
+) -> Lease:
     try:
         return await _map_exactly(gateway, request)
     except Conflict as conflict:

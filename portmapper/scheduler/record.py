@@ -152,7 +152,7 @@ class Record:
         """Why the mapping is not open, or why its renewal fails; None if all is well."""
         if self.refusals:
             gateway, error = min(self.refusals, key=lambda refusal: _rank(refusal[1]))
-            return f"{protocol_name(gateway.partition(':')[0])}: {error}"
+            return _refusal_text(gateway, error)
         if not self.unanswered or (self.lease is not None and not self.has_former_address):
             return self.apart or None
         named = self.mapping.gateway not in (None, ALL_GATEWAYS)
@@ -253,6 +253,16 @@ def _rank(error: BackendError) -> int:
     if isinstance(error, NotAuthorized):
         return 1
     return 4 if isinstance(error, UNREACHABLE) else 3
+
+
+def _refusal_text(gateway: str, error: BackendError) -> str:
+    """Say why a gateway refused, and what to do; who holds the port is the same over each protocol."""
+    reason = f"{protocol_name(gateway.partition(':')[0])}: {error}"
+    if not isinstance(error, Conflict):
+        return reason
+    if error.holder is not None:
+        reason = f"{error.holder.internal_address or 'another host'} holds it"
+    return f"{reason}. {error.advice}" if error.advice else reason
 
 
 def without_lease(record: Record, at: float) -> Record:

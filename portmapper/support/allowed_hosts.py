@@ -16,7 +16,7 @@ _HOST = re.compile(r"(\[[0-9a-f:.%]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.IGNOREC
 MAX_LENGTH = 300
 
 _NOT_PUBLIC = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home", ".svc")
-"""Domains of networks and clusters, in which nobody on the Internet has a name (RFC 6761, 6762, 8375)."""
+"""Domains of networks and clusters, in which no host on the Internet has a name (RFC 6761, 6762, 8375)."""
 
 
 def split_host(header: str) -> tuple[str, str]:

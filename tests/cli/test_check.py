@@ -49,6 +49,16 @@ def test_rejected_rows_are_shown_with_their_place(ports: Path, capsys: pytest.Ca
     assert lines[2].startswith("  rejected: line 3, column port: '70000'")
 
 
+def test_the_lifetime_and_the_remote_hosts_are_shown(ports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`duration` is the earlier name in the document."""
+    ports.write_text("port;protocol;lifetime;remote\n8080;tcp;2h;198.51.100.7\n")
+    assert main(["check", str(ports)]) == 0
+    assert "8080/tcp → this host:8080 from 198.51.100.7 only" in capsys.readouterr().out
+    assert main(["check", "--json", str(ports)]) == 0
+    (mapping,) = json.loads(capsys.readouterr().out)["mappings"]
+    assert (mapping["lifetime"], mapping["duration"]) == (7200, 7200)
+
+
 def test_a_comment_in_another_encoding_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -211,7 +211,7 @@ def test_comments_are_cut_first_and_cleaned() -> None:
 def test_a_port_that_is_not_open_shows_its_next_try() -> None:
     """Unless the attempt is under way."""
     closed = mapping(state="refused", error="no", external_port=None, retries_at="2026-11-28T10:00:30+00:00")
-    assert "\n  next try in 30s\n" in shown(Size(80, 24), mappings=[closed])
+    assert "\n  next try in 30s" in shown(Size(80, 24), mappings=[closed])
     assert "next try" not in shown(Size(80, 24), mappings=[{**closed, "retries_at": None}])
 
 

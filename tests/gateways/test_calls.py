@@ -143,13 +143,25 @@ async def test_another_port_is_released_if_the_request_is_exact(
 
     monkeypatch.setattr(gateway, "unmap", unmap)
     answers("map", attrs.evolve(LEASE, external_port=8081))
-    with pytest.raises(Conflict, match="port 8080 is taken; the gateway offered 8081"):
+    with pytest.raises(Conflict, match="port 8080 is taken; the gateway offered 8081") as caught:
         await calls.request_lease(gateway, REQUEST, ConflictPolicy.FAIL, room(False)[1])
+    assert caught.value.advice == calls.OTHER_PORT
     assert released == [8081]
     inexact = attrs.evolve(REQUEST, exact=False)
     assert (
         await calls.request_lease(gateway, inexact, ConflictPolicy.NEXT, room(False)[1])
     ).external_port == 8081
+
+
+async def test_a_conflict_with_the_policy_next_does_not_advise_it(
+    gateway: FakeListingGateway, answers: Callable[..., None]
+) -> None:
+    """Another port was requested already."""
+    answers("map", Conflict("taken"))
+    inexact = attrs.evolve(REQUEST, exact=False)
+    with pytest.raises(Conflict) as caught:
+        await calls.request_lease(gateway, inexact, ConflictPolicy.NEXT, room(False)[1])
+    assert caught.value.advice == ""
 
 
 @pytest.mark.parametrize(

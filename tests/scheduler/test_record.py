@@ -11,6 +11,7 @@ import pytest
 from portmapper.api.backend import Target
 from portmapper.api.errors import BackendError, Conflict, GatewayTimeout, NoResources, NotAuthorized
 from portmapper.api.model import ALL_GATEWAYS, Lease, Mapping, MappingState, Protocol, TableEntry
+from portmapper.gateways.calls import OTHER_PORT
 from portmapper.network.placement import Place
 from portmapper.scheduler.record import Phase, Record, records_of
 
@@ -64,6 +65,18 @@ def test_a_held_lease_is_active_unless_it_may_be_lost(record: Record, new_lease:
 def test_the_error_is_the_reason_that_explains_most(record: Record) -> None:
     """The others are in the debug log."""
     assert attrs.evolve(record, refusals=((PCP, DENIED), (UPNP, TAKEN))).error == "PCP: denied"
+
+
+def test_a_conflict_names_the_holder_and_what_to_do(record: Record) -> None:
+    """The holder is the same over each protocol. Without one, the protocol's answer is shown."""
+    held, taken = Conflict("held", holder=HOLDER), Conflict("taken")
+    for error in (held, taken):
+        error.advice = OTHER_PORT
+    shown = attrs.evolve(record, refusals=((PCP, taken), (UPNP, held))).error
+    assert shown == '192.168.88.66 holds it. Use another port, or set conflict = "next".'
+    shown = attrs.evolve(record, refusals=((PCP, taken),)).error
+    assert shown == 'PCP: taken. Use another port, or set conflict = "next".'
+    assert attrs.evolve(record, refusals=((PCP, Conflict("taken")),)).error == "PCP: taken"
 
 
 def test_the_error_tells_why_no_gateway_was_asked(record: Record, new_lease: NewLease) -> None:
