@@ -95,9 +95,9 @@ def _connection_document(connection: Connection | None) -> dict[str, Any] | None
 def _reason(found: DiscoveryResult, targets: Sequence[Target]) -> str:
     if not targets:
         return "no gateway: this host has no network that could lead to one"
-    from portmapper.cli.wording import protocol_name
+    from portmapper.support.wording import reasons_text
 
-    reasons = "; ".join(f"{protocol_name(name)}: {error}" for name, error in found.failures.items())
+    reasons = reasons_text(found.failures)
     because = f" ({reasons})" if reasons else ""
     return f"no gateway answered{because}; run 'portmapper doctor' to find out why"
 

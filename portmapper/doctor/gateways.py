@@ -11,7 +11,7 @@ from portmapper.api.findings import Finding
 from portmapper.api.model import IPAddress
 from portmapper.doctor.situation import ds_lite_finding, is_ds_lite
 from portmapper.doctor.trial_mapping import TrialResult
-from portmapper.support.wording import protocol_name
+from portmapper.support.wording import protocol_name, reasons_text
 
 SWITCH_ON_ADVICE = (
     "turn on UPnP, NAT-PMP or PCP in the router (on RouterOS: /ip upnp set enabled=yes, "
@@ -24,8 +24,7 @@ def answer_findings(
 ) -> Iterator[Finding]:
     """Report which gateways answer."""
     if not gateways:
-        reasons = "; ".join(f"{protocol_name(name)}: {reason}" for name, reason in search_failures.items())
-        details = f" ({reasons})" if reasons else ""
+        details = f" ({reasons_text(search_failures)})" if search_failures else ""
         yield Finding.error(
             "gateway-silent", f"no gateway answers over any protocol{details}", SWITCH_ON_ADVICE
         )

@@ -12,7 +12,7 @@ from portmapper.gateways.workqueue import Priority
 from portmapper.network.placement import Place
 from portmapper.scheduler.record import Attempt, Record, Refusal
 from portmapper.support.values import frozen
-from portmapper.support.wording import protocol_name
+from portmapper.support.wording import reasons_text
 
 
 @frozen
@@ -106,7 +106,7 @@ def search_errors(record: Record, search: Callable[[Target], Probe]) -> str:
         for name, error in probe.failures.items()
         if not isinstance(error, GatewayTimeout)
     }
-    return "; ".join(f"{protocol_name(name)}: {error}" for name, error in found.items())
+    return reasons_text(found)
 
 
 def _places(record: Record) -> Sequence[Place]:

@@ -20,6 +20,14 @@ def protocol_name(backend: str) -> str:
     return PROTOCOLS.get(backend, backend)
 
 
+def reasons_text(reasons: Mapping[str, object]) -> str:
+    """Return the reasons of several backends, each once: `PCP and NAT-PMP: no route; UPnP: no answer`."""
+    backends: dict[str, list[str]] = {}
+    for backend, reason in reasons.items():
+        backends.setdefault(str(reason), []).append(protocol_name(backend))
+    return "; ".join(f"{' and '.join(names)}: {reason}" for reason, names in backends.items())
+
+
 def port_text(port: object, protocol: str) -> str:
     """Return a port with its protocol: `8080/tcp`, `any/udp`."""
     return f"{port or 'any'}/{protocol.lower()}"
