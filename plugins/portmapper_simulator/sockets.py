@@ -15,7 +15,6 @@ TTL = 2
 
 CLOSING = 1.0
 """Seconds for the datagrams that a closing socket still has to send."""
-
 Address = tuple[str, int]
 
 
@@ -24,7 +23,16 @@ class Receiver(asyncio.DatagramProtocol):
 
     def __init__(self, received: Callable[[bytes, Address], None]) -> None:
         self._received = received
-        self.closed = asyncio.Event()
+        self.closed, self.drained = asyncio.Event(), asyncio.Event()
+        self.drained.set()
+
+    def pause_writing(self) -> None:
+        """Note that datagrams wait."""
+        self.drained.clear()
+
+    def resume_writing(self) -> None:
+        """Note that none waits."""
+        self.drained.set()
 
     def connection_lost(self, _: Exception | None) -> None:
         """Note that the socket is closed."""
@@ -79,14 +87,15 @@ async def open_group(
 
 
 async def close_endpoint(transport: asyncio.DatagramTransport) -> None:
-    """Send what waits and close the socket. On Windows, both take more than one turn of the event loop."""
+    """Send what waits, and close the socket.
+
+    On Windows, `close` of asyncio drops what waits, and then never closes the socket.
+    """
     receiver = cast(Receiver, transport.get_protocol())
-    transport.close()
-    try:
-        async with asyncio.timeout(CLOSING):
-            await receiver.closed.wait()
-    except TimeoutError:
-        transport.abort()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(receiver.drained.wait(), CLOSING)
+    transport.abort()
+    await receiver.closed.wait()
 
 
 def send_from_other_port(host: str, data: bytes, receiver: Address) -> None:
@@ -126,4 +135,5 @@ async def _endpoint(
 ) -> asyncio.DatagramTransport:
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: Receiver(received), sock=opened)
+    cast(asyncio.WriteTransport, transport).set_write_buffer_limits(high=0)
     return transport
