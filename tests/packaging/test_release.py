@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -88,3 +89,11 @@ def test_actions_are_pinned_to_commits(root: Path) -> None:
     for file in (root / ".github/workflows").glob("*.yml"):
         for action in re.findall(r"uses: (.+)", file.read_text(encoding="utf-8")):
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), f"{file.name}: {action}"
+
+
+def test_contributors_are_told_every_package_that_the_tests_need(root: Path) -> None:
+    """Their own environment has no test group of nox."""
+    groups = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    needed = {re.split(r"[>=;]", entry)[0] for entry in groups["tests"] if "sys_platform" not in entry}
+    (line,) = re.findall(r"pip install -e \. (.+)", (root / "CONTRIBUTING.md").read_text("utf-8"))
+    assert needed <= set(line.split())

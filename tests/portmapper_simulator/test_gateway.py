@@ -55,6 +55,7 @@ async def test_a_restart_closes_every_port(gateway: Any, add: Any, tcp_echo: int
     assert await send_through(port) == b"ping"
 
 
+@not_on_wine("lets a connection to a closed port wait")
 async def test_a_stopped_protocol_refuses_and_restarts_on_its_port(
     gateway: Any, udp_client: Any, fetch: Any
 ) -> None:
