@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from portmapper.daemon.patient_selector import PatientSelector
 from portmapper.support.threads import in_thread
 from portmapper.support.windows_loop import Loop
 
@@ -21,7 +22,8 @@ class DaemonLoop(Loop):
     """The loop of the system; blocking calls run in daemon threads instead of a pool."""
 
     def __init__(self) -> None:
-        super().__init__()
+        # The proactor of Windows is no selector.
+        super().__init__(*(() if sys.platform == "win32" else (PatientSelector(),)))
         _reap_without_threads(self)
 
     def run_in_executor(  # type: ignore[override]

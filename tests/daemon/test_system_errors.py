@@ -81,6 +81,7 @@ replace("thread", _thread, "start_new_thread", no_thread)
 replace("inotify", Inotify, "__init__")
 replace("add_watch", Inotify, "add_watch")
 replace("epoll_ctl", selectors.EpollSelector, "register")
+replace("epoll_wait", selectors.EpollSelector, "select")
 replace("timerfd", clock_jumps, "_create")
 replace("socketpair", socket, "socketpair")
 replace("urandom", random, "_urandom")
@@ -124,6 +125,7 @@ CALLS = [
     ("set_blocking", errno.EIO),
     ("epoll_ctl", errno.ENOSPC),
     ("epoll_ctl", errno.ENOMEM),
+    ("epoll_wait", errno.EBADF),
     ("add_watch", errno.ENOSPC),
     ("timerfd", errno.EMFILE),
     ("readlink", errno.EACCES),
