@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from portmapper.api import Event, EventKind, Family, Protocol
+from portmapper.support.wall_clock import wall_now
 
 
 def sample_event(kinds: Iterable[EventKind]) -> Event:
     """Return an event of the first of these kinds, of port 8080/tcp."""
     return Event(
-        at=datetime.now(UTC),
+        at=wall_now(),
         kind=next(kind for kind in EventKind if kind in set(kinds)),
         detail="a test of this hook",
         protocol=Protocol.TCP,

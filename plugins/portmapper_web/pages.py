@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from portmapper.api import PortmapperError, WebPages, WebRequest, WebResponse, WebRoute, WebView
+from portmapper.support.wall_clock import wall_now
 from portmapper_web.actions import Actions
 from portmapper_web.assets import asset
 from portmapper_web.choice import Choice, choose
@@ -91,7 +91,7 @@ class Page(WebPages):
         return WebResponse(page("Log in · portmapper", login_main(request, error)))
 
     async def _sections(self, request: WebRequest, status: Document, job: Document | None) -> list[Markup]:
-        now = datetime.now(UTC)
+        now = wall_now()
         choice, mappings = Choice.of(request.query), await self.view.mappings(dict(status))
         has_lists = len(status["sources"]) > 1
         scene = Scene(now, request.may_change, bool(status["gateways"]), has_lists)

@@ -19,6 +19,7 @@ from portmapper.gateways.calls import read_table
 from portmapper.gateways.probe import Probe, hurry_others
 from portmapper.pluginhost import guard
 from portmapper.store.stored_lease import StoredLease
+from portmapper.support.wall_clock import wall_now
 
 
 @attrs.frozen
@@ -192,7 +193,7 @@ def _device(lease: Lease) -> str:
 
 def _entry_of(stored: StoredLease) -> TableEntry:
     lease = stored.lease
-    elapsed = datetime.now(stored.granted_at.tzinfo).timestamp() - stored.granted_at.timestamp()
+    elapsed = wall_now().timestamp() - stored.granted_at.timestamp()
     return TableEntry(
         protocol=lease.protocol,
         external_port=lease.external_port,

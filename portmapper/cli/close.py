@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from portmapper.cli.progress import progress
 from portmapper.cli.say import say
 from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_with_leases
 from portmapper.support.plugin_state import STATE
+from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Iterator
@@ -195,7 +195,7 @@ class _Closer:
         targets = targets_with_leases(
             self._arguments, self._network, wanted or leases, only=wanted is not None
         )
-        now = datetime.now(UTC)
+        now = wall_now()
         async with GatewayTables(backends, targets, store.leases, now, store.gateways) as tables:
             if not tables.gateways:
                 raise NoGateway("no gateway answered; run 'portmapper doctor' to find out why")

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from portmapper.cli.options import (
 from portmapper.cli.progress import progress
 from portmapper.cli.say import say
 from portmapper.cli.targets import directory_of, opened_store
+from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Target
@@ -166,7 +166,7 @@ async def _findings(
         chosen,
         desired,
         leases,
-        datetime.now(UTC),
+        wall_now(),
         may_probe=not arguments.no_probe,
         on_step=show,
         outside=_outside(arguments, network),

@@ -7,7 +7,6 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from portmapper.api.command import Command
@@ -22,6 +21,7 @@ from portmapper.cli.options import (
 from portmapper.cli.progress import progress
 from portmapper.cli.say import say
 from portmapper.cli.targets import directory_of, opened_store, targets_with_leases
+from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
     from portmapper.actions.tables import GatewayTables, TableRow
@@ -93,7 +93,7 @@ async def _read_tables(
     from portmapper.api.errors import NoGateway
 
     targets = targets_with_leases(arguments, network, [stored.lease for stored in store.leases])
-    now = datetime.now(UTC)
+    now = wall_now()
     async with GatewayTables(backends, targets, store.leases, now, store.gateways) as tables:
         if not tables.gateways:
             raise NoGateway("no gateway answered; run 'portmapper doctor' to find out why")

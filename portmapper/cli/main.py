@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from portmapper import __version__
 from portmapper.cli.streams import make_streams_safe
+from portmapper.support.bounded_time import bound_time
 from portmapper.support.shortage import is_shortage
 
 # `typing` takes a fifth of the time of `status`.
@@ -116,6 +117,7 @@ def entry() -> NoReturn:
     C extension.
     """
     gc.set_threshold(GC_THRESHOLD)
+    bound_time()
     make_streams_safe()
     status = main()
     atexit._run_exitfuncs()

@@ -27,6 +27,7 @@ from portmapper.cli.progress import progress
 from portmapper.cli.say import say
 from portmapper.cli.targets import call_daemon, directory_of
 from portmapper.support.plugin_state import STATE
+from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Backend
@@ -178,9 +179,9 @@ def _records(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the end of `--for`, and a lifetime that is not longer."""
-    from datetime import UTC, datetime, timedelta
+    from datetime import timedelta
 
-    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=arguments.limit)
+    end = wall_now().replace(microsecond=0) + timedelta(seconds=arguments.limit)
     lifetime = min(arguments.lifetime or arguments.limit, arguments.limit)
     return {"until": end.isoformat(), "duration": lifetime}
 

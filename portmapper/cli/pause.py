@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +12,7 @@ from portmapper.cli.options import add_config_option, add_state_option
 from portmapper.cli.progress import progress
 from portmapper.cli.say import say
 from portmapper.cli.targets import call_daemon, directory_of, ports_of
+from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,7 +83,7 @@ class Pause(_PauseCommand):
         """Pause rows with these ports from the next run on."""
         from portmapper.actions.pause import pause_in_store
 
-        pause_in_store(store, ports, datetime.now(UTC))
+        pause_in_store(store, ports, wall_now())
         _print_lines(ports, "is paused. No daemon runs: the next 'portmapper run' closes it.")
         return 0
 
@@ -100,7 +100,7 @@ class Resume(_PauseCommand):
         """End the pauses of rows with these ports."""
         from portmapper.actions.pause import resume_in_store
 
-        resumed = resume_in_store(store, ports, datetime.now(UTC))
+        resumed = resume_in_store(store, ports, wall_now())
         _print_lines(resumed, "is resumed. No daemon runs: the next 'portmapper run' opens it.")
         _print_lines([port for port in ports if port not in resumed], "was not paused")
         return 0

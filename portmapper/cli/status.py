@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from portmapper.api.command import Command
 from portmapper.api.errors import PortmapperError, StoreError
 from portmapper.cli.options import add_config_option, add_state_option
 from portmapper.cli.quick_status import show
+from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
     from portmapper.store.leases import Store
@@ -114,7 +114,7 @@ def _paused(store: Store) -> list[dict[str, Any]]:
         Mapping(protocol, port, internal_port or port)
         for protocol, port, _, internal_port in store.pauses.known
     ]
-    return held_back_documents(decide(rows, [pause_gate(store.pauses.known)], datetime.now(UTC)).held_back)
+    return held_back_documents(decide(rows, [pause_gate(store.pauses.known)], wall_now()).held_back)
 
 
 def _watch(directory: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from portmapper.cli.columns import wrapped
@@ -15,6 +15,7 @@ from portmapper.cli.mapping_rows import COLORS, Row, mapping_rows
 from portmapper.cli.wording import address_warnings
 from portmapper.support.duration import format_local
 from portmapper.support.text import plural, printable
+from portmapper.support.wall_clock import wall_now
 
 
 class Size(NamedTuple):
@@ -76,7 +77,7 @@ def render(
 
     Problems always come first and are never scrolled away; with little room, equal reasons are shown once.
     """
-    now = now or datetime.now(UTC)
+    now = now or wall_now()
     columns, rows = mapping_rows(document, now, size.width)
     answer = headline(document, size.width)
     head = [Line(line, "bold") for line in answer]

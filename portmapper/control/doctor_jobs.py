@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
 from portmapper.api.errors import UsageError
 from portmapper.control.problems import Problem
+from portmapper.support.wall_clock import wall_now
 
 MAX_RUNNING = 2
 MAX_KEPT = 20
@@ -159,4 +159,4 @@ def _conclusion(job: Job) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).replace(microsecond=0).isoformat()
+    return wall_now().replace(microsecond=0).isoformat()

@@ -13,7 +13,6 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +28,7 @@ from portmapper.pluginhost.manager import PluginReport
 from portmapper.store.leases import FILE_NAME, Store
 from portmapper.support.encodings import decoded, in_windows_letters
 from portmapper.support.text import printable
+from portmapper.support.wall_clock import wall_now
 
 DISTRIBUTION = "portmapperd"
 EVENTS = 60
@@ -104,7 +104,7 @@ def report_text(given: ReportInput) -> str:
         ("History", lambda: map(_event_line, events)),
         ("Log", lambda: _log_tail(given.log_file)),
     )
-    heading = f"portmapper report of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n\n{INTRODUCTION}"
+    heading = f"portmapper report of {wall_now():%Y-%m-%d %H:%M} UTC\n\n{INTRODUCTION}"
     texts = [f"## {title}\n\n{_text(lines, redactor.redact)}\n" for title, lines in parts]
     return "\n".join([heading, *texts])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import attrs
 from portmapper.api.errors import PortmapperError
 from portmapper.http.private_file import PrivateFile
 from portmapper.http.tokens import Token, Tokens, hash_of
+from portmapper.support.wall_clock import wall_now
 
 FILE_NAME = "http-sessions.json"
 MAX_SESSIONS = 100
@@ -92,4 +92,4 @@ def _session(entry: Any) -> Session | None:
 
 
 def _now() -> float:
-    return datetime.now(UTC).timestamp()
+    return wall_now().timestamp()

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import attrs
 
 from portmapper.api.errors import UsageError, quoted
 from portmapper.http.private_file import PrivateFile
+from portmapper.support.wall_clock import wall_now
 
 FILE_NAME = "http-tokens.json"
 PREFIX = "pm_"
@@ -72,7 +72,7 @@ class Tokens:
         if len(known) >= MAX_TOKENS:
             raise UsageError(f"there are {MAX_TOKENS} tokens; revoke one first")
         secret = PREFIX + secrets.token_urlsafe(32)
-        created_at = datetime.now(UTC).replace(microsecond=0).isoformat()
+        created_at = wall_now().replace(microsecond=0).isoformat()
         self._write([*known, Token(name, hash_of(secret), read_only, created_at)])
         return secret
 

@@ -16,6 +16,7 @@ from portmapper.api.model import HELD_BACK, IPAddress, MappingState, remote_text
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.support.secrets import mask_urls
 from portmapper.support.text import plural
+from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
     from portmapper.api.backend import Gateway
@@ -231,7 +232,7 @@ def date(monotonic: float | None, now: Moment) -> str | None:
 def _stored_mapping(stored: StoredLease) -> Document:
     lease = stored.lease
     expiry = None if lease.permanent else stored.granted_at + timedelta(seconds=lease.lifetime)
-    doubt = _doubt(stored, datetime.now(stored.granted_at.tzinfo))
+    doubt = _doubt(stored, wall_now())
     return {
         "protocol": lease.protocol.value,
         "internal_address": str(lease.internal_address),

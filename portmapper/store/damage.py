@@ -7,11 +7,11 @@ import logging
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from portmapper.store.sqlite import NotAFile
+from portmapper.support.wall_clock import wall_now
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ def _loaded(
 
 
 def _free_suffix(path: Path) -> str:
-    suffix = f".damaged-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"
+    suffix = f".damaged-{wall_now():%Y-%m-%dT%H%M%SZ}"
     number = 1
     while Path(f"{path}{suffix}").exists():
         number += 1

@@ -6,15 +6,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from portmapper.support.clock_jumps import watching_jumps
+from portmapper.support.wall_clock import wall_now
 
 LONGEST_SLEEP = 60.0
 """Seconds until a wait looks at the clock although the kernel reports every jump."""
-
-LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-"""Where the wall clock stops: its sum with the longest lease, and its local time, must be dates too."""
 
 
 class Clock:
@@ -42,7 +40,7 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the wall-clock time in UTC, which may be wrong, but is a date at which a lease can begin."""
-        return min(datetime.now(UTC), LATEST)
+        return wall_now()
 
     async def wait(self, event: asyncio.Event, seconds: float | None) -> bool:
         """Wait at most `seconds` until `event` is set, and return whether it was set.

@@ -56,5 +56,5 @@ def _set(timer: int) -> None:
     import ctypes
 
     # struct itimerspec: interval and first expiration, each in seconds and nanoseconds
-    setting = (ctypes.c_long * 4)(0, 0, int(time.time()) + _YEAR, 0)
+    setting = (ctypes.c_long * 4)(0, 0, max(0, int(time.time())) + _YEAR, 0)
     checked(libc().timerfd_settime(timer, _ABSTIME_CANCEL_ON_SET, setting, None))

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from portmapper.support.clock import LATEST, Clock
+from portmapper.support.clock import Clock
+from portmapper.support.wall_clock import LATEST
 
 MAX_ITERATIONS = 1_000_000
 """Iterations of the event loop after which `settle` reports code that never waits."""

@@ -13,12 +13,12 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from portmapper.api import Guard
+from portmapper.support.wall_clock import wall_now
 from portmapper_kubernetes.api_errors import CONFLICT, NOT_FOUND, ApiFailure
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class LeaseGuard(Guard):
             self._lease = await self._server.request("POST", self._path, body=created, limit=limit)
 
     def _next_spec(self, holder: str) -> dict[str, Any]:
-        before, now = _spec(self._lease), datetime.now(UTC).isoformat(timespec="microseconds")
+        before, now = _spec(self._lease), wall_now().isoformat(timespec="microseconds")
         now = now.replace("+00:00", "Z")
         is_renewal = before.get("holderIdentity") == holder and self.leading.is_set()
         transitions = int(before.get("leaseTransitions") or 0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from portmapper.support.wall_clock import wall_now
 from portmapper_kubernetes.conditions import HELD_BACK, Condition, Document, State, reachable_state
 from portmapper_kubernetes.objects import FINALIZER, PortMapping, Reference
 
@@ -43,7 +43,7 @@ def _with_times(state: State, before: object) -> list[dict[str, Any]]:
         for entry in (before if isinstance(before, list) else ())
         if isinstance(entry, dict)
     }
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = wall_now().strftime("%Y-%m-%dT%H:%M:%SZ")
     return [
         {
             "type": condition.kind,
@@ -136,7 +136,7 @@ def _head(reference: Reference) -> dict[str, Any]:
 def event_of(state: State, condition: Condition, identity: str) -> dict[str, Any]:
     """Return an Event about a condition that changed."""
     reference = state.verdict.reference
-    now = datetime.now(UTC)
+    now = wall_now()
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",

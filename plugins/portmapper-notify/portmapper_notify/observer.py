@@ -7,13 +7,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
 from portmapper.api import Event, Observer, ReadsStatus
 from portmapper.support.plugin_state import STATE
 from portmapper.support.threads import in_thread
+from portmapper.support.wall_clock import wall_now
 from portmapper_notify.conditions import Conditions, Message
 from portmapper_notify.outbox import Outbox, read_message
 from portmapper_notify.settings import KINDS, NotifyTable, is_quiet, rules_of
@@ -92,7 +92,7 @@ class NotifyObserver(Observer, ReadsStatus):
         return [self._boxes[url] for url in rule.urls] if rule else []
 
     def _is_quiet(self, kind: str) -> bool:
-        return is_quiet(self._rules[kind].quiet_hours, datetime.now().time())
+        return is_quiet(self._rules[kind].quiet_hours, wall_now().astimezone().time())
 
     async def _keep(self) -> None:
         """Write what must survive a restart, if it has changed."""

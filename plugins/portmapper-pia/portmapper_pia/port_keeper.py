@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from portmapper.api import ANY_PORT, Conflict, IPAddress, Lease, MapRequest, NoResources, Protocol
 from portmapper.support.plugin_state import STATE
+from portmapper.support.wall_clock import wall_now
 from portmapper_pia.grant import Grant, read_grant
 from portmapper_pia.service import BindRefused, Service
 from portmapper_pia.settings import read_token
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    return wall_now()
 
 
 class PortKeeper:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import ssl
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -15,6 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from portmapper.api import BackendError, GatewayTimeout, NetworkFailure, NotAuthorized, Unsupported, quoted
 from portmapper.support.reasons import words_of
 from portmapper.support.send_gate import check_before_sending
+from portmapper.support.wall_clock import wall_now
 from portmapper_pia.grant import Grant, read_grant
 from portmapper_pia.settings import Place
 
@@ -69,7 +69,7 @@ class Service:
         if answer.get("status") != "OK":
             raise NotAuthorized(f"{self._server} grants no port: {_reason(answer)}")
         try:
-            return read_grant(answer, datetime.now(UTC))
+            return read_grant(answer, wall_now())
         except ValueError as error:
             raise NetworkFailure(f"{self._server} sent an invalid answer: {error}") from None
 
