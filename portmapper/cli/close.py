@@ -50,7 +50,7 @@ class Close(Command):
             "port",
             nargs="*",
             metavar="PORT[/PROTO]",
-            help="an external port, such as 8080 (tcp), 8080/udp or 2722-2723/both",
+            help="an external port, such as 8080 (tcp), 8080/udp or 2722-2723/both, or a preset",
         )
         parser.add_argument(
             "--stale", action="store_true", help="close what 'list --stale' shows, after a confirmation"

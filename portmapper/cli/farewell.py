@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +15,13 @@ MANY = 6
 """With more open ports, the command that closes all of a list is shorter."""
 
 
-def farewell(document: dict[str, Any], options: Sequence[str]) -> list[str]:
+def farewell(document: dict[str, Any], options: Sequence[str], lists: Sequence[str] = ()) -> list[str]:
     """Return the lines for a run that ends and leaves its ports open; none if no port is open.
 
     Args:
         document: the status document at the end of the run.
         options: those of the run that `close` needs, too; see `options_of_close`.
+        lists: the sources on the command line. Standard input cannot be read again.
     """
     active = [mapping for mapping in document["mappings"] if mapping["state"] == "active"]
     if not active:
@@ -30,7 +31,7 @@ def farewell(document: dict[str, Any], options: Sequence[str]) -> list[str]:
     return [
         f"{plural(len(active), 'port')} {verb} open {until}.",
         f"Nothing renews {_them(active)} now. To close {_them(active)}:",
-        f"  {_command(document, active, options)}",
+        f"  {_command(active, options, lists)}",
     ]
 
 
@@ -53,11 +54,31 @@ def _until(active: Sequence[dict[str, Any]]) -> str:
     return f"until {last}" if first == last else f"until {last}, the first until {first}"
 
 
-def _command(document: dict[str, Any], active: Sequence[dict[str, Any]], options: Sequence[str]) -> str:
+def _command(active: Sequence[dict[str, Any]], options: Sequence[str], lists: Sequence[str]) -> str:
     import shlex
 
-    sources = [source["location"] for source in document["sources"]]
-    if len(active) > MANY and sources:
-        return shlex.join(["portmapper", "run", "--only-close-ports", *options, *sources])
+    sources = {mapping["source"] for mapping in active}
+    if len(active) > MANY and "-" not in sources and sources <= {*lists}:
+        return shlex.join(["portmapper", "run", "--only-close-ports", *options, *lists])
+    return shlex.join(["portmapper", "close", *options, *_ranges(active)])
+
+
+def _ranges(active: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the external ports as arguments of `close`; many of them as ranges."""
     ports = dict.fromkeys(mapping_port(mapping) for mapping in active)
-    return shlex.join(["portmapper", "close", *options, *ports])
+    numbers: dict[str, list[int]] = {}
+    for text in ports:
+        number, _, protocol = text.partition("/")
+        numbers.setdefault(protocol, []).append(int(number))
+    if len(ports) <= MANY:
+        return list(ports)
+    return [f"{part}/{protocol}" for protocol, found in numbers.items() for part in _in_a_row(sorted(found))]
+
+
+def _in_a_row(numbers: Sequence[int]) -> Iterator[str]:
+    start = 0
+    for end in range(1, len(numbers) + 1):
+        if end == len(numbers) or numbers[end] != numbers[end - 1] + 1:
+            first, last = numbers[start], numbers[end - 1]
+            yield f"{first}" if first == last else f"{first}-{last}"
+            start = end

@@ -34,7 +34,7 @@ class _PauseCommand(Command):
             "port",
             nargs="+",
             metavar="PORT[/PROTO]",
-            help="an external port, such as 8080 (tcp), 8080/udp or 2722-2723/both",
+            help="an external port, such as 8080 (tcp), 8080/udp or 2722-2723/both, or a preset",
         )
         add_config_option(parser)
         add_state_option(parser)

@@ -21,7 +21,8 @@ def say_farewell(arguments: argparse.Namespace, document: dict[str, Any]) -> Non
         return
     from portmapper.cli.farewell import farewell, options_of_close
 
-    for line in farewell(document, options_of_close(arguments.given)):
+    given = arguments.given
+    for line in farewell(document, options_of_close(given), [*given.source, *given.file]):
         if line.startswith(" "):
             print(line, file=sys.stderr)  # a command stays whole: it is there to be copied
         else:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ports_of(texts: Sequence[str]) -> list[tuple[Protocol, int]]:
-    """Expand arguments such as `2722-2723/both` to single ports, without duplicates.
+    """Expand arguments such as `2722-2723/both` or `minecraft` to single ports, without duplicates.
 
     Raises:
         UsageError: an argument is invalid, or is `any`.
@@ -25,10 +25,17 @@ def ports_of(texts: Sequence[str]) -> list[tuple[Protocol, int]]:
     from portmapper.api.model import ANY_PORT
     from portmapper.sources.port_syntax import parse_port_argument
 
-    parsed = [parse_port_argument(text) for text in texts]
+    parsed = [parse_port_argument(part) for text in texts for part in _preset_ports(text)]
     if any(port == ANY_PORT for ports, _ in parsed for port in ports):
         raise UsageError("'any' is not a port to close: specify a port that 'list' shows, such as 8080/tcp")
     return list(dict.fromkeys((p, port) for ports, protocols in parsed for port in ports for p in protocols))
+
+
+def _preset_ports(text: str) -> Sequence[str]:
+    """Return the ports of a preset, and any other argument as it is."""
+    from portmapper.sources.presets import find_preset, is_name
+
+    return find_preset(text).ports if text.lower() != "any" and is_name(text) else (text,)
 
 
 def directory_of(arguments: argparse.Namespace) -> Path:

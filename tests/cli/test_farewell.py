@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+import pytest
 from status_documents import RUNNING, forty_one, mapping, problem
 
 from portmapper.cli.farewell import farewell, options_of_close
@@ -20,10 +21,18 @@ def test_the_end_and_the_command_are_shown() -> None:
 
 def test_many_ports_are_closed_by_their_list() -> None:
     """The state directory that the user named is part of the command."""
-    command = farewell(forty_one(), ["--state-dir", "/srv/my state"])[-1]
+    lists = ["/etc/portmapper/ports.csv"]
+    command = farewell(forty_one(), ["--state-dir", "/srv/my state"], lists)[-1]
     assert command.endswith(
         "portmapper run --only-close-ports --state-dir '/srv/my state' /etc/portmapper/ports.csv"
     )
+
+
+@pytest.mark.parametrize("lists", [[], ["-"], ["other.csv"]])
+def test_ports_of_a_list_that_cannot_be_named_are_closed_one_by_one(lists: list[str]) -> None:
+    """They come from the environment, the settings, standard input, or `open`; the command is short."""
+    document = {**RUNNING, "mappings": [mapping(port) for port in (*range(8000, 8010), 9000)]}
+    assert farewell(document, [], lists)[-1] == "  portmapper close 8000-8009/tcp 9000/tcp"
 
 
 def test_a_permanent_lease_stays_until_it_is_closed() -> None:

@@ -23,8 +23,9 @@ TCP, UDP = Protocol.TCP, Protocol.UDP
         (["8080"], [(TCP, 8080)]),
         (["2722-2723/udp"], [(UDP, 2722), (UDP, 2723)]),
         (["53/both", "53/udp"], [(TCP, 53), (UDP, 53)]),
+        (["Valheim"], [(UDP, 2456), (UDP, 2457)]),
     ],
-    ids=["port", "default protocol", "range", "duplicate"],
+    ids=["port", "default protocol", "range", "duplicate", "preset"],
 )
 def test_arguments_are_expanded_to_ports(texts: list[str], ports: list[tuple[Protocol, int]]) -> None:
     """A port that is given two times is kept only one time."""
