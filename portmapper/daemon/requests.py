@@ -7,6 +7,7 @@ from typing import Any
 
 from portmapper.api.model import Lease, Mapping
 from portmapper.daemon.answers import until
+from portmapper.daemon.leftovers import close_leftovers
 from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, parse_records, to_record
@@ -56,7 +57,7 @@ class Requests:
         return entries()
 
     async def close(self, records: object) -> list[dict[str, Any]]:
-        """Close these ports if `open` requested them, and return the result for each.
+        """Close these ports if `open` requested them, with all that this host has there; return each result.
 
         Raises:
             UsageError: a record is invalid.
@@ -71,22 +72,30 @@ class Requests:
         self._changed()
         await self._scheduler.taken()
         await until(lambda: not any(self._are_held(known) for known in tokens.values()))
+        closed = [(port.protocol, port.port) for index, port in enumerate(ports) if found[index]]
+        failures = await close_leftovers(self._scheduler, closed)
         return [
             {
                 "protocol": port.protocol.value,
                 "port": port.port,
-                **self._result(port, found[index], tokens[index]),
+                **self._result(
+                    port, found[index], tokens[index], failures.get((port.protocol, port.port), "")
+                ),
                 "records": [to_record(mapping) for mapping in found[index]],
             }
             for index, port in enumerate(ports)
         ]
 
-    def _result(self, port: Mapping, requested: Sequence[Mapping], tokens: Sequence[bytes]) -> dict[str, Any]:
+    def _result(
+        self, port: Mapping, requested: Sequence[Mapping], tokens: Sequence[bytes], failure: str
+    ) -> dict[str, Any]:
         listed = next((e.mapping.source for e in self._listed_at(port)), None)
         if listed is not None:
             return {"result": "listed", "detail": f"{listed} lists it: remove or pause the row"}
         if self._are_held(tokens):
             return {"result": "failed", "detail": "the gateway did not answer; the daemon keeps trying"}
+        if failure:
+            return {"result": "failed", "detail": f"another entry of this host stays open: {failure}"}
         return {"result": "closed" if requested else "unknown", "detail": ""}
 
     def _requested_at(self, port: Mapping) -> Iterator[Mapping]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from portmapper.daemon.answers import ANSWER_LIMIT
 from portmapper.daemon.requests import Requests
 from portmapper.sources.adhoc import AdhocMappings
 from portmapper.sources.policy import Action, Policy, Rule
+from portmapper.testing.clock import FakeClock
+from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 
 Desired = Callable[..., Mapping]
@@ -107,3 +110,37 @@ async def test_a_port_that_the_policy_denies_is_a_usage_error(daemon: Daemon) ->
     with pytest.raises(UsageError):
         await daemon.requests.open([RECORD], policy)
     assert daemon.adhoc.mappings == ()
+
+
+async def test_a_port_is_closed_with_what_this_host_has_there_besides(
+    new_harness: Any, clock: FakeClock, device: FakeDevice
+) -> None:
+    """Another program, or another protocol, may have opened it too; entries of other hosts stay."""
+    other = FakeDevice(clock)
+    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", other, kind=FakeListingGateway))
+    await harness.start()
+    daemon = Daemon(harness, ())
+    records = [RECORD, {"port": 8081, "protocol": "TCP"}]
+    await daemon.answer(daemon.requests.open(records, Policy()))
+    other.occupy(Protocol.TCP, 8080, ipaddress.ip_address("192.168.88.10"), 9000)
+    other.occupy(Protocol.TCP, 8081, ipaddress.ip_address("192.168.88.11"))
+    closed = await daemon.answer(daemon.requests.close(records))
+    assert [port["result"] for port in closed] == ["closed", "closed"]
+    assert device.open_ports() == set()
+    assert other.open_ports() == {(Protocol.TCP, 8081)}
+
+
+async def test_an_entry_that_stays_open_is_reported(
+    new_harness: Any, clock: FakeClock, device: FakeDevice
+) -> None:
+    """The port must not be reported as closed."""
+    other = FakeDevice(clock)
+    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", other, kind=FakeListingGateway))
+    await harness.start()
+    daemon = Daemon(harness, ())
+    await daemon.answer(daemon.requests.open([RECORD], Policy()))
+    other.occupy(Protocol.TCP, 8080, ipaddress.ip_address("192.168.88.10"))
+    other.release_error = NotAuthorized("not by you")
+    (closed,) = await daemon.answer(daemon.requests.close([RECORD]))
+    assert closed["result"] == "failed"
+    assert "not by you" in closed["detail"]
