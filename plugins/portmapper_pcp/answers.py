@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
-from portmapper.api import GatewayTimeout, NetworkFailure
+from portmapper.api import ANY_PORT, GatewayTimeout, NetworkFailure
 
 DUPLICATES = 2
 """Replies with lifetime 0 that may be late duplicates of the reply to a deletion."""
@@ -30,6 +30,10 @@ class _Reply(Protocol):
     def lifetime(self) -> int:
         """The granted lifetime in seconds."""
 
+    @property
+    def external_port(self) -> int:
+        """The external port, 0 if there is none."""
+
 
 class AnswerTo:
     """Tells whether a reply answers a request for this lifetime, which is 0 for a deletion.
@@ -38,12 +42,16 @@ class AnswerTo:
     gateway that keeps granting a lifetime of 0 means it (P22).
     """
 
-    def __init__(self, lifetime: int) -> None:
+    def __init__(self, lifetime: int, refused_port: int = ANY_PORT) -> None:
+        """Accept replies to a request; `refused_port` is what the request before it suggested in vain."""
         self._lifetime = lifetime
+        self._refused_port = refused_port
         self._others = 0
 
     def __call__(self, reply: _Reply) -> bool:
         """Return whether to accept a reply."""
+        if reply.result and self._refused_port and reply.external_port == self._refused_port:
+            return False  # a late duplicate of the refusal
         if reply.result or bool(reply.lifetime) == bool(self._lifetime):
             return True
         self._others += 1

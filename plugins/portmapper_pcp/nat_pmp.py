@@ -76,19 +76,20 @@ class NatPmpGateway(Port5351Gateway[Reply]):
             permanent=False,
         )
 
-    async def _map(self, request: MapRequest, external_port: int) -> Reply:
+    async def _map(self, request: MapRequest, external_port: int, refused: int = ANY_PORT) -> Reply:
         return await self._request_mapping(
             request.protocol,
             request.internal_port,
             external_port,
             request.lifetime or MAX_LIFETIME,
             urgent=request.urgent,
+            refused=refused,
         )
 
     async def _map_anywhere(self, request: MapRequest, refusal: BackendError) -> Reply:
         """Suggest no port, for gateways that refuse any that they did not choose (P21)."""
         try:
-            return await self._map(request, ANY_PORT)
+            return await self._map(request, ANY_PORT, self._suggestion(request))
         except (NotAuthorized, NoResources):
             raise refusal from None
 
@@ -133,12 +134,13 @@ class NatPmpGateway(Port5351Gateway[Reply]):
         lifetime: int,
         *,
         urgent: bool = False,
+        refused: int = ANY_PORT,
     ) -> Reply:
         reply = await self._exchange.request(
             natpmp_codec.map_request(protocol, internal_port, external_port, lifetime),
             natpmp_codec.map_key(protocol, internal_port),
             delays(REQUEST_LIMIT, urgent=urgent),
-            AnswerTo(lifetime),
+            AnswerTo(lifetime, refused),
         )
         if reply.result != _SUCCESS:
             raise natpmp_error(reply.result)

@@ -101,6 +101,11 @@ class Reply:
     mapping: MapData | None = None
 
     @property
+    def external_port(self) -> int:
+        """The assigned external port, 0 without a mapping."""
+        return self.mapping.external_port if self.mapping else 0
+
+    @property
     def key(self) -> Key:
         """The key of the matching request."""
         return self.mapping.key if self.mapping else (self.opcode,)

@@ -56,6 +56,9 @@ CALL.quirk("M33", "402 for an empty remote host, and accepts 0.0.0.0 for every h
 CALL.quirk("M33-726", "726 for an empty remote host, and accepts 0.0.0.0 for every host")(
     refuse_with(726, _every_host_is_empty)
 )
+CALL.quirk("M33-715", "715 for an empty remote host, and accepts 0.0.0.0 for every host")(
+    refuse_with(715, _every_host_is_empty)
+)
 ADD.quirk("M34", "402 for a description of more than one word, or with other characters than letters")(
     refuse_with(402, lambda request: not re.fullmatch("[A-Za-z]{1,10}", request.description))
 )

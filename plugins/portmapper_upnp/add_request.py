@@ -12,6 +12,8 @@ from portmapper.api import UNREACHABLE, GatewayTimeout, MapRequest
 from portmapper.support.values import frozen
 from portmapper_upnp.behavior import (
     ANY_HOSTS,
+    DAY,
+    SHORT_LEASES,
     DeviceBehavior,
     other_lifetimes,
     plain_comment,
@@ -29,6 +31,7 @@ from portmapper_upnp.soap_fault import (
     NO_CODE,
     ONLY_PERMANENT_LEASES,
     ONLY_WILDCARD,
+    SOURCE_REQUIRED,
     STRING_TOO_LONG,
     Fault,
     Moved,
@@ -42,12 +45,18 @@ _REJECTED_ARGUMENTS = frozenset(
         ARGUMENT_INVALID,
         ARGUMENT_OUT_OF_RANGE,
         ONLY_WILDCARD,
+        SOURCE_REQUIRED,
         STRING_TOO_LONG,
     }
 )
 
+_ABOUT_THE_SOURCE = frozenset({ONLY_WILDCARD, SOURCE_REQUIRED})
+
 ENOUGH = 12.0
 """Seconds after which no other values are tried: one request has a limit (`CALL_LIMIT` of the core)."""
+
+LIFETIMES_ELSEWHERE = (DAY, SHORT_LEASES[-1])
+"""Seconds that are tried with another remote host, for gateways that reject both."""
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +107,7 @@ class AddRequest:
             refusal = fault
         enough = asyncio.get_running_loop().time() + ENOUGH
         for values in self._alternatives(first, refusal):
-            granted = await self._accepted(action, port, values)
+            granted = await self._accepted(action, port, values, refusal)
             if granted is not None:
                 self._learn(values)
                 return granted
@@ -184,10 +193,9 @@ class AddRequest:
         plain = attrs.evolve(first, comment=plain_comment(self._request.comment))
         texts = [first] if plain == first else [first, plain]
         hosts = () if first.remote else ANY_HOSTS
-        elsewhere = [
-            attrs.evolve(plain, remote=host, lifetime=t) for host in hosts for t in (first.lifetime, 0)
-        ]
-        if refusal.number == ONLY_WILDCARD:
+        usual = dict.fromkeys((first.lifetime, 0, *LIFETIMES_ELSEWHERE))
+        elsewhere = [attrs.evolve(plain, remote=host, lifetime=t) for host in hosts for t in usual]
+        if refusal.number in _ABOUT_THE_SOURCE:
             yield from elsewhere
         lifetimes = () if refusal.number == ONLY_PERMANENT_LEASES else other_lifetimes(first.lifetime)
         if refusal.number == ONLY_PERMANENT_LEASES:
@@ -196,25 +204,30 @@ class AddRequest:
         yield from (attrs.evolve(text, lifetime=other) for text in texts for other in lifetimes)
         tiny = attrs.evolve(first, comment=tiny_comment(self._request.comment))
         yield from (attrs.evolve(tiny, lifetime=lifetime) for lifetime in dict.fromkeys((first.lifetime, 0)))
-        if refusal.number != ONLY_WILDCARD:
+        if refusal.number not in _ABOUT_THE_SOURCE:
             yield from elsewhere
 
     def _learn(self, values: Values) -> None:
         if values.lifetime != self.lifetime():
             self._behavior.learn_lifetime(self.lifetime(), values.lifetime)
-        if values.remote != remote_host(self._request):
-            self._behavior.any_host = self._connection.lookup.any_host = values.remote
+        self._learn_host(values)
         if values.comment == self._unique():
             self._behavior.unique_comments = True
         elif values.comment != self.comment():
             self._behavior.tiny_comments = values.comment != plain_comment(self._request.comment)
             self._behavior.plain_comments = True
 
-    async def _accepted(self, action: str, port: int, values: Values) -> Granted | None:
+    def _learn_host(self, values: Values) -> None:
+        if values.remote != remote_host(self._request):
+            self._behavior.any_host = self._connection.lookup.any_host = values.remote
+
+    async def _accepted(self, action: str, port: int, values: Values, refusal: Fault) -> Granted | None:
         try:
             return await self._add_for(action, port, values)
         except Fault as fault:
             if fault.number not in _REJECTED_ARGUMENTS:
+                if refusal.number in _ABOUT_THE_SOURCE:
+                    self._learn_host(values)  # what it refuses now is something else
                 raise
             _log.debug("the gateway rejects %s: %s", values, fault)
             return None

@@ -25,6 +25,7 @@ NO_SUCH_PINHOLE = 704
 NO_PACKET_SENT = 709
 INDEX_OUT_OF_RANGE = 713
 NO_SUCH_ENTRY = 714
+SOURCE_REQUIRED = 715
 CONFLICT = 718
 SAME_PORTS_REQUIRED = 724
 ONLY_PERMANENT_LEASES = 725
@@ -58,7 +59,7 @@ _MEANING: dict[int, tuple[type[BackendError], str]] = {
     707: (Unsupported, "requires a specific protocol"),
     708: (Unsupported, "requires a source address for a pinhole"),
     NO_PACKET_SENT: (NetworkFailure, "has sent no packet through the pinhole yet"),
-    715: (Unsupported, "requires a source address for this port"),
+    SOURCE_REQUIRED: (Unsupported, "requires a source address for this port"),
     716: (Unsupported, "requires a specific external port"),
     CONFLICT: (Conflict, "reports that the external port is taken"),
     SAME_PORTS_REQUIRED: (Unsupported, "requires the external port to equal the internal port"),

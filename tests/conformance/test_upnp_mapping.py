@@ -237,7 +237,7 @@ async def test_m31_a_description_that_is_taken_is_replaced(new_harness: Any, des
     assert len(harness.requested("AddPortMapping")) == before + 1
 
 
-@pytest.mark.parametrize("quirk", ["M33", "M33-726"])
+@pytest.mark.parametrize("quirk", ["M33", "M33-715", "M33-726"])
 async def test_m33_every_host_is_written_as_the_gateway_wants_it(
     new_harness: Any, desired: Any, quirk: str
 ) -> None:
