@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from portmapper.actions.tables import lease_from_entry
 from portmapper.api.backend import Gateway, ListsMappings
 from portmapper.api.errors import BackendError
-from portmapper.api.model import Protocol, TableEntry
+from portmapper.api.model import IPAddress, Protocol, TableEntry
 from portmapper.gateways.bounded import bounded
 from portmapper.gateways.calls import read_table
-from portmapper.scheduler.scheduler import Scheduler
 
 READ_LIMIT = 2.0
 """Seconds to read the tables: whoever closes a port waits for that."""
@@ -22,19 +21,19 @@ Port = tuple[Protocol, int]
 _log = logging.getLogger(__name__)
 
 
-async def close_leftovers(scheduler: Scheduler, ports: Collection[Port]) -> dict[Port, str]:
+async def close_leftovers(
+    gateways: Iterable[Gateway], ports: Collection[Port], is_ours: Callable[[IPAddress], bool]
+) -> dict[Port, str]:
     """Close entries of this host at these ports in every table; return why entries stay open, by port.
 
     Another protocol or an earlier run may have opened them. A table that cannot be read is skipped.
     """
-    held = {(e.lease.protocol, e.lease.external_port) for e in scheduler.records.values() if e.lease}
-    wanted = set(ports) - held
     failures: dict[Port, str] = {}
-    for gateway in scheduler.discovery.gateways if wanted else ():
+    for gateway in gateways if ports else ():
         for entry in await _entries(gateway):
             port = (entry.protocol, entry.external_port)
             address = entry.internal_address
-            if port not in wanted or address is None or not scheduler.network.is_ours(address):
+            if port not in ports or address is None or not is_ours(address):
                 continue
             try:
                 await bounded(gateway, gateway.unmap(lease_from_entry(entry, gateway, address)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from portmapper.api.model import Lease, Mapping
 from portmapper.daemon.answers import until
-from portmapper.daemon.leftovers import close_leftovers
+from portmapper.daemon.leftovers import Port, close_leftovers
 from portmapper.scheduler.record import Record, records_of
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.sources.adhoc import COMMAND_LINE, AdhocMappings, check_policy, parse_records, to_record
@@ -72,8 +72,7 @@ class Requests:
         self._changed()
         await self._scheduler.taken()
         await until(lambda: not any(self._are_held(known) for known in tokens.values()))
-        closed = [(port.protocol, port.port) for index, port in enumerate(ports) if found[index]]
-        failures = await close_leftovers(self._scheduler, closed)
+        failures = await self._close_leftovers(port for index, port in enumerate(ports) if found[index])
         return [
             {
                 "protocol": port.protocol.value,
@@ -85,6 +84,14 @@ class Requests:
             }
             for index, port in enumerate(ports)
         ]
+
+    async def _close_leftovers(self, closed: Iterable[Mapping]) -> dict[Port, str]:
+        """Close what this host has besides at these ports, unless a listed mapping holds it."""
+        leases = (entry.lease for entry in self._scheduler.records.values() if entry.lease)
+        held = {(lease.protocol, lease.external_port) for lease in leases}
+        ports = {(port.protocol, port.port) for port in closed} - held
+        known = self._scheduler.discovery.gateways
+        return await close_leftovers(known, ports, self._scheduler.network.is_ours)
 
     def _result(
         self, port: Mapping, requested: Sequence[Mapping], tokens: Sequence[bytes], failure: str
