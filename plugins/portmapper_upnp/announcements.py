@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from portmapper.api import GatewayEvent
+from portmapper_upnp.budget import Budget
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.multicast import interface_index, listening_socket
-from portmapper_upnp.search import MAX_DATAGRAM, Budget
+from portmapper_upnp.search import MAX_DATAGRAM
 from portmapper_upnp.ssdp_packet import SsdpPacket, read_packet
 
 if TYPE_CHECKING:

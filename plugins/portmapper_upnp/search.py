@@ -13,6 +13,7 @@ from typing import Any
 
 from portmapper.api import IPAddress, NetworkFailure
 from portmapper.support.values import frozen
+from portmapper_upnp.budget import PER_SECOND, Budget
 from portmapper_upnp.multicast import (
     SSDP_GROUPS,
     SSDP_PORT,
@@ -78,8 +79,6 @@ DECISION_TIME = 0.1
 
 MX = 1
 MAX_DATAGRAM = 4096
-PER_SECOND = 200
-"""Datagrams accepted in a second from the gateway, and as many from all other senders together."""
 
 
 @frozen
@@ -95,22 +94,6 @@ class Datagram:
     data: bytes
     sender: tuple[Any, ...]
     at: float
-
-
-class Budget:
-    """A limit on packets for each second, so that a flood costs no more than dropping it."""
-
-    def __init__(self, per_second: int = PER_SECOND) -> None:
-        self._per_second = per_second
-        self._second = 0
-        self._count = 0
-
-    def allows(self, now: float) -> bool:
-        """Count a packet at `now` (in seconds); tell whether it is within the limit."""
-        if int(now) != self._second:
-            self._second, self._count = int(now), 0
-        self._count += 1
-        return self._count <= self._per_second
 
 
 def search_packet(target: str, host: str) -> bytes:
@@ -160,6 +143,7 @@ class Search(asyncio.DatagramProtocol):
         self._resending: asyncio.Task[None] | None = None
         self._refusal: asyncio.Task[None] | None = None
         self._announced: asyncio.TimerHandle | None = None
+        self._announcement: tuple[bytes, tuple[Any, ...]] = (b"", ())
         self._may_be_refused = False
         self._patience_if_refused = LISTEN_TIME
         self._listening = 0.0
@@ -239,8 +223,14 @@ class Search(asyncio.DatagramProtocol):
         return others and _GATEWAY.search(datagram.data) is not None
 
     def hear(self, announcement: bytes, sender: tuple[Any, ...]) -> None:
-        """Use an announcement of the gateway as its answer, unless it answers soon (D17)."""
-        self._announced = self._loop.call_later(ANNOUNCED_TIME, self.datagram_received, announcement, sender)
+        """Use the last announcement of the gateway as its answer, unless it answers soon (D17)."""
+        self._announcement = announcement, sender
+        if self._announced is None:  # a flood of forged ones costs one timer
+            self._announced = self._loop.call_later(ANNOUNCED_TIME, self._use_announcement)
+
+    def _use_announcement(self) -> None:
+        self._announced = None
+        self.datagram_received(*self._announcement)
 
     def stop(self) -> None:
         """End the search before its time: no further answer matters."""

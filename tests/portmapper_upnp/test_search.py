@@ -54,13 +54,6 @@ async def test_a_flood_does_not_prolong_the_search(monkeypatch):
         assert [datagram async for datagram in requested.answers()] == []
 
 
-def test_a_flood_is_dropped_beyond_its_budget():
-    """Each second allows a limited number of packets."""
-    budget = search.Budget(per_second=3)
-    assert [budget.allows(10.0) for _ in range(5)] == [True, True, True, False, False]
-    assert budget.allows(11.0)
-
-
 async def test_a_search_can_be_ended_early(clock):
     """It listens a little, even if it is ended before it starts to listen."""
 
@@ -210,3 +203,16 @@ async def test_the_search_time_starts_when_answers_can_be_used(clock):
         requested.datagram_received(b"x", ("127.0.0.1", 1900))
         assert (await waiting).data == b"x"
         await answers.aclose()
+
+
+async def test_d17_only_the_last_announcement_is_used(clock):
+    """A flood of them costs one timer, and none is used if the search has ended."""
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        for number in range(1000):
+            requested.hear(b"%d" % number, ("127.0.0.1", 1900))
+        await clock.advance(search.ANNOUNCED_TIME + 0.1)
+        assert requested._received.qsize() == 1
+        assert requested._received.get_nowait().data == b"999"
+        requested.hear(b"late", ("127.0.0.1", 1900))
+    await clock.advance(search.ANNOUNCED_TIME + 0.1)
+    assert requested._received.empty()
