@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -54,6 +55,16 @@ def test_the_users_settings_come_before_the_systems(
         home / user / "portmapper" / "portmapper.toml",
         Path(system) / "portmapper" / "portmapper.toml",
     )
+
+
+def test_the_home_of_another_user_has_no_settings(on_system: pytest.MonkeyPatch, home: Path) -> None:
+    """`sudo -u` may leave `HOME` as it is."""
+
+    def denied(path: object, *_: object, **__: object) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    on_system.setattr(os, "stat", denied)
+    assert paths.settings_file() is None
 
 
 def test_the_first_existing_settings_file_is_used(on_system: pytest.MonkeyPatch, home: Path) -> None:
