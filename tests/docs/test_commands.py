@@ -145,6 +145,7 @@ def test_gateway_commands_work(
     # The software gateway listens on this host, where the ports of the pages may be in use.
     replacements = {
         "8080/tcp": f"{port}/tcp",
+        "8080:80 ": f"{port + 3}:80 ",
         "2722-2723/": f"{port + 1}-{port + 2}/",
         " :2722": f" :{port + 1}",
     }
