@@ -9,8 +9,8 @@ from harness import fuzz, instrumented
 with instrumented():
     from portmapper.http.access import check_origin
     from portmapper.http.arrival import arrival_of
-    from portmapper.http.hosts import AllowedHosts
     from portmapper.http.login import safe_path
+    from portmapper.support.allowed_hosts import AllowedHosts
 
 SEEDS = [
     b"localhost:8080\nhttp://localhost:8080\n203.0.113.9, 10.0.0.1\nlocalhost\nhttps\n/history?q=1",
