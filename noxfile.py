@@ -318,7 +318,8 @@ def audit(session: nox.Session) -> None:
 @nox.session
 def floors(session: nox.Session) -> None:
     """Run the unit tests with the oldest version that pyproject.toml allows of each dependency."""
-    constraints = Path(session.create_tmp(), "floors.txt")
+    # Not `create_tmp`: it sets TMPDIR, and the tests' sockets would get longer names than a socket may have.
+    constraints = Path(session.virtualenv.location, "floors.txt")
     text = session.run("python", "packaging/floors.py", silent=True)
     constraints.write_text(str(text))
     session.install("--constraint", str(constraints), ".", *_group("tests"))
