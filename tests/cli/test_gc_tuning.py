@@ -13,8 +13,9 @@ from portmapper.cli import gc_tuning
 
 @pytest.fixture
 def restored_gc() -> Iterator[None]:
-    """Restore the garbage collector after the test."""
+    """Restore the garbage collector after the test. A daemon of an earlier test may have frozen objects."""
     before = gc.get_threshold()
+    gc.unfreeze()
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
