@@ -46,7 +46,11 @@ async def run(plugin: str, call: Awaitable[T], limit: float | None) -> T:
     if not task.done() or task.cancelled():
         FAULTS.record(plugin, f"a call took longer than {limit:g} s")
         raise TimeoutError(f"no answer within {limit:g} s")
-    return task.result()
+    try:
+        return task.result()
+    finally:
+        # Its exception refers to this frame, so it would stay with all that it refers to, such as a document.
+        del task
 
 
 async def close(plugin: str, closable: Closable, limit: float = CLOSE_LIMIT) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import weakref
 from typing import Any
 
 import pytest
 
-from portmapper.api.errors import NetworkFailure, PluginFault
+from portmapper.api.errors import NetworkFailure, PluginFault, SourceError
 from portmapper.pluginhost import guard
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.testing.clock import FakeClock
@@ -86,3 +87,26 @@ async def test_closing_never_raises(error: Exception | None) -> None:
 
     await guard.close("source:x", Resource())
     assert bool(FAULTS.document()) is (error is not None)
+
+
+async def test_a_failed_call_keeps_no_object_alive() -> None:
+    """A document of 16 MiB that was refused must not stay until the garbage collector runs."""
+
+    class Document:
+        """Stands for a large object."""
+
+    kept: list[weakref.ref[Document]] = []
+
+    async def fail() -> None:
+        document = Document()
+        kept.append(weakref.ref(document))
+        raise SourceError("too large")
+
+    gc.disable()
+    try:
+        with contextlib.suppress(SourceError):
+            await guard.run("source:x", fail(), None)
+        await asyncio.sleep(0)
+        assert kept[0]() is None
+    finally:
+        gc.enable()
