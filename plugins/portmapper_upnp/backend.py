@@ -89,13 +89,6 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
             search.end_after(patience)
             search.end_if_refused()
 
-    def end_if_refused(self, target: Target) -> None:
-        """End the search of a target if the gateway refuses it, and answers none by multicast in time."""
-        from portmapper_upnp.search import LISTEN_TIME, MX
-
-        for search in self._searches.get(target, ()):
-            search.end_if_refused(MX + LISTEN_TIME)
-
     async def listen(self, target: Target, arrived: Callable[[], None]) -> None:
         """Listen for SSDP announcements. Raise `NetworkFailure` if nothing can be heard."""
         from portmapper_upnp.arrivals import listen

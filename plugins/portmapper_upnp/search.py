@@ -145,7 +145,6 @@ class Search(asyncio.DatagramProtocol):
         self._announced: asyncio.TimerHandle | None = None
         self._announcement: tuple[bytes, tuple[Any, ...]] = (b"", ())
         self._may_be_refused = False
-        self._patience_if_refused = LISTEN_TIME
         self._listening = 0.0
         self._heard = False
         self._stirred = asyncio.Event()
@@ -245,15 +244,11 @@ class Search(asyncio.DatagramProtocol):
         if waiting is not None and not waiting.expired():
             waiting.reschedule(min(max(self._ends, self._earliest_end()), waiting.when() or self._ends))
 
-    def end_if_refused(self, patience: float = LISTEN_TIME) -> None:
+    def end_if_refused(self) -> None:
         """Ask the gateway whether it listens for searches at all, and end the search soon if it refuses.
 
         Only for a gateway that answers over another protocol: this one might still be starting.
-
-        Args:
-            patience: seconds after the refusal in which it may still answer a search by multicast (D1).
         """
-        self._patience_if_refused = patience
         self._may_be_refused = self._gateway is not None
         if self._transport is not None:
             self._check_refusal()
@@ -266,7 +261,7 @@ class Search(asyncio.DatagramProtocol):
         there = self._destinations[0]
         packet = self._packet(DEVICE_TARGETS[0], there)
         await until_refused(self._local_address, there, packet, self.datagram_received)
-        self.end_after(self._patience_if_refused)
+        self.end_after(LISTEN_TIME)  # it may still answer a search by multicast (D1)
 
     def ask_again(self) -> None:
         """Search again, because the gateway has announced itself: it may have started after the last packet.

@@ -196,9 +196,6 @@ class EndsSearch(abc.ABC):
     def end_search(self, target: Target, patience: float) -> None:
         """End the search of a target once it has listened for `patience` seconds from now."""
 
-    def end_if_refused(self, target: Target) -> None:  # noqa: B027 - most searches end by themselves
-        """End the search of a target if its gateway refuses it, although no command waits for that."""
-
 
 class PartialTable(tuple[TableEntry, ...]):
     """The entries of a table that could not be read to its end."""

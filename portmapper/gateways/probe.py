@@ -8,7 +8,7 @@ from contextlib import aclosing
 from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
-from portmapper.api.backend import Backend, EndsSearch, Gateway, Target
+from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import BackendError, GatewayTimeout, PortmapperError, quoted
 from portmapper.api.learning import LearnsBehavior
 from portmapper.gateways.brief import Brief, KnownGateways, LearnedBy, NothingKnown, remember
@@ -218,21 +218,13 @@ class Probe:
                 gateway.start_from(LearnedBy(self._known, gateway))
             self.gateways.append(gateway)
             self.gateways.sort(key=self._preference)
-        if gateway.address == self.target.gateway:
-            self._hurry_others(gateway.backend)
+        if self._brief is not None and gateway.address == self.target.gateway:
+            waiting = [backend for backend in self._backends if backend.name in self._running]
+            self._brief.hurry(self.target, [b for b in waiting if b.name != gateway.backend])
         if self.settled or self._no_better_pending():
             self._settle()
         elif self._grace is None:
             self._grace = asyncio.get_running_loop().call_later(GRACE, self._settle)
-
-    def _hurry_others(self, answered: str) -> None:
-        waiting = [b for b in self._backends if b.name in self._running and b.name != answered]
-        if self._brief is not None:
-            self._brief.hurry(self.target, waiting)
-            return
-        for backend in waiting:
-            if isinstance(backend, EndsSearch):
-                backend.end_if_refused(self.target)
 
     def _preference(self, gateway: Gateway) -> tuple[int, bool]:
         """Sort by backend, then the default gateway first (CONFORMANCE D9)."""

@@ -180,23 +180,3 @@ async def test_a_gateway_starts_from_what_the_last_run_learned(clock: FakeClock,
     assert texts == ["old"]
     assert known.learned(GATEWAY, "upnp") == "new"
     await probe.close()
-
-
-async def test_a_daemons_search_ends_early_only_if_it_is_refused(
-    clock: FakeClock, device: FakeDevice
-) -> None:
-    """A late answer is of use to a daemon; a refusal leaves nothing to wait for."""
-
-    class Refused(PatientBackend):
-        refused = False
-
-        def end_if_refused(self, target: Target) -> None:
-            self.refused = True
-
-    backend = Refused("upnp")
-    probe = Probe(TARGET, [FakeBackend("pcp", device), backend], lambda _: None)
-    task = asyncio.create_task(probe.round())
-    await clock.advance(0)
-    assert (backend.refused, backend.patience) == (True, None)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -73,18 +73,3 @@ async def test_a_quiet_search_finds_a_gateway_that_starts_meanwhile(
     answer = build.search_answer(router.location)
     responder.answer = lambda target, count: answer(target, count) if target == "ssdp:all" else None
     assert await found()
-
-
-async def test_a_search_that_the_gateway_refuses_ends_before_its_time(unused_port, monkeypatch):
-    """Another protocol has answered, so a daemon can tell that UPnP will not."""
-    monkeypatch.setattr(search, "LATE_ANSWER_TIME", 1000.0)
-    monkeypatch.setattr(search, "SEARCH_TIME", 1000.0)
-    monkeypatch.setattr(search, "MX", 0.1)
-    target = Target(LOOPBACK, gateway=LOOPBACK)
-    backend = IgdBackend(ssdp_port=unused_port)
-    searching = asyncio.create_task(anext(aiter(backend.discover(target)), None))
-    await asyncio.sleep(0)
-    backend.end_if_refused(target)
-    async with asyncio.timeout(60):
-        assert await searching is None
-    await backend.close()
