@@ -78,6 +78,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
                 async with aclosing(discovery.gateways(search)) as gateways:
                     async for gateway in gateways:
                         del self._fruitless[target]
+                        self._announced.pop(target, None)
                         yield gateway
         finally:
             self._searches[target].remove(search)
@@ -109,9 +110,12 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
 
     @contextlib.asynccontextmanager
     async def _hearing(self, search: Search, target: Target) -> AsyncIterator[None]:
-        """Listen for announcements during a search, and start from the last one (D17)."""
+        """Listen for announcements during a search, and use the last one, but only once (D17).
+
+        The gateway may be away since then, and requests for its description would delay its answer.
+        """
         if target in self._announced:
-            search.hear(*self._announced[target])
+            search.hear(*self._announced.pop(target))
         if target in self._listened:
             yield
             return

@@ -8,16 +8,13 @@ from typing import Any
 
 import pytest
 
-from portmapper.api.backend import Target
 from portmapper.api.errors import Unsupported
 from portmapper.api.model import MappingState
 from portmapper_simulator.quirks import QUIRKS
 from portmapper_upnp import search
-from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.ssdp_packet import read_packet
 
 UPNP = frozenset({"upnp"})
-LOOPBACK = ipaddress.ip_address("127.0.0.1")
 LONG_GRACE = 10.0
 """Seconds for the default gateway to answer on a busy machine."""
 
@@ -177,27 +174,6 @@ async def test_d17_a_gateway_that_answers_no_search_is_found_by_its_announcement
     monkeypatch.setattr(search, "ANNOUNCED_TIME", 0.05)
     harness = await new_harness("D17", backends=["upnp"])
     await harness.opens(desired())
-
-
-@pytest.mark.usefixtures("quick_search")
-async def test_d17_the_next_search_starts_from_the_last_announcement(
-    start_gateway: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A gateway may announce itself only every few minutes."""
-    monkeypatch.setattr(search, "ANNOUNCED_TIME", 0.05)
-    gateway = await start_gateway("D17", protocols=UPNP)
-    target = Target(LOOPBACK, "lo", LOOPBACK)
-    backend = IgdBackend(gateway.ssdp_port)
-    try:
-        assert [found.address async for found in backend.discover(target)] == [LOOPBACK]
-        gateway.mute("upnp")
-        gateway.unmute("upnp")
-        gateway.state.quirks.add("D1-unicast-only")
-        monkeypatch.setattr(search, "DEVICE_TARGETS", ())
-        monkeypatch.setattr(search, "OTHER_TARGETS", ())
-        assert [found.address async for found in backend.discover(target)] == [LOOPBACK]
-    finally:
-        await backend.close()
 
 
 async def test_d18_an_answer_without_the_version_of_http_is_read(start_gateway: Any, discover: Any) -> None:
