@@ -295,6 +295,38 @@ def test_one_pass_over_pcp_imports_no_http_and_no_screen(
     assert loaded_after(code, HEAVY) == set()
 
 
+def test_files_are_short() -> None:
+    """Each has one idea."""
+    lengths = {
+        str(file.relative_to(CORE.parent)): len(file.read_text(encoding="utf-8").splitlines())
+        for folder in (CORE, PLUGINS)
+        for file in folder.rglob("*.py")
+    }
+    assert {name: length for name, length in lengths.items() if length >= 350} == {}
+
+
+def test_functions_are_short() -> None:
+    """Without its docstring, each fits on a screen."""
+    long = {
+        f"{file.stem}.{node.name}"
+        for folder in (CORE, PLUGINS)
+        for file in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _lines_of_code(node) > 33
+    }
+    assert long == {"search.__init__"}
+
+
+def _lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    assert function.end_lineno is not None, "it was read from a file"
+    lines = function.end_lineno - function.lineno + 1
+    if ast.get_docstring(function) is not None:
+        docstring = function.body[0]
+        assert docstring.end_lineno is not None, "it was read from a file"
+        lines -= docstring.end_lineno - docstring.lineno + 1
+    return lines
+
+
 def test_every_hook_has_a_docstring() -> None:
     """Plugin authors read it."""
     hooks = {

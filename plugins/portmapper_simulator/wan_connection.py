@@ -99,10 +99,7 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
         raise Fault(716)
     if not internal_port:
         raise Fault(732)
-    try:
-        ipaddress.IPv4Address(client)
-    except ValueError as error:
-        raise Fault(402) from error
+    _check_client(client)
     held = state.nat.table.get(protocol, external_port)
     return AddRequest(
         any_port=any_port,
@@ -124,6 +121,13 @@ def _read_add_request(state: State, call: Call) -> AddRequest:
         remote=_remote(arguments),
         other_descriptions=frozenset(e.description for e in state.nat.table if e is not held),
     )
+
+
+def _check_client(client: str) -> None:
+    try:
+        ipaddress.IPv4Address(client)
+    except ValueError as error:
+        raise Fault(402) from error
 
 
 def _delete(state: State, arguments: Results) -> Results:

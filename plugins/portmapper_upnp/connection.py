@@ -71,8 +71,7 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
     documents = DescriptionRequester(requester, kind.scpd)
 
     def rewrite(response: HttpResponse) -> HttpResponse:
-        if response.status_code // 100 != 2:
-            raise NetworkFailure(f"the gateway does not serve its description: HTTP {response.status_code}")
+        _check_status(response)
         servers.append(response.headers.get(SERVER, ""))
         return HttpResponse(
             HTTPStatus.OK, {}, canonical_description(response.body or "", documents.location, kind)
@@ -100,6 +99,11 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
         page=device.presentation_url or "",
         services=services,
     )
+
+
+def _check_status(response: HttpResponse) -> None:
+    if response.status_code // 100 != 2:
+        raise NetworkFailure(f"the gateway does not serve its description: HTTP {response.status_code}")
 
 
 def _at(request: HttpRequest, url: str) -> HttpRequest:

@@ -57,18 +57,7 @@ class Doctor(Command):
         parser.add_argument(
             "--no-probe", action="store_true", help="create no test mappings (they are released at once)"
         )
-        parser.add_argument(
-            "--probe",
-            metavar="URL",
-            help="ask this probe server whether the ports are reachable from outside; default: the one in "
-            "the settings",
-        )
-        parser.add_argument(
-            "--token-file", type=Path, metavar="FILE", help="a file with the probe server's token"
-        )
-        parser.add_argument(
-            "--ca-file", type=Path, metavar="FILE", help="a file with the probe server's certificate"
-        )
+        _add_probe_options(parser)
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
         parser.add_argument(
             "--json-lines",
@@ -98,6 +87,21 @@ class Doctor(Command):
         """Write the report of `--report`, although nothing can be examined."""
         if arguments.report:
             _write_report(arguments, [f"error {error}"])
+
+
+def _add_probe_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--probe",
+        metavar="URL",
+        help="ask this probe server whether the ports are reachable from outside; default: the one in "
+        "the settings",
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="a file with the probe server's token"
+    )
+    parser.add_argument(
+        "--ca-file", type=Path, metavar="FILE", help="a file with the probe server's certificate"
+    )
 
 
 async def _examine(arguments: argparse.Namespace) -> int:
@@ -143,14 +147,11 @@ async def _findings(
 ) -> AsyncIterator[Finding]:
     """Yield the findings, and add the comments of the lists, which a report must not contain."""
     from portmapper.doctor.runner import DoctorRequest, run_checks
-    from portmapper.network.gateway_option import reachable_targets
-    from portmapper.network.host import read_network
     from portmapper.pluginhost.manager import load_plugins
 
     plugins = load_plugins(arguments.disable_plugin)
     backends = [backend() for backend in plugins.choose_backends(arguments.backend)]
-    network = read_network()
-    chosen = reachable_targets(arguments.gateway, network)
+    network, chosen = _place(arguments)
     directory = directory_of(arguments)
     for finding in _of_this_host(directory):
         yield finding
@@ -175,6 +176,15 @@ async def _findings(
     )
     async for finding in run_checks(question):
         yield finding
+
+
+def _place(arguments: argparse.Namespace) -> tuple[Network, Sequence[Target] | None]:
+    """Return this host's network, and where the chosen gateways are."""
+    from portmapper.network.gateway_option import reachable_targets
+    from portmapper.network.host import read_network
+
+    network = read_network()
+    return network, reachable_targets(arguments.gateway, network)
 
 
 def _of_this_host(directory: Path) -> Iterator[Finding]:

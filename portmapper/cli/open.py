@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -30,6 +31,8 @@ from portmapper.support.plugin_state import STATE
 from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from portmapper.api.backend import Backend
     from portmapper.api.quirks import Quirk
     from portmapper.store.leases import Store
@@ -229,13 +232,10 @@ def _open_without_daemon(
         raise UsageError("--when listening needs a daemon. Start one with 'portmapper run'.")
     from portmapper.actions.open import open_without_daemon
     from portmapper.cli.run_config import observers_of, policy_of
-    from portmapper.daemon.pidfile import PidFile
-    from portmapper.daemon.turns import COMMAND_LIMIT, PID_FILE, in_turn
     from portmapper.pluginhost.faults import instantiate
     from portmapper.pluginhost.manager import load_plugins
     from portmapper.scheduler.options import Options
     from portmapper.sources.adhoc import check_policy, parse_records
-    from portmapper.store.leases import FILE_NAME, Store
 
     plugins = load_plugins(arguments.disable_plugin)
     mappings = parse_records(records)
@@ -246,13 +246,23 @@ def _open_without_daemon(
     quirks: list[Quirk] = instantiate("quirk", plugins.quirks)
     chosen = tuple(gateway for gateway in arguments.gateway if gateway not in ANY_GATEWAY)
     options = Options(chosen=chosen, scope=frozenset(), watch=False, policy_check=policy.checker)
+    with _locked_store(directory) as store:
+        return asyncio.run(open_without_daemon(backends, store, mappings, options, observers, quirks))
+
+
+@contextlib.contextmanager
+def _locked_store(directory: Path) -> Iterator[Store]:
+    """Open the lease store, and lock the pid file meanwhile; wait while another command holds it."""
+    from portmapper.daemon.pidfile import PidFile
+    from portmapper.daemon.turns import COMMAND_LIMIT, PID_FILE, in_turn
+    from portmapper.store.leases import FILE_NAME, Store
+
     pid_file = in_turn(lambda: PidFile(directory / PID_FILE), directory, COMMAND_LIMIT)
     try:
         pid_file.write()
-        store: Store = Store(directory / FILE_NAME)
+        store = Store(directory / FILE_NAME)
         try:
-            opening = open_without_daemon(backends, store, mappings, options, observers, quirks)
-            return asyncio.run(opening)
+            yield store
         finally:
             store.close()
     finally:

@@ -79,19 +79,12 @@ class Run(Command):
         """Run until a signal stops it, or for one pass."""
         from portmapper.cli.daemonize import check_before_detaching, run_detached
         from portmapper.cli.run_config import RunConfig
-        from portmapper.cli.terminal import never_wait_for_terminals
         from portmapper.config.paths import state_directory
         from portmapper.control.listener import ControlListener
         from portmapper.daemon.signals import block_signals, unblock_signals
-        from portmapper.pluginhost.manager import load_plugins
         from portmapper.support.plugin_state import STATE
 
-        _check_options(arguments)
-        if not _is_one_pass(arguments):
-            never_wait_for_terminals()
-        configure_logging(arguments, "warning" if arguments.oneshot else "info")
-        plugins = load_plugins(arguments.disable_plugin)
-        warn_of_failed_plugins(plugins)
+        plugins = _begin(arguments)
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
         config = RunConfig(
             arguments, plugins, with_observers=not arguments.only_close_ports, parts=self._parts
@@ -115,6 +108,20 @@ class Run(Command):
             unblock_signals()
             listener.close()
             pid_files.remove()
+
+
+def _begin(arguments: argparse.Namespace) -> Plugins:
+    """Check the options, configure the log, and load the plugins."""
+    from portmapper.cli.terminal import never_wait_for_terminals
+    from portmapper.pluginhost.manager import load_plugins
+
+    _check_options(arguments)
+    if not _is_one_pass(arguments):
+        never_wait_for_terminals()
+    configure_logging(arguments, "warning" if arguments.oneshot else "info")
+    plugins = load_plugins(arguments.disable_plugin)
+    warn_of_failed_plugins(plugins)
+    return plugins
 
 
 def _locked_pid_files(arguments: argparse.Namespace, directory: Path) -> PidFiles:
@@ -162,10 +169,7 @@ def _serve(
     pid_files: PidFiles,
     cluster: Cluster,
 ) -> int:
-    import asyncio
-
     from portmapper.cli.background import tasks_beside
-    from portmapper.cli.close_ports import close_ports
     from portmapper.cli.progress import progress
     from portmapper.daemon.adopted import refuse_empty
     from portmapper.daemon.event_loop import run_event_loop
@@ -175,8 +179,7 @@ def _serve(
     try:
         refuse_empty(config.setup.readers, store)
         if arguments.only_close_ports:
-            with progress("closing the ports"):
-                return asyncio.run(close_ports(arguments, plugins, config.setup.readers, store))
+            return _close_ports(arguments, plugins, config, store)
         background_tasks = () if arguments.oneshot else tasks_beside(arguments, plugins, listener, pid_files)
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
@@ -189,6 +192,16 @@ def _serve(
         return exit_status(arguments, daemon.document, daemon.stopped)
     say_farewell(arguments, daemon.document)
     return 0
+
+
+def _close_ports(arguments: argparse.Namespace, plugins: Plugins, config: RunConfig, store: Store) -> int:
+    import asyncio
+
+    from portmapper.cli.close_ports import close_ports
+    from portmapper.cli.progress import progress
+
+    with progress("closing the ports"):
+        return asyncio.run(close_ports(arguments, plugins, config.setup.readers, store))
 
 
 async def _run(

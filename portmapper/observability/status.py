@@ -194,13 +194,17 @@ def mapping_document(
         "source": mapping.source,
         "origin": mapping.origin,
         "error": entry.error and mask_urls(entry.error),
-        "passed_over": [
-            {"backend": gateway.partition(":")[0], "reason": mask_urls(str(error))}
-            for gateway, error in (entry.passed_over if lease else ())
-        ],
+        "passed_over": _passed_over(entry) if lease else [],
         "opens_at": None,
         "closes_at": closes_at.isoformat() if closes_at else None,
     }
+
+
+def _passed_over(entry: Record) -> list[Document]:
+    return [
+        {"backend": gateway.partition(":")[0], "reason": mask_urls(str(error))}
+        for gateway, error in entry.passed_over
+    ]
 
 
 def source_document(reading: Reading) -> Document:

@@ -27,12 +27,7 @@ from portmapper.scheduler.executor import Executor
 from portmapper.scheduler.findings import Findings
 from portmapper.scheduler.former_targets import forget_old_targets
 from portmapper.scheduler.gateway_events import GatewayEvents
-from portmapper.scheduler.inputs import (
-    Granted,
-    Input,
-    RetryNow,
-    Rules,
-)
+from portmapper.scheduler.inputs import Granted, Input, RetryNow, Rules
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.orphans import Orphans
 from portmapper.scheduler.own_conflicts import OwnConflicts
@@ -93,14 +88,21 @@ class Scheduler:
         self._agenda = Agenda(self._quiet.set)
         self.records = self._writer.records
         self._coupling = Coupling(quirks, self.records, store.devices)
-        heard, pause, known = self._heard if options.watch else None, options.interval, store.gateways
-        self.discovery = Discovery(
-            backends, known, clock=self._clock, longest_pause=pause, on_search=self._searched, on_event=heard
-        )
+        self.discovery = self._make_discovery(backends, store)
         self._desired = DesiredList(
             self._topology, self.discovery, self._writer, self._coupling, options.policy_check
         )
         self._connect(options)
+
+    def _make_discovery(self, backends: Sequence[Backend], store: LeaseStore) -> Discovery:
+        return Discovery(
+            backends,
+            store.gateways,
+            clock=self._clock,
+            longest_pause=self._options.interval,
+            on_search=self._searched,
+            on_event=self._heard if self._options.watch else None,
+        )
 
     def _connect(self, options: Options) -> None:
         """Make the parts that need the discovery."""

@@ -107,9 +107,7 @@ def _mappings_of_one(row: Row, source: str, limit: int, families: Sequence[Famil
     if not parsed.enabled:
         return []
     internal = _internal_ports(parsed)
-    families = _families(parsed) or families
-    if len(parsed.port) * len(parsed.protocol) * len(families) > limit:
-        raise TooManyMappings(row.where)
+    families = _families_within(limit, row, parsed, families)
     written = str(row.fields.get("address") or "")
     return [
         Mapping(
@@ -137,6 +135,14 @@ def _mappings_of_one(row: Row, source: str, limit: int, families: Sequence[Famil
         for protocol in parsed.protocol
         for family in families
     ]
+
+
+def _families_within(limit: int, row: Row, parsed: ParsedRow, families: Sequence[Family]) -> Sequence[Family]:
+    """Return the families of a row, by default these. Raises `TooManyMappings` if it is too long."""
+    families = _families(parsed) or families
+    if len(parsed.port) * len(parsed.protocol) * len(families) > limit:
+        raise TooManyMappings(row.where)
+    return families
 
 
 def parse_row(row: Row) -> ParsedRow:
