@@ -7,8 +7,6 @@ import ipaddress
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper.http.hosts import AllowedHosts
-
     from portmapper.http.access import check_origin
     from portmapper.http.arrival import arrival_of
     from portmapper.http.login import safe_path
