@@ -10,12 +10,14 @@ from __future__ import annotations
 import _thread
 import errno
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
 
 T = TypeVar("T")
+_Report = Callable[["asyncio.Future[T]"], None]
 
 START_PAUSES = (0.05, 0.2, 1.0, 3.0)
 """Seconds before another attempt to start a thread, while the system has no thread or memory left."""
@@ -76,7 +78,7 @@ async def _run(function: Callable[[], T]) -> T:
         raise _NotStarted from None
     call.watch(START_LIMIT)
     try:
-        return await call.future
+        return await call.result()
     finally:
         call.abandon()
 
@@ -85,7 +87,7 @@ class _Call(Generic[T]):
     """One call in a thread and its result."""
 
     def __init__(self, function: Callable[[], T], loop: asyncio.AbstractEventLoop) -> None:
-        self.future: asyncio.Future[T] = loop.create_future()
+        self._future: asyncio.Future[T] | None = loop.create_future()
         self._function = function
         self._loop = loop
         self._running = _thread.allocate_lock()
@@ -103,36 +105,53 @@ class _Call(Generic[T]):
         finally:
             self._running.release()
 
+    async def result(self) -> T:
+        """Wait for the result."""
+        assert self._future is not None
+        return await self._future
+
     def watch(self, pause: float) -> None:
         """Look after `pause` seconds, and then less and less often, whether the thread has ended silently."""
         self._timer = self._loop.call_later(pause, self._look, pause)
 
     def abandon(self) -> None:
-        """Stop watching: the result is no longer needed."""
+        """Stop watching: the result is no longer needed.
+
+        An exception refers to the frames of this call. If this call referred to the exception, both would
+        stay until the garbage collector runs, with what the function worked on, such as a document.
+        """
+        self._future = None
         if self._timer is not None:
             self._timer.cancel()
 
     def _look(self, pause: float) -> None:
         if not self._running.acquire(blocking=False):
             self.watch(min(2 * pause, LONGEST_PAUSE))
-        elif not (self._has_reported or self.future.done()):
-            self.future.set_exception(MemoryError() if self._has_begun else _NotStarted())
+        elif not self._has_reported:
+            self._deliver(partial(_fail, MemoryError() if self._has_begun else _NotStarted()))
 
     def _call(self) -> None:
         try:
             result = self._function()
         except (Exception, SystemExit) as error:
-            caught = error if isinstance(error, Exception) else RuntimeError("it tried to exit")
-            self._report(lambda: self.future.set_exception(caught))
+            self._report(partial(_fail, error))
         else:
-            self._report(lambda: self.future.set_result(result))
+            self._report(lambda future: future.set_result(result))
 
-    def _report(self, report: Callable[[], None]) -> None:
+    def _report(self, report: _Report[T]) -> None:
         if self._loop.is_closed():
             return
         try:
-            self._loop.call_soon_threadsafe(lambda: None if self.future.done() else report())
+            self._loop.call_soon_threadsafe(self._deliver, report)
             self._has_reported = True
         except RuntimeError:
             # The loop was closed after the check. No caller waits for the result any longer.
             return
+
+    def _deliver(self, report: _Report[T]) -> None:
+        if self._future is not None and not self._future.done():
+            report(self._future)
+
+
+def _fail(error: BaseException, future: asyncio.Future[T]) -> None:
+    future.set_exception(error if isinstance(error, Exception) else RuntimeError("it tried to exit"))

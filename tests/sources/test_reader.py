@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gc
+import weakref
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -308,3 +310,19 @@ async def test_an_error_shows_no_secret(source: Memory, reader: SourceReader) ->
     source.content = SourceError("cannot open https://me:pw@example.org/list?key=1")
     error = (await reader.read()).error
     assert error == "cannot open https://***@example.org/list?***"
+
+
+@pytest.mark.parametrize("refused", [b"!", b"?"])
+async def test_a_refused_document_does_not_stay_in_memory(refused: bytes) -> None:
+    """The garbage collector runs seldom in the daemon, and a document may be large."""
+    source = Memory("m:")
+    source.content = Document(refused)
+    kept = weakref.ref(source.content)
+    reader = SourceReader(source, [Lines], "auto", FormatOptions())
+    gc.disable()
+    try:
+        await reader.read()
+        source.content = Document(b"80/tcp")
+        assert kept() is None
+    finally:
+        gc.enable()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -29,6 +31,32 @@ async def test_an_exception_is_raised_in_the_caller() -> None:
     """Unchanged."""
     with pytest.raises(ValueError, match="why"):
         await in_thread(fail)
+
+
+class Document:
+    """What a call works on."""
+
+
+async def test_a_handled_exception_keeps_nothing_in_memory() -> None:
+    """Not until the garbage collector runs either, which is seldom in the daemon."""
+    remembered: list[weakref.ref[Document]] = []
+
+    def refuse() -> None:
+        document = Document()
+        remembered.append(weakref.ref(document))
+        raise ValueError("refused")
+
+    gc.disable()
+    try:
+        for run in (in_thread, in_thread_or_here):
+            with pytest.raises(ValueError, match="refused") as caught:
+                await run(refuse)
+            assert remembered[-1]() is not None, "the traceback should still show the function"
+            del caught
+            await asyncio.sleep(0)
+        assert [document() for document in remembered] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_a_canceled_caller_abandons_the_call() -> None:
