@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 
 from portmapper.api.backend import Gateway, Target
 from portmapper.api.errors import UNREACHABLE, BackendError
@@ -59,17 +60,16 @@ class GatewayEvents:
         """
         return self._reassert(gateway, over_each=True, order_lost=False)
 
-    def after_restart(self, gateway: Gateway) -> Iterator[tuple[MappingKey, Input]]:
-        """Yield the inputs of a gateway that lost its table: what is open there, and what may be."""
+    def after_restart(self, gateway: Gateway) -> Inputs:
+        """Return the inputs of a gateway that lost its table: what is open there, and what may be."""
         first = self._is_first_to_tell(gateway)
         if first:
             self._recorder.restarted(gateway, len(self._held_at(self._device(gateway))))
         self._is_back(gateway)
-        yield from self._ask_again(gateway, restarted=True)
-        for probe in self._discovery.searches:
-            if gateway in probe.gateways:
-                yield from self._call_back(probe.target, [gateway.identity])
-        yield from self._reassert(gateway, over_each=first, order_lost=True)
+        asked = self._ask_again(gateway, restarted=True)
+        targets = [probe.target for probe in self._discovery.searches if gateway in probe.gateways]
+        back = [self._call_back(target, [gateway.identity]) for target in targets]
+        return chain(asked, *back, self._reassert(gateway, over_each=first, order_lost=True))
 
     def _is_first_to_tell(self, gateway: Gateway) -> bool:
         """Note a restart; return whether no other protocol of the device has told of it yet.
@@ -172,9 +172,13 @@ class GatewayEvents:
         return [(key, GatewayBack(delays.get(key))) for key, _ in waiting]
 
     def _reassert(self, gateway: Gateway, *, over_each: bool, order_lost: bool) -> Inputs:
-        """Reassert all that is open on this device, over whichever protocol, or over this one alone."""
+        """Reassert all that is open now on this device, over whichever protocol, or over this one alone.
+
+        Each delay is decided when its input is taken, which for thousands of mappings is some turns later.
+        """
         device = self._device(gateway) if over_each else {gateway.identity}
-        return [(key, Doubted(delay, order_lost)) for key, delay in _with_jitter(self._held_at(device))]
+        delays = _with_jitter(self._held_at(device))
+        return ((key, Doubted(delay, order_lost)) for key, delay in delays)
 
     def _answers(self, gateway: Gateway) -> bool:
         missed = any(
@@ -200,16 +204,14 @@ class GatewayEvents:
         ]
 
 
-def _with_jitter(items: list[_Item]) -> list[tuple[MappingKey, float]]:
-    """Return a delay for each, so that they do not arrive as one burst.
+def _with_jitter(items: list[_Item]) -> Iterator[tuple[MappingKey, float]]:
+    """Yield a delay for each, so that they do not arrive as one burst.
 
     Mappings of one internal port come together, and in the order of their opening.
     """
     delays: dict[object, float] = {}
-    return [
-        (key, delays.setdefault(_group(record), restart_jitter(len(items))))
-        for key, record in sorted(items, key=lambda item: _opened(item[1]))
-    ]
+    for key, record in sorted(items, key=lambda item: _opened(item[1])):
+        yield key, delays.setdefault(_group(record), restart_jitter(len(items)))
 
 
 def _opened(record: Record) -> float:

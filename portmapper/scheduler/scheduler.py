@@ -325,10 +325,10 @@ class Scheduler:
         elif event is GatewayEvent.TABLE_CHANGED:
             self._resync.verify(gateway)
         elif event is GatewayEvent.RESTARTED:
-            self._take(self._gateway_events.after_restart(gateway))
+            self._agenda.add(self._writer.take_each(self._gateway_events.after_restart(gateway)))
         elif self._gateway_events.gone(gateway):
             self.discovery.search_all()
-            self._take(self._gateway_events.after_goodbye(gateway))
+            self._agenda.add(self._writer.take_each(self._gateway_events.after_goodbye(gateway)))
 
     # Releases
 

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from portmapper.api.model import Mapping, MappingState, Protocol
+from portmapper.scheduler.agenda import SLICE
 from portmapper.scheduler.options import Options
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
@@ -164,3 +165,20 @@ async def test_leases_of_an_earlier_run_stay_while_a_long_list_is_taken(
     for _ in range(40):
         await clock.advance(0.5)
         assert device.open_ports() == before
+
+
+async def test_the_loop_turns_while_a_restart_is_taken(
+    harness: Any, device: SlowDevice, clock: FakeClock, desired: Desired
+) -> None:
+    """All that was open is doubted, in slices, and opened again."""
+    mappings = crowd(desired, 300)
+    device.longest = 3600
+    await harness.start(*mappings)
+    await clock.advance(60)
+    device.restart()
+    doubted = [record for record in harness.scheduler.records.values() if record.suspect]
+    assert 0 < len(doubted) <= SLICE
+    await harness.scheduler.taken()
+    assert all(record.suspect for record in harness.scheduler.records.values())
+    await clock.advance(60)
+    assert len(device.open_ports()) == 300
