@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import chain
 
 from portmapper.api.backend import Gateway, Target
@@ -19,6 +20,8 @@ from portmapper.support.backoff import restart_jitter
 
 Inputs = Iterable[tuple[MappingKey, Input]]
 _Item = tuple[MappingKey, Record]
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class GatewayEvents:
@@ -58,18 +61,19 @@ class GatewayEvents:
 
         The order of peers is not repaired now: the gateway may end in the middle of it.
         """
-        return self._reassert(gateway, over_each=True, order_lost=False)
+        return _reassert(self._held_at(self._device(gateway)), order_lost=False)
 
     def after_restart(self, gateway: Gateway) -> Inputs:
         """Return the inputs of a gateway that lost its table: what is open there, and what may be."""
         first = self._is_first_to_tell(gateway)
+        held = self._held_at(self._device(gateway) if first else {gateway.identity})
         if first:
-            self._recorder.restarted(gateway, len(self._held_at(self._device(gateway))))
+            self._recorder.restarted(gateway, len(held))
         self._is_back(gateway)
         asked = self._ask_again(gateway, restarted=True)
         targets = [probe.target for probe in self._discovery.searches if gateway in probe.gateways]
         back = [self._call_back(target, [gateway.identity]) for target in targets]
-        return chain(asked, *back, self._reassert(gateway, over_each=first, order_lost=True))
+        return chain(asked, *back, _reassert(held, order_lost=True))
 
     def _is_first_to_tell(self, gateway: Gateway) -> bool:
         """Note a restart; return whether no other protocol of the device has told of it yet.
@@ -171,15 +175,6 @@ class GatewayEvents:
         delays = dict(_with_jitter(soon))
         return [(key, GatewayBack(delays.get(key))) for key, _ in waiting]
 
-    def _reassert(self, gateway: Gateway, *, over_each: bool, order_lost: bool) -> Inputs:
-        """Reassert all that is open now on this device, over whichever protocol, or over this one alone.
-
-        Each delay is decided when its input is taken, which for thousands of mappings is some turns later.
-        """
-        device = self._device(gateway) if over_each else {gateway.identity}
-        delays = _with_jitter(self._held_at(device))
-        return ((key, Doubted(delay, order_lost)) for key, delay in delays)
-
     def _answers(self, gateway: Gateway) -> bool:
         missed = any(
             search.done and gateway in search.gateways and gateway.identity not in search.answering
@@ -204,18 +199,19 @@ class GatewayEvents:
         ]
 
 
+def _reassert(held: list[_Item], *, order_lost: bool) -> Inputs:
+    """Reassert what is open. Each delay is decided when its input is taken, perhaps some turns later."""
+    return ((key, Doubted(delay, order_lost)) for key, delay in _with_jitter(held))
+
+
 def _with_jitter(items: list[_Item]) -> Iterator[tuple[MappingKey, float]]:
     """Yield a delay for each, so that they do not arrive as one burst.
 
     Mappings of one internal port come together, and in the order of their opening.
     """
     delays: dict[object, float] = {}
-    for key, record in sorted(items, key=lambda item: _opened(item[1])):
+    for key, record in sorted(items, key=lambda item: item[1].opened_at or _NEVER):
         yield key, delays.setdefault(_group(record), restart_jitter(len(items)))
-
-
-def _opened(record: Record) -> float:
-    return record.opened_at.timestamp() if record.opened_at else 0.0
 
 
 def _group(record: Record) -> object:
