@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -172,7 +173,7 @@ def _serve(
     from portmapper.cli.background import tasks_beside
     from portmapper.cli.progress import progress
     from portmapper.daemon.adopted import refuse_empty
-    from portmapper.daemon.event_loop import run_event_loop
+    from portmapper.daemon.event_loop import ATTEMPTS_OF_ONE_PASS, run_event_loop
     from portmapper.store.leases import FILE_NAME, Store
 
     store = Store(listener.path.parent / FILE_NAME, must_write=_is_one_pass(arguments))
@@ -184,7 +185,8 @@ def _serve(
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
             daemon = run_event_loop(
-                lambda: _run(arguments, plugins, allowed, config, store, background_tasks, cluster)
+                lambda: _run(arguments, plugins, allowed, config, store, background_tasks, cluster),
+                attempts=ATTEMPTS_OF_ONE_PASS if arguments.oneshot else math.inf,
             )
     finally:
         store.close()

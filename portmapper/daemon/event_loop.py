@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
 import select
 import signal
 import socket
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from portmapper.api.errors import PortmapperError
 from portmapper.daemon.loop_threads import DaemonLoop
 from portmapper.support.reasons import plain_reason
 
@@ -22,28 +24,34 @@ T = TypeVar("T")
 RETRY_DELAY = 1.0
 """Seconds between two attempts."""
 
+ATTEMPTS_OF_ONE_PASS = 3
+"""A daemon tries for ever; a command that runs from cron ends."""
+
 SPARE_PAIRS = 1
 """Pairs of descriptors that must be free beside those of the loop: what starts in it imports modules."""
 
 _log = logging.getLogger(__name__)
 
 
-def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_event_loop(main: Callable[[], Coroutine[Any, Any, T]], *, attempts: float = math.inf) -> T:
     """Run `main` as `asyncio.run` does, as soon as the system has the descriptors for a loop.
 
     Raises:
         KeyboardInterrupt: a signal asks the program to stop before that.
+        PortmapperError: the loop could not be created in so many attempts.
     """
-    logged = False
+    attempt = 0
     runner = asyncio.Runner(loop_factory=DaemonLoop)
     # As a context manager, the runner would create the loop now.
     with _quiet_leftovers(), contextlib.closing(runner):
         while (error := _missing() or _failure_of(runner)) is not None:
             if _must_stop():
                 raise KeyboardInterrupt
-            if not logged:
+            attempt += 1
+            if attempt >= attempts:
+                raise PortmapperError(f"cannot start the event loop: {plain_reason(error)}")
+            if attempt == 1:
                 _log.error("cannot start the event loop, trying again: %s", plain_reason(error))
-            logged = True
             time.sleep(RETRY_DELAY)
         return runner.run(main())
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from portmapper.api import PortmapperError
 from portmapper.daemon import event_loop
 
 
@@ -48,3 +49,20 @@ def test_a_signal_ends_the_wait_for_descriptors(
     with pytest.raises(KeyboardInterrupt):
         event_loop.run_event_loop(main)
     assert capsys.readouterr().err == ""
+
+
+def test_one_pass_gives_up_with_a_reason_if_there_are_no_descriptors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A command that cron starts must end."""
+
+    def socketpair(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def main() -> int:
+        raise AssertionError("there is no loop to run it")
+
+    monkeypatch.setattr(event_loop, "RETRY_DELAY", 0.0)
+    monkeypatch.setattr(socket, "socketpair", socketpair)
+    with pytest.raises(PortmapperError, match=r"cannot start the event loop: .*open files"):
+        event_loop.run_event_loop(main, attempts=3)
