@@ -110,6 +110,18 @@ def search_packet(target: str, host: str) -> bytes:
     return "\r\n".join(lines).encode("ascii")
 
 
+def _destinations(
+    gateway: IPAddress | None, groups: Sequence[str], port: int, interface: str
+) -> list[tuple[Any, ...]]:
+    addresses = [*([_without_zone(gateway)] if gateway else []), *groups]
+    index = interface_index(interface, gateway) if any(":" in address for address in addresses) else 0
+    return [destination(address, port, index) for address in addresses]
+
+
+def _without_zone(address: IPAddress) -> str:
+    return str(address).partition("%")[0]
+
+
 class Search(asyncio.DatagramProtocol):
     """One search on one interface, multicast and unicast to the default gateway (D1)."""
 
@@ -129,13 +141,10 @@ class Search(asyncio.DatagramProtocol):
         self._quiet = quiet
         self._only_gateway = only_gateway
         self._local_address = local_address
-        self._gateway = str(gateway).partition("%")[0] if gateway else None
-        version = local_address.version
-        index = interface_index(interface, gateway) if version == 6 else 0
-        groups = SSDP_GROUPS[version] if multicast else ()
-        addresses = [*([self._gateway] if self._gateway else []), *groups]
-        self._destinations = [destination(address, port, index) for address in addresses]
-        self._others = (FIREWALL_TARGET, "upnp:rootdevice") if version == 6 else OTHER_TARGETS
+        self._gateway = _without_zone(gateway) if gateway else None
+        groups = SSDP_GROUPS[local_address.version] if multicast else ()
+        self._destinations = _destinations(gateway, groups, port, interface)
+        self._others = (FIREWALL_TARGET, "upnp:rootdevice") if local_address.version == 6 else OTHER_TARGETS
         self._port = port
         self._received: asyncio.Queue[Datagram | None] = asyncio.Queue(2 * PER_SECOND)
         self._budgets = {True: Budget(), False: Budget()}
@@ -143,12 +152,9 @@ class Search(asyncio.DatagramProtocol):
         self._resending: asyncio.Task[None] | None = None
         self._refusal: asyncio.Task[None] | None = None
         self._announced: asyncio.TimerHandle | None = None
-        self._announcement: tuple[bytes, tuple[Any, ...]] = (b"", ())
-        self._may_be_refused = False
         self._listening = 0.0
-        self._heard = False
         self._stirred = asyncio.Event()
-        self._asked_again = False
+        self._asked_again = self._heard = self._may_be_refused = False
         self._ends: float | None = None
         self._waiting: asyncio.Timeout | None = None
 

@@ -28,14 +28,18 @@ def test_it_tries_again_and_logs_that_once(
             raise error
         return select(self, timeout)
 
+    def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"x")
+        writer.close()
+
     async def main() -> bytes:
         monkeypatch.setattr(selectors.DefaultSelector, "select", failing)
-        server = await asyncio.start_server(lambda _, writer: writer.write(b"x"), "127.0.0.1", 0)
-        async with server:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            answer = await reader.read(1)
+            received = await reader.read()
             writer.close()
-        return answer
+            await writer.wait_closed()
+        return received
 
     monkeypatch.setattr(patient_selector, "PAUSE", 0.0)
     assert run_event_loop(main) == b"x"

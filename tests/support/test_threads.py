@@ -10,6 +10,7 @@ import weakref
 from typing import Any
 
 import pytest
+from references import until_gone
 
 from portmapper.support import threads
 from portmapper.support.threads import in_thread, in_thread_or_here
@@ -53,8 +54,7 @@ async def test_a_handled_exception_keeps_nothing_in_memory() -> None:
                 await run(refuse)
             assert remembered[-1]() is not None, "the traceback should still show the function"
             del caught
-            await asyncio.sleep(0)
-        assert [document() for document in remembered] == [None, None]
+            await until_gone(remembered[-1])
     finally:
         gc.enable()
 
