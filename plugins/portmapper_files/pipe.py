@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 
 from portmapper.api import MAX_DOCUMENT, SourceError
 
 _CHUNK = 64 * 1024
 _CHECK_SECONDS = 0.5
+
+CHECKS_IN_SILENCE = 6
+"""Checks without a writer until a line says why nothing happens: a forgotten pipe looks like a hang."""
+
+_log = logging.getLogger(__name__)
 
 
 async def read_pipe(path: str) -> bytes | None:
@@ -20,10 +26,13 @@ async def read_pipe(path: str) -> bytes | None:
     """
     # Nonblocking: otherwise opening waits for a writer, and a pipe that became a file would never be noticed.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    content = bytearray()
+    content, checks = bytearray(), 0
     try:
         while True:
             while not await _is_readable(descriptor):
+                checks += 1
+                if checks == CHECKS_IN_SILENCE:
+                    _log.warning("%s is a pipe: waiting for a program that writes the list", path)
                 if not _leads_to(path, descriptor):
                     return None
             chunk = os.read(descriptor, _CHUNK)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from portmapper.api import BackendError, IPAddress, NetworkFailure, Target
+from portmapper.api import BackendError, GatewayTimeout, IPAddress, NetworkFailure, Target
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.location_check import by_address, is_at
 from portmapper_upnp.search import Datagram, Search
@@ -47,6 +47,7 @@ class Discovery:
         self._session = session
         self._ssdp_port = ssdp_port
         self._seen: set[str] = set()
+        self._failed: set[str] = set()
         self._per_host: Counter[IPAddress] = Counter()
         self._yielded: set[IPAddress] = set()
         self._default_found = asyncio.Event()
@@ -111,7 +112,10 @@ class Discovery:
         return ipaddress.IPv6Address(f"{sender}%{interface}") if zoned else sender
 
     def _is_new(self, location: str, sender: IPAddress) -> bool:
-        """Tell whether to fetch a location: only once (D5), and only a limited number for each host."""
+        """Tell whether to fetch a location, as few as possible for each host.
+
+        Once (D5), or twice if the first time failed.
+        """
         is_default = sender == self._target.gateway
         if location in self._seen or (self._target.chosen and not is_default and sender.version == 4):
             return False
@@ -162,6 +166,10 @@ class Discovery:
         except BackendError as error:
             _log.debug("%s: %s", endpoint.location, error)
             self._failure = error
+            if endpoint.location not in self._failed and isinstance(error, NetworkFailure | GatewayTimeout):
+                # A router that is busy or starting may have it a moment later: its next answer counts.
+                self._seen.discard(endpoint.location)
+            self._failed.add(endpoint.location)
             return None
 
     async def _default_answers(self, since: float) -> bool:

@@ -83,3 +83,17 @@ async def test_a_pipe_that_becomes_a_file_again_is_read_again(
     fifo.unlink()
     fifo.write_bytes(b"three")
     assert (await waiting).content == b"three"
+
+
+async def test_a_pipe_without_a_writer_is_reported_once(
+    fifo: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A pass that waits for a forgotten pipe would look like a hang."""
+    monkeypatch.setattr(pipe, "_CHECK_SECONDS", 0.001)
+    reading = asyncio.create_task(read_pipe(str(fifo)))
+    async with asyncio.timeout(5):
+        while not caplog.records:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.02)
+    await asyncio.gather(reading, write(fifo, b"80/tcp"))
+    assert caplog.messages == [f"{fifo} is a pipe: waiting for a program that writes the list"]

@@ -139,3 +139,25 @@ async def test_a_host_with_many_locations_costs_few_fetches(router, responder, f
     with pytest.raises(NetworkFailure):
         await found()
     assert len(router.heads) <= discovery.MAX_LOCATIONS_OF_HOST
+
+
+async def test_a_description_that_cannot_be_read_at_first_is_fetched_once_more(router, responder, found):
+    """A router that is busy or starting refuses it, and has it a moment later."""
+    router.replies["description"] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+    def answer(_target: str, count: int) -> str:
+        if count > 3:
+            router.replies.clear()
+        return f"LOCATION: {router.location}"
+
+    responder.answer = answer
+    assert len(await found()) == 1
+
+
+async def test_a_description_that_can_never_be_read_is_fetched_twice(router, responder, found):
+    """However often it is announced."""
+    router.replies["description"] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    responder.answer = lambda *_: f"LOCATION: {router.location}"
+    with pytest.raises(NetworkFailure):
+        await found()
+    assert len(router.heads) == 2
