@@ -42,6 +42,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         self._fruitless: Counter[Target] = Counter()
         self._listened: set[Target] = set()
         self._announced: dict[Target, tuple[bytes, tuple[Any, ...]]] = {}
+        self._diagnosed: set[Target] = set()
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Yield each gateway that answers at the target.
@@ -96,10 +97,9 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
 
         def heard(data: bytes, sender: tuple[Any, ...]) -> None:
             del self._fruitless[target]
-            self._announced[target] = (data, sender)
             for search in self._searches.get(target, ()):
                 search.ask_again()
-                search.hear(data, sender)
+            self._use(target, data, sender)
             arrived()
 
         self._listened.add(target)
@@ -107,6 +107,16 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
             await listen(target, self._ssdp_port, heard)
         finally:
             self._listened.discard(target)
+
+    def _use(self, target: Target, data: bytes, sender: tuple[Any, ...]) -> None:
+        """Use an announcement in the present searches and the next one, but not while `doctor` diagnoses.
+
+        It tells how searches go: a gateway that is found by a lucky announcement would hide a firewall.
+        """
+        if target not in self._diagnosed:
+            self._announced[target] = (data, sender)
+            for search in self._searches.get(target, ()):
+                search.hear(data, sender)
 
     @contextlib.asynccontextmanager
     async def _hearing(self, search: Search, target: Target) -> AsyncIterator[None]:
@@ -133,6 +143,9 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         """
         if target.url is not None or target.port is not None:
             return ()
+        self._diagnosed.add(target)
+        for search in self._searches.get(target, ()):
+            search.forget_announcement()
         await load(_HEAVY)
         from portmapper_upnp.diagnosis import diagnose
         from portmapper_upnp.discovery import connect_to

@@ -182,8 +182,7 @@ class Search(asyncio.DatagramProtocol):
         for task in (self._resending, self._refusal):
             if task is not None:
                 task.cancel()
-        if self._announced is not None:
-            self._announced.cancel()
+        self.forget_announcement()
         if self._transport is not None:
             self._transport.close()
 
@@ -232,6 +231,12 @@ class Search(asyncio.DatagramProtocol):
         self._announcement = announcement, sender
         if self._announced is None:  # a flood of forged ones costs one timer
             self._announced = self._loop.call_later(ANNOUNCED_TIME, self._use_announcement)
+
+    def forget_announcement(self) -> None:
+        """Do not use what was heard."""
+        if self._announced is not None:
+            self._announced.cancel()
+            self._announced = None
 
     def _use_announcement(self) -> None:
         self._announced = None

@@ -216,3 +216,12 @@ async def test_d17_only_the_last_announcement_is_used(clock):
         requested.hear(b"late", ("127.0.0.1", 1900))
     await clock.advance(search.ANNOUNCED_TIME + 0.1)
     assert requested._received.empty()
+
+
+async def test_an_announcement_is_not_used_if_the_search_is_diagnosed(clock):
+    """`doctor` tells whether searches are answered; an announcement would hide a firewall."""
+    async with search.Search(LOOPBACK, LOOPBACK, port=9) as requested:
+        requested.hear(b"alive", ("127.0.0.1", 1900))
+        requested.forget_announcement()
+        await clock.advance(search.ANNOUNCED_TIME + 0.1)
+        assert requested._received.empty()
