@@ -55,7 +55,9 @@ class Header:
 
     def is_repeated(self, cells: Sequence[str]) -> bool:
         """Return whether a row names the columns again, as in two lists that were joined."""
-        return len(self.names) > 1 and _names(cells) == self.names
+        return len(self.names) > 1 and all(
+            _name(c) == name for c, name in zip(cells, self.names, strict=True)
+        )
 
     def check_first(self, fields: Mapping[str, str]) -> None:
         """Check at the first row that the list has protocols: in a column, or in the ports (`8080/tcp`).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as AnyMapping
 
 from portmapper.api.errors import RowError, SourceError, quoted
@@ -14,7 +14,7 @@ from portmapper.sources.mapping_check import mapping_check
 from portmapper.sources.policy import Policy
 from portmapper.sources.preset_rows import PRESET
 from portmapper.sources.row_parser import TooManyMappings, mappings_of
-from portmapper.sources.shared_ports import SharedPorts
+from portmapper.sources.shared_ports import shared_ports
 from portmapper.sources.trust import Limits, Trust
 from portmapper.sources.unknown_fields import UnknownFields
 
@@ -47,13 +47,10 @@ class RowCache:
         taken: dict[str, Mapping] = {}
         rejected: list[Rejected] = []
         warnings: list[Rejected] = []
-        unknown, shared = UnknownFields(), SharedPorts()
+        unknown = UnknownFields()
+        lines: dict[str, int] = {}
         check = mapping_check(self._policy, self._trust, backends=self._options.backends)
-        for count, row in enumerate(rows, 1):
-            if not isinstance(row, Row) or not isinstance(row.fields, AnyMapping):
-                raise TypeError(f"{quoted(row)} is not a row")
-            if count > MAX_ROWS:
-                raise SourceError(f"more than {MAX_ROWS} rows")
+        for row in _checked(rows):
             key = _row_key(row)
             try:
                 slots = self._known.get(key) or self._slots(row, location, len(taken), check)
@@ -67,13 +64,15 @@ class RowCache:
             unknown.note(row)
             if warning := row_warning(row):
                 warnings.append(warning)
-            shared.note(row, (mapping for _, mapping in slots))
+            if row.line:
+                lines[row.where] = row.line
             duplicate = _add(slots, taken)
             if duplicate is not None:
                 rejected.append(Rejected(row.where, f"same as {duplicate.where}", row.line))
         if len(taken) > self._limit:
             raise SourceError(_too_many(self._limit))
-        self._known, self.warnings = known, [*unknown.warnings, *shared.warnings, *warnings]
+        shared = shared_ports(taken.values(), lines)
+        self._known, self.warnings = known, [*unknown.warnings, *shared, *warnings]
         return list(taken.values()), rejected
 
     def _slots(self, row: Row, location: str, taken: int, check: Callable[[Mapping], None]) -> _Slots:
@@ -84,6 +83,15 @@ class RowCache:
         for mapping in mappings:
             check(mapping)
         return _slots(mappings)
+
+
+def _checked(rows: Iterable[Row]) -> Iterator[Row]:
+    for count, row in enumerate(rows, 1):
+        if not isinstance(row, Row) or not isinstance(row.fields, AnyMapping):
+            raise TypeError(f"{quoted(row)} is not a row")
+        if count > MAX_ROWS:
+            raise SourceError(f"more than {MAX_ROWS} rows")
+        yield row
 
 
 def _too_many(limit: int) -> str:

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
+from collections.abc import Mapping as AnyMapping
 
 from portmapper.api.model import IPAddress, Mapping
 from portmapper.api.reading import Rejected
-from portmapper.api.source import Row
 
 MAX_SHOWN = 20
 """Maximum number of such rows of one list that are reported."""
 
 
-class SharedPorts:
-    """The external ports of one document, with the first row that wants each.
+def shared_ports(mappings: Collection[Mapping], lines: AnyMapping[str, int]) -> Sequence[Rejected]:
+    """Return a warning for each row that wants a port of an earlier row for another host.
 
     Rows for a network are left out: another gateway may serve it.
+
+    Args:
+        mappings: those of the whole document, in its order.
+        lines: the line of each row, if its place does not name it.
     """
+    if not any(mapping.address for mapping in mappings):
+        return ()  # as in most lists, and in long ones
+    first: dict[tuple[object, ...], Mapping] = {}
+    warnings: dict[str, Rejected] = {}
+    for mapping in filter(_is_for_one_host, mappings):
+        other = first.setdefault((mapping.port, mapping.protocol, mapping.gateway), mapping)
+        if other.address != mapping.address and len(warnings) < MAX_SHOWN:
+            warnings.setdefault(mapping.where, _warning(mapping, other, lines.get(mapping.where, 0)))
+    return list(warnings.values())
 
-    def __init__(self) -> None:
-        """Know no row yet."""
-        self._first: dict[tuple[object, ...], Mapping] = {}
-        self.warnings: list[Rejected] = []
 
-    def note(self, row: Row, mappings: Iterable[Mapping]) -> None:
-        """Add a warning if an earlier row wants a port of this row for another host."""
-        shared = next(filter(None, map(self._shared, mappings)), None)
-        if shared and len(self.warnings) < MAX_SHOWN:
-            mine, first = shared
-            port = f"{mine.port}/{mine.protocol.lower()}"
-            reason = f"{port} is also in {first.where}, for another host: a gateway can open it for one host"
-            self.warnings.append(Rejected(row.where, reason, row.line))
+def _is_for_one_host(mapping: Mapping) -> bool:
+    named = mapping.address is None or isinstance(mapping.address, IPAddress)
+    return named and bool(mapping.port) and mapping.family != "ipv6"
 
-    def _shared(self, mapping: Mapping) -> tuple[Mapping, Mapping] | None:
-        named = mapping.address is None or isinstance(mapping.address, IPAddress)
-        if not named or not mapping.port or mapping.family == "ipv6":
-            return None
-        key = (mapping.port, mapping.protocol, mapping.gateway)
-        first = self._first.setdefault(key, mapping)
-        return (mapping, first) if first.address != mapping.address else None
+
+def _warning(mine: Mapping, first: Mapping, line: int) -> Rejected:
+    port = f"{mine.port}/{mine.protocol.lower()}"
+    reason = f"{port} is also in {first.where}, for another host: a gateway can open it for one host"
+    return Rejected(mine.where, reason, line)
