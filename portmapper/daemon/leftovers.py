@@ -14,7 +14,7 @@ from portmapper.gateways.bounded import bounded
 from portmapper.gateways.calls import read_table
 
 READ_LIMIT = 2.0
-"""Seconds to read the tables: whoever closes a port waits for that."""
+"""Seconds to read the tables; `close` waits that long at most."""
 
 Port = tuple[Protocol, int]
 

@@ -58,7 +58,7 @@ class Reloading:
         return invalid
 
     def sources_read(self) -> None:
-        """Take note that every source has been read after a reload."""
+        """Remember that every source has been read after a reload."""
         self._all_read.set()
         self._service.notify("READY=1")
 
