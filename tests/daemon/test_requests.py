@@ -112,14 +112,19 @@ async def test_a_port_that_the_policy_denies_is_a_usage_error(daemon: Daemon) ->
     assert daemon.adhoc.mappings == ()
 
 
+async def beside_upnp(new_harness: Any, device: FakeDevice, other: FakeDevice) -> Daemon:
+    """Start a daemon whose gateway speaks PCP, beside one whose table UPnP can read."""
+    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", other, kind=FakeListingGateway))
+    await harness.start()
+    return Daemon(harness, ())
+
+
 async def test_a_port_is_closed_with_what_this_host_has_there_besides(
     new_harness: Any, clock: FakeClock, device: FakeDevice
 ) -> None:
     """Another program, or another protocol, may have opened it too; entries of other hosts stay."""
     other = FakeDevice(clock)
-    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", other, kind=FakeListingGateway))
-    await harness.start()
-    daemon = Daemon(harness, ())
+    daemon = await beside_upnp(new_harness, device, other)
     records = [RECORD, {"port": 8081, "protocol": "TCP"}]
     await daemon.answer(daemon.requests.open(records, Policy()))
     other.occupy(Protocol.TCP, 8080, ipaddress.ip_address("192.168.88.10"), 9000)
@@ -135,9 +140,7 @@ async def test_an_entry_that_stays_open_is_reported(
 ) -> None:
     """The port must not be reported as closed."""
     other = FakeDevice(clock)
-    harness = new_harness(FakeBackend("pcp", device), FakeBackend("upnp", other, kind=FakeListingGateway))
-    await harness.start()
-    daemon = Daemon(harness, ())
+    daemon = await beside_upnp(new_harness, device, other)
     await daemon.answer(daemon.requests.open([RECORD], Policy()))
     other.occupy(Protocol.TCP, 8080, ipaddress.ip_address("192.168.88.10"))
     other.release_error = NotAuthorized("not by you")

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
+from stored_leases import FORMER, LOCAL, lease_at
 
 from portmapper.api.errors import BackendError, GatewayTimeout, NotAuthorized
 from portmapper.api.model import ANY_PORT, Family, Lease, Mapping, MapRequest, Protocol, TableEntry
@@ -20,9 +21,7 @@ from portmapper.testing.fake_backend import FakeGateway
 from portmapper.testing.fake_device import FakeDevice
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LOCAL, FORMER = ip_address("192.168.88.10"), ip_address("192.168.88.20")
 OTHER_HOST = ip_address("192.168.88.66")
-IPV6 = {"internal_address": ip_address("2001:db8::10")}
 
 Desired = Callable[..., Mapping]
 Remember = Callable[..., Ownership]
@@ -52,23 +51,6 @@ def after_crash(store: Store) -> Remember:
         return Ownership(store, scope)
 
     return start
-
-
-def lease_at(port: int = 80, **fields: Any) -> Lease:
-    """Return a lease of one TCP port for this host over PCP."""
-    lease = Lease(
-        protocol=Protocol.TCP,
-        internal_address=LOCAL,
-        internal_port=port,
-        external_port=port,
-        external_address=None,
-        lifetime=3600,
-        permanent=False,
-        backend="pcp",
-        gateway="pcp:192.168.88.1",
-        token=f"token {port}".encode(),
-    )
-    return attrs.evolve(lease, **fields)
 
 
 def over_upnp(lease: Lease, **fields: Any) -> Lease:
