@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import secrets
+import os
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -213,7 +213,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
     async def _delete_unused(self, limit: float) -> Reply:
         """Delete a mapping that does not exist: some servers ignore ANNOUNCE (P18)."""
         address = self.local_address
-        nonce = secrets.token_bytes(pcp_codec.NONCE_LENGTH)
+        nonce = os.urandom(pcp_codec.NONCE_LENGTH)  # `secrets` loads OpenSSL
         data = _data(nonce, Protocol.TCP, UNUSED_PORT, ANY_PORT, _ANY_ADDRESS[address.version])
         packet = pcp_codec.map_request(address, data, 0)
         return await self._exchange.request(packet, data.key, delays(limit, PCP_JITTER))

@@ -87,6 +87,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 EXIT_STATUS = {"UsageError": 2, "SourceError": 2, "NoGateway": 3, "AlreadyRunning": 4, "LeadershipLost": 5}
 INTERRUPTED = 130
 
+STAYS = frozenset({"run", "open"})
+"""Commands that may run for months: what they do not load at startup, they do not hold in memory."""
+
 GC_THRESHOLD = 100_000
 """New objects between two garbage collections during startup. A start creates up to 75,000 objects with UPnP,
 nearly all long-lived: with Python's default of 700, about a hundred collections would find nothing."""
@@ -159,6 +162,10 @@ def _run(words: list[str]) -> int:
         status = quick_status(words[1:])
         if status is not None:
             return status
+    if words[0] in STAYS:
+        from portmapper.support.late_tls import import_asyncio
+
+        import_asyncio()
     return _run_command(_command(words[0]), words[1:])
 
 

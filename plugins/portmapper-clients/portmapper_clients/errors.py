@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
+from typing import TYPE_CHECKING
 
 from portmapper.api import PortmapperError
+
+if TYPE_CHECKING:
+    import ssl
 
 _MOST_CAUSES = 16
 
@@ -19,6 +22,8 @@ class LoginRefused(PortmapperError):
 
 def reason_of(error: BaseException) -> str:
     """Return the system's reason for a failed connection, which libraries hide below several layers."""
+    import ssl  # loads OpenSSL
+
     found = "no valid answer"
     waiting: list[object] = [error]
     for _ in range(_MOST_CAUSES):
@@ -38,6 +43,8 @@ def reason_of(error: BaseException) -> str:
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
+    import ssl
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     return "no valid answer over TLS"

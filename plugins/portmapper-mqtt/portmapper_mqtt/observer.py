@@ -7,7 +7,6 @@ import logging
 import os
 import random
 import socket
-import ssl
 from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import Event, EventKind, Observer, UsageError, quoted
@@ -154,6 +153,8 @@ async def _wait_for_change(changed: asyncio.Event, client: Client) -> None:
 
 
 def _connection(settings: Settings, topics: Topics) -> Client:
+    import ssl  # loads OpenSSL
+
     from aiomqtt import Client, Will
 
     return Client(

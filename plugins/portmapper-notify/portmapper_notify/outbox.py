@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +29,8 @@ class Outbox:
     """
 
     def __init__(self, url: str) -> None:
+        import hashlib  # loads OpenSSL
+
         self._url = url
         self._waiting: list[Message] = []
         self._retry_at, self._delay = 0.0, FIRST_DELAY
