@@ -16,6 +16,12 @@ from portmapper_files.watcher import Watcher, start_watching
 # A file that just became a pipe must not block the event loop.
 _NONBLOCKING = getattr(os, "O_NONBLOCK", 0)
 
+_LOOK_AGAIN = 0.01
+"""Seconds between two looks whether the writer is done."""
+
+_WRITER_LIMIT = 30.0
+"""Seconds to wait for a writer."""
+
 
 class FileSource(Source):
     """A path, made absolute at once because a daemon changes its directory; symlinks are not resolved."""
@@ -44,7 +50,7 @@ class FileSource(Source):
             # A parent directory may have been replaced without an event.
             self._watcher.arm()
         try:
-            return await self._read()
+            return await self._read_complete()
         except OSError as error:
             raise SourceError(_reason(error)) from None
         except ValueError:
@@ -60,6 +66,21 @@ class FileSource(Source):
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
+
+    async def _read_complete(self) -> Document:
+        """Read when no writer is in the middle of the file; again if one began meanwhile."""
+        import asyncio
+
+        for _ in range(int(_WRITER_LIMIT / _LOOK_AGAIN)):
+            if not self._is_being_written():
+                document = await self._read()
+                if self._kept is not None or not self._is_being_written():
+                    return document
+            await asyncio.sleep(_LOOK_AGAIN)
+        raise SourceError("is still being written")
+
+    def _is_being_written(self) -> bool:
+        return self._watcher is not None and self._watcher.is_being_written()
 
     async def _read(self) -> Document:
         mode = os.stat(self._path).st_mode

@@ -4,6 +4,9 @@ On Linux it uses inotify, so that an idle daemon is never woken. `watchfiles` po
 not follow symlinks along a path. On other systems, and if the kernel grants no watch, the file is polled
 twice a second. The next regular reload finds what both miss, such as an edit on a network file system by
 another host.
+
+A file that is half-written must not be read. inotify reports when the writer has closed it. With polling, a
+change is reported when the file is the same twice.
 """
 
 from __future__ import annotations
@@ -24,11 +27,15 @@ _POLL_SECONDS = 0.5
 _MAX_LINKS = 40
 _MAX_TRIES = 5
 
-# No MODIFY: a file is read when its writer has closed it, not half-written.
+LONGEST_PAUSE = 10.0
+"""Seconds without a write after which a writer counts as done, although it keeps the file open."""
+
 _WATCHED = (
     inotify.CLOSE_WRITE | inotify.MOVED_TO | inotify.MOVED_FROM | inotify.CREATE | inotify.DELETE
     | inotify.ATTRIB | inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.ONLYDIR
 )  # fmt: skip
+# Of the file itself, and not of its directory: writes to its neighbors must not wake an idle daemon.
+_WRITES = inotify.MODIFY | inotify.CLOSE_WRITE | inotify.DONT_FOLLOW | inotify.MASK_ADD
 _ITSELF = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.IGNORED | inotify.Q_OVERFLOW
 
 
@@ -37,6 +44,10 @@ class Watcher(abc.ABC):
 
     def arm(self) -> None:  # noqa: B027 - polling needs none
         """Refresh the set of directories that lead to the file."""
+
+    @abc.abstractmethod
+    def is_being_written(self) -> bool:
+        """Return whether a writer is in the middle of the file. It is reported when the writer is done."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -62,17 +73,22 @@ class _PollingWatcher(Watcher):
         self._path = path
         self._changed = changed
         self._state = _state(path)
+        self._is_changing = False
         self._loop = loop
         self._timer = loop.call_later(_POLL_SECONDS, self._check)
 
     def close(self) -> None:
         self._timer.cancel()
 
+    def is_being_written(self) -> bool:
+        return self._is_changing
+
     def _check(self) -> None:
         self._timer = self._loop.call_later(_POLL_SECONDS, self._check)
-        state = _state(self._path)
-        if state != self._state:
-            self._state = state
+        state, was_changing = _state(self._path), self._is_changing
+        self._is_changing = state != self._state
+        self._state = state
+        if was_changing and not self._is_changing:
             self._changed()
 
 
@@ -85,12 +101,14 @@ def _state(path: str) -> tuple[int, ...] | None:
 
 
 class _InotifyWatcher(Watcher):
-    """A watch on each directory that contains a component of the path."""
+    """A watch on each directory that contains a component of the path, and on the file itself."""
 
     def __init__(self, path: str, changed: Callable[[], None], loop: AbstractEventLoop) -> None:
         self._path = path
         self._changed = changed
         self._watched: dict[int, tuple[str, set[str]]] = {}
+        self._file: int | None = None
+        self._last_write: float | None = None
         self._inotify = inotify.Inotify()
         self._loop = loop
         try:
@@ -106,6 +124,10 @@ class _InotifyWatcher(Watcher):
         except OSError:
             # No watch is left for a new directory; the next regular reload finds changes there.
             return
+
+    def is_being_written(self) -> bool:
+        self._read()  # what the event loop has not read yet
+        return self._last_write is not None and self._loop.time() - self._last_write < LONGEST_PAUSE
 
     def close(self) -> None:
         if self._inotify.fileno() >= 0:
@@ -129,6 +151,7 @@ class _InotifyWatcher(Watcher):
             except (FileNotFoundError, NotADirectoryError, PermissionError):
                 continue
             watched.setdefault(number, (directory, set()))[1].add(name)
+        self._follow(hops[-1:], watched)
         for number in self._watched.keys() - watched.keys():
             try:
                 self._inotify.remove_watch(number)
@@ -136,6 +159,18 @@ class _InotifyWatcher(Watcher):
                 # The directory is gone, and its watch with it.
                 continue
         self._watched = watched
+
+    def _follow(self, last_hop: list[tuple[str, str]], watched: dict[int, tuple[str, set[str]]]) -> None:
+        """Watch what is written to the file; a file that was put in the place of another is complete."""
+        before, self._file = self._file, None
+        for directory, name in last_hop:
+            try:
+                self._file = self._inotify.add_watch(os.path.join(directory, name), _WRITES)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                continue
+            watched.setdefault(self._file, (directory, set()))
+        if self._file != before:
+            self._last_write = None
 
     def _read(self) -> None:
         events = self._inotify.read()
@@ -147,9 +182,20 @@ class _InotifyWatcher(Watcher):
         directory, names = self._watched.get(event.watch, ("", set()))
         if event.mask & _ITSELF:
             return bool(names) or event.watch == -1
+        if event.watch == self._file and not event.name:
+            return self._is_end_of_write(event)
         if event.name not in names:
             return False
-        return not event.mask & inotify.CREATE or not _is_being_written(os.path.join(directory, event.name))
+        if event.mask & inotify.CREATE and _is_being_written(os.path.join(directory, event.name)):
+            self.arm()
+            self._last_write = self._loop.time()
+            return False
+        return not event.mask & inotify.CLOSE_WRITE or self._is_end_of_write(event)
+
+    def _is_end_of_write(self, event: inotify.FileEvent) -> bool:
+        is_closed = bool(event.mask & inotify.CLOSE_WRITE)
+        self._last_write = None if is_closed else self._loop.time()
+        return is_closed
 
 
 def _is_being_written(path: str) -> bool:

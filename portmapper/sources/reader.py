@@ -63,7 +63,7 @@ class SourceReader:
         self._chosen = chosen
         self._options = options
         self._last_good = self.reading
-        self._fingerprint: object = None
+        self._parsed: tuple[object, Reading] = (None, self.reading)
         self._policy = policy or Policy()
         self._limits = (limits or Limits()).for_kind(is_trusted=source.is_trusted)
         self._rows = RowCache(options, self._policy, self._limits)
@@ -99,7 +99,7 @@ class SourceReader:
         if policy != self._policy:
             self._policy = policy
             self._rows = RowCache(self._options, policy, self._limits)
-            self._fingerprint = None
+            self._parsed = (None, self._parsed[1])
 
     async def read(self) -> Reading:
         """Fetch and parse; never raises. Return the same `Reading` object if nothing changed."""
@@ -113,6 +113,21 @@ class SourceReader:
             return self._failed(str(record_fault(f"source:{self._source.name}", error)))
         self.reading = self._last_good
         return self.reading
+
+    async def read_additions(self) -> Reading | None:
+        """Read if mappings were only added; else return None, and keep the last reading.
+
+        Anything else may be one of several steps of a program that writes the source, such as an empty list
+        before the rows, or no file between two renames.
+        """
+        try:
+            found = await self._read()
+        except Exception:
+            return None  # the read that follows reports it
+        if not _is_extended(self.reading, found):
+            return None
+        self.reading = self._last_good = found
+        return found
 
     async def read_rows(self) -> list[Row]:
         """Fetch, and split into rows without validating them.
@@ -156,13 +171,13 @@ class SourceReader:
     async def _read(self) -> Reading:
         fetched = await self._fetch()
         seen = _fingerprint(fetched) if isinstance(fetched, Document) else tuple(fetched)
-        if self._last_good.state is SourceState.OK and seen == self._fingerprint:
-            return self._last_good
+        if seen == self._parsed[0]:
+            return self._parsed[1]
         if isinstance(fetched, Document):
             reading = await self._parse(fetched)
         else:
             reading = self._collect(self._source.name, fetched)
-        self._fingerprint = seen
+        self._parsed = (seen, reading)
         return reading
 
     async def _parse(self, document: Document) -> Reading:
@@ -244,6 +259,12 @@ def warn_of_rejected(reading: Reading) -> None:
         _log.warning("%s: %s: %s", reading.location, bad.place, bad.reason)
     if (more := len(reading.rejected) - MAX_WARNINGS) > 0:
         _log.warning("%s: %d more rows rejected; run `portmapper check` to see them", reading.location, more)
+
+
+def _is_extended(before: Reading, after: Reading) -> bool:
+    """Return whether all mappings are still there; `RowCache` keeps those of unchanged rows."""
+    kept = set(map(id, after.mappings))
+    return before.rejected == after.rejected and all(id(mapping) in kept for mapping in before.mappings)
 
 
 def _choose_format(document: Document, formats: Sequence[type[Format]], chosen: str) -> type[Format]:

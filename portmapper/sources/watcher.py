@@ -12,8 +12,11 @@ from portmapper.sources.sudden_drop import DropGuard
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
 
-DEBOUNCE = 0.05
-"""Seconds to wait after a change, so that a burst of changes causes one read."""
+SETTLING = 0.05
+"""Seconds without another change after which a burst of changes is over."""
+
+LONGEST_BURST = 10
+"""Times to wait for the end of a burst."""
 
 _log = logging.getLogger(__name__)
 
@@ -116,23 +119,43 @@ class SourceWatcher:
             seconds = self._interval if held is None else held
             source.due = self._clock.monotonic() + seconds
             is_change = await self._clock.wait(source.wake_up, seconds)
-            await asyncio.sleep(DEBOUNCE if is_change else 0)
-            source.wake_up.clear()
+            added = await self._read_additions(source, is_change)
             is_reload = source in self._to_reload
-            reading = source.guard.choose(
-                source.reading, await source.reader.read(), self._clock.monotonic(), at_once=is_reload
-            )
+            read = await source.reader.read() if added is None or is_reload else added
+            reading = source.guard.choose(source.reading, read, self._clock.monotonic(), at_once=is_reload)
             if reading is not source.reading:
                 source.reading = reading
                 _log_reading(reading)
                 self._changed()
-            self._mark_reloaded(source)
+            if is_reload:
+                self._mark_reloaded(source)
+            await asyncio.sleep(SETTLING if is_change else 0)
+
+    async def _read_additions(self, source: _WatchedSource, is_change: bool) -> Reading | None:
+        """After a change, return the reading if mappings were only added; else wait until it may be read.
+
+        Anything else may close ports which the next change, of the same writer, opens again.
+        """
+        source.wake_up.clear()
+        if not is_change or source in self._to_reload:
+            return None
+        added = await source.reader.read_additions()
+        if added is None:
+            await _end_of_burst(source.wake_up)
+        return added
 
     def _mark_reloaded(self, source: _WatchedSource) -> None:
-        if source in self._to_reload:
-            self._to_reload.discard(source)
-            if not self._to_reload:
-                self._reloaded()
+        self._to_reload.discard(source)
+        if not self._to_reload:
+            self._reloaded()
+
+
+async def _end_of_burst(changed: asyncio.Event) -> None:
+    for _ in range(LONGEST_BURST):
+        changed.clear()
+        await asyncio.sleep(SETTLING)
+        if not changed.is_set():
+            return
 
 
 class _WatchedSource:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from portmapper.support.libc import checked, libc
 from portmapper.support.values import frozen
 
+MODIFY = 0x2
 ATTRIB = 0x4
 CLOSE_WRITE = 0x8
 MOVED_FROM = 0x40
@@ -21,6 +22,8 @@ MOVE_SELF = 0x800
 Q_OVERFLOW = 0x4000
 IGNORED = 0x8000
 ONLYDIR = 0x100_0000
+DONT_FOLLOW = 0x200_0000
+MASK_ADD = 0x2000_0000
 
 _READ_AT_ONCE = 64 * 1024
 _HEAD = struct.Struct("iIII")
@@ -64,9 +67,9 @@ class Inotify:
             os.close(self._file)
             self._file = -1
 
-    def add_watch(self, directory: str | os.PathLike[str], mask: int) -> int:
-        """Watch a directory, and return the number of the watch. Raise `OSError`."""
-        return checked(libc().inotify_add_watch(self._file, os.fsencode(directory), mask))
+    def add_watch(self, path: str | os.PathLike[str], mask: int) -> int:
+        """Watch a directory or a file, and return the number of the watch. Raise `OSError`."""
+        return checked(libc().inotify_add_watch(self._file, os.fsencode(path), mask))
 
     def remove_watch(self, watch: int) -> None:
         """End a watch. Raise `OSError` if there is none of that number."""

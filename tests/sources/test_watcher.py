@@ -13,7 +13,7 @@ from portmapper.api.errors import SourceError
 from portmapper.api.reading import SourceState
 from portmapper.api.source import Document, FormatOptions, Row, Source
 from portmapper.sources.reader import SourceReader
-from portmapper.sources.watcher import DEBOUNCE, SourceWatcher
+from portmapper.sources.watcher import LONGEST_BURST, SETTLING, SourceWatcher
 from portmapper.testing.clock import FakeClock
 
 INTERVAL = 60.0
@@ -99,15 +99,73 @@ async def running(clock: FakeClock) -> AsyncIterator[Running]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_change_is_read_after_a_short_delay(running: Running) -> None:
-    """A burst of changes causes one read, and the other source is not read."""
+async def test_an_added_mapping_is_used_at_once(running: Running) -> None:
+    """It opens a port and closes none, so the daemon does not wait whether more changes follow."""
     running.first.ports = (80, 81)
-    for _ in range(10):
-        running.first.changed()
-        await running.clock.advance(DEBOUNCE / 100)
-    await running.clock.advance(DEBOUNCE * 2)
+    running.first.changed()
+    await running.clock.advance(0)
     assert running.ports() == [80, 81, 443]
     assert (running.first.fetched, running.second.fetched, running.changes) == (2, 1, 1)
+
+
+async def test_many_additions_are_read_together(running: Running) -> None:
+    """The first is read at once, and all others when the time of a burst is over."""
+    for port in range(81, 91):
+        running.first.ports = range(80, port + 1)
+        running.first.changed()
+        await running.clock.advance(SETTLING / 100)
+    await running.clock.advance(SETTLING)
+    assert running.ports() == [*range(80, 91), 443]
+    assert (running.first.fetched, running.changes) == (3, 2)
+
+
+@pytest.mark.parametrize("step", [(), (81,), SourceError("no such file")], ids=["empty", "other", "missing"])
+async def test_a_step_of_a_writer_is_not_used(
+    running: Running, step: Sequence[int] | SourceError, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program may empty, replace or rename a list before it writes the rows."""
+    running.first.ports = step
+    running.first.changed()
+    await running.clock.advance(SETTLING / 2)
+    running.first.ports = (80, 81)
+    running.first.changed()
+    await running.clock.advance(SETTLING * 3)
+    assert running.ports() == [80, 81, 443]
+    assert running.changes == 1
+    assert not caplog.messages
+
+
+async def test_a_removed_mapping_is_closed_when_the_burst_is_over(running: Running) -> None:
+    """Each further change prolongs the burst, up to half a second."""
+    running.first.ports = ()
+    for _ in range(LONGEST_BURST):
+        running.first.changed()
+        assert running.ports() == [80, 443]
+        await running.clock.advance(SETTLING * 0.9)
+    await running.clock.advance(SETTLING * 2)
+    assert running.ports() == [443]
+
+
+async def test_a_list_is_not_changed_by_a_failure_within_a_burst(running: Running) -> None:
+    """The list that stays in effect is the one before the burst, and not one of its steps."""
+    running.first.ports = (81,)
+    running.first.changed()
+    await running.clock.advance(SETTLING / 2)
+    running.first.ports = SourceError("no such file")
+    await running.clock.advance(SETTLING * 2)
+    assert running.ports() == [80, 443]
+    assert running.watcher.readings[0].state is SourceState.STALE
+
+
+async def test_a_reload_within_a_burst_reads_after_it(running: Running) -> None:
+    """It is done when its own read is done."""
+    running.first.changed()
+    running.first.ports = ()
+    await running.clock.advance(SETTLING / 2)
+    running.watcher.reload(running.readers)
+    await running.clock.advance(SETTLING * 3)
+    assert running.ports() == [443]
+    assert running.reloads == 1
 
 
 async def test_an_unchanged_source_is_not_reported(running: Running) -> None:
@@ -184,7 +242,7 @@ async def test_a_sudden_drop_waits_for_one_interval(running: Running) -> None:
     """It takes effect then without another change."""
     running.first.ports = range(80, 100)
     running.first.changed()
-    await running.clock.advance(DEBOUNCE * 2)
+    await running.clock.advance(SETTLING * 2)
     running.first.ports = ()
     running.first.changed()
     await running.clock.advance(INTERVAL / 2)
@@ -198,8 +256,8 @@ async def test_a_reload_applies_a_sudden_drop_at_once(running: Running) -> None:
     """The user says that the list is right."""
     running.first.ports = range(80, 100)
     running.first.changed()
-    await running.clock.advance(DEBOUNCE * 2)
+    await running.clock.advance(SETTLING * 2)
     running.first.ports = ()
     running.watcher.reload(running.readers)
-    await running.clock.advance(DEBOUNCE * 2)
+    await running.clock.advance(SETTLING * 2)
     assert running.ports() == [443]
