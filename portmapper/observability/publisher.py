@@ -60,7 +60,7 @@ class EventPublisher:
 
     def publish(self, event: Event) -> None:
         """Record one event and send it to everyone; return immediately."""
-        if (detail := mask_urls(event.detail)) != event.detail:
+        if event.detail and (detail := mask_urls(event.detail)) != event.detail:
             event = attrs.evolve(event, detail=detail)
         self._store.record(event)
         level = logging.WARNING if event.kind in _WARNINGS else logging.INFO
@@ -112,6 +112,8 @@ class _ObserverQueue:
             await asyncio.wait([self._task], timeout=self.observer.end_limit)
             if not self._task.done():
                 record_fault(self._plugin, "it did not finish in time")
+                self._queue = asyncio.Queue()  # if it ignores its cancellation, it gets no more events
+                self._queue.put_nowait(None)
                 self._task.cancel()
                 await asyncio.wait([self._task], timeout=guard.CLEAN_UP_LIMIT)
         await guard.close(self._plugin, self.observer, self.observer.end_limit)
@@ -127,7 +129,8 @@ class _ObserverQueue:
 
     async def _run_guarded(self, call: Awaitable[None]) -> None:
         try:
-            await guard.run(self._plugin, call, None)
+            # Not in a task of its own: thousands of events may come at once, faster than tasks take turns.
+            await guard.contained(self._plugin, call)
         except PluginFault:
             return  # the guard recorded the fault
         except PortmapperError as error:

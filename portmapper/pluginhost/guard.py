@@ -35,7 +35,7 @@ async def run(plugin: str, call: Awaitable[T], limit: float | None) -> T:
         PluginFault: the plugin raised something else.
         TimeoutError: the call took longer than `limit`.
     """
-    task = asyncio.ensure_future(_contained(plugin, call))
+    task = asyncio.ensure_future(contained(plugin, call))
     # Add this now: the caller may be canceled at the moment the task fails.
     task.add_done_callback(_retrieve_exception)
     try:
@@ -63,8 +63,12 @@ async def close(plugin: str, closable: Closable, limit: float = CLOSE_LIMIT) -> 
         FAULTS.record(plugin, f"cannot be closed: {error}")
 
 
-async def _contained(plugin: str, call: Awaitable[T]) -> T:
-    """Convert an unexpected exception to a fault, including an exit or a cancellation by the plugin."""
+async def contained(plugin: str, call: Awaitable[T]) -> T:
+    """Await a call to a plugin in the caller's own task, without a time limit.
+
+    An unexpected exception becomes a fault, including an exit or a cancellation by the plugin. If you cancel
+    the task, wait for its end with a limit: the plugin may ignore that.
+    """
     try:
         return await call
     except PortmapperError:

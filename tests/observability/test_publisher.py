@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,6 +72,40 @@ async def test_a_slow_observer_loses_the_oldest(clock: FakeClock, store: Store) 
     observer.unblocked.set()
     await publisher.close()
     assert observer.seen == [str(number) for number in range(50, QUEUE_LIMIT + 50)]
+
+
+async def test_an_observer_keeps_pace_with_thousands_of_events(clock: FakeClock, store: Store) -> None:
+    """A long list is opened in a few turns of the event loop."""
+    observer = RecordingObserver()
+    publisher = EventPublisher(store, [observer])
+    publisher.start()
+    for number in range(3 * QUEUE_LIMIT):
+        if number % (QUEUE_LIMIT // 4) == 0:
+            await asyncio.sleep(0)
+        publisher.publish(event(str(number)))
+    await publisher.close()
+    assert len(observer.seen) == 3 * QUEUE_LIMIT
+    assert publisher.dropped == {"recording": 0}
+
+
+async def test_an_observer_that_ignores_its_end_gets_no_more_events(clock: FakeClock, store: Store) -> None:
+    """It is canceled after its time limit."""
+
+    class Stubborn(RecordingObserver):
+        async def observe(self, event: Event) -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            self.seen.append(event.detail)
+
+    observer = Stubborn()
+    publisher = EventPublisher(store, [observer])
+    publisher.start()
+    for detail in ("first", "second"):
+        publisher.publish(event(detail))
+    closing = asyncio.create_task(publisher.close())
+    await clock.advance(Observer.end_limit + 1)
+    await closing
+    assert observer.seen == ["first"]
 
 
 async def test_a_broken_observer_is_isolated(
