@@ -33,6 +33,9 @@ from portmapper.store.sqlite import (
 )
 from portmapper.store.stored_lease import AnyPort, StoredLease
 
+_Table = DeviceTable | PauseTable | GatewayTable | PortTable | AdhocTable
+"""Tables that know what the file lacks."""
+
 CallSoon = Callable[[Callable[[], None]], object]
 """Calls a function in the next cycle of the event loop."""
 
@@ -87,6 +90,7 @@ class Store:
         self._ports = PortTable()
         self._adhoc = AdhocTable()
         self._journal = JournalTable()
+        self._tables = (self.devices, self.pauses, self.gateways, self._ports, self._adhoc)
         self.damage = ""
         self._open(path, must_write=must_write)
 
@@ -245,29 +249,26 @@ class Store:
 
     def _catch_up(self) -> None:
         """Write everything that the file lacks, in one transaction."""
-        tables = any(table.changed for table in self._tables)
-        if not self._behind and not tables and self._file != _NO_FILE:
+        if not self._behind and not self._changed_tables and self._file != _NO_FILE:
             return
         if file_at(self._path) != self._file:
             self._recreate_file()
+        tables = self._changed_tables
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
-            for table in self._tables:
+            for table in tables:
                 table.write(self._database)
             for token in self._behind:
                 stored = self._leases.get(token)
                 write_lease(self._database, token, _fields(stored) if stored else None)
         self._behind.clear()
-        self._mark_tables(changed=False)
+        for table in tables:
+            table.changed = False
 
     @property
-    def _tables(self) -> tuple[DeviceTable, PauseTable, GatewayTable, PortTable, AdhocTable]:
-        """Tables that know what the file lacks."""
-        return (self.devices, self.pauses, self.gateways, self._ports, self._adhoc)
-
-    def _mark_tables(self, *, changed: bool) -> None:
-        for table in self._tables:
-            table.changed = changed
+    def _changed_tables(self) -> list[_Table]:
+        """The tables that the file lacks something of."""
+        return [table for table in self._tables if table.changed]
 
     def _write_nothing(self) -> None:
         with self._database:
@@ -281,7 +282,8 @@ class Store:
         before = self._file
         self._database, self._file = database, file_at(self._path)
         self._behind.update(self._leases)
-        self._mark_tables(changed=True)
+        for table in self._tables:
+            table.changed = True
         if before != _NO_FILE:
             _log.warning("the lease store was removed or replaced; recreated it with all leases")
 

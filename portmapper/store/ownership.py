@@ -15,6 +15,7 @@ from portmapper.api.model import ANY_PORT, Family, IPAddress, Lease, Mapping, Ma
 from portmapper.store.comparison import displaces, forward_target, is_on_device
 from portmapper.store.interface import LeaseStore
 from portmapper.store.stored_lease import AnyPort, StoredLease
+from portmapper.support.values import evolve
 
 ChooseToken = Callable[[str, Protocol, IPAddress, int], bytes | None]
 """Chooses the token for a gateway's identity, a protocol, an internal address and an internal port."""
@@ -78,7 +79,7 @@ class Ownership:
         """Store a lease before it is requested, so that a crash cannot lose a granted port."""
         if request.held is not None:
             return request
-        request = request if request.token else attrs.evolve(request, token=self._new_token(request, gateway))
+        request = request if request.token else evolve(request, token=self._new_token(request, gateway))
         requested = Lease(
             protocol=request.protocol,
             internal_address=request.internal_address,
@@ -260,15 +261,16 @@ class Ownership:
 
     def _put(self, stored: StoredLease) -> None:
         before = self._store.get(stored.lease.token)
-        if before is not None and _external_key(before) != _external_key(stored):
+        if before is None:
+            self._index(stored)
+        elif _external_key(before) != _external_key(stored):
             self._unindex(before)
-        self._index(stored)
+            self._index(stored)
         self._store.put(stored)
 
     def _index(self, stored: StoredLease) -> None:
-        tokens = self._by_external.get(_external_key(stored), ())
-        if stored.lease.token not in tokens:
-            self._by_external[_external_key(stored)] = (*tokens, stored.lease.token)
+        key = _external_key(stored)
+        self._by_external[key] = (*self._by_external.get(key, ()), stored.lease.token)
 
     def _unindex(self, stored: StoredLease) -> None:
         others = tuple(

@@ -29,7 +29,7 @@ def endpoint(address: object, port: object, unknown: str = "*") -> str:
 
 def storable(text: str) -> str:
     """Replace lone surrogates: JSON can contain them, but SQLite rejects them."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _escaped(character: str) -> str:
