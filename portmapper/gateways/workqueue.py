@@ -118,11 +118,11 @@ class WorkQueues:
 
 
 async def _work(waiting: _Queue, gate: Gate | None) -> None:
-    while waiting:
-        step = waiting.take()
-        try:
-            with behind(gate):
+    with behind(gate):
+        while waiting:
+            step = waiting.take()
+            try:
                 await step()
-        except Exception as error:
-            _log.error("a request to a gateway failed: %s", plain_reason(error))
-            _log.debug("the request failed here", exc_info=True)
+            except Exception as error:
+                _log.error("a request to a gateway failed: %s", plain_reason(error))
+                _log.debug("the request failed here", exc_info=True)

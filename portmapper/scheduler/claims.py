@@ -27,14 +27,15 @@ class Claims:
 
     def update(self, key: MappingKey, before: Record | None, after: Record | None) -> None:
         """Note that a record was replaced by another; None means no record."""
-        was, now = before is not None and before.attempting, after is not None and after.attempting
         record = after or before
         if record is None:
             return
+        was, now = before is not None and before.attempting, after is not None and after.attempting
         if was != now:
             self._count(record.mapping, 1 if now else -1)
-        if _seeks(before) != _seeks(after):
-            self._seek(key, record.mapping, begins=_seeks(after))
+        sought, seeks = _seeks(before), _seeks(after)
+        if sought != seeks:
+            self._seek(key, record.mapping, begins=seeks)
 
     def claimed(self, stored: StoredLease) -> bool:
         """Return whether an orphan has to stay for now.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from functools import partial
 from typing import Protocol as Interface
 
@@ -153,8 +154,9 @@ class Executor:
             await self._group.repair(key, steps)
             request = evolve(request, urgent=True, recreate=True)
         make_room = partial(self._make_room, key, record, request, gateway, policy)
+        disturbed = () if steps else self._group.disturbed(key, record, request, gateway)
         began, asked_at = self._clock.monotonic(), self._clock.now()
-        async with self._group.alongside(key, record, request, gateway, bool(steps)):
+        async with self._group.renewing(disturbed, gateway) if disturbed else nullcontext():
             lease = await request_lease(gateway, request, policy, make_room)
         self._ownership.granted(lease, record.mapping, asked_at)
         await self._release_denied(key, record, lease, gateway)
@@ -269,10 +271,9 @@ class Executor:
         if lease and (lease.gateway, lease.internal_address) == (gateway.identity, place.internal_address):
             return lease, lease.token
         stored = self._ownership.adopt(record.mapping, gateway, place.internal_address)
-        may_be_open = stored is not None or self._ownership.may_be_open(
-            record.mapping, place.internal_address
-        )
-        if may_be_open and self._coupling.has_peers(record.mapping):
+        if self._coupling.has_peers(record.mapping) and (
+            stored is not None or self._ownership.may_be_open(record.mapping, place.internal_address)
+        ):
             # That run may have ended between two requests, and may have used another protocol.
             self._take(key, Disturbed(order_lost=True, begin=False))
         if stored is None:

@@ -168,7 +168,7 @@ class GatewayEvents:
             (key, record)
             for key, record in self._records.items()
             if (record.lease is None or record.suspect)
-            and record.is_for(str(gateway.address))
+            and record.is_for(gateway.address)
             and not record.is_in_conflict
         ]
         soon = [(key, record) for key, record in waiting if restarted or record.due is not None]

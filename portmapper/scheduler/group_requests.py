@@ -54,19 +54,13 @@ class GroupRequests:
                     self._take(held[0], Disturbed(recreate=True))
 
     @contextlib.asynccontextmanager
-    async def alongside(
-        self, key: MappingKey, record: Record, request: MapRequest, gateway: Gateway, repaired: bool
-    ) -> AsyncIterator[None]:
-        """Renew the peers that this renewal closes, while it waits for its answer.
+    async def renewing(self, leases: Sequence[Lease], gateway: Gateway) -> AsyncIterator[None]:
+        """Renew the peers that a renewal closes, while it waits for its answer.
 
         They are renewed again and again until then: a packet that is lost may be sent again after theirs.
         Without this they would be closed for as long as this host has something else to do. They are
         renewed once more afterwards, because their packet may have arrived first.
         """
-        leases = () if repaired else self._disturbed(key, record, request, gateway)
-        if not leases:
-            yield
-            return
         renewing = asyncio.create_task(self._renew_repeatedly(leases, gateway))
         try:
             yield
@@ -74,9 +68,10 @@ class GroupRequests:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
 
-    def _disturbed(
+    def disturbed(
         self, key: MappingKey, record: Record, request: MapRequest, gateway: Gateway
     ) -> list[Lease]:
+        """Return the leases of the peers that this renewal closes."""
         well = request.held is not None and not record.suspect and record.attempts == 0
         if not well or record.lease is None or not self._coupling.has_peers(record.mapping):
             return []

@@ -69,7 +69,8 @@ class Orphans:
         are adopted one by one, it would check all of them ten thousand times.
         """
         self._rounds_ended += 1
-        is_due = self._is_idle() or 10 * self._rounds_ended >= self._ownership.orphan_count
+        orphans = self._ownership.orphan_count
+        is_due = orphans > 0 and (self._is_idle() or 10 * self._rounds_ended >= orphans)
         if is_due:
             self._rounds_ended = 0
         return is_due

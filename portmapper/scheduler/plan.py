@@ -123,7 +123,7 @@ def _candidates(
     remote = record.mapping.remote
     for gateway in sorted(probe.gateways, key=lambda g: (g.identity != holder, not _checks(g, remote))):
         attempt = (gateway.identity, place.internal_address)
-        may = record.is_for(str(gateway.address)) and _may(record, gateway.backend, allowed)
+        may = record.is_for(gateway.address) and _may(record, gateway.backend, allowed)
         if attempt in record.tried or not may:
             continue
         if place.internal_address != gateway.local_address and not isinstance(gateway, MapsOtherHosts):

@@ -164,9 +164,9 @@ class Record:
         """Whether it has to request another port than the one it has."""
         return self.lease is not None and self.move_to not in (0, self.lease.external_port)
 
-    def is_for(self, gateway: str) -> bool:
+    def is_for(self, gateway: IPAddress | str) -> bool:
         """Return whether the gateway at that address may open it."""
-        return self.mapping.gateway in (None, gateway)
+        return self.mapping.gateway is None or self.mapping.gateway == str(gateway)
 
     @property
     def has_former_address(self) -> bool:

@@ -194,7 +194,8 @@ class Scheduler:
 
     def _take(self, inputs: Iterable[tuple[MappingKey, Input]]) -> None:
         """Put inputs through the table. What calls for them may be over by the time the last one is taken."""
-        self._agenda.add(self._writer.take_each([*inputs]))
+        if given := [*inputs]:
+            self._agenda.add(self._writer.take_each(given))
 
     # The loop
 

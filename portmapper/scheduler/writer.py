@@ -104,5 +104,7 @@ def _deadline(record: Record | None) -> float | None:
     """Return when a record needs attention: its next attempt, or the end of its lease."""
     if record is None:
         return None
-    times = [at for at in (record.due, record.expires_at) if at is not None]
-    return min(times, default=None)
+    due, ends = record.due, record.expires_at
+    if due is None or ends is None:
+        return ends if due is None else due
+    return min(due, ends)
