@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 HOOK_PREFIX = "portmapper_register_"
-PLURALS = ("backend", "source", "format", "observer", "command", "quirk", "guard", "token")
-LAZY = ("web",)
+EAGER = ("backend", "source", "format", "observer", "quirk", "guard", "token")
+LAZY = ("command", "web")
 """Kinds whose hooks are called on first use, because most runs never use them."""
 
-KINDS = (*PLURALS, *LAZY)
+KINDS = (*EAGER, *LAZY)
 
 REQUIRED = {
     "backend": ("rank", "families", "discover", "close"),
@@ -25,4 +25,4 @@ REQUIRED = {
 
 def hook_of(kind: str) -> str:
     """Return the name of the hook that registers a kind."""
-    return f"{HOOK_PREFIX}{kind}" if kind in LAZY else f"{HOOK_PREFIX}{kind}s"
+    return f"{HOOK_PREFIX}{kind}" if kind == "web" else f"{HOOK_PREFIX}{kind}s"

@@ -14,7 +14,7 @@ from portmapper.api.errors import PluginFault, SettingError, UsageError
 from portmapper.pluginhost.checks import check_api_version, check_hooks, check_interface, check_name
 from portmapper.pluginhost.faults import record_fault
 from portmapper.pluginhost.installed import Loadable, installed_plugins
-from portmapper.pluginhost.kinds import KINDS, LAZY, PLURALS, hook_of
+from portmapper.pluginhost.kinds import EAGER, KINDS, LAZY, hook_of
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
 from portmapper.pluginhost.trace import trace_hooks
 from portmapper.support.reasons import plain_reason
@@ -62,7 +62,7 @@ class Plugins:
             trace_hooks(self._hooks)
         self._registered: dict[str, list[type[Any]]] = {kind: [] for kind in KINDS}
         self._settings: list[tuple[str, type[Any]]] = []
-        self._incomplete: dict[str, object] = {}
+        self._incomplete: dict[str, dict[str, object]] = {kind: {} for kind in LAZY}
         self.reports: list[PluginReport] = []
 
     @property
@@ -87,7 +87,8 @@ class Plugins:
 
     @property
     def commands(self) -> Sequence[type[Command]]:
-        """Commands of plugins."""
+        """Commands of plugins; their modules are imported now."""
+        self._complete("command")
         return self._registered["command"]
 
     @property
@@ -108,15 +109,19 @@ class Plugins:
     @property
     def web(self) -> Sequence[type[WebPages]]:
         """Pages of the web interface; their modules are imported now."""
-        self.complete()
+        self._complete("web")
         return self._registered["web"]
 
     def complete(self) -> None:
         """Call the hooks that were not called yet, so that `reports` shows everything."""
-        while self._incomplete:
-            name, plugin = self._incomplete.popitem()
+        for kind in LAZY:
+            self._complete(kind)
+
+    def _complete(self, kind: str) -> None:
+        waiting, self._incomplete[kind] = self._incomplete[kind], {}
+        for name, plugin in waiting.items():
             try:
-                provides = self._add(name, self._call_hooks(plugin, LAZY))
+                provides = self._add(name, self._call_hooks(plugin, (kind,)))
             except (Exception, SystemExit) as error:
                 self._report(name, state="failed", error=str(record_fault(f"plugin:{name}", error)))
             else:
@@ -156,11 +161,12 @@ class Plugins:
             SettingError: a table belongs to no plugin, or a key is invalid.
         """
         SETTINGS.check_names(tuple(report.name for report in self.reports))
-        if SETTINGS.tables.keys() & self._incomplete.keys():
-            self.complete()
-        for name, kind in self._settings:
-            if SETTINGS.given(name, kind):
-                SETTINGS.of(name, kind)
+        for kind in LAZY:
+            if any(map(SETTINGS.mentions, self._incomplete[kind])):
+                self._complete(kind)
+        for name, settings in self._settings:
+            if SETTINGS.given(name, settings):
+                SETTINGS.of(name, settings)
         SETTINGS.report_unknown_variables(self._settings)
         without = {report.name for report in self.reports if report.state == "loaded"}
         for name in without.difference(name for name, _ in self._settings) & SETTINGS.tables.keys():
@@ -191,12 +197,13 @@ class Plugins:
         try:
             self._hooks.check_pending()
             check_hooks(plugin, self._hooks.get_hookcallers(plugin))
-            found = self._call_hooks(plugin, PLURALS)
+            found = self._call_hooks(plugin, EAGER)
         except BaseException:
             self._hooks.unregister(plugin)
             raise
-        if any(hasattr(plugin, hook_of(kind)) for kind in LAZY):
-            self._incomplete[name] = plugin
+        for kind in LAZY:
+            if hasattr(plugin, hook_of(kind)):
+                self._incomplete[kind][name] = plugin
         return self._add(name, found)
 
     def _add(self, name: str, found: Mapping[str, list[type[Any]]]) -> tuple[str, ...]:

@@ -57,6 +57,10 @@ class PluginSettings:
         variables = (variable_of(name, field.name) for field in attrs.fields(kind))
         return name in self.tables or any(variable in os.environ for variable in variables)
 
+    def mentions(self, name: str) -> bool:
+        """Return whether the file or a variable names a plugin, whatever settings it has."""
+        return name in self.tables or any(key.startswith(variable_of(name, "")) for key in os.environ)
+
     def report_unknown_variables(self, kinds: Iterable[tuple[str, type[Any]]]) -> None:
         """Log the variables of the environment that are no key of these plugins.
 

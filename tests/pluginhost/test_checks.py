@@ -15,7 +15,7 @@ from portmapper.api.guard import Guard
 from portmapper.api.quirks import Quirk
 from portmapper.api.source import Format, Source
 from portmapper.api.tokens import TokenSource
-from portmapper.pluginhost.kinds import KINDS, PLURALS, REQUIRED
+from portmapper.pluginhost.kinds import EAGER, KINDS, REQUIRED
 from portmapper.pluginhost.manager import Plugins
 
 
@@ -33,14 +33,16 @@ def test_a_class_with_a_missing_attribute_is_rejected(
     assert [backend.name for backend in plugins.backends] == ["good"]
 
 
-@pytest.mark.parametrize("kind", PLURALS)
+@pytest.mark.parametrize("kind", [*EAGER, "command"])
 def test_an_unimplemented_abstract_method_is_missing(load: Callable[..., Plugins], kind: str) -> None:
     """It is inherited from the interface, but it does nothing."""
     interfaces = {"backend": Backend, "source": Source, "format": Format, "observer": Observer}
     interfaces |= {"quirk": Quirk, "guard": Guard, "token": TokenSource}
     interface = interfaces.get(kind, Command)
     unfinished = type("Unfinished", (interface,), {"name": "mine", "help": "x"})
-    (report,) = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [unfinished]}))).reports
+    plugins = load(EntryPoint("a", plugin(**{f"{kind}s": lambda: [unfinished]})))
+    plugins.complete()
+    (report,) = plugins.reports
     assert report.state == "failed"
     assert set(str(report.error).partition(" has no ")[2].split(", ")) == set(interface.__abstractmethods__)
 

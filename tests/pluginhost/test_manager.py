@@ -117,6 +117,17 @@ def test_the_installed_plugins_are_loaded() -> None:
     }
 
 
+def test_the_hook_of_commands_is_called_only_on_use(load: Callable[..., Plugins]) -> None:
+    """A run imports no module of another command."""
+    calls = []
+    plugins = load(EntryPoint("a", plugin(commands=lambda: calls.append(1) or [named("simulate")])))
+    assert plugins.web == []
+    assert (calls, plugins.reports[0].provides) == ([], ())
+    assert [cls.name for cls in plugins.commands] == ["simulate"]
+    assert [cls.name for cls in plugins.commands] == ["simulate"]
+    assert (calls, plugins.reports[0].provides) == ([1], ("command:simulate",))
+
+
 def test_the_hook_of_web_pages_is_called_only_on_use(load: Callable[..., Plugins]) -> None:
     """A run without the web interface imports none of its modules."""
     calls = []
