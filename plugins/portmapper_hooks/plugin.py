@@ -1,4 +1,4 @@
-"""Entry point of the plugin. Imports the observers only when the hook is called."""
+"""Entry point of the plugin. It imports the observers only if the settings file has one of their tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from portmapper.api import hookimpl
 
 if TYPE_CHECKING:
     from portmapper.api import Observer
+
+portmapper_tables = ("hook", "webhook", "files")
 
 
 @hookimpl

@@ -91,7 +91,7 @@ def _plugins(arguments: argparse.Namespace) -> Plugins:
 
 
 def _tables(plugins: Plugins) -> Iterable[str]:
-    return ["plugin", *(observer.table for observer in plugins.observers if observer.table)]
+    return ["plugin", *plugins.tables]
 
 
 def _configure_plugins(arguments: argparse.Namespace, file: SettingsFile) -> None:

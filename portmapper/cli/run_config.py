@@ -153,7 +153,7 @@ class RunConfig:
 
     def _make_observers(self, file: SettingsFile) -> list[Observer]:
         made = {}
-        for kind in self._plugins.observers:
+        for kind in self._plugins.observers(file.plugin_tables):
             table = table_of(kind, file)
             old = self._observers.get(kind.name)
             unchanged = old is not None and old[0] == table
@@ -183,7 +183,7 @@ def observers_of(plugins: Plugins, file: SettingsFile) -> list[Observer]:
     Raises:
         SettingError: a key in an observer's table is invalid.
     """
-    made = [_from_table(kind, table_of(kind, file), file) for kind in plugins.observers]
+    made = [_from_table(kind, table_of(kind, file), file) for kind in plugins.observers(file.plugin_tables)]
     return [observer for observer in made if observer is not None]
 
 

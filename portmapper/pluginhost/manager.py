@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,7 +14,7 @@ from portmapper.api.errors import PluginFault, SettingError, UsageError
 from portmapper.pluginhost.checks import check_api_version, check_hooks, check_interface, check_name
 from portmapper.pluginhost.faults import record_fault
 from portmapper.pluginhost.installed import Loadable, installed_plugins
-from portmapper.pluginhost.kinds import EAGER, KINDS, LAZY, hook_of
+from portmapper.pluginhost.kinds import KINDS, hook_of, lazy_kinds_of, tables_of
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
 from portmapper.pluginhost.trace import trace_hooks
 from portmapper.support.reasons import plain_reason
@@ -62,7 +62,7 @@ class Plugins:
             trace_hooks(self._hooks)
         self._registered: dict[str, list[type[Any]]] = {kind: [] for kind in KINDS}
         self._settings: list[tuple[str, type[Any]]] = []
-        self._incomplete: dict[str, dict[str, object]] = {kind: {} for kind in LAZY}
+        self._incomplete: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
         self.reports: list[PluginReport] = []
 
     @property
@@ -81,8 +81,16 @@ class Plugins:
         return self._registered["format"]
 
     @property
-    def observers(self) -> Sequence[type[Observer]]:
-        """Observers."""
+    def tables(self) -> Sequence[str]:
+        """Tables of the settings file that belong to observers."""
+        waiting = [table for plugin in self._incomplete["observer"].values() for table in tables_of(plugin)]
+        return [*waiting, *(kind.table for kind in self._registered["observer"] if kind.table)]
+
+    def observers(self, tables: Container[str]) -> Sequence[type[Observer]]:
+        """Return the observers; those that need a table are imported only if these tables include it."""
+        waiting = self._incomplete["observer"].items()
+        used = [name for name, plugin in waiting if any(table in tables for table in tables_of(plugin))]
+        self._complete("observer", used)
         return self._registered["observer"]
 
     @property
@@ -114,12 +122,13 @@ class Plugins:
 
     def complete(self) -> None:
         """Call the hooks that were not called yet, so that `reports` shows everything."""
-        for kind in LAZY:
+        for kind in KINDS:
             self._complete(kind)
 
-    def _complete(self, kind: str) -> None:
-        waiting, self._incomplete[kind] = self._incomplete[kind], {}
-        for name, plugin in waiting.items():
+    def _complete(self, kind: str, names: Iterable[str] | None = None) -> None:
+        waiting = self._incomplete[kind]
+        for name in list(waiting) if names is None else names:
+            plugin = waiting.pop(name)
             try:
                 provides = self._add(name, self._call_hooks(plugin, (kind,)))
             except (Exception, SystemExit) as error:
@@ -161,8 +170,8 @@ class Plugins:
             SettingError: a table belongs to no plugin, or a key is invalid.
         """
         SETTINGS.check_names(tuple(report.name for report in self.reports))
-        for kind in LAZY:
-            if any(map(SETTINGS.mentions, self._incomplete[kind])):
+        for kind, waiting in self._incomplete.items():
+            if any(map(SETTINGS.mentions, waiting)):
                 self._complete(kind)
         for name, settings in self._settings:
             if SETTINGS.given(name, settings):
@@ -197,13 +206,13 @@ class Plugins:
         try:
             self._hooks.check_pending()
             check_hooks(plugin, self._hooks.get_hookcallers(plugin))
-            found = self._call_hooks(plugin, EAGER)
+            later = lazy_kinds_of(plugin)
+            found = self._call_hooks(plugin, [kind for kind in KINDS if kind not in later])
         except BaseException:
             self._hooks.unregister(plugin)
             raise
-        for kind in LAZY:
-            if hasattr(plugin, hook_of(kind)):
-                self._incomplete[kind][name] = plugin
+        for kind in later:
+            self._incomplete[kind][name] = plugin
         return self._add(name, found)
 
     def _add(self, name: str, found: Mapping[str, list[type[Any]]]) -> tuple[str, ...]:

@@ -215,7 +215,8 @@ def test_every_list_is_valid(
 
 def test_every_settings_file_is_valid(blocks: Blocks, tmp_path: Path) -> None:
     """Each key of the settings on the pages is known, including keys of plugin tables."""
-    observers = {observer.table: observer for observer in load_plugins().observers if observer.table}
+    plugins = load_plugins()
+    observers = {observer.table: observer for observer in plugins.observers(plugins.tables) if observer.table}
     shown = [block for found in blocks.values() for block in found if _is_settings(block)]
     assert shown
     for block in shown:

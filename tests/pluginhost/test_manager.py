@@ -128,6 +128,38 @@ def test_the_hook_of_commands_is_called_only_on_use(load: Callable[..., Plugins]
     assert (calls, plugins.reports[0].provides) == ([1], ("command:simulate",))
 
 
+def test_observers_are_loaded_only_with_one_of_their_tables(load: Callable[..., Plugins]) -> None:
+    """A run without hooks imports none of their modules, but knows the names of their tables."""
+    calls = []
+    module = plugin(observers=lambda: calls.append(1) or [named("caller")])
+    module.portmapper_tables = ("call", "post")  # type: ignore[attr-defined]
+    plugins = load(EntryPoint("a", module), EntryPoint("b", plugin(observers=lambda: [named("always")])))
+    assert [cls.name for cls in plugins.observers(("log",))] == ["always"]
+    assert (calls, set(plugins.tables)) == ([], {"call", "post"})
+    assert [cls.name for cls in plugins.observers(("log", "post"))] == ["always", "caller"]
+    assert [cls.name for cls in plugins.observers(("post",))] == ["always", "caller"]
+    assert (calls, plugins.reports[0].provides) == ([1], ("observer:caller",))
+
+
+def test_names_of_tables_must_be_a_tuple(load: Callable[..., Plugins]) -> None:
+    """A single text would be read as one table for each letter."""
+    module = plugin(observers=lambda: [named("caller")])
+    module.portmapper_tables = "call"  # type: ignore[attr-defined]
+    (report,) = load(EntryPoint("a", module)).reports
+    assert (report.state, report.error) == (
+        "failed",
+        "portmapper_tables is not a tuple of names of tables",
+    )
+
+
+def test_the_standard_plugins_name_the_tables_of_their_observers() -> None:
+    """Otherwise a table would be unknown, or have no effect."""
+    plugins = load_plugins()
+    before = set(plugins.tables)
+    plugins.complete()
+    assert before == set(plugins.tables) >= {"hook", "webhook", "files", "metrics"}
+
+
 def test_the_hook_of_web_pages_is_called_only_on_use(load: Callable[..., Plugins]) -> None:
     """A run without the web interface imports none of its modules."""
     calls = []

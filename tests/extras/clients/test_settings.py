@@ -61,7 +61,7 @@ def test_the_environment_sets_every_key(monkeypatch: pytest.MonkeyPatch) -> None
     plugins.check_settings()
     table = SETTINGS.of("deluge", DelugeTable)
     assert (table.host, table.port, table.password, table.mapping) == ("127.0.0.1", 5000, "123", "6881")
-    names = {observer.name for observer in plugins.observers}
+    names = {observer.name for observer in plugins.observers(())}
     assert names >= {"qbittorrent", "transmission", "deluge", "plex"}
 
 
