@@ -21,8 +21,9 @@ class Moment:
     wall: datetime
 
 
+@frozen
 class Input:
-    """Something that happened to a mapping."""
+    """Something that happened to a mapping. One without fields needs no class of attrs: it inherits all."""
 
 
 @frozen
@@ -32,9 +33,10 @@ class Desired(Input):
     mapping: Mapping
 
 
-@frozen
 class Undesired(Input):
     """No source lists the mapping any more."""
+
+    __slots__ = ()
 
 
 @frozen
@@ -124,19 +126,22 @@ class Exhausted(Input):
     search_errors: str = ""
 
 
-@frozen
 class Expired(Input):
     """The lease has ended."""
 
+    __slots__ = ()
 
-@frozen
+
 class Vanished(Input):
     """The gateway's table does not have the lease."""
 
+    __slots__ = ()
 
-@frozen
+
 class Verified(Input):
     """The gateway's table has the lease."""
+
+    __slots__ = ()
 
 
 @frozen
@@ -163,9 +168,10 @@ class GatewayBack(Input):
     delay: float | None
 
 
-@frozen
 class NetworkChanged(Input):
     """This host's addresses, links or routes changed."""
+
+    __slots__ = ()
 
 
 @frozen
@@ -175,14 +181,16 @@ class BetterGateway(Input):
     delay: float
 
 
-@frozen
 class RetryNow(Input):
     """A person asked to try at once what is not open."""
 
+    __slots__ = ()
 
-@frozen
+
 class AttemptNow(Input):
     """A search ended: there may be a gateway to ask, or another one is needed."""
+
+    __slots__ = ()
 
 
 @frozen
@@ -207,9 +215,10 @@ class Disturbed(Input):
     begin: bool = True
 
 
-@frozen
 class OrderKnown(Input):
     """The order of the mapping and its peers is known, or does not matter."""
+
+    __slots__ = ()
 
 
 @frozen
