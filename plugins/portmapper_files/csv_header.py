@@ -19,10 +19,10 @@ _PRESET = "preset"
 _PORTS = {*_PORT, _PRESET}
 _KNOWN = f"; known: {', '.join(FIELD_NAMES)}"
 # A list without a header begins with a port, such as 8080, 8080/tcp, 8080:80 or 6000-6010.
-_PORT_LIKE = re.compile(r"[0-9]+(?:[-:/][0-9a-z:/]+)?\Z")
-_COMMENTED_PORT = re.compile(r"[0-9]+(?:[-:/][0-9a-z:/]+)?\s*#")
+_PORT_LIKE = r"[0-9]+(?:[-:/][0-9a-z:/]+)?\Z"
+_COMMENTED_PORT = r"[0-9]+(?:[-:/][0-9a-z:/]+)?\s*#"
 _ADD_PROTOCOLS = ": add the column protocol, or write each port as in 8080/tcp"
-_INI = re.compile(r"\[[a-z][\w .-]*\]\Z")
+_INI = r"\[[a-z][\w .-]*\]\Z"
 # What Unicode shows as nothing or as a blank, and the Ctrl-Z at the end of files of DOS.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\x1a"
 _SPACES = "\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
@@ -36,7 +36,7 @@ _USUAL_DELIMITERS = ";,\t|"
 _LONGEST_SHOWN = 60
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Header:
     """The columns of a list.
 
@@ -131,17 +131,17 @@ def _no_port(names: Sequence[str], shown: str, delimiter: str, whole: str) -> st
     if UNDECODED.search(whole) or not whole.translate({9: None, **_NOTHING}).isprintable():
         return "binary data, not CSV: save the list as CSV, in UTF-8"
     problem = f"no column port in the header {shown}"
-    if _INI.match(names[0]) and not names[0].startswith("[mapping"):
+    if re.match(_INI, names[0]) and not names[0].startswith("[mapping"):
         return f"{problem}: it looks like an INI file: write the list as CSV, JSON or TOML"
     if other := _other_format(names[0]):
         return f"{problem}: it looks like {other.upper()}, use --format {other}"
     if cause := text_cause(whole):
         return f"{problem}: {cause}"
-    if found := next((name for name in names if _PORT_LIKE.match(name)), ""):
+    if found := next((name for name in names if re.match(_PORT_LIKE, name)), ""):
         example = "port" if len(names) == 1 and "/" in found else EXAMPLE
         return f"{problem}: add a first line that names the columns, such as {example}"
     used = next((usual for usual in _USUAL_DELIMITERS if usual != delimiter and usual in whole), "")
-    if len(names) == 1 and _COMMENTED_PORT.match(whole):
+    if len(names) == 1 and re.match(_COMMENTED_PORT, whole):
         return f"{problem}: add a first line that names the columns, such as {EXAMPLE}"
     if used and len(names) == 1:
         return f"{problem}: {_use(used, delimiter)}"

@@ -6,12 +6,15 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from portmapper.api import Document, Source, SourceError
 from portmapper.support.threads import in_thread
 from portmapper_files.bounded_read import read_all
 from portmapper_files.pipe import read_pipe
-from portmapper_files.watcher import Watcher, start_watching
+
+if TYPE_CHECKING:
+    from portmapper_files.watcher import Watcher
 
 # A file that just became a pipe must not block the event loop.
 _NONBLOCKING = getattr(os, "O_NONBLOCK", 0)
@@ -59,6 +62,8 @@ class FileSource(Source):
     async def watch(self, changed: Callable[[], None]) -> None:
         """Call `changed` after edits, including replacement of the file and changes of symlinks."""
         if self._watcher is None:
+            from portmapper_files.watcher import start_watching  # a single pass never watches
+
             self._watcher = start_watching(self._path, changed)
 
     async def close(self) -> None:

@@ -6,10 +6,11 @@ import re
 
 from portmapper.api import SourceError
 
-_WEB_PAGE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<html)", re.IGNORECASE)
-_XML = re.compile(r"\s*<(?:\?xml|[a-z][\w.-]*[\s>/])", re.IGNORECASE)
-_YAML = re.compile(r"\s*(?:---\s|- +[a-z_]+ *:|[a-z_]+ *:(?:\s|\Z))", re.IGNORECASE)
-_MARKDOWN = re.compile(r"\s*\|[^\n]*\|\s*(?:\n|\Z)")
+# Compiled only after a mistake.
+_WEB_PAGE = r"(?i)\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype html|<html)"
+_XML = r"(?i)\s*<(?:\?xml|[a-z][\w.-]*[\s>/])"
+_YAML = r"(?i)\s*(?:---\s|- +[a-z_]+ *:|[a-z_]+ *:(?:\s|\Z))"
+_MARKDOWN = r"\s*\|[^\n]*\|\s*(?:\n|\Z)"
 _MAGIC = {
     b"\xd0\xcf\x11\xe0": "this is an Excel workbook: save it as CSV",
     b"\x1f\x8b": "this is a compressed file: decompress it first",
@@ -49,10 +50,10 @@ def refuse_other_files(content: bytes) -> None:
 
 def text_cause(text: str) -> str:
     """Return what a text is that is not a list, and what to do; empty if it is not known."""
-    if _WEB_PAGE.match(text):
+    if re.match(_WEB_PAGE, text):
         return "it is a web page: check the address, a login page may be in front of the list"
-    if _XML.match(text):
+    if re.match(_XML, text):
         return "it looks like XML: write the list as CSV, JSON or TOML"
-    if _MARKDOWN.match(text):
+    if re.match(_MARKDOWN, text):
         return "it looks like a table in Markdown: write the list as CSV, JSON or TOML"
-    return "it looks like YAML: write the list as CSV, JSON or TOML" if _YAML.match(text) else ""
+    return "it looks like YAML: write the list as CSV, JSON or TOML" if re.match(_YAML, text) else ""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from portmapper.api.errors import SourceError
 from portmapper.api.source import FormatOptions, Row
 from portmapper.config.loader import KEYS
-from portmapper_files.toml_format import SETTINGS, TomlFormat
+from portmapper_files.toml_format import TomlFormat
+from portmapper_files.toml_rows import SETTINGS
 
 
 def parse(content: bytes | str) -> list[Row]:
