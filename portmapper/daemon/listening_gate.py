@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 from portmapper.api.model import Family, IPAddress, Lease, Mapping, MappingState, Protocol
 from portmapper.network.host import Network
-from portmapper.network.listeners import Listener, read_listeners
 from portmapper.sources.gates import PASS, Verdict
 from portmapper.support.clock import Clock
 from portmapper.support.threads import in_thread
+
+if TYPE_CHECKING:
+    from portmapper.network.listeners import Listener
 
 READ_INTERVAL = 2.0
 """Seconds between two reads of the kernel's tables, while at least one row needs them."""
@@ -22,6 +25,12 @@ GRACE = 10.0
 """Seconds without a listener before the port is closed: a program that restarts keeps its port."""
 
 Endpoint = tuple[Protocol, Family, IPAddress | None, int]
+
+
+def _read_listeners() -> Sequence[Listener] | None:
+    from portmapper.network.listeners import read_listeners  # few lists have such a row
+
+    return read_listeners()
 
 
 class HasMappings(Interface):
@@ -39,7 +48,7 @@ class ListeningGate:
         self,
         clock: Clock,
         network: Callable[[], Network],
-        read: Callable[[], Sequence[Listener] | None] = read_listeners,
+        read: Callable[[], Sequence[Listener] | None] = _read_listeners,
         *,
         on_loopback: bool = False,
     ) -> None:

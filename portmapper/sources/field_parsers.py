@@ -19,7 +19,6 @@ from portmapper.api.model import (
     IPNetwork,
     Protocol,
 )
-from portmapper.api.schedule import canonical_schedule
 from portmapper.api.until_syntax import parse_until
 from portmapper.sources.address_syntax import parse_address, parse_gateway
 from portmapper.sources.internal_hosts import unusable
@@ -151,6 +150,8 @@ def _parse_until(value: object) -> datetime:
 
 
 def _parse_schedule(value: object) -> str:
+    from portmapper.api.schedule import canonical_schedule  # few rows have a schedule
+
     entries = value if isinstance(value, list) else [value]
     try:
         return canonical_schedule([_text("schedule", entry) for entry in entries])
