@@ -27,7 +27,7 @@ and what arrived meanwhile waits in the socket."""
 _log = logging.getLogger(__name__)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Request(Generic[R]):
     packet: bytes
     accepts: Callable[[R], bool]

@@ -30,7 +30,7 @@ STDERR_LIMIT = 2000
 """Bytes of an error message that are kept."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Job:
     """One diagnosis; its fields are those of the answer."""
 

@@ -28,7 +28,7 @@ Part = Callable[[], Coroutine[Any, Any, None]]
 """Runs one part of the daemon until it is canceled; a part that ends before has failed."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Problem:
     """What the daemon works around at the moment.
 

@@ -34,7 +34,7 @@ WATCH_LIMIT = 10.0
 _log = logging.getLogger(__name__)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Watch:
     """A target with its search, its tasks and the event that starts the next round."""
 

@@ -37,7 +37,7 @@ class Priority(enum.IntEnum):
     QUERY = 1
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Class:
     """The steps of one class, and the virtual time of its next turn."""
 

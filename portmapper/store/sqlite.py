@@ -43,7 +43,7 @@ HEADER = 100
 """Length of the header of an SQLite file in bytes; they are never all zero."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Schema:
     """The tables of a database.
 
