@@ -8,37 +8,16 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-import attrs
-
-from portmapper.api import READ, Event, Metrics, MetricsPage, Observer, ShowsMetrics, quoted, structure
-from portmapper.support.listen_address import parse_listen_address
+from portmapper.api import Observer, ShowsMetrics
 from portmapper.support.threads import in_thread_or_here
-from portmapper.support.values import frozen
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from portmapper.api import Event, Metrics, MetricsPage
+    from portmapper_metrics.settings import MetricsSettings
+
 _log = logging.getLogger(__name__)
-
-
-def _address(value: object) -> tuple[str, int]:
-    try:
-        return parse_listen_address(value)
-    except ValueError as error:
-        raise ValueError(f"{quoted(value)} {error}") from None
-
-
-@frozen
-class MetricsSettings:
-    """The `[metrics]` table.
-
-    Attributes:
-        listen: address and TCP port to listen on, without authentication; None to listen on no port.
-        hosts: further names under which clients reach it.
-    """
-
-    listen: tuple[str, int] | None = attrs.field(default=None, metadata={READ: _address})
-    hosts: tuple[str, ...] = ()
 
 
 class PrometheusObserver(Observer, ShowsMetrics):
@@ -47,7 +26,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
     name = "prometheus"
     table = "metrics"
 
-    def __init__(self, settings: MetricsSettings) -> None:
+    def __init__(self, settings: MetricsSettings | None = None) -> None:
         self._settings = settings
         self._events: Counter[str] = Counter()
         self._measure: Callable[[], Metrics] | None = None
@@ -56,7 +35,12 @@ class PrometheusObserver(Observer, ShowsMetrics):
     @classmethod
     def from_table(cls, value: object) -> Self:
         """Return an observer; without a `[metrics]` table it serves the control socket only."""
-        return cls(MetricsSettings() if value is None else structure(MetricsSettings, value, (cls.table,)))
+        if value is None:
+            return cls()
+        from portmapper.api import structure
+        from portmapper_metrics.settings import MetricsSettings
+
+        return cls(structure(MetricsSettings, value, (cls.table,)))
 
     def attach(self, measure: Callable[[], Metrics]) -> None:
         """Set the function that returns the daemon's current metrics."""
@@ -64,7 +48,7 @@ class PrometheusObserver(Observer, ShowsMetrics):
 
     async def start(self) -> None:
         """Listen on the configured port; if that fails, log a warning and continue."""
-        if self._settings.listen is None:
+        if self._settings is None or self._settings.listen is None:
             return
         from portmapper.support.allowed_hosts import host_check
         from portmapper.support.http_server import http_server, limited
@@ -90,6 +74,8 @@ class PrometheusObserver(Observer, ShowsMetrics):
     async def page(self) -> MetricsPage:
         """Return all metrics in the Prometheus text format."""
         assert self._measure is not None, "the host calls `attach` before it requests a page"
+        from portmapper.api import MetricsPage
+
         text = await in_thread_or_here(_import_text)
         body: bytes = text.text_of(self._measure(), self._events)
         return MetricsPage(text.CONTENT_TYPE, body)

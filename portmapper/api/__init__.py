@@ -70,7 +70,6 @@ if TYPE_CHECKING:
     from portmapper.api.learning import LearnsBehavior as LearnsBehavior
     from portmapper.api.metrics import Metrics as Metrics
     from portmapper.api.metrics import MetricsPage as MetricsPage
-    from portmapper.api.metrics import ShowsMetrics as ShowsMetrics
     from portmapper.api.model import ALL_GATEWAYS as ALL_GATEWAYS
     from portmapper.api.model import ANY_PORT as ANY_PORT
     from portmapper.api.model import DEFAULT_DURATION as DEFAULT_DURATION
@@ -103,6 +102,7 @@ if TYPE_CHECKING:
     from portmapper.api.reads_status import ReadsStatus as ReadsStatus
     from portmapper.api.runs_hooks import RunsHooks as RunsHooks
     from portmapper.api.schedule import canonical_schedule as canonical_schedule
+    from portmapper.api.shows_metrics import ShowsMetrics as ShowsMetrics
     from portmapper.api.source import MAX_DOCUMENT as MAX_DOCUMENT
     from portmapper.api.source import Document as Document
     from portmapper.api.source import FetchOptions as FetchOptions
@@ -206,7 +206,6 @@ __getattr__ = lazy_exports(
         "metrics": (
             "Metrics",
             "MetricsPage",
-            "ShowsMetrics",
         ),
         "model": (
             "ALL_GATEWAYS",
@@ -246,6 +245,7 @@ __getattr__ = lazy_exports(
         "reads_status": ("ReadsStatus",),
         "runs_hooks": ("RunsHooks",),
         "schedule": ("canonical_schedule",),
+        "shows_metrics": ("ShowsMetrics",),
         "source": (
             "Document",
             "FetchOptions",

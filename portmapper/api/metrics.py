@@ -1,9 +1,8 @@
-"""The daemon's metrics, and the interface of an observer that publishes them."""
+"""The daemon's metrics. They are imported only when an observer publishes them."""
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from portmapper.api.model import MappingState
 from portmapper.support.values import frozen
@@ -43,15 +42,3 @@ class MetricsPage:
 
     content_type: str
     body: bytes
-
-
-class ShowsMetrics(abc.ABC):
-    """An observer that serves the daemon's metrics at `/metrics` of the control socket."""
-
-    @abc.abstractmethod
-    def attach(self, measure: Callable[[], Metrics]) -> None:
-        """Set the function that returns the current metrics. Called before `start`."""
-
-    @abc.abstractmethod
-    async def page(self) -> MetricsPage:
-        """Return the current metrics."""

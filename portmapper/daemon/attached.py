@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portmapper.api.events import Observer
-from portmapper.api.metrics import Metrics, MetricsPage, ShowsMetrics
 from portmapper.api.reads_status import ReadsStatus
+from portmapper.api.shows_metrics import ShowsMetrics
 from portmapper.pluginhost.faults import record_fault
+
+if TYPE_CHECKING:
+    from portmapper.api.metrics import Metrics, MetricsPage
 
 
 def attach(

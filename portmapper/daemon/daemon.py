@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from portmapper.api.backend import Backend
 from portmapper.api.events import Event
-from portmapper.api.metrics import Metrics, MetricsPage
 from portmapper.api.quirks import Quirk
 from portmapper.daemon.attached import attach, metrics_page
-from portmapper.daemon.changes import Changes
 from portmapper.daemon.cluster import ALONE, Cluster
 from portmapper.daemon.current_status import CurrentStatus
 from portmapper.daemon.desired import Desired
 from portmapper.daemon.election import Election
 from portmapper.daemon.options import RunOptions, scheduler_options
 from portmapper.daemon.outside import OutsideCheck
-from portmapper.daemon.pausing import Pausing
 from portmapper.daemon.pulse import Pulse
-from portmapper.daemon.readiness import not_ready
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
 from portmapper.daemon.reloading import Reloading
-from portmapper.daemon.requests import Requests
-from portmapper.daemon.shutdown import close_ports
 from portmapper.daemon.signals import signal_handlers
-from portmapper.daemon.store_writer import retry_store_writes
 from portmapper.daemon.supervisor import Supervisor, name_of
 from portmapper.daemon.systemd import ServiceManager, keep_notifying
-from portmapper.network.monitor import monitoring
 from portmapper.network.reader import NetworkReader
-from portmapper.observability.metrics import collect_metrics
 from portmapper.observability.publisher import EventPublisher
 from portmapper.observability.status import Document, source_document
 from portmapper.scheduler.options import PolicyCheck
@@ -40,6 +33,10 @@ from portmapper.scheduler.scheduler import Scheduler
 from portmapper.store.interface import LeaseStore
 from portmapper.support.clock import Clock
 from portmapper.support.text import plural
+
+if TYPE_CHECKING:
+    from portmapper.api.metrics import Metrics, MetricsPage
+    from portmapper.daemon.changes import Changes
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +51,6 @@ class Daemon:
         document: the status document at the end of the run.
         stopped: a stop was requested.
         history: returns events of the journal.
-        open, close, pause, resume: change what is open, see `Changes`.
     """
 
     def __init__(
@@ -99,9 +95,6 @@ class Daemon:
         self._desired = self._make_desired()
         self._outside = OutsideCheck(lambda: self._reloading.settings.probe, self._network, self._clock)
         self._status = self._make_status()
-        changes = self._make_changes()
-        self.open, self.close = changes.open, changes.close
-        self.pause, self.resume = changes.pause, changes.resume
 
     def _make_scheduler(
         self, backends: Sequence[Backend], quirks: Sequence[Quirk], cluster: Cluster
@@ -143,7 +136,13 @@ class Daemon:
             self._clock,
         )
 
-    def _make_changes(self) -> Changes:
+    @functools.cached_property
+    def _changes(self) -> Changes:
+        """What other programs may change. It is imported for the first of them: a pass serves none."""
+        from portmapper.daemon.changes import Changes
+        from portmapper.daemon.pausing import Pausing
+        from portmapper.daemon.requests import Requests
+
         scheduler, store, desired = self._scheduler, self._store, self._desired
         update, gatekeeper = desired.update, desired.gatekeeper
         return Changes(
@@ -233,7 +232,25 @@ class Daemon:
     def not_ready(self) -> list[str]:
         """Return why the daemon is not ready; empty if a gateway answers and the lists were read."""
         readings = self._desired.readings if self._desired.started.is_set() else None
+        from portmapper.daemon.readiness import not_ready  # needed only for a health check
+
         return not_ready(readings, bool(self._scheduler.answering()))
+
+    async def open(self, records: object) -> Document:
+        """Keep these mappings open until `close`. Raises `UsageError`."""
+        return await self._changes.open(records)
+
+    async def close(self, records: object) -> Document:
+        """Close ports that `open` requested. Raises `UsageError`."""
+        return await self._changes.close(records)
+
+    async def pause(self, records: object) -> Document:
+        """Close rows of lists until they are resumed. Raises `UsageError`."""
+        return await self._changes.pause(records)
+
+    async def resume(self, records: object) -> Document:
+        """Open paused rows again. Raises `UsageError`."""
+        return await self._changes.resume(records)
 
     @property
     def last_event_id(self) -> int:
@@ -252,6 +269,8 @@ class Daemon:
         return self._supervisor.document(conditions)
 
     def _measure(self) -> Metrics:
+        from portmapper.observability.metrics import collect_metrics  # most daemons are not measured
+
         dropped, role = self._publisher.dropped, self._election.role.value
         return collect_metrics(self._scheduler, dropped, self._clock, self._desired.gatekeeper.states, role)
 
@@ -285,6 +304,10 @@ class Daemon:
     # The main loop
 
     async def _keep_open(self) -> None:
+        # A pass needs neither.
+        from portmapper.daemon.store_writer import retry_store_writes
+        from portmapper.network.monitor import monitoring
+
         keep = self._supervisor.keep
         async with monitoring(self._network_changed), asyncio.TaskGroup() as tasks:
             tasks.create_task(keep("scheduler", self._scheduler.run))
@@ -313,6 +336,8 @@ class Daemon:
 
     async def _shut_down(self) -> None:
         if self._options.close_on_exit and not self._election.standing:
+            from portmapper.daemon.shutdown import close_ports  # few runs close what they opened
+
             await close_ports(self._scheduler)
         await self._scheduler.close()
         await self._election.close()  # soon: another daemon waits

@@ -10,7 +10,8 @@ from portmapper.api.events import EventKind
 from portmapper.testing import CommandContract, CommandSubject, ObserverContract, ObserverSubject
 from portmapper_hooks.command import CommandObserver
 from portmapper_hooks.settings import HookSettings
-from portmapper_metrics.prometheus import MetricsSettings, PrometheusObserver
+from portmapper_metrics.prometheus import PrometheusObserver
+from portmapper_metrics.settings import MetricsSettings
 from portmapper_simulator.simulate_command import SimulateCommand
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from portmapper.api.errors import SourceError, UsageError
 from portmapper.api.events import Event, Observer
-from portmapper.api.metrics import Metrics, MetricsPage, ShowsMetrics
+from portmapper.api.metrics import Metrics, MetricsPage
 from portmapper.api.model import MappingState, Protocol
+from portmapper.api.shows_metrics import ShowsMetrics
 from portmapper.api.source import FormatOptions, Row
 from portmapper.daemon.daemon import Daemon
 from portmapper.daemon.options import RunOptions

@@ -35,7 +35,7 @@ from portmapper.pluginhost.kinds import KINDS, hook_of
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.field_parsers import CONFLICTS
 from portmapper_hooks.settings import HookSettings, WebhookSettings
-from portmapper_metrics.prometheus import MetricsSettings
+from portmapper_metrics.settings import MetricsSettings
 
 
 def _page(root: Path, name: str) -> str:
