@@ -8,6 +8,8 @@ from datetime import datetime
 
 import attrs
 
+from portmapper.support.values import frozen
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -84,7 +86,7 @@ HELD_BACK = (MappingState.PAUSED, MappingState.WAITING)
 """The states of mappings that are not desired now. No count of wanted mappings includes them."""
 
 
-@attrs.frozen
+@frozen
 class Mapping:
     """One desired mapping: one protocol, one family, one port. Ranges and `both` are already expanded.
 
@@ -154,7 +156,7 @@ class Trait(enum.StrEnum):
     IGNORES_FILTER = "ignores-filter"
 
 
-@attrs.frozen
+@frozen
 class MapRequest:
     """A request to open or renew a mapping; `Gateway.map` does both.
 
@@ -199,7 +201,7 @@ class MapRequest:
         return Family.of(self.internal_address)
 
 
-@attrs.frozen
+@frozen
 class Lease:
     """A mapping that a gateway granted.
 
@@ -238,7 +240,7 @@ class Lease:
         return Family.of(self.internal_address)
 
 
-@attrs.frozen
+@frozen
 class TableEntry:
     """One entry of a gateway's table, or the holder of a port that we requested.
 
