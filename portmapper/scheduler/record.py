@@ -8,13 +8,11 @@ from collections.abc import Mapping as AnyMapping
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
-import attrs
-
 from portmapper.api.backend import Target
 from portmapper.api.errors import UNREACHABLE, BackendError, Conflict, NotAuthorized
 from portmapper.api.model import ALL_GATEWAYS, IPAddress, Lease, Mapping, MappingKey, MappingState
 from portmapper.network.placement import Place
-from portmapper.support.values import evolve
+from portmapper.support.values import evolve, frozen
 from portmapper.support.wording import protocol_name
 
 Attempt = tuple[str, IPAddress]
@@ -51,7 +49,7 @@ ATTEMPTING = frozenset({Phase.SELECTING, Phase.REQUESTING, Phase.RENEWING, Phase
 """The phases in which an attempt is under way."""
 
 
-@attrs.frozen(eq=False)
+@frozen
 class Record:
     """What is known of one desired mapping. Only `transition` makes a new one.
 
@@ -86,6 +84,10 @@ class Record:
         moves: how often it was moved since it and its pair had the same external port.
         apart: why it and its pair have different external ports; empty if they do not.
     """
+
+    # A record is compared by identity, because comparing all fields would be slow.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     mapping: Mapping
     phase: Phase = Phase.INIT
