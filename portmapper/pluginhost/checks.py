@@ -9,7 +9,7 @@ from typing import Any
 from portmapper.api import hookspecs
 from portmapper.api.errors import PluginFault, quoted
 from portmapper.api.suggestions import nearest
-from portmapper.pluginhost.kinds import HOOK_PREFIX, REQUIRED
+from portmapper.pluginhost.kinds import HOOK_PREFIX, LAZY, REQUIRED, hook_of
 
 
 def check_hooks(plugin: object, implemented: object) -> None:
@@ -61,3 +61,17 @@ def check_interface(kind: str, cls: type[Any]) -> None:
         raise PluginFault(f"{kind}:{cls.name} has no {', '.join(missing)}")
     if kind == "backend" and not isinstance(cls.rank, int):
         raise PluginFault(f"{kind}:{cls.name} has the rank {quoted(cls.rank)}, not a whole number")
+
+
+def tables_of(plugin: object) -> tuple[str, ...]:
+    """Return the tables of the settings file without which the plugin's observers do nothing."""
+    tables = getattr(plugin, "portmapper_tables", ())
+    if not isinstance(tables, tuple) or not all(isinstance(table, str) for table in tables):
+        raise PluginFault("portmapper_tables is not a tuple of names of tables")
+    return tables
+
+
+def lazy_kinds_of(plugin: object) -> list[str]:
+    """Return the kinds of a plugin whose hooks are called on first use."""
+    lazy = (*LAZY, "observer") if tables_of(plugin) else LAZY
+    return [kind for kind in lazy if hasattr(plugin, hook_of(kind))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from portmapper.api.errors import PluginFault
-
 HOOK_PREFIX = "portmapper_register_"
 KINDS = ("backend", "source", "format", "observer", "command", "quirk", "guard", "token", "web")
 
@@ -27,17 +25,3 @@ REQUIRED = {
 def hook_of(kind: str) -> str:
     """Return the name of the hook that registers a kind."""
     return f"{HOOK_PREFIX}{kind}" if kind == "web" else f"{HOOK_PREFIX}{kind}s"
-
-
-def tables_of(plugin: object) -> tuple[str, ...]:
-    """Return the tables of the settings file without which the plugin's observers do nothing."""
-    tables = getattr(plugin, "portmapper_tables", ())
-    if not isinstance(tables, tuple) or not all(isinstance(table, str) for table in tables):
-        raise PluginFault("portmapper_tables is not a tuple of names of tables")
-    return tables
-
-
-def lazy_kinds_of(plugin: object) -> list[str]:
-    """Return the kinds of a plugin whose hooks are called on first use."""
-    lazy = (*LAZY, "observer") if tables_of(plugin) else LAZY
-    return [kind for kind in lazy if hasattr(plugin, hook_of(kind))]

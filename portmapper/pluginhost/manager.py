@@ -11,10 +11,17 @@ import pluggy
 
 from portmapper.api import hookspecs
 from portmapper.api.errors import PluginFault, SettingError, UsageError
-from portmapper.pluginhost.checks import check_api_version, check_hooks, check_interface, check_name
+from portmapper.pluginhost.checks import (
+    check_api_version,
+    check_hooks,
+    check_interface,
+    check_name,
+    lazy_kinds_of,
+    tables_of,
+)
 from portmapper.pluginhost.faults import record_fault
 from portmapper.pluginhost.installed import Loadable, installed_plugins
-from portmapper.pluginhost.kinds import KINDS, hook_of, lazy_kinds_of, tables_of
+from portmapper.pluginhost.kinds import KINDS, hook_of
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
 from portmapper.pluginhost.trace import trace_hooks
 from portmapper.support.reasons import plain_reason
