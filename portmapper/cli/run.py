@@ -80,10 +80,7 @@ class Run(Command):
         """Run until a signal stops it, or for one pass."""
         from portmapper.cli.daemonize import check_before_detaching, run_detached
         from portmapper.cli.run_config import RunConfig
-        from portmapper.config.paths import state_directory
-        from portmapper.control.listener import ControlListener
         from portmapper.daemon.signals import block_signals, unblock_signals
-        from portmapper.support.plugin_state import STATE
 
         plugins = _begin(arguments)
         allowed = tuple(backend.name for backend in plugins.choose_backends(arguments.backend))
@@ -91,23 +88,25 @@ class Run(Command):
             arguments, plugins, with_observers=not arguments.only_close_ports, parts=self._parts
         )
         cluster = cluster_of(arguments, plugins, self._parts)
-        directory = (arguments.state_dir or state_directory()).absolute()
-        STATE.directory = directory
+        directory = _state_directory(arguments)
         pid_files = _locked_pid_files(arguments, directory)
-        listener = ControlListener(directory)
-        ready = partial(_announce, pid_files, None if _is_one_pass(arguments) else listener)
+        listener = _control_listener(arguments, directory)
+        ready = partial(_announce, pid_files, listener)
         try:
             if arguments.daemon:
                 check_before_detaching(arguments, config.setup.readers, directory)
             block_signals()
-            serve = partial(_serve, arguments, plugins, allowed, config, listener, pid_files, cluster)
+            serve = partial(
+                _serve, arguments, plugins, allowed, config, directory, listener, pid_files, cluster
+            )
             if arguments.daemon:
                 return run_detached(arguments, pid_files, ready, serve)
             ready()
             return serve()
         finally:
             unblock_signals()
-            listener.close()
+            if listener is not None:
+                listener.close()
             pid_files.remove()
 
 
@@ -125,6 +124,16 @@ def _begin(arguments: argparse.Namespace) -> Plugins:
     return plugins
 
 
+def _state_directory(arguments: argparse.Namespace) -> Path:
+    """Return the state directory, and let plugins use it, too."""
+    from portmapper.config.paths import state_directory
+    from portmapper.support.plugin_state import STATE
+
+    directory: Path = (arguments.state_dir or state_directory()).absolute()
+    STATE.directory = directory
+    return directory
+
+
 def _locked_pid_files(arguments: argparse.Namespace, directory: Path) -> PidFiles:
     """Lock the pid files; wait while another pass or command holds them."""
     from portmapper.daemon.pidfile import PidFiles
@@ -133,6 +142,15 @@ def _locked_pid_files(arguments: argparse.Namespace, directory: Path) -> PidFile
     in_state, is_pass = directory / PID_FILE, _is_one_pass(arguments)
     lock = partial(PidFiles, arguments.pid_file or in_state, in_state, must_write=is_pass)
     return in_turn(lock, directory, PASS_LIMIT if is_pass else COMMAND_LIMIT)
+
+
+def _control_listener(arguments: argparse.Namespace, directory: Path) -> ControlListener | None:
+    """Return the control socket of a daemon; nobody can send requests to a single pass."""
+    if _is_one_pass(arguments):
+        return None
+    from portmapper.control.listener import ControlListener
+
+    return ControlListener(directory)
 
 
 def _announce(pid_files: PidFiles, listener: ControlListener | None) -> None:
@@ -166,22 +184,22 @@ def _serve(
     plugins: Plugins,
     allowed: tuple[str, ...],
     config: RunConfig,
-    listener: ControlListener,
+    directory: Path,
+    listener: ControlListener | None,
     pid_files: PidFiles,
     cluster: Cluster,
 ) -> int:
-    from portmapper.cli.background import tasks_beside
     from portmapper.cli.progress import progress
     from portmapper.daemon.adopted import refuse_empty
     from portmapper.daemon.event_loop import ATTEMPTS_OF_ONE_PASS, run_event_loop
     from portmapper.store.leases import FILE_NAME, Store
 
-    store = Store(listener.path.parent / FILE_NAME, must_write=_is_one_pass(arguments))
+    store = Store(directory / FILE_NAME, must_write=_is_one_pass(arguments))
     try:
         refuse_empty(config.setup.readers, store)
         if arguments.only_close_ports:
             return _close_ports(arguments, plugins, config, store)
-        background_tasks = () if arguments.oneshot else tasks_beside(arguments, plugins, listener, pid_files)
+        background_tasks = _background_tasks(arguments, plugins, listener, pid_files)
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
             daemon = run_event_loop(
@@ -194,6 +212,16 @@ def _serve(
         return exit_status(arguments, daemon.document, daemon.stopped)
     say_farewell(arguments, daemon.document)
     return 0
+
+
+def _background_tasks(
+    arguments: argparse.Namespace, plugins: Plugins, listener: ControlListener | None, pid_files: PidFiles
+) -> Sequence[BackgroundTask]:
+    if listener is None:
+        return ()
+    from portmapper.cli.background import tasks_beside  # a pass has none
+
+    return tasks_beside(arguments, plugins, listener, pid_files)
 
 
 def _close_ports(arguments: argparse.Namespace, plugins: Plugins, config: RunConfig, store: Store) -> int:

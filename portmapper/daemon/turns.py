@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from portmapper.api.errors import AlreadyRunning
-from portmapper.control.client import is_running
 from portmapper.daemon.pidfile import holder_of
 
 T = TypeVar("T")
@@ -38,7 +37,7 @@ def in_turn(lock: Callable[[], T], directory: Path, limit: float) -> T:
         try:
             return lock()
         except AlreadyRunning as error:
-            if is_running(directory):
+            if _daemon_answers(directory):
                 raise AlreadyRunning(f"{error} as a daemon") from error
             known = holder_of(directory / PID_FILE) is not None
             if time.monotonic() - started >= (limit if known else min(limit, FOREIGN_LIMIT)):
@@ -46,10 +45,16 @@ def in_turn(lock: Callable[[], T], directory: Path, limit: float) -> T:
             time.sleep(POLL_INTERVAL)
 
 
+def _daemon_answers(directory: Path) -> bool:
+    from portmapper.control.client import is_running  # a pass that is alone does not ask
+
+    return is_running(directory)
+
+
 def wait_until_started(directory: Path, limit: float) -> bool:
     """Wait while a process starts in a state directory; return whether a daemon answers there now."""
     deadline = time.monotonic() + limit
-    while not is_running(directory):
+    while not _daemon_answers(directory):
         if holder_of(directory / PID_FILE) is None or time.monotonic() >= deadline:
             return False
         time.sleep(POLL_INTERVAL)
