@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from portmapper.api.command import Command
 
@@ -87,8 +87,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 EXIT_STATUS = {"UsageError": 2, "SourceError": 2, "NoGateway": 3, "AlreadyRunning": 4, "LeadershipLost": 5}
 INTERRUPTED = 130
 
-STAYS = frozenset({"run", "open"})
-"""Commands that may run for months: what they do not load at startup, they do not hold in memory."""
+QUICK: Mapping[str, str] = MappingProxyType(
+    {
+        "status": "portmapper.cli.quick_status:quick_status",
+        "open": "portmapper.cli.quick_requests:quick_open",
+        "pause": "portmapper.cli.quick_requests:quick_pause",
+        "resume": "portmapper.cli.quick_requests:quick_resume",
+    }
+)
+"""Functions that do without the full command in the usual cases, and else return None."""
 
 GC_THRESHOLD = 100_000
 """New objects between two garbage collections during startup. A start creates up to 75,000 objects with UPnP,
@@ -156,13 +163,13 @@ def _run(words: list[str]) -> int:
     if words[0].startswith("-"):
         # upnp-daemon has no commands: its unit files, which only pass options, keep working.
         words = ["run", *words]
-    if words[0] == "status":
-        from portmapper.cli.quick_status import quick_status
-
-        status = quick_status(words[1:])
+    if words[0] in QUICK:
+        quick: Callable[[Sequence[str]], int | None] = _load(QUICK[words[0]])
+        status = quick(words[1:])
         if status is not None:
             return status
-    if words[0] in STAYS:
+    if words[0] == "run":
+        # It may run for months: what it does not load at startup, it does not hold in memory.
         from portmapper.support.late_tls import import_asyncio
 
         import_asyncio()
@@ -216,11 +223,15 @@ def with_options_of_run(command: Command) -> Command:
 
 def load_command(path: str) -> type[Command]:
     """Import the command at the path `module:class`."""
+    command: type[Command] = _load(path)
+    return command
+
+
+def _load(path: str) -> Any:
     import importlib
 
     module, _, name = path.partition(":")
-    command: type[Command] = getattr(importlib.import_module(module), name)
-    return command
+    return getattr(importlib.import_module(module), name)
 
 
 def _unknown_command(name: str, known: Sequence[str]) -> Exception:

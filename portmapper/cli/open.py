@@ -226,6 +226,9 @@ def _warn_about_ignored_options(arguments: argparse.Namespace) -> None:
 def _open_without_daemon(
     arguments: argparse.Namespace, records: list[dict[str, Any]], directory: Path
 ) -> Any:
+    from portmapper.support.late_tls import import_asyncio
+
+    import_asyncio()
     import asyncio
 
     if arguments.when == "listening":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from portmapper.api.model import HELD_BACK
 from portmapper.cli.say import say
+from portmapper.cli.wording import HELD_BACK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def show(document: dict[str, Any], by_daemon: bool) -> None:
@@ -39,14 +42,14 @@ def _external(mapping: dict[str, Any]) -> str:
 
 
 def _how_long(mapping: dict[str, Any], by_daemon: bool) -> str:
+    if by_daemon and not mapping.get("closes_at"):
+        return "\n  the daemon renews it until 'portmapper close'"
     from datetime import datetime
 
     from portmapper.support.duration import format_duration, format_local
 
     if mapping.get("closes_at"):
         return f"\n  until {format_local(datetime.fromisoformat(mapping['closes_at']))}"
-    if by_daemon:
-        return "\n  the daemon renews it until 'portmapper close'"
     if mapping["permanent"] or not mapping["expires_at"]:
         return "\n  until 'portmapper close'"
     end = format_local(datetime.fromisoformat(mapping["expires_at"]))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api.command import Command
 from portmapper.cli.options import add_config_option, add_state_option
+from portmapper.cli.pause_result import report
 from portmapper.cli.progress import progress
 from portmapper.cli.say import say
 from portmapper.cli.targets import call_daemon, directory_of, ports_of
@@ -48,7 +48,7 @@ class _PauseCommand(Command):
             answer = call_daemon(directory, self.name, records)
         if answer is None:
             return self._without_daemon(directory, ports)
-        return _report(answer["ports"])
+        return report(answer["ports"])
 
     def _without_daemon(self, directory: Path, ports: Sequence[Port]) -> int:
         from portmapper.daemon.pidfile import PidFile
@@ -111,20 +111,3 @@ def _print_lines(ports: Iterable[Port], text: str) -> None:
 
     for protocol, port in ports:
         say(f"{port_text(port, protocol)} {text}")
-
-
-RESULTS = {"paused": "is paused", "resumed": "is resumed", "not_paused": "was not paused"}
-
-
-def _report(results: Sequence[dict[str, Any]]) -> int:
-    """Print the result for each port and return the exit status."""
-    from portmapper.cli.wording import port_text
-    from portmapper.support.text import printable
-
-    for done in results:
-        port = port_text(done["port"], done["protocol"])
-        if done["result"] != "unknown":
-            say(f"{port} {RESULTS[done['result']]}")
-        if done["detail"]:
-            say(f"portmapper: {port}: {printable(done['detail'])}", sys.stderr)
-    return 1 if any(done["result"] == "unknown" for done in results) else 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 DELAY = 0.3
 """Seconds before the spinner appears: a quick command shows none."""
@@ -21,7 +23,9 @@ def progress(step: str) -> Iterator[Callable[[str], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    spinner = _Spinner(step)
+    import threading
+
+    spinner = _Spinner(step, threading.Lock())
     timer = threading.Timer(DELAY, spinner.start)
     timer.daemon = True
     timer.start()
@@ -35,9 +39,9 @@ def progress(step: str) -> Iterator[Callable[[str], None]]:
 class _Spinner:
     """Starts in the timer's thread and stops in the command's; once stopped, it never starts."""
 
-    def __init__(self, step: str) -> None:
+    def __init__(self, step: str, lock: Any) -> None:
         self._step = step
-        self._lock = threading.Lock()
+        self._lock = lock
         self._stopped = False
         self._status: Any = None
         self._redirected: list[tuple[Any, Any]] = []

@@ -1,14 +1,8 @@
-"""`portmapper status` of a running daemon, in the usual cases.
-
-The parser of the command line and pathlib take longer to import than everything here to run, and `status` is
-called in loops and by prompts. What this module does not know, the full command does.
-"""
+"""`portmapper status` of a running daemon, in the usual cases."""
 
 from __future__ import annotations
 
-import os
-
-from portmapper.config.places import settings_places, state_place
+from portmapper.cli.quick import parse
 from portmapper.control.client import NotRunning, call_daemon
 
 TYPE_CHECKING = False
@@ -23,10 +17,10 @@ def quick_status(words: Sequence[str]) -> int | None:
     Raises:
         PortmapperError: the daemon does not answer, or refuses the request.
     """
-    as_json = "--json" in words
-    directory = _state_directory([word for word in words if word != "--json"])
-    if directory is None or any(map(os.path.exists, settings_places())):
+    parsed = parse(words)
+    if parsed is None or parsed[2]:
         return None
+    directory, as_json, _ = parsed
     try:
         document = call_daemon(directory, "status")
     except NotRunning:
@@ -45,23 +39,3 @@ def show(document: dict[str, Any], as_json: bool) -> None:
         from portmapper.cli.tables import print_status
 
         print_status(document)
-
-
-def _state_directory(words: Sequence[str]) -> str | None:
-    """Return the absolute directory that the words name, or the default; None for other words."""
-    if os.name != "posix":
-        return None
-    if not words:
-        return _absolute(state_place())
-    option, _, value = words[0].partition("=")
-    if len(words) == 2 and words[0] == option:
-        value = words[1]
-    elif len(words) != 1:
-        return None
-    return _absolute(value) if option == "--state-dir" and value and not value.startswith("-") else None
-
-
-def _absolute(directory: str) -> str:
-    """Return the path as pathlib writes it."""
-    parts = os.path.join(os.getcwd(), directory).split("/")
-    return "/" + "/".join(part for part in parts if part not in ("", "."))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from portmapper.support.wording import port_text as port_text
 from portmapper.support.wording import protocol_name as protocol_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 KINDS = {
     "public": "public",

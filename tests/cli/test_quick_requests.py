@@ -1,0 +1,203 @@
+"""`open`, `pause` and `resume` in the usual cases do what the full commands do, and start faster."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from status_documents import mapping
+
+from portmapper.api.errors import PortmapperError
+from portmapper.api.model import Mapping
+from portmapper.cli import quick_requests
+from portmapper.cli.main import QUICK, _command, _load, _run_command, main
+from portmapper.control.client import NotRunning
+from portmapper.sources.adhoc import parse_records
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="other systems use the full command")
+
+
+@attrs.define
+class Daemon:
+    """A daemon that answers every request in the same way.
+
+    Attributes:
+        requests: the directory, the verb and the mappings of each request.
+        answer: what it answers, or raises.
+    """
+
+    requests: list[tuple[str, str, Sequence[Mapping]]] = attrs.field(factory=list)
+    answer: Any = None
+
+    def call(self, directory: Path | str, path: str, method: str, body: dict[str, Any]) -> Any:
+        """Stand in for `call_daemon`."""
+        assert method == "POST"
+        self.requests.append((str(directory), path, parse_records(body["mappings"])))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+OPENED = {
+    "mappings": [mapping(8080), mapping(8081, state="refused", error="not authorized")],
+    "gateways": [],
+}
+PAUSED = {
+    "ports": [
+        {"port": 8080, "protocol": "TCP", "result": "paused", "detail": ""},
+        {"port": 8081, "protocol": "UDP", "result": "unknown", "detail": "no list has it"},
+    ]
+}
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Daemon:
+    """Replace the daemon, and use no settings of the user."""
+    daemon = Daemon()
+    for name in [name for name in os.environ if name.startswith("PORTMAPPER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(quick_requests, "call_daemon", daemon.call)
+    monkeypatch.setattr("portmapper.control.client.call_daemon", daemon.call)
+    return daemon
+
+
+def printed(run: Any, *given: Any) -> tuple[int | None, str, str]:
+    """Return the exit status of a function, and what it printed to both streams."""
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        return run(*given), output.getvalue(), errors.getvalue()
+
+
+def quickly(words: Sequence[str]) -> tuple[int | None, str, str]:
+    """Run the quick command."""
+    return printed(_load(QUICK[words[0]]), words[1:])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["open", "8080"],
+        ["open", "8080", "27015/udp", "8080:80/both", "--json"],
+        ["open", "--state-dir", "/srv//state/./ports/", "1", "65535/tcp"],
+        ["pause", "8080"],
+        ["pause", "8080/tcp", "--state-dir=/srv/state", "27015/udp", "8080/tcp"],
+        ["resume", "--state-dir", "../there", "8080"],
+    ],
+)
+def test_request_and_output_are_those_of_the_full_command(daemon: Daemon, words: list[str]) -> None:
+    """Including the exit status, which is 1 if a port is not open or in no list."""
+    daemon.answer = OPENED if words[0] == "open" else PAUSED
+    quick = quickly(words)
+    full = printed(_run_command, _command(words[0]), words[1:])
+    assert quick == full
+    assert quick[0] == 1
+    assert len(daemon.requests) == 2
+    assert daemon.requests[0] == daemon.requests[1]
+
+
+@pytest.mark.parametrize("verb", ["open", "pause", "resume"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--help"],
+        ["8080", "--lifetime", "1h"],
+        ["8080", "--config", "x.toml"],
+        ["8080", "--state-dir"],
+        ["8080", "--state-dir="],
+        ["8080", "--state-dir", "a", "--state-dir", "b"],
+        ["8080", "--"],
+        ["8080", "minecraft"],
+        ["2722-2723"],
+        ["any:80"],
+        ["0"],
+        ["080"],
+        ["65536"],
+        ["99999999999999999999"],
+        ["8080/"],
+        ["8080/TCP"],
+        ["8080/sctp"],
+        ["8080:"],
+        [":80"],
+        ["٨٠٨٠"],
+        [""],
+    ],
+)
+def test_other_words_are_left_to_the_full_command(daemon: Daemon, verb: str, words: list[str]) -> None:
+    """It knows options, ranges and presets, and says what is wrong."""
+    assert quickly([verb, *words]) == (None, "", "")
+    assert daemon.requests == []
+
+
+@pytest.mark.parametrize(
+    "words", [["pause", "8080:80"], ["resume", "8080/both"], ["pause", "8080", "--json"]]
+)
+def test_what_only_open_knows_is_left_to_the_full_command(daemon: Daemon, words: list[str]) -> None:
+    """Nothing was sent yet."""
+    assert quickly(words) == (None, "", "")
+    assert daemon.requests == []
+
+
+def test_a_settings_file_is_left_to_the_full_command(daemon: Daemon, tmp_path: Path) -> None:
+    """It may name the state directory and default values."""
+    file = tmp_path / ".config" / "portmapper" / "portmapper.toml"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert quickly(["open", "8080"]) == (None, "", "")
+    assert daemon.requests == []
+
+
+def test_variables_of_portmapper_are_left_to_the_full_command(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as `PORTMAPPER_LOG`, which may be invalid."""
+    monkeypatch.setenv("PORTMAPPER_LOG", "debug")
+    assert quickly(["open", "8080"]) == (None, "", "")
+    assert daemon.requests == []
+
+
+def test_without_a_daemon_the_full_command_opens_the_port(daemon: Daemon) -> None:
+    """Nothing is printed before."""
+    daemon.answer = NotRunning("no daemon runs")
+    assert quickly(["open", "8080"]) == (None, "", "")
+
+
+def test_a_daemon_that_refuses_is_an_error(daemon: Daemon) -> None:
+    """The exit status and the line are those of every command."""
+    daemon.answer = PortmapperError("the daemon refused the request: 22/tcp is denied")
+    status, output, errors = printed(main, ["open", "22"])
+    assert (status, output) == (1, "")
+    assert errors == "portmapper: the daemon refused the request: 22/tcp is denied\n"
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_quick_command_imports_little(name: str, tmp_path: Path) -> None:
+    """A script may open many ports, one after another. No daemon answers here, so nothing is shown."""
+    code = (
+        "import sys; import portmapper.cli.main as m\n"
+        f"assert m._load(m.QUICK[{name!r}])({[] if name == 'status' else ['8080']!r}) is None\n"
+        "import portmapper.cli.open_result, portmapper.cli.pause_result\n"
+        "print({'argparse', 'asyncio', 'attr', 'logging', 'pathlib', 'rich', 'typing'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "HOME": str(tmp_path),
+            "STATE_DIRECTORY": str(tmp_path),
+        },
+    )
+    assert done.stdout == "set()\n"
