@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 from async_upnp_client.const import HttpResponse
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper_upnp.lenient_xml import parse as parse_xml
     from portmapper_upnp.requester import MAX_BODY, decode
-    from portmapper_upnp.soap_reply import canonical_reply
+    from portmapper_upnp.soap_reply import read_reply
     from portmapper_upnp.table_entry import read_entries
 
 
@@ -22,18 +18,13 @@ SEEDS = [
     b"<Envelope><Body><u:DoResponse><NewExternalPort>80</NewExternalPort><NewProtocol>TCP</NewProtocol>"
     b"<NewInternalClient>192.168.1.2</NewInternalClient></u:DoResponse></Body></Envelope>",
 ]
-ACTION: Any = SimpleNamespace(
-    name="Do", service=SimpleNamespace(service_type="urn:x"), out_arguments=lambda: ("NewValue",)
-)
+RESULTS = ("NewExternalPort", "NewProtocol", "NewInternalClient")
 
 
 def parse(data: bytes) -> None:
     """Parse an answer, and its arguments as a table entry."""
     for status in (200, 500):
-        root = parse_xml(
-            canonical_reply(ACTION, HttpResponse(status, {}, decode(data, None, MAX_BODY))).body or ""
-        )
-        read_entries({element.tag: element.text or "" for element in root.iter()})
+        read_entries(read_reply("Do", RESULTS, HttpResponse(status, {}, decode(data, None, MAX_BODY))))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ from portmapper_upnp.requester import SERVER, BoundedRequester
 from portmapper_upnp.scpd import ServiceKind
 from portmapper_upnp.soap_call import Service, read_address, read_number
 from portmapper_upnp.soap_fault import ABSENT, Fault
-from portmapper_upnp.soap_reply import canonical_reply
 from portmapper_upnp.table_entry import has_no_holder, is_disabled, read_entries
 
 Answer = TypeVar("Answer")
@@ -82,7 +81,6 @@ async def describe(requester: BoundedRequester, location: str, kind: ServiceKind
         non_strict=True,
         on_post_receive_device_spec=rewrite,
         on_pre_receive_service_spec=lambda request: _at(request, SCPD_URL),
-        on_post_call_action=canonical_reply,
     )
     try:
         device = await factory.async_create_device(location)

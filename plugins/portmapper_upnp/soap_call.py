@@ -9,10 +9,9 @@ from typing import Any
 
 from async_upnp_client.client import UpnpService
 from async_upnp_client.const import HttpRequest
-from async_upnp_client.exceptions import UpnpActionError, UpnpError
 
-from portmapper.api import IPAddress, NetworkFailure, Unsupported
-from portmapper_upnp.soap_fault import Fault
+from portmapper.api import IPAddress, Unsupported
+from portmapper_upnp.soap_reply import read_reply
 
 
 class Service:
@@ -57,13 +56,10 @@ class Service:
             Fault: the gateway refused.
             NetworkFailure, GatewayTimeout: there was no valid answer.
         """
+        called = self._service.actions[action]
         parameters: dict[str, Any] = dict(arguments)
-        try:
-            return await self._service.actions[action].async_call(**parameters)
-        except UpnpActionError as error:
-            raise Fault(error.error_code or 0, error.error_desc or "") from error
-        except UpnpError as error:
-            raise NetworkFailure("the gateway's answer is invalid") from error
+        answer = await self._service.requester.async_http_request(called.create_request(**parameters))
+        return read_reply(action, {result.name for result in called.out_arguments()}, answer)
 
 
 def read_number(text: str, largest: int) -> int:

@@ -1,49 +1,52 @@
-"""Normalization of answers to SOAP calls, in a form that async-upnp-client accepts."""
+"""Answers to SOAP calls, as far as they are intact."""
 
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
+from collections.abc import Collection
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from async_upnp_client.client import UpnpAction
 from async_upnp_client.const import HttpResponse
 
 from portmapper.api import NetworkFailure
 from portmapper_upnp.lenient_xml import parse, text_of
-from portmapper_upnp.soap_fault import ACTION_FAILED, NO_CODE, Moved
+from portmapper_upnp.soap_fault import ACTION_FAILED, NO_CODE, Fault, Moved
 
-_ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
-_CONTROL = "urn:schemas-upnp-org:control-1-0"
 _NUMBER = re.compile(r"-?[0-9]{1,5}")
 _CODE_IN_DAMAGED_FAULT = re.compile(r"<(?:[\w.-]{1,30}:)?errorCode>\s*(-?[0-9]{1,5})\s*<", re.IGNORECASE)
 _MOVED = frozenset({301, 302, 303, 307, 308, 404, 405, 410})
 
 
-def canonical_reply(action: UpnpAction, response: HttpResponse) -> HttpResponse:
-    """Return the answer with the right names and the HTTP status that matches its content.
+def read_reply(action: str, results: Collection[str], response: HttpResponse) -> dict[str, str]:
+    """Return the output arguments of an answer as text.
 
     A fault or a result is recognized regardless of the HTTP status (H3), and as far as it is intact: a
     TP-Link Archer C8 overwrites bytes behind the essential part (H8). Any other content with a success
     status counts as success if the action returns nothing: the mapping is verified later anyway.
 
+    Args:
+        action: the name of the action.
+        results: the names of its output arguments; others are ignored.
+        response: the HTTP answer.
+
     Raises:
+        Fault: the gateway refused.
         Moved: the control URL does not exist, or redirects.
         NetworkFailure: the answer is neither a result nor a fault.
     """
     status = response.status_code
     root = _document(response.body or "")
-    result = _first(root, f"{action.name}response".lower(), action.name.lower())
+    result = _first(root, f"{action}response".lower(), action.lower())
     if status in _MOVED and result is None:
         raise Moved(f"the gateway's control URL is gone (HTTP {status})")
     fault = _first(root, "fault", "upnperror")
     if fault is not None:
-        return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _fault(fault))
+        raise _fault(fault)
     if result is None and not 200 <= status < 300:
-        return HttpResponse(HTTPStatus.INTERNAL_SERVER_ERROR, {}, _bare_refusal(status))
-    if result is None and action.out_arguments():
+        raise Fault(NO_CODE, f"HTTP {status}")  # such as a web page (H3)
+    if result is None and results:
         raise NetworkFailure(f"the gateway's answer is invalid (HTTP {status})")
-    return HttpResponse(HTTPStatus.OK, {}, _result(action, Element("Empty") if result is None else result))
+    return {} if result is None else {part.tag: _content(part) for part in result if part.tag in results}
 
 
 def _document(text: str) -> Element:
@@ -69,32 +72,10 @@ def _first(root: Element, *names: str) -> Element | None:
     return next((found for found in root.iter() if found.tag.lower() in names), None)
 
 
-def _fault(fault: Element) -> str:
+def _fault(fault: Element) -> Fault:
     code = text_of(fault, "errorCode")
-    number = code if _NUMBER.fullmatch(code) else str(ACTION_FAILED)
-    return _fault_document(number, text_of(fault, "errorDescription") or text_of(fault, "faultstring"))
-
-
-def _bare_refusal(status: int) -> str:
-    """Return the fault for an error status without a fault, such as a web page (H3)."""
-    return _fault_document(str(NO_CODE), f"HTTP {status}")
-
-
-def _fault_document(number: str, description: str) -> str:
-    envelope, body = _envelope()
-    detail = SubElement(SubElement(body, "s:Fault"), "detail")
-    error = SubElement(detail, "UPnPError", {"xmlns": _CONTROL})
-    SubElement(error, "errorCode").text = number
-    SubElement(error, "errorDescription").text = description
-    return tostring(envelope, encoding="unicode")
-
-
-def _result(action: UpnpAction, result: Element) -> str:
-    envelope, body = _envelope()
-    answer = SubElement(body, f"u:{action.name}Response", {"xmlns:u": action.service.service_type})
-    for argument in result:
-        SubElement(answer, argument.tag).text = _content(argument)
-    return tostring(envelope, encoding="unicode")
+    number = int(code) if _NUMBER.fullmatch(code) else ACTION_FAILED
+    return Fault(number, text_of(fault, "errorDescription") or text_of(fault, "faultstring"))
 
 
 def _content(argument: Element) -> str:
@@ -102,8 +83,3 @@ def _content(argument: Element) -> str:
     if len(argument):
         return "".join(tostring(child, encoding="unicode") for child in argument)
     return (argument.text or "").strip()
-
-
-def _envelope() -> tuple[Element, Element]:
-    envelope = Element("s:Envelope", {"xmlns:s": _ENVELOPE})
-    return envelope, SubElement(envelope, "s:Body")
