@@ -8,7 +8,6 @@ from portmapper.api import NetworkFailure, Unsupported
 from portmapper_upnp.control_url import own_page, possible_urls
 from portmapper_upnp.lenient_xml import parse, text_of
 from portmapper_upnp.scpd import ServiceKind
-from portmapper_upnp.tag_soup import read_tags
 
 MAX_SERVICES = 16
 """Services with one URL each. A service with an ambiguous control URL counts several times (H9)."""
@@ -72,6 +71,8 @@ def _read(text: str, location: str, kind: ServiceKind) -> tuple[Element, list[tu
             return root, services
     except NetworkFailure as error:
         failure = error
+    from portmapper_upnp.tag_soup import read_tags  # few gateways need it, and it loads all HTML entities
+
     root = _with_standard_names(read_tags(text))
     services = _services(root, location, kind)
     if failure is not None and not services:
