@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import attrs
 
-from portmapper.api.backend import Backend, Connection, DescribesConnection, Gateway, Target
+from portmapper.api.backend import Backend, Gateway, Target
+from portmapper.api.connection import Connection, DescribesConnection
 from portmapper.api.errors import BackendError
 from portmapper.api.model import IPAddress
 from portmapper.gateways.brief import Brief, KnownGateways, NothingKnown

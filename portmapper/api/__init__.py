@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from portmapper.api.arrivals import HearsArrivals as HearsArrivals
     from portmapper.api.backend import Backend as Backend
     from portmapper.api.backend import ChecksTable as ChecksTable
-    from portmapper.api.backend import Connection as Connection
-    from portmapper.api.backend import DescribesConnection as DescribesConnection
     from portmapper.api.backend import Diagnoses as Diagnoses
     from portmapper.api.backend import EndsSearch as EndsSearch
     from portmapper.api.backend import Gateway as Gateway
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from portmapper.api.command import Command as Command
     from portmapper.api.config import READ as READ
     from portmapper.api.config import structure as structure
+    from portmapper.api.connection import Connection as Connection
+    from portmapper.api.connection import DescribesConnection as DescribesConnection
     from portmapper.api.daemon_command import DaemonCommand as DaemonCommand
     from portmapper.api.daemon_command import DaemonParts as DaemonParts
     from portmapper.api.errors import UNREACHABLE as UNREACHABLE
@@ -130,8 +130,6 @@ __getattr__ = lazy_exports(
         "backend": (
             "Backend",
             "ChecksTable",
-            "Connection",
-            "DescribesConnection",
             "Diagnoses",
             "Gateway",
             "GatewayEvent",
@@ -148,6 +146,10 @@ __getattr__ = lazy_exports(
         "config": (
             "READ",
             "structure",
+        ),
+        "connection": (
+            "Connection",
+            "DescribesConnection",
         ),
         "daemon_command": (
             "DaemonCommand",

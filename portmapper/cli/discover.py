@@ -21,7 +21,8 @@ from portmapper.cli.targets import directory_of, opened_store
 
 if TYPE_CHECKING:
     from portmapper.actions.discover import DiscoveryResult
-    from portmapper.api.backend import Backend, Connection, Gateway, Target
+    from portmapper.api.backend import Backend, Gateway, Target
+    from portmapper.api.connection import Connection
     from portmapper.api.model import IPAddress
 
 

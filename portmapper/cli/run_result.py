@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any
 
@@ -32,6 +31,8 @@ def say_farewell(arguments: argparse.Namespace, document: dict[str, Any]) -> Non
 def exit_status(arguments: argparse.Namespace, document: dict[str, Any], stopped: bool) -> int:
     """Print the result of one pass and return the exit status."""
     if arguments.json:
+        import json  # few passes print or store any
+
         print(json.dumps(document, indent=2))
     elif sys.stdout.isatty():
         from portmapper.cli.tables import print_status

@@ -5,21 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
 
 import attrs
 
-from portmapper.api.backend import (
-    ChecksTable,
-    Connection,
-    DescribesConnection,
-    Gateway,
-    ListsMappings,
-    VerifiesLeases,
-)
+from portmapper.api.backend import ChecksTable, Gateway, ListsMappings, VerifiesLeases
 from portmapper.api.errors import BackendError, Conflict, PluginFault, quoted
 from portmapper.api.model import MAX_DURATION, ConflictPolicy, IPAddress, Lease, MapRequest, TableEntry
 from portmapper.gateways.bounded import TABLE_LIMIT, bounded, map_at, unmap_at
 from portmapper.pluginhost.faults import record_fault
+
+if TYPE_CHECKING:
+    from portmapper.api.connection import Connection, DescribesConnection
 
 MAX_ENTRIES = 65_536
 
@@ -87,6 +84,8 @@ async def read_table(gateway: ListsMappings) -> Sequence[TableEntry]:
 
 async def read_connection(gateway: DescribesConnection) -> Connection:
     """Return what a gateway reports about its connection. Raise `BackendError`."""
+    from portmapper.api.connection import Connection  # needed only for `discover -v`
+
     assert isinstance(gateway, Gateway)
     connection = await bounded(gateway, gateway.connection())
     if not isinstance(connection, Connection):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as AnyMapping
 from datetime import datetime
@@ -45,7 +44,7 @@ class AdhocMappings:
     def __init__(self, storage: AdhocStorage) -> None:
         """Read the stored records; skip those that this version cannot read."""
         self._storage = storage
-        self._records = [json.loads(text) for text in storage.adhoc]
+        self._records = _records(storage.adhoc) if storage.adhoc else []
         self.mappings: tuple[Mapping, ...] = ()
         self._read()
 
@@ -91,11 +90,19 @@ class AdhocMappings:
         self._records = [record for record in self._records if not keys & {m.key for m in _mappings(record)}]
 
     def _write(self) -> None:
+        import json  # a pass opens no ad-hoc mapping
+
         self._storage.adhoc = tuple(json.dumps(record) for record in self._records)
         self._read()
 
     def _read(self) -> None:
         self.mappings = tuple(mapping for record in self._records for mapping in _mappings(record))
+
+
+def _records(texts: Iterable[str]) -> list[dict[str, Any]]:
+    import json
+
+    return [json.loads(text) for text in texts]
 
 
 def parse_records(records: object) -> list[Mapping]:

@@ -10,7 +10,7 @@ from portmapper.api.source import Row, Source
 
 VARIABLE = "PORTMAPPER_PORTS"
 
-_BETWEEN = re.compile(r"[,;\s]+")
+_BETWEEN = r"[,;\s]+"
 
 
 class EnvironmentSource(Source):
@@ -29,13 +29,14 @@ class EnvironmentSource(Source):
 
     async def fetch(self) -> Sequence[Row]:
         """Return one row per port."""
-        ports = [text for text in _BETWEEN.split(os.environ.get(VARIABLE, "")) if text]
+        ports = [text for text in re.split(_BETWEEN, os.environ.get(VARIABLE, "")) if text]
         return [_row(text, place) for place, text in enumerate(ports, 1)]
 
 
 def is_set() -> bool:
     """Return whether the variable names any port."""
-    return bool(_BETWEEN.sub("", os.environ.get(VARIABLE, "")))
+    text = os.environ.get(VARIABLE, "")
+    return bool(text and re.sub(_BETWEEN, "", text))
 
 
 def _row(text: str, place: int) -> Row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import Any
 
@@ -38,6 +37,8 @@ class AdhocTable:
 
 
 def _record(row: Any) -> str:
+    import json  # few stores have such a row
+
     text = row[0]
     if not isinstance(text, str) or not isinstance(json.loads(text), dict):
         raise ValueError("it is not a JSON object")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from portmapper.support.private_json import write_private
@@ -31,6 +30,8 @@ class PluginState:
         path = self._path(name)
         if path is None or not path.exists():
             return None
+        import json  # few plugins keep anything
+
         try:
             content: object = json.loads(read_limited(path, MAX_SIZE))
         except RecursionError:

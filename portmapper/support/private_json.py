@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from pathlib import Path
 
@@ -17,6 +16,8 @@ def write_private(path: Path, content: object) -> None:
     Raises:
         OSError: the directory cannot be written.
     """
+    import json  # few runs write such a file
+
     temporary = path.with_name(f"{path.name}.new")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     temporary.unlink(missing_ok=True)

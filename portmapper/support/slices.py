@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -25,6 +24,8 @@ async def in_slices(values: Iterable[T], size: int = SLICE) -> list[T]:
 
 async def json_in_slices(document: object) -> str:
     """Return what `json.dumps` returns for a document whose long lists are at most two levels deep."""
+    import json  # a single pass answers no client
+
     if isinstance(document, dict) and any(map(_is_long, document.values())):
         items = [f"{json.dumps(key)}: {await json_in_slices(value)}" for key, value in document.items()]
         return f"{{{', '.join(items)}}}"
