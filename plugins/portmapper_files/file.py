@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from portmapper.api import Document, Source, SourceError
 from portmapper.support.threads import in_thread
 from portmapper_files.bounded_read import read_all
-from portmapper_files.pipe import read_pipe
 
 if TYPE_CHECKING:
     from portmapper_files.watcher import Watcher
@@ -97,8 +96,12 @@ class FileSource(Source):
         if stat.S_ISREG(mode):
             return Document(_read_path(self._path, _NONBLOCKING), suffix=suffix)
         # The content of a pipe or a device can be read only once.
-        is_pipe = stat.S_ISFIFO(mode)
-        content = await (read_pipe(self._path) if is_pipe else in_thread(lambda: _read_path(self._path)))
+        if stat.S_ISFIFO(mode):
+            from portmapper_files.pipe import read_pipe  # few lists are pipes
+
+            content = await read_pipe(self._path)
+        else:
+            content = await in_thread(lambda: _read_path(self._path))
         if content is None:
             return await self._read()
         self._kept = Document(content, suffix=suffix)

@@ -112,11 +112,12 @@ class Run(Command):
 
 def _begin(arguments: argparse.Namespace) -> Plugins:
     """Check the options, configure the log, and load the plugins."""
-    from portmapper.cli.terminal import never_wait_for_terminals
     from portmapper.pluginhost.manager import load_plugins
 
     _check_options(arguments)
     if not _is_one_pass(arguments):
+        from portmapper.cli.terminal import never_wait_for_terminals
+
         never_wait_for_terminals()
     configure_logging(arguments, "warning" if arguments.oneshot else "info")
     plugins = load_plugins(arguments.disable_plugin)

@@ -17,7 +17,6 @@ from portmapper.config.schema import ProbeSettings, SourceSettings
 from portmapper.daemon.reloadable import Reloadable
 from portmapper.pluginhost.faults import record_fault
 from portmapper.sources import environment
-from portmapper.sources.inline import InlineSource
 from portmapper.sources.open_source import is_path, open_source
 from portmapper.sources.policy import Policy
 from portmapper.sources.reader import AUTO, SourceReader
@@ -30,12 +29,16 @@ if TYPE_CHECKING:
     from portmapper.api.source import FormatOptions, Source
     from portmapper.config.loader import SettingsFile
     from portmapper.pluginhost.manager import Plugins
+    from portmapper.sources.inline import InlineSource
 
 NEED_RESTART = (
     *("interval", "conflict", "close_ports_on_exit", "gateway", "backend", "state_dir", "pid_file"),
     *("disable_plugins", "log", "http", "guard", "cluster"),
 )
 """Settings that take effect only when the program starts; a reload does not change them."""
+
+INLINE = "inline"
+"""Takes the place of a location for the mappings of the settings file."""
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +117,7 @@ class RunConfig:
         }
         # Sources on the command line replace all sources and mappings of the settings file.
         if file.settings.mapping and not given:
-            readers[(InlineSource, options)] = self._inline_reader(file, options, policy)
+            readers[(INLINE, options)] = self._inline_reader(file, options, policy)
         if environment.is_set():
             known = self._readers.get((environment, options))
             source = environment.EnvironmentSource()
@@ -146,9 +149,11 @@ class RunConfig:
 
     def _inline_reader(self, file: SettingsFile, options: FormatOptions, policy: Policy) -> SourceReader:
         if self._inline is None:
+            from portmapper.sources.inline import InlineSource  # few settings files have mappings
+
             self._inline = InlineSource(str(file.path), file.settings.mapping)
         self._inline.tables = file.settings.mapping
-        known = self._readers.get((InlineSource, options))
+        known = self._readers.get((INLINE, options))
         return known or SourceReader(self._inline, (), AUTO, options, policy)
 
     def _make_observers(self, file: SettingsFile) -> list[Observer]:

@@ -13,13 +13,11 @@ from portmapper.api.errors import RowError, quoted
 from portmapper.api.model import PROTOCOLS, ConflictPolicy, Family, IPNetwork, Protocol
 from portmapper.config.http_settings import HttpSettings
 from portmapper.config.log_options import LogFormat, LogLevel
-from portmapper.probe.server_url import parse_url
 from portmapper.sources.address_syntax import parse_address
 from portmapper.sources.field_parsers import FAMILIES, parse_conflict
 from portmapper.sources.policy import EVERY_HOST, EVERY_PORT, Action, Rule
 from portmapper.sources.port_syntax import ANY, parse_ports
 from portmapper.sources.presets import Preset, read_presets
-from portmapper.sources.remote_syntax import parse_remote
 from portmapper.sources.row_parser import MAX_MAPPINGS as MAX_ROW_MAPPINGS
 from portmapper.sources.trust import KEEP_SHARE, MAX_MAPPINGS, Limits, Trust, read_trust
 from portmapper.support.duration import parse_duration
@@ -82,7 +80,15 @@ def _remote(value: object) -> IPNetwork | str:
         return EVERY_HOST
     if not isinstance(value, str):
         raise ValueError(f"{quoted(value)} is neither a network nor {EVERY_HOST!r}")
+    from portmapper.sources.remote_syntax import parse_remote  # few settings files have such a rule
+
     return parse_remote(value)
+
+
+def _probe_url(value: object) -> str:
+    from portmapper.probe.server_url import parse_url  # few settings files name a probe server
+
+    return parse_url(value)
 
 
 def _delimiter(value: object) -> str:
@@ -191,7 +197,7 @@ class ProbeSettings:
         interval: time between two checks, 30 seconds or more.
     """
 
-    url: str = attrs.field(default="", metadata={READ: parse_url})
+    url: str = attrs.field(default="", metadata={READ: _probe_url})
     token_file: str = ""
     ca_file: str = ""
     interval: float = attrs.field(default=900.0, metadata={READ: _probe_interval})

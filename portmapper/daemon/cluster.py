@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from portmapper.api.guard import Guard
+from typing import TYPE_CHECKING
+
 from portmapper.store.ownership import ChooseToken, no_token
 from portmapper.support.values import frozen
+
+if TYPE_CHECKING:
+    from portmapper.api.guard import Guard
 
 
 @frozen

@@ -6,14 +6,16 @@ import asyncio
 import enum
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portmapper.api.errors import LeadershipLost, PluginFault, PortmapperError, UsageError
-from portmapper.api.guard import Guard
 from portmapper.gateways.gate import LeaderGate
 from portmapper.pluginhost import guard as guarded
 from portmapper.pluginhost.faults import record_fault
 from portmapper.support.text import printable
+
+if TYPE_CHECKING:
+    from portmapper.api.guard import Guard
 
 LONGEST_NAME = 200
 """Characters of a leader's name that are shown."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.api.errors import UsageError
 from portmapper.api.events import Event, EventKind
-from portmapper.probe.server_url import read_authority, read_token
 from portmapper.support.values import frozen
 
 if TYPE_CHECKING:
@@ -163,6 +162,7 @@ class OutsideCheck:
         from portmapper.probe.check import check_ports
         from portmapper.probe.evidence import Cause, State, Verdict
         from portmapper.probe.exchange import ProbeServer
+        from portmapper.probe.server_url import read_authority, read_token
 
         try:
             token = read_token(Path(settings.token_file) if settings.token_file else None)

@@ -23,7 +23,6 @@ from portmapper.pluginhost.faults import record_fault
 from portmapper.pluginhost.installed import Loadable, installed_plugins
 from portmapper.pluginhost.kinds import KINDS, hook_of
 from portmapper.pluginhost.settings import SETTINGS, has_settings, with_settings
-from portmapper.pluginhost.trace import trace_hooks
 from portmapper.support.reasons import plain_reason
 from portmapper.support.values import frozen
 
@@ -66,6 +65,8 @@ class Plugins:
         self._hooks = pluggy.PluginManager(hookspecs.PROJECT)
         self._hooks.add_hookspecs(hookspecs)
         if os.environ.get("PORTMAPPER_TRACE_PLUGINS", "") not in ("", "0"):
+            from portmapper.pluginhost.trace import trace_hooks  # for authors of plugins
+
             trace_hooks(self._hooks)
         self._registered: dict[str, list[type[Any]]] = {kind: [] for kind in KINDS}
         self._settings: list[tuple[str, type[Any]]] = []

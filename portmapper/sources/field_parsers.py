@@ -19,13 +19,9 @@ from portmapper.api.model import (
     IPNetwork,
     Protocol,
 )
-from portmapper.api.until_syntax import parse_until
 from portmapper.sources.address_syntax import parse_address, parse_gateway
-from portmapper.sources.internal_hosts import unusable
-from portmapper.sources.lifetime_hints import lifetime_hint
 from portmapper.sources.port_hints import port_hint, protocol_hint
 from portmapper.sources.port_syntax import MAX_PORT, parse_ports
-from portmapper.sources.remote_syntax import parse_remote
 from portmapper.support.duration import parse_duration
 from portmapper.support.encodings import in_windows_letters
 
@@ -99,12 +95,16 @@ def _parse_internal_port(value: object) -> range:
 
 def _parse_address(value: object) -> IPAddress | IPNetwork | None:
     address = parse_address(_text("address", value))
+    from portmapper.sources.internal_hosts import unusable  # most rows are for this host
+
     if reason := unusable(address):
         raise RowError("address", f"{quoted(value)} {reason}")
     return address
 
 
 def _parse_remote(value: object) -> IPNetwork:
+    from portmapper.sources.remote_syntax import parse_remote  # few rows have the field
+
     try:
         return parse_remote(_text("remote", value))
     except ValueError as error:
@@ -118,6 +118,8 @@ def _parse_duration(value: object) -> int:
         digits = value.strip() if isinstance(value, str) else ""
         seconds = MAX_DURATION + 1 if digits.isascii() and digits.isdigit() else None
     if type(seconds) is not int:
+        from portmapper.sources.lifetime_hints import lifetime_hint  # needed only after a mistake
+
         raise RowError("duration", f"{quoted(value)} is not a lifetime: {lifetime_hint(value)}")
     if not 0 <= seconds <= MAX_DURATION:
         reason = f"{quoted(value)} is not in 0-{MAX_DURATION} seconds"
@@ -143,6 +145,8 @@ def _switch(field: str) -> Callable[[object], bool]:
 
 
 def _parse_until(value: object) -> datetime:
+    from portmapper.api.until_syntax import parse_until  # few rows have the field
+
     try:
         return parse_until(value)
     except ValueError as error:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
-from portmapper.support.clock_jumps import watching_jumps
 from portmapper.support.wall_clock import wall_now
 
 LONGEST_SLEEP = 60.0
@@ -65,6 +64,8 @@ class Clock:
     async def watch(self) -> None:
         """Let all waits look at the clock after each suspend, until canceled."""
         before = self.longest_sleep
+        from portmapper.support.clock_jumps import watching_jumps  # a single pass does not watch
+
         with watching_jumps(self._look_again) as are_reported:
             try:
                 if are_reported:

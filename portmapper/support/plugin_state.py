@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portmapper.support.private_json import write_private
 from portmapper.support.safe_open import read_limited
 
 MAX_SIZE = 1024 * 1024
@@ -46,6 +45,8 @@ class PluginState:
         """
         path = self._path(name)
         if path is not None:
+            from portmapper.support.private_json import write_private  # most runs only read
+
             write_private(path, content)
 
     def _path(self, name: str) -> Path | None:
