@@ -62,7 +62,7 @@ async def test_a_jump_of_the_clock_ends_the_waits_that_are_over(monkeypatch: pyt
     clock, asleep = Clock(), [0.0]
     awake = Clock.monotonic
     monkeypatch.setattr(Clock, "monotonic", lambda self: awake(self) + asleep[0])
-    monkeypatch.setattr("portmapper.support.clock.watching_jumps", reported)
+    monkeypatch.setattr("portmapper.support.clock_jumps.watching_jumps", reported)
     watch = asyncio.create_task(clock.watch())
     short, long = (asyncio.create_task(clock.wait(asyncio.Event(), hours * 3600)) for hours in (1, 3))
     await asyncio.sleep(0)
