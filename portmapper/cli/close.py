@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from portmapper.api.command import Command
 from portmapper.api.errors import NoGateway, UsageError
+from portmapper.cli.close_result import report, report_other_protocol
 from portmapper.cli.options import (
     add_config_option,
     add_gateway_options,
@@ -21,7 +22,6 @@ from portmapper.cli.options import (
     configure_logging,
 )
 from portmapper.cli.progress import progress
-from portmapper.cli.say import say
 from portmapper.cli.targets import call_daemon, directory_of, ports_of, targets_with_leases
 from portmapper.support.plugin_state import STATE
 from portmapper.support.wall_clock import wall_now
@@ -229,38 +229,24 @@ def _confirmed(count: int) -> bool:
 
 def _report(outcomes: Sequence[CloseOutcome]) -> int:
     """Print the result for each port and return the exit status."""
-    from portmapper.actions.close import CloseResult
-    from portmapper.cli.wording import port_text
-    from portmapper.support.text import printable
-
-    for outcome in outcomes:
-        port = port_text(outcome.port, outcome.protocol)
-        if outcome.result in (CloseResult.CLOSED, CloseResult.NOT_OPEN):
-            say(f"{port} is {outcome.result}")
-        else:
-            verb = "is still open" if outcome.result is not CloseResult.LEFT_ALONE else "is left alone"
-            say(f"portmapper: {port} {verb}: {printable(outcome.detail)}", sys.stderr)
-    return 1 if any(outcome.result in (CloseResult.FAILED, CloseResult.LISTED) for outcome in outcomes) else 0
+    return report(
+        [
+            {
+                "port": outcome.port,
+                "protocol": outcome.protocol.value,
+                "result": outcome.result.value,
+                "detail": outcome.detail,
+            }
+            for outcome in outcomes
+        ]
+    )
 
 
 def _report_other_protocol(arguments: argparse.Namespace, directory: Path) -> None:
-    """Name the ports that stay open over the other protocol, where the user named none: `close 27015`."""
-    import shlex
-
     from portmapper.cli.farewell import options_of_close
     from portmapper.cli.status import known_mappings
-    from portmapper.cli.wording import mapping_port
 
     numbers = {port for _, port in ports_of([text for text in arguments.port if "/" not in text])}
     closed = {(protocol.value, port) for protocol, port in ports_of(arguments.port)}
-    left = [
-        mapping_port(mapping)
-        for mapping in (known_mappings(directory) if numbers else ())
-        if mapping["state"] == "active"
-        and mapping["external_port"] in numbers
-        and (mapping["protocol"], mapping["external_port"]) not in closed
-    ]
-    if left:
-        verb, them = ("is", "it") if len(left) == 1 else ("are", "them")
-        command = shlex.join(["portmapper", "close", *options_of_close(arguments.given), *left])
-        say(f"portmapper: {', '.join(left)} {verb} still open. To close {them}: {command}", sys.stderr)
+    if numbers:
+        report_other_protocol(known_mappings(directory), closed, numbers, options_of_close(arguments.given))

@@ -38,7 +38,12 @@ def parse(words: Sequence[str]) -> Parsed | None:
             return None
         else:
             others.append(word)
-    return _absolute(state_place() if directory is None else directory), as_json, others
+    return default_directory() if directory is None else _absolute(directory), as_json, others
+
+
+def default_directory() -> str:
+    """Return the absolute state directory without `--state-dir`."""
+    return _absolute(state_place())
 
 
 def _absolute(directory: str) -> str:

@@ -1,11 +1,11 @@
-"""`portmapper open`, `pause` and `resume` of single ports in a running daemon."""
+"""`portmapper open`, `close`, `pause` and `resume` of single ports in a running daemon."""
 
 from __future__ import annotations
 
 import os
 
 from portmapper.cli.progress import progress
-from portmapper.cli.quick import parse
+from portmapper.cli.quick import default_directory, parse
 from portmapper.control.client import NotRunning, call_daemon
 
 TYPE_CHECKING = False
@@ -40,6 +40,26 @@ def quick_open(words: Sequence[str]) -> int | None:
     else:
         show(document, by_daemon=True)
     return exit_status(document)
+
+
+def quick_close(words: Sequence[str]) -> int | None:
+    """Close a port as `quick_open` opens ports; the full command looks at the gateways, too."""
+    parsed = parse(words)
+    if parsed is None or parsed[1] or len(parsed[2]) != 1:
+        return None
+    directory, _, ports = parsed
+    answer = _asked("close", directory, [_port_record(ports[0])], "closing the ports")
+    if answer is None or answer["ports"][0]["result"] == "unknown":
+        return None
+    from portmapper.cli.close_result import report, report_other_protocol
+
+    status = report(answer["ports"])
+    if "/" not in ports[0]:
+        mappings = call_daemon(directory, "status")["mappings"]
+        port = int(ports[0])
+        options = [] if directory == default_directory() else ["--state-dir", directory]
+        report_other_protocol(mappings, {("TCP", port)}, {port}, options)
+    return status
 
 
 def quick_pause(words: Sequence[str]) -> int | None:

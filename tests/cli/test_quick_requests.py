@@ -1,4 +1,4 @@
-"""`open`, `pause` and `resume` in the usual cases do what the full commands do, and start faster."""
+"""`open`, `close`, `pause` and `resume` in the usual cases do what the full commands do, and start faster."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import attrs
 import pytest
 from status_documents import mapping
 
+from portmapper.actions.close import CloseResult
 from portmapper.api.errors import PortmapperError
 from portmapper.api.model import Mapping
-from portmapper.cli import quick_requests
+from portmapper.cli import close_result, quick_requests
 from portmapper.cli.main import QUICK, _command, _load, _run_command, main
 from portmapper.control.client import NotRunning
 from portmapper.sources.adhoc import parse_records
@@ -37,8 +38,12 @@ class Daemon:
     requests: list[tuple[str, str, Sequence[Mapping]]] = attrs.field(factory=list)
     answer: Any = None
 
-    def call(self, directory: Path | str, path: str, method: str, body: dict[str, Any]) -> Any:
+    def call(
+        self, directory: Path | str, path: str, method: str = "GET", body: dict[str, Any] | None = None
+    ) -> Any:
         """Stand in for `call_daemon`."""
+        if body is None:
+            return OPENED
         assert method == "POST"
         self.requests.append((str(directory), path, parse_records(body["mappings"])))
         if isinstance(self.answer, Exception):
@@ -46,7 +51,7 @@ class Daemon:
         return self.answer
 
 
-OPENED = {
+OPENED: dict[str, Any] = {
     "mappings": [mapping(8080), mapping(8081, state="refused", error="not authorized")],
     "gateways": [],
 }
@@ -105,7 +110,36 @@ def test_request_and_output_are_those_of_the_full_command(daemon: Daemon, words:
     assert daemon.requests[0] == daemon.requests[1]
 
 
-@pytest.mark.parametrize("verb", ["open", "pause", "resume"])
+@pytest.mark.parametrize("result", ["closed", "listed", "failed"])
+@pytest.mark.parametrize("words", [["8080"], ["8080/udp"], ["27015", "--state-dir", "/srv/ports"]])
+def test_close_prints_what_the_full_command_prints(
+    daemon: Daemon, words: list[str], result: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the ports that stay open over the other protocol, where the user named none."""
+    monkeypatch.setitem(OPENED, "mappings", [mapping(8080, protocol="UDP"), mapping(27015, protocol="UDP")])
+    port, _, protocol = words[0].partition("/")
+    done = {"port": int(port), "protocol": protocol.upper() or "TCP", "result": result, "detail": "why"}
+    daemon.answer = {"ports": [done]}
+    quick = quickly(["close", *words])
+    assert quick == printed(_run_command, _command("close"), words)
+    assert daemon.requests[0] == daemon.requests[1]
+    assert quick[0] == (0 if result == "closed" else 1)
+    assert ("UDP is still open. To close it" in quick[2].replace("udp", "UDP")) is ("/" not in words[0])
+
+
+def test_a_port_that_the_daemon_does_not_hold_is_left_to_the_full_command(daemon: Daemon) -> None:
+    """It looks for it at the gateways."""
+    daemon.answer = {"ports": [{"port": 8080, "protocol": "TCP", "result": "unknown", "detail": ""}]}
+    assert quickly(["close", "8080"]) == (None, "", "")
+
+
+def test_the_results_of_close_are_those_of_its_action() -> None:
+    """The command names them without an import of attrs."""
+    named = {*close_result.NOT_OPEN, close_result.LEFT_ALONE, *close_result.STILL_OPEN}
+    assert named == {result.value for result in CloseResult}
+
+
+@pytest.mark.parametrize("verb", ["open", "close", "pause", "resume"])
 @pytest.mark.parametrize(
     "words",
     [
@@ -140,7 +174,14 @@ def test_other_words_are_left_to_the_full_command(daemon: Daemon, verb: str, wor
 
 
 @pytest.mark.parametrize(
-    "words", [["pause", "8080:80"], ["resume", "8080/both"], ["pause", "8080", "--json"]]
+    "words",
+    [
+        ["pause", "8080:80"],
+        ["resume", "8080/both"],
+        ["pause", "8080", "--json"],
+        ["close", "8080", "8081"],
+        ["close", "8080", "--json"],
+    ],
 )
 def test_what_only_open_knows_is_left_to_the_full_command(daemon: Daemon, words: list[str]) -> None:
     """Nothing was sent yet."""
@@ -186,7 +227,7 @@ def test_a_quick_command_imports_little(name: str, tmp_path: Path) -> None:
     code = (
         "import sys; import portmapper.cli.main as m\n"
         f"assert m._load(m.QUICK[{name!r}])({[] if name == 'status' else ['8080']!r}) is None\n"
-        "import portmapper.cli.open_result, portmapper.cli.pause_result\n"
+        "import portmapper.cli.open_result, portmapper.cli.pause_result, portmapper.cli.close_result\n"
         "print({'argparse', 'asyncio', 'attr', 'logging', 'pathlib', 'rich', 'typing'} & set(sys.modules))"
     )
     done = subprocess.run(
