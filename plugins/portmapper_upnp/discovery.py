@@ -18,6 +18,7 @@ from portmapper.api import BackendError, GatewayTimeout, IPAddress, NetworkFailu
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.location_check import by_address, is_at
 from portmapper_upnp.search import Datagram, Search
+from portmapper_upnp.ssdp_packet import read_packet
 
 if TYPE_CHECKING:
     import aiohttp
@@ -78,8 +79,6 @@ class Discovery:
             self._outcomes.put_nowait(None)
 
     def _consider(self, datagram: Datagram, group: asyncio.TaskGroup, search: Search) -> None:
-        from portmapper_upnp.factory import read_packet
-
         packet = read_packet(datagram.data, datagram.sender, self._target.gateway)
         if packet is None or packet.location is None:
             return

@@ -12,9 +12,9 @@ from portmapper_upnp.igd import IgdGateway
 from portmapper_upnp.requester import BoundedRequester, open_session
 from portmapper_upnp.scpd import FIREWALL_CONTROL, WAN_CONNECTION, WAN_LINK
 from portmapper_upnp.select_connection import by_preference
-from portmapper_upnp.ssdp_packet import read_device_name, read_packet
+from portmapper_upnp.ssdp_packet import read_device_name
 
-__all__ = ["connect", "open_session", "read_packet"]
+__all__ = ["connect", "open_session"]
 
 
 async def connect(session: aiohttp.ClientSession, endpoint: Endpoint) -> IgdDevice:

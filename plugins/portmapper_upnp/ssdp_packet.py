@@ -1,4 +1,7 @@
-"""A parser for SSDP packets: answers to M-SEARCH, and NOTIFY announcements."""
+"""A parser for SSDP packets: answers to M-SEARCH, and NOTIFY announcements. Standard library only.
+
+A daemon reads announcements all day, even if PCP or NAT-PMP opens its ports and nothing needs UPnP.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,6 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-from aiohttp.http_exceptions import BadHttpMessage
-from async_upnp_client.ssdp import decode_ssdp_packet
 
 from portmapper.api import IPAddress
 from portmapper.support.values import frozen
@@ -30,6 +30,7 @@ class SsdpPacket:
         target: ST or NT: the device or service that it is about.
         device: the device's unique name (`uuid:...`) in lower case, empty if there is none.
         boot_id: BOOTID.UPNP.ORG, which increases with each restart; empty before UDA 1.1.
+        server: SERVER: the software that the device says it runs, empty if it does not; untrusted.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class SsdpPacket:
     target: str
     device: str
     boot_id: str
+    server: str = ""
 
 
 def read_packet(data: bytes, sender: tuple[Any, ...], gateway: IPAddress | None = None) -> SsdpPacket | None:
@@ -50,16 +52,15 @@ def read_packet(data: bytes, sender: tuple[Any, ...], gateway: IPAddress | None 
     """
     try:
         source = ipaddress.ip_address(str(sender[0]).partition("%")[0])
-        # Omit the sender's zone: the library would add it to a location, and fail if that has no host.
-        received = _headers(data)
-        start, headers = decode_ssdp_packet(_tidy(*received), None, (str(source), 0))
-    except (ValueError, BadHttpMessage):
+    except ValueError:
         return None
+    start, received = _headers(data)
+    headers = dict(reversed(received))  # of several, the first counts
     kind = _kind(start.upper(), headers.get("nts", ""))
     if kind is None:
         return None
     zone = str(sender[3]) if len(sender) == 4 and sender[3] else ""
-    urls = (acceptable_location(url, source, zone, gateway) for url in _locations(received[1]))
+    urls = (acceptable_location(url, source, zone, gateway) for url in _locations(received))
     return SsdpPacket(
         kind=kind,
         sender=source,
@@ -67,6 +68,7 @@ def read_packet(data: bytes, sender: tuple[Any, ...], gateway: IPAddress | None 
         target=headers.get("st", "") or headers.get("nt", ""),
         device=read_device_name(headers.get("usn", "")),
         boot_id=headers.get("bootid.upnp.org", ""),
+        server=headers.get("server", ""),
     )
 
 
@@ -86,8 +88,8 @@ def _kind(start: str, announcement: str) -> str | None:
 def _headers(data: bytes) -> tuple[str, list[tuple[str, str]]]:
     """Return the start line and every valid header.
 
-    The library's header parser rejects a whole packet because of one bad header. Routers send headers with
-    a blank before the colon, lines without a colon, and Latin-1 bytes.
+    Routers send headers with a blank before the colon, lines without a colon, Latin-1 bytes, and some headers
+    twice. None of that costs the packet.
     """
     start, *lines = data.decode("latin-1").lstrip("\r\n").replace("\r", "\n").split("\n")
     headers: list[tuple[str, str]] = []
@@ -103,11 +105,6 @@ def _headers(data: bytes) -> tuple[str, list[tuple[str, str]]]:
     return _printable(start), headers[:MAX_HEADERS]
 
 
-def _tidy(start: str, headers: Sequence[tuple[str, str]]) -> bytes:
-    lines = [start, *(f"{name}: {value}" for name, value in headers)]
-    return "\r\n".join([*lines, "", ""]).encode("ascii")
-
-
 def _locations(headers: Sequence[tuple[str, str]]) -> Iterator[str]:
     """Yield what may be the location: some devices send several, and very old ones name it AL."""
     for wanted in ("location", "al"):
@@ -115,4 +112,4 @@ def _locations(headers: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _printable(text: str) -> str:
-    return "".join(character for character in text.strip() if " " <= character <= "~")
+    return "".join(character for character in text if " " <= character <= "~").strip()

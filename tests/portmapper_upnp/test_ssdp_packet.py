@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -88,3 +91,20 @@ def test_an_odd_location_is_found(headers: bytes) -> None:
     packet = read_packet(b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n" + headers + b"\r\n\r\n", SENDER)
     assert packet is not None
     assert packet.location == "http://192.168.1.1:5000/desc.xml"
+
+
+def test_the_first_of_repeated_headers_counts():
+    """Some devices send headers twice, even those that HTTP allows only once."""
+    headers = b"ST: a\r\nST: b\r\nServer: Linux UPnP/1.1 ACME/2\r\nContent-Length: 0\r\nContent-Length: 0"
+    packet = read_packet(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\n", SENDER)
+    assert packet is not None
+    assert (packet.target, packet.server) == ("a", "Linux UPnP/1.1 ACME/2")
+
+
+def test_reading_packets_loads_no_library():
+    """A daemon over PCP hears the announcements of UPnP all day."""
+    code = "import sys; from portmapper_upnp.announcements import Announcements; print(sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "portmapper_upnp.ssdp_packet" in loaded
+    assert "aiohttp" not in loaded
+    assert "async_upnp_client" not in loaded
