@@ -25,7 +25,7 @@ event that comes sooner is delayed, not dropped, because a gateway may restart t
 
 _GATEWAY_TARGET = re.compile(r":(?:InternetGatewayDevice|WAN(?:IP|PPP)Connection):", re.IGNORECASE)
 
-_ROOT_TARGET = re.compile(r":InternetGatewayDevice:", re.IGNORECASE)
+ROOT_TARGET = re.compile(r":InternetGatewayDevice:", re.IGNORECASE)
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +46,17 @@ class Announcements(asyncio.DatagramProtocol):
         self._delayed: dict[GatewayEvent, asyncio.TimerHandle] = {}
         self._notify: Callable[[GatewayEvent], None] | None = None
         self._transport: asyncio.BaseTransport | None = None
+        self._is_listening = False
 
     async def listen(self, notify: Callable[[GatewayEvent], None]) -> None:
-        """Call `notify` for each event until `close`; if the socket fails, log it and rely on polling."""
+        """Call `notify` for each event until `close`, in place of an earlier one.
+
+        If the socket fails, log it and rely on polling.
+        """
         self._notify = notify
+        if self._is_listening:
+            return
+        self._is_listening = True
         self._loop = asyncio.get_running_loop()
         try:
             opened = self._socket()
@@ -133,7 +140,7 @@ class Announcements(asyncio.DatagramProtocol):
         """
         if packet.kind != "alive" or not self._device or packet.device in ("", self._device):
             return False
-        if packet.location is None or not _ROOT_TARGET.search(packet.target):
+        if packet.location is None or not ROOT_TARGET.search(packet.target):
             return False
         return urlsplit(packet.location).path == urlsplit(self._endpoint.location).path
 

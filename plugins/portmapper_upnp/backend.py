@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from portmapper.api import Backend, Diagnoses, EndsSearch, Family, Gateway, HearsArrivals, IPAddress, Target
-from portmapper_upnp.lazy_import import load
+from portmapper.api import (
+    Backend,
+    Diagnoses,
+    EndsSearch,
+    Family,
+    Gateway,
+    HearsArrivals,
+    IPAddress,
+    ReadsLate,
+    Target,
+)
+from portmapper_upnp.lazy_import import is_loaded, load
 from portmapper_upnp.multicast import SSDP_PORT
 
 if TYPE_CHECKING:
@@ -18,6 +29,8 @@ if TYPE_CHECKING:
 
     from portmapper.api import Finding
     from portmapper_upnp.device import IgdDevice
+    from portmapper_upnp.endpoint import Endpoint
+    from portmapper_upnp.others import Others
     from portmapper_upnp.search import Search
 
 _HEAVY = "portmapper_upnp.factory"
@@ -26,7 +39,12 @@ FULL_SEARCH_EVERY = 4
 """While nothing answers, each fourth search names every target; the others are quiet."""
 
 
-class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
+OTHERS_TIME = 0.05
+"""Seconds in which a better protocol that has not refused may answer, before the libraries for this one are
+loaded. Its answer takes as long as that to a search, a few ms, and a program that starts has more to do."""
+
+
+class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
     """UPnP IGD v1 and v2: port mappings over IPv4, pinholes over IPv6."""
 
     name: ClassVar[str] = "upnp"
@@ -43,6 +61,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         self._listened: set[Target] = set()
         self._announced: dict[Target, tuple[bytes, tuple[Any, ...]]] = {}
         self._diagnosed: set[Target] = set()
+        self._others: dict[Target, Others] = {}
 
     async def discover(self, target: Target) -> AsyncIterator[Gateway]:
         """Yield each gateway that answers at the target.
@@ -56,8 +75,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         from portmapper_upnp.search import LATE_ANSWER_TIME, Search
 
         if target.url is not None:
-            await load(_HEAVY)
-            yield await connect_to(target.url, target, self._session(target), self._ssdp_port)
+            yield await connect_to(target.url, target, partial(self._connect, target), self._ssdp_port)
             return
         search = Search(
             target.local_address,
@@ -74,8 +92,8 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
             async with search, self._hearing(search, target):
                 if not await search.expects_answers():
                     return
-                await load(_HEAVY)
-                discovery = Discovery(target, self._session(target), self._ssdp_port)
+                connect, unread = partial(self._connect, target), await self._left_unread(target)
+                discovery = Discovery(target, connect, self._ssdp_port, unread)
                 async with aclosing(discovery.gateways(search)) as gateways:
                     async for gateway in gateways:
                         del self._fruitless[target]
@@ -90,6 +108,36 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         for search in self._searches.get(target, ()):
             search.end_after(patience)
             search.end_if_refused()
+
+    def others_answered(self, target: Target, answered: Collection[IPAddress], *, may_follow: bool) -> None:
+        """Take note of where PCP or NAT-PMP has answered."""
+        self._others_at(target).note(answered, may_follow=may_follow)
+
+    def _others_at(self, target: Target) -> Others:
+        from portmapper_upnp.others import Others
+
+        return self._others.setdefault(target, Others())
+
+    async def _left_unread(self, target: Target) -> Collection[IPAddress]:
+        """Return the addresses whose descriptions are read later; if there are none, load what reads them.
+
+        Once the libraries are loaded, a description costs little, and reading it proves that it can be read.
+        """
+        others = self._others_at(target)
+        if not is_loaded(_HEAVY) and await others.answer_within(OTHERS_TIME):
+            return others.answered
+        if (
+            target.gateway is not None
+        ):  # elsewhere, such as on a bridge of containers, hardly anything answers
+            await load(_HEAVY)
+        return ()
+
+    async def _connect(self, target: Target, endpoint: Endpoint) -> IgdDevice:
+        """Read a description; raise a `BackendError` if it is none of a gateway."""
+        await load(_HEAVY)
+        from portmapper_upnp.factory import connect
+
+        return await connect(self._session(target), endpoint)
 
     async def listen(self, target: Target, arrived: Callable[[], None]) -> None:
         """Listen for SSDP announcements. Raise `NetworkFailure` if nothing can be heard."""
@@ -151,7 +199,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals):
         from portmapper_upnp.discovery import connect_to
 
         def describe(url: str) -> Awaitable[IgdDevice]:
-            return connect_to(url, target, self._session(target), self._ssdp_port)
+            return connect_to(url, target, partial(self._connect, target), self._ssdp_port)
 
         return await diagnose(target, self._ssdp_port, describe, lambda search: self._track(search, target))
 

@@ -6,7 +6,22 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from portmapper.api import Gateway, GatewayEvent, GatewayTimeout, IPAddress, NotAuthorized, WatchesGateway
+from portmapper.api import (
+    ChecksTable,
+    DescribesConnection,
+    Gateway,
+    GatewayEvent,
+    GatewayTimeout,
+    IPAddress,
+    IPNetwork,
+    LearnsBehavior,
+    ListsMappings,
+    MapsOtherHosts,
+    NotAuthorized,
+    RestrictsRemoteHosts,
+    VerifiesLeases,
+    WatchesGateway,
+)
 from portmapper.support.values import frozen
 from portmapper_upnp.announcements import Announcements
 from portmapper_upnp.endpoint import Endpoint
@@ -61,6 +76,10 @@ class IgdDevice(Gateway, WatchesGateway):
         self._notify = notify
         await self._announcements.listen(notify)
 
+    def continue_with(self, announcements: Announcements) -> None:
+        """Use a listener that has heard the device before it was read."""
+        self._announcements = announcements
+
     async def close(self) -> None:
         """Stop listening for announcements."""
         self._notify = None
@@ -93,6 +112,24 @@ class IgdDevice(Gateway, WatchesGateway):
         self._refusals = 0
         if self._notify is not None:
             self._notify(GatewayEvent.GONE)
+
+
+class MapsPorts(
+    ListsMappings,
+    VerifiesLeases,
+    ChecksTable,
+    MapsOtherHosts,
+    RestrictsRemoteHosts,
+    DescribesConnection,
+    LearnsBehavior,
+):
+    """What every gateway for port mappings over IPv4 can do, before and after its description is read."""
+
+    restriction_is_checked = True
+
+    def can_restrict_to(self, remote: IPNetwork) -> bool:
+        """Return whether RemoteHost can name these hosts: it is one IPv4 address."""
+        return remote.version == 4 and remote.num_addresses == 1
 
 
 def third_party_refused(host: IPAddress, fault: Fault) -> NotAuthorized:

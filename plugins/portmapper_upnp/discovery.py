@@ -7,23 +7,20 @@ import ipaddress
 import logging
 import socket
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Container
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
 
 from portmapper.api import BackendError, GatewayTimeout, IPAddress, NetworkFailure, Target
+from portmapper_upnp.announcements import ROOT_TARGET
+from portmapper_upnp.device import IgdDevice
 from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.late_gateway import Connect, late_gateway
 from portmapper_upnp.location_check import by_address, is_at
 from portmapper_upnp.search import Datagram, Search
-from portmapper_upnp.ssdp_packet import read_packet
-
-if TYPE_CHECKING:
-    import aiohttp
-
-    from portmapper_upnp.device import IgdDevice
+from portmapper_upnp.ssdp_packet import SsdpPacket, read_packet
 
 MAX_LOCATIONS = 16
 """Descriptions fetched in one search from all hosts except the default gateway."""
@@ -41,11 +38,21 @@ _log = logging.getLogger(__name__)
 
 
 class Discovery:
-    """One search."""
+    """One search.
 
-    def __init__(self, target: Target, session: aiohttp.ClientSession, ssdp_port: int) -> None:
+    Args:
+        target: where to search.
+        connect: reads a description.
+        ssdp_port: the port of announcements.
+        left_unread: addresses where another protocol serves the device: its description is read later.
+    """
+
+    def __init__(
+        self, target: Target, connect: Connect, ssdp_port: int, left_unread: Container[IPAddress] = ()
+    ) -> None:
         self._target = target
-        self._session = session
+        self._connect_to = connect
+        self._left_unread = left_unread
         self._ssdp_port = ssdp_port
         self._seen: set[str] = set()
         self._failed: set[str] = set()
@@ -94,7 +101,7 @@ class Discovery:
             ssdp_port=self._ssdp_port,
             interface=self._target.interface,
         )
-        group.create_task(self._describe(endpoint, search, is_own=sender == self._with_zone(packet.sender)))
+        group.create_task(self._describe(endpoint, search, packet))
 
     def _described_at(self, location: str, sender: IPAddress) -> IPAddress:
         """Return the address of the device: the default gateway may answer from another address (D11)."""
@@ -125,15 +132,14 @@ class Discovery:
         self._per_host[sender] += 1
         return True
 
-    async def _describe(self, endpoint: Endpoint, search: Search, *, is_own: bool) -> None:
+    async def _describe(self, endpoint: Endpoint, search: Search, packet: SsdpPacket) -> None:
         # Any host can name a URL on the gateway. It is used only if the gateway itself does not answer. So
         # are other devices: there may be dozens, and their descriptions would delay the gateway's (D19).
+        is_own = endpoint.address == self._with_zone(packet.sender)
         is_default = is_own and endpoint.address == self._target.gateway
         if not is_default and endpoint.address.version == 4 and await self._default_answers(endpoint.latency):
             return
-        gateway = None
-        for candidate in self._endpoints(endpoint):
-            gateway = gateway or await self._connect(candidate)
+        gateway = await self._found(endpoint, packet if is_default else None)
         if gateway is None:
             return
         if gateway.address == self._target.gateway:
@@ -143,6 +149,19 @@ class Discovery:
             _log.debug("%s also answers, but is not the default gateway", endpoint.address)
             return
         self._outcomes.put_nowait(gateway)
+
+    async def _found(self, endpoint: Endpoint, packet: SsdpPacket | None) -> IgdDevice | None:
+        """Read the description, or leave it unread where another protocol serves the default gateway.
+
+        `packet` is what the default gateway itself sent. Only a gateway may stay unread: other devices of the
+        same host answer to upnp:rootdevice, too.
+        """
+        if packet is not None and endpoint.address in self._left_unread and ROOT_TARGET.search(packet.target):
+            return late_gateway(endpoint, packet, self._connect_to)
+        gateway = None
+        for candidate in self._endpoints(endpoint):
+            gateway = gateway or await self._connect(candidate)
+        return gateway
 
     def _endpoints(self, endpoint: Endpoint) -> list[Endpoint]:
         """Return the endpoints to try for an answer, the default gateway first.
@@ -158,10 +177,8 @@ class Discovery:
         return [default] if self._target.chosen else [default, endpoint]
 
     async def _connect(self, endpoint: Endpoint) -> IgdDevice | None:
-        from portmapper_upnp.factory import connect
-
         try:
-            return await connect(self._session, endpoint)
+            return await self._connect_to(endpoint)
         except BackendError as error:
             _log.debug("%s: %s", endpoint.location, error)
             self._failure = error
@@ -183,14 +200,12 @@ class Discovery:
         return True
 
 
-async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, ssdp_port: int) -> IgdDevice:
+async def connect_to(url: str, target: Target, connect: Connect, ssdp_port: int) -> IgdDevice:
     """Connect to the description URL that the user typed; its host may be a name.
 
     Raises:
         BackendError: the host is not found, or is no internet gateway.
     """
-    from portmapper_upnp.factory import connect
-
     address = await _resolve(url)
     endpoint = Endpoint(
         by_address(url, address),
@@ -200,7 +215,7 @@ async def connect_to(url: str, target: Target, session: aiohttp.ClientSession, s
         interface=target.interface,
         searched=False,
     )
-    return await connect(session, endpoint)
+    return await connect(endpoint)
 
 
 async def _resolve(url: str) -> IPAddress:

@@ -11,32 +11,24 @@ from typing import TypeVar
 from portmapper.api import (
     UNREACHABLE,
     BackendError,
-    ChecksTable,
     Conflict,
     Connection,
-    DescribesConnection,
     GatewayEvent,
     IPAddress,
-    IPNetwork,
     Learned,
-    LearnsBehavior,
     Lease,
-    ListsMappings,
     MapRequest,
-    MapsOtherHosts,
     NoResources,
     NotAuthorized,
-    RestrictsRemoteHosts,
     TableEntry,
     Unsupported,
-    VerifiesLeases,
 )
 from portmapper_upnp.add_request import Granted
 from portmapper_upnp.behavior import DeviceBehavior
 from portmapper_upnp.close_mapping import close_mapping
 from portmapper_upnp.connection import WanConnection, remote_host
 from portmapper_upnp.connection_details import WanLink, read_details
-from portmapper_upnp.device import CALL_TIME, Identity, IgdDevice
+from portmapper_upnp.device import CALL_TIME, Identity, IgdDevice, MapsPorts
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.igd_watch import IgdWatch
 from portmapper_upnp.learned_behavior import LearnedBehavior
@@ -58,19 +50,8 @@ _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
-class IgdGateway(
-    IgdDevice,
-    ListsMappings,
-    VerifiesLeases,
-    ChecksTable,
-    MapsOtherHosts,
-    RestrictsRemoteHosts,
-    DescribesConnection,
-    LearnsBehavior,
-):
+class IgdGateway(IgdDevice, MapsPorts):
     """The WAN connection services of one device; one of them is used."""
-
-    restriction_is_checked = True
 
     def __init__(
         self,
@@ -127,10 +108,6 @@ class IgdGateway(
         """Close a mapping, unless another host holds the port now."""
         async with self.bounded():
             await self._current(lambda: self._delete(lease))
-
-    def can_restrict_to(self, remote: IPNetwork) -> bool:
-        """Return whether RemoteHost can name these hosts: it is one IPv4 address."""
-        return remote.version == 4 and remote.num_addresses == 1
 
     async def external_address(self) -> IPAddress | None:
         """Query the external address; None if the connection is down (S5)."""

@@ -12,6 +12,11 @@ from portmapper.support.threads import in_thread_or_here
 _loaded: set[str] = set()
 
 
+def is_loaded(name: str) -> bool:
+    """Tell whether `load` has imported a module."""
+    return name in _loaded
+
+
 async def load(name: str) -> None:
     """Import the module `name` in a separate thread.
 

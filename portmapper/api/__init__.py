@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from portmapper.api.guard import Guard as Guard
     from portmapper.api.hookspecs import PLUGIN_API as PLUGIN_API
     from portmapper.api.hookspecs import hookimpl as hookimpl
+    from portmapper.api.late_reading import ReadsLate as ReadsLate
     from portmapper.api.learning import MAX_LEARNED as MAX_LEARNED
     from portmapper.api.learning import Learned as Learned
     from portmapper.api.learning import LearnsBehavior as LearnsBehavior
@@ -160,6 +161,7 @@ __getattr__ = lazy_exports(
             "Learned",
             "LearnsBehavior",
         ),
+        "late_reading": ("ReadsLate",),
         "errors": (
             "AnotherNat",
             "BackendError",

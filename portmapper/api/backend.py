@@ -52,12 +52,14 @@ class GatewayEvent(enum.StrEnum):
         EXTERNAL_ADDRESS_CHANGED: the external address changed; leases stay valid.
         TABLE_CHANGED: someone else changed the table; verify every lease.
         GONE: the gateway announced that it leaves, or it refuses connections; search for gateways again.
+        IDENTIFIED: the gateway was `unread` until now, and has its other attributes only now.
     """
 
     RESTARTED = "restarted"
     EXTERNAL_ADDRESS_CHANGED = "external address changed"
     TABLE_CHANGED = "table changed"
     GONE = "gone"
+    IDENTIFIED = "identified"
 
 
 @functools.lru_cache(maxsize=64)
@@ -84,6 +86,7 @@ class Gateway(abc.ABC):
         page: URL of the device's own web page, empty if it tells none; untrusted text.
         concurrency: how many requests the gateway handles at once.
         latency: seconds from the probe to its first answer.
+        unread: it answered a search, but nothing has needed it so far; see `portmapper.api.ReadsLate`.
         address_by_grant: the protocol has no request for the external address; the first lease reports it.
         one_per_internal_port: the gateway identifies a mapping by its internal port alone, as PCP and NAT-PMP
             do. The scheduler closes the old external port before it requests another one, because closing
@@ -100,6 +103,7 @@ class Gateway(abc.ABC):
     page: str = ""
     concurrency: int = 4
     latency: float = 0.0
+    unread: bool = False
     address_by_grant: bool = False
     one_per_internal_port: bool = False
 

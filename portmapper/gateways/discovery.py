@@ -106,8 +106,15 @@ class Discovery:
     def search(self, target: Target) -> Probe:
         """Return the search of a target, and start it on the first call."""
         if target not in self._watches:
-            watch = _Watch(Probe(target, self._backends, self._changed, brief=self._brief, known=self._known))
-            self._watches[target] = watch
+            probe = Probe(
+                target,
+                self._backends,
+                self._changed,
+                brief=self._brief,
+                known=self._known,
+                leaves_unread=self._on_event is not None,
+            )
+            watch = self._watches[target] = _Watch(probe)
             watch.tasks = [asyncio.create_task(self._keep_searching(watch))]
             if self._on_event is not None:
                 arrivals = Arrivals(watch.search.is_missing, self._clock, watch.search_now.set)

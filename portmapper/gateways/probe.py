@@ -10,6 +10,7 @@ from typing import cast
 
 from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import BackendError, GatewayTimeout, PortmapperError, quoted
+from portmapper.api.late_reading import ReadsLate
 from portmapper.api.learning import LearnsBehavior
 from portmapper.gateways.brief import Brief, KnownGateways, LearnedBy, NothingKnown, remember
 from portmapper.pluginhost import guard
@@ -53,6 +54,7 @@ class Probe:
         *,
         brief: Brief | None = None,
         known: KnownGateways | None = None,
+        leaves_unread: bool = False,
     ) -> None:
         """Prepare the search.
 
@@ -62,6 +64,7 @@ class Probe:
             changed: called when the search settles, when it ends, and when a late answer arrives.
             brief: how to shorten the search; None searches for as long as a gateway may answer.
             known: remembers what answered; by default that of `brief`.
+            leaves_unread: a backend may leave a gateway unread where a better one answers.
         """
         self.target = target
         self._brief = brief
@@ -74,6 +77,7 @@ class Probe:
         self._backends = [backend for backend in backends if target.family in backend.families]
         self._order = [backend.name for backend in backends]
         self._changed = changed
+        self._leaves_unread = leaves_unread
         self._running: set[str] = set()
         self._answered: set[str] = set()
         self._answered_elsewhere = False
@@ -115,6 +119,7 @@ class Probe:
         self.failures.clear()
         self._answered.clear()
         self._running = {backend.name for backend in self._backends}
+        self._tell_late_readers()
         try:
             async with asyncio.TaskGroup() as probes:
                 for backend in self._backends:
@@ -160,6 +165,7 @@ class Probe:
         except PortmapperError as error:
             self.failures[backend.name] = BackendError(str(error))
         self._running.discard(backend.name)
+        self._tell_late_readers()
         if self._no_better_pending():
             self._settle()
 
@@ -207,7 +213,7 @@ class Probe:
     def _add(self, gateway: Gateway) -> None:
         self._answered.add(gateway.identity)
         known = next((old for old in self.gateways if old.identity == gateway.identity), None)
-        if known is not None and known.location == gateway.location:
+        if known is not None and known.location == gateway.location and (gateway.unread or not known.unread):
             self._superseded.append(gateway)
             gateway = known
         elif known is not None:
@@ -218,6 +224,7 @@ class Probe:
                 gateway.start_from(LearnedBy(self._known, gateway))
             self.gateways.append(gateway)
             self.gateways.sort(key=self._preference)
+        self._tell_late_readers()
         if self._brief is not None and gateway.address == self.target.gateway:
             waiting = [backend for backend in self._backends if backend.name in self._running]
             self._brief.hurry(self.target, [b for b in waiting if b.name != gateway.backend])
@@ -225,6 +232,17 @@ class Probe:
             self._settle()
         elif self._grace is None:
             self._grace = asyncio.get_running_loop().call_later(GRACE, self._settle)
+
+    def _tell_late_readers(self) -> None:
+        """Tell the backends that may leave a gateway unread where a better one has answered, or still may."""
+        for number, backend in enumerate(self._backends):
+            if isinstance(backend, ReadsLate):
+                better = {other.name for other in self._backends[:number]} if self._leaves_unread else set()
+                answered = {g for g in self.gateways if g.backend in better and g.identity in self._answered}
+                addresses = {gateway.address for gateway in answered}
+                backend.others_answered(
+                    self.target, addresses, may_follow=not better.isdisjoint(self._running)
+                )
 
     def _preference(self, gateway: Gateway) -> tuple[int, bool]:
         """Sort by backend, then the default gateway first (CONFORMANCE D9)."""

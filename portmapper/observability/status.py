@@ -61,6 +61,7 @@ _DETAILS = {
     ),
     ExternalKind.NONE: "no external address: the gateway is not connected",
 }
+_UNREAD = "external address not known: nothing has needed this protocol so far"
 _BY_GRANT = "external address not known yet: this protocol reports it when a port is opened"
 
 
@@ -88,7 +89,7 @@ def status_document(
         "started_at": started_at.isoformat(),
         "gateways": [
             {
-                **gateway_document(gateway, scheduler.external.get(gateway.identity)),
+                **gateway_document(gateway, _external(gateway, gateways.values(), scheduler.external)),
                 "answers": gateway in answering,
             }
             for gateway in reversed(gateways.values())
@@ -142,6 +143,16 @@ def summary(states: Sequence[str], problems: int) -> str:
     return ", ".join([f"{counts['active']} of {plural(wanted, 'mapping')} open", *held_back, *trouble])
 
 
+def _external(
+    gateway: Gateway, gateways: Iterable[Gateway], external: AnyMapping[str, IPAddress | None]
+) -> IPAddress | None:
+    """Return a gateway's external address; if it is unread, the one that another protocol reported."""
+    if not gateway.unread:
+        return external.get(gateway.identity)
+    told = [external.get(other.identity) for other in gateways if other.address == gateway.address]
+    return next((address for address in told if address is not None), None)
+
+
 def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
     """Describe one gateway."""
     kind = external_kind(external)
@@ -149,7 +160,7 @@ def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
         "backend": gateway.backend,
         "protocol": gateway.protocol,
         "address": str(gateway.address),
-        "model": gateway.model,
+        "model": gateway.model or (gateway.server if gateway.unread else ""),
         "page": gateway.page,
         "external_address": str(external) if external else None,
         "external_kind": kind.value,
@@ -160,6 +171,8 @@ def gateway_document(gateway: Gateway, external: IPAddress | None) -> Document:
 def _detail(gateway: Gateway, kind: ExternalKind) -> str:
     if gateway.local_address.version == 6:
         return "opens pinholes: IPv6 addresses are not translated"
+    if kind is ExternalKind.NONE and gateway.unread:
+        return _UNREAD
     if kind is ExternalKind.NONE and gateway.address_by_grant:
         return _BY_GRANT
     return _DETAILS[kind]

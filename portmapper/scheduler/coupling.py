@@ -47,11 +47,16 @@ class Coupling:
             before,
             server=gateway.server or before.server,
             model=gateway.model or before.model,
-            backends=before.backends | {gateway.backend},
+            # A quirk may conclude from the backend that it knows all that the backend can tell.
+            backends=before.backends | (set() if gateway.unread else {gateway.backend}),
         )
         if after != before:
             self._devices.put(after)
         return after != before
+
+    def needs(self, gateway: Gateway) -> bool:
+        """Return whether a gateway is of use now: an unread one is if a quirk may learn more from it."""
+        return not gateway.unread or self.applies(gateway.address) is Applies.UNKNOWN
 
     def identify_by(self, address: IPAddress) -> float:
         """Return the monotonic time until which a repair may wait for an identification."""

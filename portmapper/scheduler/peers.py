@@ -68,7 +68,12 @@ class Peers:
         elif not self._coupling.waits_for_peers(key, record, record.lease, gateway):
             self._writer.take(key, OrderKnown())
 
-    def identified(self, gateway: Gateway) -> None:
+    def learn(self, gateway: Gateway, *, is_last: bool) -> None:
+        """Take what a gateway tells about its device; `is_last` if no search may tell more soon."""
+        if self._coupling.learn(gateway, self._clock.monotonic()) or is_last:
+            self._identified(gateway)
+
+    def _identified(self, gateway: Gateway) -> None:
         """Decide about the mappings whose order is unknown there, now that the device may be known."""
         for key, record in list(self._writer.records.items()):
             device = record.lease.gateway.partition(":")[2] if record.lease else ""

@@ -71,6 +71,11 @@ class Resync:
         elif gateway.identity not in self.external:
             self.query_address(gateway)
 
+    def query_unknown(self, gateway: Gateway) -> None:
+        """Query a gateway's external address the first time, unless that would only read the gateway."""
+        if gateway.identity not in self.external and self._coupling.needs(gateway):
+            self.query_address(gateway)
+
     def query_address(self, gateway: Gateway) -> None:
         """Query a gateway's external address, in its queue."""
         if gateway.local_address.version == 6:

@@ -223,8 +223,7 @@ class Scheduler:
 
     async def network_changed(self) -> None:
         """Read the network again. If it changed for a family, attempt its mappings at their best places."""
-        changed = self._topology.refresh()
-        if changed:
+        if changed := self._topology.refresh():
             self._agenda.add(self._desired.move(changed))
             self._start_due()  # a lease must be adopted under the new address before it is released
             await self._agenda.done()
@@ -306,25 +305,27 @@ class Scheduler:
     # What gateways and the network tell
 
     def _searched(self, probe: Probe) -> None:
-        addresses = [gateway.address for gateway in probe.gateways]
-        if self._topology.add_gateways(probe.target, addresses):
+        if self._topology.add_gateways(probe.target, [gateway.address for gateway in probe.gateways]):
             self.set_desired(self._desired.mappings)
         self._agenda.add(self._attempts.search_settled(probe.target))
         for gateway in probe.gateways:
-            if self._coupling.learn(gateway, self._clock.monotonic()) or probe.done:
-                self._peers.identified(gateway)
-            self.recovery.look_at(gateway)
-            if gateway.identity not in self.external:
-                self._resync.query_address(gateway)
+            self._look_at(gateway, is_last=probe.done)
         self._take(self._gateway_events.after_search(probe))
         self._release()
         self._quiet.set()
+
+    def _look_at(self, gateway: Gateway, *, is_last: bool) -> None:
+        self._peers.learn(gateway, is_last=is_last)
+        self.recovery.look_at(gateway)
+        self._resync.query_unknown(gateway)
 
     def _heard(self, gateway: Gateway, event: GatewayEvent) -> None:
         if event is GatewayEvent.EXTERNAL_ADDRESS_CHANGED:
             self._resync.query_address(gateway)
         elif event is GatewayEvent.TABLE_CHANGED:
             self._resync.verify(gateway)
+        elif event is GatewayEvent.IDENTIFIED:
+            self._look_at(gateway, is_last=True)
         elif event is GatewayEvent.RESTARTED:
             self._agenda.add(self._writer.take_each(self._gateway_events.after_restart(gateway)))
         elif self._gateway_events.gone(gateway):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import pytest
 
 from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.errors import Unsupported
+from portmapper.api.late_reading import ReadsLate
+from portmapper.api.model import IPAddress
 from portmapper.gateways.probe import GRACE, ROUND_LIMIT, Probe
 from portmapper.testing.clock import FakeClock
-from portmapper.testing.fake_backend import FakeBackend
+from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import GATEWAY, FakeDevice
 
 TARGET = Target(ipaddress.ip_address("192.168.88.10"), "eth0", GATEWAY)
@@ -195,3 +197,53 @@ async def test_a_protocol_that_starts_late_keeps_its_object(clock: FakeClock, de
     await rounds.round()
     assert rounds.search.gateways[0] is pcp.found[0]
     assert not pcp.found[0].closed
+
+
+class LateBackend(FakeBackend, ReadsLate):
+    """Keeps what it is told about the better backends."""
+
+    def __init__(self, name: str, *devices: FakeDevice, **options: Any) -> None:
+        super().__init__(name, *devices, **options)
+        self.told: list[tuple[set[IPAddress], bool]] = []
+
+    def others_answered(self, target: Target, answered: Collection[IPAddress], *, may_follow: bool) -> None:
+        """Keep it."""
+        if (now := (set(answered), may_follow)) not in self.told[-1:]:
+            self.told.append(now)
+
+
+async def round_of(probe: Probe, clock: FakeClock) -> None:
+    """Run one round to its end."""
+    task = asyncio.create_task(probe.round())
+    await clock.advance(ROUND_LIMIT + 1)
+    await task
+
+
+async def test_a_backend_that_reads_late_is_told_who_has_answered(
+    clock: FakeClock, device: FakeDevice
+) -> None:
+    """And when no better answer can arrive any more."""
+    late = LateBackend("upnp", device, delay=2)
+    probe = Probe(TARGET, [FakeBackend("pcp", device, delay=1), late], lambda _: None, leaves_unread=True)
+    await round_of(probe, clock)
+    assert late.told == [(set(), True), ({GATEWAY}, True), ({GATEWAY}, False)]
+
+
+async def test_a_command_reads_every_gateway(clock: FakeClock, device: FakeDevice) -> None:
+    """It shows what the gateway tells."""
+    late = LateBackend("upnp", device)
+    await round_of(Probe(TARGET, [FakeBackend("pcp", device), late], lambda _: None), clock)
+    assert late.told == [(set(), False)]
+
+
+async def test_a_gateway_that_was_read_replaces_an_unread_one(clock: FakeClock, device: FakeDevice) -> None:
+    """A later search reads it if the better protocol has gone; the other way around, nothing changes."""
+    late = LateBackend("upnp", device)
+    probe = Probe(TARGET, [late], lambda _: None, leaves_unread=True)
+    found = []
+    for unread in (True, False, True):
+        late.kind = type("Kind", (FakeGateway,), {"unread": unread})
+        await round_of(probe, clock)
+        found.append(probe.gateways[0])
+    assert [gateway.unread for gateway in found] == [True, False, False]
+    assert found[1] is found[2]

@@ -56,13 +56,20 @@ async def test_the_status_is_json_whatever_the_state(
     assert "no" in refused["error"]
 
 
-@pytest.mark.parametrize(("by_grant", "detail"), [(True, "not known yet"), (False, "not connected")])
+@pytest.mark.parametrize(
+    ("state", "detail"),
+    [
+        ({"address_by_grant": True}, "not known yet"),
+        ({"unread": True}, "nothing has needed"),
+        ({}, "not connected"),
+    ],
+)
 def test_an_unknown_address_is_not_reported_as_unconnected(
-    clock: FakeClock, by_grant: bool, detail: str
+    clock: FakeClock, state: dict[str, bool], detail: str
 ) -> None:
-    """PCP reports the address only when it opens a port; other protocols can be queried for it."""
+    """PCP reports the address only when it opens a port; an unread gateway was not queried for it."""
     gateway = FakeGateway(FakeDevice(clock), "fake", LOCAL)
-    gateway.address_by_grant = by_grant
+    vars(gateway).update(state)
     document = gateway_document(gateway, None)
     assert (document["external_address"], document["external_kind"]) == (None, "none")
     assert detail in document["detail"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from functools import partial
+from unittest.mock import AsyncMock
 
 import pytest
 
 from portmapper.api.backend import Target
 from portmapper.api.errors import Unsupported
+from portmapper_upnp import factory
 from portmapper_upnp.backend import IgdBackend
 from portmapper_upnp.discovery import Discovery
 from portmapper_upnp.endpoint import Endpoint
@@ -64,12 +67,13 @@ async def test_the_sender_is_queried_whatever_address_it_names(responder_ipv6, r
 
 async def test_the_sender_may_be_the_default_gateway(router_ipv6, session):
     """The same document is requested from the gateway first, because it may have answered."""
-    discovery = Discovery(Target(ME, interface="lo", gateway=ME), session=session, ssdp_port=1900)
+    connect = partial(factory.connect, session)
+    discovery = Discovery(Target(ME, interface="lo", gateway=ME), connect, ssdp_port=1900)
     location = f"http://[2001:db8::1]:{router_ipv6.port}/desc.xml"
     answered = Endpoint(location, ipaddress.ip_address("2001:db8::1"), ME)
     requested = [(str(endpoint.address), endpoint.location) for endpoint in discovery._endpoints(answered)]
     assert requested == [("::1", f"http://[::1]:{router_ipv6.port}/desc.xml"), ("2001:db8::1", location)]
-    chosen = Discovery(Target(ME, gateway=ME, chosen=True), session=session, ssdp_port=1900)
+    chosen = Discovery(Target(ME, gateway=ME, chosen=True), connect, ssdp_port=1900)
     assert [str(endpoint.address) for endpoint in chosen._endpoints(answered)] == ["::1"]
 
 
@@ -101,5 +105,5 @@ async def test_a_gateway_without_a_firewall_control_is_unsupported(responder_ipv
 def test_the_default_gateway_is_known_by_its_zone(gateway, sender, named):
     """Its identity is the same for every protocol, and across restarts."""
     there = ipaddress.ip_address(gateway) if gateway else None
-    discovery = Discovery(Target(ME, interface="lo", gateway=there), session=None, ssdp_port=1900)
+    discovery = Discovery(Target(ME, interface="lo", gateway=there), AsyncMock(), ssdp_port=1900)
     assert discovery._with_zone(ipaddress.ip_address(sender)) == ipaddress.ip_address(named)
