@@ -175,10 +175,9 @@ async def test_each_appended_row_is_used(daemon: Daemon, tmp_path: Path) -> None
 
 
 @linux_only
-async def test_a_reload_waits_for_a_writer(daemon: Daemon, tmp_path: Path, backend: str) -> None:
+@pytest.mark.parametrize("backend", ["notified"], indirect=True)
+async def test_a_reload_waits_for_a_writer(daemon: Daemon, tmp_path: Path) -> None:
     """Also the regular read would otherwise find a list that is half-written."""
-    if backend == "polled":
-        pytest.skip("polling cannot tell")
     content = listed(CHANGED)
     with (tmp_path / "ports.csv").open("w") as stream:
         stream.write(content[:100])
