@@ -6,7 +6,6 @@ import contextlib
 import errno
 import logging
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -27,10 +26,11 @@ MAX_OPENINGS = 100
 LONGEST_PID = 64
 """Bytes read from a file to find out whether it holds a pid."""
 
+MAX_DIGITS = 20
+"""Most digits of a pid, which a file may hold besides white space."""
+
 LOCKED_BYTE = 2**20
 """Position of the byte that is locked on Windows."""
-
-_PID_LINE = re.compile(rb"\s*[0-9]{0,20}\s*")
 
 _log = logging.getLogger(__name__)
 
@@ -212,9 +212,10 @@ def _open(path: Path) -> int:
 
 def _check_is_pid_file(file: int, path: Path) -> None:
     """Raise `StoreError` if the file is not ours; its content stays as it is."""
+    content = os.read(file, LONGEST_PID).strip()
     if not is_ours(file):
         reason = "it belongs to another user"
-    elif not _PID_LINE.fullmatch(os.read(file, LONGEST_PID)):
+    elif content and not (content.isdigit() and len(content) <= MAX_DIGITS):
         reason = "it contains something other than a pid"
     else:
         return

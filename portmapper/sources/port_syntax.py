@@ -12,7 +12,8 @@ ANY = range(ANY_PORT, ANY_PORT + 1)
 MAX_PORT = 65535
 
 # Text editors replace a hyphen between numbers by a dash or a minus sign.
-_PORTS = re.compile(r"([0-9]{1,9})(?: ?[-\u2010-\u2015\u2212] ?([0-9]{1,9}))?\Z")
+_PORTS = r"([0-9]{1,9})(?: ?[-\u2010-\u2015\u2212] ?([0-9]{1,9}))?\Z"
+_MAX_DIGITS = 9
 
 
 def parse_ports(text: str) -> range:
@@ -23,12 +24,14 @@ def parse_ports(text: str) -> range:
     """
     if text.lower() == "any":
         return ANY
-    match = _PORTS.match(text)
-    if match is None:
+    if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
+        first = last = int(text)  # most rows have one port, which needs no pattern
+    elif match := re.match(_PORTS, text):
+        first = int(match[1])
+        last = int(match[2] or first)
+    else:
         reason = f"{quoted(text)} is neither a port (1-{MAX_PORT}) nor a range such as 2722-2723"
         raise ValueError(f"{reason}{port_hint(text)}")
-    first = int(match[1])
-    last = int(match[2] or first)
     if not 1 <= first <= MAX_PORT or not 1 <= last <= MAX_PORT:
         kind = "range of ports" if "-" in text else "port"
         raise ValueError(

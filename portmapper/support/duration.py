@@ -24,7 +24,7 @@ EXAMPLES = "write seconds or a unit, such as 90, 90s, 15m, 1h or 7d"
 
 _DURATION = r"(?:[0-9]{1,10}\s*[a-z]+\s*)+\Z"
 _PART = r"([0-9]+)\s*([a-z]+)"
-_SECONDS = re.compile(r"[0-9]{1,10}\Z")
+_MAX_DIGITS = 10
 
 
 def parse_duration(text: str) -> int:
@@ -34,7 +34,7 @@ def parse_duration(text: str) -> int:
         ValueError: the text is not a duration; the message says what to write.
     """
     given = text.strip().lower()
-    if _SECONDS.match(given):
+    if given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS:
         return int(given)
     parts = re.findall(_PART, given) if re.match(_DURATION, given) else []
     if not parts or any(unit not in _UNIT_OF for _, unit in parts):
