@@ -31,7 +31,11 @@ def _in_lab(lab: Lab, quick: bool) -> Iterator[Row]:
         yield from process_start.compare_with_upnp_daemon(lab, 5)
         yield from many_mappings.first_leases(lab, 9)
     yield from many_mappings.over_pcp_and_natpmp(lab, 100 if quick else 1000, 2)
-    yield from many_mappings.over_upnp(lab, 50 if quick else 300, 2 if quick else 3)
+    if quick:
+        yield from many_mappings.over_upnp(lab, 50, 2, 1.0)
+    else:
+        yield from many_mappings.over_upnp(lab, 100, 7, 0.4)
+        yield from many_mappings.over_upnp(lab, 1000, 3, 0.9)
     if not quick:
         yield from real_daemon.idle(lab)
 
