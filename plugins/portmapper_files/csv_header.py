@@ -6,8 +6,6 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 
-import attrs
-
 from portmapper.api import FIELD_NAMES, SourceError, meant_field, quoted
 from portmapper.support.encodings import UNDECODED
 from portmapper_files.other_content import text_cause
@@ -36,7 +34,6 @@ _USUAL_DELIMITERS = ";,\t|"
 _LONGEST_SHOWN = 60
 
 
-@attrs.define(eq=False, repr=False)
 class Header:
     """The columns of a list.
 
@@ -47,11 +44,12 @@ class Header:
         delimiter: the character between two columns.
     """
 
-    names: Sequence[str]
-    place: str
-    shown: str
-    delimiter: str
-    _is_checked: bool = False
+    def __init__(self, names: Sequence[str], place: str, shown: str, delimiter: str) -> None:
+        self.names = names
+        self.place = place
+        self.shown = shown
+        self.delimiter = delimiter
+        self._is_checked = False
 
     def is_repeated(self, cells: Sequence[str]) -> bool:
         """Return whether a row names the columns again, as in two lists that were joined."""

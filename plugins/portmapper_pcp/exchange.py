@@ -9,8 +9,6 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-import attrs
-
 from portmapper.api import BackendError, GatewayTimeout, IPAddress, NetworkFailure
 from portmapper.support.send_gate import check_before_sending
 from portmapper_pcp.wire import Key, MalformedPacket, Reply
@@ -27,14 +25,20 @@ and what arrived meanwhile waits in the socket."""
 _log = logging.getLogger(__name__)
 
 
-@attrs.define(eq=False, repr=False)
 class _Request(Generic[R]):
-    packet: bytes
-    accepts: Callable[[R], bool]
-    delays: Iterator[float]
-    answer: asyncio.Future[R]
-    timer: asyncio.TimerHandle | None = None
-    due: float = math.inf
+    def __init__(
+        self,
+        packet: bytes,
+        accepts: Callable[[R], bool],
+        delays: Iterator[float],
+        answer: asyncio.Future[R],
+    ) -> None:
+        self.packet = packet
+        self.accepts = accepts
+        self.delays = delays
+        self.answer = answer
+        self.timer: asyncio.TimerHandle | None = None
+        self.due = math.inf
 
     def fail(self, error: BackendError) -> None:
         if not self.answer.done():

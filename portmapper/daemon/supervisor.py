@@ -8,8 +8,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import attrs
-
 from portmapper.api.errors import PortmapperError
 from portmapper.support.clock import Clock
 from portmapper.support.reasons import plain_reason
@@ -28,7 +26,6 @@ Part = Callable[[], Coroutine[Any, Any, None]]
 """Runs one part of the daemon until it is canceled; a part that ends before has failed."""
 
 
-@attrs.define(eq=False, repr=False)
 class Problem:
     """What the daemon works around at the moment.
 
@@ -39,10 +36,11 @@ class Problem:
         attempts: how often it failed since then.
     """
 
-    part: str
-    error: str
-    since: str
-    attempts: int = 1
+    def __init__(self, part: str, error: str, since: str) -> None:
+        self.part = part
+        self.error = error
+        self.since = since
+        self.attempts = 1
 
 
 def known_problems(conditions: Mapping[str, str | None]) -> list[dict[str, Any]]:
@@ -113,7 +111,7 @@ class Supervisor:
 
     def document(self, conditions: Mapping[str, str | None] = MappingProxyType({})) -> list[dict[str, Any]]:
         """Return the problems for `status --json`, after those that parts report themselves."""
-        return [*known_problems(conditions), *(attrs.asdict(problem) for problem in self._problems.values())]
+        return [*known_problems(conditions), *(dict(vars(problem)) for problem in self._problems.values())]
 
     def loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Handle an error outside of every part, such as an accept without a free descriptor: log it once."""

@@ -11,8 +11,6 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
-import attrs
-
 from portmapper.api.arrivals import HearsArrivals
 from portmapper.api.backend import Backend, Gateway, GatewayEvent, Target, WatchesGateway
 from portmapper.api.errors import PortmapperError, quoted
@@ -34,14 +32,14 @@ WATCH_LIMIT = 10.0
 _log = logging.getLogger(__name__)
 
 
-@attrs.define(eq=False, repr=False)
 class _Watch:
     """A target with its search, its tasks and the event that starts the next round."""
 
-    search: Probe
-    search_now: asyncio.Event = attrs.field(factory=asyncio.Event)
-    tasks: list[asyncio.Task[None]] = attrs.field(factory=list)
-    watched: list[Gateway] = attrs.field(factory=list)
+    def __init__(self, search: Probe) -> None:
+        self.search = search
+        self.search_now = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.watched: list[Gateway] = []
 
 
 class Discovery:

@@ -8,8 +8,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import attrs
-
 from portmapper.api.backend import Gateway
 from portmapper.support.reasons import plain_reason
 from portmapper.support.send_gate import Gate, behind
@@ -37,12 +35,12 @@ class Priority(enum.IntEnum):
     QUERY = 1
 
 
-@attrs.define(eq=False, repr=False)
 class _Class:
     """The steps of one class, and the virtual time of its next turn."""
 
-    turn: float = 0.0
-    steps: deque[Step] = attrs.field(factory=deque)
+    def __init__(self) -> None:
+        self.turn = 0.0
+        self.steps: deque[Step] = deque()
 
 
 class _Queue:

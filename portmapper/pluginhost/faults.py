@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, TypeVar
-
-import attrs
 
 from portmapper.api.errors import PluginFault, PortmapperError
 from portmapper.support.reasons import plain_reason
@@ -25,7 +22,6 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-@attrs.define(eq=False, repr=False)
 class Fault:
     """Faults of one plugin.
 
@@ -36,10 +32,11 @@ class Fault:
         logged: the latest different faults; none of them is logged again.
     """
 
-    plugin: str
-    error: str
-    count: int = 0
-    logged: deque[str] = attrs.field(factory=partial(deque, maxlen=MAX_KNOWN))
+    def __init__(self, plugin: str) -> None:
+        self.plugin = plugin
+        self.error = ""
+        self.count = 0
+        self.logged: deque[str] = deque(maxlen=MAX_KNOWN)
 
 
 class Faults:
@@ -55,7 +52,7 @@ class Faults:
         if fault is None and len(self._known) >= MAX_FAULTS:
             return
         if fault is None:
-            fault = self._known[plugin] = Fault(plugin, "")
+            fault = self._known[plugin] = Fault(plugin)
         if line not in fault.logged:
             fault.logged.append(line)
             _log.warning("plugin %s: %s", plugin, line)
