@@ -9,7 +9,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from portmapper.api.backend import Target
+from portmapper.api.backend import ListsMappings, Target
 from portmapper.api.errors import Unsupported
 from portmapper_upnp import factory
 from portmapper_upnp.backend import IgdBackend
@@ -107,3 +107,19 @@ def test_the_default_gateway_is_known_by_its_zone(gateway, sender, named):
     there = ipaddress.ip_address(gateway) if gateway else None
     discovery = Discovery(Target(ME, interface="lo", gateway=there), AsyncMock(), ssdp_port=1900)
     assert discovery._with_zone(ipaddress.ip_address(sender)) == ipaddress.ip_address(named)
+
+
+async def test_a_router_stays_unread_while_pcp_answers(responder_ipv6, router_ipv6, monkeypatch):
+    """Its first pinhole reads it; the firewall lists nothing."""
+    monkeypatch.setattr("portmapper_upnp.backend.is_loaded", lambda _: False)
+    location = f"LOCATION: http://[::1]:{router_ipv6.port}/desc.xml"
+    igd = "urn:schemas-upnp-org:device:InternetGatewayDevice:2"
+    responder_ipv6.answer = lambda _target, _count: f"{location}\r\nST: {igd}\r\nUSN: uuid:1::{igd}"
+    backend, target = IgdBackend(ssdp_port=responder_ipv6.port), Target(ME, interface="lo", gateway=ME)
+    backend.others_answered(target, {ME}, may_follow=False)
+    [gateway] = [gateway async for gateway in backend.discover(target)]
+    assert (gateway.unread, isinstance(gateway, ListsMappings)) == (True, False)
+    assert await gateway.external_address() is None
+    assert (gateway.unread, gateway.protocol) == (False, "IGD 2")
+    await gateway.close()
+    await backend.close()
