@@ -39,7 +39,7 @@ FULL_SEARCH_EVERY = 4
 """While nothing answers, each fourth search names every target; the others are quiet."""
 
 
-OTHERS_TIME = 0.05
+OTHERS_TIME = 0.1
 """Seconds in which a better protocol that has not refused may answer, before the libraries for this one are
 loaded. Its answer takes as long as that to a search, a few ms, and a program that starts has more to do."""
 

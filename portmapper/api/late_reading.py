@@ -25,6 +25,6 @@ class ReadsLate(abc.ABC):
         Args:
             target: where they search.
             answered: the addresses of their gateways.
-            may_follow: another one of them may still answer. False until a search has begun that may leave
-                gateways unread.
+            may_follow: another one of them may still answer, and did in the last search if there was one.
+                False until a search has begun that may leave gateways unread.
         """

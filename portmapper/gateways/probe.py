@@ -240,9 +240,13 @@ class Probe:
                 better = {other.name for other in self._backends[:number]} if self._leaves_unread else set()
                 answered = {g for g in self.gateways if g.backend in better and g.identity in self._answered}
                 addresses = {gateway.address for gateway in answered}
-                backend.others_answered(
-                    self.target, addresses, may_follow=not better.isdisjoint(self._running)
-                )
+                may_follow = any(not self._was_absent(name) for name in better & self._running)
+                backend.others_answered(self.target, addresses, may_follow=may_follow)
+
+    def _was_absent(self, backend: str) -> bool:
+        """Tell whether a backend found nothing in the last search, of this run or an earlier one."""
+        gateway = self.target.gateway
+        return gateway is None or self._known.location(gateway, backend) == ""
 
     def _preference(self, gateway: Gateway) -> tuple[int, bool]:
         """Sort by backend, then the default gateway first (CONFORMANCE D9)."""

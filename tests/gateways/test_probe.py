@@ -14,6 +14,7 @@ from portmapper.api.errors import Unsupported
 from portmapper.api.late_reading import ReadsLate
 from portmapper.api.model import IPAddress
 from portmapper.gateways.probe import GRACE, ROUND_LIMIT, Probe
+from portmapper.store.gateway_table import GatewayTable
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway
 from portmapper.testing.fake_device import GATEWAY, FakeDevice
@@ -227,6 +228,19 @@ async def test_a_backend_that_reads_late_is_told_who_has_answered(
     probe = Probe(TARGET, [FakeBackend("pcp", device, delay=1), late], lambda _: None, leaves_unread=True)
     await round_of(probe, clock)
     assert late.told == [(set(), True), ({GATEWAY}, True), ({GATEWAY}, False)]
+
+
+async def test_a_backend_that_found_nothing_the_last_time_is_not_expected(
+    clock: FakeClock, device: FakeDevice
+) -> None:
+    """Many routers drop the packets of a protocol that they do not speak."""
+    known, late, silent = GatewayTable(), LateBackend("upnp", device), FakeBackend("pcp", delay=9)
+    probe = Probe(TARGET, [silent, late], lambda _: None, known=known, leaves_unread=True)
+    await round_of(probe, clock)
+    assert late.told == [(set(), True), (set(), False)]
+    late.told.clear()
+    await round_of(probe, clock)
+    assert late.told == [(set(), False)]
 
 
 async def test_a_command_reads_every_gateway(clock: FakeClock, device: FakeDevice) -> None:
