@@ -145,6 +145,8 @@ class Attempts:
     def _group_of(self, record: Record) -> Hashable:
         if self._pairs.partner(record.mapping) is not None:
             return self._coupling.group_of(record.mapping)  # the second asks for the port of the first
+        if not self._coupling.has_peers(record.mapping):
+            return record.mapping.key
         targets = [place.target for place in record.places]
         known = [g.address for p in self._discovery.searches if p.target in targets for g in p.gateways]
         return self._coupling.turn_of(record, known)

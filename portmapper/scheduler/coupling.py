@@ -92,14 +92,12 @@ class Coupling:
         """Return what the attempts of a group have in common, so that one waits for the other.
 
         Args:
-            record: about to begin an attempt.
+            record: about to begin an attempt; it has peers.
             addresses: the gateways' addresses that are known at its places.
         """
-        mapping = record.mapping
-        alone = len(self._members.get((mapping.family, mapping.internal_port), ())) < 2
-        if alone or not self._quirks or (addresses and all(self.applies(a) is Applies.NO for a in addresses)):
-            return mapping.key
-        return (mapping.family, mapping.internal_port, mapping.address, mapping.gateway)
+        if addresses and all(self.applies(a) is Applies.NO for a in addresses):
+            return record.mapping.key
+        return self.group_of(record.mapping)
 
     def group_of(self, mapping: Mapping) -> Hashable:
         """Return what mappings have in common that should be renewed together."""

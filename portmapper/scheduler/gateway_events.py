@@ -89,6 +89,8 @@ class GatewayEvents:
 
     def after_answer(self, gateway: Gateway) -> Inputs:
         """Mark a gateway as reachable; return the inputs of the mappings that waited for it."""
+        if not (self._gone or self._gone_devices or self._silent or self._silent_devices):
+            return ()  # nearly always, and a hash of an address takes long
         if gateway.address in self._silent_devices - self._gone_devices:
             self._recorder.gateway(EventKind.GATEWAY_FOUND, gateway, "it answers again")
         self._is_back(gateway)

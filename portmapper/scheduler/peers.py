@@ -28,8 +28,8 @@ class Peers:
 
     def renewed(self, key: MappingKey, record: Record, lease: Lease) -> None:
         """Renew at once what this mapping's renewal may have closed."""
-        gateway = self._holder(lease)
-        if gateway is None or record.opened_at is None or not self._coupling.has_peers(record.mapping):
+        gateway = self._holder(lease) if self._coupling.has_peers(record.mapping) else None
+        if gateway is None or record.opened_at is None:
             return
         done = HeldLease(lease, record.opened_at)
         peers = self._coupling.peers(key, lease, gateway)

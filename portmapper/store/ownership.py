@@ -99,7 +99,8 @@ class Ownership:
     def granted(self, lease: Lease, mapping: Mapping, now: datetime) -> None:
         """Store a granted lease, and remove the orphans that it displaces."""
         self._put(_stored(lease, mapping, now, confirmed=True))
-        for other in [s.lease for s in self._at((lease.family, lease.protocol, lease.external_port))]:
+        at_port = self._at((lease.family, lease.protocol, lease.external_port)) if self._orphans else ()
+        for other in [stored.lease for stored in at_port]:
             if other.token in self._orphans and displaces(lease, other):
                 self.released(other.token)
         if mapping.port == ANY_PORT and mapping.family is Family.IPV4:
