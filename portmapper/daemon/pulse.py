@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
-PERIOD = 10.0
+PERIOD = 15.0
 """Seconds between two looks; each one wakes an idle daemon."""
 
 LATE = 5.0
@@ -16,14 +16,14 @@ LATE = 5.0
 BLOCKED = 10.0
 """Seconds without the event loop that are worth a report."""
 
-REPORTED = 6
+REPORTED = 4
 """Looks after which a blocked event loop that runs again is no longer reported."""
 
-OVERDUE = 6
+OVERDUE = 4
 """Looks in a row that find the scheduler late, before this is a problem. Looks are counted and not seconds,
 because after a suspend everything is late for a moment."""
 
-STUCK = 18
+STUCK = 12
 """Looks in a row after which the watchdog gets no ping, so that the service manager restarts the daemon."""
 
 _log = logging.getLogger(__name__)
