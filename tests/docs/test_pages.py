@@ -52,6 +52,22 @@ def test_every_hook_is_documented_with_its_signature(kind: str, root: Path) -> N
     assert f"def {name}{str(signature).replace(chr(39), '')}: ..." in page
 
 
+_INCLUDED = re.compile(r"^```\{literalinclude\} (\S+)\n:pyobject: (\w+)$", re.MULTILINE)
+
+
+def test_every_included_class_is_in_the_named_file(root: Path) -> None:
+    """The pages on interfaces show them from the source, and nothing else notices that a class has moved."""
+    missing = [
+        f"{page.name}: {name} in {file}"
+        for page in (root / "docs").rglob("*.md")
+        for file, name in _INCLUDED.findall(page.read_text(encoding="utf-8"))
+        if not re.search(
+            rf"^(class|def) {name}\b", (page.parent / file).read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert missing == []
+
+
 def test_every_documented_hook_exists(root: Path) -> None:
     """The page on hooks names only hooks that the program calls."""
     documented = set(re.findall(r"^## (portmapper_\w+)$", _page(root, "plugins/hooks.md"), re.MULTILINE))
