@@ -90,6 +90,8 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
         self._track(search, target)
         try:
             async with search, self._hearing(search, target):
+                if self._others_at(target).alone:
+                    await self._load_at(target)  # miniupnpd answers after 50 ms: the import need not wait
                 if not await search.expects_answers():
                     return
                 connect, unread = partial(self._connect, target), await self._left_unread(target)
@@ -109,9 +111,11 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
             search.end_after(patience)
             search.end_if_refused()
 
-    def others_answered(self, target: Target, answered: Collection[IPAddress], *, may_follow: bool) -> None:
+    def others_answered(
+        self, target: Target, answered: Collection[IPAddress], *, may_follow: bool, alone: bool
+    ) -> None:
         """Take note of where PCP or NAT-PMP has answered."""
-        self._others_at(target).note(answered, may_follow=may_follow)
+        self._others_at(target).note(answered, may_follow=may_follow, alone=alone)
 
     def _others_at(self, target: Target) -> Others:
         from portmapper_upnp.others import Others
@@ -126,11 +130,13 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
         others = self._others_at(target)
         if not is_loaded(_HEAVY) and await others.answer_within(OTHERS_TIME):
             return others.answered
-        if (
-            target.gateway is not None
-        ):  # elsewhere, such as on a bridge of containers, hardly anything answers
-            await load(_HEAVY)
+        await self._load_at(target)
         return ()
+
+    async def _load_at(self, target: Target) -> None:
+        """Load what reads descriptions, except where hardly anything answers: on a bridge of containers."""
+        if target.gateway is not None:
+            await load(_HEAVY)
 
     async def _connect(self, target: Target, endpoint: Endpoint) -> IgdDevice:
         """Read a description; raise a `BackendError` if it is none of a gateway."""

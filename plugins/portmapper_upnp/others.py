@@ -13,16 +13,19 @@ class Others:
 
     Attributes:
         answered: addresses where one of them has answered.
+        alone: none of them takes part in the search.
     """
 
     def __init__(self) -> None:
         self.answered: Collection[IPAddress] = ()
+        self.alone = False
         self._may_follow = False
         self._changed = asyncio.Event()
 
-    def note(self, answered: Collection[IPAddress], *, may_follow: bool) -> None:
+    def note(self, answered: Collection[IPAddress], *, may_follow: bool, alone: bool) -> None:
         """Take note of who has answered, and whether another one still may."""
         self.answered = answered
+        self.alone = alone
         self._may_follow = may_follow
         self._changed.set()
 

@@ -19,7 +19,9 @@ class ReadsLate(abc.ABC):
     """
 
     @abc.abstractmethod
-    def others_answered(self, target: Target, answered: Collection[IPAddress], *, may_follow: bool) -> None:
+    def others_answered(
+        self, target: Target, answered: Collection[IPAddress], *, may_follow: bool, alone: bool
+    ) -> None:
         """Take note of where better backends have answered a search of the target so far.
 
         Args:
@@ -27,4 +29,5 @@ class ReadsLate(abc.ABC):
             answered: the addresses of their gateways.
             may_follow: another one of them may still answer, and did in the last search if there was one.
                 False until a search has begun that may leave gateways unread.
+            alone: this is the only backend of the search, so nothing else can open the ports.
         """

@@ -241,7 +241,8 @@ class Probe:
                 answered = {g for g in self.gateways if g.backend in better and g.identity in self._answered}
                 addresses = {gateway.address for gateway in answered}
                 may_follow = any(not self._was_absent(name) for name in better & self._running)
-                backend.others_answered(self.target, addresses, may_follow=may_follow)
+                alone = len(self._backends) == 1
+                backend.others_answered(self.target, addresses, may_follow=may_follow, alone=alone)
 
     def _was_absent(self, backend: str) -> bool:
         """Tell whether a backend found nothing in the last search, of this run or an earlier one."""

@@ -206,9 +206,13 @@ class LateBackend(FakeBackend, ReadsLate):
     def __init__(self, name: str, *devices: FakeDevice, **options: Any) -> None:
         super().__init__(name, *devices, **options)
         self.told: list[tuple[set[IPAddress], bool]] = []
+        self.alone: set[bool] = set()
 
-    def others_answered(self, target: Target, answered: Collection[IPAddress], *, may_follow: bool) -> None:
+    def others_answered(
+        self, target: Target, answered: Collection[IPAddress], *, may_follow: bool, alone: bool
+    ) -> None:
         """Keep it."""
+        self.alone.add(alone)
         if (now := (set(answered), may_follow)) not in self.told[-1:]:
             self.told.append(now)
 
@@ -241,6 +245,17 @@ async def test_a_backend_that_found_nothing_the_last_time_is_not_expected(
     late.told.clear()
     await round_of(probe, clock)
     assert late.told == [(set(), False)]
+
+
+@pytest.mark.parametrize("others", [[], ["pcp"]])
+async def test_a_backend_knows_that_it_searches_alone(
+    others: list[str], clock: FakeClock, device: FakeDevice
+) -> None:
+    """Then it need not wait for an answer with what it loads."""
+    late = LateBackend("upnp", device)
+    backends = [*(FakeBackend(name, device) for name in others), late]
+    await round_of(Probe(TARGET, backends, lambda _: None), clock)
+    assert late.alone == {not others}
 
 
 async def test_a_command_reads_every_gateway(clock: FakeClock, device: FakeDevice) -> None:

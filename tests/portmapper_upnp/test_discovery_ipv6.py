@@ -116,7 +116,7 @@ async def test_a_router_stays_unread_while_pcp_answers(responder_ipv6, router_ip
     igd = "urn:schemas-upnp-org:device:InternetGatewayDevice:2"
     responder_ipv6.answer = lambda _target, _count: f"{location}\r\nST: {igd}\r\nUSN: uuid:1::{igd}"
     backend, target = IgdBackend(ssdp_port=responder_ipv6.port), Target(ME, interface="lo", gateway=ME)
-    backend.others_answered(target, {ME}, may_follow=False)
+    backend.others_answered(target, {ME}, may_follow=False, alone=False)
     [gateway] = [gateway async for gateway in backend.discover(target)]
     assert (gateway.unread, isinstance(gateway, ListsMappings)) == (True, False)
     assert await gateway.external_address() is None

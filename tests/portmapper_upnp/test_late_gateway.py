@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -52,7 +53,7 @@ def fetches(router: Any) -> int:
 @pytest.fixture
 async def unread(backend: IgdBackend) -> AsyncIterator[LatePortMapper]:
     """Return the gateway as it is found while another protocol serves the device."""
-    backend.others_answered(TARGET, {LOOPBACK}, may_follow=False)
+    backend.others_answered(TARGET, {LOOPBACK}, may_follow=False, alone=False)
     (gateway,) = await search(backend)
     yield gateway
     await gateway.close()
@@ -149,7 +150,7 @@ async def test_a_gateway_of_its_own_is_read_at_once(
     backend: IgdBackend, answered: set[Any], router: Any
 ) -> None:
     """PCP may be silent, or answer on another gateway in front of this one."""
-    backend.others_answered(TARGET, answered, may_follow=False)
+    backend.others_answered(TARGET, answered, may_follow=False, alone=False)
     (gateway,) = await search(backend)
     assert not gateway.unread
     assert fetches(router) == 1
@@ -160,7 +161,7 @@ async def test_another_kind_of_device_is_read_at_once(
 ) -> None:
     """Only its description tells whether it is a gateway."""
     responder.answer = lambda *_: f"LOCATION: {router.location}\r\nST: upnp:rootdevice"
-    backend.others_answered(TARGET, {LOOPBACK}, may_follow=False)
+    backend.others_answered(TARGET, {LOOPBACK}, may_follow=False, alone=False)
     (gateway,) = await search(backend)
     assert not gateway.unread
 
@@ -168,11 +169,11 @@ async def test_another_kind_of_device_is_read_at_once(
 async def test_a_better_protocol_gets_a_moment(backend: IgdBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both answers arrive at about the same time."""
     monkeypatch.setattr(module, "OTHERS_TIME", 60.0)
-    backend.others_answered(TARGET, set(), may_follow=True)
+    backend.others_answered(TARGET, set(), may_follow=True, alone=False)
     searching = asyncio.create_task(search(backend))
     await asyncio.sleep(0.05)
     assert not searching.done()
-    backend.others_answered(TARGET, {LOOPBACK}, may_follow=True)
+    backend.others_answered(TARGET, {LOOPBACK}, may_follow=True, alone=False)
     (gateway,) = await searching
     assert gateway.unread
 
@@ -182,17 +183,17 @@ async def test_the_refusal_of_a_better_protocol_ends_the_moment(
 ) -> None:
     """So UPnP starts as soon as without it."""
     monkeypatch.setattr(module, "OTHERS_TIME", 60.0)
-    backend.others_answered(TARGET, set(), may_follow=True)
+    backend.others_answered(TARGET, set(), may_follow=True, alone=False)
     searching = asyncio.create_task(search(backend))
     await asyncio.sleep(0.05)
-    backend.others_answered(TARGET, set(), may_follow=False)
+    backend.others_answered(TARGET, set(), may_follow=False, alone=False)
     (gateway,) = await searching
     assert not gateway.unread
 
 
 async def test_silence_of_a_better_protocol_ends_the_moment(backend: IgdBackend) -> None:
     """Many routers do not refuse it."""
-    backend.others_answered(TARGET, set(), may_follow=True)
+    backend.others_answered(TARGET, set(), may_follow=True, alone=False)
     (gateway,) = await search(backend)
     assert not gateway.unread
 
@@ -202,9 +203,30 @@ async def test_with_the_libraries_loaded_every_gateway_is_read_at_once(
 ) -> None:
     """A search then proves that the gateway can be used."""
     monkeypatch.setattr(module, "is_loaded", lambda _: True)
-    backend.others_answered(TARGET, {LOOPBACK}, may_follow=False)
+    backend.others_answered(TARGET, {LOOPBACK}, may_follow=False, alone=False)
     (gateway,) = await search(backend)
     assert not gateway.unread
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_alone_it_loads_the_libraries_before_the_first_answer(
+    alone: bool, backend: IgdBackend, responder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """miniupnpd waits for 50 ms with it. Beside other protocols, a silent UPnP gateway costs no memory."""
+    loaded = asyncio.Event()
+
+    async def load(_: str) -> None:
+        loaded.set()
+
+    monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr("portmapper_upnp.search.DECISION_TIME", 60.0)
+    responder.answer = lambda *_: None
+    backend.others_answered(TARGET, set(), may_follow=False, alone=alone)
+    searching = asyncio.create_task(search(backend))
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(loaded.wait(), 10.0 if alone else 0.03)
+    assert loaded.is_set() is alone
+    searching.cancel()
 
 
 def test_over_ipv6_it_can_do_what_a_firewall_can() -> None:

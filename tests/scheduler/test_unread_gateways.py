@@ -53,7 +53,9 @@ class LateBackend(FakeBackend, ReadsLate):
 
     told: Collection[IPAddress] = ()
 
-    def others_answered(self, target: Target, answered: Collection[IPAddress], *, may_follow: bool) -> None:
+    def others_answered(
+        self, target: Target, answered: Collection[IPAddress], *, may_follow: bool, alone: bool
+    ) -> None:
         """Keep it."""
         self.told = answered
 
