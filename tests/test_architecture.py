@@ -203,7 +203,7 @@ def test_the_table_has_no_cycle() -> None:
 def test_imports_are_at_most_twelve_levels_deep() -> None:
     """To read a module, you have to know those below it. A cycle has no depth and fails.
 
-    `support.values` is not counted, as attrs is not: whoever knows attrs knows its decorator.
+    `support.values` does not count: its decorator does what that of attrs does, and attrs is not counted.
     """
     modules = {
         ".".join(("portmapper", *file.relative_to(CORE).with_suffix("").parts)): file
