@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from portmapper.cli.say import say
 from portmapper.cli.wording import mapping_port
 from portmapper.support.duration import format_local
 from portmapper.support.text import plural
+from portmapper.support.writable import takes_text
 
 MANY = 6
 """With more open ports, the command that closes all of a list is shorter."""
+
+
+def say_farewell(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
+    """Tell a user at a terminal or a script what remains open; a service's log has no use for it."""
+    if arguments.close_ports_on_exit or arguments.daemon or arguments.log_format != "text":
+        return
+    if not takes_text(sys.stderr):
+        return
+    given = arguments.given
+    for line in farewell(document, options_of_close(given), [*given.source, *given.file]):
+        if line.startswith(" "):
+            print(line, file=sys.stderr)  # a command stays whole: it is there to be copied
+        else:
+            say(line, sys.stderr)
 
 
 def farewell(document: dict[str, Any], options: Sequence[str], lists: Sequence[str] = ()) -> list[str]:

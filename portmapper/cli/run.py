@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from portmapper.cli.options import (
     warn_of_failed_plugins,
 )
 from portmapper.cli.run_options import add_process_options
-from portmapper.cli.run_result import exit_status, say_farewell
+from portmapper.cli.run_result import exit_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,6 +200,7 @@ def _serve(
         refuse_empty(config.setup.readers, store)
         if arguments.only_close_ports:
             return _close_ports(arguments, plugins, config, store)
+        at_end = _at_end(arguments)
         background_tasks = _background_tasks(arguments, plugins, listener, pid_files)
         # A daemon has its own screen.
         with progress("opening the ports") if arguments.oneshot else nullcontext():
@@ -209,10 +210,23 @@ def _serve(
             )
     finally:
         store.close()
+    return at_end(daemon)
+
+
+def _at_end(arguments: argparse.Namespace) -> Callable[[Daemon], int]:
+    """Return what prints the result of a run and returns its exit status.
+
+    A daemon imports it at its start: at its end, the files may be those of another version.
+    """
     if arguments.oneshot:
-        return exit_status(arguments, daemon.document, daemon.stopped)
-    say_farewell(arguments, daemon.document)
-    return 0
+        return lambda daemon: exit_status(arguments, daemon.document, daemon.stopped)
+    from portmapper.cli.farewell import say_farewell
+
+    def ended(daemon: Daemon) -> int:
+        say_farewell(arguments, daemon.document)
+        return 0
+
+    return ended
 
 
 def _background_tasks(

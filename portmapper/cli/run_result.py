@@ -1,4 +1,4 @@
-"""What `portmapper run` says at its end, and its exit status."""
+"""What `portmapper run --oneshot` prints, and its exit status."""
 
 from __future__ import annotations
 
@@ -8,24 +8,6 @@ from typing import Any
 
 from portmapper.api.model import HELD_BACK
 from portmapper.cli.say import say
-
-
-def say_farewell(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
-    """Tell a user at a terminal or a script what remains open; a service's log has no use for it."""
-    from portmapper.support.writable import takes_text
-
-    if not takes_text(sys.stderr):
-        return
-    if arguments.close_ports_on_exit or arguments.daemon or arguments.log_format != "text":
-        return
-    from portmapper.cli.farewell import farewell, options_of_close
-
-    given = arguments.given
-    for line in farewell(document, options_of_close(given), [*given.source, *given.file]):
-        if line.startswith(" "):
-            print(line, file=sys.stderr)  # a command stays whole: it is there to be copied
-        else:
-            say(line, sys.stderr)
 
 
 def exit_status(arguments: argparse.Namespace, document: dict[str, Any], stopped: bool) -> int:

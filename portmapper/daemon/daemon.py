@@ -22,6 +22,7 @@ from portmapper.daemon.outside import OutsideCheck
 from portmapper.daemon.pulse import Pulse
 from portmapper.daemon.reloadable import LoadSettings, Reloadable
 from portmapper.daemon.reloading import Reloading
+from portmapper.daemon.shutdown import close_ports
 from portmapper.daemon.signals import signal_handlers
 from portmapper.daemon.supervisor import Supervisor, name_of
 from portmapper.daemon.systemd import ServiceManager, keep_notifying
@@ -336,8 +337,6 @@ class Daemon:
 
     async def _shut_down(self) -> None:
         if self._options.close_on_exit and not self._election.standing:
-            from portmapper.daemon.shutdown import close_ports  # few runs close what they opened
-
             await close_ports(self._scheduler)
         await self._scheduler.close()
         await self._election.close()  # soon: another daemon waits
