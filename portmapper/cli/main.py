@@ -90,7 +90,7 @@ INTERRUPTED = 130
 QUICK: Mapping[str, str] = MappingProxyType(
     {
         "status": "portmapper.cli.quick_status:quick_status",
-        "open": "portmapper.cli.quick_requests:quick_open",
+        "open": "portmapper.cli.quick_open:quick_open",
         "close": "portmapper.cli.quick_requests:quick_close",
         "pause": "portmapper.cli.quick_requests:quick_pause",
         "resume": "portmapper.cli.quick_requests:quick_resume",

@@ -17,15 +17,14 @@ def quick_status(words: Sequence[str]) -> int | None:
     Raises:
         PortmapperError: the daemon does not answer, or refuses the request.
     """
-    parsed = parse(words)
-    if parsed is None or parsed[2]:
+    call = parse(words, ("--json",))
+    if call is None or call.words:
         return None
-    directory, as_json, _ = parsed
     try:
-        document = call_daemon(directory, "status")
+        document = call_daemon(call.directory, "status")
     except NotRunning:
         return None
-    show({**document, "state_dir": directory}, as_json)
+    show({**document, "state_dir": call.directory}, "--json" in call.options)
     return 0
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from status_documents import mapping
 
 from portmapper.actions.close import CloseResult
 from portmapper.api.errors import PortmapperError
-from portmapper.api.model import Mapping
-from portmapper.cli import close_result, quick_requests
+from portmapper.api.model import MAX_DURATION, Mapping
+from portmapper.cli import close_result, quick_open, quick_requests
 from portmapper.cli.main import QUICK, _command, _load, _run_command, main
 from portmapper.control.client import NotRunning
 from portmapper.sources.adhoc import parse_records
@@ -51,6 +52,7 @@ class Daemon:
         return self.answer
 
 
+NOW = datetime(2026, 11, 29, 12, 0, 0, 5, UTC)
 OPENED: dict[str, Any] = {
     "mappings": [mapping(8080), mapping(8081, state="refused", error="not authorized")],
     "gateways": [],
@@ -71,6 +73,8 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Daemon:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for module in ("portmapper.support.wall_clock", "portmapper.cli.open"):
+        monkeypatch.setattr(f"{module}.wall_now", lambda: NOW)
     monkeypatch.setattr(quick_requests, "call_daemon", daemon.call)
     monkeypatch.setattr("portmapper.control.client.call_daemon", daemon.call)
     return daemon
@@ -94,6 +98,21 @@ def quickly(words: Sequence[str]) -> tuple[int | None, str, str]:
         ["open", "8080"],
         ["open", "8080", "27015/udp", "8080:80/both", "--json"],
         ["open", "--state-dir", "/srv//state/./ports/", "1", "65535/tcp"],
+        ["open", "8080", "--lifetime", "90"],
+        ["open", "--lifetime=1h30m", "8080", "8081/both", "--comment", "web  server, München"],
+        ["open", "8080", "--lifetime", "0"],
+        ["open", "8080", "--lifetime", "4294967295"],
+        ["open", "8080", "--for", "2h"],
+        ["open", "8080", "--for", "7d", "--lifetime", "0"],
+        ["open", "8080", "--for", "1w", "--lifetime", "15 min"],
+        ["open", "8080", "--when", "listening", "--conflict", "overwrite"],
+        ["open", "8080", "--when", "always", "--conflict", "fail", "--family", "ipv4"],
+        ["open", "8080", "--family", "ipv6"],
+        ["open", "8080", "--family=both"],
+        ["open", "8080", "--to", "192.168.1.10"],
+        ["open", "8080", "--to", "10.0.0.255:80", "--backend", "upnp"],
+        ["open", "8080", "8081", "--to", ":80", "--family", "both"],
+        ["open", "8080:80", "--to", ":80"],
         ["pause", "8080"],
         ["pause", "8080/tcp", "--state-dir=/srv/state", "27015/udp", "8080/tcp"],
         ["resume", "--state-dir", "../there", "8080"],
@@ -145,8 +164,12 @@ def test_the_results_of_close_are_those_of_its_action() -> None:
     [
         [],
         ["--help"],
-        ["8080", "--lifetime", "1h"],
         ["8080", "--config", "x.toml"],
+        ["8080", "--config", "/dev/null"],
+        ["8080", "--config", "."],
+        ["8080", "--state-dir", "//srv"],
+        ["8080", "--gateway", "192.168.1.1"],
+        ["8080", "-q"],
         ["8080", "--state-dir"],
         ["8080", "--state-dir="],
         ["8080", "--state-dir", "a", "--state-dir", "b"],
@@ -181,6 +204,8 @@ def test_other_words_are_left_to_the_full_command(daemon: Daemon, verb: str, wor
         ["pause", "8080", "--json"],
         ["close", "8080", "8081"],
         ["close", "8080", "--json"],
+        ["close", "8080", "--comment", "x"],
+        ["pause", "8080", "--lifetime", "1h"],
     ],
 )
 def test_what_only_open_knows_is_left_to_the_full_command(daemon: Daemon, words: list[str]) -> None:
@@ -189,12 +214,115 @@ def test_what_only_open_knows_is_left_to_the_full_command(daemon: Daemon, words:
     assert daemon.requests == []
 
 
-def test_a_settings_file_is_left_to_the_full_command(daemon: Daemon, tmp_path: Path) -> None:
-    """It may name the state directory and default values."""
-    file = tmp_path / ".config" / "portmapper" / "portmapper.toml"
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--lifetime", "1 fortnight"],
+        ["--lifetime", "4294967296"],
+        ["--lifetime", "0000000000001"],
+        ["--life", "1h"],
+        ["--lifetime", "1h", "--lifetime", "2h"],
+        ["--for", "0"],
+        ["--for", "never"],
+        ["--when", "listen"],
+        ["--conflict", "own"],
+        ["--conflict", "maybe"],
+        ["--family", "ipv5"],
+        ["--comment", "tab\there"],
+        ["--comment="],
+        ["--comment", "not \udcff UTF-8"],
+        ["--backend", "pcp", "--backend", "upnp"],
+        ["--remote", "198.51.100.1"],
+        ["--to", "192.168.1.10", "--family", "ipv4"],
+        ["--to", "fd00::1"],
+        ["--to", "[fd00::1]:80"],
+        ["--to", "127.0.0.1"],
+        ["--to", "10.0.0.256"],
+        ["--to", "10.0.0.01"],
+        ["--to", "10.0.0"],
+        ["--to", "router"],
+        ["--to", ":"],
+        ["--to", "10.0.0.1:"],
+        ["--to", "10.0.0.1:0"],
+        ["--json=yes"],
+    ],
+)
+def test_unusual_options_of_open_are_left_to_the_full_command(daemon: Daemon, options: list[str]) -> None:
+    """It knows earlier names and other spellings, and says what is wrong."""
+    assert quickly(["open", "8080", *options]) == (None, "", "")
+    assert daemon.requests == []
+
+
+def test_two_internal_ports_are_left_to_the_full_command(daemon: Daemon) -> None:
+    """It says which port already has one."""
+    assert quickly(["open", "8080:80", "--to", ":81"]) == (None, "", "")
+
+
+def test_the_longest_lifetime_is_that_of_the_model() -> None:
+    """The command names it without an import of attrs."""
+    assert quick_open.MAX_DURATION == MAX_DURATION
+
+
+SETTINGS = """\
+# Written by hand.
+state_dir = "/srv/from settings"
+conflict = "next"
+family = "both"
+sources = ["ports.csv"]
+
+[[mapping]]
+port = 8080
+"""
+
+
+@pytest.mark.parametrize("place", ["default", "relative", "absolute"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["open", "8080"],
+        ["open", "8080", "--conflict", "keep", "--family", "ipv6"],
+        ["open", "8080", "--to", "192.168.1.10"],
+        ["close", "8080"],
+        ["close", "8080", "--state-dir", "./there/"],
+        ["pause", "8080", "--state-dir", "/srv/ports"],
+        ["resume", "8080"],
+    ],
+)
+def test_settings_have_the_effect_that_they_have_in_the_full_command(
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], place: str
+) -> None:
+    """They may name the state directory and default values; options override them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(OPENED, "mappings", [mapping(8080, protocol="UDP")])
+    done = {"port": 8080, "protocol": "TCP", "result": "closed", "detail": ""}
+    daemon.answer = {"open": OPENED, "close": {"ports": [done]}}.get(words[0], PAUSED)
+    file = settings_file(tmp_path)
+    file.write_text(SETTINGS)
+    if place != "default":
+        file.rename(tmp_path / "own.toml")
+        words = [*words, "--config", "own.toml" if place == "relative" else f"{tmp_path}/./own.toml"]
+    quick = quickly(words)
+    assert quick == printed(_run_command, _command(words[0]), words[1:])
+    assert quick[0] is not None
+    assert daemon.requests[0] == daemon.requests[1]
+    if "--state-dir" not in words:
+        assert daemon.requests[0][0] == "/srv/from settings"
+
+
+def settings_file(home: Path) -> Path:
+    """Return the default place, whose directory exists."""
+    file = home / ".config" / "portmapper" / "portmapper.toml"
     file.parent.mkdir(parents=True)
-    file.touch()
-    assert quickly(["open", "8080"]) == (None, "", "")
+    return file
+
+
+@pytest.mark.parametrize("verb", ["open", "close", "pause", "resume"])
+def test_a_doubtful_settings_file_is_left_to_the_full_command(
+    daemon: Daemon, tmp_path: Path, verb: str
+) -> None:
+    """It says what is wrong; nothing was sent yet."""
+    settings_file(tmp_path).write_text('conflict = "maybe"')
+    assert quickly([verb, "8080"]) == (None, "", "")
     assert daemon.requests == []
 
 

@@ -105,11 +105,25 @@ def test_other_words_are_left_to_the_full_command(asked: list[str], words: list[
     assert asked == []
 
 
-def test_a_settings_file_is_left_to_the_full_command(asked: list[str], tmp_path: Path) -> None:
-    """It may name the state directory."""
+@pytest.mark.parametrize("words", [["--json"], ["--json", "--state-dir", "/srv/ports"]])
+def test_a_settings_file_may_name_the_state_directory(
+    asked: list[str], tmp_path: Path, words: list[str]
+) -> None:
+    """The option overrides it."""
+    file = tmp_path / "own.toml"
+    file.write_text('state_dir = "/srv/from settings/"\n')
+    words = ["--config", str(file), *words]
+    quick = run_quickly(words)
+    assert quick == run_fully(words)
+    assert quick[0] == 0
+    assert asked == [words[-1] if "--state-dir" in words else "/srv/from settings"] * 2
+
+
+def test_a_doubtful_settings_file_is_left_to_the_full_command(asked: list[str], tmp_path: Path) -> None:
+    """It says what is wrong."""
     file = tmp_path / ".config" / "portmapper" / "portmapper.toml"
     file.parent.mkdir(parents=True)
-    file.touch()
+    file.write_text("unknown = 1")
     assert run_quickly(["--json"]) == (None, "")
     assert asked == []
 
