@@ -11,7 +11,7 @@ from typing import Protocol
 
 import attrs
 
-from portmapper.api.backend import Backend, EndsSearch, Gateway, Target
+from portmapper.api.backend import Backend, Gateway, Target
 from portmapper.api.model import IPAddress
 from portmapper.support.values import frozen
 
@@ -93,13 +93,8 @@ class Brief:
         location = self.known.location(target.gateway, backend.name)
         return None if location in (None, "", PRESENT) else attrs.evolve(target, url=location)
 
-    def hurry(self, target: Target, backends: Iterable[Backend]) -> None:
-        """Let the searches of these backends end soon: another protocol or another gateway has answered."""
-        for backend in backends:
-            if isinstance(backend, EndsSearch):
-                backend.end_search(target, self._patience(target, backend))
-
-    def _patience(self, target: Target, backend: Backend) -> float:
+    def patience(self, target: Target, backend: Backend) -> float:
+        """Return how long to wait for a backend once another protocol or another gateway has answered."""
         if target.gateway is None:
             return PATIENCE_ELSEWHERE
         absent = self.known.location(target.gateway, backend.name) == ""

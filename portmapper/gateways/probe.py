@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import cast
 
-from portmapper.api.backend import Backend, Gateway, Target
+from portmapper.api.backend import Backend, EndsSearch, Gateway, Target
 from portmapper.api.errors import BackendError, GatewayTimeout, PortmapperError, quoted
 from portmapper.api.late_reading import ReadsLate
 from portmapper.api.learning import LearnsBehavior
@@ -104,7 +105,7 @@ class Probe:
         """End a brief search soon, because a gateway answered elsewhere, unless the user named this one."""
         if self._brief is not None and not self.done and not self.target.chosen:
             self._answered_elsewhere = True
-            self._brief.hurry(self.target, [b for b in self._backends if b.name in self._running])
+            self._hurry(self._brief)
 
     async def round(self) -> bool:
         """Probe with all backends in parallel, and return whether every known gateway answered.
@@ -226,12 +227,18 @@ class Probe:
             self.gateways.sort(key=self._preference)
         self._tell_late_readers()
         if self._brief is not None and gateway.address == self.target.gateway:
-            waiting = [backend for backend in self._backends if backend.name in self._running]
-            self._brief.hurry(self.target, [b for b in waiting if b.name != gateway.backend])
+            self._hurry(self._brief, answered=gateway.backend)
         if self.settled or self._no_better_pending():
             self._settle()
         elif self._grace is None:
             self._grace = asyncio.get_running_loop().call_later(GRACE, self._settle)
+
+    def _hurry(self, brief: Brief, answered: str = "") -> None:
+        """Let the searches of all backends but this one end soon."""
+        for backend in self._backends:
+            if isinstance(backend, EndsSearch) and backend.name in self._running - {answered}:
+                end = partial(backend.end_search, self.target, brief.patience(self.target, backend))
+                guard.tell(f"backend:{backend.name}", end)
 
     def _tell_late_readers(self) -> None:
         """Tell the backends that may leave a gateway unread where a better one has answered, or still may."""
@@ -242,7 +249,8 @@ class Probe:
                 addresses = {gateway.address for gateway in answered}
                 may_follow = any(not self._was_absent(name) for name in better & self._running)
                 alone = len(self._backends) == 1
-                backend.others_answered(self.target, addresses, may_follow=may_follow, alone=alone)
+                told = partial(backend.others_answered, may_follow=may_follow, alone=alone)
+                guard.tell(f"backend:{backend.name}", partial(told, self.target, addresses))
 
     def _was_absent(self, backend: str) -> bool:
         """Tell whether a backend found nothing in the last search, of this run or an earlier one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from portmapper.api.errors import PluginFault, PortmapperError
@@ -80,6 +80,14 @@ async def contained(plugin: str, call: Awaitable[T]) -> T:
         raise record_fault(plugin, error) from error
     except (Exception, SystemExit) as error:
         raise record_fault(plugin, error) from error
+
+
+def tell(plugin: str, call: Callable[[], object]) -> None:
+    """Tell a plugin something that it need not answer; record whatever it raises."""
+    try:
+        call()
+    except (Exception, SystemExit) as error:
+        record_fault(plugin, error)
 
 
 async def _cancel(task: asyncio.Future[Any]) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from portmapper.api.backend import Backend, Gateway, Target
+from portmapper.api.backend import Backend, EndsSearch, Gateway, Target
 from portmapper.api.errors import Unsupported
 from portmapper.api.late_reading import ReadsLate
 from portmapper.api.model import IPAddress
+from portmapper.gateways.brief import Brief
 from portmapper.gateways.probe import GRACE, ROUND_LIMIT, Probe
+from portmapper.pluginhost.faults import FAULTS
 from portmapper.store.gateway_table import GatewayTable
 from portmapper.testing.clock import FakeClock
 from portmapper.testing.fake_backend import FakeBackend, FakeGateway
@@ -245,6 +247,31 @@ async def test_a_backend_that_found_nothing_the_last_time_is_not_expected(
     late.told.clear()
     await round_of(probe, clock)
     assert late.told == [(set(), False)]
+
+
+class FailsToListen(LateBackend, EndsSearch):
+    """A faulty third-party backend: it raises whatever it is told."""
+
+    def others_answered(self, *_: Any, **__: Any) -> None:
+        """Raise an error."""
+        raise ZeroDivisionError("a bug")
+
+    def end_search(self, *_: Any) -> None:
+        """Raise an error."""
+        raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize("brief", [None, Brief()])
+async def test_a_backend_that_fails_when_it_is_told_disturbs_no_other(
+    clock: FakeClock, device: FakeDevice, brief: Brief | None
+) -> None:
+    """Its fault is its own, and its gateways count."""
+    backends = [FakeBackend("pcp", device), FailsToListen("upnp", device, delay=1)]
+    probe = Probe(TARGET, backends, lambda _: None, brief=brief, leaves_unread=True)
+    await round_of(probe, clock)
+    assert [gateway.backend for gateway in probe.gateways] == ["pcp", "upnp"]
+    assert probe.failures == {}
+    assert {fault["plugin"] for fault in FAULTS.document()} == {"backend:upnp"}
 
 
 @pytest.mark.parametrize("others", [[], ["pcp"]])
