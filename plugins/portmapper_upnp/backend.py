@@ -21,7 +21,7 @@ from portmapper.api import (
     ReadsLate,
     Target,
 )
-from portmapper_upnp.lazy_import import is_loaded, load
+from portmapper_upnp.lazy_import import FACTORY, is_loaded, load
 from portmapper_upnp.multicast import SSDP_PORT
 
 if TYPE_CHECKING:
@@ -33,15 +33,12 @@ if TYPE_CHECKING:
     from portmapper_upnp.others import Others
     from portmapper_upnp.search import Search
 
-_HEAVY = "portmapper_upnp.factory"
-
 FULL_SEARCH_EVERY = 4
 """While nothing answers, each fourth search names every target; the others are quiet."""
 
-
 OTHERS_TIME = 0.1
 """Seconds in which a better protocol that has not refused may answer, before the libraries for this one are
-loaded. Its answer takes as long as that to a search, a few ms, and a program that starts has more to do."""
+loaded. It answers as fast as UPnP, within a few ms, but the answer waits while a program starts."""
 
 
 class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
@@ -128,7 +125,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
         Once the libraries are loaded, a description costs little, and reading it proves that it can be read.
         """
         others = self._others_at(target)
-        if not is_loaded(_HEAVY) and await others.answer_within(OTHERS_TIME):
+        if not is_loaded(FACTORY) and await others.answer_within(OTHERS_TIME):
             return others.answered
         await self._load_at(target)
         return ()
@@ -136,11 +133,11 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
     async def _load_at(self, target: Target) -> None:
         """Load what reads descriptions, except where hardly anything answers: on a bridge of containers."""
         if target.gateway is not None:
-            await load(_HEAVY)
+            await load(FACTORY)
 
     async def _connect(self, target: Target, endpoint: Endpoint) -> IgdDevice:
         """Read a description; raise a `BackendError` if it is none of a gateway."""
-        await load(_HEAVY)
+        await load(FACTORY)
         from portmapper_upnp.factory import connect
 
         return await connect(self._session(target), endpoint)
@@ -200,7 +197,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
         self._diagnosed.add(target)
         for search in self._searches.get(target, ()):
             search.forget_announcement()
-        await load(_HEAVY)
+        await load(FACTORY)
         from portmapper_upnp.diagnosis import diagnose
         from portmapper_upnp.discovery import connect_to
 

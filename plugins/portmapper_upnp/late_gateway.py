@@ -18,11 +18,14 @@ from portmapper.api import (
     Lease,
     MapRequest,
     MapsOtherHosts,
+    NetworkFailure,
     TableEntry,
+    Unsupported,
     VerifiesLeases,
 )
 from portmapper_upnp.device import Identity, IgdDevice, MapsPorts
 from portmapper_upnp.endpoint import Endpoint
+from portmapper_upnp.lazy_import import FACTORY, load
 from portmapper_upnp.ssdp_packet import SsdpPacket
 
 if TYPE_CHECKING:
@@ -84,13 +87,25 @@ class LateGateway(IgdDevice, VerifiesLeases, MapsOtherHosts):
             await self._device.close()
 
     async def _read(self) -> IgdDevice:
-        """Return the gateway behind this one; read it the first time, within the limit of one request."""
+        """Return the gateway behind this one; read it the first time."""
         async with self._reading:
             if self._device is None:
-                async with self.bounded():
-                    self._device = await self._connect(self._endpoint)
+                await load(FACTORY)  # not within the limit of a request: this may take seconds
+                self._device = await self._described()
                 await self._take_from(self._device)
             return self._device
+
+    async def _described(self) -> IgdDevice:
+        """Read the description within the limit of one request.
+
+        If it is not a gateway's, another answer to the search may lead to the gateway. The core searches
+        again after a `NetworkFailure`, and that search tries every answer.
+        """
+        try:
+            async with self.bounded():
+                return await self._connect(self._endpoint)
+        except Unsupported as error:
+            raise NetworkFailure(str(error)) from error
 
     async def _take_from(self, device: IgdDevice) -> None:
         """Show what the device tells about itself, and hand over what has been learned and heard so far."""

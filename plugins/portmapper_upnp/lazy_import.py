@@ -9,6 +9,9 @@ from portmapper.support.reasons import plain_reason
 from portmapper.support.shortage import is_shortage
 from portmapper.support.threads import in_thread_or_here
 
+FACTORY = "portmapper_upnp.factory"
+"""The module that reads descriptions. It imports async-upnp-client and aiohttp."""
+
 _loaded: set[str] = set()
 
 

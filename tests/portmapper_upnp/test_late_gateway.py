@@ -12,7 +12,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from portmapper.api.backend import GatewayEvent, Target
-from portmapper.api.errors import NetworkFailure
+from portmapper.api.errors import UNREACHABLE, NetworkFailure
 from portmapper.api.model import MapRequest
 from portmapper_upnp import backend as module
 from portmapper_upnp.backend import IgdBackend
@@ -99,6 +99,18 @@ async def test_a_gateway_that_cannot_be_read_is_tried_again(unread: LatePortMapp
     assert unread.unread
     del router.replies["description"]
     assert await unread.list_mappings() == []
+
+
+async def test_a_description_of_another_device_counts_as_unreachable(
+    unread: LatePortMapper, router: Any
+) -> None:
+    """So the core searches again, and that search tries every answer of the gateway."""
+    kind = "urn:dslforum-org:device:InternetGatewayDevice:1"  # TR-064, which a FRITZ!Box announces, too
+    other = f"<root><device><deviceType>{kind}</deviceType></device></root>"
+    router.replies["description"] = f"HTTP/1.1 200 OK\r\nContent-Length: {len(other)}\r\n\r\n{other}".encode()
+    with pytest.raises(UNREACHABLE, match="describes no"):
+        await unread.external_address()
+    assert unread.unread
 
 
 async def test_what_earlier_runs_learned_is_used(
