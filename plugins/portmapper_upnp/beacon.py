@@ -7,7 +7,8 @@ from typing import Any
 
 from portmapper_upnp.endpoint import Endpoint
 from portmapper_upnp.multicast import destination, searching_socket
-from portmapper_upnp.search import MAX_DATAGRAM, MX, search_packet
+from portmapper_upnp.search import MAX_DATAGRAM
+from portmapper_upnp.search_targets import MX, search_packet
 from portmapper_upnp.ssdp_packet import read_packet
 
 ANSWER_TIME = MX + 0.5

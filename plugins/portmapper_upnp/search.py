@@ -22,32 +22,15 @@ from portmapper_upnp.multicast import (
     searching_socket,
 )
 from portmapper_upnp.refusal import until_refused
-
-DEVICE_TARGETS = tuple(f"urn:schemas-upnp-org:device:InternetGatewayDevice:{version}" for version in (1, 2))
-"""Searched for first. A v2 device must answer for v1 too, but not every one does."""
-
-OTHER_TARGETS = (
-    "urn:schemas-upnp-org:service:WANIPConnection:1",
-    "urn:schemas-upnp-org:service:WANIPConnection:2",
-    "urn:schemas-upnp-org:service:WANPPPConnection:1",
-    "upnp:rootdevice",
+from portmapper_upnp.search_targets import (
+    DEVICE_TARGETS,
+    FIREWALL_TARGET,
+    LAST_TARGETS,
+    OTHER_TARGETS,
+    search_packet,
 )
-"""For devices that answer only for a service, or only as root devices."""
-
-LAST_TARGETS = (
-    "urn:schemas-upnp-org:device:WANDevice:1",
-    "urn:schemas-upnp-org:device:WANConnectionDevice:1",
-    "urn:schemas-upnp-org:device:LANDevice:1",
-    "urn:schemas-upnp-org:service:Layer3Forwarding:1",
-    "urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1",
-    "ssdp:all",
-)
-"""For devices that answer to nothing else. Every device of the network answers to the last one, so it is sent
-to the default gateway, and to others only if nothing has answered (D14)."""
 
 _GATEWAY = re.compile(rb":(?:InternetGatewayDevice|WAN(?:IP|PPP)Connection):", re.IGNORECASE)
-
-FIREWALL_TARGET = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 
 SEND_TIMES = (0.0, 0.25, 0.75, 1.5, 2.7)
 """Seconds from the start. Datagrams get lost, and some routers miss the first one (D10). The last one finds a
@@ -77,7 +60,6 @@ LISTEN_TIME = 0.15
 DECISION_TIME = 0.1
 """Seconds in which another protocol may answer, before the libraries for this one are loaded."""
 
-MX = 1
 MAX_DATAGRAM = 4096
 
 
@@ -94,20 +76,6 @@ class Datagram:
     data: bytes
     sender: tuple[Any, ...]
     at: float
-
-
-def search_packet(target: str, host: str) -> bytes:
-    """Build an M-SEARCH, with a blank after each colon because some parsers require it."""
-    lines = (
-        "M-SEARCH * HTTP/1.1",
-        f"HOST: {host}",
-        'MAN: "ssdp:discover"',
-        f"MX: {MX}",
-        f"ST: {target}",
-        "",
-        "",
-    )
-    return "\r\n".join(lines).encode("ascii")
 
 
 def _destinations(

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from portmapper.api.errors import NetworkFailure, Unsupported
-from portmapper_upnp import discovery, search
+from portmapper_upnp import discovery, search_targets
 
 
 async def test_d1_a_unicast_search_finds_the_default_gateway(build, router, responder, found):
@@ -23,7 +23,7 @@ async def test_d1_a_unicast_search_finds_the_default_gateway(build, router, resp
 async def test_d2_no_search_for_everything(responder, found):
     """Only specific targets are searched, so that unrelated devices need not answer."""
     assert await found() == []
-    assert set(responder.searches) == {*search.DEVICE_TARGETS, *search.OTHER_TARGETS}
+    assert set(responder.searches) == {*search_targets.DEVICE_TARGETS, *search_targets.OTHER_TARGETS}
 
 
 async def test_d3_a_reply_from_another_port_is_accepted(build, router, responder, found):

@@ -7,7 +7,7 @@ import ipaddress
 
 import pytest
 
-from portmapper_upnp import search
+from portmapper_upnp import search, search_targets
 
 HOSTS = ("127.0.0.9", "127.0.0.1")
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -23,7 +23,7 @@ async def test_d1_the_first_search_goes_out_by_multicast_and_unicast(monkeypatch
 
     requested = search.Search(LOOPBACK, LOOPBACK)
     monkeypatch.setattr(requested, "_transport", Transport())
-    requested._send(search.DEVICE_TARGETS)
+    requested._send(search_targets.DEVICE_TARGETS)
     assert {address for address, _ in sent} == {"127.0.0.1", "239.255.255.250"}
     assert all(packet.startswith(b"M-SEARCH * HTTP/1.1\r\nHOST: ") for _, packet in sent)
     assert all(b'MAN: "ssdp:discover"\r\nMX: 1\r\n' in packet for _, packet in sent)
@@ -105,7 +105,7 @@ async def test_a_search_is_repeated_once_when_the_gateway_announces_itself(clock
         monkeypatch.setattr(requested, "_send", sent.append)
         requested.ask_again()
         requested.ask_again()
-        assert sent == [search.DEVICE_TARGETS]
+        assert sent == [search_targets.DEVICE_TARGETS]
         await clock.advance(search.SEARCH_TIME - 0.1)
         requested.datagram_received(b"x", ("127.0.0.1", 1900))
         assert (await waiting).data == b"x"
