@@ -20,11 +20,11 @@ class Arrivals:
         is_missing: tells whether the last search of a backend ended without a gateway. A gateway that was
             found watches the announcements itself.
         clock: for the gap between two searches.
-        search_now: starts a search.
+        search_now: starts a search with that backend, or with all of them.
     """
 
     def __init__(
-        self, is_missing: Callable[[str], bool], clock: Clock, search_now: Callable[[], None]
+        self, is_missing: Callable[[str], bool], clock: Clock, search_now: Callable[[str], None]
     ) -> None:
         self._is_missing = is_missing
         self._clock = clock
@@ -38,4 +38,4 @@ class Arrivals:
             return
         self._searched_at[backend] = now
         _log.debug("a gateway announces %s; searching", backend)
-        self._search_now()
+        self._search_now(backend)

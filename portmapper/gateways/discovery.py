@@ -115,7 +115,7 @@ class Discovery:
             watch = self._watches[target] = _Watch(probe)
             watch.tasks = [asyncio.create_task(self._keep_searching(watch))]
             if self._on_event is not None:
-                arrivals = Arrivals(watch.search.is_missing, self._clock, watch.search_now.set)
+                arrivals = Arrivals(probe.is_missing, self._clock, partial(self._search_with, watch))
                 watch.tasks += [
                     asyncio.create_task(_listen(backend, target, partial(arrivals.arrived, backend.name)))
                     for backend in self._backends
@@ -132,6 +132,11 @@ class Discovery:
         for watch in self._watches.values():
             if watch.search.target.family in families:
                 watch.search_now.set()
+
+    def _search_with(self, watch: _Watch, backend: str) -> None:
+        """Search with one backend now if a search is under way, otherwise with all of them."""
+        if watch.search.target in self._watches and not watch.search.search_again(backend):
+            watch.search_now.set()
 
     async def forget(self, target: Target) -> None:
         """End the search of a target and close its gateways."""

@@ -80,6 +80,7 @@ class Probe:
         self._changed = changed
         self._leaves_unread = leaves_unread
         self._running: set[str] = set()
+        self._round: asyncio.TaskGroup | None = None
         self._answered: set[str] = set()
         self._answered_elsewhere = False
         self._missed: dict[str, int] = {}
@@ -92,8 +93,23 @@ class Probe:
         return frozenset(self._answered)
 
     def is_missing(self, backend: str) -> bool:
-        """Tell whether the last round ended without a gateway of this backend."""
-        return self.done and not any(gateway.backend == backend for gateway in self.gateways)
+        """Tell whether the last search of this backend ended without a gateway, perhaps before its round."""
+        ended = self.done or (self._round is not None and backend not in self._running)
+        return ended and not any(gateway.backend == backend for gateway in self.gateways)
+
+    def search_again(self, backend: str) -> bool:
+        """Search with one backend again within the present round; return False if there is none.
+
+        A gateway that starts may refuse PCP at first, and the round waits seconds longer for UPnP.
+        """
+        if self._round is None or not self._running:
+            return False
+        self._running.add(backend)
+        self.failures.pop(backend, None)
+        self._tell_late_readers()
+        known = next(known for known in self._backends if known.name == backend)
+        self._round.create_task(self._probe(known))
+        return True
 
     @property
     def default_answers(self) -> bool:
@@ -122,10 +138,11 @@ class Probe:
         self._running = {backend.name for backend in self._backends}
         self._tell_late_readers()
         try:
-            async with asyncio.TaskGroup() as probes:
+            async with asyncio.TaskGroup() as self._round:
                 for backend in self._backends:
-                    probes.create_task(self._probe(backend))
+                    self._round.create_task(self._probe(backend))
         finally:
+            self._round = None
             self._stop_grace()
         if self._answered:
             self._drop_unresponsive()

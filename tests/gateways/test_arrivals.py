@@ -6,8 +6,11 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 
+import pytest
+
 from portmapper.api.arrivals import HearsArrivals
 from portmapper.api.backend import Target
+from portmapper.api.errors import NetworkFailure
 from portmapper.gateways.arrivals import GAP, Arrivals
 from portmapper.gateways.brief import NothingKnown
 from portmapper.gateways.discovery import Discovery
@@ -36,7 +39,7 @@ async def test_an_announcement_in_an_unknown_protocol_starts_a_search(
     """At most once a minute, because it can be forged; one in a known protocol starts none."""
     probe = Probe(TARGET, [FakeBackend("pcp", device), FakeBackend("upnp")], lambda _: None)
     searches: list[float] = []
-    arrivals = Arrivals(probe.is_missing, clock, lambda: searches.append(clock.monotonic()))
+    arrivals = Arrivals(probe.is_missing, clock, lambda _: searches.append(clock.monotonic()))
     arrivals.arrived("upnp")
     assert not searches  # the first search is not done
     await probe.round()
@@ -69,4 +72,56 @@ async def test_a_protocol_that_announces_itself_is_found(clock: FakeClock, devic
     upnp.announce()
     await clock.advance(1)
     assert [gateway.backend for gateway in discovery.gateways] == ["pcp", "upnp"]
+    await discovery.close()
+
+
+async def test_an_announcement_during_a_search_does_not_wait_for_its_end(
+    clock: FakeClock, device: FakeDevice
+) -> None:
+    """The gateway is starting: it refused PCP a moment ago, and the search still waits for UPnP."""
+    pcp, upnp = Hearing("pcp"), FakeBackend("upnp")
+    pcp.error, upnp.delay = NetworkFailure("nothing listens there"), 7.0
+    discovery = Discovery(
+        [pcp, upnp],
+        NothingKnown(),
+        clock=clock,
+        longest_pause=600,
+        on_search=lambda _: None,
+        on_event=lambda _gateway, _event: None,
+    )
+    probe = discovery.search(TARGET)
+    await clock.advance(2)
+    pcp.error, pcp.devices = None, (device,)
+    pcp.announce()
+    await clock.advance(0.1)
+    assert [gateway.backend for gateway in discovery.gateways] == ["pcp"]
+    assert (probe.settled, probe.done, probe.failures) == (True, False, {})
+    assert (pcp.searches, upnp.searches) == (2, 1)
+    await clock.advance(60)
+    assert (pcp.searches, upnp.searches) == (2, 1)  # it was found, so nothing more is due
+    await discovery.close()
+
+
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_an_announcement_after_the_end_of_a_target_is_ignored(clock: FakeClock, turns: int) -> None:
+    """Its backend may hear one more packet before it stops."""
+    pcp = Hearing("pcp")
+    upnp = FakeBackend("upnp")
+    upnp.endless = True
+    discovery = Discovery(
+        [pcp, upnp],
+        NothingKnown(),
+        clock=clock,
+        longest_pause=600,
+        on_search=lambda _: None,
+        on_event=lambda _gateway, _event: None,
+    )
+    discovery.search(TARGET)
+    await clock.advance(2)
+    ending = asyncio.create_task(discovery.forget(TARGET))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    pcp.announce()
+    await ending
+    assert pcp.searches == 1
     await discovery.close()
