@@ -72,19 +72,19 @@ class FileSource(Source):
             self._watcher = None
 
     async def _read_complete(self) -> Document:
-        """Read when no writer is in the middle of the file; again if one began meanwhile."""
+        """Read when no writer is in the middle of the file; again if one wrote meanwhile."""
         import asyncio
 
         for _ in range(int(_WRITER_LIMIT / _LOOK_AGAIN)):
-            if not self._is_being_written():
+            if (version := self._version()) is not None:
                 document = await self._read()
-                if self._kept is not None or not self._is_being_written():
+                if self._kept is not None or self._version() == version:
                     return document
             await asyncio.sleep(_LOOK_AGAIN)
         raise SourceError("is still being written")
 
-    def _is_being_written(self) -> bool:
-        return self._watcher is not None and self._watcher.is_being_written()
+    def _version(self) -> object:
+        return "unwatched" if self._watcher is None else self._watcher.version()
 
     async def _read(self) -> Document:
         mode = os.stat(self._path).st_mode

@@ -46,8 +46,11 @@ class Watcher(abc.ABC):
         """Refresh the set of directories that lead to the file."""
 
     @abc.abstractmethod
-    def is_being_written(self) -> bool:
-        """Return whether a writer is in the middle of the file. It is reported when the writer is done."""
+    def version(self) -> object:
+        """Return a value that each write changes, None while a writer is in the middle of the file.
+
+        A read is complete if the version is the same before and after it. The end of a write is reported.
+        """
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -80,8 +83,9 @@ class _PollingWatcher(Watcher):
     def close(self) -> None:
         self._timer.cancel()
 
-    def is_being_written(self) -> bool:
-        return self._is_changing
+    def version(self) -> object:
+        state = _state(self._path)
+        return (state,) if state == self._state and not self._is_changing else None
 
     def _check(self) -> None:
         self._timer = self._loop.call_later(_POLL_SECONDS, self._check)
@@ -109,6 +113,7 @@ class _InotifyWatcher(Watcher):
         self._watched: dict[int, tuple[str, set[str]]] = {}
         self._file: int | None = None
         self._last_write: float | None = None
+        self._writes = 0
         self._inotify = inotify.Inotify()
         self._loop = loop
         try:
@@ -125,9 +130,11 @@ class _InotifyWatcher(Watcher):
             # No watch is left for a new directory; the next regular reload finds changes there.
             return
 
-    def is_being_written(self) -> bool:
+    def version(self) -> object:
         self._read()  # what the event loop has not read yet
-        return self._last_write is not None and self._loop.time() - self._last_write < LONGEST_PAUSE
+        if self._last_write is not None and self._loop.time() - self._last_write < LONGEST_PAUSE:
+            return None
+        return (self._file, self._writes)
 
     def close(self) -> None:
         if self._inotify.fileno() >= 0:
@@ -194,6 +201,7 @@ class _InotifyWatcher(Watcher):
 
     def _is_end_of_write(self, event: inotify.FileEvent) -> bool:
         is_closed = bool(event.mask & inotify.CLOSE_WRITE)
+        self._writes += 1
         self._last_write = None if is_closed else self._loop.time()
         return is_closed
 

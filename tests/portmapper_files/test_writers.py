@@ -218,6 +218,27 @@ async def test_a_read_waits_until_the_file_is_closed(
     assert (await reading).content == b"half"
 
 
+async def test_a_read_during_a_whole_write_is_repeated(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer may empty the file before the read, and close it before the read ends."""
+    path, read = tmp_path / "ports.csv", file._read_path
+    path.write_text("before")
+    source = FileSource(str(path))
+    await source.watch(lambda: None)
+
+    def torn(name: str, flags: int) -> bytes:
+        monkeypatch.setattr(file, "_read_path", read)
+        path.write_text("")
+        content = read(name, flags)
+        path.write_text("after")
+        return content
+
+    monkeypatch.setattr(file, "_read_path", torn)
+    assert (await source.fetch()).content == b"after"
+    await source.close()
+
+
 @linux_only
 async def test_a_file_that_stays_open_is_read_when_nothing_more_is_written(
     source: FileSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
