@@ -19,16 +19,25 @@ _numbers = itertools.count()
 """Numbers for table names, so that two faults can be active at the same time."""
 
 
-@contextlib.contextmanager
-def dropping(host: Namespace, what: str, *, percent: int = 100) -> Iterator[None]:
+def dropping(host: Namespace, what: str, *, percent: int = 100) -> contextlib.AbstractContextManager[None]:
     """Drop matching incoming packets of a host.
 
     Below 100, `percent` of them are dropped at random.
     """
     share = "" if percent == 100 else f"numgen random mod 100 < {percent} "
-    rule = f"chain input {{ type filter hook input priority -5; {what} {share}drop; }}\n"
+    return _input_rule(host, f"{what} {share}drop")
+
+
+def refusing(host: Namespace, what: str) -> contextlib.AbstractContextManager[None]:
+    """Answer matching packets as a host does on whose port nothing listens."""
+    return _input_rule(host, f"{what} reject")
+
+
+@contextlib.contextmanager
+def _input_rule(host: Namespace, rule: str) -> Iterator[None]:
+    chain = f"chain input {{ type filter hook input priority -5; {rule}; }}\n"
     table = f"lossy{next(_numbers)}"
-    host.run("nft", "-f", "-", stdin=f"table inet {table} {{\n{rule}}}\n")
+    host.run("nft", "-f", "-", stdin=f"table inet {table} {{\n{chain}}}\n")
     try:
         yield
     finally:
