@@ -8,16 +8,15 @@ import socket
 import threading
 from typing import Any
 
-from aiohttp import web
 from harness import fuzz, instrumented
 
 with instrumented():
-    from portmapper.control.application import add_routes, make_application
+    from portmapper.control import light_web
     from portmapper.control.doctor_jobs import DoctorJobs
     from portmapper.control.handlers import Handlers
-    from portmapper.control.problems import errors_as_problems
+    from portmapper.control.light_server import light_server
+    from portmapper.control.routes import Routes
     from portmapper.sources.adhoc import parse_records
-    from portmapper.support.http_server import http_server, limited
 
 LIMIT = 20.0
 """Seconds for one input; the server closes the connection before."""
@@ -84,18 +83,18 @@ class ParsingDaemon:
         """Go on."""
 
 
-def _application(faults: list[object]) -> Any:
-    @web.middleware
-    async def noting(request: web.Request, handler: Any) -> Any:
-        response = await handler(request)
+def _answer(faults: list[object]) -> Any:
+    """Return what answers requests; a response that reports an error of ours is a fault."""
+    daemon: Any = ParsingDaemon()
+    routes = Routes(Handlers(daemon, light_web, DoctorJobs()), None)
+
+    async def answer(request: light_web.Request) -> Any:
+        response = await routes.answer(request)
         if response.status == 500:
             faults.append((request.method, request.path))
         return response
 
-    application = make_application(web, [noting, limited, errors_as_problems(web)])
-    daemon: Any = ParsingDaemon()
-    add_routes(application, Handlers(daemon, web, DoctorJobs()), over_tcp=True)
-    return application
+    return answer
 
 
 class Server:
@@ -110,7 +109,7 @@ class Server:
 
     async def _serve(self) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.faults.append(context))
-        async with http_server(web, _application(self.faults), shutdown_limit=1.0, sock=self._socket):
+        async with light_server(self._socket, _answer(self.faults), shutdown_limit=1.0):
             self._started.set()
             await asyncio.Event().wait()
 

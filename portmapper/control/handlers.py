@@ -28,13 +28,19 @@ from portmapper.support.slices import json_in_slices
 BODY_LIMIT = 10.0
 """Seconds for a client to send the body of a request."""
 
+MAX_BODY = 1024 * 1024
+"""Bytes of the body of a request."""
+
 MAX_RECORDS = 1000
 
 RequestHandler = Callable[[object], Awaitable[Document]]
 
 
 class Handlers:
-    """Request handlers; each is named after its operation."""
+    """Request handlers; each is named after its operation.
+
+    `web` is `aiohttp.web` for the TCP listener, and `light_web` for the socket.
+    """
 
     def __init__(
         self,

@@ -68,6 +68,11 @@ class Operation:
     socket_only: bool = False
     open: bool = False
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that a client may use: `HEAD` for what ends, which the stream of events does not."""
+        return ("GET", "HEAD") if self.method == "GET" and self.name != "events" else (self.method,)
+
 
 def _get(name: str, summary: str, answer: Schema, path: str = "", **more: Any) -> Operation:
     return Operation(name, "GET", path or f"/{VERSION}/{name}", summary, answer, **more)

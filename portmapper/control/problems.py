@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -56,7 +56,7 @@ def problem_of(error: Exception, path: str) -> Problem:
 
 
 def problem_response(web: Any, problem: Problem) -> Any:
-    """Return the response for a problem."""
+    """Return the response for a problem; `web` is `aiohttp.web`, or `light_web` for the control socket."""
     return web.Response(
         status=problem.status,
         body=json.dumps(problem.document).encode(),
@@ -97,12 +97,22 @@ def errors_as_problems(web: Any, show: Show = _as_json) -> Any:
     return middleware
 
 
+def not_found(path: str) -> Problem:
+    """Return the problem for a path without a page."""
+    return Problem(HTTPStatus.NOT_FOUND, f"there is no page at {path[:200]}")
+
+
+def not_allowed(method: str, allowed: Iterable[str]) -> Problem:
+    """Return the problem for a method that a page does not have."""
+    possible = ", ".join(sorted(allowed))
+    detail = f"{method} is not possible here; possible: {possible}"
+    return Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": possible})
+
+
 def _of_library(error: Any, request: Any) -> Problem:
     """Return the problem for an error that aiohttp raised."""
     if error.status == HTTPStatus.NOT_FOUND:
-        return Problem(error.status, f"there is no page at {request.path[:200]}")
+        return not_found(request.path)
     if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        detail = f"{request.method} is not possible here; possible: {allowed}"
-        return Problem(error.status, detail, {"Allow": allowed})
+        return not_allowed(request.method, error.allowed_methods)
     return Problem(error.status, (error.text or error.reason).partition("\n")[0])

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from portmapper.control import loopback
 from portmapper.control.listener import ControlListener
-from portmapper.control.loopback import PORT_FILE, ControlPort
-from portmapper.support.http_server import http_server, limited
+from portmapper.control.loopback import ControlPort
 from portmapper.support.removals import Removals
 from portmapper.support.threads import in_thread_or_here
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from portmapper.control.daemon_interface import DaemonInterface
     from portmapper.control.doctor_jobs import DoctorJobs
 
@@ -72,14 +69,9 @@ async def _serve_until_removed(
     daemon: DaemonInterface, listener: ControlListener, jobs: DoctorJobs, removals: Removals
 ) -> None:
     if await _first_client(listener, removals):
-        web = await in_thread_or_here(_import_web)
-        from portmapper.control.problems import malformed_response
-
-        application = _application(daemon, web, listener.port, jobs)
-        malformed = partial(malformed_response, web)
-        async with http_server(
-            web, application, sock=listener.socket, shutdown_limit=SHUTDOWN_LIMIT, malformed=malformed
-        ):
+        assert listener.socket is not None, "it is open"
+        light_server, answer = await in_thread_or_here(partial(_load, daemon, listener.port, jobs))
+        async with light_server(listener.socket, answer, shutdown_limit=SHUTDOWN_LIMIT):
             while not listener.was_removed:
                 await removals.wait()
 
@@ -122,34 +114,11 @@ async def _open_with_retry(listener: ControlListener) -> None:
             await asyncio.sleep(LISTEN_RETRY_DELAY)
 
 
-def _application(daemon: DaemonInterface, web: Any, port: ControlPort | None, jobs: DoctorJobs) -> Any:
-    from portmapper.control.application import add_routes, make_application
+def _load(daemon: DaemonInterface, port: ControlPort | None, jobs: DoctorJobs) -> tuple[Any, Any]:
+    """Import the server; the caller uses a thread, because the import takes longer than opening a port."""
+    from portmapper.control import light_web
     from portmapper.control.handlers import Handlers
-    from portmapper.control.problems import errors_as_problems
+    from portmapper.control.light_server import light_server
+    from portmapper.control.routes import Routes
 
-    checks = [_with_token(web, port)] if port else []
-    application = make_application(web, [limited, errors_as_problems(web), *checks])
-    add_routes(application, Handlers(daemon, web, jobs))
-    return application
-
-
-def _with_token(web: Any, port: ControlPort) -> Any:
-    from portmapper.control.problems import Problem
-
-    @web.middleware  # type: ignore[untyped-decorator]
-    async def middleware(request: web.Request, handler: Any) -> Any:
-        if not port.authorizes(request.headers.get("Authorization", "")):
-            raise Problem(401, f"the token from {PORT_FILE} is missing or invalid")
-        return await handler(request)
-
-    return middleware
-
-
-def _import_web() -> Any:
-    """Import aiohttp; the caller uses a thread, because the import takes longer than opening a port."""
-    from portmapper.support.late_certificates import late_certificates
-
-    with late_certificates():
-        from aiohttp import web
-
-    return web
+    return light_server, Routes(Handlers(daemon, light_web, jobs), port).answer

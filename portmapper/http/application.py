@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from portmapper.config.http_settings import HttpSettings
-from portmapper.control.application import add_routes, make_application
 from portmapper.control.daemon_interface import DaemonInterface
 from portmapper.control.doctor_jobs import DoctorJobs
-from portmapper.control.handlers import Handlers
+from portmapper.control.handlers import MAX_BODY, Handlers
 from portmapper.control.operations import OPERATIONS
 from portmapper.control.problems import errors_as_problems, malformed_response
 from portmapper.http.access import LOGOUT, Access, middleware
@@ -74,15 +73,22 @@ async def serve_application(
 
 def _application(web: Any, access: Access, pages: Pages, daemon: DaemonInterface, jobs: DoctorJobs) -> Any:
     middlewares = [limited, errors_as_problems(web, show_problem), middleware(web, access)]
-    application = make_application(web, middlewares)
+    application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     application.on_response_prepare.append(add_headers)
     handlers = Handlers(
         daemon, web, jobs, over_tcp=True, client_of=client_of, may_continue=access.may_continue
     )
-    add_routes(application, handlers, over_tcp=True)
+    _add_operations(application, handlers)
     _add_login(application, Login(access, web, pages.login_page, pages.send))
     access.public.update(pages.add_routes(application))
     return application
+
+
+def _add_operations(application: Any, handlers: Handlers) -> None:
+    for operation in OPERATIONS:
+        if not operation.socket_only:
+            for method in operation.methods:
+                application.router.add_route(method, operation.path, getattr(handlers, operation.name))
 
 
 def _malformed(web: Any, status: int) -> Any:

@@ -1,4 +1,4 @@
-"""An aiohttp server with limits, for the control socket and for plugins that listen."""
+"""An aiohttp server with limits, for the TCP listener and for plugins that listen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Lets aiohttp be imported without loading the certificates of the system.
 
 aiohttp creates two TLS contexts while it is imported, and each loads all certificates. That is a third of the
-import, and neither UPnP nor the control socket uses TLS.
+import, and UPnP uses no TLS.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ async def stream(directory: Path, *headers: str) -> AsyncIterator[asyncio.Stream
     lines = "".join(f"{line}\r\n" for line in ("Host: localhost", *headers))
     writer.write(f"GET /v1/events HTTP/1.0\r\n{lines}\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.0 200"), head
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n"), head
     yield reader
     writer.close()
 

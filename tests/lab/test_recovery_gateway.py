@@ -27,7 +27,7 @@ SEARCH_TIME = 8.0
 """Seconds of the first search after a loss: some routers answer late (D13)."""
 
 LOADING = 6.0
-"""Seconds for a busy machine to import the UPnP libraries; 0.2 were measured on an idle one, 3 at a load of 11."""
+"""Seconds for a busy machine to import the UPnP libraries; 0.2 on an idle one, 3 at a load of 11."""
 
 AWAY = 10.0
 OTHER_WAN_ADDRESS = "11.22.33.9"

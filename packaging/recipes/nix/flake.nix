@@ -20,7 +20,7 @@
           dependencies =
             with pkgs.python3Packages;
             [
-              aiohttp async-upnp-client attrs cattrs defusedxml pluggy prometheus-client psutil py-natpmp rich
+              aiohttp async-upnp-client attrs cattrs defusedxml h11 pluggy prometheus-client psutil py-natpmp rich
               shtab tomli-w
             ];
           pythonImportsCheck = [ "portmapper" ];
