@@ -89,15 +89,16 @@ def open_database(path: Path | None, schema: Schema, lock_limit: float = LOCK_LI
         if found > schema.version:
             raise ValueError("it was written by a newer version of portmapper")
         if found == 0:
-            # A new file has nothing to roll back to. Without a journal of its first page, creating it waits
-            # for the disk once instead of four times.
+            # A new file has nothing to lose and nothing to roll back to, so creating it need not wait for
+            # the disk. A power cut may leave it without its first page; `_create` begins it again.
+            database.execute("PRAGMA synchronous = OFF")
             database.execute("PRAGMA journal_mode = MEMORY")
-        # With a write-ahead log, a commit is one append that does not wait for the disk. A power cut can
-        # lose the last commits, but never the file.
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
         if found < schema.version:
             database.executescript(schema.script(found))
+        # With a write-ahead log, a commit is one append that does not wait for the disk. A power cut can
+        # lose the last commits, but never the file.
+        database.execute("PRAGMA synchronous = NORMAL")
         wait_for_locks(database, min(lock_limit, LOCK_LIMIT_RUNNING))
     except BaseException:
         database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import shutil
 import sqlite3
 import stat
 from pathlib import Path
@@ -57,6 +58,23 @@ def test_a_file_without_its_first_write_is_created_again(path: Path) -> None:
     write(path, 1)
     with contextlib.closing(open_database(path, Schema(1, TABLES))) as database:
         assert numbers(database) == [1]
+
+
+@pytest.mark.parametrize("left", [b"", bytes(4096)], ids=["empty", "zeros"])
+def test_a_new_file_that_a_power_cut_left_without_pages_is_created_again(
+    path: Path, tmp_path: Path, left: bytes
+) -> None:
+    """Creating it does not wait for the disk, so its log may have been written and the file not."""
+    after = tmp_path / "after" / path.name
+    after.parent.mkdir()
+    with contextlib.closing(open_database(path, Schema(1, TABLES))) as database:
+        database.execute("INSERT INTO numbers VALUES (1)")
+        for suffix in ("-wal", "-shm"):
+            shutil.copy(f"{path}{suffix}", f"{after}{suffix}")
+    after.write_bytes(left)
+    write(after, 2)
+    with contextlib.closing(open_database(after, Schema(1, TABLES))) as database:
+        assert numbers(database) == [2]
 
 
 def test_a_newer_version_is_rejected(path: Path) -> None:
