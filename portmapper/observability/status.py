@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from portmapper.api.model import MappingKey
     from portmapper.api.reading import Reading
     from portmapper.gateways.discovery import Discovery
-    from portmapper.scheduler.inputs import Moment
     from portmapper.scheduler.record import Record
+    from portmapper.scheduler.results import Moment
     from portmapper.store.stored_lease import StoredLease
     from portmapper.support.clock import Clock
 
@@ -234,7 +234,7 @@ def source_document(reading: Reading) -> Document:
 
 def moment(clock: Clock) -> Moment:
     """Return the present on both clocks."""
-    from portmapper.scheduler.inputs import Moment  # not needed without a daemon
+    from portmapper.scheduler.results import Moment  # not needed without a daemon
 
     return Moment(clock.monotonic(), clock.now())
 

@@ -7,23 +7,17 @@ from collections.abc import Sequence
 from portmapper.api.errors import UNREACHABLE, Conflict
 from portmapper.api.model import Lease
 from portmapper.scheduler.inputs import (
-    Acquired,
     Adopting,
     Asked,
     Due,
-    Effect,
     Exhausted,
-    Failed,
     Granted,
-    Lost,
-    Moment,
     PassedOver,
     Refused,
-    Result,
-    Rules,
     TurnCame,
 )
 from portmapper.scheduler.record import Phase, Record, Refusal, without_lease
+from portmapper.scheduler.results import Acquired, Effect, Failed, Lost, Moment, Result, Rules
 from portmapper.scheduler.retry import delay_after_failure
 from portmapper.store.comparison import forward_target
 from portmapper.support.backoff import renewal_delay

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from portmapper.api.model import IPAddress
 from portmapper.scheduler.counters import Counters
 from portmapper.scheduler.event_recorder import EventRecorder
-from portmapper.scheduler.inputs import Abandoned, Acquired, Effect, Failed, Lost, Moved
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.record import Record
+from portmapper.scheduler.results import Abandoned, Acquired, Effect, Failed, Lost, Moved
 from portmapper.store.comparison import displaces
 from portmapper.store.ownership import Ownership
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from portmapper.api.model import Lease
 from portmapper.scheduler.inputs import (
-    Abandoned,
     AddressChanged,
     AttemptNow,
     BetterGateway,
@@ -15,21 +14,17 @@ from portmapper.scheduler.inputs import (
     Expired,
     GatewayBack,
     GivenUp,
-    Lost,
-    Moment,
-    Moved,
     NetworkChanged,
     OrderKnown,
     PairChecked,
     RenewNow,
-    Result,
     RetryNow,
-    Rules,
     Undesired,
     Vanished,
     Verified,
 )
 from portmapper.scheduler.record import Phase, Record, without_lease
+from portmapper.scheduler.results import Abandoned, Lost, Moment, Moved, Result, Rules
 from portmapper.support.values import evolve
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 
 from portmapper.api.backend import Backend, Gateway, GatewayEvent
 from portmapper.api.events import Event
@@ -27,7 +26,7 @@ from portmapper.scheduler.executor import Executor
 from portmapper.scheduler.findings import Findings
 from portmapper.scheduler.former_targets import forget_old_targets
 from portmapper.scheduler.gateway_events import GatewayEvents
-from portmapper.scheduler.inputs import Granted, Input, RetryNow, Rules
+from portmapper.scheduler.inputs import Granted, Input, RetryNow
 from portmapper.scheduler.options import Options
 from portmapper.scheduler.orphans import Orphans
 from portmapper.scheduler.own_conflicts import OwnConflicts
@@ -37,7 +36,7 @@ from portmapper.scheduler.record import Record, is_unreachable
 from portmapper.scheduler.recovery import Recovery
 from portmapper.scheduler.releases import Releases
 from portmapper.scheduler.resync import Resync
-from portmapper.scheduler.transition import transition
+from portmapper.scheduler.transition import transitions
 from portmapper.scheduler.writer import Writer
 from portmapper.store.interface import LeaseStore
 from portmapper.store.ownership import ChooseToken, Ownership, no_token
@@ -83,8 +82,7 @@ class Scheduler:
         self._queues = WorkQueues(self._quiet.set, gate)
         self._ownership = Ownership(store, options.scope, tokens)
         self._recorder = EventRecorder(publish, self._clock)
-        table = partial(transition, rules=Rules(options.interval))
-        self._writer = Writer(table, self._clock, self._wake.set)
+        self._writer = Writer(transitions(options.interval), self._clock, self._wake.set)
         self._agenda = Agenda(self._quiet.set)
         self.records = self._writer.records
         self._coupling = Coupling(quirks, self.records, store.devices)

@@ -6,7 +6,8 @@ rules, and returns the next record (None when it is dropped) with the effects th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from portmapper.scheduler import attempt_handlers as attempt
 from portmapper.scheduler import lease_handlers as lease
@@ -26,29 +27,31 @@ from portmapper.scheduler.inputs import (
     GatewayBack,
     GivenUp,
     Granted,
-    Handler,
     Input,
-    Moment,
     NetworkChanged,
     OrderKnown,
     PairChecked,
     PassedOver,
     Refused,
     RenewNow,
-    Result,
     RetryNow,
-    Rules,
     TurnCame,
     Undesired,
     Vanished,
     Verified,
 )
 from portmapper.scheduler.record import ATTEMPTING, Phase, Record
+from portmapper.scheduler.results import Handler, Moment, Result, Rules
 
 
 def transition(record: Record, given: Input, now: Moment, rules: Rules) -> Result:
     """Return the next record, None when the mapping is dropped, and the effects."""
     return TABLE[record.phase, type(given)](record, given, now, rules)
+
+
+def transitions(interval: float) -> Callable[[Record, Input, Moment], Result]:
+    """Return `transition` with the rules of a scheduler whose resync has this interval in seconds."""
+    return partial(transition, rules=Rules(interval))
 
 
 def ignore(record: Record, given: Input, now: Moment, rules: Rules) -> Result:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from portmapper.api.model import Mapping, MappingKey
 from portmapper.scheduler.claims import Claims
 from portmapper.scheduler.effects import Effects
-from portmapper.scheduler.inputs import Desired, Due, Expired, Input, Moment, Result
+from portmapper.scheduler.inputs import Desired, Due, Expired, Input
 from portmapper.scheduler.record import Record
+from portmapper.scheduler.results import Moment, Result
 from portmapper.scheduler.timers import Timers
 from portmapper.support.clock import Clock
 

@@ -18,9 +18,10 @@ from portmapper.api.backend import Target
 from portmapper.api.errors import Conflict, GatewayTimeout, NotAuthorized
 from portmapper.api.model import Lease, Mapping, MappingState, Protocol
 from portmapper.network.placement import Place
-from portmapper.scheduler import inputs, transition
-from portmapper.scheduler.inputs import Input, Moment, Rules
+from portmapper.scheduler import inputs, results, transition
+from portmapper.scheduler.inputs import Input
 from portmapper.scheduler.record import ATTEMPTING, Phase, Record
+from portmapper.scheduler.results import Moment, Rules
 from portmapper.scheduler.transition import INPUTS, TABLE
 
 LOCAL, OTHER = ip_address("192.168.88.10"), ip_address("192.168.88.20")
@@ -172,7 +173,7 @@ def test_a_holder_that_reports_a_conflict_has_lost_the_lease() -> None:
     after, effects = transition.transition(record, inputs.Exhausted(), now(), Rules())
     assert after is not None
     assert after.phase is Phase.INIT
-    assert [type(effect) for effect in effects] == [inputs.Lost, inputs.Failed]
+    assert [type(effect) for effect in effects] == [results.Lost, results.Failed]
 
 
 steps = st.lists(
@@ -206,10 +207,10 @@ def apply(record: Record, given: Input, at: float, held: Lease | None) -> tuple[
     """Apply one input; return the record and the lease that its effects leave."""
     after, effects = transition.transition(record, given, now(at), Rules())
     for effect in effects:
-        if isinstance(effect, inputs.Acquired):
+        if isinstance(effect, results.Acquired):
             assert (effect.before is None) == (held is None)
             held = effect.lease
-        elif isinstance(effect, inputs.Lost | inputs.Abandoned):
+        elif isinstance(effect, results.Lost | results.Abandoned):
             assert held is not None
             held = None
     return after, held
