@@ -8,6 +8,7 @@ LATEST_SECONDS = 221_845_392_000.0
 """The year 9000, as `wall_clock.LATEST`."""
 
 _seconds = time.time
+_nanoseconds = time.time_ns
 
 
 def bounded_time() -> float:
@@ -18,6 +19,19 @@ def bounded_time() -> float:
         return LATEST_SECONDS
 
 
+def bounded_time_ns() -> int:
+    """Return the wall-clock time in nanoseconds, at most `LATEST_SECONDS`."""
+    latest = int(LATEST_SECONDS) * 10**9
+    try:
+        return min(_nanoseconds(), latest)
+    except OverflowError:
+        return latest
+
+
 def bound_time() -> None:
-    """Replace `time.time`: otherwise, each record of the log and each HTTP date would be an exception."""
+    """Replace `time.time`: otherwise, each record of the log and each HTTP date would be an exception.
+
+    From Python 3.13 on, the log uses `time.time_ns`.
+    """
     time.time = bounded_time
+    time.time_ns = bounded_time_ns

@@ -35,9 +35,11 @@ def test_a_date_that_python_cannot_tell_is_the_latest(
 
 @pytest.mark.parametrize("seconds", [overflow, lambda: 1e15])
 def test_the_log_works_at_any_time(monkeypatch: pytest.MonkeyPatch, seconds: Any) -> None:
-    """The library asks for the time of each record."""
+    """The library asks for the time of each record, from Python 3.13 on in nanoseconds."""
     monkeypatch.setattr(time, "time", time.time)
+    monkeypatch.setattr(time, "time_ns", time.time_ns)
     monkeypatch.setattr(bounded_time, "_seconds", seconds)
+    monkeypatch.setattr(bounded_time, "_nanoseconds", lambda: int(seconds()) * 10**9)
     bounded_time.bound_time()
     record = logging.makeLogRecord({})
     assert record.created == wall_clock.LATEST.timestamp()
