@@ -6,11 +6,15 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
 from portmapper.api.model import Family, IPAddress, IPNetwork
 from portmapper.support.values import frozen
+
+if TYPE_CHECKING:
+    from portmapper.network.linux import InterfaceFacts, RouteFacts
 
 IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
@@ -156,7 +160,10 @@ class Network:
 
 def read_network() -> Network:
     """Read the current interfaces and default routes."""
-    return Network(tuple(_interfaces()), tuple(sorted(_default_routes(), key=lambda route: route.metric)))
+    interfaces, routes = _facts()
+    found = (DefaultRoute(*facts) for facts in routes)
+    by_metric = sorted(found, key=lambda route: route.metric)
+    return Network(tuple(Interface(*facts) for facts in interfaces), tuple(by_metric))
 
 
 def _socket_address(address: IPAddress, port: int) -> tuple[object, ...]:
@@ -172,12 +179,16 @@ def _in_order(interface: Interface, known: dict[IPInterface, int]) -> Interface:
     return attrs.evolve(interface, addresses=tuple(addresses))
 
 
-def _interfaces() -> Iterator[Interface]:
+def _facts() -> tuple[Iterable[InterfaceFacts], Iterable[RouteFacts]]:
+    """Return the fields of the interfaces and of the default routes."""
     if sys.platform == "linux":
         from portmapper.network import linux
 
-        yield from (Interface(*facts) for facts in linux.interfaces())
-        return
+        return linux.read()
+    return list(_interfaces()), _default_routes()
+
+
+def _interfaces() -> Iterator[InterfaceFacts]:
     import psutil
 
     transient = _transient_addresses()
@@ -187,7 +198,7 @@ def _interfaces() -> Iterator[Interface]:
             usable = tuple(_usable(addresses))
             if usable:
                 own = frozenset(address.ip for address in usable)
-                yield Interface(name, usable, own & transient)
+                yield name, usable, own & transient
 
 
 def _transient_addresses() -> frozenset[IPAddress]:
@@ -213,15 +224,7 @@ def _prefix_length(mask: str) -> int:
     return int(ipaddress.ip_address(mask.partition("%")[0])).bit_count()
 
 
-def _default_routes() -> Iterator[DefaultRoute]:
-    return (DefaultRoute(*facts) for facts in _route_facts())
-
-
-def _route_facts() -> Iterable[tuple[str, IPAddress, int]]:
-    if sys.platform == "linux":
-        from portmapper.network import linux
-
-        return linux.default_routes()
+def _default_routes() -> Iterable[RouteFacts]:
     if sys.platform == "win32":
         from portmapper.network import windows
 

@@ -6,13 +6,14 @@ string of bytes; psutil fails for all interfaces if one name is not UTF-8.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -48,37 +49,52 @@ _RTN_UNICAST = 1
 _RTNH_F_DEAD = 0x1
 
 
-def interfaces() -> Iterator[InterfaceFacts]:
-    """Yield the interfaces that are running and have an address, without loopback.
+def read() -> tuple[list[InterfaceFacts], list[RouteFacts]]:
+    """Return the interfaces that are running and have an address, and the default routes with a gateway.
+
+    Loopback is no interface here. The routes of IPv4 are first.
 
     Raises:
         OSError: the kernel does not answer, or no socket is left.
     """
-    names = {index: name for index, name, is_running in parse_links(_dump(_RTM_GETLINK)) if is_running}
+    with connected(socket.NETLINK_ROUTE) as kernel:
+        links = list(parse_links(_dump(kernel, _RTM_GETLINK)))
+        addresses = list(parse_addresses(_dump(kernel, _RTM_GETADDR)))
+        names = {index: name for index, name, _ in links}
+        routes = list(parse_routes(_dump(kernel, _RTM_GETROUTE), names))
+    running = {index: name for index, name, is_running in links if is_running}
+    return list(_interfaces(running, addresses)), routes
+
+
+def _interfaces(
+    names: Mapping[int, str], addresses: Iterable[tuple[int, IPInterface, bool]]
+) -> Iterator[InterfaceFacts]:
+    """Yield the interfaces that have a name and an address."""
     found: dict[int, tuple[list[IPInterface], set[IPAddress]]] = {}
-    for index, address, is_transient in parse_addresses(_dump(_RTM_GETADDR)):
-        addresses, transient = found.setdefault(index, ([], set()))
-        addresses.append(address)
+    for index, address, is_transient in addresses:
+        own, transient = found.setdefault(index, ([], set()))
+        own.append(address)
         if is_transient:
             transient.add(address.ip)
-    for index, (addresses, transient) in found.items():
+    for index, (own, transient) in found.items():
         if index in names:
-            yield names[index], tuple(addresses), frozenset(transient)
+            yield names[index], tuple(own), frozenset(transient)
 
 
 def parse_links(messages: Iterator[bytes]) -> Iterator[tuple[int, str, bool]]:
     """Yield index and name of each interface, and whether it is running."""
     for message in messages:
         _, _, index, flags, _ = struct.unpack_from("=BxHiII", message)
-        name = _attributes(message, 16).get(_IFLA_IFNAME, b"").rstrip(b"\0")
-        yield index, decoded(name), bool(flags & _IFF_RUNNING)
+        # The name is the first of about 50 attributes, some of which are long.
+        name = next((value for kind, value in _attributes(message, 16) if kind == _IFLA_IFNAME), b"")
+        yield index, decoded(name.rstrip(b"\0")), bool(flags & _IFF_RUNNING)
 
 
 def parse_addresses(messages: Iterator[bytes]) -> Iterator[tuple[int, IPInterface, bool]]:
     """Yield interface index, address, and whether it is transient, for each address except loopback."""
     for message in messages:
         family, prefix, flags, _, index = struct.unpack_from("=BBBBI", message)
-        attributes = _attributes(message, 8)
+        attributes = dict(_attributes(message, 8))
         raw = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS)
         if family not in (socket.AF_INET, socket.AF_INET6) or raw is None:
             continue
@@ -109,16 +125,6 @@ def removed_addresses(announcement: bytes) -> Iterator[IPAddress]:
             yield from (address.ip for _, address, _ in parse_addresses(iter([message])))
 
 
-def default_routes() -> Iterator[RouteFacts]:
-    """Yield the default routes with a gateway, those of IPv4 first.
-
-    Raises:
-        OSError: the kernel does not answer, or no socket is left.
-    """
-    names = {index: name for index, name, _ in parse_links(_dump(_RTM_GETLINK))}
-    yield from parse_routes(_dump(_RTM_GETROUTE), names)
-
-
 def parse_routes(messages: Iterator[bytes], names: Mapping[int, str]) -> Iterator[RouteFacts]:
     """Yield the default routes of the main table; `names` are the interfaces by index."""
     for message in messages:
@@ -126,7 +132,7 @@ def parse_routes(messages: Iterator[bytes], names: Mapping[int, str]) -> Iterato
         is_default = bits == 0 and kind == _RTN_UNICAST and not flags & _RTNH_F_DEAD
         if family not in (socket.AF_INET, socket.AF_INET6) or table != _RT_TABLE_MAIN or not is_default:
             continue
-        attributes = _attributes(message, 12)
+        attributes = dict(_attributes(message, 12))
         metric = int.from_bytes(attributes.get(_RTA_PRIORITY, b""), sys.byteorder)
         for index, gateway in _hops(attributes):
             route = _route(names.get(index), gateway, metric)
@@ -143,7 +149,7 @@ def _hops(attributes: Mapping[int, bytes]) -> Iterator[tuple[int, bytes | None]]
         length, _, _, index = struct.unpack_from("=HBBi", several)
         if length < 8:
             return
-        yield index, _attributes(several[:length], 8).get(_RTA_GATEWAY)
+        yield index, dict(_attributes(several[:length], 8)).get(_RTA_GATEWAY)
         several = several[(length + 3) & ~3 :]
 
 
@@ -163,31 +169,43 @@ def decoded(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _dump(request: int) -> Iterator[bytes]:
-    return dump(socket.NETLINK_ROUTE, request, struct.pack("=Bxxx", socket.AF_UNSPEC) + bytes(12))
+def _dump(kernel: socket.socket, request: int) -> Iterator[bytes]:
+    return dump(kernel, request, struct.pack("=Bxxx", socket.AF_UNSPEC) + bytes(12))
 
 
-def dump(protocol: int, request: int, payload: bytes) -> Iterator[bytes]:
-    """Yield the payload of each message that the kernel answers to a request for everything.
+@contextlib.contextmanager
+def connected(protocol: int) -> Iterator[socket.socket]:
+    """Open a socket to the kernel for `dump`.
 
     Raises:
-        OSError: the kernel does not answer, or no socket is left.
+        OSError: no socket is left.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as kernel:
         kernel.settimeout(ANSWER_LIMIT)
-        header = struct.pack("=IHHII", 16 + len(payload), request, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0)
-        kernel.sendto(header + payload, (0, 0))
-        size = 0
-        while size < MAX_ANSWER:
-            answer = kernel.recv(65536)
-            size += len(answer)
-            for kind, message in _messages(answer):
-                if kind == _NLMSG_DONE:
-                    return
-                if kind == _NLMSG_ERROR:
-                    code = -struct.unpack_from("=i", message)[0]
-                    raise OSError(code, os.strerror(code))
-                yield message
+        yield kernel
+
+
+def dump(kernel: socket.socket, request: int, payload: bytes) -> Iterator[bytes]:
+    """Yield the payload of each message that the kernel answers to a request for everything.
+
+    Take all of them before the next request on this socket.
+
+    Raises:
+        OSError: the kernel does not answer.
+    """
+    header = struct.pack("=IHHII", 16 + len(payload), request, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0)
+    kernel.sendto(header + payload, (0, 0))
+    size = 0
+    while size < MAX_ANSWER:
+        answer = kernel.recv(65536)
+        size += len(answer)
+        for kind, message in _messages(answer):
+            if kind == _NLMSG_DONE:
+                return
+            if kind == _NLMSG_ERROR:
+                code = -struct.unpack_from("=i", message)[0]
+                raise OSError(code, os.strerror(code))
+            yield message
     raise OSError(errno.EMSGSIZE, "the kernel's list does not end")
 
 
@@ -201,13 +219,11 @@ def _messages(answer: bytes) -> Iterator[tuple[int, bytes]]:
         answer = answer[(length + 3) & ~3 :]
 
 
-def _attributes(message: bytes, start: int) -> dict[int, bytes]:
-    """Return the attributes that follow the fixed part of a message."""
-    attributes = {}
+def _attributes(message: bytes, start: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the attributes that follow the fixed part of a message."""
     while start + 4 <= len(message):
         length, kind = struct.unpack_from("=HH", message, start)
         if length < 4:
             break
-        attributes[kind] = message[start + 4 : start + length]
+        yield kind, message[start + 4 : start + length]
         start += (length + 3) & ~3
-    return attributes

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from portmapper.api.model import IPAddress, Protocol
-from portmapper.network.linux import dump
+from portmapper.network.linux import connected, dump
 from portmapper.support.values import frozen
 
 _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY = 4, 20
@@ -76,7 +76,8 @@ def parse_sockets(messages: Iterable[bytes], protocol: int) -> Iterator[Listener
 def _dump(family: int, protocol: int, state: int) -> Iterator[bytes]:
     # struct inet_diag_req_v2: the kernel itself skips connections, of which there may be thousands.
     request = struct.pack("=BBxxI", family, protocol, 1 << state) + bytes(48)
-    return dump(_NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, request)
+    with connected(_NETLINK_SOCK_DIAG) as kernel:
+        yield from dump(kernel, _SOCK_DIAG_BY_FAMILY, request)
 
 
 def _listeners_by_psutil() -> Sequence[Listener] | None:

@@ -52,9 +52,9 @@ GATEWAY = attribute(5, bytes([192, 168, 88, 1]))
 )
 def test_the_name_of_an_interface_may_be_any_bytes(monkeypatch: pytest.MonkeyPatch, name: bytes) -> None:
     """And they survive the way back to the system."""
-    answers = {18: [link(2, name)], 22: [address(2, "192.168.88.10", 24)]}
-    monkeypatch.setattr(linux, "_dump", lambda request: iter(answers[request]))
-    ((found, addresses, _),) = linux.interfaces()
+    answers = {18: [link(2, name)], 22: [address(2, "192.168.88.10", 24)], 26: []}
+    monkeypatch.setattr(linux, "_dump", lambda _, request: iter(answers[request]))
+    ((found, addresses, _),), _ = linux.read()
     assert found.encode("utf-8", "surrogateescape") == name
     assert os.fsencode(found) == name
     assert addresses == (ipaddress.ip_interface("192.168.88.10/24"),)
@@ -65,9 +65,12 @@ def test_an_interface_without_a_link_or_address_is_not_running(monkeypatch: pyte
     answers = {
         18: [link(1, b"lo"), link(2, b"eth0", flags=0x1), link(3, b"eth1")],
         22: [address(1, "127.0.0.1", 8), address(1, "::1", 128), address(2, "192.168.88.10", 24)],
+        26: [route(attribute(4, number(2)), GATEWAY)],
     }
-    monkeypatch.setattr(linux, "_dump", lambda request: iter(answers[request]))
-    assert list(linux.interfaces()) == []
+    monkeypatch.setattr(linux, "_dump", lambda _, request: iter(answers[request]))
+    interfaces, routes = linux.read()
+    assert interfaces == []
+    assert [interface for interface, _, _ in routes] == ["eth0"]
 
 
 def test_transient_addresses_are_recognized_by_their_flags() -> None:
@@ -120,8 +123,11 @@ def test_a_damaged_answer_is_an_error(answer: bytes) -> None:
 
 def test_an_error_of_the_kernel_is_raised() -> None:
     """With its text."""
-    with pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)):
-        list(linux._dump(9999))
+    with (
+        linux.connected(socket.NETLINK_ROUTE) as kernel,
+        pytest.raises(OSError, match=os.strerror(errno.EOPNOTSUPP)),
+    ):
+        list(linux._dump(kernel, 9999))
 
 
 def test_this_host_is_read_without_proc() -> None:
