@@ -50,9 +50,9 @@ class Clock:
         deadline = None if seconds is None else self.monotonic() + seconds
         while True:
             left = None if deadline is None else deadline - self.monotonic()
-            if left is not None and self.longest_sleep is not None:
+            if left is not None and self.longest_sleep is not None and left > self.longest_sleep:
                 # All waits look at multiples of it, so an idle process wakes once for all of them.
-                left = min(left, self.longest_sleep - self.monotonic() % self.longest_sleep)
+                left = self.longest_sleep - self.monotonic() % self.longest_sleep
             try:
                 async with asyncio.timeout(left) as timeout:
                     with self._listed(timeout):

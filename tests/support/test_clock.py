@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,6 +56,20 @@ async def test_wait_counts_suspended_time(monkeypatch: pytest.MonkeyPatch) -> No
     asyncio.get_running_loop().call_later(0.03, asleep.__setitem__, 0, 7200.0)
     async with asyncio.timeout(5):
         assert not await clock.wait(asyncio.Event(), 3600)
+
+
+async def test_a_short_wait_does_not_look_at_the_clock_before_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An idle daemon waits for its interval of a minute, and is woken once for that."""
+    limits: list[float | None] = []
+    timeout = asyncio.timeout
+    monkeypatch.setattr(asyncio, "timeout", lambda left: limits.append(left) or timeout(0.01))
+    monkeypatch.setattr(Clock, "longest_sleep", 60.0)
+    times = itertools.chain([50.0, 50.0], itertools.repeat(110.0))
+    monkeypatch.setattr(Clock, "monotonic", lambda self: next(times))
+    assert not await Clock().wait(asyncio.Event(), 60.0)
+    assert limits == [60.0]
 
 
 async def test_a_jump_of_the_clock_ends_the_waits_that_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
