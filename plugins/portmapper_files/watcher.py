@@ -142,13 +142,17 @@ class _InotifyWatcher(Watcher):
             self._inotify.close()
 
     def _arm(self) -> None:
-        """Set watches until the path is stable: a name may appear between reading the path and the watch."""
+        """Set watches until the path is stable: a name may appear between reading the path and the watch.
+
+        Watches that were there before report that.
+        """
         hops = list(_hops(self._path))
         for _ in range(_MAX_TRIES):
+            watched = self._watched
             self._watch(hops)
-            before, hops = hops, list(_hops(self._path))
-            if hops == before:
+            if self._watched == watched:
                 return
+            hops = list(_hops(self._path))
 
     def _watch(self, hops: list[tuple[str, str]]) -> None:
         watched: dict[int, tuple[str, set[str]]] = {}

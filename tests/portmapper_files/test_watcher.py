@@ -216,3 +216,27 @@ async def test_nothing_is_reported_after_close(watched: Watched) -> None:
     assert not watched.event.is_set()
     if before:
         assert len(os.listdir("/proc/self/fd")) <= before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses inotify")
+async def test_a_path_whose_watches_are_still_there_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change after that is reported. New watches may have come too late, so the path is read again."""
+    reads: list[str] = []
+    hops = watcher._hops
+    monkeypatch.setattr(watcher, "_hops", lambda path: reads.append(path) or hops(path))
+    file = tmp_path / "lists" / "ports.csv"
+    file.parent.mkdir()
+    file.write_text("content")
+    watch = watcher.start_watching(str(file), lambda: None)
+    try:
+        reads.clear()
+        watch.arm()
+        assert len(reads) == 1
+        replace_directory(file)
+        reads.clear()
+        watch.arm()
+        assert len(reads) == 2
+    finally:
+        watch.close()
