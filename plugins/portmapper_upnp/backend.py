@@ -136,7 +136,7 @@ class IgdBackend(Backend, Diagnoses, EndsSearch, HearsArrivals, ReadsLate):
             await load(FACTORY)
 
     async def _connect(self, target: Target, endpoint: Endpoint) -> IgdDevice:
-        """Read a description; raise a `BackendError` if it is none of a gateway."""
+        """Read a description. Raise `BackendError` if it is not a gateway's."""
         await load(FACTORY)
         from portmapper_upnp.factory import connect
 

@@ -43,7 +43,7 @@ def late_gateway(endpoint: Endpoint, answer: SsdpPacket, connect: Connect) -> La
 
 
 class LateGateway(IgdDevice, VerifiesLeases, MapsOtherHosts):
-    """An unread gateway with what every gateway can do, which is all over IPv6."""
+    """An unread gateway. Over IPv6, a gateway can do no more than this."""
 
     unread = True
 

@@ -30,7 +30,7 @@ class Others:
         self._changed.set()
 
     async def answer_within(self, seconds: float) -> bool:
-        """Wait until one has answered, none may any more, or the time is over; return whether one has."""
+        """Wait until one has answered, no other one may, or the time is over; return whether one has."""
         end = asyncio.get_running_loop().time() + seconds
         while self._may_follow and not self.answered:
             self._changed.clear()

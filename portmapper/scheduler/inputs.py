@@ -14,7 +14,7 @@ from portmapper.support.values import frozen
 
 @frozen
 class Input:
-    """Something that happened to a mapping. One without fields needs no class of attrs: it inherits all."""
+    """Something that happened to a mapping. An input without fields needs no decorator."""
 
 
 @frozen
