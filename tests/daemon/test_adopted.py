@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import attrs
+import pytest
 
 from portmapper.api.errors import SourceError
 from portmapper.api.model import Lease, Mapping, Protocol
@@ -45,9 +47,16 @@ def stored(port: int, address: str, *, source: str, age: int = 0) -> StoredLease
     return StoredLease(lease, port, NOW - timedelta(seconds=age), source=source, comment="web")
 
 
-async def test_the_leases_of_a_failed_source_become_its_mappings() -> None:
-    """Not those of other sources; what the dates say does not matter, because the clock may be wrong."""
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """A store in memory."""
     store = Store(None)
+    yield store
+    store.close()
+
+
+async def test_the_leases_of_a_failed_source_become_its_mappings(store: Store) -> None:
+    """Not those of other sources; what the dates say does not matter, because the clock may be wrong."""
     for lease in (
         stored(8080, "192.168.1.5", source="here"),
         stored(8081, "192.168.1.7", source="here"),
@@ -71,9 +80,9 @@ async def test_the_leases_of_a_failed_source_become_its_mappings() -> None:
     )
 
 
-async def test_an_adopted_mapping_is_open_to_the_same_remote_hosts() -> None:
+async def test_an_adopted_mapping_is_open_to_the_same_remote_hosts(store: Store) -> None:
     """Otherwise, a source that is down at start would open its ports to every host."""
-    store, friend = Store(None), ipaddress.ip_network("198.51.100.7/32")
+    friend = ipaddress.ip_network("198.51.100.7/32")
     lease = stored(8080, "192.168.1.5", source="here")
     store.put(attrs.evolve(lease, lease=attrs.evolve(lease.lease, remote=friend)))
     reader = SourceReader(Down("here"), (), "auto", FormatOptions())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import socket
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from running_program import until
 
 from portmapper.api.errors import SettingError
 from portmapper.api.events import Event, EventKind
@@ -90,6 +92,7 @@ def test_a_daemon_serves_its_metrics(
     with daemon_with(f'[metrics]\nlisten = "127.0.0.1:{port}"\n') as daemon:
         for path in ("/metrics", "/v1/metrics"):
             assert samples(daemon.fetch(path))["portmapper_mappings", "active"] == 1
+        until(lambda: _listens(port), "listening")  # its HTTP library takes longer to load
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
             shown = samples(answer.read())
         assert shown["portmapper_mappings", "active"] == 1
@@ -104,6 +107,12 @@ def test_without_the_plugin_the_page_does_not_exist(daemon_with: Callable[[str],
     """The control socket answers with an error status."""
     with daemon_with('disable_plugins = ["metrics"]\n') as daemon, pytest.raises(http.client.HTTPException):
         daemon.fetch("/metrics")
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 async def _status_for(port: int, host: str) -> int:

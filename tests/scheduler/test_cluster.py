@@ -82,6 +82,8 @@ def test_a_gateway_that_allows_several_mappings_for_a_port_gets_random_tokens(
 ) -> None:
     """UPnP sends no token, and the store needs a different one for each mapping."""
     gateway = FakeGateway(device, "upnp", LOCAL.ip)
-    ownership = Ownership(Store(None), None, shared)
+    store = Store(None)
+    ownership = Ownership(store, None, shared)
     sent = ownership.store_request(request(8080), Mapping(Protocol.TCP, 8080, 80), gateway, clock.now())
     assert sent.token != SHARED
+    store.close()
