@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, cast
 
 from portmapper.api import (
+    BackendError,
     Connection,
     GatewayEvent,
     IPAddress,
@@ -53,6 +55,7 @@ class LateGateway(IgdDevice, VerifiesLeases, MapsOtherHosts):
         self._endpoint = endpoint
         self._connect = connect
         self._reading = asyncio.Lock()
+        self._failure: BackendError | None = None
         self._device: IgdDevice | None = None
         self._learned: Learned | None = None
 
@@ -87,9 +90,15 @@ class LateGateway(IgdDevice, VerifiesLeases, MapsOtherHosts):
             await self._device.close()
 
     async def _read(self) -> IgdDevice:
-        """Return the gateway behind this one; read it the first time."""
+        """Return the gateway behind this one; read it the first time.
+
+        A failure is that of all calls that waited for it: a silent gateway would be read for each in turn.
+        """
+        earlier = self._failure
         async with self._reading:
             if self._device is None:
+                if self._failure is not None and self._failure is not earlier:
+                    raise copy(self._failure)
                 await load(FACTORY)  # not within the limit of a request: this may take seconds
                 self._device = await self._described()
                 await self._take_from(self._device)
@@ -104,8 +113,9 @@ class LateGateway(IgdDevice, VerifiesLeases, MapsOtherHosts):
         try:
             async with self.bounded():
                 return await self._connect(self._endpoint)
-        except Unsupported as error:
-            raise NetworkFailure(str(error)) from error
+        except BackendError as error:
+            self._failure = NetworkFailure(str(error)) if isinstance(error, Unsupported) else copy(error)
+            raise copy(self._failure) from error
 
     async def _take_from(self, device: IgdDevice) -> None:
         """Show what the device tells about itself, and hand over what has been learned and heard so far."""

@@ -7,17 +7,19 @@ import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
 from portmapper.api.backend import GatewayEvent, Target
-from portmapper.api.errors import UNREACHABLE, NetworkFailure
+from portmapper.api.errors import UNREACHABLE, GatewayTimeout, NetworkFailure
 from portmapper.api.model import MapRequest
+from portmapper.testing.clock import FakeClock
 from portmapper_upnp import backend as module
 from portmapper_upnp.backend import IgdBackend
+from portmapper_upnp.device import CALL_TIME, IgdDevice
 from portmapper_upnp.endpoint import Endpoint
-from portmapper_upnp.late_gateway import LateGateway, LatePortMapper, late_gateway
+from portmapper_upnp.late_gateway import Connect, LateGateway, LatePortMapper, late_gateway
 from portmapper_upnp.ssdp_packet import SsdpPacket
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -111,6 +113,58 @@ async def test_a_description_of_another_device_counts_as_unreachable(
     with pytest.raises(UNREACHABLE, match="describes no"):
         await unread.external_address()
     assert unread.unread
+
+
+def never_read(connect: Connect) -> LateGateway:
+    """Return a gateway whose description `connect` reads."""
+    endpoint = Endpoint("http://127.0.0.1/", LOOPBACK, LOOPBACK)
+    return late_gateway(
+        endpoint, SsdpPacket("answer", LOOPBACK, endpoint.location, IGD, "uuid:1", ""), connect
+    )
+
+
+async def test_a_silent_gateway_is_read_once_for_the_requests_that_wait(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise each would wait for the failures before it, longer than a request may take."""
+    monkeypatch.setattr("portmapper_upnp.late_gateway.load", AsyncMock())
+    reads: list[float] = []
+
+    async def connect(_: Endpoint) -> IgdDevice:
+        reads.append(clock.monotonic())
+        await asyncio.sleep(5)
+        raise GatewayTimeout("the gateway did not answer", retry_after=3)
+
+    gateway = never_read(connect)
+    calls = [asyncio.create_task(gateway.external_address()) for _ in range(8)]
+    await clock.advance(5.1)
+    for call in calls:
+        with pytest.raises(GatewayTimeout, match="the gateway did not answer"):
+            await call
+    assert len(reads) == 1
+    later = asyncio.create_task(gateway.external_address())
+    await clock.advance(5.1)
+    with pytest.raises(GatewayTimeout):
+        await later
+    assert len(reads) == 2
+
+
+async def test_loading_the_libraries_is_not_the_delay_of_the_gateway(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes long on a slow machine; the gateway has its whole time afterwards."""
+
+    async def slow_load(_: str) -> None:
+        await asyncio.sleep(CALL_TIME)
+
+    async def connect(_: Endpoint) -> Any:
+        await asyncio.sleep(CALL_TIME - 1)
+        return MagicMock(external_address=AsyncMock(return_value=LOOPBACK))
+
+    monkeypatch.setattr("portmapper_upnp.late_gateway.load", slow_load)
+    call = asyncio.create_task(never_read(connect).external_address())
+    await clock.advance(2 * CALL_TIME)
+    assert await call == LOOPBACK
 
 
 async def test_what_earlier_runs_learned_is_used(
