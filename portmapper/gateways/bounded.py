@@ -17,11 +17,16 @@ CALL_LIMIT = 20.0
 TABLE_LIMIT = 75.0
 """The same for reading a whole table, which takes one request for each entry."""
 
+READING_LIMIT = 20.0
+"""More seconds for a gateway that is still unread: its libraries are loaded first, which takes several
+seconds on a slow machine, and its description takes as long as another request."""
+
 T = TypeVar("T")
 
 
 async def bounded(gateway: Gateway, call: Awaitable[T], limit: float = CALL_LIMIT) -> T:
     """Await a call to a backend within the time limit; every failure becomes a `BackendError`."""
+    limit += READING_LIMIT if gateway.unread else 0.0
     try:
         return await guard.run(f"backend:{gateway.backend}", call, limit)
     except BackendError:

@@ -218,6 +218,16 @@ async def test_a_call_without_an_answer_is_canceled(clock: FakeClock, gateway: F
         await call
 
 
+async def test_a_gateway_that_has_yet_to_be_read_has_more_time(
+    clock: FakeClock, gateway: FakeListingGateway
+) -> None:
+    """Its libraries are loaded first, and that is not the gateway's delay."""
+    gateway.unread = True
+    call = asyncio.create_task(bounded.bounded(gateway, asyncio.sleep(bounded.CALL_LIMIT + 2, "read")))
+    await clock.advance(bounded.CALL_LIMIT + 2)
+    assert await call == "read"
+
+
 @pytest.mark.parametrize("table", [None, 7, ["entry"], range(calls.MAX_ENTRIES + 1)])
 async def test_an_invalid_table_is_a_fault(
     gateway: FakeListingGateway, answers: Callable[..., None], table: object
