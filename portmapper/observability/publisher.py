@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from portmapper.support.wording import event_text
 
 QUEUE_LIMIT = 1000
 """Events that may wait for a slow observer before the oldest are dropped."""
+
+LONGEST_TURN = 0.01
+"""Seconds for which an observer may deal with one event after another, before other work has its turn."""
 
 _log = logging.getLogger("portmapper")
 _WARNINGS = {EventKind.FAILED, EventKind.CONFLICT, EventKind.LOST, EventKind.GATEWAY_LOST}
@@ -124,8 +128,12 @@ class _ObserverQueue:
 
     async def _deliver(self) -> None:
         await self._run_guarded(self.observer.start())
+        began = time.monotonic()
         while (event := await self._queue.get()) is not None:
             await self._run_guarded(self.observer.observe(event))
+            if time.monotonic() - began > LONGEST_TURN:
+                await asyncio.sleep(0)
+                began = time.monotonic()
 
     async def _run_guarded(self, call: Awaitable[None]) -> None:
         try:

@@ -88,6 +88,24 @@ async def test_an_observer_keeps_pace_with_thousands_of_events(clock: FakeClock,
     assert publisher.dropped == {"recording": 0}
 
 
+async def test_an_observer_with_many_events_lets_other_work_go_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that waits for nothing would otherwise stop the event loop until its queue is empty."""
+    monkeypatch.setattr("portmapper.observability.publisher.LONGEST_TURN", 0.0)
+    observer = RecordingObserver()
+    publisher = EventPublisher(store, [observer])
+    publisher.start()
+    for number in range(10):
+        publisher.publish(event(str(number)))
+    turns = 0
+    while len(observer.seen) < 10:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 10
+    await publisher.close()
+
+
 async def test_an_observer_that_ignores_its_end_gets_no_more_events(clock: FakeClock, store: Store) -> None:
     """It is canceled after its time limit."""
 
