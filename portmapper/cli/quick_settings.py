@@ -2,7 +2,8 @@
 
 The classes of `portmapper.config.schema` take longer to import than a quick command to run. The checks here
 know the keys that most files have, with values that need no closer look. All other files are left to the full
-command, which also says what is wrong.
+command, which also says what is wrong. For `[backend]` and tables of plugins, it loads all plugins, and logs
+which of them are broken.
 """
 
 from __future__ import annotations
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 64 * 1024
 LONGEST_INTERVAL = 86_400
-BACKENDS = ("pcp", "natpmp", "upnp")
-OF_PLUGINS = ("backend", "hook", "webhook")
-"""Keys that are valid only with plugins that `disable_plugins` could name."""
 
 
 def plain_settings(path: str) -> dict[str, Any] | None:
@@ -37,13 +35,7 @@ def plain_settings(path: str) -> dict[str, Any] | None:
         document = tomllib.loads(content.decode())
     except (OSError, ValueError, RecursionError):
         return None
-    return document if len(content) < MAX_SIZE and _is_valid(document) else None
-
-
-def _is_valid(document: dict[str, Any]) -> bool:
-    if "disable_plugins" in document and any(key in document for key in OF_PLUGINS):
-        return False
-    return _is_table(_CHECKS)(document)
+    return document if len(content) < MAX_SIZE and _is_table(_CHECKS)(document) else None
 
 
 def _is_table(checks: Mapping[str, Check]) -> Check:
@@ -89,12 +81,6 @@ def _is_source(value: Any) -> bool:
     return _is_table({"location": _is_location, "format": _is_text})(value) and "location" in value
 
 
-def _is_backend(value: Any) -> bool:
-    names = _is_array(_is_one_of(*BACKENDS))
-    is_table = _is_table({"order": names, "forbidden": names})(value)
-    return is_table and not {*value.get("forbidden", ())}.issuperset(BACKENDS)
-
-
 _LOG = {"level": _is_one_of("info", "warning", "error"), "format": _is_one_of("text", "json")}
 """At level debug, asyncio logs its own start; the full command opens a log file."""
 
@@ -109,12 +95,9 @@ _CHECKS: dict[str, Check] = {
     "family": _is_one_of("ipv4", "ipv6", "both"),
     "close_ports_on_exit": lambda value: type(value) is bool,
     "gateway": _is_array(_is_text),
-    "backend": _is_backend,
     "state_dir": _is_path,
     "pid_file": _is_path,
     "disable_plugins": _is_array(_is_text),
     "log": _is_table(_LOG),
     "http": _is_table({"listen": _is_listen_address, "hosts": _is_array(_is_text)}),
-    "hook": lambda _: True,
-    "webhook": lambda _: True,
 }
