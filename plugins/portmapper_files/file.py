@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from portmapper.api import Document, Source, SourceError
 from portmapper.support.threads import in_thread
 from portmapper_files.bounded_read import read_all
+from portmapper_files.file_state import State, file_state
 
 if TYPE_CHECKING:
     from portmapper_files.watcher import Watcher
@@ -36,6 +37,7 @@ class FileSource(Source):
         super().__init__(location)
         self._path = os.path.abspath(location)
         self._kept: Document | None = None
+        self._seen: State | None = None
         self._watcher: Watcher | None = None
 
     @classmethod
@@ -63,7 +65,7 @@ class FileSource(Source):
         if self._watcher is None:
             from portmapper_files.watcher import start_watching  # a single pass never watches
 
-            self._watcher = start_watching(self._path, changed)
+            self._watcher = start_watching(self._path, changed, None if self._kept else self._seen)
 
     async def close(self) -> None:
         """Stop watching."""
@@ -87,6 +89,7 @@ class FileSource(Source):
         return "unwatched" if self._watcher is None else self._watcher.version()
 
     async def _read(self) -> Document:
+        self._seen = file_state(self._path)
         mode = os.stat(self._path).st_mode
         if stat.S_ISDIR(mode):
             raise SourceError("is a directory, not a file")

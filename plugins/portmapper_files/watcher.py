@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from portmapper.support import inotify
+from portmapper_files.file_state import State, file_state
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -57,25 +58,30 @@ class Watcher(abc.ABC):
         """Stop watching."""
 
 
-def start_watching(path: str, changed: Callable[[], None]) -> Watcher:
-    """Call `changed` from the running event loop when the content at the absolute `path` may have changed."""
+def start_watching(path: str, changed: Callable[[], None], seen: State | None = None) -> Watcher:
+    """Call `changed` from the running event loop when the content at the absolute `path` may have changed.
+
+    Also if it is not in the state `seen` any more: a daemon reads all its lists before it watches the first.
+    """
     import asyncio
 
     loop = asyncio.get_running_loop()
     if sys.platform == "linux":
         try:
-            return _InotifyWatcher(path, changed, loop)
+            return _InotifyWatcher(path, changed, loop, seen)
         except OSError:
             # The user's limit of inotify instances or watches is reached (EMFILE, ENOSPC).
-            return _PollingWatcher(path, changed, loop)
-    return _PollingWatcher(path, changed, loop)
+            return _PollingWatcher(path, changed, loop, seen)
+    return _PollingWatcher(path, changed, loop, seen)
 
 
 class _PollingWatcher(Watcher):
-    def __init__(self, path: str, changed: Callable[[], None], loop: AbstractEventLoop) -> None:
+    def __init__(
+        self, path: str, changed: Callable[[], None], loop: AbstractEventLoop, seen: State | None
+    ) -> None:
         self._path = path
         self._changed = changed
-        self._state = _state(path)
+        self._state = file_state(path) if seen is None else seen
         self._is_changing = False
         self._loop = loop
         self._timer = loop.call_later(_POLL_SECONDS, self._check)
@@ -84,30 +90,24 @@ class _PollingWatcher(Watcher):
         self._timer.cancel()
 
     def version(self) -> object:
-        state = _state(self._path)
+        state = file_state(self._path)
         return (state,) if state == self._state and not self._is_changing else None
 
     def _check(self) -> None:
         self._timer = self._loop.call_later(_POLL_SECONDS, self._check)
-        state, was_changing = _state(self._path), self._is_changing
+        state, was_changing = file_state(self._path), self._is_changing
         self._is_changing = state != self._state
         self._state = state
         if was_changing and not self._is_changing:
             self._changed()
 
 
-def _state(path: str) -> tuple[int, ...] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
-
-
 class _InotifyWatcher(Watcher):
     """A watch on each directory that contains a component of the path, and on the file itself."""
 
-    def __init__(self, path: str, changed: Callable[[], None], loop: AbstractEventLoop) -> None:
+    def __init__(
+        self, path: str, changed: Callable[[], None], loop: AbstractEventLoop, seen: State | None
+    ) -> None:
         self._path = path
         self._changed = changed
         self._watched: dict[int, tuple[str, set[str]]] = {}
@@ -122,6 +122,9 @@ class _InotifyWatcher(Watcher):
             self._inotify.close()
             raise
         self._loop.add_reader(self._inotify.fileno(), self._read)
+        if seen is not None and file_state(path) != seen:
+            self._last_write = self._loop.time()  # its writer may still be in the middle
+            self._changed()
 
     def arm(self) -> None:
         try:

@@ -218,6 +218,53 @@ async def test_a_read_waits_until_the_file_is_closed(
     assert (await reading).content == b"half"
 
 
+async def test_an_edit_between_the_first_read_and_the_watch_is_used(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon watches its lists when all have been read, and another one may be on a slow server."""
+    monkeypatch.setattr(watcher, "LONGEST_PAUSE", 10 * STEP)
+    path, changed = tmp_path / "ports.csv", asyncio.Event()
+    path.write_text("before")
+    source = FileSource(str(path))
+    await source.fetch()
+    path.write_text("afterwards")
+    await source.watch(changed.set)
+    await asyncio.wait_for(changed.wait(), 10)
+    assert (await source.fetch()).content == b"afterwards"
+    await source.close()
+
+
+async def test_a_list_that_is_as_it_was_read_is_not_reported(backend: str, tmp_path: Path) -> None:
+    """Otherwise each start would read each list twice."""
+    path, changes = tmp_path / "ports.csv", []
+    path.write_text("before")
+    source = FileSource(str(path))
+    await source.fetch()
+    await source.watch(lambda: changes.append(1))
+    await asyncio.sleep(3 * PATIENCE if backend == "polled" else STEP)
+    assert changes == []
+    await source.close()
+
+
+@linux_only
+async def test_a_writer_that_began_before_the_watch_is_waited_for(tmp_path: Path) -> None:
+    """What it has written so far would close ports."""
+    path = tmp_path / "ports.csv"
+    path.write_text("before")
+    source = FileSource(str(path))
+    await source.fetch()
+    with path.open("w") as stream:
+        stream.write("ha")
+        stream.flush()
+        await source.watch(lambda: None)
+        reading = asyncio.create_task(source.fetch())
+        await asyncio.sleep(10 * STEP)
+        assert not reading.done()
+        stream.write("lf")
+    assert (await reading).content == b"half"
+    await source.close()
+
+
 async def test_a_read_during_a_whole_write_is_repeated(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
