@@ -40,9 +40,12 @@ async def run(plugin: str, call: Awaitable[T], limit: float | None) -> T:
     task.add_done_callback(_retrieve_exception)
     try:
         await asyncio.wait([task], timeout=limit)
+        in_time = task.done()
     finally:
         if not task.done():
             await _cancel(task)
+    if in_time and task.cancelled():
+        raise record_fault(plugin, "it canceled its own task")
     if not task.done() or task.cancelled():
         FAULTS.record(plugin, f"a call took longer than {limit:g} s")
         raise TimeoutError(f"no answer within {limit:g} s")

@@ -67,6 +67,20 @@ async def test_any_other_exception_is_a_fault(error: BaseException) -> None:
     assert [fault["plugin"] for fault in FAULTS.document()] == ["backend:x"]
 
 
+@pytest.mark.parametrize("limit", [1.0, None])
+async def test_a_call_that_cancels_itself_is_a_fault(limit: float | None) -> None:
+    """Libraries for time limits cancel the task that they run in. It was not too slow."""
+
+    async def cancel_itself() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    with pytest.raises(PluginFault, match="canceled its own task"):
+        await guard.run("backend:x", cancel_itself(), limit)
+
+
 async def test_a_call_that_takes_too_long_is_canceled(clock: FakeClock) -> None:
     """It is abandoned if it ignores the cancellation."""
     for call in (asyncio.sleep(10_000), ignore_cancellation()):
