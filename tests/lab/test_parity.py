@@ -33,7 +33,10 @@ PROTOCOLS = ("TCP", "UDP")
 
 
 class Listener(Background):
-    """Captures every frame on an interface, and counts requests that would delete a mapping."""
+    """Captures every frame on an interface, and counts requests for a port, and those that would delete it.
+
+    A search of a gateway that answers late also deletes a mapping of port 1, which nobody has.
+    """
 
     def __init__(self, namespace: Namespace, interface: str) -> None:
         self.deletions: list[str] = []
@@ -63,11 +66,13 @@ class Listener(Background):
             return
         request = frame[42:]
         if len(request) >= 60 and request[:2] == b"\x02\x01":
-            self._judge_lifetime("PCP", request[4:8])
+            self._judge_request("PCP", request[40:42], request[4:8])
         elif len(request) == 12 and request[:2] in (b"\x00\x01", b"\x00\x02"):
-            self._judge_lifetime("NAT-PMP", request[8:12])
+            self._judge_request("NAT-PMP", request[4:6], request[8:12])
 
-    def _judge_lifetime(self, protocol: str, lifetime: bytes) -> None:
+    def _judge_request(self, protocol: str, internal_port: bytes, lifetime: bytes) -> None:
+        if internal_port != PORT.to_bytes(2):
+            return
         self.requests += 1
         if lifetime == bytes(4):
             self.deletions.append(protocol)
