@@ -98,10 +98,11 @@ class _ObserverQueue:
         self.dropped = 0
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LIMIT + 1)
         self._task: asyncio.Task[None] | None = None
+        self._is_closing = False
 
     def start(self) -> None:
         if self._task is None:
-            self._task = asyncio.create_task(self._deliver())
+            self._task = asyncio.create_task(self._run())
 
     def put(self, event: Event) -> None:
         if self._queue.qsize() >= QUEUE_LIMIT:
@@ -109,8 +110,12 @@ class _ObserverQueue:
             self.dropped += 1
             record_fault(self._plugin, "it is slow: events were dropped")
         self._queue.put_nowait(event)
+        if self._task is not None and self._task.done() and not self._is_closing:
+            record_fault(self._plugin, "it canceled its own task")
+            self._task = asyncio.create_task(self._deliver())
 
     async def close(self) -> None:
+        self._is_closing = True
         self._queue.put_nowait(None)
         if self._task is not None:
             await asyncio.wait([self._task], timeout=self.observer.end_limit)
@@ -126,8 +131,11 @@ class _ObserverQueue:
     def _plugin(self) -> str:
         return f"observer:{self.observer.name}"
 
-    async def _deliver(self) -> None:
+    async def _run(self) -> None:
         await self._run_guarded(self.observer.start())
+        await self._deliver()
+
+    async def _deliver(self) -> None:
         began = time.monotonic()
         while (event := await self._queue.get()) is not None:
             await self._run_guarded(self.observer.observe(event))

@@ -17,6 +17,7 @@ from portmapper.observability.publisher import (
     event_document,
     event_line,
 )
+from portmapper.pluginhost.faults import FAULTS
 from portmapper.store.leases import Store
 from portmapper.testing.clock import FakeClock
 
@@ -104,6 +105,30 @@ async def test_an_observer_with_many_events_lets_other_work_go_on(
         turns += 1
     assert turns >= 10
     await publisher.close()
+
+
+async def test_an_observer_that_cancels_itself_gets_the_next_event(store: Store) -> None:
+    """Libraries for time limits cancel the task that they run in."""
+
+    class CancelsItself(RecordingObserver):
+        async def observe(self, event: Event) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            if event.detail == "first":
+                task.cancel()
+            await asyncio.sleep(0)
+            self.seen.append(event.detail)
+
+    observer = CancelsItself()
+    publisher = EventPublisher(store, [observer])
+    publisher.start()
+    publisher.publish(event("first"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    publisher.publish(event("second"))
+    await publisher.close()
+    assert observer.seen == ["second"]
+    assert "canceled its own task" in FAULTS.document()[0]["error"]
 
 
 async def test_an_observer_that_ignores_its_end_gets_no_more_events(clock: FakeClock, store: Store) -> None:
