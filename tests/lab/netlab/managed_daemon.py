@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from netlab import cpu_wait
 from netlab.firewalls import Rule
 from netlab.hosts import EXCHANGE_TIMEOUT, answer_text, exchange
 from netlab.lab import LAN_HOST, WAN_GATEWAY, WAN_HOST, Lab
@@ -20,10 +19,6 @@ from portmapper.control.client import call_daemon
 
 QUICK = 0.15
 """Timeout in seconds of a query that measures the time of a recovery."""
-
-START_LIMIT = 10.0
-"""Seconds until every port is open after a start, without those in which the daemon had no processor. Beside
-ten busy processes, a start of half a second takes up to ten."""
 
 Endpoint = tuple[str, int]
 """A protocol and a port number, both internal and external."""
@@ -83,16 +78,8 @@ class ManagedDaemon:
         log = self._directory / f"daemon-{self._starts}.log"
         with self._program.running(*self.command(*options), log=log) as self.running:
             if opens:
-                self._until_started()
+                self.running.until(lambda: self.all_answer(EXCHANGE_TIMEOUT), "open")
             yield self.running
-
-    def _until_started(self) -> None:
-        """Wait until every port answers, however long the daemon waits for a processor."""
-        daemon = [self.running.process.pid]
-        began = cpu_wait.mark(daemon)
-        while not all(self.answers(endpoint, EXCHANGE_TIMEOUT) for endpoint in self.endpoints):
-            if (took := cpu_wait.since(began, daemon)).net > START_LIMIT:
-                raise AssertionError(f"not open {took.net:.2f} s after the start:\n{self.running.log}")
 
     def run_oneshot(self, *options: str) -> Finished:
         """Run one pass with `--oneshot`."""
@@ -105,9 +92,9 @@ class ManagedDaemon:
         heard = exchange(self.lab.wan, endpoint[0], self.external_address, endpoint[1], timeout)
         return heard == answer_text(*endpoint, self.expected_peer)
 
-    def all_answer(self) -> bool:
+    def all_answer(self, timeout: float = QUICK) -> bool:
         """Return whether every listed port answers."""
-        return all(self.answers(endpoint) for endpoint in self.endpoints)
+        return all(self.answers(endpoint, timeout) for endpoint in self.endpoints)
 
     def until_open(self, since: float, limit: float) -> float:
         """Wait until every port answers; return the seconds since the monotonic time `since`."""
