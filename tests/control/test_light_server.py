@@ -214,7 +214,7 @@ async def test_a_long_answer_waits_for_a_slow_client(tmp_path: Path, served: Any
 async def test_a_request_ends_with_its_client(
     tmp_path: Path, served: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any, half_closes: bool
 ) -> None:
-    """`open` would otherwise wait for a port that nobody wants to know of any more."""
+    """Otherwise, `open` would go on waiting after Ctrl-C in the client."""
     caplog.set_level(logging.INFO)
     began, ended = asyncio.Event(), asyncio.Event()
 
