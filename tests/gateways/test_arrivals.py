@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from portmapper.api.arrivals import HearsArrivals
-from portmapper.api.backend import Target
+from portmapper.api.backend import Backend, Target
 from portmapper.api.errors import NetworkFailure
 from portmapper.gateways.arrivals import GAP, Arrivals
 from portmapper.gateways.brief import NothingKnown
@@ -52,17 +52,22 @@ async def test_an_announcement_in_an_unknown_protocol_starts_a_search(
     await probe.close()
 
 
-async def test_a_protocol_that_announces_itself_is_found(clock: FakeClock, device: FakeDevice) -> None:
-    """Although the other protocol answers, so that no search is due."""
-    upnp = Hearing("upnp")
-    discovery = Discovery(
-        [FakeBackend("pcp", device), upnp],
+def searching(clock: FakeClock, *backends: Backend) -> Discovery:
+    """Return a discovery that searches with these backends, best first."""
+    return Discovery(
+        backends,
         NothingKnown(),
         clock=clock,
         longest_pause=600,
         on_search=lambda _: None,
         on_event=lambda _gateway, _event: None,
     )
+
+
+async def test_a_protocol_that_announces_itself_is_found(clock: FakeClock, device: FakeDevice) -> None:
+    """Although the other protocol answers, so that no search is due."""
+    upnp = Hearing("upnp")
+    discovery = searching(clock, FakeBackend("pcp", device), upnp)
     discovery.search(TARGET)
     await clock.advance(5)
     assert [gateway.backend for gateway in discovery.gateways] == ["pcp"]
@@ -81,14 +86,7 @@ async def test_an_announcement_during_a_search_does_not_wait_for_its_end(
     """The gateway is starting: it refused PCP a moment ago, and the search still waits for UPnP."""
     pcp, upnp = Hearing("pcp"), FakeBackend("upnp")
     pcp.error, upnp.delay = NetworkFailure("nothing listens there"), 7.0
-    discovery = Discovery(
-        [pcp, upnp],
-        NothingKnown(),
-        clock=clock,
-        longest_pause=600,
-        on_search=lambda _: None,
-        on_event=lambda _gateway, _event: None,
-    )
+    discovery = searching(clock, pcp, upnp)
     probe = discovery.search(TARGET)
     await clock.advance(2)
     pcp.error, pcp.devices = None, (device,)
@@ -108,14 +106,7 @@ async def test_an_announcement_after_the_end_of_a_target_is_ignored(clock: FakeC
     pcp = Hearing("pcp")
     upnp = FakeBackend("upnp")
     upnp.endless = True
-    discovery = Discovery(
-        [pcp, upnp],
-        NothingKnown(),
-        clock=clock,
-        longest_pause=600,
-        on_search=lambda _: None,
-        on_event=lambda _gateway, _event: None,
-    )
+    discovery = searching(clock, pcp, upnp)
     discovery.search(TARGET)
     await clock.advance(2)
     ending = asyncio.create_task(discovery.forget(TARGET))
