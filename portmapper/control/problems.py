@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -69,34 +69,6 @@ def malformed_response(web: Any, status: int) -> Any:
     return problem_response(web, Problem(status, "the request is not valid HTTP"))
 
 
-Show = Callable[[Any, Any, Problem], Awaitable[Any]]
-"""Makes the response from `aiohttp.web`, the request and the problem."""
-
-
-async def _as_json(web: Any, request: Any, problem: Problem) -> Any:
-    return problem_response(web, problem)
-
-
-def errors_as_problems(web: Any, show: Show = _as_json) -> Any:
-    """Return a middleware that answers errors with problem documents."""
-
-    @web.middleware  # type: ignore[untyped-decorator]
-    async def middleware(request: Any, handler: Any) -> Any:
-        try:
-            return await handler(request)
-        except web.HTTPException as error:
-            if error.status < HTTPStatus.BAD_REQUEST:
-                raise
-            problem = _of_library(error, request)
-        except ConnectionError:
-            raise  # the client left
-        except Exception as error:
-            problem = problem_of(error, request.path)
-        return await show(web, request, problem)
-
-    return middleware
-
-
 def not_found(path: str) -> Problem:
     """Return the problem for a path without a page."""
     return Problem(HTTPStatus.NOT_FOUND, f"there is no page at {path[:200]}")
@@ -107,12 +79,3 @@ def not_allowed(method: str, allowed: Iterable[str]) -> Problem:
     possible = ", ".join(sorted(allowed))
     detail = f"{method} is not possible here; possible: {possible}"
     return Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": possible})
-
-
-def _of_library(error: Any, request: Any) -> Problem:
-    """Return the problem for an error that aiohttp raised."""
-    if error.status == HTTPStatus.NOT_FOUND:
-        return not_found(request.path)
-    if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return not_allowed(request.method, error.allowed_methods)
-    return Problem(error.status, (error.text or error.reason).partition("\n")[0])

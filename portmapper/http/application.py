@@ -14,10 +14,10 @@ from portmapper.control.daemon_interface import DaemonInterface
 from portmapper.control.doctor_jobs import DoctorJobs
 from portmapper.control.handlers import MAX_BODY, Handlers
 from portmapper.control.operations import OPERATIONS
-from portmapper.control.problems import errors_as_problems, malformed_response
+from portmapper.control.problems import malformed_response
 from portmapper.http.access import LOGOUT, Access, middleware
 from portmapper.http.bare_page import PATH
-from portmapper.http.errors import show_problem
+from portmapper.http.errors import errors_as_problems
 from portmapper.http.headers import HEADERS, add_headers
 from portmapper.http.login import Login
 from portmapper.http.login_limit import LoginLimit
@@ -72,7 +72,7 @@ async def serve_application(
 
 
 def _application(web: Any, access: Access, pages: Pages, daemon: DaemonInterface, jobs: DoctorJobs) -> Any:
-    middlewares = [limited, errors_as_problems(web, show_problem), middleware(web, access)]
+    middlewares = [limited, errors_as_problems(web), middleware(web, access)]
     application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     application.on_response_prepare.append(add_headers)
     handlers = Handlers(
