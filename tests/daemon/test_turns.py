@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses Unix locks
 def test_a_pass_waits_for_another_one(tmp_path: Path) -> None:
     """As long as it takes, within the limit."""
     held = PidFile(tmp_path / PID_FILE)
-    threading.Timer(0.1, held.remove).start()
-    in_turn(lambda: PidFile(tmp_path / PID_FILE), tmp_path, 20).remove()
+    with _soon(held.remove):
+        in_turn(lambda: PidFile(tmp_path / PID_FILE), tmp_path, 20).remove()
 
 
 def test_the_wait_is_bounded(tmp_path: Path) -> None:
@@ -52,8 +53,7 @@ def test_an_unknown_holder_of_a_named_pid_file_is_not_waited_for_long(
 def test_a_command_waits_for_a_daemon_that_starts(tmp_path: Path) -> None:
     """Until it listens."""
     listener = ControlListener(tmp_path, on_loopback=False)
-    with closing(_Held(tmp_path / PID_FILE)), closing(listener):
-        threading.Timer(0.1, listener.open).start()
+    with closing(_Held(tmp_path / PID_FILE)), closing(listener), _soon(listener.open):
         assert wait_until_started(tmp_path, 20)
 
 
@@ -62,6 +62,17 @@ def test_a_command_does_not_wait_if_nothing_starts(tmp_path: Path) -> None:
     assert not wait_until_started(tmp_path, 1000)
     with closing(_Held(tmp_path / PID_FILE)):
         assert not wait_until_started(tmp_path, 0.1)
+
+
+@contextmanager
+def _soon(call: Callable[[], None]) -> Iterator[None]:
+    """Call it in another thread after a moment, and end only after it: what it opens is then closed."""
+    timer = threading.Timer(0.1, call)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
 
 
 class _Held(PidFile):
