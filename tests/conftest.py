@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from steady_loop import SteadyLoop
 
 from portmapper.api.backend import Backend
 from portmapper.api.model import Mapping, Protocol
@@ -60,11 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-traces", action="store_true", help="record the scheduler's golden traces")
 
 
-if sys.platform == "win32":
+def pytest_asyncio_loop_factories() -> dict[str, Any]:
+    """Run the tests on a loop that a busy machine does not disturb; on Windows, on that of the program.
 
-    def pytest_asyncio_loop_factories() -> dict[str, Any]:
-        """Run the tests on the loop of the program: asyncio's own cannot watch sockets for reading."""
-        return {"program": Loop}
+    asyncio's own loop for Windows cannot watch sockets for reading.
+    """
+    return {"steady": SteadyLoop} if sys.platform != "win32" else {"program": Loop}
 
 
 @pytest.fixture
@@ -151,6 +154,13 @@ async def clock() -> AsyncIterator[FakeClock]:
     fake = FakeClock()
     with fake.driving(asyncio.get_running_loop()):
         yield fake
+
+
+@pytest.fixture
+async def stand_still() -> Callable[[float], None]:
+    """Let the test's process stand still for some seconds, as on a busy machine."""
+    loop = asyncio.get_running_loop()
+    return loop.stand_still if isinstance(loop, SteadyLoop) else time.sleep
 
 
 @pytest.fixture

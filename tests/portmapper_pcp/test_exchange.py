@@ -7,8 +7,7 @@ import errno
 import gc
 import ipaddress
 import socket
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import attrs
@@ -103,7 +102,9 @@ async def test_p7_lost_packets_are_retransmitted_unchanged(peer: Any, recorder: 
 
 
 @posix_only("sends and reads as a loop of Unix does")
-async def test_after_a_standstill_waiting_answers_are_read_before_anything_is_sent_again() -> None:
+async def test_after_a_standstill_waiting_answers_are_read_before_anything_is_sent_again(
+    stand_still: Callable[[float], None],
+) -> None:
     """The loop reads one packet in each turn, and all timers are due at once."""
     packets = [bytes([65 + n]) for n in range(5)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
@@ -114,7 +115,7 @@ async def test_after_a_standstill_waiting_answers_are_read_before_anything_is_se
         await asyncio.sleep(0.01)
         for _ in packets:
             gateway.sendto(*gateway.recvfrom(1))
-        time.sleep(0.3)
+        stand_still(0.3)
         assert await asyncio.gather(*requests) == packets
         gateway.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -123,12 +124,14 @@ async def test_after_a_standstill_waiting_answers_are_read_before_anything_is_se
     recorder.exchange.close()
 
 
-async def test_a_lost_packet_is_sent_again_after_a_standstill(peer: Any, recorder: RecordingExchange) -> None:
+async def test_a_lost_packet_is_sent_again_after_a_standstill(
+    peer: Any, recorder: RecordingExchange, stand_still: Callable[[float], None]
+) -> None:
     """The answer to it came when it was read."""
     peer.answer = lambda request: [request] if len(peer.requests) == 2 else []
     request = asyncio.create_task(recorder.request(b"a", (0.05, 5.0)))
     await asyncio.sleep(0.01)
-    time.sleep(0.3)
+    stand_still(0.3)
     assert await request == b"a"
     assert recorder.timely == [True]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,18 +32,18 @@ async def test_p10_an_epoch_that_goes_back_is_reported_with_the_reply(
 
 
 async def test_an_epoch_that_was_read_late_is_not_compared(
-    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, stand_still: Callable[[float], None]
 ) -> None:
     """After a standstill of the process, nothing tells when the answer came; the next one is compared."""
 
-    def stand_still(request: bytes) -> list[bytes]:
-        time.sleep(0.5)
+    def late(request: bytes) -> list[bytes]:
+        stand_still(0.5)
         return [peer.pcp(request)]
 
     events: list[GatewayEvent] = []
     await pcp_gateway.watch(events.append)
     await pcp_gateway.map(request_80)
-    peer.epoch, peer.answer = 3, stand_still
+    peer.epoch, peer.answer = 3, late
     await pcp_gateway.map(request_80)
     assert events == []
     peer.answer = lambda request: [peer.pcp(request)]
