@@ -139,7 +139,7 @@ def pcp_port() -> Iterator[int]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    yield ports.get(timeout=20)
+    yield ports.get(timeout=60)
     loop.call_soon_threadsafe(end.set)
     thread.join()
     loop.close()

@@ -68,7 +68,7 @@ def test_an_output_that_is_not_utf8_loses_no_character(program: Any, tmp_path: P
     (tmp_path / "ports.csv").write_text(f"port;protocol;comment\n8080;TCP;{comment}\n", encoding="utf-8")
     command = [*PROGRAM, "convert", str(tmp_path / "ports.csv")]
     environment = {**program.environment, "PYTHONIOENCODING": encoding}
-    done = subprocess.run(command, check=True, env=environment, capture_output=True, timeout=20)
+    done = subprocess.run(command, check=True, env=environment, capture_output=True, timeout=60)
     assert tomllib.loads(done.stdout.decode("ascii"))["mapping"][0]["comment"] == comment
 
 

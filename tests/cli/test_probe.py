@@ -37,7 +37,7 @@ def served(token_file: Path) -> Iterator[dict[str, Any]]:
             assert process.stdout is not None
             yield json.loads(process.stdout.readline())
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
             assert process.stderr is not None
             log = process.stderr.read().decode()
             assert "served" in log

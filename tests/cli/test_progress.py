@@ -35,7 +35,7 @@ def test_a_slow_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(module, "DELAY", 0.0)
     with progress("searching for gateways"):
-        assert terminal.written.wait(20)
+        assert terminal.written.wait(60)
 
 
 def test_a_quick_step_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def test_a_closed_stream_changes_no_exit_status(
     expected = program.run(*words).status
     line = f'"$@" {closed}'
     done = subprocess.run(
-        ["sh", "-c", line, "sh", *PROGRAM, *words], check=False, env=program.environment, timeout=20
+        ["sh", "-c", line, "sh", *PROGRAM, *words], check=False, env=program.environment, timeout=60
     )
     assert done.returncode == expected
 
@@ -40,7 +40,7 @@ def test_a_character_that_the_encoding_lacks_is_replaced(program: Any, tmp_path:
         check=False,
         env=environment,
         capture_output=True,
-        timeout=20,
+        timeout=60,
     )
     assert (done.returncode, b"Traceback" in done.stderr, b"internal error" in done.stderr) == (
         0,
@@ -56,7 +56,7 @@ def test_our_own_characters_are_spelled_out(program: Any, tmp_path: Path, encodi
     (tmp_path / "ports.csv").write_text("port;protocol;comment\n8080;TCP;\u2192 \u6f22\n")
     environment = {**program.environment, "PYTHONIOENCODING": encoding}
     command = [*PROGRAM, "check", str(tmp_path / "ports.csv")]
-    done = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=20)
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=60)
     assert b"8080/tcp -> this host:8080  -> ?" in done.stdout
 
 
@@ -64,7 +64,7 @@ def test_an_error_keeps_foreign_characters_as_escapes(program: Any, tmp_path: Pa
     """They may be the name of a file, which the user has to find."""
     environment = {**program.environment, "PYTHONIOENCODING": "ascii"}
     command = [*PROGRAM, "check", str(tmp_path / "\u6f22\u2192.csv")]
-    done = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=20)
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, timeout=60)
     assert b"\\u6f22->.csv: no such file" in done.stderr
 
 
@@ -79,7 +79,7 @@ def test_a_full_output_is_an_error_without_a_traceback(program: Any) -> None:
             stdout=full,
             stderr=subprocess.PIPE,
             env={**os.environ, **program.environment},
-            timeout=20,
+            timeout=60,
         )
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr

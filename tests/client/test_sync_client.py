@@ -93,7 +93,7 @@ def test_changes_are_an_iterator_and_a_call_in_another_thread(options: dict[str,
 
     with portmapper.SyncClient(**options) as client:
         client.open(8080, on_change=closing)
-        assert called.wait(5)
+        assert called.wait(60)
         changes = client.open(8081, on_change=wrong).changes()
         (lease,) = client.mappings()
         lease.close()

@@ -30,7 +30,7 @@ def command(script: str) -> list[str]:
 
 async def ended(jobs: DoctorJobs, number: str) -> dict[str, Any]:
     """Return the document of a job once it has ended."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (document := jobs.document(number))["state"] == "running":
             await asyncio.sleep(0.01)
     return document
@@ -42,7 +42,7 @@ async def test_findings_are_there_as_soon_as_they_are_printed() -> None:
     jobs = DoctorJobs(command(f"{line}\nsys.stdin.read()\ntime.sleep(0.2)\n{line}\nsys.exit(1)"))
     started = jobs.start({})
     assert (started["state"], started["findings"], started["ended_at"]) == ("running", [], None)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not jobs.document(started["id"])["findings"]:
             await asyncio.sleep(0.01)
     document = await ended(jobs, started["id"])

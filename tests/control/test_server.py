@@ -256,7 +256,7 @@ async def test_a_client_that_leaves_the_event_stream_is_one_debug_line(
         await reader.readuntil(b"\r\n\r\n")
         assert len(daemon.listeners) == 1
         writer.transport.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while daemon.listeners:
                 await asyncio.sleep(0.001)
     assert all(record.levelno == logging.DEBUG and not record.exc_info for record in caplog.records)
@@ -279,7 +279,7 @@ async def test_idle_connections_do_not_keep_others_out(tmp_path: Path, served: A
     async with served(tmp_path):
         with short_address(tmp_path) as address:
             pairs = [await asyncio.open_unix_connection(address) for _ in range(100)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             refused = await asyncio.gather(
                 *(reader.read() for reader, _ in pairs[connection_guard.MAX_PER_PEER :])
             )

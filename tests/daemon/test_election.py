@@ -57,7 +57,7 @@ async def running(election: Election) -> AsyncIterator[None]:
 
 async def until(condition: object) -> None:
     """Wait until a function returns true."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # type: ignore[operator]
             await asyncio.sleep(0)
 
@@ -80,7 +80,7 @@ async def test_a_daemon_with_a_guard_is_on_standby_until_it_leads() -> None:
             election.refuse_on_standby()
         guard.left = 5.0
         guard.leading.set()
-        await asyncio.wait_for(led.wait(), 5)
+        await asyncio.wait_for(led.wait(), 60)
         assert election.role is Role.LEADER
         assert not election.standing
         election.refuse_on_standby()
@@ -148,7 +148,7 @@ async def test_a_leader_still_leads_while_it_closes_its_ports() -> None:
 
     guard.leading.set()
     election.start(keep)
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), 60)
     assert election.role is Role.LEADER
     assert not ended
     await election.close()

@@ -65,7 +65,7 @@ def running(device: FakeDevice, store: Store) -> Running:
         run_options = RunOptions(chosen=("127.0.0.1",), **options)
         daemon = Daemon(run_options, [FakeBackend("pcp", device)], Reloadable([reader]), store)
         task = asyncio.create_task(daemon.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(states(daemon)) < len(rows) or "pending" in states(daemon).values():
                 await asyncio.sleep(0.005)
         try:

@@ -57,7 +57,7 @@ async def test_it_measures_how_long_the_event_loop_is_blocked(monkeypatch: pytes
 
     watched = Pulse(lambda: 0.0, clock)
     task = asyncio.create_task(watched.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asked.wait()
     task.cancel()
     assert watched.problems["event loop"] == "the event loop did not run for 40 s"
@@ -79,7 +79,7 @@ async def test_a_daemon_that_is_stuck_sends_no_watchdog_pings(monkeypatch: pytes
     task = asyncio.create_task(
         keep_notifying(service, lambda: "stuck", lambda _: lambda: None, Clock(), lambda: True)
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await enough.wait()
     task.cancel()
     assert set(sent) == {"READY=1", "STATUS=stuck"}

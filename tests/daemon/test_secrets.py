@@ -213,7 +213,7 @@ def test_no_secret_is_shown(
             assert "Traceback" not in finished.errors
             found |= secrets.found_in(command[0], finished.output + finished.errors)
         for page in (f"{metrics}/metrics", f"{web}/v1/status", f"{web}/v1/history", f"{web}/"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{page}", timeout=20) as reply:
+            with urllib.request.urlopen(f"http://127.0.0.1:{page}", timeout=60) as reply:
                 found |= secrets.found_in(page, reply.read().decode())
     found |= secrets.found_in("log", running.log) | secrets.found_in("report", report.read_text())
     for file in program.state.glob("*"):

@@ -26,7 +26,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
             listener.bind(name)
         except OSError:
             pytest.skip("no abstract sockets here")
-        listener.settimeout(20)
+        listener.settimeout(60)
         yield listener, name.replace("\0", "@")
 
 

@@ -16,7 +16,7 @@ async def test_its_ports_are_open_until_it_stops(gateway: Any, ports: Path, tmp_
     """It closes them when it stops, and writes no file."""
     daemon = temporary_daemon(str(ports), gateway=gateway.options[1], backend="pcp")
     running = asyncio.create_task(daemon.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not any(mapping["state"] == "active" for mapping in daemon.status()["mappings"]):
             await asyncio.sleep(0.01)
     assert await asyncio.to_thread(gateway.ports) == {8080}

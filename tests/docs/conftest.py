@@ -18,7 +18,7 @@ from portmapper.cli.parsers import all_commands
 from portmapper.pluginhost.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 30
+LIMIT = 60
 
 TUTORIALS = [ROOT / "docs" / "plugins" / f"{name}.md" for name in (*KINDS, "publishing")]
 

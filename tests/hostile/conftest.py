@@ -116,7 +116,7 @@ class Attack:
         state = ("--state-dir", str(self.directory / "state"))
         source = str(self.directory / "ports.csv")
         with program.running("run", "--interval", "2", *state, *arguments, source, log=self.log) as running:
-            running.until(self.is_open, "both ports open", timeout=20)
+            running.until(self.is_open, "both ports open", timeout=60)
             yield running
 
     def is_open(self) -> bool:

@@ -97,7 +97,7 @@ def test_forged_locations_are_not_followed(attack: Any, forge: Any, web: Any) ->
     with attack.daemon("--backend", "upnp") as running:
         took = time.monotonic() - started
         before = attack.measure(running)
-        running.until(lambda: forger.searches > 1, "searched", timeout=20)
+        running.until(lambda: forger.searches > 1, "searched", timeout=60)
         time.sleep(7)  # longer than every time limit of a request
         print(f"\nopen after {took:.2f} s; {forger.sent} forged answers, {len(hits)} pages fetched")
         attack.check(running, before, "forged SSDP", lines=10)

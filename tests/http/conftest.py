@@ -139,7 +139,7 @@ def listening(tmp_path: Path, free_port: Callable[[], int]) -> Listening:
 
 
 async def _until_it_listens(port: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:

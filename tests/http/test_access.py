@@ -221,7 +221,7 @@ async def test_a_stream_ends_with_its_login(open_site: Any, with_cookie: bool) -
     cookie = (await site.log_in(bearer.split()[1])).cookie if with_cookie else None
     sent = {"cookie": cookie} if with_cookie else {"authorization": bearer}
     stream = asyncio.create_task(site.get("/v1/events", **sent))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not site.daemon.listeners:
             await asyncio.sleep(0.01)
         site.daemon.publish(Event(datetime(2026, 1, 1, tzinfo=UTC), EventKind.OPENED, "seen"))

@@ -28,7 +28,7 @@ class Client:
             "Content-Type": "application/json",
         }
         request = urllib.request.Request(self._address + path, content, all_headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if answer.headers["Content-Type"].startswith("application/json") else text
 
@@ -90,7 +90,7 @@ def test_a_stream_continues_after_a_restart(
             f"http://127.0.0.1:{port}/v1/events",
             headers={"Accept": "text/event-stream", "Last-Event-ID": str(last)},
         )
-        with urllib.request.urlopen(request, timeout=20) as stream:
+        with urllib.request.urlopen(request, timeout=60) as stream:
             lines = [stream.readline().decode() for _ in range(4)]
         event = json.loads(lines[3].removeprefix("data: "))
         assert (lines[2], event["id"]) == (f"id: {last + 1}\n", last + 1)

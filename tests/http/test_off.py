@@ -40,6 +40,6 @@ def test_nothing_of_the_listener_is_loaded(gateway: Any, ports: Path, tmp_path: 
             until(lambda: log.exists() and "opened 8080/tcp" in log.read_text(), "open")
         finally:
             daemon.send_signal(signal.SIGTERM)
-            output, _ = daemon.communicate(timeout=30)
+            output, _ = daemon.communicate(timeout=60)
     names = [name for name in json.loads(output.splitlines()[-1]) if name != "portmapper_web.plugin"]
     assert names == []

@@ -29,7 +29,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until the condition is true."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 

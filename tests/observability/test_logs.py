@@ -86,7 +86,7 @@ def test_a_detached_daemon_logs_to_the_system(tmp_path: Path, monkeypatch: pytes
     """It uses the syslog socket, which systemd's journal also reads."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as system:
         system.bind(str(tmp_path / "log"))
-        system.settimeout(20)
+        system.settimeout(60)
         monkeypatch.setattr("portmapper.observability.logs.SYSTEM_LOG", tmp_path / "log")
         start_logging(default_handler(detached=True), logging.INFO, "text")
         logging.getLogger("portmapper").info("opened")

@@ -70,7 +70,7 @@ class Watched:
 
     async def noticed(self) -> None:
         """Wait for the next notification."""
-        await asyncio.wait_for(self.event.wait(), 5)
+        await asyncio.wait_for(self.event.wait(), 60)
         self.event.clear()
 
     async def reads(self, text: str | None) -> None:

@@ -120,7 +120,7 @@ class Daemon:
 
     async def has(self, ports: range) -> None:
         """Wait for these ports."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.seen or self.seen[-1] != list(ports):
                 self._event.clear()
                 await self._event.wait()
@@ -229,7 +229,7 @@ async def test_an_edit_between_the_first_read_and_the_watch_is_used(
     await source.fetch()
     path.write_text("afterwards")
     await source.watch(changed.set)
-    await asyncio.wait_for(changed.wait(), 10)
+    await asyncio.wait_for(changed.wait(), 60)
     assert (await source.fetch()).content == b"afterwards"
     await source.close()
 
@@ -332,5 +332,5 @@ async def test_a_hard_link_is_another_name_of_the_file(source: FileSource, tmp_p
     await source.close()
     await source.watch(changed.set)
     other.write_text("after")
-    await asyncio.wait_for(changed.wait(), 5)
+    await asyncio.wait_for(changed.wait(), 60)
     assert (await source.fetch()).content == b"after"

@@ -14,7 +14,7 @@ import pytest
 from portmapper.api.events import Event, EventKind
 from portmapper.api.model import Family, Protocol
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from aiohttp import web
 from portmapper_simulator.gateway import EmbeddedGateway
 from portmapper_simulator.profiles import settings_of
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 SCRIPT = Path(__file__).parents[2] / "docs" / "_static" / "tell-qbittorrent"
 
 pytestmark = pytest.mark.skipif(

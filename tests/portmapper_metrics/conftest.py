@@ -20,7 +20,7 @@ from portmapper.control.unix_socket import SOCKET_NAME, short_address
 from portmapper_simulator.gateway import EmbeddedGateway
 from portmapper_simulator.settings import Settings
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

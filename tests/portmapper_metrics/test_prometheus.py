@@ -93,13 +93,13 @@ def test_a_daemon_serves_its_metrics(
         for path in ("/metrics", "/v1/metrics"):
             assert samples(daemon.fetch(path))["portmapper_mappings", "active"] == 1
         until(lambda: _listens(port), "listening")  # its HTTP library takes longer to load
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             shown = samples(answer.read())
         assert shown["portmapper_mappings", "active"] == 1
         assert ("portmapper_gateway_latency_seconds", "pcp", "127.0.0.1") in shown
         assert ("portmapper_last_success_seconds",) in shown
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/status", timeout=30)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/status", timeout=60)
         refused.value.close()
 
 

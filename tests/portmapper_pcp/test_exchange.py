@@ -109,7 +109,7 @@ async def test_after_a_standstill_waiting_answers_are_read_before_anything_is_se
     packets = [bytes([65 + n]) for n in range(5)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
         gateway.bind(("127.0.0.1", 0))
-        gateway.settimeout(5)
+        gateway.settimeout(60)
         recorder = RecordingExchange(gateway.getsockname()[1])
         requests = [asyncio.create_task(recorder.request(packet, (0.05, 5.0))) for packet in packets]
         await asyncio.sleep(0.01)

@@ -14,7 +14,7 @@ import pytest
 from portmapper_simulator.gateway import EmbeddedGateway
 from portmapper_simulator.settings import Settings
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SILENCE = 0.15
 EXTERNAL_HOST = "127.0.0.2"
 

@@ -19,7 +19,7 @@ def test_the_demo_connects_through_every_port_it_opened() -> None:
         [sys.executable, "-P", "-m", "portmapper.cli.main", "demo"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr

@@ -112,7 +112,7 @@ async def test_an_idle_udp_flow_is_closed(
     relay = await open_relay(Protocol.UDP, udp_echo)
     for _ in range(2):
         client = await udp_client()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             answer = asyncio.ensure_future(client.next())
             while not answer.done():
                 client.send(b"hello", *relay.external)

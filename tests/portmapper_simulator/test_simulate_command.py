@@ -93,7 +93,7 @@ def test_simulate_prints_its_addresses_and_stops_on_a_signal(number: signal.Sign
     with started(*ANY_PORTS, "--json", "--quirk", "M1") as process:
         addresses = json.loads(process.stdout.readline()) if process.stdout else {}
         process.send_signal(number)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in errors
     assert addresses.keys() == {
@@ -117,7 +117,7 @@ def test_a_port_in_use_is_an_error_on_one_line() -> None:
         held.bind(("127.0.0.1", 0))
         port = str(held.getsockname()[1])
         process = started(*ANY_PORTS, "--pcp-port", port)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.count("\n") == 1
     assert port in errors

@@ -20,7 +20,7 @@ import pytest
 pytestmark = pytest.mark.lab
 
 PACKAGES = {"ip": "iproute2", "upnpc": "miniupnpc", "natpmpc": "natpmpc"}
-TIMEOUT = 20
+TIMEOUT = 60
 SIMULATE = (
     "import argparse\n"
     "from portmapper_simulator.simulate_command import SimulateCommand\n"

@@ -54,7 +54,7 @@ async def test_wait_counts_suspended_time(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Clock, "monotonic", lambda self: awake(self) + asleep[0])
     monkeypatch.setattr(Clock, "longest_sleep", 0.02)
     asyncio.get_running_loop().call_later(0.03, asleep.__setitem__, 0, 7200.0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert not await clock.wait(asyncio.Event(), 3600)
 
 
@@ -82,7 +82,7 @@ async def test_a_jump_of_the_clock_ends_the_waits_that_are_over(monkeypatch: pyt
     short, long = (asyncio.create_task(clock.wait(asyncio.Event(), hours * 3600)) for hours in (1, 3))
     await asyncio.sleep(0)
     asleep[0] = 7200.0
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         reports[-1]()
         assert not await short
     assert not long.done()

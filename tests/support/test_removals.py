@@ -32,7 +32,7 @@ def _missing() -> None:
 
 async def until_gone(watch: Removals, file: Path) -> None:
     """Look after each wait, as callers do."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while file.exists():
             await watch.wait()
 
@@ -61,7 +61,7 @@ async def test_a_missing_directory_is_watched_later(watched: Path) -> None:
     """Until it exists, the caller looks at each interval."""
     shutil.rmtree(watched.parent)
     watch = Removals([watched])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await watch.wait()
         watched.parent.mkdir()
         await watch.wait()
@@ -73,6 +73,6 @@ async def test_wake_ends_the_wait(watched: Path) -> None:
     watch = Removals([watched])
     await watch.wait()
     asyncio.get_running_loop().call_later(0.02, watch.wake)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await watch.wait()
     watch.close()

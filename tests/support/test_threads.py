@@ -66,7 +66,7 @@ async def test_a_canceled_caller_abandons_the_call() -> None:
 
     def wait() -> None:
         begun.set()
-        going.wait(5)
+        going.wait(60)
         called.set()
 
     task = asyncio.create_task(in_thread(wait))
@@ -76,7 +76,7 @@ async def test_a_canceled_caller_abandons_the_call() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     going.set()
-    assert called.wait(5)
+    assert called.wait(60)
     await asyncio.sleep(0)
 
 
@@ -170,4 +170,4 @@ async def test_a_call_that_takes_long_is_waited_for(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(threads, "START_LIMIT", 0.01)
     monkeypatch.setattr(threads._Call, "_look", counted)
-    assert await in_thread(lambda: going.wait(10))
+    assert await in_thread(lambda: going.wait(60))

@@ -28,7 +28,7 @@ class Fake(Client):
 
     def port(self) -> int:
         """Return the port."""
-        self.hold.wait(10)
+        self.hold.wait(60)
         return self.ports[-1]
 
     def set_port(self, port: int) -> None:
@@ -69,7 +69,7 @@ async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeFollower]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until a condition is true."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 

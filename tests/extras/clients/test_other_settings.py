@@ -25,7 +25,7 @@ pytestmark = pytest.mark.lab
 OBSERVERS: dict[str, Any] = {
     kind.name: kind for kind in (QBittorrentObserver, TransmissionObserver, DelugeObserver)
 }
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ async def plex() -> AsyncIterator[tuple[Plex, str]]:
 
 async def reported(caplog: pytest.LogCaptureFixture) -> str:
     """Wait for a line in the log and return it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not caplog.records:
             await asyncio.sleep(0.01)
     return caplog.records[-1].getMessage()

@@ -43,11 +43,12 @@ def observer_of(client: TorrentClient, **changes: Any) -> Follower:
 
 async def until(condition: Callable[[], object], what: str) -> None:
     """Wait until a condition is true."""
-    for _ in range(400):
-        if await asyncio.to_thread(condition):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"not {what}")
+    try:
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(condition):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"not {what}") from None
 
 
 async def test_it_listens_on_the_granted_port_and_follows_a_change(

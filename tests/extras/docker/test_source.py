@@ -73,7 +73,7 @@ async def source(tmp_path: Path) -> AsyncIterator[DockerSource]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until the condition is true."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)
 

@@ -17,7 +17,7 @@ from running_program import LoopbackGateway, Program, until
 from portmapper.control.client import NotRunning, call_daemon
 
 LEADER, PREFIX = "portmapper/leader", "portmapper/ports/"
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 @pytest.fixture

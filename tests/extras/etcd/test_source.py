@@ -52,17 +52,17 @@ async def test_changes_are_announced(etcd: Server, source: EtcdSource) -> None:
     await source.watch(changed.set)
     try:
         await etcd.put(f"{PREFIX}game", json.dumps({**WEB, "port": 9000}))
-        await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(changed.wait(), 60)
         assert len(await source.fetch()) == 2
         changed.clear()
         await etcd.delete(f"{PREFIX}game")
-        await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(changed.wait(), 60)
         etcd.stop()
         await asyncio.to_thread(etcd.start)
         await etcd.put(f"{PREFIX}game", json.dumps(WEB))
         while len(await source.fetch()) != 2:
             changed.clear()
-            await asyncio.wait_for(changed.wait(), 40)
+            await asyncio.wait_for(changed.wait(), 60)
     finally:
         await source.close()
 

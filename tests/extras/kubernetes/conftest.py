@@ -213,7 +213,7 @@ async def server(kubeconfig: Path) -> AsyncIterator[ApiServer]:
     await server.close()
 
 
-async def until(condition: Callable[[], object], limit: float = 5.0) -> None:
+async def until(condition: Callable[[], object], limit: float = 60.0) -> None:
     """Wait until a condition is true."""
     async with asyncio.timeout(limit):
         while not condition():
