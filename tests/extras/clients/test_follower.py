@@ -109,8 +109,9 @@ async def test_a_refused_login_is_repeated_only_for_new_ports(
 ) -> None:
     """With one password, there are at most three attempts."""
     fake.failure = LoginRefused("here refused username and password")
-    for port in range(40001, 40010):
-        await fake.observe(granted(port))
+    for attempts in range(1, 10):
+        await fake.observe(granted(40000 + attempts))
+        await until(lambda attempts=attempts: fake.connections >= min(attempts, follower.MAX_REFUSALS))
         await asyncio.sleep(0.03)
     assert fake.connections == follower.MAX_REFUSALS
     assert len(caplog.records) == 1

@@ -52,20 +52,22 @@ async def taking_part(guard: EtcdGuard, *, hand_over: bool = True) -> AsyncItera
 
 async def within(seconds: float, condition: Callable[[], object]) -> float:
     """Wait for a condition and return how long it took."""
-    began = time.monotonic()
+    now = asyncio.get_running_loop().time
+    began = now()
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
-    return time.monotonic() - began
+    return now() - began
 
 
 async def test_two_daemons_never_lead_at_once(etcd: Server) -> None:
     """The second one leads after the first one has crashed, and only when its lease is over."""
-    first, second = EtcdGuard(f"{etcd.url}/{KEY}"), EtcdGuard(f"{etcd.url}/{KEY}")
+    now = asyncio.get_running_loop().time
+    first, second = EtcdGuard(f"{etcd.url}/{KEY}", now), EtcdGuard(f"{etcd.url}/{KEY}", now)
     async with taking_part(second):
         async with taking_part(first, hand_over=False):
             leader, follower = first, second
-            await within(10, lambda: first.leading.is_set() or second.leading.is_set())
+            await within(60, lambda: first.leading.is_set() or second.leading.is_set())
             if second.leading.is_set():
                 leader, follower = second, first
             await asyncio.sleep(LIFETIME + 1)  # the lease is renewed meanwhile
@@ -73,17 +75,17 @@ async def test_two_daemons_never_lead_at_once(etcd: Server) -> None:
             assert not follower.may_act()
             assert follower.leader == leader.leader
         if leader is first:
-            print(f"a crash: {await within(15, second.may_act):.2f} s")
+            print(f"a crash: {await within(60, second.may_act):.2f} s")
 
 
 async def test_an_orderly_stop_hands_over_at_once(etcd: Server) -> None:
     """The lease is revoked, so the next daemon need not wait for its end."""
     first, second = EtcdGuard(f"{etcd.url}/{KEY}"), EtcdGuard(f"{etcd.url}/{KEY}")
     async with taking_part(first):
-        await within(10, first.may_act)
+        await within(60, first.may_act)
         task = asyncio.create_task(second.run())
         await asyncio.sleep(0.2)
-    print(f"an orderly stop: {await within(10, second.may_act):.2f} s")
+    print(f"an orderly stop: {await within(60, second.may_act):.2f} s")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await second.close()
@@ -91,13 +93,13 @@ async def test_an_orderly_stop_hands_over_at_once(etcd: Server) -> None:
 
 async def test_a_leader_without_etcd_stops_before_its_lease_ends(etcd: Server) -> None:
     """Until then, it may act: a short outage has no effect."""
-    guard = EtcdGuard(f"{etcd.url}/{KEY}")
+    guard = EtcdGuard(f"{etcd.url}/{KEY}", asyncio.get_running_loop().time)
     async with taking_part(guard):
-        await within(10, guard.may_act)
+        await within(60, guard.may_act)
         etcd.suspend()
-        took = await within(10, lambda: not guard.may_act())
+        took = await within(60, lambda: not guard.may_act())
         assert took <= LIFETIME
-        await within(10, guard.lost.is_set)
+        await within(60, guard.lost.is_set)
 
 
 async def test_a_suspended_leader_may_not_act(etcd: Server) -> None:
@@ -105,7 +107,7 @@ async def test_a_suspended_leader_may_not_act(etcd: Server) -> None:
     late = 0.0
     guard = EtcdGuard(f"{etcd.url}/{KEY}", lambda: time.monotonic() + late)
     async with taking_part(guard):
-        await within(10, guard.may_act)
+        await within(60, guard.may_act)
         late = 10.0
         assert not guard.may_act()
 
