@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,14 @@ SCREENS = Path(__file__).with_name("screens")
 
 
 @pytest.fixture(autouse=True)
-def _zone(monkeypatch: pytest.MonkeyPatch) -> None:
+def _zone() -> Iterator[None]:
     """Show times of the snapshots in UTC."""
-    import time
-
-    monkeypatch.setenv("TZ", "UTC")
-    if hasattr(time, "tzset"):
-        time.tzset()
+    use_zone = getattr(time, "tzset", lambda: None)  # Windows has one zone for all processes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        use_zone()
+        yield
+    use_zone()
 
 
 def plain(screen: Screen) -> str:
