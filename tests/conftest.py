@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from steady_loop import SteadyLoop
 
 from portmapper.api.backend import Backend
@@ -32,8 +32,11 @@ from portmapper.testing.fake_backend import FakeBackend, FakeListingGateway
 from portmapper.testing.fake_device import FakeDevice
 from portmapper.testing.harness import Harness, network_at
 
-# CI machines are slow at times, so there is no deadline. Examples are derandomized, so that failures repeat.
-settings.register_profile("portmapper", deadline=None, derandomize=True)
+# CI machines are slow at times, so there is no deadline, and no check whether examples are made quickly.
+# Examples are derandomized, so that failures repeat.
+settings.register_profile(
+    "portmapper", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("portmapper")
 
 # The tests start the program hundreds of times, and each worker reads all tests: compile them once.

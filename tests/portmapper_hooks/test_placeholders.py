@@ -28,7 +28,9 @@ ODD = st.one_of(
         ]
     ),
 )
-OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+OFTEN = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def webhook(content_type: str, body: str) -> WebhookSettings:

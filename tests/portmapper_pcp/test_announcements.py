@@ -189,7 +189,7 @@ async def test_garbage_from_the_gateway_changes_nothing(peer: Any, pcp: PcpGatew
 
 
 @given(packet=st.binary(max_size=64))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=100)
 async def test_no_announcement_breaks_a_gateway(packet: bytes, peer: Any) -> None:
     """Any bytes give an event or nothing."""
     peer.answer = lambda request: [peer.pcp(request) if request[:1] == b"\2" else peer.natpmp(request)]
