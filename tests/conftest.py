@@ -43,8 +43,12 @@ settings.load_profile("portmapper")
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-FREE_PORTS = itertools.cycle(range(20_000 + os.getpid() % 100 * 100, 30_000))
-"""Ports below the ephemeral range, different for each test process."""
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = range(20_000 + WORKER % 20 * 500, 20_500 + WORKER % 20 * 500)
+"""Ports below the ephemeral range, others for each worker: none takes what another has found free."""
+
+FREE_PORTS = itertools.islice(itertools.cycle(PORTS), os.getpid() % len(PORTS), None)
+"""The ports in turn. The first one differs for two runs of the tests at the same time."""
 
 
 PROGRAMS = {

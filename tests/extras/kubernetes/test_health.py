@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -18,11 +18,11 @@ from .conftest import SERVICES, FakeApi, service
 
 
 @pytest.fixture
-async def running(api: FakeApi, kubeconfig: Path) -> AsyncIterator[tuple[Controller, NeverLeads, str]]:
+async def running(
+    api: FakeApi, kubeconfig: Path, free_port: Callable[[], int]
+) -> AsyncIterator[tuple[Controller, NeverLeads, str]]:
     """A controller that listens; its guard does not lead."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     guard = NeverLeads()
     controller = Controller(Settings(kubeconfig=kubeconfig, health=("127.0.0.1", port)))
     observer = KubernetesObserver(controller, guard, None)
