@@ -139,7 +139,9 @@ class Executor:
         if gateway.one_per_internal_port and request.held is None:
             # Before the request is written down: the lease that it replaces may have the same token.
             await self._own_conflicts.free_internal_port(request, gateway)
-        return self._ownership.store_request(request, record.mapping, gateway, self._clock.now())
+        request = self._ownership.store_request(request, record.mapping, gateway, self._clock.now())
+        await self._ownership.written()
+        return request
 
     async def _request(
         self, key: MappingKey, record: Record, request: MapRequest, gateway: Gateway

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LeaseStore(Protocol):
-    """What the daemon needs of a store. No method may wait or raise: a store that fails must close no port.
+    """What the daemon needs of a store. A store that fails must close no port, so no method may raise.
 
     Attributes:
         devices: what gateways told of their devices.
@@ -56,6 +56,9 @@ class LeaseStore(Protocol):
     def put(self, stored: StoredLease) -> None:
         """Store a lease, in place of an earlier one with the same token."""
 
+    async def written(self) -> None:
+        """Wait until every lease is stored safely, or cannot be. A request is sent only after that."""
+
     def remove(self, token: bytes) -> None:
         """Remove a lease that was released or has expired."""
 
@@ -73,7 +76,7 @@ class LeaseStore(Protocol):
         """Return the latest events between two ids, the oldest first. May raise `StoreError`."""
 
     def batching(self, call_soon: Callable[[Callable[[], None]], object]) -> AbstractContextManager[None]:
-        """Allow to write answers and events as late as the next cycle of the event loop."""
+        """Allow to write as late as the next cycle of the event loop."""
 
     def catch_up(self) -> None:
         """Write what could not be written before."""

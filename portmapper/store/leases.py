@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,8 @@ _log = logging.getLogger(__name__)
 class Store:
     """Every lease that a gateway may hold, with what is needed to renew and release it.
 
-    A request is written at once, because a crash must not lose a port that may be open, and so is what a
-    release may close. The rest may be written later, see `batching`.
+    What a release may close is written at once. The rest may be written later, see `batching`. A request is
+    sent only after `written`, because a crash must not lose a port that may be open.
 
     The leases are also in memory. If the disk is full or read-only, ports stay open, and the file is updated
     as soon as it can be written.
@@ -83,7 +84,9 @@ class Store:
         self._behind: set[bytes] = set()
         self._events: list[Event] = []
         self._call_soon: CallSoon | None = None
-        self._planned: set[Callable[[], None]] = set()
+        self._is_planned = False
+        self._up_to_date = asyncio.Event()
+        self._up_to_date.set()
         self.devices = DeviceTable()
         self.gateways = GatewayTable()
         self.pauses = PauseTable()
@@ -121,7 +124,7 @@ class Store:
     @property
     def last_event_id(self) -> int:
         """The id of the latest event in the journal; 0 without one."""
-        self._write_events()
+        self._write()
         return self._journal.last_id(self._database)
 
     def get(self, token: bytes) -> StoredLease | None:
@@ -132,16 +135,23 @@ class Store:
         """Store a lease, in place of an earlier one with the same token."""
         self._leases[stored.lease.token] = stored
         self._behind.add(stored.lease.token)
-        if stored.confirmed and not stored.disturbed:
-            self._soon(self._write_leases)
+        if stored.disturbed:
+            self._write()
         else:
-            self._write_leases()
+            self._write_soon()
+
+    async def written(self) -> None:
+        """Wait until the file has all leases, or cannot be written.
+
+        All requests of one cycle of the event loop share a transaction.
+        """
+        await self._up_to_date.wait()
 
     def remove(self, token: bytes) -> None:
         """Remove a lease that was released or has expired."""
         if self._leases.pop(token, None) is not None:
             self._behind.add(token)
-            self._soon(self._write_leases)
+            self._write_soon()
 
     @property
     def ports(self) -> dict[AnyPort, int]:
@@ -152,7 +162,7 @@ class Store:
         """Remember which external port was granted, so that it can be requested again."""
         self._ports.remember(mapping, external_port)
         if self._ports.changed:
-            self._soon(self._write_leases)
+            self._write_soon()
 
     @property
     def adhoc(self) -> tuple[str, ...]:
@@ -167,7 +177,7 @@ class Store:
     def record(self, event: Event) -> None:
         """Add an event to the journal."""
         self._events.append(event)
-        self._soon(self._write_events)
+        self._write_soon()
 
     def history(self, limit: int, before: int | None = None, after: int = 0) -> list[dict[str, Any]]:
         """Return the latest events in the format of `history`, as `latest` does.
@@ -175,7 +185,7 @@ class Store:
         Raises:
             StoreError: the journal is damaged.
         """
-        self._write_events()
+        self._write()
         try:
             return latest(self._database, limit, before, after)
         except sqlite3.Error as error:
@@ -183,25 +193,23 @@ class Store:
 
     def catch_up(self) -> None:
         """Write what the file lacks, if possible; events that could not be written are lost."""
-        self._write_leases()
-        self._write_events()
+        self._write()
         if JOURNAL in self._errors:
             self._try(self._write_nothing, JOURNAL)
 
     @contextlib.contextmanager
     def batching(self, call_soon: CallSoon) -> Iterator[None]:
-        """Write answers and events in batches inside the context, all of one cycle of the event loop at once.
+        """Write in batches inside the context, all of one cycle of the event loop at once.
 
-        A crash before the next cycle loses them. The requests of such leases are on the disk, so the next run
-        treats them as leases whose answer was lost.
+        A crash before the next cycle loses answers and events. The requests of such leases are on the disk,
+        so the next run treats them as leases whose answer was lost.
         """
         self._call_soon = call_soon
         try:
             yield
         finally:
             self._call_soon = None
-            self._write_leases()
-            self._write_events()
+            self._write()
 
     def close(self) -> None:
         """Bring the file up to date and close it."""
@@ -225,19 +233,34 @@ class Store:
             self._load(database)
         self._note_failure(LEASES, reason)
 
-    def _soon(self, write: Callable[[], None]) -> None:
+    def _write_soon(self) -> None:
         if self._call_soon is None:
-            write()
-        elif write not in self._planned:
-            self._planned.add(write)
-            self._call_soon(write)
+            self._write()
+        elif not self._is_planned:
+            self._is_planned = True
+            self._up_to_date.clear()
+            self._call_soon(self._write)
 
-    def _write_leases(self) -> None:
-        self._planned.discard(self._write_leases)
+    def _write(self) -> None:
+        self._is_planned = False
+        if not self._write_together():
+            self._write_apart()
+        self._up_to_date.set()
+
+    def _write_together(self) -> bool:
+        """Write leases and events in one transaction; return whether that succeeded."""
+        if self._errors or not self._events:
+            return False
+        try:
+            self._catch_up(self._events)
+        except STORE_FAILURES:
+            return False
+        self._events.clear()
+        return True
+
+    def _write_apart(self) -> None:
+        """Write leases and events each on their own: damage to the journal must not lose a lease."""
         self._try(self._catch_up)
-
-    def _write_events(self) -> None:
-        self._planned.discard(self._write_events)
         if self._events:
             self._try(self._add_events, JOURNAL)
             self._events.clear()
@@ -247,13 +270,14 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             self._journal.add(self._database, self._events)
 
-    def _catch_up(self) -> None:
-        """Write everything that the file lacks, in one transaction."""
-        if not self._behind and not self._changed_tables and self._file != _NO_FILE:
+    def _catch_up(self, events: Sequence[Event] = ()) -> None:
+        """Write everything that the file lacks, and these events, in one transaction."""
+        tables = self._changed_tables
+        if not self._behind and not tables and not events and self._file != _NO_FILE:
             return
         if file_at(self._path) != self._file:
             self._recreate_file()
-        tables = self._changed_tables
+            tables = self._changed_tables
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")
             for table in tables:
@@ -261,6 +285,7 @@ class Store:
             for token in self._behind:
                 stored = self._leases.get(token)
                 write_lease(self._database, token, _fields(stored) if stored else None)
+            self._journal.add(self._database, events)
         self._behind.clear()
         for table in tables:
             table.changed = False

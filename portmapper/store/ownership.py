@@ -96,6 +96,10 @@ class Ownership:
         self._put(_stored(requested, mapping, now, confirmed=False))
         return request
 
+    async def written(self) -> None:
+        """Wait until the requests are stored, or the store cannot be written."""
+        await self._store.written()
+
     def granted(self, lease: Lease, mapping: Mapping, now: datetime) -> None:
         """Store a granted lease, and remove the orphans that it displaces."""
         self._put(_stored(lease, mapping, now, confirmed=True))

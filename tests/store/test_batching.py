@@ -1,8 +1,10 @@
-"""Batches of the lease store: a request is on the disk before it is sent, and answers follow together."""
+"""Batches of the lease store: one transaction for each cycle, and requests wait for it."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,29 +41,71 @@ def on_disk(path: Path) -> tuple[set[bytes], int]:
 
 
 def test_answers_and_events_are_written_in_the_next_cycle(path: Path) -> None:
-    """Each kind once, however many there are."""
+    """All of them at once, however many there are."""
     store, planned = Store(path), list[Callable[[], None]]()
     with store.batching(planned.append):
         for _ in range(3):
             store.put(GRANTED)
             store.record(OPENED)
         assert on_disk(path) == (set(), 0)
-        assert len(planned) == 2
-        for write in planned:
-            write()
+        (write,) = planned
+        write()
         assert on_disk(path) == ({b"1" * 12}, 3)
         store.remove(GRANTED.lease.token)
-        assert len(planned) == 3
+        assert len(planned) == 2
     store.close()
 
 
-def test_a_request_is_written_at_once_with_the_answers_before_it(path: Path) -> None:
-    """A crash after the request is sent must not lose the port."""
-    store = Store(path)
-    with store.batching(lambda write: None):
+async def test_a_request_waits_until_it_is_on_the_disk(path: Path) -> None:
+    """A crash after it is sent must not lose the port. Requests of one cycle share a transaction."""
+    store, planned = Store(path), list[Callable[[], None]]()
+    with store.batching(planned.append):
         store.put(GRANTED)
+        waits = [asyncio.create_task(send(store, path, token)) for token in (b"2" * 12, b"3" * 12)]
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in waits)
+        (write,) = planned
+        write()
+        for found in await asyncio.gather(*waits):
+            assert found == {b"1" * 12, b"2" * 12, b"3" * 12}
+    store.close()
+
+
+async def send(store: Store, path: Path, token: bytes) -> set[bytes]:
+    """Store a request, and return the leases on the disk at the moment when it may be sent."""
+    store.put(attrs.evolve(REQUESTED, lease=attrs.evolve(REQUESTED.lease, token=token)))
+    await store.written()
+    return on_disk(path)[0]
+
+
+async def test_a_request_is_sent_although_the_disk_is_full(path: Path) -> None:
+    """A port that stays closed is worse than a lease that a crash would forget."""
+    store, planned = Store(path), list[Callable[[], None]]()
+    with store.batching(planned.append):
+        store._database.execute("PRAGMA query_only = ON")
         store.put(REQUESTED)
-        assert on_disk(path)[0] == {b"1" * 12, b"2" * 12}
+        planned[0]()
+        await store.written()
+        assert store.error
+        store._database.execute("PRAGMA query_only = OFF")
+        store.catch_up()
+        assert store.error is None
+    assert on_disk(path)[0] == {b"2" * 12}
+    store.close()
+
+
+def test_damage_to_the_journal_loses_no_lease(path: Path) -> None:
+    """Leases and events share a transaction only while both can be written."""
+    store = Store(path)
+    store._database.execute("DROP TABLE journal")
+    with store.batching(lambda write: None):
+        store.put(REQUESTED)
+        store.record(OPENED)
+    assert store.error is not None
+    assert "journal" in store.error
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT token FROM leases").fetchall() == [(b"2" * 12,)]
+    database.close()
     store.close()
 
 
