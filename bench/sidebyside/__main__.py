@@ -36,6 +36,8 @@ def _in_lab(lab: Lab, quick: bool) -> Iterator[Row]:
     else:
         yield from many_mappings.over_upnp(lab, 100, 7, 0.4)
         yield from many_mappings.over_upnp(lab, 1000, 3, 0.9)
+        yield from many_mappings.whole_runs_over_upnp(lab, 100, 7, 0.4)
+        yield from many_mappings.whole_runs_over_upnp(lab, 1000, 3, 0.9)
     if not quick:
         yield from real_daemon.idle(lab)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab
 
+from sidebyside.process_start import PORTMAPPER
 from sidebyside.processes import used
 from sidebyside.rows import Row
-from sidebyside.timing import Median, medians_of, printed_figure
+from sidebyside.timing import Median, medians_of, printed_figure, process_time
 
 IN_PROCESS = (sys.executable, "-P", "-m", "sidebyside.in_process")
 RAW_PACKETS = (sys.executable, "-P", "-m", "sidebyside.raw_packets")
@@ -20,6 +23,11 @@ DEBIAN = "/usr/bin/python3"
 BINDING = str(Path(__file__).with_name("miniupnpc_binding.py"))
 WINDOWS = (1, 4, 16)
 """Packets under way at a time; the best result counts."""
+
+UPNPC_DELAY = "2000"
+"""Milliseconds for which upnpc collects answers to its search."""
+
+FIRST_PORT = 10_000
 
 LIBPLUM = 2.8
 """Milliseconds of libplum's first PCP mapping, measured elsewhere because it has no package."""
@@ -72,6 +80,31 @@ def over_upnp(lab: Lab, count: int, times: int, target: float) -> Iterator[Row]:
     peer = "miniupnpc's Python binding"
     yield Row(name, found["ours"], "ms", peer, found["theirs"], target)
     yield Row(f"{name}, the gateway", gateway["ours"], "ms CPU", peer, gateway["theirs"], steady=False)
+
+
+def whole_runs_over_upnp(lab: Lab, count: int, times: int, target: float) -> Iterator[Row]:
+    """Compare a run that opens a list with a process of the binding, which searches as long as upnpc."""
+    if not _has_binding():
+        return
+    runs = itertools.count()
+    with tempfile.TemporaryDirectory() as directory:
+        listed = Path(directory) / "list.csv"
+        rows = "".join(f"{port};TCP;3600;bench\n" for port in range(FIRST_PORT, FIRST_PORT + count))
+        listed.write_text(f"port;protocol;duration;comment\n{rows}")
+
+        def ours() -> float:
+            lab.gateway.reset()
+            run = (PORTMAPPER, "run", "--oneshot", "--backend", "upnp", "--state-dir")
+            return process_time(lab.lan.command(*run, f"{directory}/{next(runs)}", str(listed)))
+
+        def theirs() -> float:
+            lab.gateway.reset()
+            return process_time(lab.lan.command(DEBIAN, BINDING, str(count), UPNPC_DELAY))
+
+        found = medians_of(times, {"ours": ours, "theirs": theirs})
+    name = f"start to {count} mappings open, upnp"
+    peer = "miniupnpc's Python binding with a search of 2 s"
+    yield Row(name, found["ours"], "ms", peer, found["theirs"], target, steady=False)
 
 
 def _processor_time(lab: Lab) -> float:
