@@ -78,7 +78,6 @@ class Run(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Run until a signal stops it, or for one pass."""
-        from portmapper.cli.daemonize import check_before_detaching, run_detached
         from portmapper.cli.run_config import RunConfig
         from portmapper.daemon.signals import block_signals, unblock_signals
 
@@ -94,13 +93,15 @@ class Run(Command):
         ready = partial(_announce, pid_files, listener)
         try:
             if arguments.daemon:
-                check_before_detaching(arguments, config.setup.readers, directory)
+                from portmapper.cli import daemonize
+
+                daemonize.check_before_detaching(arguments, config.setup.readers, directory)
             block_signals()
             serve = partial(
                 _serve, arguments, plugins, allowed, config, directory, listener, pid_files, cluster
             )
             if arguments.daemon:
-                return run_detached(arguments, pid_files, ready, serve)
+                return daemonize.run_detached(arguments, pid_files, ready, serve)
             ready()
             return serve()
         finally:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from portmapper.api.model import HELD_BACK
-from portmapper.cli.say import say
 
 
 def exit_status(arguments: argparse.Namespace, document: dict[str, Any], stopped: bool) -> int:
@@ -27,7 +27,7 @@ def exit_status(arguments: argparse.Namespace, document: dict[str, Any], stopped
         # No mapping at all: the lists were still being read.
         return 1 if "pending" in states or not states else 0
     if not document["gateways"] and "pending" in states:
-        say("portmapper: no gateway answered; run 'portmapper doctor' to find out why", sys.stderr)
+        _say(["portmapper: no gateway answered; run 'portmapper doctor' to find out why"])
         return 3
     rejected = any(source["rejected"] for source in document["sources"])
     return 1 if states - {"active", *HELD_BACK} or rejected else 0
@@ -36,5 +36,12 @@ def exit_status(arguments: argparse.Namespace, document: dict[str, Any], stopped
 def _warn(document: dict[str, Any]) -> None:
     from portmapper.cli.wording import address_warnings
 
-    for warning in address_warnings(document):
-        say(f"portmapper: warning: {warning}", sys.stderr)
+    if warnings := address_warnings(document):
+        _say(f"portmapper: warning: {warning}" for warning in warnings)
+
+
+def _say(lines: Iterable[str]) -> None:
+    from portmapper.cli.say import say  # few passes have anything to say
+
+    for line in lines:
+        say(line, sys.stderr)

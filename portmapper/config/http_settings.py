@@ -12,11 +12,12 @@ from portmapper.api.errors import quoted
 from portmapper.api.model import IPNetwork
 from portmapper.sources.address_syntax import canonical
 from portmapper.sources.trust import Trust, read_trust
-from portmapper.support.listen_address import parse_listen_address
 from portmapper.support.values import frozen
 
 
 def _listen_address(value: object) -> tuple[str, int]:
+    from portmapper.support.listen_address import parse_listen_address  # few settings files name one
+
     try:
         return parse_listen_address(value)
     except ValueError as error:

@@ -15,7 +15,11 @@ from typing import Any
 
 from portmapper.daemon.patient_selector import PatientSelector
 from portmapper.support.threads import in_thread
-from portmapper.support.windows_loop import Loop
+
+if sys.platform == "win32":
+    from portmapper.support.windows_loop import Loop
+else:
+    Loop = asyncio.SelectorEventLoop
 
 
 class DaemonLoop(Loop):

@@ -20,7 +20,6 @@ from portmapper.api.model import (
     Protocol,
 )
 from portmapper.sources.address_syntax import parse_address, parse_gateway
-from portmapper.sources.port_hints import port_hint, protocol_hint
 from portmapper.sources.port_syntax import MAX_PORT, parse_ports
 from portmapper.support.duration import parse_duration
 from portmapper.support.encodings import in_windows_letters
@@ -60,14 +59,21 @@ def _parse_port(value: object, field: str = "port") -> range:
     if type(value) is int and 1 <= value <= MAX_PORT:
         return range(value, value + 1)
     if not isinstance(value, str):
-        hint = port_hint(str(value)) if isinstance(value, float) else ""
-        hint = ": write a row for each port" if isinstance(value, list) else hint
-        hint = port_hint("0") if value == 0 and type(value) is int else hint
-        raise RowError(field, f"{quoted(value)} is not a port (1-{MAX_PORT}){hint}")
+        raise RowError(field, f"{quoted(value)} is not a port (1-{MAX_PORT}){_hint(value)}")
     try:
         return parse_ports(value)
     except ValueError as error:
         raise RowError(field, str(error)) from None
+
+
+def _hint(value: object) -> str:
+    """Return the end of a message about a value of JSON or TOML that is no port."""
+    from portmapper.sources.port_hints import port_hint  # needed only after a mistake
+
+    if isinstance(value, list):
+        return ": write a row for each port"
+    is_zero = type(value) is int and value == 0
+    return port_hint(str(value)) if is_zero or isinstance(value, float) else ""
 
 
 def _parse_port_and_protocol(value: object) -> tuple[range, tuple[Protocol, ...] | None]:
@@ -76,6 +82,8 @@ def _parse_port_and_protocol(value: object) -> tuple[range, tuple[Protocol, ...]
         return _parse_port(value), None
     ports, _, protocol = (part.strip() for part in value.partition("/"))
     if _fold_protocol(protocol) not in PROTOCOLS:
+        from portmapper.sources.port_hints import port_hint
+
         hint = port_hint(value) or ", such as 8080/tcp"
         raise RowError("port", f"{quoted(value)} is neither a port nor PORT/PROTOCOL{hint}")
     return _parse_port(ports), PROTOCOLS[_fold_protocol(protocol)]
@@ -220,6 +228,8 @@ def _choice(
         try:
             return choices[fold(value)]  # type: ignore[arg-type]
         except (KeyError, TypeError, AttributeError):
+            from portmapper.sources.port_hints import protocol_hint
+
             hint = protocol_hint(value) if field == "protocol" else ""
             reason = (
                 f"{quoted(value)} is not one of {', '.join(choices)}{hint or _near(value, tuple(choices))}"

@@ -6,7 +6,6 @@ import re
 
 from portmapper.api.errors import UsageError, quoted
 from portmapper.api.model import ANY_PORT, PROTOCOLS, Protocol
-from portmapper.sources.port_hints import port_hint
 
 ANY = range(ANY_PORT, ANY_PORT + 1)
 MAX_PORT = 65535
@@ -31,15 +30,19 @@ def parse_ports(text: str) -> range:
         last = int(match[2] or first)
     else:
         reason = f"{quoted(text)} is neither a port (1-{MAX_PORT}) nor a range such as 2722-2723"
-        raise ValueError(f"{reason}{port_hint(text)}")
+        raise ValueError(f"{reason}{_hint(text)}")
     if not 1 <= first <= MAX_PORT or not 1 <= last <= MAX_PORT:
         kind = "range of ports" if "-" in text else "port"
-        raise ValueError(
-            f"{quoted(text)} is not a {kind} (1-{MAX_PORT}){port_hint(text) if last == 0 else ''}"
-        )
+        raise ValueError(f"{quoted(text)} is not a {kind} (1-{MAX_PORT}){_hint(text) if last == 0 else ''}")
     if last < first:
         raise ValueError(f"{quoted(text)} ends before it begins: write {last}-{first}")
     return range(first, last + 1)
+
+
+def _hint(text: str) -> str:
+    from portmapper.sources.port_hints import port_hint  # needed only after a mistake
+
+    return port_hint(text)
 
 
 def parse_port_argument(text: str) -> tuple[range, tuple[Protocol, ...]]:

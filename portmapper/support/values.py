@@ -20,8 +20,11 @@ else:
 
         attrs compiles `__eq__`, `__hash__` and `__repr__` for each class, which is half of its cost. With a
         hundred classes, this was a fifth of the start. These closures do the same and need no compiler.
+        Nothing here matches values by position or refers to them weakly, so attrs need not prepare for that.
         """
-        built = attrs.frozen(cls, eq=False, repr=False)
+        built = attrs.frozen(
+            cls, eq=False, repr=False, auto_detect=False, match_args=False, weakref_slot=False
+        )
         own = vars(cls)
         if "__eq__" not in own:
             built.__eq__, built.__hash__ = _comparison(attrs.fields(built))

@@ -313,11 +313,17 @@ async def test_an_error_shows_no_secret(source: Memory, reader: SourceReader) ->
     assert error == "cannot open https://***@example.org/list?***"
 
 
+class Remembered(Document):
+    """A document that a test may refer to weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
 @pytest.mark.parametrize("refused", [b"!", b"?"])
 async def test_a_refused_document_does_not_stay_in_memory(refused: bytes) -> None:
     """The garbage collector runs seldom in the daemon, and a document may be large."""
     source = Memory("m:")
-    source.content = Document(refused)
+    source.content = Remembered(refused)
     kept = weakref.ref(source.content)
     reader = SourceReader(source, [Lines], "auto", FormatOptions())
     gc.disable()
