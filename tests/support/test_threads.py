@@ -6,7 +6,9 @@ import asyncio
 import gc
 import sys
 import threading
+import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,6 +38,20 @@ async def test_an_exception_is_raised_in_the_caller() -> None:
 
 class Document:
     """What a call works on."""
+
+
+@pytest.fixture
+def start() -> Callable[..., int]:
+    """Start threads, and wait until each of them works: it may have to wait for a processor."""
+    start = threads._thread.start_new_thread
+
+    def start_and_wait(call: Any, arguments: tuple[()]) -> int:
+        identifier = start(call, arguments)
+        while not call.__self__._has_begun:
+            time.sleep(0.001)
+        return identifier
+
+    return start_and_wait
 
 
 async def test_a_handled_exception_keeps_nothing_in_memory() -> None:
@@ -120,15 +136,17 @@ async def test_an_import_runs_on_the_loop_if_no_thread_can_start(monkeypatch: py
     assert await in_thread_or_here(threading.current_thread) is threading.current_thread()
 
 
-async def test_a_thread_that_ends_before_it_begins_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_thread_that_ends_before_it_begins_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[..., int]
+) -> None:
     """The loop never waits for it without a bound."""
-    start, lost = threads._thread.start_new_thread, [True]
+    lost = [True]
 
     def lose(*arguments: Any) -> int:
         return 1 if lost and lost.pop() else start(*arguments)
 
     monkeypatch.setattr(threads, "START_PAUSES", (0.0,))
-    monkeypatch.setattr(threads, "START_LIMIT", 0.5)
+    monkeypatch.setattr(threads, "START_LIMIT", 0.01)
     monkeypatch.setattr(threads._thread, "start_new_thread", lose)
     assert await in_thread(lambda: "result") == "result"
 
@@ -140,7 +158,7 @@ async def test_an_exit_in_a_thread_is_an_error_of_the_caller() -> None:
 
 
 async def test_a_thread_that_ends_without_memory_for_its_result_is_an_error(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, start: Callable[..., int]
 ) -> None:
     """The function may have run, so it is not called again."""
     calls: list[str] = []
@@ -149,15 +167,16 @@ async def test_a_thread_that_ends_without_memory_for_its_result_is_an_error(
         monkeypatch.setattr(call.__self__, "_report", lambda _: None)
         return start(call, ())
 
-    start = threads._thread.start_new_thread
-    monkeypatch.setattr(threads, "START_LIMIT", 0.05)
+    monkeypatch.setattr(threads, "START_LIMIT", 0.01)
     monkeypatch.setattr(threads._thread, "start_new_thread", ending)
     with pytest.raises(MemoryError):
         await in_thread(lambda: calls.append("called"))
     assert calls == ["called"]
 
 
-async def test_a_call_that_takes_long_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_that_takes_long_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, start: Callable[..., int]
+) -> None:
     """It is looked at several times meanwhile."""
     looks, going = [0], threading.Event()
     look = threads._Call._look
@@ -170,4 +189,5 @@ async def test_a_call_that_takes_long_is_waited_for(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(threads, "START_LIMIT", 0.01)
     monkeypatch.setattr(threads._Call, "_look", counted)
+    monkeypatch.setattr(threads._thread, "start_new_thread", start)
     assert await in_thread(lambda: going.wait(60))
