@@ -164,6 +164,14 @@ async def clock() -> AsyncIterator[FakeClock]:
 
 
 @pytest.fixture
+async def hurry() -> None:
+    """Run a test ten times as fast; all that it waits for must be on its loop and on the clock of that."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, SteadyLoop):
+        loop.hurry()
+
+
+@pytest.fixture
 async def stand_still() -> Callable[[float], None]:
     """Let the test's process stand still for some seconds, as on a busy machine."""
     loop = asyncio.get_running_loop()

@@ -57,6 +57,14 @@ class CurrentRecord:
         return error
 
 
+class LoopClock(Clock):
+    """The clock of the event loop, which hurries: leases must not get older there than here."""
+
+    def monotonic(self) -> float:
+        """Return the time of the loop."""
+        return asyncio.get_running_loop().time()
+
+
 @attrs.define(eq=False)
 class LoopbackHarness:
     """A host behind a software gateway.
@@ -198,7 +206,7 @@ def start_scheduler(stack: AsyncExitStack) -> Callable[..., Awaitable[LoopbackHa
             store,
             journal.publish,
             Options(**options),
-            Clock(),
+            LoopClock(),
             lambda: harness.network,
         )
         running = asyncio.create_task(harness.scheduler.run())
@@ -300,3 +308,8 @@ def quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portmapper_upnp.search.SEARCH_TIME", 0.4)
     monkeypatch.setattr("portmapper_upnp.search.LATE_ANSWER_TIME", 0.4)
     monkeypatch.setattr("portmapper_upnp.requester.REQUEST_TIME", 0.5)
+
+
+@pytest.fixture(autouse=True)
+async def _hurry(hurry: None) -> None:
+    """Wait for retries and time limits only briefly: the gateway is on the loop of the test."""

@@ -33,6 +33,7 @@ class TestNatPmp(BackendContract):
         return await port_5351("natpmp", NatPmpBackend())
 
 
+@pytest.mark.usefixtures("hurry")
 class TestUpnp(BackendContract):
     """UPnP, with the software gateway."""
 

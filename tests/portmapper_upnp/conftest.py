@@ -316,3 +316,8 @@ def own_entry() -> TableEntry:
 def unused_port(free_port: Callable[[], int]) -> int:
     """Return a TCP port that no program listens on."""
     return free_port()
+
+
+@pytest.fixture(autouse=True)
+async def _hurry(hurry: None) -> None:
+    """Wait for retries and time limits only briefly: the router is on the loop of the test."""

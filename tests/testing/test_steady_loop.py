@@ -37,6 +37,21 @@ async def test_an_idle_loop_follows_the_real_time() -> None:
     assert time.monotonic() - began >= 0.05
 
 
+@pytest.mark.usefixtures("hurry")
+async def test_a_test_can_hurry() -> None:
+    """Its waits are shorter than they say."""
+    began = time.monotonic()
+    await asyncio.sleep(5)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_nothing_hurries_while_a_thread_works() -> None:
+    """It has the real time."""
+    async with asyncio.timeout(4.9):
+        await asyncio.to_thread(time.sleep, 0.5)
+
+
 async def test_a_test_can_stand_still(stand_still: Callable[[float], None]) -> None:
     """All timers of that time are due at once."""
     waiting = asyncio.create_task(asyncio.sleep(100))

@@ -16,6 +16,7 @@ from portmapper.testing import BackendContract, BackendSubject
 NOISE = b'\x00\xff{"ret": [1, 2'
 
 
+@pytest.mark.usefixtures("hurry")
 class TestRouterOs(BackendContract):
     """Runs the contract against the fake router."""
 
