@@ -51,6 +51,11 @@ async def until(condition: Callable[[], object], what: str) -> None:
         raise AssertionError(f"not {what}") from None
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the warnings. On a busy machine, a client that starts may cause some more of them."""
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
 async def test_it_listens_on_the_granted_port_and_follows_a_change(
     client: TorrentClient, observer: Follower, granted: Any, free_port: Callable[[], int]
 ) -> None:
@@ -75,8 +80,7 @@ async def test_it_follows_after_it_was_down(
     client.start()
     await until(lambda: client.accepts(port), f"listening on {port}")
     await until(lambda: f"uses port {port}" in caplog.text, "reported")
-    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert line.endswith("connection refused. portmapper tries again")
+    assert sum(line.endswith("connection refused. portmapper tries again") for line in warnings(caplog)) == 1
 
 
 async def test_an_invalid_password_is_reported_once_and_leads_to_no_ban(
@@ -95,9 +99,8 @@ async def test_an_invalid_password_is_reported_once_and_leads_to_no_ban(
     file.write_text(f"{client.table['password']}\n")
     await until(lambda: client.accepts(port), f"listening on {port}")
     await observer.close()
-    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "refused username and password" in line
-    assert "wrong" not in line
+    assert sum("refused username and password" in line for line in warnings(caplog)) == 1
+    assert "wrong" not in caplog.text
 
 
 async def test_other_rows_change_nothing(
