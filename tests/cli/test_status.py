@@ -55,6 +55,9 @@ def test_a_damaged_store_is_replaced_and_shown(program: Any, gateway: Any, ports
         assert problem["part"] == "lease store"
         assert "leases.sqlite3.damaged-" in problem["error"]
         assert document["mappings"][0]["state"] == "active"
+        daemon.logs("opened 8090/tcp")
+        daemon.signal(signal.SIGTERM)
+        assert daemon.ended() == 0
     assert len(json.loads(program.run("status", "--json").output)["mappings"]) == 2
 
 
