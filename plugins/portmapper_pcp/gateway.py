@@ -148,14 +148,18 @@ class Port5351Gateway(Gateway, WatchesGateway, Generic[R]):
         raise GatewayTimeout(f"this host no longer has {address}, so no answer can arrive")
 
     def _learn_epoch(self, epoch: int) -> None:
-        if self._epoch.accept(epoch, self._clock()):
-            self._report(GatewayEvent.RESTARTED)
+        now, before = self._clock(), self._epoch.last
+        if self._epoch.accept(epoch, now):
+            # An epoch that began before the last reply does not count from the restart: some clocks jump.
+            is_plausible = before is not None and epoch <= now - before[1] + 1
+            self._report(GatewayEvent.RESTARTED, epoch if is_plausible else None)
 
     def _on_refused(self) -> None:
         self._report(GatewayEvent.GONE)
 
-    def _report(self, event: GatewayEvent) -> None:
+    def _report(self, event: GatewayEvent, table_age: float | None = None) -> None:
         self._reported += 1
+        self.table_age = table_age
         if self._notify is not None:
             self._notify(event)
 

@@ -87,6 +87,8 @@ class Gateway(abc.ABC):
         concurrency: how many requests the gateway handles at once.
         latency: seconds from the probe to its first answer.
         unread: it answered a search, but nothing has needed it so far; see `portmapper.api.ReadsLate`.
+        table_age: seconds since the gateway lost its table, at the moment of a `GatewayEvent.RESTARTED`; None
+            if it does not tell. With it, the core knows whether two protocols tell of the same restart.
         address_by_grant: the protocol has no request for the external address; the first lease reports it.
         one_per_internal_port: the gateway identifies a mapping by its internal port alone, as PCP and NAT-PMP
             do. The scheduler closes the old external port before it requests another one, because closing
@@ -104,6 +106,7 @@ class Gateway(abc.ABC):
     concurrency: int = 4
     latency: float = 0.0
     unread: bool = False
+    table_age: float | None = None
     address_by_grant: bool = False
     one_per_internal_port: bool = False
 

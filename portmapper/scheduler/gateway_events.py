@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -16,6 +15,7 @@ from portmapper.gateways.probe import Probe
 from portmapper.scheduler.event_recorder import EventRecorder
 from portmapper.scheduler.inputs import AddressChanged, AttemptNow, BetterGateway, Doubted, GatewayBack, Input
 from portmapper.scheduler.record import Record
+from portmapper.scheduler.restart_reports import RestartReports
 from portmapper.support.backoff import restart_jitter
 
 Inputs = Iterable[tuple[MappingKey, Input]]
@@ -31,14 +31,18 @@ class GatewayEvents:
     """
 
     def __init__(
-        self, records: Mapping[MappingKey, Record], discovery: Discovery, recorder: EventRecorder
+        self,
+        records: Mapping[MappingKey, Record],
+        discovery: Discovery,
+        recorder: EventRecorder,
+        monotonic: Callable[[], float],
     ) -> None:
         self._records = records
         self._discovery = discovery
         self._recorder = recorder
         self._gone: set[str] = set()
         self._gone_devices: set[IPAddress] = set()
-        self._told: defaultdict[IPAddress, set[str]] = defaultdict(set)
+        self._restarts = RestartReports(monotonic)
         self._silent: set[str] = set()
         self._silent_devices: set[IPAddress] = set()
         self._found: dict[Target, frozenset[tuple[IPAddress, str]]] = {}
@@ -65,7 +69,7 @@ class GatewayEvents:
 
     def after_restart(self, gateway: Gateway) -> Inputs:
         """Return the inputs of a gateway that lost its table: what is open there, and what may be."""
-        first = self._is_first_to_tell(gateway)
+        first = self._restarts.is_first(gateway)
         held = self._held_at(self._device(gateway) if first else {gateway.identity})
         if first:
             self._recorder.restarted(gateway, len(held))
@@ -74,18 +78,6 @@ class GatewayEvents:
         targets = [probe.target for probe in self._discovery.searches if gateway in probe.gateways]
         back = [self._call_back(target, [gateway.identity]) for target in targets]
         return chain(asked, *back, _reassert(held, order_lost=True))
-
-    def _is_first_to_tell(self, gateway: Gateway) -> bool:
-        """Note a restart; return whether no other protocol of the device has told of it yet.
-
-        One that is seldom asked reports it late, by its epoch, when all has long been renewed.
-        """
-        told = self._told[gateway.address]
-        first = not told or gateway.identity in told
-        if first:
-            told.clear()
-        told.add(gateway.identity)
-        return first
 
     def after_answer(self, gateway: Gateway) -> Inputs:
         """Mark a gateway as reachable; return the inputs of the mappings that waited for it."""

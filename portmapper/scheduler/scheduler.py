@@ -114,7 +114,7 @@ class Scheduler:
             writer, discovery, topology, coupling, ownership, pairs, options, executor.submit, self
         )
         self._peers = Peers(writer, coupling, discovery, ownership, self._clock)
-        self._gateway_events = GatewayEvents(self.records, discovery, self._recorder)
+        self._gateway_events = GatewayEvents(self.records, discovery, self._recorder, self._clock.monotonic)
         self.answering = self._gateway_events.answering
         findings = Findings(writer, self._gateway_events, clock, self._take)
         self._resync = Resync(self.records, discovery, self._queues, coupling, findings)

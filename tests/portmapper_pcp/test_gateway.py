@@ -31,6 +31,22 @@ async def test_p10_an_epoch_that_goes_back_is_reported_with_the_reply(
     assert events == [GatewayEvent.RESTARTED]
 
 
+@pytest.mark.parametrize(("epoch", "passed", "age"), [(3, 3, 3), (3, 2, 3), (3, 1, None), (10**9, 3, None)])
+async def test_the_age_of_the_table_is_told_with_a_restart(
+    peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, epoch: int, passed: int, age: int | None
+) -> None:
+    """Unless the clock of the gateway jumped: it then began before the last reply."""
+    ages: list[float | None] = []
+    await pcp_gateway.watch(lambda event: ages.append(pcp_gateway.table_age))
+    peer.epoch = 100
+    await pcp_gateway.map(request_80)
+    now = pcp_gateway._clock()
+    pcp_gateway._clock = lambda: now + passed
+    peer.epoch = epoch
+    await pcp_gateway.map(request_80)
+    assert ages == [age]
+
+
 async def test_an_epoch_that_was_read_late_is_not_compared(
     peer: Any, pcp_gateway: PcpGateway, request_80: MapRequest, stand_still: Callable[[float], None]
 ) -> None:

@@ -49,8 +49,43 @@ async def test_a_restart_is_reported_once_for_a_device_with_several_protocols(
         for gateway in harness.scheduler.discovery.gateways:
             gateway._notify(GatewayEvent.RESTARTED)
         await clock.advance(2)
-    restarts = [event for event in harness.events if event.kind is EventKind.GATEWAY_RESTARTED]
-    assert [event.detail for event in restarts] == ["reopening 2 mappings"] * 2
+    assert details_of_restarts(harness) == ["reopening 2 mappings"] * 2
+
+
+async def test_a_restart_that_only_another_protocol_tells_of_is_a_new_one(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """NAT-PMP told of the first one only, and PCP of the second one: its table is younger than the report."""
+    harness = new_harness(FakeBackend("natpmp", device), FakeBackend("pcp", device))
+    await harness.start(desired(), desired(81, backend="natpmp"))
+    by_name = {gateway.backend: gateway for gateway in harness.scheduler.discovery.gateways}
+    for backend in ("natpmp", "pcp"):
+        device.restart(announced=False)
+        await clock.advance(3)
+        by_name[backend].table_age = 3.0
+        by_name[backend]._notify(GatewayEvent.RESTARTED)
+        await clock.advance(2)
+        assert len(device.open_ports()) == 2
+    assert details_of_restarts(harness) == ["reopening 2 mappings"] * 2
+
+
+async def test_a_late_report_of_a_restart_is_no_new_one(
+    new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
+) -> None:
+    """NAT-PMP told of the restart before, and is asked half a minute after PCP has told of this one."""
+    harness = new_harness(FakeBackend("natpmp", device), FakeBackend("pcp", device))
+    await harness.start(desired(), desired(81, backend="natpmp"))
+    by_name = {gateway.backend: gateway for gateway in harness.scheduler.discovery.gateways}
+    for backend, age, passed in (("natpmp", 0.0, 60), ("pcp", 4.0, 30), ("natpmp", 34.0, 1)):
+        by_name[backend].table_age = age
+        by_name[backend]._notify(GatewayEvent.RESTARTED)
+        await clock.advance(passed)
+    assert details_of_restarts(harness) == ["reopening 2 mappings"] * 2
+
+
+def details_of_restarts(harness: Any) -> list[str]:
+    """Return what the reports of restarts say."""
+    return [event.detail for event in harness.events if event.kind is EventKind.GATEWAY_RESTARTED]
 
 
 async def test_a_goodbye_is_reported_once_for_a_device_until_it_is_back(
