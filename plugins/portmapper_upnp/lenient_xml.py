@@ -59,23 +59,31 @@ class _TreeReader:
         self._tree = TreeBuilder()
         self._open: list[Element] = []
         self._complete = False
-        self._parser = expat.ParserCreate("utf-8")
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._data
-        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
 
     def read(self, text: str, allow_truncated: bool) -> Element:
         text = _STRAY_AMPERSAND.sub("&amp;", _CONTROL.sub("", text[max(text.find("<"), 0) :]))
+        parser = self._parser()
         try:
-            self._parser.Parse(text.encode("utf-8"), True)
+            parser.Parse(text.encode("utf-8"), True)
         except expat.ExpatError as error:
             # Ignore errors after the end of the root element.
             if not self._complete and not (allow_truncated and self._open):
                 what = expat.ErrorString(error.code)
                 raise NetworkFailure(f"the gateway sent broken XML: {what}") from error
-            self._close_truncated(_ends_in_closing_tag(text, self._parser.ErrorByteIndex))
+            self._close_truncated(_ends_in_closing_tag(text, parser.ErrorByteIndex))
         return self._tree.close()
+
+    def _parser(self) -> expat.XMLParserType:
+        """Return a parser that calls this reader.
+
+        The reader does not hold it: each reply would leave a cycle of 12 KiB to the garbage collector.
+        """
+        parser = expat.ParserCreate("utf-8")
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._data
+        parser.StartDoctypeDeclHandler = self._refuse_doctype
+        return parser
 
     def _close_truncated(self, last_is_complete: bool) -> None:
         """Close the open elements, and drop the last one if its text may be incomplete."""

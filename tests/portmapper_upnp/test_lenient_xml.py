@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from portmapper.api.errors import Unsupported
+from portmapper_upnp import lenient_xml
 from portmapper_upnp.lenient_xml import parse, text_of
 
 ADDRESS = "<NewExternalIPAddress>8.8.8.8</NewExternalIPAddress>"
@@ -72,3 +76,22 @@ def test_h8_text_before_a_damaged_closing_tag_is_complete(damaged):
 def test_h8_text_without_a_closing_tag_may_be_incomplete():
     """The document ends within a number."""
     assert text_of(parse("<a><code>72", allow_truncated=True), "code") == ""
+
+
+@pytest.mark.parametrize("text", ["<a><b>1</b></a>", "<a><b>1</b><c"])
+def test_a_parser_is_freed_at_once(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Every answer of a gateway needs one, of 12 KiB; the garbage collector of a daemon rarely runs."""
+    readers: list[weakref.ref[object]] = []
+
+    class Reader(lenient_xml._TreeReader):
+        def __init__(self) -> None:
+            super().__init__()
+            readers.append(weakref.ref(self))
+
+    monkeypatch.setattr(lenient_xml, "_TreeReader", Reader)
+    gc.disable()
+    try:
+        assert text_of(parse(text, allow_truncated=True), "b") == "1"
+        assert [reader() for reader in readers] == [None]
+    finally:
+        gc.enable()
