@@ -34,8 +34,9 @@ async def load(name: str) -> None:
 
     def work() -> None:
         from portmapper.support.late_certificates import late_certificates
+        from portmapper.support.pure_frozenlist import pure_frozenlist
 
-        with late_certificates():
+        with late_certificates(), pure_frozenlist():
             importlib.import_module(name)
 
     try:
