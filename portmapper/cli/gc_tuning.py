@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import linecache
 
 STARTUP_SECONDS = 10.0
 """After this time, the daemon has created its long-lived objects."""
@@ -18,8 +19,18 @@ async def tune_garbage_collection(_daemon: object) -> None:
 
     Then wait until canceled: a part of the daemon that ends is taken for a failed one.
     """
+    free_leftovers_of_imports()
     await asyncio.sleep(STARTUP_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(THRESHOLD)
     await asyncio.Event().wait()
+
+
+def free_leftovers_of_imports() -> None:
+    """Free about 1 MiB for libraries that are imported later, such as those for UPnP.
+
+    attrs creates a class with slots twice, and keeps the source of each method for tracebacks.
+    """
+    gc.collect()
+    linecache.clearcache()
