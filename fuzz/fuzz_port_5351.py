@@ -19,8 +19,7 @@ from portmapper.api.model import ConflictPolicy, MapRequest, Protocol, TableEntr
 with instrumented():
     from portmapper.gateways.calls import read_external_address, request_lease
     from portmapper_pcp import nat_pmp, pcp
-    from portmapper_pcp.nat_pmp import NatPmpBackend
-    from portmapper_pcp.pcp import PcpBackend
+    from portmapper_pcp.backends import NatPmpBackend, PcpBackend
 
 LIMIT = 20.0
 """Seconds for one input; no answer may make the client wait longer."""

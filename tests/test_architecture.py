@@ -61,6 +61,7 @@ UNUSED_BY_A_PASS = (
     "portmapper_hooks.webhook",
     "portmapper_http.download",
     "portmapper_metrics.settings",
+    "portmapper_pcp.nat_pmp",
     "portmapper_simulator.demo_command",
     "portmapper_simulator.simulate_command",
 )
@@ -329,6 +330,13 @@ def test_registering_every_plugin_needs_no_heavy_import() -> None:
     )
     code = f"from portmapper.pluginhost.manager import Plugins\nplugins = Plugins()\n{registering}"
     assert loaded_after(code, HEAVY) == set()
+
+
+def test_a_daemon_without_pcp_and_nat_pmp_does_not_import_them() -> None:
+    """It has their backends, because leases of an earlier run may need them. A search imports the rest."""
+    code = "import portmapper_pcp.plugin\nportmapper_pcp.plugin.portmapper_register_backends()"
+    names = ("natpmp", *(f"portmapper_pcp.{name}" for name in ("pcp", "nat_pmp", "gateway", "announcements")))
+    assert loaded_after(code, names) == set()
 
 
 def test_one_pass_over_pcp_imports_only_what_it_uses(tmp_path: Path, free_port: Callable[[], int]) -> None:

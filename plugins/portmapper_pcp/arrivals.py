@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from portmapper.api import HearsArrivals, Target
-from portmapper_pcp.announcements import Listener
 from portmapper_pcp.wire import SERVER_PORT
 
 
@@ -24,6 +23,7 @@ class HearsPort5351(HearsArrivals):
         """Call `arrived` for each packet. Raise `NetworkFailure` if nothing can be heard."""
         if target.gateway is None or target.url is not None:
             return
+        from portmapper_pcp.announcements import Listener  # only while no gateway is found
 
         async def on_packet(packet: bytes) -> None:
             if packet[:1] == bytes([self.version]):

@@ -1,16 +1,10 @@
-"""The NAT-PMP backend and its gateway."""
+"""A gateway over NAT-PMP."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
-
 from portmapper.api import (
     ANY_PORT,
-    Backend,
     BackendError,
-    Diagnoses,
-    Gateway,
     GatewayEvent,
     IPAddress,
     Lease,
@@ -23,18 +17,14 @@ from portmapper.api import (
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.answers import OTHERWISE_AFTER, UNUSED_PORT, AnswerTo, check_lifetime, either
-from portmapper_pcp.arrivals import HearsPort5351
-from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import natpmp_restarted
 from portmapper_pcp.former_address import is_unassigned
-from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway, if_answering
+from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway
 from portmapper_pcp.natpmp_codec import Reply
 from portmapper_pcp.natpmp_library import natpmp
 from portmapper_pcp.results import natpmp_error
 from portmapper_pcp.retransmission import PROBE_LIMIT, REQUEST_LIMIT, delays
-
-if TYPE_CHECKING:
-    from portmapper.api import Finding
+from portmapper_pcp.wire import PCP_VERSION
 
 _SUCCESS = natpmp.NATPMP_RESULT_SUCCESS
 _ADDRESS_RESULTS = frozenset(
@@ -180,7 +170,7 @@ class NatPmpGateway(Port5351Gateway[Reply]):
             self._report(GatewayEvent.EXTERNAL_ADDRESS_CHANGED)
 
     def _read_announcement(self, packet: bytes) -> GatewayEvent | None:
-        if packet[:1] == bytes([pcp_codec.VERSION]):
+        if packet[:1] == bytes([PCP_VERSION]):
             # A gateway that speaks both protocols has one table; some announce its loss over PCP only.
             return self._read_restart(pcp_codec.read_reply(packet))
         reply = natpmp_codec.read_reply(packet)
@@ -190,33 +180,6 @@ class NatPmpGateway(Port5351Gateway[Reply]):
             return GatewayEvent.EXTERNAL_ADDRESS_CHANGED
         hint = self._epoch.suggests_restart(reply.epoch, self._clock())
         return GatewayEvent.RESTARTED if hint else None
-
-
-class NatPmpBackend(EndsProbe, HearsPort5351, Backend, Diagnoses):
-    """NAT Port Mapping Protocol, RFC 6886."""
-
-    name: ClassVar[str] = NatPmpGateway.backend
-    rank: ClassVar[int] = 20
-    diagnosis_takes_long: ClassVar[bool] = True
-    version: ClassVar[int] = natpmp_codec.VERSION
-
-    async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Probe the target's gateway, and yield it if it speaks NAT-PMP."""
-        if not _is_supported(target):
-            return
-        gateway = await self.within(target, if_answering(NatPmpGateway(target)))
-        if gateway is not None:
-            yield gateway
-
-    async def diagnose(self, target: Target) -> Sequence[Finding]:
-        """Check the gateway's clock."""
-        from portmapper_pcp.diagnosis import diagnose
-
-        return await diagnose(NatPmpGateway(target)) if _is_supported(target) else ()
-
-
-def _is_supported(target: Target) -> bool:
-    return target.gateway is not None and target.gateway.version == 4 and target.url is None
 
 
 def _address_of(reply: Reply) -> IPAddress | None:

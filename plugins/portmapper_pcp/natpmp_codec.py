@@ -7,9 +7,8 @@ import ipaddress
 from portmapper.api import Protocol, Unsupported
 from portmapper.support.values import frozen
 from portmapper_pcp.natpmp_library import natpmp
-from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
+from portmapper_pcp.wire import MAX_PACKET, NATPMP_VERSION, RESPONSE_BIT, Key, MalformedPacket
 
-VERSION = 0
 ADDRESS_OPCODE = 0
 MAP_OPCODES = {Protocol.UDP: natpmp.NATPMP_PROTOCOL_UDP, Protocol.TCP: natpmp.NATPMP_PROTOCOL_TCP}
 ADDRESS_KEY: Key = (ADDRESS_OPCODE,)
@@ -75,7 +74,7 @@ def read_reply(packet: bytes) -> Reply:
         raise MalformedPacket("no NAT-PMP response")
     if packet[0] in _PCP_VERSIONS:
         raise Unsupported("the gateway speaks PCP only, not NAT-PMP")
-    if packet[0] != VERSION:
+    if packet[0] != NATPMP_VERSION:
         raise MalformedPacket(f"a response of version {packet[0]}")
     opcode = packet[1] & ~RESPONSE_BIT
     if opcode == ADDRESS_OPCODE and len(packet) >= _ADDRESS_LENGTH:

@@ -1,19 +1,13 @@
-"""The PCP backend and its gateway."""
+"""A gateway over PCP."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
 
 from portmapper.api import (
     ANY_PORT,
-    Backend,
-    Diagnoses,
-    Family,
-    Gateway,
     GatewayEvent,
     IPAddress,
     IPNetwork,
@@ -30,17 +24,13 @@ from portmapper.api import (
 )
 from portmapper_pcp import natpmp_codec, pcp_codec
 from portmapper_pcp.answers import OTHERWISE_AFTER, UNUSED_PORT, AnswerTo, check_lifetime, either
-from portmapper_pcp.arrivals import HearsPort5351
-from portmapper_pcp.early_end import EndsProbe
 from portmapper_pcp.epoch import pcp_restarted
 from portmapper_pcp.former_address import is_unassigned
-from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway, if_answering
+from portmapper_pcp.gateway import MAX_LIFETIME, Port5351Gateway
 from portmapper_pcp.pcp_codec import MapData, Reply, Result
 from portmapper_pcp.results import pcp_error
 from portmapper_pcp.retransmission import PCP_JITTER, PROBE_LIMIT, REQUEST_LIMIT, delays
-
-if TYPE_CHECKING:
-    from portmapper.api import Finding
+from portmapper_pcp.wire import NATPMP_VERSION
 
 SHORT_ERROR = 2
 """Seconds. An error with at most this lifetime is over so soon that the request is repeated at once."""
@@ -228,7 +218,7 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
 
         Some gateways send it even though their epoch continues.
         """
-        if packet[:1] == bytes([natpmp_codec.VERSION]):
+        if packet[:1] == bytes([NATPMP_VERSION]):
             return self._read_address_announcement(packet)
         return self._read_restart(pcp_codec.read_reply(packet))
 
@@ -237,30 +227,6 @@ class PcpGateway(Port5351Gateway[Reply], MapsOtherHosts, RestrictsRemoteHosts):
         announced = natpmp_codec.read_reply(packet).address
         known = self._external_address
         return GatewayEvent.RESTARTED if announced and known and announced != known else None
-
-
-class PcpBackend(EndsProbe, HearsPort5351, Backend, Diagnoses):
-    """Port Control Protocol, RFC 6887."""
-
-    name: ClassVar[str] = PcpGateway.backend
-    rank: ClassVar[int] = 10
-    families: ClassVar[frozenset[Family]] = frozenset(Family)
-    diagnosis_takes_long: ClassVar[bool] = True
-    version: ClassVar[int] = pcp_codec.VERSION
-
-    async def discover(self, target: Target) -> AsyncIterator[Gateway]:
-        """Probe the target's gateway, and yield it if it speaks PCP."""
-        if target.gateway is None or target.url is not None:
-            return
-        gateway = await self.within(target, if_answering(PcpGateway(target)))
-        if gateway is not None:
-            yield gateway
-
-    async def diagnose(self, target: Target) -> Sequence[Finding]:
-        """Check the gateway's clock."""
-        from portmapper_pcp.diagnosis import diagnose
-
-        return () if target.gateway is None or target.url else await diagnose(PcpGateway(target))
 
 
 def _prefers_failure(request: MapRequest, held: Lease | None) -> bool:

@@ -8,9 +8,8 @@ import struct
 
 from portmapper.api import IPAddress, IPNetwork, Protocol, Unsupported
 from portmapper.support.values import frozen
-from portmapper_pcp.wire import MAX_PACKET, RESPONSE_BIT, Key, MalformedPacket
+from portmapper_pcp.wire import MAX_PACKET, PCP_VERSION, RESPONSE_BIT, Key, MalformedPacket
 
-VERSION = 2
 NONCE_LENGTH = 12
 NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17}
 """IANA protocol numbers."""
@@ -116,7 +115,7 @@ ANNOUNCE_KEY: Key = (Opcode.ANNOUNCE,)
 
 def announce_request(client: IPAddress) -> bytes:
     """Build an ANNOUNCE request; it has no data, and the server answers with its epoch (section 14.1)."""
-    return _REQUEST.pack(VERSION, Opcode.ANNOUNCE, 0, pack_address(client))
+    return _REQUEST.pack(PCP_VERSION, Opcode.ANNOUNCE, 0, pack_address(client))
 
 
 def map_request(
@@ -138,7 +137,7 @@ def map_request(
         prefer_failure: ask for a refusal instead of another port than suggested (section 13.2).
         remote: the only hosts that may connect (section 13.3).
     """
-    packet = _REQUEST.pack(VERSION, Opcode.MAP, lifetime, pack_address(client)) + _MAP.pack(
+    packet = _REQUEST.pack(PCP_VERSION, Opcode.MAP, lifetime, pack_address(client)) + _MAP.pack(
         data.nonce,
         data.protocol,
         data.internal_port,
@@ -212,8 +211,8 @@ def _check_version(packet: bytes) -> None:
     if version == 0:
         raise Unsupported("the gateway speaks NAT-PMP only, not PCP", code=result)
     if result == Result.UNSUPP_VERSION:
-        raise Unsupported(f"the gateway refuses PCP version {VERSION} and offers {version}", code=result)
-    if version != VERSION:
+        raise Unsupported(f"the gateway refuses PCP version {PCP_VERSION} and offers {version}", code=result)
+    if version != PCP_VERSION:
         raise MalformedPacket(f"a response of version {version}")
 
 

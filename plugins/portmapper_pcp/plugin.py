@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 @hookimpl
 def portmapper_register_backends() -> list[type[Backend]]:
     """Return the PCP and NAT-PMP backends."""
-    from portmapper_pcp.nat_pmp import NatPmpBackend
-    from portmapper_pcp.pcp import PcpBackend
+    from portmapper_pcp.backends import NatPmpBackend, PcpBackend
 
     return [PcpBackend, NatPmpBackend]

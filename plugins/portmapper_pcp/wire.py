@@ -12,6 +12,10 @@ SERVER_PORT = 5351
 ANNOUNCEMENT_PORT = 5350
 """UDP port of hosts for the gateway's announcements (the same sections)."""
 
+PCP_VERSION = 2
+NATPMP_VERSION = 0
+"""The first byte of each packet."""
+
 MAX_PACKET = 2048
 """Bytes of the longest message that is read. RFC 6887 section 7 allows 1,100; some servers pad more (P20)."""
 

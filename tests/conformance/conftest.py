@@ -22,8 +22,7 @@ from portmapper.scheduler.options import Options
 from portmapper.scheduler.scheduler import Scheduler
 from portmapper.store.leases import Store
 from portmapper.support.clock import Clock
-from portmapper_pcp.nat_pmp import NatPmpBackend
-from portmapper_pcp.pcp import PcpBackend
+from portmapper_pcp.backends import NatPmpBackend, PcpBackend
 from portmapper_simulator.gateway import EmbeddedGateway
 from portmapper_simulator.settings import Settings
 from portmapper_upnp.backend import IgdBackend

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from portmapper.testing import BackendContract, BackendSubject
-from portmapper_pcp.nat_pmp import NatPmpBackend
-from portmapper_pcp.pcp import PcpBackend
+from portmapper_pcp.backends import NatPmpBackend, PcpBackend
 from portmapper_upnp.backend import IgdBackend
 
 Make = Callable[..., Awaitable[BackendSubject]]

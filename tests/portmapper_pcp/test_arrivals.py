@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from portmapper.api.backend import Backend, Target
-from portmapper_pcp import arrivals
-from portmapper_pcp.nat_pmp import NatPmpBackend
-from portmapper_pcp.pcp import PcpBackend
+from portmapper_pcp import announcements
+from portmapper_pcp.backends import NatPmpBackend, PcpBackend
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
 
@@ -33,7 +32,7 @@ async def test_a_packet_of_the_version_is_an_arrival(
         async def close(self) -> None:
             self.closed = True
 
-    monkeypatch.setattr(arrivals, "Listener", Heard)
+    monkeypatch.setattr(announcements, "Listener", Heard)
     backend: Any = kind()
     assert isinstance(backend, Backend)
     calls: list[int] = []

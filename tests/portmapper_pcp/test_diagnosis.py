@@ -9,8 +9,7 @@ import pytest
 
 from portmapper.api.findings import Severity
 from portmapper_pcp import diagnosis
-from portmapper_pcp.nat_pmp import NatPmpBackend
-from portmapper_pcp.pcp import PcpBackend
+from portmapper_pcp.backends import NatPmpBackend, PcpBackend
 
 BACKENDS = {"pcp": PcpBackend, "natpmp": NatPmpBackend}
 

@@ -14,7 +14,8 @@ from portmapper.api.backend import GatewayEvent, MapsOtherHosts, Target, Watches
 from portmapper.api.errors import BackendError, NetworkFailure, NoResources, NotAuthorized, Unsupported
 from portmapper.api.model import ANY_PORT, MapRequest, Protocol
 from portmapper_pcp import nat_pmp, retransmission
-from portmapper_pcp.nat_pmp import NatPmpBackend, NatPmpGateway
+from portmapper_pcp.backends import NatPmpBackend
+from portmapper_pcp.nat_pmp import NatPmpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
 

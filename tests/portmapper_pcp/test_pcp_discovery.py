@@ -11,7 +11,8 @@ import pytest
 
 from portmapper.api.backend import MapsOtherHosts, Target, WatchesGateway
 from portmapper.api.errors import NetworkFailure, Unsupported
-from portmapper_pcp.pcp import PcpBackend, PcpGateway
+from portmapper_pcp.backends import PcpBackend
+from portmapper_pcp.pcp import PcpGateway
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
 OTHER_HOST = ipaddress.ip_address("127.0.0.9")
