@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping as AnyMapping
 from typing import Any, TypeVar
 
@@ -20,8 +20,9 @@ class Claims:
 
     def __init__(self, records: AnyMapping[MappingKey, Record]) -> None:
         self._records = records
-        self._external: Counter[_Port] = Counter()
-        self._internal: Counter[_Port] = Counter()
+        # Not Counter: its methods are written in Python, and these are counted four times for each attempt.
+        self._external: defaultdict[_Port, int] = defaultdict(int)
+        self._internal: defaultdict[_Port, int] = defaultdict(int)
         # Lists, because each has one or two keys: a set takes 0.2 KiB, and thousands may be under way.
         self._seeking: defaultdict[_Ports, list[MappingKey]] = defaultdict(list)
 
@@ -44,9 +45,9 @@ class Claims:
         very mapping that it was made for is not open: the next attempt may adopt it.
         """
         lease = stored.lease
-        external = self._external[lease.family, lease.protocol, stored.wanted_port]
-        internal = self._internal[lease.family, lease.protocol, lease.internal_port]
-        return bool(external or internal) or self.sought(stored)
+        external = (lease.family, lease.protocol, stored.wanted_port) in self._external
+        internal = (lease.family, lease.protocol, lease.internal_port) in self._internal
+        return external or internal or self.sought(stored)
 
     def sought(self, stored: StoredLease) -> bool:
         """Return whether a mapping that is not open may adopt it."""

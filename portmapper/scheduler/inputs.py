@@ -19,7 +19,7 @@ class Input:
 
 @frozen
 class Desired(Input):
-    """A source lists the mapping, or lists it with other values."""
+    """A source lists the mapping with other values."""
 
     mapping: Mapping
 

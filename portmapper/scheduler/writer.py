@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from portmapper.api.model import Mapping, MappingKey
 from portmapper.scheduler.claims import Claims
 from portmapper.scheduler.effects import Effects
-from portmapper.scheduler.inputs import Desired, Due, Expired, Input
+from portmapper.scheduler.inputs import Due, Expired, Input
 from portmapper.scheduler.record import Record
 from portmapper.scheduler.results import Moment, Result
 from portmapper.scheduler.timers import Timers
@@ -45,9 +45,7 @@ class Writer:
 
     def add(self, key: MappingKey, mapping: Mapping) -> None:
         """Add a record for a desired mapping, and attempt it now."""
-        record = Record(mapping)
-        self._keep(key, None, record)
-        self.take(key, Desired(mapping))
+        self._keep(key, None, Record(mapping, due=self._clock.monotonic()))
 
     def take(self, key: MappingKey, given: Input) -> None:
         """Put an input through the table, keep the new record and carry out the effects."""

@@ -216,6 +216,8 @@ class Ownership:
 
     def orphan_at_external_port(self, request: MapRequest, gateway: Gateway) -> StoredLease | None:
         """Return the orphan on the gateway's device that has the request's external port, if any."""
+        if not self._orphans:
+            return None
         port = (request.family, request.protocol, request.external_port)
         there = (s for s in self._at(port) if is_on_device(s.lease, gateway))
         return next((s for s in there if s.lease.token in self._orphans), None)
