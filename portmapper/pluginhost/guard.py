@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from portmapper.api.errors import PluginFault, PortmapperError
@@ -35,11 +36,9 @@ async def run(plugin: str, call: Awaitable[T], limit: float | None) -> T:
         PluginFault: the plugin raised something else.
         TimeoutError: the call took longer than `limit`.
     """
-    task = asyncio.ensure_future(contained(plugin, call))
-    # Add this now: the caller may be canceled at the moment the task fails.
-    task.add_done_callback(_retrieve_exception)
+    task = asyncio.create_task(contained(plugin, call))
     try:
-        await asyncio.wait([task], timeout=limit)
+        await _end_of(task, limit)
         in_time = task.done()
     finally:
         if not task.done():
@@ -93,12 +92,35 @@ def tell(plugin: str, call: Callable[[], object]) -> None:
         record_fault(plugin, error)
 
 
+async def _end_of(task: asyncio.Task[Any], limit: float | None) -> None:
+    """Wait at most `limit` seconds until a task has ended.
+
+    `asyncio.wait` does the same for any number of tasks, and takes longer. This is done for each request.
+    """
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    # Add this now: the caller may be canceled at the moment the task fails.
+    task.add_done_callback(partial(_note_end, ended))
+    timer = None if limit is None else loop.call_later(limit, _wake, ended)
+    try:
+        await ended
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
 async def _cancel(task: asyncio.Future[Any]) -> None:
     task.cancel()
     await asyncio.wait([task], timeout=CLEAN_UP_LIMIT)
 
 
-def _retrieve_exception(task: asyncio.Future[Any]) -> None:
+def _note_end(ended: asyncio.Future[None], task: asyncio.Task[Any]) -> None:
     # Otherwise the loop logs "exception was never retrieved".
     if not task.cancelled():
         task.exception()
+    _wake(ended)
+
+
+def _wake(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
