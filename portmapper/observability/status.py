@@ -15,7 +15,7 @@ from portmapper.api.external import ExternalKind, external_kind
 from portmapper.api.model import HELD_BACK, IPAddress, MappingState, remote_text
 from portmapper.pluginhost.faults import FAULTS
 from portmapper.support.secrets import mask_urls
-from portmapper.support.text import plural
+from portmapper.support.text import address_text, plural
 from portmapper.support.wall_clock import wall_now
 
 if TYPE_CHECKING:
@@ -187,10 +187,10 @@ def mapping_document(
     external_address = (lease.external_address or external.get(lease.gateway)) if lease else None
     return {
         "protocol": mapping.protocol.value,
-        "internal_address": str(internal) if internal else None,
+        "internal_address": address_text(internal) if internal else None,
         "internal_port": mapping.internal_port,
         "wanted_external_port": mapping.port,
-        "external_address": str(external_address) if external_address else None,
+        "external_address": address_text(external_address) if external_address else None,
         "external_port": lease.external_port if lease else None,
         "state": entry.state_at(now.monotonic).value,
         "backend": lease.backend if lease else None,

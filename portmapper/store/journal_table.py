@@ -9,7 +9,7 @@ from typing import Any
 
 from portmapper.api.events import Event
 from portmapper.store.damage import readable
-from portmapper.support.text import storable
+from portmapper.support.text import address_text, storable
 
 KEEP_SECONDS = 400 * 86400
 """A year and a month, so that a yearly audit still finds last year's events."""
@@ -49,7 +49,7 @@ class JournalTable:
             event.kind.value,
             event.protocol and event.protocol.value,
             event.external_port,
-            event.internal_address and str(event.internal_address),
+            event.internal_address and address_text(event.internal_address),
             event.internal_port,
             event.backend,
             event.gateway,

@@ -10,7 +10,7 @@ from typing import Any
 
 from portmapper.api.model import IPAddress, IPNetwork, Lease, Protocol
 from portmapper.store.damage import readable
-from portmapper.support.text import storable
+from portmapper.support.text import address_text, storable
 
 LONGEST_LIFETIME = 2**32
 """Protocols express a lifetime in 32 bits."""
@@ -44,11 +44,11 @@ def _row_of(fields: LeaseRow) -> tuple[Any, ...]:
     return (
         lease.token,
         lease.protocol.value,
-        str(lease.internal_address),
+        address_text(lease.internal_address),
         lease.internal_port,
         wanted_port,
         lease.external_port,
-        lease.external_address and str(lease.external_address),
+        lease.external_address and address_text(lease.external_address),
         lease.lifetime,
         lease.permanent,
         lease.backend,

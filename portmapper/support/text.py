@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 
 LONGEST = 500
@@ -25,6 +26,12 @@ def endpoint(address: object, port: object, unknown: str = "*") -> str:
     """Format an address and a port, with an IPv6 address in brackets; `unknown` replaces no address."""
     host = str(address) if address else unknown
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@functools.lru_cache(256)
+def address_text(address: object) -> str:
+    """Format an IP address, which takes a microsecond. The same few are formatted again and again."""
+    return str(address)
 
 
 def storable(text: str) -> str:

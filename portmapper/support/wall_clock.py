@@ -11,6 +11,7 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 def wall_now() -> datetime:
     """Return the wall-clock time in UTC, which may be wrong, but is a date at which a lease can begin."""
     try:
-        return min(datetime.now(UTC), LATEST)
+        now = datetime.now(UTC)
     except (OverflowError, ValueError):  # Python cannot tell times after 2262, and no dates after 9999
         return LATEST
+    return now if now.year < LATEST.year else LATEST
