@@ -7,6 +7,7 @@ import importlib
 from portmapper.api import BackendError, Unsupported
 from portmapper.support.reasons import plain_reason
 from portmapper.support.shortage import is_shortage
+from portmapper.support.start_leftovers import LEFTOVERS
 from portmapper.support.threads import in_thread_or_here
 
 FACTORY = "portmapper_upnp.factory"
@@ -36,6 +37,7 @@ async def load(name: str) -> None:
         from portmapper.support.late_certificates import late_certificates
         from portmapper.support.pure_frozenlist import pure_frozenlist
 
+        LEFTOVERS.free()
         with late_certificates(), pure_frozenlist():
             importlib.import_module(name)
 

@@ -28,7 +28,9 @@ def tasks_beside(
     from portmapper.control.doctor_jobs import DoctorJobs
     from portmapper.control.server import serve
     from portmapper.daemon.removed_files import keep_pid_files
+    from portmapper.support.start_leftovers import LEFTOVERS
 
+    LEFTOVERS.matter = True
     directory = listener.path.parent
     jobs = DoctorJobs(_doctor_command(arguments, directory))
     server = partial(serve, directory=directory, listener=listener, jobs=jobs)

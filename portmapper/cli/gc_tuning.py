@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import linecache
 
 STARTUP_SECONDS = 3.0
 """After this time, the daemon has created its long-lived objects: ten times what it takes on a PC over UPnP.
@@ -20,18 +19,8 @@ async def tune_garbage_collection(_daemon: object) -> None:
 
     Then wait until canceled: a part of the daemon that ends is taken for a failed one.
     """
-    free_leftovers_of_imports()
     await asyncio.sleep(STARTUP_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(THRESHOLD)
     await asyncio.Event().wait()
-
-
-def free_leftovers_of_imports() -> None:
-    """Free about 1 MiB for libraries that are imported later, such as those for UPnP.
-
-    attrs creates a class with slots twice, and keeps the source of each method for tracebacks.
-    """
-    gc.collect()
-    linecache.clearcache()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import linecache
-import weakref
 from collections.abc import Iterator
 
-import attrs
 import pytest
 
 from portmapper.cli import gc_tuning
@@ -35,19 +32,3 @@ async def test_a_started_daemon_collects_garbage_more_often(monkeypatch: pytest.
     tuning.cancel()
     assert gc.get_threshold()[0] == gc_tuning.THRESHOLD
     assert gc.get_freeze_count() > 0
-
-
-@pytest.mark.usefixtures("restored_gc")
-def test_a_daemon_frees_what_imports_have_left() -> None:
-    """Libraries that it loads later use the memory."""
-
-    class Plain:
-        number: int
-
-    twice = weakref.ref(Plain)
-    kept = attrs.frozen(Plain)
-    del Plain
-    assert twice() is not kept
-    gc_tuning.free_leftovers_of_imports()
-    assert twice() is None
-    assert not any(name.startswith("<attrs") for name in linecache.cache)
