@@ -65,7 +65,8 @@ def test_the_next_daemon_takes_over(etcd: Server, loopback: LoopbackGateway, tmp
         until(lambda: loopback.ports() == {8443}, "open", LIMIT)
         with two.program.running(*two.options):
             until(lambda: two.role() == "standby", "on standby", LIMIT)
-            assert two.status()["leader"] == one.status()["leader"]
+            leader = one.status()["leader"]
+            until(lambda: leader is not None and two.status().get("leader") == leader, "known", LIMIT)
             first.process.kill()
             killed = time.monotonic()
             put(etcd, "game", 9000)
