@@ -28,10 +28,12 @@ def fifo(tmp_path: Path) -> Path:
 async def write(path: Path, *parts: bytes) -> None:
     """Write to a pipe as soon as it has a reader, with a pause between the parts."""
     descriptor = await asyncio.to_thread(os.open, path, os.O_WRONLY)
-    for part in parts:
-        await asyncio.to_thread(os.write, descriptor, part)
-        await asyncio.sleep(0)
-    os.close(descriptor)
+    try:
+        for part in parts:
+            await asyncio.to_thread(os.write, descriptor, part)
+            await asyncio.sleep(0)
+    finally:
+        os.close(descriptor)
 
 
 async def test_everything_up_to_the_end_is_read(fifo: Path) -> None:

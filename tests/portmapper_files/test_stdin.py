@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from portmapper_files.stdin import StdinSource
 
 
 @pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch) -> int:
+def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Replace standard input with a pipe, and return its writing end."""
     reading, writing = os.pipe()
     monkeypatch.setattr(stdin, "_STDIN", reading)
-    return writing
+    yield writing
+    os.close(reading)
 
 
 def type_in(writing: int, text: bytes) -> None:
