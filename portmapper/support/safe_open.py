@@ -53,11 +53,14 @@ def read_limited(path: Path | str, limit: int) -> bytes:
         OSError: it cannot be read, or it is a pipe, a directory or a socket, whose end may never come.
     """
     file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    with open(file, "rb") as stream:
-        mode = os.fstat(file).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):  # a device: /dev/null is an empty file
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        return stream.read(limit)
+    try:
+        with open(file, "rb", closefd=False) as stream:  # it leaves a directory open that it refuses
+            mode = os.fstat(file).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):  # a device: /dev/null is an empty file
+                raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+            return stream.read(limit)
+    finally:
+        os.close(file)
 
 
 def is_ours(file: int) -> bool:

@@ -94,3 +94,12 @@ def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
     link(tmp_path / "link")
     assert read_limited(tmp_path / "link", 3) == b"kee"
     assert read_limited(Path("/dev/null"), 3) == b""
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="counts open files as Unix shows them")
+def test_a_directory_that_is_refused_is_closed(tmp_path: Path) -> None:
+    """A daemon reads its files again and again."""
+    before = os.listdir("/dev/fd")
+    with pytest.raises(IsADirectoryError):
+        read_limited(tmp_path, 100)
+    assert len(os.listdir("/dev/fd")) <= len(before)
