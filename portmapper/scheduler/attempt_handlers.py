@@ -108,7 +108,6 @@ def bind(record: Record, given: Granted, now: Moment, rules: Rules) -> Result:
         adopted=None,
         opened_at=record.opened_at if renewed and not given.recreated else now.wall,
         granted_at=granted_at,
-        expires_at=None if lease.permanent else granted_at + lease.lifetime,
         suspect_since=None,
         lost_at=None,
         due=now.monotonic if record.dirty or recreate or rebind else _renewal(lease, granted_at),

@@ -60,7 +60,6 @@ class Record:
         adopted: the lease of an earlier run that the current attempt renews.
         opened_at: when the lease was first granted, perhaps by an earlier run.
         granted_at: monotonic seconds of the last grant.
-        expires_at: monotonic seconds when the lease ends; None if it does not.
         suspect_since: monotonic seconds since when the gateway may have lost the lease.
         lost_at: monotonic seconds when the last lease was lost; None if the mapping was never open.
         due: monotonic seconds of the next attempt.
@@ -95,7 +94,6 @@ class Record:
     adopted: Lease | None = None
     opened_at: datetime | None = None
     granted_at: float = 0.0
-    expires_at: float | None = None
     suspect_since: float | None = None
     lost_at: float | None = None
     due: float | None = None
@@ -130,6 +128,13 @@ class Record:
         return self.suspect_since is not None
 
     @property
+    def expires_at(self) -> float | None:
+        """Monotonic seconds when the lease ends; None if there is none, or if it does not end."""
+        if self.lease is None or self.lease.permanent:
+            return None
+        return self.granted_at + self.lease.lifetime
+
+    @property
     def unanswered(self) -> bool:
         """Whether the last attempt found no gateway to ask."""
         return self.attempts > 0 and not self.refusals
@@ -146,8 +151,8 @@ class Record:
 
     def state_at(self, now: float) -> MappingState:
         """The public state: a lease that ended is not active, even before the scheduler has noticed."""
-        has_ended = self.lease is not None and self.expires_at is not None and self.expires_at <= now
-        return MappingState.PENDING if has_ended else self.state
+        ends = self.expires_at
+        return MappingState.PENDING if ends is not None and ends <= now else self.state
 
     @property
     def error(self) -> str | None:
@@ -273,7 +278,6 @@ def without_lease(record: Record, at: float) -> Record:
         record,
         lease=None,
         opened_at=None,
-        expires_at=None,
         suspect_since=None,
         lost_at=at,
         attempts=0,

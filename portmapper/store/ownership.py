@@ -21,7 +21,7 @@ ChooseToken = Callable[[str, Protocol, IPAddress, int], bytes | None]
 """Chooses the token for a gateway's identity, a protocol, an internal address and an internal port."""
 
 _InternalKey = tuple[str, Protocol, IPAddress, int]
-_ExternalKey = tuple[Family, Protocol, int]
+_ExternalPort = tuple[Family, Protocol, int]
 
 
 def no_token(gateway: str, protocol: Protocol, address: IPAddress, port: int) -> bytes | None:
@@ -51,8 +51,9 @@ class Ownership:
         self._choose_token = choose_token
         self._orphans: dict[bytes, StoredLease] = {}
         self._orphans_by_internal: defaultdict[_InternalKey, dict[int, bytes]] = defaultdict(dict)
-        # Tuples, because each mostly holds one token, and a set takes 0.2 KiB.
-        self._by_external: dict[_ExternalKey, tuple[bytes, ...]] = {}
+        # By the number alone, and tuples, because each mostly holds one token: keys with family and protocol
+        # take 64 bytes more for each lease, and a set takes 0.2 KiB.
+        self._by_external: dict[int, tuple[bytes, ...]] = {}
         for stored in store.leases:
             self._index(stored)
             self.abandon(stored.lease.token)
@@ -243,9 +244,11 @@ class Ownership:
         Many gateways keep one table for all port mapping protocols. There, releasing an orphan that PCP
         opened would close what UPnP has renewed since.
         """
-        desired = (s.lease for s in self._at(_external_key(orphan)) if s.lease.token not in self._orphans)
-        target = forward_target(orphan.lease)
-        return next((lease for lease in desired if forward_target(lease) == target), None)
+        lease = orphan.lease
+        at_port = self._at((lease.family, lease.protocol, lease.external_port))
+        desired = (s.lease for s in at_port if s.lease.token not in self._orphans)
+        target = forward_target(lease)
+        return next((other for other in desired if forward_target(other) == target), None)
 
     def all(self) -> Iterable[StoredLease]:
         """Return every lease within the scope, also those that no mapping claims."""
@@ -260,33 +263,33 @@ class Ownership:
         if not ports:
             del self._orphans_by_internal[_internal_key(stored)]
 
-    def _at(self, port: _ExternalKey) -> Iterator[StoredLease]:
-        for token in self._by_external.get(port, ()):
+    def _at(self, port: _ExternalPort) -> Iterator[StoredLease]:
+        family, protocol, number = port
+        for token in self._by_external.get(number, ()):
             stored = self._store.get(token)
-            if stored is not None:
+            if stored is not None and (stored.lease.protocol, stored.lease.family) == (protocol, family):
                 yield stored
 
     def _put(self, stored: StoredLease) -> None:
         before = self._store.get(stored.lease.token)
         if before is None:
             self._index(stored)
-        elif _external_key(before) != _external_key(stored):
+        elif before.lease.external_port != stored.lease.external_port:
             self._unindex(before)
             self._index(stored)
         self._store.put(stored)
 
     def _index(self, stored: StoredLease) -> None:
-        key = _external_key(stored)
-        self._by_external[key] = (*self._by_external.get(key, ()), stored.lease.token)
+        port = stored.lease.external_port
+        self._by_external[port] = (*self._by_external.get(port, ()), stored.lease.token)
 
     def _unindex(self, stored: StoredLease) -> None:
-        others = tuple(
-            token for token in self._by_external[_external_key(stored)] if token != stored.lease.token
-        )
+        port = stored.lease.external_port
+        others = tuple(token for token in self._by_external[port] if token != stored.lease.token)
         if others:
-            self._by_external[_external_key(stored)] = others
+            self._by_external[port] = others
         else:
-            del self._by_external[_external_key(stored)]
+            del self._by_external[port]
 
 
 def _stored(lease: Lease, mapping: Mapping, now: datetime, *, confirmed: bool) -> StoredLease:
@@ -302,7 +305,3 @@ def _any_port(mapping: Mapping) -> AnyPort:
 def _internal_key(stored: StoredLease) -> _InternalKey:
     lease = stored.lease
     return (lease.gateway, lease.protocol, lease.internal_address, lease.internal_port)
-
-
-def _external_key(stored: StoredLease) -> _ExternalKey:
-    return (stored.lease.family, stored.lease.protocol, stored.lease.external_port)

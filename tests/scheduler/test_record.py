@@ -117,7 +117,8 @@ def test_a_mapping_for_all_gateways_has_a_record_for_each(desired: Desired) -> N
 
 def test_a_lease_that_has_ended_is_not_active(record: Record, new_lease: NewLease) -> None:
     """Not even before the scheduler has noticed, as right after a suspend; a permanent lease has no end."""
-    held = attrs.evolve(record, lease=new_lease(internal_address=LOCAL), expires_at=100.0)
+    held = attrs.evolve(record, lease=new_lease(internal_address=LOCAL, lifetime=60), granted_at=40.0)
     assert held.state_at(99.0) is MappingState.ACTIVE
     assert held.state_at(100.0) is MappingState.PENDING
-    assert attrs.evolve(held, expires_at=None).state_at(1e9) is MappingState.ACTIVE
+    permanent = new_lease(internal_address=LOCAL, lifetime=0, permanent=True)
+    assert attrs.evolve(held, lease=permanent).state_at(1e9) is MappingState.ACTIVE

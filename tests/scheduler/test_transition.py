@@ -75,7 +75,6 @@ def in_phase(phase: Phase, **fields: Any) -> Record:
     if phase in HELD:
         fields = {
             "lease": LEASE,
-            "expires_at": 105.0,
             "granted_at": 5.0,
             "opened_at": START,
             "due": 55.0,
@@ -113,7 +112,6 @@ def test_every_cell_leads_to_a_consistent_record(phase: Phase, given: type[Input
 def check(record: Record) -> None:
     """Assert what holds for every record."""
     assert (record.lease is not None) == (record.phase in HELD)
-    assert record.lease is None or record.lease.permanent or record.expires_at is not None
     assert record.phase is not Phase.SUSPECT or record.suspect
     assert record.phase is not Phase.REQUESTING or record.asking is not None
     assert record.attempting or record.asking is None
