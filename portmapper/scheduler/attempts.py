@@ -138,15 +138,15 @@ class Attempts:
             self._stop_waiting(key)
             may_continue = self._turns.has(member)
         else:
-            may_continue = self._turns.join(self._group_of(record), member)
+            may_continue = self._turns.join(self._group_of(key, record), member)
         if may_continue:
             self._continue(key)
 
-    def _group_of(self, record: Record) -> Hashable:
+    def _group_of(self, key: MappingKey, record: Record) -> Hashable:
         if self._pairs.partner(record.mapping) is not None:
             return self._coupling.group_of(record.mapping)  # the second asks for the port of the first
         if not self._coupling.has_peers(record.mapping):
-            return record.mapping.key
+            return key
         targets = [place.target for place in record.places]
         known = [g.address for p in self._discovery.searches if p.target in targets for g in p.gateways]
         return self._coupling.turn_of(record, known)

@@ -91,7 +91,9 @@ class Executor:
 
     def submit(self, key: MappingKey, serial: int, ask: Ask, priority: Priority, report: Report) -> None:
         """Queue a request for a mapping's current attempt; `report` takes its end."""
-        self._queues.submit(ask.gateway, partial(self._step, key, serial, ask, report), priority)
+        # Thousands may wait, and each `self._step` would be another object.
+        step = partial(Executor._step, self, key, serial, ask, report)
+        self._queues.submit(ask.gateway, step, priority)
 
     async def _step(self, key: MappingKey, serial: int, ask: Ask, report: Report) -> None:
         try:
