@@ -13,7 +13,7 @@ from pathlib import Path
 from netlab.lab import Lab, running_lab
 from netlab.requirements import missing_requirement
 
-from sidebyside import many_mappings, process_start, real_daemon, without_gateway
+from sidebyside import many_mappings, one_pass, process_start, real_daemon, without_gateway
 from sidebyside.regression import regressions, write
 from sidebyside.rows import Row, table
 
@@ -48,6 +48,8 @@ def _without_lab(quick: bool) -> Iterator[Row]:
     yield from without_gateway.pauses(1 if quick else 3)
     yield from without_gateway.memory()
     yield from without_gateway.reread(1 if quick else 3)
+    if not quick:
+        yield from one_pass.one_pass(5)
 
 
 def _measure(quick: bool) -> Iterator[Row]:

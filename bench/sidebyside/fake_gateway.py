@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 from portmapper.api.backend import Backend, Gateway, Target
+from portmapper.api.hookspecs import hookimpl
 from portmapper.api.model import IPAddress, Lease, MapRequest
 from portmapper.network.host import DefaultRoute, Interface, Network
 
@@ -71,3 +72,9 @@ class FakeBackend(Backend):
         """Yield the gateway at once."""
         self.gateway = FakeGateway(target.local_address)
         yield self.gateway
+
+
+@hookimpl
+def portmapper_register_backends() -> list[type[Backend]]:
+    """Register the backend `fake`, if this module is a plugin."""
+    return [FakeBackend]
