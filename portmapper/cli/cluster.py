@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,20 +112,13 @@ def _read_secret(path: Path) -> bytes:
     Raises:
         SettingError: the file cannot be read, or is too long.
     """
+    from portmapper.support.safe_open import opener_of_regular
+
     try:
-        with open(path, "rb", opener=_open_regular) as file:
+        with open(path, "rb", opener=opener_of_regular) as file:
             secret = file.read(LONGEST_SECRET + 1)
     except OSError as error:
         raise SettingError(("cluster", "secret_file"), f"cannot read {path}: {error.strerror}") from None
     if len(secret) > LONGEST_SECRET:
         raise SettingError(("cluster", "secret_file"), f"{path} is longer than {LONGEST_SECRET} bytes")
     return secret.strip()
-
-
-def _open_regular(path: str, flags: int) -> int:
-    # Opening a FIFO would wait for its other end.
-    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise OSError(0, "it is not a regular file")
-    return file

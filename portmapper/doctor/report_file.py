@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import re
-import stat
 import sys
 import tempfile
 import tomllib
@@ -27,6 +26,7 @@ from portmapper.observability.status import stored_document
 from portmapper.pluginhost.manager import PluginReport
 from portmapper.store.leases import FILE_NAME, Store
 from portmapper.support.encodings import decoded, in_windows_letters
+from portmapper.support.safe_open import opener_of_regular
 from portmapper.support.text import printable
 from portmapper.support.wall_clock import wall_now
 
@@ -232,12 +232,8 @@ def _event_line(event: _Document) -> str:
 def _log_tail(path: Path | None) -> list[str]:
     if path is None:
         return ["no log file is configured; add the lines of the journal that belong to the problem"]
-    # Opening a FIFO would wait for a writer.
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with open(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return ["the log is not a regular file"]
-        skipped = max(0, os.fstat(file).st_size - LOG_BYTES)
+    with open(path, "rb", opener=opener_of_regular) as stream:
+        skipped = max(0, os.fstat(stream.fileno()).st_size - LOG_BYTES)
         stream.seek(skipped)
         lines = stream.read(LOG_BYTES).decode("utf-8", "replace").splitlines()
         # Half a line may begin with half a secret.

@@ -44,6 +44,18 @@ def open_regular(path: Path, flags: int, mode: int) -> int:
     return file
 
 
+def opener_of_regular(path: str, flags: int) -> int:
+    """Open a regular file without waiting for another program; `opener` of the function `open`.
+
+    Links are followed. The file is closed again if it is a directory, pipe or device.
+    """
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    return file
+
+
 def read_limited(path: Path | str, limit: int) -> bytes:
     """Read a file that the user named, up to `limit` bytes, without ever waiting for another program.
 

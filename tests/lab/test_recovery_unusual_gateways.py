@@ -68,6 +68,6 @@ def test_leases_that_expired_during_an_outage_are_reopened(
             lab.router.ip("link", "set", "lan0", "up")
         before = time.monotonic()
         lab.gateway.start()
-        took = managed.until_open(before, 10)
+        took = managed.until_open(before, 20)
     print("no power:", backend, f"{took:.2f} s")
-    assert took <= 2
+    assert took <= 5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portmapper.support.safe_open import UnsafeFile, is_ours, open_regular, read_limited
+from portmapper.support.safe_open import UnsafeFile, is_ours, open_regular, opener_of_regular, read_limited
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="uses Unix modes and links")
 
@@ -89,6 +89,22 @@ def test_a_file_to_read_is_a_file(tmp_path: Path, make: Callable[[Path], None]) 
         read_limited(path, 100)
 
 
+def read_regular(path: Path) -> bytes:
+    """Read a regular file."""
+    with open(path, "rb", opener=opener_of_regular) as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("make", [fifo, listening_socket, Path.mkdir])
+def test_only_a_regular_file_is_read(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """Nothing waits for the other end of a pipe."""
+    make(tmp_path / "other")
+    with pytest.raises(OSError, match="other"):
+        read_regular(tmp_path / "other")
+    link(tmp_path / "link")
+    assert read_regular(tmp_path / "link") == b"keep"
+
+
 def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
     """Through links, as secrets are mounted; a device such as /dev/null is an empty file."""
     link(tmp_path / "link")
@@ -97,9 +113,10 @@ def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="counts open files as Unix shows them")
-def test_a_directory_that_is_refused_is_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [lambda path: read_limited(path, 100), read_regular])
+def test_a_directory_that_is_refused_is_closed(tmp_path: Path, read: Callable[[Path], object]) -> None:
     """A daemon reads its files again and again."""
     before = os.listdir("/dev/fd")
-    with pytest.raises(IsADirectoryError):
-        read_limited(tmp_path, 100)
+    with pytest.raises(OSError, match=r"directory|regular"):
+        read(tmp_path)
     assert len(os.listdir("/dev/fd")) <= len(before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ import attrs
 
 from portmapper.api import NotAuthorized, Unsupported
 from portmapper.support.overrides import Overrides
+from portmapper.support.safe_open import opener_of_regular
 
 PREFIX = "PORTMAPPER_ROUTEROS_"
 _MAX_CREDENTIALS = 4096
@@ -119,13 +119,8 @@ def _credentials(values: Overrides) -> tuple[str, str]:
 def _read_credentials(path: str, name: str) -> tuple[str, str]:
     """Read `user:password` from a file that only its owner can read."""
     try:
-        # Opening a named pipe would otherwise block until it has a writer.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise NotAuthorized(f"{name}: {path} is not a regular file")
-            if os.name == "posix" and mode & 0o077:
+        with open(path, "rb", opener=opener_of_regular) as file:
+            if os.name == "posix" and os.fstat(file.fileno()).st_mode & 0o077:
                 raise NotAuthorized(f"{name}: others can read {path}: run chmod 600 on it")
             text = file.read(_MAX_CREDENTIALS).decode()
     except OSError as error:
