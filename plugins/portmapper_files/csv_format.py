@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -103,7 +104,8 @@ class _Lines:
     def __init__(self, content: bytes) -> None:
         encoding = encoding_of(content)
         errors = "surrogateescape" if encoding == UTF_8 else "replace"
-        self._text = io.TextIOWrapper(io.BytesIO(content), encoding, errors=errors, newline="")
+        unmarked = io.BytesIO(content.removeprefix(codecs.BOM_UTF8))
+        self._text = io.TextIOWrapper(unmarked, encoding, errors=errors, newline="")
         self.starts_record = True
         self.first = ""
         self.is_complete = True

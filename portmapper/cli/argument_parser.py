@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import NoReturn
 
@@ -36,6 +37,10 @@ def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespa
     Raises:
         UsageError: an argument cannot be read as text.
     """
+    usage = parser.usage
+    if not _may_ask_for_help(words):
+        # argparse formats the usage before it reads the words, and only a help shows it.
+        parser.usage = ""
     try:
         return parser.parse_intermixed_args(words)
     except TypeError:
@@ -43,3 +48,10 @@ def parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespa
         return parser.parse_args(words)
     except UnicodeError as error:
         raise UsageError(f"an argument is not valid text: {error}") from None
+    finally:
+        parser.usage = usage
+
+
+def _may_ask_for_help(words: list[str]) -> bool:
+    """Return whether a word may be `--help`, an abbreviation of it, or short options with `-h`."""
+    return any(word.startswith("--h") or ("h" in word and re.match("-[^-]", word)) for word in words)

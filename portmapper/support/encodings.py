@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-UTF_8 = "utf-8-sig"
+UTF_8 = "utf-8"
 
 UNDECODED = re.compile("[\udc80-\udcff]")
 """Bytes that are not UTF-8, as `decoded` returns them."""
@@ -44,7 +44,7 @@ def decoded(content: bytes) -> str:
         text = content.decode(encoding, "surrogateescape" if encoding == UTF_8 else "strict")
     except UnicodeDecodeError:
         raise ValueError(f"damaged {encoding[:6].upper()} text") from None
-    return text.removeprefix("\ufeff")
+    return text.lstrip("\ufeff")  # the byte order mark
 
 
 def as_utf8(content: bytes) -> bytes:

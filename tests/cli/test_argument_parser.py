@@ -76,3 +76,14 @@ def test_an_unknown_message_is_shown_as_it_is() -> None:
     """A later version of Python may write others."""
     assert in_plain_words("something new", []) == "something new"
     assert hint("something new", [], "portmapper open 8080") == ""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--he"], ["-Fh"], ["x.csv", "--oneshot", "-h"]])
+def test_a_help_shows_the_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """With its options and arguments, also if it is abbreviated."""
+    with pytest.raises(SystemExit) as done:
+        main(["run", *words])
+    assert done.value.code == 0
+    usage = capsys.readouterr().out.partition("\n\n")[0]
+    assert usage.startswith("usage: portmapper run [-h]")
+    assert "SOURCE" in usage

@@ -22,7 +22,7 @@ def test_other_bytes_become_letters_of_windows() -> None:
 
 def test_a_single_zero_byte_is_damage() -> None:
     """It does not make the rest UTF-16."""
-    assert encoding_of(b"8080;tcp;web\0server") == "utf-8-sig"
+    assert encoding_of(b"8080;tcp;web\0server") == "utf-8"
 
 
 def test_damaged_utf_16_is_an_error() -> None:
