@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import attrs
 from portmapper.api.errors import StoreError
 from portmapper.api.events import Event
 from portmapper.store.adhoc_table import AdhocTable
+from portmapper.store.batches import Batches, CallSoon
 from portmapper.store.damage import STORE_FAILURES, is_damaged, is_locked, open_or_replace, set_aside
 from portmapper.store.device_table import DeviceTable
 from portmapper.store.gateway_table import GatewayTable
@@ -36,9 +37,6 @@ from portmapper.store.stored_lease import AnyPort, StoredLease
 
 _Table = DeviceTable | PauseTable | GatewayTable | PortTable | AdhocTable
 """Tables that know what the file lacks."""
-
-CallSoon = Callable[[Callable[[], None]], object]
-"""Calls a function in the next cycle of the event loop."""
 
 FILE_NAME = "leases.sqlite3"
 LEASES, JOURNAL = "the lease store", "the journal"
@@ -83,10 +81,7 @@ class Store:
         self._leases: dict[bytes, StoredLease] = {}
         self._behind: set[bytes] = set()
         self._events: list[Event] = []
-        self._call_soon: CallSoon | None = None
-        self._is_planned = False
-        self._up_to_date = asyncio.Event()
-        self._up_to_date.set()
+        self._batches = Batches(self._write)
         self.devices = DeviceTable()
         self.gateways = GatewayTable()
         self.pauses = PauseTable()
@@ -124,7 +119,7 @@ class Store:
     @property
     def last_event_id(self) -> int:
         """The id of the latest event in the journal; 0 without one."""
-        self._write()
+        self._batches.write_now()
         return self._journal.last_id(self._database)
 
     def get(self, token: bytes) -> StoredLease | None:
@@ -136,22 +131,22 @@ class Store:
         self._leases[stored.lease.token] = stored
         self._behind.add(stored.lease.token)
         if stored.disturbed:
-            self._write()
+            self._batches.write_now()
         else:
-            self._write_soon()
+            self._batches.write_soon()
 
     async def written(self) -> None:
         """Wait until the file has all leases, or cannot be written.
 
         All requests of one cycle of the event loop share a transaction.
         """
-        await self._up_to_date.wait()
+        await self._batches.written()
 
     def remove(self, token: bytes) -> None:
         """Remove a lease that was released or has expired."""
         if self._leases.pop(token, None) is not None:
             self._behind.add(token)
-            self._write_soon()
+            self._batches.write_soon()
 
     @property
     def ports(self) -> dict[AnyPort, int]:
@@ -162,7 +157,7 @@ class Store:
         """Remember which external port was granted, so that it can be requested again."""
         self._ports.remember(mapping, external_port)
         if self._ports.changed:
-            self._write_soon()
+            self._batches.write_soon()
 
     @property
     def adhoc(self) -> tuple[str, ...]:
@@ -177,7 +172,7 @@ class Store:
     def record(self, event: Event) -> None:
         """Add an event to the journal."""
         self._events.append(event)
-        self._write_soon()
+        self._batches.write_soon()
 
     def history(self, limit: int, before: int | None = None, after: int = 0) -> list[dict[str, Any]]:
         """Return the latest events in the format of `history`, as `latest` does.
@@ -185,7 +180,7 @@ class Store:
         Raises:
             StoreError: the journal is damaged.
         """
-        self._write()
+        self._batches.write_now()
         try:
             return latest(self._database, limit, before, after)
         except sqlite3.Error as error:
@@ -193,23 +188,17 @@ class Store:
 
     def catch_up(self) -> None:
         """Write what the file lacks, if possible; events that could not be written are lost."""
-        self._write()
+        self._batches.write_now()
         if JOURNAL in self._errors:
             self._try(self._write_nothing, JOURNAL)
 
-    @contextlib.contextmanager
-    def batching(self, call_soon: CallSoon) -> Iterator[None]:
+    def batching(self, call_soon: CallSoon) -> AbstractContextManager[None]:
         """Write in batches inside the context, all of one cycle of the event loop at once.
 
         A crash before the next cycle loses answers and events. The requests of such leases are on the disk,
         so the next run treats them as leases whose answer was lost.
         """
-        self._call_soon = call_soon
-        try:
-            yield
-        finally:
-            self._call_soon = None
-            self._write()
+        return self._batches.gathered(call_soon)
 
     def close(self) -> None:
         """Bring the file up to date and close it."""
@@ -233,19 +222,9 @@ class Store:
             self._load(database)
         self._note_failure(LEASES, reason)
 
-    def _write_soon(self) -> None:
-        if self._call_soon is None:
-            self._write()
-        elif not self._is_planned:
-            self._is_planned = True
-            self._up_to_date.clear()
-            self._call_soon(self._write)
-
     def _write(self) -> None:
-        self._is_planned = False
         if not self._write_together():
             self._write_apart()
-        self._up_to_date.set()
 
     def _write_together(self) -> bool:
         """Write leases and events in one transaction; return whether that succeeded."""
