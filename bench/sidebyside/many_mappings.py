@@ -12,7 +12,7 @@ from pathlib import Path
 
 from netlab.lab import LAN_GATEWAY, LAN_HOST, Lab
 
-from sidebyside.process_start import PORTMAPPER
+from sidebyside.process_start import HEAD, PORTMAPPER
 from sidebyside.processes import used
 from sidebyside.rows import Row
 from sidebyside.timing import Median, medians_of, printed_figure, process_time
@@ -89,8 +89,8 @@ def whole_runs_over_upnp(lab: Lab, count: int, times: int, target: float) -> Ite
     runs = itertools.count()
     with tempfile.TemporaryDirectory() as directory:
         listed = Path(directory) / "list.csv"
-        rows = "".join(f"{port};TCP;3600;bench\n" for port in range(FIRST_PORT, FIRST_PORT + count))
-        listed.write_text(f"port;protocol;duration;comment\n{rows}")
+        rows = (f";{port};TCP;3600;bench\n" for port in range(FIRST_PORT, FIRST_PORT + count))
+        listed.write_text(HEAD + "".join(rows))
 
         def ours() -> float:
             lab.gateway.reset()

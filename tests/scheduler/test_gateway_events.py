@@ -56,9 +56,7 @@ async def test_a_restart_that_only_another_protocol_tells_of_is_a_new_one(
     new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
     """NAT-PMP told of the first one only, and PCP of the second one: its table is younger than the report."""
-    harness = new_harness(FakeBackend("natpmp", device), FakeBackend("pcp", device))
-    await harness.start(desired(), desired(81, backend="natpmp"))
-    by_name = {gateway.backend: gateway for gateway in harness.scheduler.discovery.gateways}
+    harness, by_name = await over_two_protocols(new_harness, device, desired)
     for backend in ("natpmp", "pcp"):
         device.restart(announced=False)
         await clock.advance(3)
@@ -73,14 +71,21 @@ async def test_a_late_report_of_a_restart_is_no_new_one(
     new_harness: NewHarness, clock: FakeClock, device: FakeDevice, desired: Desired
 ) -> None:
     """NAT-PMP told of the restart before, and is asked half a minute after PCP has told of this one."""
-    harness = new_harness(FakeBackend("natpmp", device), FakeBackend("pcp", device))
-    await harness.start(desired(), desired(81, backend="natpmp"))
-    by_name = {gateway.backend: gateway for gateway in harness.scheduler.discovery.gateways}
+    harness, by_name = await over_two_protocols(new_harness, device, desired)
     for backend, age, passed in (("natpmp", 0.0, 60), ("pcp", 4.0, 30), ("natpmp", 34.0, 1)):
         by_name[backend].table_age = age
         by_name[backend]._notify(GatewayEvent.RESTARTED)
         await clock.advance(passed)
     assert details_of_restarts(harness) == ["reopening 2 mappings"] * 2
+
+
+async def over_two_protocols(
+    new_harness: NewHarness, device: FakeDevice, desired: Desired
+) -> tuple[Any, dict[str, Any]]:
+    """Open a mapping over each of two protocols; return the harness, and the gateways by protocol."""
+    harness = new_harness(FakeBackend("natpmp", device), FakeBackend("pcp", device))
+    await harness.start(desired(), desired(81, backend="natpmp"))
+    return harness, {gateway.backend: gateway for gateway in harness.scheduler.discovery.gateways}
 
 
 def details_of_restarts(harness: Any) -> list[str]:
